@@ -1,0 +1,1 @@
+"""Console: operators' web pages; reads stores, acts only by appending records."""

@@ -1,0 +1,1 @@
+"""Dispatch: decides whether and when a message may leave, and sends it."""

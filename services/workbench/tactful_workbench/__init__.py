@@ -1,0 +1,1 @@
+"""Workbench: where rules are made and the embedded size is put together."""

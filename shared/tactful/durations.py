@@ -1,0 +1,39 @@
+"""Lengths of time as people write them: `"1h"`, `"90s"`, `"1d 12h"`. A month is not a length."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from tactful.errors import InvalidInput
+
+Duration = str | timedelta
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d|w)")
+
+
+def milliseconds(duration: Duration) -> int:
+    """`"30d"` is 30 x 86,400 seconds, whatever the calendar says. Raises InvalidInput for anything else."""
+    if isinstance(duration, timedelta):
+        return duration // timedelta(milliseconds=1)
+    total, end = 0.0, 0
+    for part in _PART.finditer(duration):
+        if part.start() != end:
+            break
+        total, end = total + float(part[1]) * _UNITS[part[2]], part.end()
+    if end == 0 or duration[end:].strip():
+        raise InvalidInput(
+            "invalid_duration", f'"{duration}" is not a length of time; write it like "90s", "1h" or "3d"'
+        )
+    return round(total)
+
+
+def spoken(length: int) -> str:
+    """Milliseconds in the largest units that fit: 5_400_000 is `"1h 30m"`."""
+    parts, left = [], abs(length)
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts) or "0s"

@@ -1,0 +1,79 @@
+"""What can go wrong, and what the caller should do then.
+
+TactfulError
+├── InvalidInput        refuse or quarantine; never retry
+├── PluginError         name the rule, list it as broken, go on with the rest
+├── SettingsError       refuse to start or to save; the message names file, line and mend
+├── Transient           retry later; nothing was changed
+│   ├── LogUnavailable  answer 503 with Retry-After
+│   └── StoreUnavailable
+├── Fenced              another owner has the partition: drop state in memory, claim again
+├── StoreLocked         another process has the file open
+├── StoreTooNew         the file was written by a newer version
+└── StreamStopped       a partition must not go on: page somebody
+    ├── OutboxGap       records of an origin are missing
+    ├── ClockAhead      a record's append time is far in the future
+    └── PoisonFlood     too much unusable input in a row
+"""
+
+from __future__ import annotations
+
+
+class TactfulError(Exception):
+    """Root of all named errors."""
+
+
+class InvalidInput(TactfulError):
+    """Input that can never be used. `field` is the path of what is wrong, `code` a closed short name."""
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.field = code, message, field
+
+
+class PluginError(TactfulError):
+    """A plugin is broken. The message names the rule, the file, the line and the mend."""
+
+
+class SettingsError(TactfulError):
+    """A settings or data file is wrong. The message names the file, the line and the mend."""
+
+
+class Transient(TactfulError):
+    """Infrastructure is away; the same call may succeed later and nothing was half done."""
+
+
+class LogUnavailable(Transient):
+    """The log cannot take records now (away, full, or overloaded)."""
+
+
+class StoreUnavailable(Transient):
+    """The store cannot be read or written now."""
+
+
+class Fenced(TactfulError):
+    """The partition's cursor has another epoch or offset: somebody else owns it, or already did this work."""
+
+
+class StoreLocked(TactfulError):
+    """Another process holds the file; the message names the file and what to do."""
+
+
+class StoreTooNew(TactfulError):
+    """The file's schema is newer than this program; the message names both versions."""
+
+
+class StreamStopped(TactfulError):
+    """The partition stops visibly rather than go on with damaged input."""
+
+
+class OutboxGap(StreamStopped):
+    """A sequence number of an origin is missing."""
+
+
+class ClockAhead(StreamStopped):
+    """A record's append time lies more than two minutes ahead of the owner's clock."""
+
+
+class PoisonFlood(StreamStopped):
+    """Too many records in a row could not be applied."""

@@ -1,0 +1,37 @@
+"""Write keys: who posts, and what that key may do. Keys hold no colon; only their hash is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import NamedTuple, Protocol
+
+
+class Key(NamedTuple):
+    """`scope` is `server` (everything) or `browser` (append events; never consent, verified addresses or merges)."""
+
+    name: str  # becomes the source of its events
+    scope: str
+
+
+class KeyRing(Protocol):
+    """Looks a key up."""
+
+    async def find(self, secret: str) -> Key | None:
+        """The key, or None if there is none or it was revoked."""
+        ...
+
+
+def fingerprint(secret: str) -> bytes:
+    """What is stored in place of a key. Keys are at least 128 random bits, so a plain hash will do."""
+    return sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+class FixedKeys:
+    """A ring that never changes: the two keys of `tactful dev`, and tests."""
+
+    def __init__(self, keys: Iterable[tuple[str, Key]]) -> None:
+        self._keys = {fingerprint(secret): key for secret, key in keys}
+
+    async def find(self, secret: str) -> Key | None:
+        return self._keys.get(fingerprint(secret))

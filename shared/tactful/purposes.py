@@ -1,0 +1,20 @@
+"""What a message is for. The purpose carries its legal basis.
+
+`service.*` rests on the contract: no marketing consent is needed and nothing promotional is allowed.
+`marketing.*` needs consent or a soft opt-in. A grant of `marketing` covers `marketing.*`, never the reverse.
+"""
+
+from __future__ import annotations
+
+MARKETING = "marketing"
+SERVICE = "service"
+
+
+def is_marketing(purpose: str) -> bool:
+    """Whether consent, caps, rests and hours apply."""
+    return purpose.partition(".")[0] == MARKETING
+
+
+def covers(granted: str, wanted: str) -> bool:
+    """Whether consent to one purpose is consent to another."""
+    return wanted == granted or wanted.startswith(granted + ".")

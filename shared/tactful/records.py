@@ -1,0 +1,237 @@
+"""The records of the log: what stands between the services.
+
+A record is JSON `{kind, v, id, key, at, origin, body}`. Topic, partition, offset and append time belong to the log,
+not to the record (see `tactful.log`). Three topics, one partition count:
+
+- `events`: all that trigger reads (events, links, ticks, broadcasts);
+- `dispatch`: all that dispatch reads (messages, cancellations, confirmations, recipients, consents, ticks, broadcasts);
+- `quarantine`: refused input with a reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+EVENTS: Final = "events"
+DISPATCH: Final = "dispatch"
+QUARANTINE: Final = "quarantine"
+TOPICS: Final = (EVENTS, DISPATCH, QUARANTINE)
+VERSION: Final = 1
+
+
+class Origin(msgspec.Struct, frozen=True, array_like=True):
+    """Where an outbox record comes from; `seq` counts from 1 per (this topic, partition) -> (target topic, partition)."""
+
+    topic: str
+    partition: int
+    seq: int
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What every record carries. `at` is the instant it stands for: when it was received, or when it was first appended."""
+
+    id: str
+    key: str
+    at: int
+    v: int = VERSION
+    origin: Origin | None = None
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One event of one customer. `properties` is canonical: see `tactful.events`."""
+
+    name: str
+    source: str  # the key or service that posted it; (source, record id) identifies the event
+    occurred_at: int
+    scope: str = "server"  # server | browser | system
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    history: bool = False  # folds into projections, is never seen by runs
+    properties: msgspec.Raw = msgspec.Raw(b"{}")
+    context: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class EventRecord(Record, tag="event", frozen=True, kw_only=True):
+    """topic events"""
+
+    body: EventBody
+
+
+class LinkBody(msgspec.Struct, frozen=True):
+    """`anonymous_id` turned out to be `user_id`."""
+
+    anonymous_id: str
+    user_id: str
+
+
+class LinkRecord(Record, tag="link", frozen=True, kw_only=True):
+    """topic events, keyed by the anonymous id, appended before the event that told us"""
+
+    body: LinkBody
+
+
+class TickBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Time passed. With `closes`, timers due at exactly that instant fire too: only virtual time may say so."""
+
+    closes: int | None = None
+
+
+class TickRecord(Record, tag="tick", frozen=True, kw_only=True):
+    """topics events and dispatch"""
+
+    body: TickBody
+
+
+class BroadcastBody(msgspec.Struct, frozen=True):
+    """The same news for every partition. Names: `Settings Changed`, `Sending Stopped`, `Sending Resumed`."""
+
+    name: str
+    data: msgspec.Raw
+
+
+class BroadcastRecord(Record, tag="broadcast", frozen=True, kw_only=True):
+    """topics events and dispatch, one per partition, key `all`"""
+
+    body: BroadcastBody
+
+
+class MessageBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A run asks to say something."""
+
+    message_id: str
+    run_id: str
+    customer: str
+    subject: str  # the run's first subject: ids, variants and holdouts hash it
+    rule: str
+    rule_version: int
+    run_key: str = ""
+    channel: str
+    template: str
+    variant: str | None = None
+    purpose: str
+    priority: int = 0
+    data: dict[str, Any] = {}
+    requested_at: int  # the instant the run asked, by the log's clock
+    not_before: int | None = None
+    expires_at: int
+    contact: str = ""  # messages of one ladder share it, and count once in the budget
+    holdout: bool = False
+    repeats_allowed: bool = False
+    uses: tuple[str, ...] = ()
+    because: str = ""  # name of the event that started the run
+    because_at: int = 0
+
+
+class MessageRecord(Record, tag="message", frozen=True, kw_only=True):
+    """topic dispatch"""
+
+    body: MessageBody
+
+
+class CancelBody(msgspec.Struct, frozen=True):
+    """The run no longer wants to say it. `reason` is a Reason: `cancelled` or `nothing_to_say`."""
+
+    message_id: str
+    reason: str
+    note: str = ""
+
+
+class CancelRecord(Record, tag="cancel", frozen=True, kw_only=True):
+    """topic dispatch"""
+
+    body: CancelBody
+
+
+class ConfirmBody(msgspec.Struct, frozen=True):
+    """The run still wants to say it; `data` is fresh. `hold` repeats the number of the hold that asked."""
+
+    message_id: str
+    hold: int
+    data: dict[str, Any]
+
+
+class ConfirmRecord(Record, tag="confirm", frozen=True, kw_only=True):
+    """topic dispatch"""
+
+    body: ConfirmBody
+
+
+class Rest(msgspec.Struct, frozen=True, array_like=True):
+    """Until when marketing rests, and why (`order`, `late_delivery`, `complaint_closed`, `refund`)."""
+
+    until: int
+    why: str
+
+
+class RecipientBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What dispatch needs to know of a customer, whole: it replaces what was known before."""
+
+    addresses: dict[str, str] = {}  # channel -> address in the clear; sms and call in E.164
+    first_name: str | None = None
+    locale: str | None = None
+    zone: str | None = None  # IANA
+    country: str | None = None  # ISO 3166-1 alpha-2
+    complaint_open: bool = False
+    rests: tuple[Rest, ...] = ()
+    in_touch_until: int = 0
+    in_touch_with: str = ""
+    do_not_contact: str = ""  # the reason, or ""
+    segment: str = "new"  # new | repeat | loyal
+
+
+class RecipientRecord(Record, tag="recipient", frozen=True, kw_only=True):
+    """topic dispatch"""
+
+    body: RecipientBody
+
+
+class ConsentBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody granted or withdrew. `channel` "" means every channel."""
+
+    source: str  # with the record's id: recognises repeats
+    purpose: str
+    channel: str
+    state: str  # granted | withdrawn
+    basis: str = "consent"  # consent | soft_opt_in
+    wording: str = ""
+    via: str = ""  # where the customer said so: checkout, preference-page, one-click, ...
+    occurred_at: int
+    proof: dict[str, Any] = {}
+
+
+class ConsentRecord(Record, tag="consent", frozen=True, kw_only=True):
+    """topic dispatch"""
+
+    body: ConsentBody
+
+
+class QuarantineBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Input that was refused: why, where in it, and the input itself as text (at most 32 KB)."""
+
+    reason: str
+    message: str
+    field: str | None = None
+    source: str = ""
+    raw: str = ""
+    came_from: tuple[str, int, int] | None = None  # topic, partition, offset, if it was in the log
+
+
+class QuarantineRecord(Record, tag="quarantine", frozen=True, kw_only=True):
+    """topic quarantine"""
+
+    body: QuarantineBody
+
+
+EventsTopic = EventRecord | LinkRecord | TickRecord | BroadcastRecord
+DispatchTopic = (
+    MessageRecord | CancelRecord | ConfirmRecord | RecipientRecord | ConsentRecord | TickRecord | BroadcastRecord
+)
+AnyRecord = EventsTopic | DispatchTopic | QuarantineRecord
+
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+decode_events: Final = msgspec.json.Decoder(EventsTopic).decode
+decode_dispatch: Final = msgspec.json.Decoder(DispatchTopic).decode
+decode_any: Final = msgspec.json.Decoder(AnyRecord).decode

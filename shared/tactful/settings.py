@@ -1,0 +1,160 @@
+"""The shop's settings: `<data>/settings.toml`, checked when read and appended to the log as a `Settings Changed` broadcast.
+
+Trigger and dispatch read only the record. Every value has a default; lengths of time are written like "16h".
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from tactful.durations import milliseconds
+from tactful.errors import InvalidInput, SettingsError
+
+
+def _length(text: str) -> str:
+    try:
+        milliseconds(text)
+    except InvalidInput as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f'"{name}" is not an IANA time zone; write it like "Europe/Madrid"')
+    return name
+
+
+Length = Annotated[str, AfterValidator(_length)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Shop(_Section):
+    """Who writes, and where the shop lives."""
+
+    name: str = "Sample shop"
+    timezone: Zone = "Europe/Madrid"
+    locale: str = "en"
+    country: str = "ES"
+    currency: str = "EUR"
+    sender: str = "Sample shop <hello@shop.example>"
+    reply_to: str = "hello@shop.example"
+    postal_address: str = "Sample shop, 1 Market Street, Madrid"
+    public_url: str = "http://127.0.0.1:8080"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone as an object."""
+        return ZoneInfo(self.timezone)
+
+
+class RuleSettings(BaseModel):
+    """`[rules.NAME]`: `mode`, any argument of the decorator, and whatever the rule asks for by `run.param`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    mode: Literal["live", "shadow", "off"] = "shadow"
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the mode."""
+        return dict(self.model_extra or {})
+
+
+class Weekly(_Section):
+    """Marketing contacts in seven days over all channels, by segment. A ladder counts once."""
+
+    new: int = Field(1, ge=0)
+    repeat: int = Field(2, ge=0)
+    loyal: int = Field(3, ge=0)
+
+
+class Caps(_Section):
+    """How seldom is seldom enough. Gaps count from the attempt, per customer and per address."""
+
+    weekly: Weekly = Weekly()
+    silent_after: int = Field(5, ge=1, description="so many contacts in a row without a reaction: one a fortnight")
+    email_gap: Length = "16h"
+    sms_gap: Length = "24h"
+    push_gap: Length = "24h"
+    sms_per_30_days: int = Field(2, ge=0)
+    grace: Length = "1m"
+    budget: bool = True
+
+
+class Hours(_Section):
+    """When marketing may arrive, in the recipient's local time."""
+
+    marketing: Window = "09:00-21:00"
+
+
+class Resting(_Section):
+    """How long marketing rests after what happened."""
+
+    order: Length = "24h"
+    complaint_closed: Length = "7d"
+    refund: Length = "7d"
+
+
+class Sending(_Section):
+    """Who may be written to at all. As shipped: nobody outside the list."""
+
+    mode: Literal["allowlist", "live"] = "allowlist"
+    allow: tuple[str, ...] = ()
+    expires: Length = "24h"
+
+
+class Settings(_Section):
+    """The whole file."""
+
+    shop: Shop = Shop()
+    rules: Mapping[str, RuleSettings] = {}
+    caps: Caps = Caps()
+    hours: Hours = Hours()
+    resting: Resting = Resting()
+    sending: Sending = Sending()
+
+    def rule(self, name: str) -> RuleSettings:
+        """The settings of one rule; a rule that is not mentioned stands in shadow."""
+        return self.rules.get(name, RuleSettings())
+
+
+def parse(text: str, file: str) -> Settings:
+    """Settings from TOML text. Raises SettingsError that names the file, the line and the mend."""
+    try:
+        return Settings.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: {error}. Mend that line; nothing was changed.") from None
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(detail, text, file) for detail in error.errors())) from None
+
+
+def _sentence(detail: Any, text: str, file: str) -> str:
+    path = [str(part) for part in detail["loc"]]
+    where = f"{file}:{_line(path, text)}" if path else file
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: {'.'.join(path)} is not a setting; remove it or correct its spelling"
+    return f"{where}: {'.'.join(path)}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _line(path: list[str], text: str) -> int:
+    """The line on which the last part of the path is set, within its section if there is one."""
+    lines, best, section = text.splitlines(), 1, ""
+    for number, line in enumerate(lines, start=1):
+        stripped = line.strip()
+        if stripped.startswith("["):
+            section = stripped.strip("[] ")
+            if section in (".".join(path), ".".join(path[:-1])):
+                best = number
+        elif stripped.split("=")[0].strip() == path[-1] and section == ".".join(path[:-1]):
+            return number
+    return best

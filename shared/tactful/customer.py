@@ -1,0 +1,166 @@
+"""What a rule may ask about its customer: the states of the shipped projections, read-only.
+
+Folding events into these states is trigger's work; here is only what they look like.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tactful.events.model import Money
+
+
+class CartItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a cart."""
+
+    product_id: str
+    sku: str = ""
+    name: str = ""
+    category: str = ""
+    quantity: int = 1
+    price: Money | None = None  # of one piece
+    url: str = ""
+    image_url: str = ""
+    added_at: int = 0  # when it happened, ms
+
+    @property
+    def is_gift(self) -> bool:
+        """A gift card or certificate."""
+        return "gift" in self.category.lower()
+
+
+class Cart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the customer has left in the basket, oldest first."""
+
+    cart_id: str = ""
+    items: tuple[CartItem, ...] = ()
+    changed_at: int = 0  # when the latest change happened, ms
+    removed: tuple[tuple[str, int], ...] = ()  # (product, when), so that an older add that arrives late stays out
+    emptied_at: int = 0
+    shared_at: int = 0
+
+    @property
+    def value(self) -> Money | None:
+        """Sum over the lines that have a price, in the first line's currency; None if no line has one."""
+        priced = [item for item in self.items if item.price is not None]
+        if not priced:
+            return None
+        currency = priced[0].price.currency if priced[0].price else ""
+        total = sum(i.price.minor * i.quantity for i in priced if i.price and i.price.currency == currency)
+        return Money(total, currency)
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One order."""
+
+    order_id: str
+    at: int  # when it happened, ms
+    total: Money | None = None
+    channel: str = ""  # "store" for a till
+    status: str = "completed"  # completed | cancelled | refunded
+    delivered_at: int = 0
+    products: tuple[str, ...] = ()
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The latest 64 orders, oldest first, and the count of all."""
+
+    count: int = 0
+    recent: tuple[Order, ...] = ()
+    refunded_at: int = 0
+    spent: dict[str, int] = {}  # currency -> minor units
+
+    @property
+    def last(self) -> Order | None:
+        """The latest order that stands."""
+        return next((order for order in reversed(self.recent) if order.status != "cancelled"), None)
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who the customer is. Addresses that a browser key posted are only claimed: shown, never written to."""
+
+    email: str = ""
+    phone: str = ""
+    push_token: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    locale: str = ""
+    zone: str = ""
+    country: str = ""
+    birthday: str = ""
+    claimed: dict[str, str] = {}
+    flags: dict[str, str] = {}  # do_not_contact -> reason, ...
+    set_at: dict[str, int] = {}  # field -> when it happened, so that a late identify does not undo a later one
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One complaint."""
+
+    ticket_id: str
+    opened_at: int
+    closed_at: int = 0  # 0 while it is open
+    subject: str = ""
+
+
+class Tickets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The latest 32 complaints, oldest first."""
+
+    recent: tuple[Ticket, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether a complaint is open."""
+        return any(not ticket.closed_at for ticket in self.recent)
+
+    @property
+    def closed_at(self) -> int:
+        """When the last complaint closed, or 0."""
+        return max((ticket.closed_at for ticket in self.recent), default=0)
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message that was sent, and the strongest sign that it was noticed."""
+
+    message_id: str
+    channel: str
+    rule: str
+    sent_at: int
+    engaged_at: int = 0
+
+
+class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The latest 32 messages, oldest first."""
+
+    recent: tuple[Contact, ...] = ()
+    withdrawn_at: int = 0
+
+    def unanswered(self, rule: str) -> int:
+        """How many of this rule's latest messages in a row got no reaction."""
+        count = 0
+        for contact in reversed([c for c in self.recent if c.rule == rule]):
+            if contact.engaged_at:
+                break
+            count += 1
+        return count
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The latest stretch of acts without a pause of 30 minutes."""
+
+    started_at: int = 0
+    last_act_at: int = 0
+    acts: int = 0
+    last_url: str = ""
+
+
+class Customer(msgspec.Struct, frozen=True, kw_only=True):
+    """The read-only view that a message's `data` and a rule's `when` get."""
+
+    id: str
+    cart: Cart = Cart()
+    orders: Orders = Orders()
+    profile: Profile = Profile()
+    tickets: Tickets = Tickets()
+    engagement: Engagement = Engagement()
+    session: Session = Session()
+    others: dict[str, object] = {}  # projections of plugins, by name

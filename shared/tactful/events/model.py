@@ -1,0 +1,103 @@
+"""What an event is to a rule: a frozen, typed object, decoded from the canonical properties of a record.
+
+An *act* is something the customer did (a page, a cart, an order); everything else is a *fact* about them. Each class
+says which it is: `Run.quiet` waits for the absence of acts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final, TypeVar
+
+import msgspec
+
+
+class Meta(msgspec.Struct, frozen=True, gc=False):
+    """Where an event stands in the world and in the log. Instants in ms since the epoch."""
+
+    id: str = ""
+    source: str = ""
+    occurred_at: int = 0  # when it happened, by its sender
+    appended_at: int = 0  # when the log took it: waits count from here
+    scope: str = "server"  # server | browser | system: what the poster's key may do
+    history: bool = False
+
+
+class Money(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An amount in minor units (cents, kopecks, whole yen) with its currency (ISO 4217). In JSON: `[3990, "EUR"]`."""
+
+    minor: int
+    currency: str
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"meta": "$meta"}):
+    """Root of all events. The name is the class's name in words unless `title` says otherwise."""
+
+    title: ClassVar[str] = ""
+    act: ClassVar[bool] = False
+    aliases: ClassVar[tuple[str, ...]] = ()
+
+    meta: Meta = Meta()
+
+
+class UnknownEvent(Event, frozen=True, kw_only=True):
+    """An event outside the vocabulary. It is kept, and can start rules by name. From a browser key it is an act."""
+
+    name: str
+    properties: dict[str, Any] = {}
+
+
+E = TypeVar("E", bound=Event)
+
+_by_name: Final[dict[str, type[Event]]] = {}
+_decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {}
+
+
+def name_of(event: type[Event] | str) -> str:
+    """The name on the wire: `ProductAdded` is `"Product Added"`."""
+    if isinstance(event, str):
+        return canonical_name(event)
+    return event.title or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", event.__name__)
+
+
+def vocabulary(classes: Iterable[type[E]]) -> None:
+    """Make classes known under their names and aliases."""
+    for event in classes:
+        for name in (name_of(event), *event.aliases):
+            _by_name[name] = event
+        _decoders[name_of(event)] = msgspec.json.Decoder(event)
+
+
+def class_of(name: str) -> type[Event]:
+    """The class for a name or alias; UnknownEvent for one outside the vocabulary."""
+    return _by_name.get(name, UnknownEvent)
+
+
+def canonical_name(name: str) -> str:
+    """`"Completed Order"` is `"Order Completed"`; an unknown name is itself."""
+    event = _by_name.get(name)
+    return name if event is None else name_of(event)
+
+
+def known_names() -> tuple[str, ...]:
+    """Every canonical name of the vocabulary, sorted."""
+    return tuple(sorted(_decoders))
+
+
+def is_act(name: str, scope: str) -> bool:
+    """Whether an event is something the customer did. Unknown events are acts when a browser key posted them."""
+    event = _by_name.get(name)
+    return scope == "browser" if event is None else event.act
+
+
+def decode(name: str, properties: msgspec.Raw | bytes, meta: Meta) -> Event:
+    """The typed event of a record's canonical properties. Raises msgspec.ValidationError if they are not canonical."""
+    decoder = _decoders.get(name)
+    event: Event = (
+        UnknownEvent(name=name, properties=msgspec.json.decode(properties))
+        if decoder is None
+        else decoder.decode(properties)
+    )
+    msgspec.structs.force_setattr(event, "meta", meta)
+    return event

@@ -1,0 +1,80 @@
+"""Port: a channel's adapter. One file speaks to one provider; one conformance suite runs against all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tactful_dispatch.content import Rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One rendered message, ready to leave, addressed."""
+
+    message_id: str
+    customer: str
+    channel: str
+    address: str
+    sender: str  # `Name <address>` for e-mail, a sender id for SMS
+    reply_to: str
+    rendered: Rendered
+    one_click_url: str = ""  # RFC 8058 POST target; "" for service messages
+    unsubscribe_url: str = ""  # the page for people
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took it."""
+
+    provider_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The provider refused for good. `suppress`: this address must not be used again."""
+
+    code: str
+    detail: str = ""
+    suppress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Nothing was sent; the same message may be tried again after so many ms."""
+
+    after: int
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody can know whether it left. It counts as sent and is never resent blindly."""
+
+    detail: str
+
+
+Outcome = Accepted | Rejected | Retry | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a channel's provider can do."""
+
+    channels: frozenset[str]
+    receipts: frozenset[str] = frozenset()  # delivered, opened, clicked, replied, bounced, complained
+    idempotent: bool = False  # honours our message id as an idempotency key
+    deadline: float = 5.0  # seconds for the whole attempt
+
+
+class Adapter(Protocol):
+    """Speaks to one provider."""
+
+    name: str
+    capabilities: Capabilities
+
+    async def send(self, envelope: Envelope) -> Outcome:
+        """Never raises for what a provider does; what each broken connection means is the adapter's knowledge."""
+        ...

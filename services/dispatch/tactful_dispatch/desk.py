@@ -1,0 +1,98 @@
+"""Port: what a customer (or an operator in their name) may do at dispatch: look, consent, mute, pause, report.
+
+Every change commits before it is answered. The pages in `tactful_dispatch.public`, the console and the command line
+stand in front of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentState:
+    """The latest word on one purpose and channel."""
+
+    purpose: str
+    channel: str
+    state: str  # granted | withdrawn
+    entry: int  # number in the ledger
+    at: int
+    basis: str
+    wording: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """One message that reached (or may have reached) the customer, with the reason it was sent."""
+
+    message_id: str
+    at: int
+    channel: str
+    rule: str
+    subject: str
+    because: str
+    because_at: int
+    uses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerCard:
+    """All that the preference page shows."""
+
+    customer: str
+    addresses: dict[str, str]
+    first_name: str | None
+    locale: str | None
+    zone: str | None
+    consents: tuple[ConsentState, ...]
+    muted_rules: tuple[str, ...]
+    paused_until: int  # 0 if not paused
+    stopped: bool  # "stop all"
+    messages: tuple[SentMessage, ...]  # latest first, at most 20
+    shop_locale: str = "en"
+
+
+class Desk(Protocol):
+    """One customer's wishes. Every call is committed when it returns; a repeat changes nothing more."""
+
+    async def card(self, customer: str) -> CustomerCard:
+        """What is known; an unknown customer has an empty card."""
+        ...
+
+    async def consent(
+        self,
+        customer: str,
+        purpose: str,
+        channel: str,
+        state: str,
+        *,
+        basis: str = "consent",
+        via: str,
+        wording: str = "",
+        proof: dict[str, Any] | None = None,
+    ) -> int:
+        """Grant or withdraw; returns the ledger entry's number. `channel` "" means every channel."""
+        ...
+
+    async def mute(self, customer: str, rule: str, muted: bool) -> None:
+        """Not this kind (or: this kind again)."""
+        ...
+
+    async def pause(self, customer: str, until: int) -> None:
+        """No marketing before `until`; 0 lifts the pause."""
+        ...
+
+    async def stop_all(self, customer: str, via: str) -> int:
+        """Withdraw all marketing on all channels; returns the ledger entry's number."""
+        ...
+
+    async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
+        """Report `Message Delivered|Opened|Clicked|Replied|Bounced|Complained` once each; False if the message is unknown."""
+        ...
+
+    async def click_target(self, message_id: str, index: int) -> str | None:
+        """The stored URL behind a tracked link."""
+        ...

@@ -1,0 +1,71 @@
+"""What a run remembers: one entry per operation that has its result, and the operation it waits in."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from tactful.events.model import Event, Meta, decode
+
+NOTHING: Final = msgspec.Raw(b"null")
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The result of one operation: its shape, the instant it was known, the value as JSON."""
+
+    shape: str
+    at: int
+    value: msgspec.Raw = NOTHING
+
+
+class Wait(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The operation a run waits in, with what decides whether an event concerns it."""
+
+    op: str
+    shape: str
+    since: int  # the instant it began
+    due: int | None = None
+    length: int = 0  # quiet: how long, in ms
+    names: tuple[str, ...] | None = None  # canonical event names; None is any
+    where: bool = False  # the rule has a predicate of its own
+    message: str = ""
+    number: int = 0  # step: which
+    data: list[Any] = []  # send: what `data` gave, each time it was asked
+    branches: list[Wait] = []
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """An event as a journal or an inbox keeps it."""
+
+    name: str
+    id: str
+    source: str
+    occurred_at: int
+    appended_at: int
+    scope: str
+    properties: msgspec.Raw
+
+    def event(self) -> Event:
+        """The typed event."""
+        meta = Meta(self.id, self.source, self.occurred_at, self.appended_at, self.scope)
+        return decode(self.name, self.properties, meta)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Dispatch's final word on one message, as the run keeps it. `at` is the append time of the decision."""
+
+    message_id: str
+    channel: str
+    verdict: str
+    at: int
+    reason: str | None = None
+    scope: str | None = None
+
+
+class Notice(msgspec.Struct, frozen=True, array_like=True):
+    """The first sign that a message was noticed, or that it bounced."""
+
+    name: str
+    at: int
+    counts: bool

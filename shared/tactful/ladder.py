@@ -1,0 +1,42 @@
+"""A ladder of channels: the quietest first, the next one only if the customer did not react."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tactful.durations import Duration, milliseconds
+from tactful.operations import Data
+from tactful.run import Run
+
+_LOUD = ("sms", "call")
+
+
+class Ladder:
+    """An ordinary helper over `send` and `engaged`. Each rung is (channel, patience).
+
+    A refusal of scope `customer` ends it; one of scope `channel` goes to the next rung: at once for the quiet channels,
+    but SMS and calls never come earlier than if every earlier rung had been sent. An unknown outcome counts as sent and
+    never climbs to SMS or a call.
+    """
+
+    def __init__(self, *rungs: tuple[str, Duration]) -> None:
+        self._rungs = tuple((channel, milliseconds(patience)) for channel, patience in rungs)
+
+    async def climb(self, run: Run, template: str, data: Data | None = None, *, variant: str | None = None) -> str:
+        """Why it ended, fit for a page: `engaged on push`, `no_consent`, `nobody to reach`, `no reaction`."""
+        start, waited, reached, doubtful = run.now, 0, False, False
+        for channel, patience in self._rungs:
+            loud = channel in _LOUD
+            if loud and doubtful:
+                return f"outcome unknown: not climbing to {channel}"
+            not_before = start + timedelta(milliseconds=waited) if loud else None
+            message = await run.send(channel, template, data, not_before=not_before, variant=variant)
+            waited += patience
+            if not message:
+                if message.scope == "customer":
+                    return message.reason or "refused"
+                continue
+            reached, doubtful = True, doubtful or message.unknown
+            if await message.engaged(within=timedelta(milliseconds=patience)):
+                return f"engaged on {channel}"
+        return "no reaction" if reached else "nobody to reach"

@@ -1,0 +1,40 @@
+"""Local wall times and instants. A wall time in the spring gap becomes the first valid instant; of two in autumn, the first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+
+
+def instant_of(local: datetime, zone: tzinfo) -> int:
+    """The instant (ms) of a naive wall time in a zone."""
+    early, late = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if early.utcoffset() == late.utcoffset() or _exists(early):
+        return _milliseconds(early)
+    return _end_of_gap(_milliseconds(late), _milliseconds(early), zone)
+
+
+def local_time(instant: int, zone: tzinfo) -> datetime:
+    """The wall time of an instant (ms) in a zone."""
+    return datetime.fromtimestamp(instant / 1000, zone)
+
+
+def _exists(moment: datetime) -> bool:
+    back = moment.astimezone(UTC).astimezone(moment.tzinfo)
+    return back.replace(tzinfo=None) == moment.replace(tzinfo=None)
+
+
+def _end_of_gap(before: int, after: int, zone: tzinfo) -> int:
+    """The instant at which the offset changes, between two instants on either side of a spring gap."""
+    old = local_time(before, zone).utcoffset()
+    while after - before > 1:
+        middle = (before + after) // 2
+        if local_time(middle, zone).utcoffset() == old:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def _milliseconds(moment: datetime) -> int:
+    seconds = moment.astimezone(UTC).timestamp()
+    return round(seconds * 1000)

@@ -1,0 +1,406 @@
+"""What a rule may await. Each class knows how it begins, which events concern it, and what it means that its time is up.
+
+Operations are yielded to whoever drives the run's coroutine; nothing here does I/O or reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from datetime import datetime, time, timedelta
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from tactful.customer import Customer
+from tactful.durations import Duration, milliseconds
+from tactful.errors import TactfulError
+from tactful.events.model import Event, name_of
+from tactful.journal import NOTHING, Answer, Kept, Notice, Wait
+from tactful.localtime import instant_of
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Event)
+Data = Callable[[Customer], Mapping[str, Any] | None]
+
+_encode = msgspec.json.encode
+
+
+class StepFailed(TactfulError):
+    """A step's function failed after its retries; raised at the `await`."""
+
+
+class EndRun(Exception):
+    """Raised while an operation begins: the run must not go on. Carries why."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The operation has its result (JSON)."""
+
+    value: msgspec.Raw = NOTHING
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """The operation still waits, until another instant."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Only the rule's own predicate can tell; `branch` is the index within `wait_any`."""
+
+    branch: int = -1
+
+
+Offered = Done | Moved | Ask | None
+
+
+class Happening(Protocol):
+    """An event as the engine offers it to a waiting run."""
+
+    name: str
+    at: int  # append time
+    act: bool
+    message_id: str  # of decisions and receipts
+    notice: Notice | None  # receipts: whether it counts as noticed
+
+    def kept(self) -> Kept: ...
+
+
+class Host(Protocol):
+    """What an operation may ask of the engine when it begins."""
+
+    now: int
+    inbox: list[Kept]
+
+    @property
+    def zone(self) -> ZoneInfo: ...
+    def view(self) -> Customer: ...
+    def state(self, projection: str) -> Any: ...
+    def ask(self, send: Send, data: Mapping[str, Any], not_before: int | None) -> str: ...
+    def may_send(self) -> None: ...
+    def step(self, name: str, function: str, arguments: Sequence[Any]) -> int: ...
+    def noticed(self, message_id: str) -> Notice | None: ...
+
+
+class Operation(Generic[T]):
+    """`shape` names the operation in the journal; a journal whose shapes differ does not fit the code."""
+
+    op: ClassVar[str]
+    consumes_inbox: ClassVar[bool] = True
+    shape: str
+
+    def __await__(self) -> Generator[Operation[Any], Any, T]:
+        result: T = yield self
+        return result
+
+    def begin(self, host: Host) -> Done | Wait:
+        """The result at once, or what to wait for. Raises EndRun."""
+        raise NotImplementedError
+
+    @staticmethod
+    def offer(wait: Wait, happening: Happening) -> Offered:
+        """Whether an event ends or moves the wait."""
+        return None
+
+    def accepts(self, wait: Wait, kept: Kept, branch: int) -> Done | None:
+        """Answer an Ask by the rule's own predicate."""
+        return None
+
+    @staticmethod
+    def expire(wait: Wait) -> msgspec.Raw:
+        """The result when the time is up."""
+        return NOTHING
+
+    def revive(self, value: msgspec.Raw) -> T:
+        """The journaled result as the rule sees it."""
+        return None  # type: ignore[return-value]
+
+    def _wait(self, host: Host, **more: Any) -> Wait:
+        return Wait(op=self.op, shape=self.shape, since=host.now, **more)
+
+
+class Sleep(Operation[None]):
+    """Until an instant. A calendar wait becomes an instant when it begins."""
+
+    op = "sleep"
+
+    def __init__(self, due: Callable[[Host], int], shape: str = "sleep") -> None:
+        self._due, self.shape = due, shape
+
+    @classmethod
+    def lasting(cls, duration: Duration) -> Sleep:
+        length = milliseconds(duration)
+        return cls(lambda host: host.now + length)
+
+    @classmethod
+    def until(cls, moment: datetime) -> Sleep:
+        if moment.tzinfo is None:
+            raise TactfulError("sleep_until needs a datetime with a time zone")
+        due = int(moment.timestamp() * 1000)
+        return cls(lambda host: due, "sleep_until")
+
+    @classmethod
+    def until_local(cls, clock: str, days: int) -> Sleep:
+        wanted = time.fromisoformat(clock)
+
+        def due(host: Host) -> int:
+            today = datetime.fromtimestamp(host.now / 1000, host.zone).date()
+            return instant_of(datetime.combine(today + timedelta(days=days), wanted), host.zone)
+
+        return cls(due, "sleep_until_local")
+
+    def begin(self, host: Host) -> Done | Wait:
+        return self._wait(host, due=max(self._due(host), host.now))
+
+
+class Quiet(Operation[None]):
+    """Until the customer has done nothing for so long. One journal entry however often it moves."""
+
+    op = "quiet"
+    shape = "quiet"
+
+    def __init__(self, duration: Duration, of: Sequence[type[Event] | str] | None) -> None:
+        self._length = milliseconds(duration)
+        self._names = None if of is None else tuple(map(name_of, of))
+
+    def begin(self, host: Host) -> Done | Wait:
+        return self._wait(host, due=host.now + self._length, length=self._length, names=self._names)
+
+    @staticmethod
+    def offer(wait: Wait, happening: Happening) -> Offered:
+        if not happening.act if wait.names is None else happening.name not in wait.names:
+            return None
+        wait.due = happening.at + wait.length
+        return Moved()
+
+
+class WaitFor(Operation[E | None], Generic[E]):
+    """The first matching event since the previous wait ended, or None when the time is up."""
+
+    op = "wait_for"
+
+    def __init__(self, event: type[E] | str, within: Duration, where: Callable[[E], bool] | None) -> None:
+        self._name, self._within, self._where = name_of(event), milliseconds(within), where
+        self.shape = f"wait_for {self._name}"
+
+    def begin(self, host: Host) -> Done | Wait:
+        for kept in host.inbox:
+            if kept.name == self._name and (done := self.accepts(_NO_WAIT, kept, -1)):
+                return done
+        names = (self._name,)
+        return self._wait(host, due=host.now + self._within, names=names, where=self._where is not None)
+
+    @staticmethod
+    def offer(wait: Wait, happening: Happening) -> Offered:
+        if wait.names is None or happening.name not in wait.names:
+            return None
+        return Ask() if wait.where else Done(msgspec.Raw(_encode(happening.kept())))
+
+    def accepts(self, wait: Wait, kept: Kept, branch: int) -> Done | None:
+        matches = self._where is None or self._where(kept.event())  # type: ignore[arg-type]
+        return Done(msgspec.Raw(_encode(kept))) if matches else None
+
+    def revive(self, value: msgspec.Raw) -> E | None:
+        kept = msgspec.json.decode(value, type=Kept | None)
+        return None if kept is None else kept.event()  # type: ignore[return-value]
+
+
+class WaitAny(Operation[tuple[int, Any]]):
+    """The first of several waits: its index and its result. Of two at one instant, the first in the list."""
+
+    op = "wait_any"
+
+    def __init__(self, branches: Sequence[Operation[Any]]) -> None:
+        self._branches = branches
+        self.shape = f"wait_any({', '.join(branch.shape for branch in branches)})"
+
+    def begin(self, host: Host) -> Done | Wait:
+        waits: list[Wait] = []
+        for index, branch in enumerate(self._branches):
+            begun = branch.begin(host)
+            if isinstance(begun, Done):
+                return Done(_indexed(index, begun.value))
+            waits.append(begun)
+        due = min((wait.due for wait in waits if wait.due is not None), default=None)
+        return self._wait(host, due=due, branches=waits)
+
+    @staticmethod
+    def offer(wait: Wait, happening: Happening) -> Offered:
+        moved = None
+        for index, branch in enumerate(wait.branches):
+            offered = OPERATIONS[branch.op].offer(branch, happening)
+            if isinstance(offered, Done):
+                return Done(_indexed(index, offered.value))
+            if isinstance(offered, Ask):
+                return Ask(index)
+            moved = offered or moved
+        wait.due = min((branch.due for branch in wait.branches if branch.due is not None), default=None)
+        return moved
+
+    def accepts(self, wait: Wait, kept: Kept, branch: int) -> Done | None:
+        done = self._branches[branch].accepts(wait.branches[branch], kept, -1)
+        return Done(_indexed(branch, done.value)) if done else None
+
+    @staticmethod
+    def expire(wait: Wait) -> msgspec.Raw:
+        index = min(range(len(wait.branches)), key=lambda i: (wait.branches[i].due or 2**62, i))
+        return _indexed(index, OPERATIONS[wait.branches[index].op].expire(wait.branches[index]))
+
+    def revive(self, value: msgspec.Raw) -> tuple[int, Any]:
+        index, inner = msgspec.json.decode(value, type=tuple[int, msgspec.Raw])
+        return index, self._branches[index].revive(inner)
+
+
+class Get(Operation[Any]):
+    """A projection's state as it is now. Journaled, since it will be another one later."""
+
+    op = "get"
+    consumes_inbox = False
+
+    def __init__(self, projection: str, revive: Callable[[msgspec.Raw], Any]) -> None:
+        self._projection, self._revive, self.shape = projection, revive, f"get {projection}"
+
+    def begin(self, host: Host) -> Done | Wait:
+        return Done(msgspec.Raw(_encode(host.state(self._projection))))
+
+    def revive(self, value: msgspec.Raw) -> Any:
+        return self._revive(value)
+
+
+class Send(Operation["Message"]):
+    """Ask dispatch for a message and wait for its final decision."""
+
+    op = "send"
+    consumes_inbox = False
+
+    def __init__(
+        self,
+        channel: str,
+        template: str,
+        data: Data | None,
+        fixed: Mapping[str, Any],
+        *,
+        not_before: Callable[[Host], int | None],
+        expires: int | None,
+        variant: str | None,
+        repeats_allowed: bool,
+    ) -> None:
+        self.channel, self.template, self.expires = channel, template, expires
+        self.variant, self.repeats_allowed = variant, repeats_allowed
+        self._data, self._fixed, self._not_before = data, fixed, not_before
+        self.shape = f"send {channel} {template}"
+
+    def content(self, host: Host) -> dict[str, Any] | None:
+        """What the message is about, as of now; None when there is nothing to say. Always plain JSON values."""
+        given = {} if self._data is None else self._data(host.view())
+        if given is None:
+            return None
+        values = msgspec.to_builtins(given)
+        if not isinstance(values, dict):
+            raise TactfulError("`data` of a send must give an object or None")
+        return {**values, **msgspec.to_builtins(dict(self._fixed))}
+
+    def begin(self, host: Host) -> Done | Wait:
+        host.may_send()
+        data = self.content(host)
+        if data is None:
+            return Done(msgspec.Raw(_encode(_nothing_to_say(self.channel, host.now))))
+        message = host.ask(self, data, self._not_before(host))
+        return self._wait(host, message=message, data=[data])
+
+    def revive(self, value: msgspec.Raw) -> Message:
+        return Message(msgspec.json.decode(value, type=Answer))
+
+
+class Engaged(Operation[bool]):
+    """Whether the customer reacted to a message within so long of the decision. A bounce ends it at once."""
+
+    op = "engaged"
+
+    def __init__(self, answer: Answer, within: Duration) -> None:
+        self._answer, self._within = answer, milliseconds(within)
+        self.shape = f"engaged {answer.channel}"
+
+    def begin(self, host: Host) -> Done | Wait:
+        if (notice := host.noticed(self._answer.message_id)) is not None:
+            return Done(_truth(notice.counts))
+        due = max(self._answer.at + self._within, host.now)
+        return self._wait(host, due=due, message=self._answer.message_id)
+
+    @staticmethod
+    def offer(wait: Wait, happening: Happening) -> Offered:
+        if happening.notice is None or happening.message_id != wait.message:
+            return None
+        return Done(_truth(happening.notice.counts))
+
+    @staticmethod
+    def expire(wait: Wait) -> msgspec.Raw:
+        return _truth(False)
+
+    def revive(self, value: msgspec.Raw) -> bool:
+        return bytes(value) == b"true"
+
+
+class Step(Operation[Any]):
+    """Any other I/O: an importable function of JSON values, run after the slice has committed."""
+
+    op = "step"
+    consumes_inbox = False
+
+    def __init__(self, name: str, function: str, arguments: Sequence[Any]) -> None:
+        self._function, self._arguments, self._name, self.shape = function, arguments, name, f"step {name}"
+
+    def begin(self, host: Host) -> Done | Wait:
+        return self._wait(host, number=host.step(self._name, self._function, self._arguments))
+
+    def revive(self, value: msgspec.Raw) -> Any:
+        answer = msgspec.json.decode(value)
+        if answer.get("error") is not None:
+            raise StepFailed(f"step {self._name}: {answer['error']}")
+        return answer.get("value")
+
+
+class Message:
+    """What became of a send. True when it was sent, or may have been."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def __bool__(self) -> bool:
+        return self._answer.verdict in ("sent", "unknown")
+
+    @property
+    def unknown(self) -> bool:
+        """Nobody can know whether it left; it counts as sent."""
+        return self._answer.verdict == "unknown"
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was not sent: a `tactful.decisions.Reason`."""
+        return self._answer.reason
+
+    @property
+    def scope(self) -> str | None:
+        """`customer`: try no other channel. `channel`: another one may do."""
+        return self._answer.scope
+
+    def engaged(self, within: Duration) -> Operation[bool]:
+        """Wait for a sign that it was noticed, counted from the decision."""
+        return Engaged(self._answer, within)
+
+
+OPERATIONS: Final[dict[str, type[Operation[Any]]]] = {
+    kind.op: kind for kind in (Sleep, Quiet, WaitFor, WaitAny, Get, Send, Engaged, Step)
+}
+_NO_WAIT: Final = Wait(op="", shape="", since=0)
+
+
+def _indexed(index: int, value: msgspec.Raw) -> msgspec.Raw:
+    return msgspec.Raw(b"[%d,%b]" % (index, bytes(value)))
+
+
+def _truth(value: bool) -> msgspec.Raw:
+    return msgspec.Raw(b"true" if value else b"false")
+
+
+def _nothing_to_say(channel: str, now: int) -> Answer:
+    return Answer(message_id="", channel=channel, verdict="not_sent", at=now, reason="nothing_to_say", scope="customer")

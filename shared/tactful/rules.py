@@ -1,0 +1,178 @@
+"""What a rule is: an async function with the terms under which it runs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+
+from tactful.customer import Customer
+from tactful.durations import milliseconds
+from tactful.errors import InvalidInput, PluginError
+from tactful.events.model import Event, name_of
+from tactful.run import Run
+
+Repeat = Literal["ignore", "restart", "parallel", "debounce"]
+Body = Callable[..., Awaitable[Any]]
+Events = type[Event] | str | tuple[type[Event] | str, ...]
+
+_LENGTHS: Final = ("cooldown", "debounce_max", "goal_within", "after_max", "max_event_age", "max_age")
+_OVERRIDABLE: Final = (*_LENGTHS, "holdout", "priority", "repeat")
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of the decorator, lengths in ms, events by name. Settings may override any value."""
+
+    on: tuple[str, ...]
+    purpose: str
+    version: int
+    key: Callable[[Any], str] | None = None
+    match: Callable[[Any, Any], bool] | None = None
+    when: Callable[[Customer, Any], bool] | None = None
+    repeat: Repeat = "ignore"
+    debounce_max: int = 0
+    goal: tuple[str, ...] = ()
+    goal_within: int = 30 * 86_400_000
+    exit_on: tuple[str, ...] = ()
+    cooldown: int = 0
+    holdout: float = 0.0
+    uses: tuple[str, ...] = ()
+    priority: int = 0
+    after: tuple[str, ...] = ()
+    after_max: int = 3 * 86_400_000
+    max_event_age: int = 72 * 3_600_000
+    max_age: int = 90 * 86_400_000
+
+
+class Rule:
+    """A rule as loaded. Its name is the function's; it knows where it stands, so that errors can say so."""
+
+    def __init__(self, body: Body, terms: Terms) -> None:
+        self.name, self.body, self.terms = body.__name__, body, terms
+        self.about = inspect.getdoc(body) or ""
+        self.file, self.line = body.__code__.co_filename, body.__code__.co_firstlineno
+        self.older: dict[int, Body] = {}
+        self.origin = "this process"  # the distribution or folder it came from; set when it is loaded
+
+    def previous(self, version: int) -> Callable[[Body], Body]:
+        """Keep the body of an older version for the runs that began under it."""
+
+        def keep(body: Body) -> Body:
+            self.older[version] = body
+            return body
+
+        return keep
+
+    def body_for(self, version: int) -> Body:
+        """The body that a run of that version continues with."""
+        return self.older.get(version, self.body)
+
+    def under(self, parameters: Mapping[str, Any]) -> Terms:
+        """The terms with an operator's overrides. Raises InvalidInput naming the value."""
+        changes = {name: _override(name, value) for name, value in parameters.items() if name in _OVERRIDABLE}
+        return msgspec.structs.replace(self.terms, **changes) if changes else self.terms
+
+    async def __call__(self, run: Run, *first: Any) -> Any:
+        """The function itself, for a test that wants to call it."""
+        return await self.body(run, *first)
+
+
+def rule(
+    *,
+    on: Events,
+    purpose: str,
+    version: int,
+    key: Callable[[Any], str] | None = None,
+    match: Callable[[Any, Any], bool] | None = None,
+    when: Callable[[Customer, Any], bool] | None = None,
+    repeat: Repeat = "ignore",
+    debounce_max: str | None = None,
+    goal: Events = (),
+    goal_within: str = "30d",
+    exit_on: Events = (),
+    cooldown: str | None = None,
+    holdout: float = 0.0,
+    uses: tuple[str, ...] = (),
+    priority: int = 0,
+    after: tuple[str, ...] = (),
+    after_max: str = "3d",
+    max_event_age: str = "72h",
+    max_age: str = "90d",
+) -> Callable[[Body], Rule]:
+    """Make a rule of an `async def name(run, first)`.
+
+    on: events that start it. purpose: what consent it needs. version: raise it when the body changes.
+    key: one run per customer and key; then `match(first, event)` says which events belong to it.
+    when: a cheap look at the customer before a run exists. repeat: what a start means while a run is alive.
+    goal: ends the run and counts as success; exit_on: ends it without. cooldown: counted from the first message that was
+    sent. holdout: share that is only watched. uses: projections it may read. after: feeds it waits for.
+    Raises PluginError naming file, line and mend.
+    """
+
+    def decorate(body: Body) -> Rule:
+        where = f"{body.__code__.co_filename}:{body.__code__.co_firstlineno}: rule {body.__name__}"
+        try:
+            terms = Terms(
+                on=_names(on),
+                purpose=purpose,
+                version=version,
+                key=key,
+                match=match,
+                when=when,
+                repeat=repeat,
+                debounce_max=milliseconds(debounce_max) if debounce_max else 0,
+                goal=_names(goal),
+                goal_within=milliseconds(goal_within),
+                exit_on=_names(exit_on),
+                cooldown=milliseconds(cooldown) if cooldown else 0,
+                holdout=holdout,
+                uses=uses,
+                priority=priority,
+                after=after,
+                after_max=milliseconds(after_max),
+                max_event_age=milliseconds(max_event_age),
+                max_age=milliseconds(max_age),
+            )
+        except InvalidInput as error:
+            raise PluginError(f"{where}: {error.message}") from None
+        if fault := _fault(body, terms):
+            raise PluginError(f"{where}: {fault}")
+        return Rule(body, terms)
+
+    return decorate
+
+
+def _names(events: Events) -> tuple[str, ...]:
+    return tuple(map(name_of, events if isinstance(events, tuple) else (events,)))
+
+
+def _fault(body: Body, terms: Terms) -> str | None:
+    checks = (
+        (not inspect.iscoroutinefunction(body), "it must be an `async def`"),
+        (not terms.on, "`on` names no event"),
+        (terms.version < 1, "`version` counts from 1"),
+        (
+            terms.key is not None and terms.match is None,
+            "with `key`, say which events belong: match=lambda first, event: ...",
+        ),
+        (terms.key is None and terms.match is not None, "`match` needs a `key`"),
+        (not 0 <= terms.holdout < 1, "`holdout` is a share from 0 to below 1"),
+        (terms.repeat not in get_args(Repeat), f"`repeat` is one of {', '.join(get_args(Repeat))}"),
+        (terms.debounce_max and terms.repeat != "debounce", "`debounce_max` needs repeat='debounce'"),
+        (terms.purpose.split(".")[0] not in ("marketing", "service"), "`purpose` begins with marketing or service"),
+    )
+    return next((message for wrong, message in checks if wrong), None)
+
+
+def _override(name: str, value: Any) -> Any:
+    if name in _LENGTHS:
+        return milliseconds(value)
+    if name == "holdout" and isinstance(value, int | float) and 0 <= value < 1:
+        return float(value)
+    if name == "priority" and isinstance(value, int):
+        return value
+    if name == "repeat" and value in get_args(Repeat):
+        return value
+    raise InvalidInput("invalid_setting", f"{name} = {value!r} does not fit", field=name)

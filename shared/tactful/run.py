@@ -1,0 +1,172 @@
+"""What a rule holds in its hand: one live execution for one customer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol, TypeVar, overload
+
+import msgspec
+
+from tactful.customer import Cart, Engagement, Orders, Profile, Session, Tickets
+from tactful.durations import Duration, milliseconds
+from tactful.errors import TactfulError
+from tactful.events.model import Event
+from tactful.identity import fraction
+from tactful.operations import Data, Get, Host, Message, Operation, Quiet, Send, Sleep, Step, WaitAny, WaitFor
+
+E = TypeVar("E", bound=Event)
+T = TypeVar("T")
+
+
+class Again:
+    """Returned by a rule that wants to start over: same run, next generation, empty journal."""
+
+
+class Situation(Protocol):
+    """What the driver of a run tells it. Changes only when an operation has its result."""
+
+    rule: str
+    subject: str
+    version: int
+    started: int
+    now: int
+    parameters: dict[str, Any]
+
+    def note(self, text: str) -> None: ...
+    def type_of(self, projection: str) -> Any: ...
+
+
+class Run:
+    """Every `await` of a rule is one of these operations; everything else here is pure."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the latest result, by the log's clock, in UTC."""
+        return _moment(self._situation.now)
+
+    @property
+    def started(self) -> datetime:
+        """The instant at which the run began."""
+        return _moment(self._situation.started)
+
+    def sleep(self, duration: Duration) -> Operation[None]:
+        """Wait so long, counted from the latest result."""
+        return Sleep.lasting(duration)
+
+    def sleep_until(self, moment: datetime) -> Operation[None]:
+        """Wait for an instant; one in the past is now."""
+        return Sleep.until(moment)
+
+    def sleep_until_local(self, clock: str, days: int = 0) -> Operation[None]:
+        """Wait for a wall time (`"10:00"`) in the customer's zone, so many days from today."""
+        return Sleep.until_local(clock, days)
+
+    def quiet(self, duration: Duration, of: Sequence[type[Event] | str] | None = None) -> Operation[None]:
+        """Wait until the customer has done nothing for so long; `of` narrows what counts as doing something."""
+        return Quiet(duration, of)
+
+    def wait_for(
+        self, event: type[E], within: Duration, where: Callable[[E], bool] | None = None
+    ) -> Operation[E | None]:
+        """The first such event since the previous wait ended, or None when the time is up."""
+        return WaitFor(event, within, where)
+
+    def wait_any(self, *waits: Operation[Any]) -> Operation[tuple[int, Any]]:
+        """The index and the result of the first of several waits."""
+        return WaitAny(waits)
+
+    def send(
+        self,
+        channel: str,
+        template: str,
+        data: Data | None = None,
+        *,
+        not_before: Duration | datetime | None = None,
+        expires: Duration | None = None,
+        variant: str | None = None,
+        repeats_allowed: bool = False,
+        **fixed: Any,
+    ) -> Operation[Message]:
+        """Ask for a message and wait for dispatch's final word.
+
+        `data` gets a read-only view of the customer now and again before the message leaves; None withdraws it.
+        """
+        return Send(
+            channel,
+            template,
+            data,
+            fixed,
+            not_before=_not_before(not_before),
+            expires=None if expires is None else milliseconds(expires),
+            variant=variant,
+            repeats_allowed=repeats_allowed,
+        )
+
+    @overload
+    def get(self, projection: Literal["cart"]) -> Operation[Cart]: ...
+    @overload
+    def get(self, projection: Literal["orders"]) -> Operation[Orders]: ...
+    @overload
+    def get(self, projection: Literal["profile"]) -> Operation[Profile]: ...
+    @overload
+    def get(self, projection: Literal["tickets"]) -> Operation[Tickets]: ...
+    @overload
+    def get(self, projection: Literal["engagement"]) -> Operation[Engagement]: ...
+    @overload
+    def get(self, projection: Literal["session"]) -> Operation[Session]: ...
+    @overload
+    def get(self, projection: str) -> Operation[Any]: ...
+    def get(self, projection: str) -> Operation[Any]:
+        """A projection's state as it is now; the rule must name it in `uses`."""
+        kind = self._situation.type_of(projection)
+        return Get(projection, lambda value: msgspec.json.decode(value, type=kind))
+
+    def step(self, name: str, function: Callable[..., T], *arguments: Any) -> Operation[T]:
+        """Run an importable function with JSON arguments outside the engine. Raises StepFailed at the `await`."""
+        if "<" in function.__qualname__:
+            raise TactfulError(
+                f"step {name}: {function.__qualname__} cannot be imported; make it a function of a module"
+            )
+        return Step(name, f"{function.__module__}:{function.__qualname__}", arguments)
+
+    def again(self) -> Again:
+        """`return run.again()` starts the rule over with the same first event."""
+        return Again()
+
+    def variant(self, name: str, choices: Sequence[str]) -> str:
+        """One of the choices, always the same for this customer."""
+        return choices[int(fraction("variant", self._situation.rule, name, self._situation.subject) * len(choices))]
+
+    def param(self, name: str, default: T) -> T:
+        """An operator's value from `[rules.NAME]`, pinned when the run began; of the default's type."""
+        value = self._situation.parameters.get(name, default)
+        if default is None or isinstance(value, type(default)) or (isinstance(default, float) and type(value) is int):
+            return value  # type: ignore[no-any-return]
+        kind = type(default).__name__
+        raise TactfulError(f"[rules.{self._situation.rule}] {name} = {value!r} must be a {kind}, like {default!r}")
+
+    def since(self, version: int) -> bool:
+        """Whether this run began under that version of the rule or a later one."""
+        return self._situation.version >= version
+
+    def note(self, text: str) -> None:
+        """Leave a line on the customer's timeline."""
+        self._situation.note(text)
+
+
+def _moment(instant: int) -> datetime:
+    return datetime.fromtimestamp(instant / 1000, UTC)
+
+
+def _not_before(given: Duration | datetime | None) -> Callable[[Host], int | None]:
+    if given is None:
+        return lambda host: None
+    if isinstance(given, datetime):
+        instant = int(given.timestamp() * 1000)
+        return lambda host: instant
+    length = milliseconds(given)
+    return lambda host: host.now + length

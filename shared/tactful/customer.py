@@ -5,6 +5,9 @@ Folding events into these states is trigger's work; here is only what they look 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from tactful.events.model import Money
@@ -153,14 +156,44 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_url: str = ""
 
 
-class Customer(msgspec.Struct, frozen=True, kw_only=True):
-    """The read-only view that a message's `data` and a rule's `when` get."""
+class Customer:
+    """The read-only view that a message's `data` and a rule's `when` get: only the projections that the rule `uses`."""
 
-    id: str
-    cart: Cart = Cart()
-    orders: Orders = Orders()
-    profile: Profile = Profile()
-    tickets: Tickets = Tickets()
-    engagement: Engagement = Engagement()
-    session: Session = Session()
-    others: dict[str, object] = {}  # projections of plugins, by name
+    __slots__ = ("_read", "id")
+
+    def __init__(self, id: str, read: Callable[[str], Any]) -> None:
+        self.id, self._read = id, read
+
+    @property
+    def cart(self) -> Cart:
+        """What is in the basket."""
+        return self._read("cart")  # type: ignore[no-any-return]
+
+    @property
+    def orders(self) -> Orders:
+        """What was ordered."""
+        return self._read("orders")  # type: ignore[no-any-return]
+
+    @property
+    def profile(self) -> Profile:
+        """Who it is."""
+        return self._read("profile")  # type: ignore[no-any-return]
+
+    @property
+    def tickets(self) -> Tickets:
+        """Complaints."""
+        return self._read("tickets")  # type: ignore[no-any-return]
+
+    @property
+    def engagement(self) -> Engagement:
+        """Messages and reactions."""
+        return self._read("engagement")  # type: ignore[no-any-return]
+
+    @property
+    def session(self) -> Session:
+        """The visit."""
+        return self._read("session")  # type: ignore[no-any-return]
+
+    def state(self, projection: str) -> Any:
+        """A projection of a plugin."""
+        return self._read(projection)

@@ -56,12 +56,19 @@ Offered = Done | Moved | Ask | None
 class Happening(Protocol):
     """An event as the engine offers it to a waiting run."""
 
-    name: str
     at: int  # append time
-    act: bool
-    message_id: str  # of decisions and receipts
-    notice: Notice | None  # receipts: whether it counts as noticed
+    name: str
 
+    @property
+    def act(self) -> bool: ...
+    @property
+    def message_id(self) -> str: ...
+    @property
+    def answer(self) -> Answer | None: ...
+    @property
+    def notice(self) -> Notice | None: ...
+    @property
+    def step(self) -> tuple[str, int, msgspec.Raw] | None: ...
     def kept(self) -> Kept: ...
 
 
@@ -69,15 +76,16 @@ class Host(Protocol):
     """What an operation may ask of the engine when it begins."""
 
     now: int
-    inbox: list[Kept]
 
+    @property
+    def inbox(self) -> list[Kept]: ...
     @property
     def zone(self) -> ZoneInfo: ...
     def view(self) -> Customer: ...
     def state(self, projection: str) -> Any: ...
     def ask(self, send: Send, data: Mapping[str, Any], not_before: int | None) -> str: ...
     def may_send(self) -> None: ...
-    def step(self, name: str, function: str, arguments: Sequence[Any]) -> int: ...
+    def step(self, name: str, function: str, arguments: Sequence[Any]) -> tuple[str, int]: ...
     def noticed(self, message_id: str) -> Notice | None: ...
 
 
@@ -307,6 +315,12 @@ class Send(Operation["Message"]):
         message = host.ask(self, data, self._not_before(host))
         return self._wait(host, message=message, data=[data])
 
+    @staticmethod
+    def offer(wait: Wait, happening: Happening) -> Offered:
+        if happening.message_id != wait.message or (answer := happening.answer) is None:
+            return None
+        return Done(msgspec.Raw(_encode(answer)))
+
     def revive(self, value: msgspec.Raw) -> Message:
         return Message(msgspec.json.decode(value, type=Answer))
 
@@ -350,7 +364,15 @@ class Step(Operation[Any]):
         self._function, self._arguments, self._name, self.shape = function, arguments, name, f"step {name}"
 
     def begin(self, host: Host) -> Done | Wait:
-        return self._wait(host, number=host.step(self._name, self._function, self._arguments))
+        run, number = host.step(self._name, self._function, self._arguments)
+        return self._wait(host, message=run, number=number)
+
+    @staticmethod
+    def offer(wait: Wait, happening: Happening) -> Offered:
+        step = happening.step
+        if step is None or step[:2] != (wait.message, wait.number):
+            return None
+        return Done(step[2])
 
     def revive(self, value: msgspec.Raw) -> Any:
         answer = msgspec.json.decode(value)

@@ -1,0 +1,123 @@
+"""Applying one event to one customer: fold, tell dispatch, end and wake runs, start runs, remember the event."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from tactful.customer import Engagement, Orders, Profile, Tickets
+from tactful.identity import digest, event_hash
+from tactful.records import DISPATCH, EventRecord, RecipientRecord
+from tactful_trigger.effects import Effects
+from tactful_trigger.happening import Seen
+from tactful_trigger.history import KIND_OF_EVENT
+from tactful_trigger.partition import Partition
+from tactful_trigger.recipient import recipient
+from tactful_trigger.row import Mark, Row
+from tactful_trigger.rulebook import Route
+from tactful_trigger.runs import Runs
+
+_NOWHERE: Final = Route()
+
+
+class Applying:
+    """Applies the events of one slice."""
+
+    def __init__(self, partition: Partition, effects: Effects, runs: Runs) -> None:
+        self._partition, self._effects, self._runs = partition, effects, runs
+        self._routes = partition.book.routes
+
+    def event(self, record: EventRecord, at: int, value: bytes) -> None:
+        """Apply a record. An event that concerns nobody touches nothing."""
+        route, row = self._routes.get(record.body.name), self._partition.rows.get(record.key)
+        if route is None and (row is None or not row.runs):
+            return
+        name = event_hash(record.body.source, record.id)
+        if row is not None and not self._is_welcome(row, name, at):
+            return
+        is_new = row is None
+        row = self._partition.row(record.key)
+        if self._changes(row, route or _NOWHERE, Seen(record, at)):
+            row.remember(name, at)
+            self._effects.record(row, at, KIND_OF_EVENT.get(record.body.name, "event"), value)
+        elif is_new:
+            self._partition.rows[record.key] = None
+
+    def _is_welcome(self, row: Row, name: bytes, at: int) -> bool:
+        cursor = self._partition.cursor
+        if name in row.seen:
+            cursor.duplicates += 1
+            return False
+        if row.blocked or row.is_flooding(at):
+            cursor.counted += 1
+            return False
+        return True
+
+    def _changes(self, row: Row, route: Route, seen: Seen) -> bool:
+        changed = self._fold(row, route, seen)
+        if changed and route.tells_dispatch:
+            self._tell_dispatch(row, seen.at)
+        if seen.record.body.history:
+            return changed
+        if seen.name == "Message Decided":
+            changed |= self._mark(row, seen)
+        if seen.name == "Hold Opened":
+            self._runs.confirm(row, seen)
+            return True
+        changed |= self._end(row, route, seen)
+        for run in tuple(row.runs):
+            changed |= self._runs.offer(row, run, seen)
+        for rule in route.starts:
+            changed |= self._runs.start(row, rule, seen)
+        return changed
+
+    def _fold(self, row: Row, route: Route, seen: Seen) -> bool:
+        changed = False
+        for projection in route.folds:
+            before = row.states.get(projection.name)
+            if before is None:
+                before = projection.state()
+            after = projection.fold(before, seen.event)
+            if after is not before and after != before:
+                row.states[projection.name] = after
+                changed = True
+        return changed
+
+    def _tell_dispatch(self, row: Row, at: int) -> None:
+        states = row.states
+        body = recipient(
+            states.get("profile") or Profile(),
+            states.get("orders") or Orders(),
+            states.get("tickets") or Tickets(),
+            states.get("engagement") or Engagement(),
+            self._partition.book.settings,
+        )
+        known = digest(msgspec.json.encode(body).decode(), size=8)
+        if known != row.recipient:
+            row.recipient = known
+            name = digest("recipient", row.id, str(at), known)
+            self._effects.put(DISPATCH, RecipientRecord(id=name, key=row.id, at=at, body=body))
+
+    def _mark(self, row: Row, seen: Seen) -> bool:
+        """Cooldowns count from the first message of a contact that was sent, may have been, or was held out."""
+        word = seen.pointer
+        if word.verdict not in ("sent", "unknown") and word.reason != "holdout":
+            return False
+        for run in row.runs:
+            if run.id == word.run_id:
+                run.reached = True
+        key = f"{word.rule}\x1f{word.run_key}"
+        if (mark := row.marks.get(key)) is None or mark.contact != word.contact:
+            row.marks[key] = Mark(word.contact, seen.at)
+        return True
+
+    def _end(self, row: Row, route: Route, seen: Seen) -> bool:
+        for rule, is_goal in route.ends:
+            terms = self._partition.book.terms[rule.name]
+            if terms.key is None:
+                row.goals[rule.name] = max(row.goals.get(rule.name, 0), seen.record.body.occurred_at)
+            for run in [run for run in row.runs if run.rule == rule.name]:
+                if terms.match is None or terms.match(run.first.event(), seen.event):
+                    self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")
+        return bool(route.ends)

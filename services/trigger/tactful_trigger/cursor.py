@@ -1,0 +1,36 @@
+"""A partition's cursor: how far it was read, what time it is there, and what its broadcasts said."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Compared and set in every slice's transaction. `clock` is the latest append time read; nothing else moves it."""
+
+    partition: int
+    offset: int = 0
+    after_customer: str = ""  # a broadcast that goes from customer to customer has come this far
+    clock: int = 0
+    epoch: int = 0
+    sequences: dict[str, int] = {}  # outbox: target -> last sequence given
+    taken: dict[str, int] = {}  # origin -> last sequence read
+    settings: msgspec.Raw | None = None
+    paused: set[str] = set()  # rules
+    feeds: dict[str, int] = {}  # feed -> complete through, ms
+    late: set[str] = set()  # customers with a run that waits for a feed
+    versions: dict[str, int] = {}  # rule -> highest version seen here
+    slow: dict[str, int] = {}  # rule -> interrupted runs
+    duplicates: int = 0
+    counted: int = 0  # events of customers beyond a limit: counted, not applied
+    poison: int = 0  # records in a row that could not be applied
+
+    def copy(self) -> Cursor:
+        """A cursor that can be changed without touching this one."""
+        return _decode(_encode(self))
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Cursor).decode
+encode = _encode
+decode = _decode

@@ -1,0 +1,46 @@
+"""What a slice has done so far: rows touched, records to append, history, steps. Nothing of it is real before the commit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tactful.outbox import Cause, Outbox
+from tactful.records import Record
+from tactful_trigger.history import HistoryRow, of_engine
+from tactful_trigger.row import Row
+from tactful_trigger.store import StepRequest
+
+
+class Effects:
+    """Collected in the order in which they happen; `at` is the instant being applied."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.outbox = outbox
+        self.history: list[HistoryRow] = []
+        self.steps: list[StepRequest] = []
+        self.dirty: dict[str, Row] = {}
+        self.offset = 0
+        self._cause = Cause(0, True)
+
+    def because_of_record(self, offset: int) -> None:
+        """What follows is done by the record at `offset`."""
+        self.offset, self._cause = offset, Cause(offset, True)
+
+    def because_of_timer(self, due: int, customer: str) -> None:
+        """What follows is done by a timer that the current record lets fire."""
+        self._cause = Cause(self.offset, False, due, customer)
+
+    def put(self, topic: str, record: Record, partition: int | None = None) -> None:
+        """Append a record to a topic after the commit."""
+        self.outbox.put(topic, record, self._cause, partition)
+
+    def tell(self, row: Row, at: int, kind: str, rule: str = "", run: str = "", **data: Any) -> None:
+        """Leave a line in the customer's history."""
+        line = of_engine(row.id, at, self.offset, len(self.history), kind, rule, run, data)
+        self.history.append(line)
+        self.dirty[row.id] = row
+
+    def record(self, row: Row, at: int, kind: str, value: bytes) -> None:
+        """Leave the record itself in the customer's history."""
+        self.history.append(HistoryRow(row.id, at, self.offset, len(self.history), kind, "", "", value))
+        self.dirty[row.id] = row

@@ -1,0 +1,94 @@
+"""An event as the engine offers it: decoded only as far as somebody asks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from tactful.events.model import Event, Meta, decode, is_act
+from tactful.journal import Answer, Kept, Notice
+from tactful.records import EventRecord
+
+_ENGAGING: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
+_ENDING: Final = frozenset({"Message Bounced", "Message Complained"})
+INTERNAL: Final = frozenset(
+    {"Message Decided", "Hold Opened", "Step Finished", "Message Delivered", *_ENGAGING, *_ENDING}
+)
+
+
+class _Pointer(msgspec.Struct, frozen=True):
+    """What tells a run that an event from dispatch or a step is its own."""
+
+    message_id: str = ""
+    run_id: str = ""
+    channel: str = ""
+    verdict: str = ""
+    reason: str | None = None
+    scope: str | None = None
+    rule: str = ""
+    run_key: str = ""
+    contact: str = ""
+    prefetched: bool = False
+    hold: int = 0
+    n: int = 0
+
+
+_decode_pointer = msgspec.json.Decoder(_Pointer).decode
+_NO_POINTER: Final = _Pointer()
+
+
+class Seen:
+    """One event record at its place in the log. `at` is its append time."""
+
+    __slots__ = ("_event", "at", "name", "pointer", "record")
+
+    def __init__(self, record: EventRecord, at: int) -> None:
+        self.record, self.at, self.name = record, at, record.body.name
+        self._event: Event | None = None
+        self.pointer = _decode_pointer(record.body.properties) if self.name in INTERNAL else _NO_POINTER
+
+    @property
+    def event(self) -> Event:
+        """The typed event."""
+        if self._event is None:
+            body = self.record.body
+            meta = Meta(self.record.id, body.source, body.occurred_at, self.at, body.scope, body.history)
+            self._event = decode(self.name, body.properties, meta)
+        return self._event
+
+    @property
+    def act(self) -> bool:
+        return is_act(self.name, self.record.body.scope)
+
+    @property
+    def message_id(self) -> str:
+        return self.pointer.message_id
+
+    @property
+    def answer(self) -> Answer | None:
+        """Of a `Message Decided`: the word that a run gets."""
+        p = self.pointer
+        if self.name != "Message Decided":
+            return None
+        return Answer(
+            message_id=p.message_id, channel=p.channel, verdict=p.verdict, at=self.at, reason=p.reason, scope=p.scope
+        )
+
+    @property
+    def notice(self) -> Notice | None:
+        """Of a receipt: whether the customer noticed the message. What a machine fetched ahead tells nothing."""
+        if self.name in _ENGAGING and not self.pointer.prefetched:
+            return Notice(self.name, self.at, True)
+        return Notice(self.name, self.at, False) if self.name in _ENDING else None
+
+    @property
+    def step(self) -> tuple[str, int, msgspec.Raw] | None:
+        """Of a `Step Finished`: run, number, value and error."""
+        if self.name != "Step Finished":
+            return None
+        return self.pointer.run_id, self.pointer.n, self.record.body.properties
+
+    def kept(self) -> Kept:
+        body = self.record.body
+        return Kept(self.name, self.record.id, body.source, body.occurred_at, self.at, body.scope, body.properties)

@@ -1,0 +1,39 @@
+"""What happened to a customer, one row each, kept for pages and `explain`; never read by the engine."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+
+class HistoryRow(msgspec.Struct, frozen=True, gc=False):
+    """`data` is JSON: the whole record for what came from the log, an object of a few values otherwise.
+
+    Kinds from the log: event, decided, receipt, consent, preferences. Kinds of the engine: started, asked, confirmed,
+    withdrawn, ended, parked, not_started, note.
+    """
+
+    customer: str
+    at: int
+    offset: int
+    index: int
+    kind: str
+    rule: str
+    run: str
+    data: bytes
+
+
+KIND_OF_EVENT: Final = {
+    "Message Decided": "decided",
+    "Consent Changed": "consent",
+    "Preferences Changed": "preferences",
+    **{f"Message {what}": "receipt" for what in ("Delivered", "Opened", "Clicked", "Replied", "Bounced", "Complained")},
+}
+
+
+def of_engine(
+    customer: str, at: int, offset: int, index: int, kind: str, rule: str, run: str, data: dict[str, Any]
+) -> HistoryRow:
+    """A row that the engine itself writes."""
+    return HistoryRow(customer, at, offset, index, kind, rule, run, msgspec.json.encode(data))

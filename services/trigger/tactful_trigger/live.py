@@ -1,0 +1,80 @@
+"""Trigger while it runs: read, relay, run steps, and let time pass.
+
+A tick is appended when a timer is due by the wall clock, everything in the partition is read, and the last tick is at
+least 100 ms old. It never closes an instant: only strictly earlier timers fire, so that whatever was acknowledged before
+the tick stands before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from tactful.clock import Clock
+from tactful.errors import StreamStopped, Transient
+from tactful.identity import digest
+from tactful.log import Log
+from tactful.records import EVENTS, TickBody, TickRecord, encode
+from tactful_trigger.steps import run_steps
+from tactful_trigger.store import TriggerStore
+from tactful_trigger.worker import TriggerWorker
+
+TICK_APART: Final = 100  # ms between two ticks of one partition
+RETRY: Final = 1.0  # seconds after infrastructure trouble
+IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
+
+_logger = logging.getLogger(__name__)
+
+
+class LiveTrigger:
+    """Drives a TriggerWorker by the clock until told to stop."""
+
+    def __init__(self, worker: TriggerWorker, log: Log, store: TriggerStore, clock: Clock) -> None:
+        self._worker, self._log, self._store, self._clock = worker, log, store, clock
+        self._ticked: dict[int, int] = {}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping` is set; then the current slice is finished and the partitions are released."""
+        while not stopping.is_set():
+            try:
+                await self._worker.claim()
+                if not await self.round():
+                    await self._pause()
+            except Transient as error:
+                _logger.warning("trigger waits for its infrastructure: %s", error)
+                await asyncio.sleep(RETRY)
+        await self._worker.release()
+
+    async def round(self) -> bool:
+        """Everything that can be done now, once; whether anything moved."""
+        moved = False
+        for partition in sorted(self._worker.owned.keys() - self._worker.stopped.keys()):
+            try:
+                moved |= await self._worker.run_once(partition)
+            except StreamStopped as stopped:
+                self._worker.stopped[partition] = stopped
+                _logger.error("partition %s stops: %s", partition, stopped)
+                continue
+            moved |= bool(await self._worker.relay(partition))
+            moved |= bool(await run_steps(self._log, self._store, partition, self._clock))
+            moved |= await self._tick(partition)
+        return moved
+
+    async def _tick(self, partition: int) -> bool:
+        now, held = self._clock.now(), self._worker.owned.get(partition)
+        if held is None or now - self._ticked.get(partition, 0) < TICK_APART:
+            return False
+        due = await self._worker.earliest_due(partition)
+        if due is None or due >= now or await self._log.end(EVENTS, partition) > held.cursor.offset:
+            return False
+        self._ticked[partition] = now
+        record = TickRecord(id=digest("tick", str(partition), str(now)), key="", at=now, body=TickBody())
+        await self._log.append(EVENTS, [(partition, encode(record))])
+        return True
+
+    async def _pause(self) -> None:
+        positions = {number: held.cursor.offset for number, held in self._worker.owned.items()}
+        dues = [due for number in positions if (due := await self._worker.earliest_due(number)) is not None]
+        until_due = (min(dues) + 1 - self._clock.now()) / 1000 if dues else IDLE
+        await self._log.wait(EVENTS, positions, min(IDLE, max(until_due, TICK_APART / 1000)))

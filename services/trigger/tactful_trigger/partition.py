@@ -1,0 +1,54 @@
+"""A partition in its owner's memory: cursor, rows, timers. It belongs to one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tactful.settings import Settings
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.row import Row, decode
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.timers import Timers
+
+
+class Partition:
+    """`rows` holds None for a customer who is known to have no row."""
+
+    def __init__(self, cursor: Cursor, book: Rulebook) -> None:
+        self.cursor, self.timers = cursor, Timers()
+        self.rows: dict[str, Row | None] = {}
+        self._given = book
+        self.book = book
+        self.adopt_settings()
+
+    def adopt_settings(self) -> None:
+        """Put the rules under the settings that the log told last."""
+        if self.cursor.settings is not None:
+            self.book = self._given.under(Settings.model_validate_json(bytes(self.cursor.settings)))
+
+    def take_in(self, customers: Iterable[str], stored: dict[str, bytes]) -> None:
+        """Rows from the store; absence is remembered too."""
+        for customer in customers:
+            value = stored.get(customer)
+            self.rows[customer] = None if value is None else decode(customer, value, self.book.projections)
+
+    def row(self, customer: str) -> Row:
+        """The customer's row, made now if there is none."""
+        row = self.rows.get(customer)
+        if row is None:
+            row = self.rows[customer] = Row(customer)
+        return row
+
+    def missing(self, customers: Iterable[str]) -> set[str]:
+        """Those of whom memory knows nothing."""
+        return {customer for customer in customers if customer not in self.rows}
+
+    def trim(self, limit: int) -> None:
+        """Let rows go that nothing waits for, once there are too many; they come back from the store."""
+        if len(self.rows) > limit:
+            self.rows = {name: row for name, row in self.rows.items() if row is not None and row.runs}
+
+    def forget_all(self) -> None:
+        """After a slice that did not commit, memory is worth nothing."""
+        self.rows.clear()
+        self.timers = Timers()

@@ -1,0 +1,195 @@
+"""One customer is one row: projections, live runs with their journals, recent event ids, marks of cooldowns and goals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from tactful.journal import Entry, Kept, Notice, Wait
+from tactful.projections import Projection
+
+SEEN_LIMIT: Final = 256
+SEEN_MINUTES: Final = 48 * 60
+ROW_LIMIT: Final = 64 * 1024
+INBOX_LIMIT: Final = 64
+MINUTE: Final = 60_000
+
+
+class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One live execution of a rule for this customer (and key). `subject` is the first customer it ran for."""
+
+    id: str
+    rule: str
+    version: int
+    subject: str
+    first: Kept
+    started: int
+    deadline: int  # max_age, or the end of waiting for a late feed
+    key: str = ""
+    generation: int = 0
+    journal: list[Entry] = []
+    wait: Wait | None = None
+    inbox: list[Kept] = []
+    dropped: int = 0  # events that did not fit into the inbox
+    sends: int = 0
+    steps: int = 0
+    reached: bool = False  # something was sent, may have been, or would have been but for the holdout
+    parked: str = ""  # why it must not go on
+    holdout: bool = False
+    parameters: dict[str, Any] = {}
+    notices: dict[str, Notice] = {}
+    late_since: int | None = None  # the due instant that waits for a feed
+
+    @property
+    def due(self) -> int | None:
+        """The next instant at which something happens by itself; None while parked."""
+        if self.parked:
+            return None
+        if self.wait is None:
+            return self.started
+        return self.deadline if self.wait.due is None else min(self.wait.due, self.deadline)
+
+    @property
+    def contact(self) -> str:
+        """What the messages of one generation share."""
+        return f"{self.id}.{self.generation}"
+
+    def clamp(self, instant: int) -> None:
+        """Nothing falls due before `instant`."""
+        if self.wait is not None and self.wait.due is not None:
+            self.wait.due = max(self.wait.due, instant)
+        self.deadline = max(self.deadline, instant)
+
+    def keep(self, kept: Kept) -> None:
+        """Put an event into the inbox; the oldest goes when it is full."""
+        self.inbox.append(kept)
+        if len(self.inbox) > INBOX_LIMIT:
+            del self.inbox[0]
+            self.dropped += 1
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """The first message of a contact that was sent: cooldowns count from it."""
+
+    contact: str
+    at: int
+
+
+class Image(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A row as it is stored."""
+
+    states: dict[str, tuple[int, msgspec.Raw]] = {}
+    runs: list[Run] = []
+    seen: bytes = b""
+    marks: dict[str, Mark] = {}
+    goals: dict[str, int] = {}
+    recipient: str = ""
+    linked_to: str = ""
+    blocked: str = ""
+
+
+class Row:
+    """A row in memory. It belongs to an epoch and is dropped whole when a slice does not commit."""
+
+    __slots__ = (
+        "blocked",
+        "goals",
+        "held",
+        "id",
+        "linked_to",
+        "marks",
+        "pushed",
+        "recipient",
+        "runs",
+        "seen",
+        "states",
+    )
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.states: dict[str, Any] = {}
+        self.runs: list[Run] = []
+        self.seen: dict[bytes, int] = {}  # hash -> minute of its append time, oldest first
+        self.marks: dict[str, Mark] = {}
+        self.goals: dict[str, int] = {}  # rule -> latest goal or exit, by occurrence
+        self.recipient = ""  # digest of what dispatch knows
+        self.linked_to = ""
+        self.blocked = ""  # why further events are only counted
+        self.pushed: int | None = None  # the earliest due instant that stands in the timer heap
+        self.held: set[str] = set()  # runs that came up and may not go on: rule missing, newer or paused
+
+    @property
+    def due(self) -> int | None:
+        """The earliest due instant of all runs: what the store keeps."""
+        return min((run.due for run in self.runs if run.due is not None), default=None)
+
+    @property
+    def next_due(self) -> int | None:
+        """The earliest due instant of the runs that may go on."""
+        earliest = None
+        for run in self.runs:
+            due = run.due
+            if due is not None and (earliest is None or due < earliest) and run.id not in self.held:
+                earliest = due
+        return earliest
+
+    def remember(self, event: bytes, at: int) -> None:
+        """Recognise this event for 48 hours, among the latest 256 that changed something."""
+        minute, seen = at // MINUTE, self.seen
+        seen[event] = minute
+        while len(seen) > SEEN_LIMIT or (oldest := seen[next(iter(seen))]) < minute - SEEN_MINUTES:
+            del seen[next(iter(seen))]
+        del oldest
+
+    def is_flooding(self, at: int) -> bool:
+        """Whether 256 events changed something within this minute."""
+        return len(self.seen) >= SEEN_LIMIT and next(iter(self.seen.values())) == at // MINUTE
+
+    def encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
+        """The stored form; a row beyond the limit is blocked from its next event on."""
+        value = self._encode(projections)
+        if len(value) > ROW_LIMIT and not self.blocked:
+            self.blocked = f"row of {len(value)} bytes, limit {ROW_LIMIT}"
+            value = self._encode(projections)
+        return value
+
+    def _encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
+        image: dict[str, Any] = {
+            "states": {
+                name: state if name not in projections else (projections[name].version, state)
+                for name, state in self.states.items()
+            }
+        }
+        for field in ("runs", "marks", "goals", "recipient", "linked_to", "blocked"):
+            if value := getattr(self, field):
+                image[field] = value
+        if self.seen:
+            image["seen"] = b"".join([event + minute.to_bytes(4) for event, minute in self.seen.items()])
+        return _encode(image)
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_image = msgspec.json.Decoder(Image).decode
+
+
+def decode(customer: str, value: bytes, projections: Mapping[str, Projection[Any]]) -> Row:
+    """A row from its stored form. States of projections that are not loaded are carried along untouched."""
+    image, row = _decode_image(value), Row(customer)
+    for name, (version, raw) in image.states.items():
+        row.states[name] = _state(projections.get(name), version, raw)
+    row.runs, row.marks, row.goals = image.runs, image.marks, image.goals
+    row.recipient, row.linked_to, row.blocked = image.recipient, image.linked_to, image.blocked
+    row.seen = {
+        image.seen[i : i + 8]: int.from_bytes(image.seen[i + 8 : i + 12]) for i in range(0, len(image.seen), 12)
+    }
+    return row
+
+
+def _state(projection: Projection[Any] | None, version: int, raw: msgspec.Raw) -> Any:
+    if projection is None:
+        return (version, raw)
+    if version != projection.version:
+        return projection.migrate(version, msgspec.json.decode(raw))
+    return msgspec.json.decode(raw, type=projection.state)

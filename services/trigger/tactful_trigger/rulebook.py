@@ -1,0 +1,90 @@
+"""The rules under one version of the settings, and which event concerns which of them.
+
+An event that no rule names and no wanted projection folds costs one dictionary look-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from tactful.errors import InvalidInput, PluginError
+from tactful.events.model import canonical_name, name_of
+from tactful.projections import Projection
+from tactful.rules import Rule, Terms
+from tactful.settings import Settings
+from tactful_trigger.happening import INTERNAL
+
+RECIPIENT: Final = ("profile", "orders", "tickets", "engagement")  # what dispatch is told is made of these
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What one event name means: projections to fold, rules to start, rules that it may end."""
+
+    folds: tuple[Projection[Any], ...] = ()
+    starts: tuple[Rule, ...] = ()
+    ends: tuple[tuple[Rule, bool], ...] = ()  # (rule, whether it is the goal)
+    tells_dispatch: bool = False
+
+
+class Rulebook:
+    """Immutable once made; a change of settings makes another one."""
+
+    def __init__(
+        self, rules: Iterable[Rule], projections: Iterable[Projection[Any]], settings: Settings | None = None
+    ) -> None:
+        self.settings = settings or Settings()
+        self.rules: dict[str, Rule] = {rule.name: rule for rule in rules}
+        self._all = tuple(projections)
+        self.parameters = {name: self.settings.rule(name).parameters for name in self.rules}
+        self.terms: dict[str, Terms] = {name: self._terms(rule) for name, rule in self.rules.items()}
+        self.projections = self._wanted()
+        self.off = frozenset(name for name in self.rules if self.settings.rule(name).mode == "off")
+        self.routes = self._routes()
+
+    def under(self, settings: Settings) -> Rulebook:
+        """The same rules under other settings."""
+        return Rulebook(self.rules.values(), self._all, settings)
+
+    def empty(self, projection: str) -> Any:
+        """The state of a projection that has seen nothing."""
+        return self.projections[projection].state()
+
+    def _terms(self, rule: Rule) -> Terms:
+        try:
+            return rule.under(self.parameters[rule.name])
+        except InvalidInput as error:
+            raise InvalidInput(error.code, f"[rules.{rule.name}] {error.message}", error.field) from None
+
+    def _wanted(self) -> Mapping[str, Projection[Any]]:
+        known = {projection.name: projection for projection in self._all}
+        for rule in self.rules.values():
+            for name in rule.terms.uses:
+                if name not in known:
+                    raise PluginError(
+                        f"{rule.file}:{rule.line}: rule {rule.name} uses {name!r}, which is no projection; "
+                        f"there are: {', '.join(sorted(known))}"
+                    )
+        wanted = {*RECIPIENT, *(name for rule in self.rules.values() for name in rule.terms.uses)}
+        return {name: known[name] for name in sorted(wanted & known.keys())}
+
+    def _routes(self) -> dict[str, Route]:
+        folded = {name_of(event) for projection in self.projections.values() for event in projection.events}
+        named = {name for terms in self.terms.values() for name in (*terms.on, *terms.goal, *terms.exit_on)}
+        names = {canonical_name(name) for name in folded | named} | INTERNAL
+        return {name: self._route(name) for name in names}
+
+    def _route(self, name: str) -> Route:
+        folds = tuple(p for p in self.projections.values() if name in {name_of(event) for event in p.events})
+        return Route(
+            folds=folds,
+            starts=tuple(rule for rule in self.rules.values() if name in self.terms[rule.name].on),
+            ends=tuple(
+                (rule, name in self.terms[rule.name].goal)
+                for rule in self.rules.values()
+                if name in (*self.terms[rule.name].goal, *self.terms[rule.name].exit_on)
+            ),
+            tells_dispatch=any(projection.name in RECIPIENT for projection in folds),
+        )

@@ -1,0 +1,251 @@
+"""The life of a run: it starts, waits, is woken by an event or by its time, and ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tactful.identity import digest, fraction, run_id
+from tactful.journal import Entry, Wait
+from tactful.operations import OPERATIONS, Ask, Done, Host, Moved, Operation, Send
+from tactful.records import DISPATCH, CancelBody, CancelRecord, ConfirmBody, ConfirmRecord
+from tactful.rules import Rule, Terms
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.effects import Effects
+from tactful_trigger.happening import INTERNAL, Seen
+from tactful_trigger.replay import Execution, Parked, Waiting, Watch
+from tactful_trigger.row import Row, Run
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.stage import Stage, cooling_until, view
+
+
+class Runs:
+    """Moves the runs of customers within one slice. Pure but for the row and the effects it is given."""
+
+    def __init__(self, book: Rulebook, cursor: Cursor, effects: Effects, watch: Watch) -> None:
+        self._book, self._cursor, self._effects, self._watch = book, cursor, effects, watch
+
+    # -- starting
+
+    def start(self, row: Row, rule: Rule, seen: Seen) -> bool:
+        """Begin a run of `rule` for what was seen, if its terms allow; whether the row changed."""
+        terms, event = self._book.terms[rule.name], seen.event
+        key = terms.key(event) if terms.key else ""
+        alive = [run for run in row.runs if run.rule == rule.name and run.key == key]
+        if alive and not self._makes_room(row, alive, terms, seen.at):
+            return False
+        if rule.name in self._book.off or rule.name in self._cursor.paused:
+            return False
+        if terms.when is not None and not terms.when(view(row, rule.name, self._book), event):
+            return bool(alive)
+        if why := self._too_late(row, rule, terms, key, seen):
+            self._effects.tell(row, seen.at, "not_started", rule.name, why=why)
+            return True
+        self._begin(row, rule, terms, key, seen)
+        return True
+
+    def _makes_room(self, row: Row, alive: list[Run], terms: Terms, at: int) -> bool:
+        if terms.repeat == "parallel":
+            return True
+        if terms.repeat == "debounce":
+            fits = not terms.debounce_max or at - alive[0].started <= terms.debounce_max
+            if not fits or any(run.sends for run in alive):
+                return False
+        elif terms.repeat == "ignore":
+            return False
+        for run in alive:
+            self.end(row, run, at, "restarted")
+        return True
+
+    def _too_late(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen) -> str:
+        occurred = seen.record.body.occurred_at
+        if seen.at - occurred > terms.max_event_age:
+            return "too_old"
+        if terms.key is None and occurred < row.goals.get(rule.name, occurred):
+            return "superseded"
+        if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
+            return "cooldown"
+        return ""
+
+    def _begin(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen) -> None:
+        record = seen.record
+        run = Run(
+            id=run_id(rule.name, row.id, key, record.body.source, record.id),
+            rule=rule.name,
+            version=terms.version,
+            subject=row.id,
+            first=seen.kept(),
+            started=seen.at,
+            deadline=seen.at + terms.max_age,
+            key=key,
+            holdout=fraction("holdout", rule.name, row.id) < terms.holdout,
+            parameters=self._book.parameters[rule.name],
+        )
+        if any(other.id == run.id for other in row.runs):
+            return
+        row.runs.append(run)
+        self._effects.tell(row, seen.at, "started", rule.name, run.id, version=run.version, event=record.id)
+        self._drive(row, run, seen.at, fresh=0)
+
+    # -- being woken
+
+    def offer(self, row: Row, run: Run, seen: Seen) -> bool:
+        """Show a run what was seen; whether the run changed."""
+        wait = run.wait
+        if seen.message_id and seen.notice is not None and run.id == seen.pointer.run_id:
+            run.notices.setdefault(seen.message_id, seen.notice)
+        if wait is None or run.parked:
+            return False
+        offered = OPERATIONS[wait.op].offer(wait, seen)
+        if isinstance(offered, Moved):
+            return True
+        if isinstance(offered, Ask):
+            return self._ask_rule(row, run, wait, offered, seen)
+        if isinstance(offered, Done):
+            self._resolve(row, run, wait, offered.value, seen.at)
+            return True
+        if wait.op in ("send", "step") and seen.name not in INTERNAL:
+            run.keep(seen.kept())
+            return True
+        return False
+
+    def confirm(self, row: Row, seen: Seen) -> None:
+        """Dispatch asks before a hold opens: answer with fresh data if the run still waits, else withdraw."""
+        message, run = seen.message_id, self._waiting_for(row, seen.message_id)
+        if run is not None and (run.parked or self._code(run) is None):
+            return
+        if run is None or run.wait is None:
+            self._cancel(row, message, "cancelled", "no run waits for it any more", seen.at)
+            return
+        execution = self._execution(row, run, seen.at, fresh=len(run.journal) + 1)
+        pending = execution.pending(lambda operation: _content(operation, execution.host))
+        if isinstance(pending, Parked):
+            self._park(row, run, seen.at, pending.why)
+        elif pending is None:
+            self._cancel(row, message, "nothing_to_say", "the rule has nothing to say any more", seen.at)
+        else:
+            run.wait.data.append(pending)
+            body = ConfirmBody(message, seen.pointer.hold, pending)
+            name = digest("confirm", message, str(seen.pointer.hold))
+            self._effects.put(DISPATCH, ConfirmRecord(id=name, key=row.id, at=seen.at, body=body))
+            self._effects.tell(row, seen.at, "confirmed", run.rule, run.id, message_id=message)
+
+    def fire(self, row: Row, run: Run, due: int) -> bool:
+        """Its time has come. False for a run whose rule is missing, newer than this process or paused: it keeps its due instant."""
+        if self._code(run) is None or run.rule in self._cursor.paused:
+            return False
+        if due >= run.deadline:
+            self.end(row, run, due, "source_late" if run.late_since is not None else "max_age")
+            return True
+        wait = run.wait
+        if wait is None:
+            self._drive(row, run, due, fresh=len(run.journal))
+        elif not self._waits_for_feed(row, run, due):
+            self._resolve(row, run, wait, OPERATIONS[wait.op].expire(wait), due)
+        return True
+
+    def feeds_arrived(self, row: Row, at: int) -> None:
+        """A feed has come further: go on with what waited for it."""
+        for run in [run for run in row.runs if run.late_since is not None]:
+            terms = self._book.terms.get(run.rule)
+            if terms and not self._behind(terms, run.late_since or 0) and run.wait is not None:
+                run.late_since = None
+                run.deadline = run.started + terms.max_age
+                self._resolve(row, run, run.wait, OPERATIONS[run.wait.op].expire(run.wait), at)
+        if not any(run.late_since is not None for run in row.runs):
+            self._cursor.late.discard(row.id)
+
+    # -- ending
+
+    def end(self, row: Row, run: Run, at: int, why: str) -> None:
+        """Timers go, and a message that dispatch still holds is cancelled."""
+        if run.wait is not None and run.wait.op == "send":
+            self._cancel(row, run.wait.message, "cancelled", why, at)
+        row.runs.remove(run)
+        self._effects.tell(row, at, "ended", run.rule, run.id, why=why)
+
+    # -- within
+
+    def _resolve(self, row: Row, run: Run, wait: Wait, value: msgspec.Raw, at: int) -> None:
+        run.journal.append(Entry(wait.shape, at, value))
+        run.wait = None
+        if OPERATIONS[wait.op].consumes_inbox:
+            run.inbox.clear()
+        if self._code(run) is not None:
+            self._drive(row, run, at, fresh=len(run.journal))
+
+    def _drive(self, row: Row, run: Run, at: int, fresh: int) -> None:
+        outcome = self._execution(row, run, at, fresh).carry_on()
+        self._effects.dirty[row.id] = row
+        if isinstance(outcome, Waiting):
+            run.wait = outcome.wait
+        elif isinstance(outcome, Parked):
+            self._park(row, run, at, outcome.why)
+        elif not outcome.again:
+            self.end(row, run, at, outcome.why)
+        elif run.journal and run.journal[-1].at > run.started:
+            self._start_over(row, run, at)
+        else:
+            self._park(row, run, at, "starts over without having waited")
+
+    def _start_over(self, row: Row, run: Run, at: int) -> None:
+        run.generation, run.journal, run.inbox, run.sends, run.started = run.generation + 1, [], [], 0, at
+        run.notices, run.reached = {}, False
+        self._effects.tell(row, at, "note", run.rule, run.id, text=f"starts over (generation {run.generation})")
+        self._drive(row, run, at, fresh=0)
+
+    def _park(self, row: Row, run: Run, at: int, why: str) -> None:
+        if run.wait is not None and run.wait.op == "send":
+            self._cancel(row, run.wait.message, "cancelled", "the run is parked", at)
+        run.parked = why
+        self._effects.tell(row, at, "parked", run.rule, run.id, why=why)
+
+    def _ask_rule(self, row: Row, run: Run, wait: Wait, ask: Ask, seen: Seen) -> bool:
+        if self._code(run) is None:
+            return False
+        execution = self._execution(row, run, seen.at, fresh=len(run.journal) + 1)
+        answer = execution.pending(lambda operation: operation.accepts(wait, seen.kept(), ask.branch))
+        if isinstance(answer, Parked):
+            self._park(row, run, seen.at, answer.why)
+            return True
+        if answer is None:
+            return False
+        self._resolve(row, run, wait, answer.value, seen.at)
+        return True
+
+    def _execution(self, row: Row, run: Run, at: int, fresh: int) -> Execution:
+        rule = self._book.rules[run.rule]
+        stage = Stage(row, run, at, self._book, self._effects, self._watch, self._cursor.slow)
+        return Execution(rule, run, stage, fresh)
+
+    def _code(self, run: Run) -> Rule | None:
+        rule = self._book.rules.get(run.rule)
+        return None if rule is None or run.version > rule.terms.version else rule
+
+    def _waiting_for(self, row: Row, message: str) -> Run | None:
+        return next(
+            (run for run in row.runs if run.wait and run.wait.op == "send" and run.wait.message == message), None
+        )
+
+    def _cancel(self, row: Row, message: str, reason: str, note: str, at: int) -> None:
+        body = CancelBody(message, reason, note)
+        self._effects.put(DISPATCH, CancelRecord(id=digest("cancel", message), key=row.id, at=at, body=body))
+
+    def _behind(self, terms: Terms, due: int) -> bool:
+        return any(self._cursor.feeds.get(feed, -1) < due for feed in terms.after)
+
+    def _waits_for_feed(self, row: Row, run: Run, due: int) -> bool:
+        terms = self._book.terms[run.rule]
+        if not terms.after or run.wait is None or not self._behind(terms, due):
+            return False
+        run.late_since, run.wait.due, run.deadline = due, None, due + terms.after_max
+        self._cursor.late.add(row.id)
+        feeds = [feed for feed in terms.after if self._cursor.feeds.get(feed, -1) < due]
+        self._effects.tell(row, due, "note", run.rule, run.id, text=f"source_late: waits for {', '.join(feeds)}")
+        return True
+
+
+def _content(operation: Operation[Any], host: Host) -> dict[str, Any] | None:
+    assert isinstance(operation, Send), "the journal's shape says that the run waits in a send"
+    return operation.content(host)

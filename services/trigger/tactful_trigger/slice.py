@@ -1,0 +1,220 @@
+"""Computing one slice: many records of one partition, applied in order, timers first. Pure.
+
+Before a record is applied, every timer of the partition that is due strictly before its append time has fired, in
+(due, customer, run) order; a tick that closes an instant lets that instant's timers fire too. So the outcome does not
+depend on where slices are cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from tactful.events.own import FeedComplete
+
+from tactful.errors import InvalidInput
+from tactful.events.model import Meta
+from tactful.events.model import decode as decode_event
+from tactful.identity import digest
+from tactful.log import Stored
+from tactful.outbox import Outbox, Taken
+from tactful.records import (
+    EVENTS,
+    QUARANTINE,
+    BroadcastBody,
+    BroadcastRecord,
+    EventRecord,
+    EventsTopic,
+    LinkRecord,
+    QuarantineBody,
+    QuarantineRecord,
+    TickRecord,
+    decode_events,
+)
+from tactful_trigger.applying import Applying
+from tactful_trigger.effects import Effects
+from tactful_trigger.partition import Partition
+from tactful_trigger.replay import Watch
+from tactful_trigger.row import Row
+from tactful_trigger.runs import Runs
+from tactful_trigger.store import ChangedRow, SliceResult
+
+PAUSE_AFTER_SLOW = 3  # interrupted runs of a rule, before it is paused everywhere
+
+
+class Read(NamedTuple):
+    """A record of the slice, decoded."""
+
+    stored: Stored
+    record: EventsTopic
+
+
+def read(records: Iterable[Stored]) -> list[Read]:
+    """Decode a slice. Raises InvalidInput for a record that is none of ours."""
+    decoded = []
+    for stored in records:
+        try:
+            decoded.append(Read(stored, decode_events(stored.value)))
+        except msgspec.MsgspecError as error:
+            raise InvalidInput("unreadable_record", f"offset {stored.offset}: {error}") from None
+    return decoded
+
+
+def limit_of(read: Read) -> int:
+    """Timers due before this instant fire before the record is applied."""
+    if isinstance(read.record, TickRecord) and read.record.body.closes is not None:
+        return read.record.body.closes + 1
+    return read.stored.appended
+
+
+def customers_of(partition: Partition, reads: Sequence[Read]) -> set[str]:
+    """Whose rows a slice may touch, timers aside."""
+    customers = {read.record.key for read in reads if isinstance(read.record, EventRecord | LinkRecord)}
+    if any(isinstance(read.record, BroadcastRecord) for read in reads):
+        customers |= partition.cursor.late
+    return customers
+
+
+class Slice:
+    """One computation over a partition whose rows and timers are in memory."""
+
+    def __init__(self, partition: Partition, partitions: int, watch: Watch) -> None:
+        self._partition, self._partitions, self._watch = partition, partitions, watch
+        self._before = partition.cursor.offset
+        self._cursor = partition.cursor = partition.cursor.copy()
+        self._taken = Taken(self._cursor.taken)
+        number = self._cursor.partition
+        self._effects = Effects(Outbox(EVENTS, number, partitions, self._cursor.sequences))
+        self._bind()
+
+    def _bind(self) -> None:
+        self._runs = Runs(self._partition.book, self._cursor, self._effects, self._watch)
+        self._applying = Applying(self._partition, self._effects, self._runs)
+
+    def compute(self, reads: Sequence[Read]) -> SliceResult:
+        """Apply all records and say what changed. The partition's memory is only good if the result is committed."""
+        for each in reads:
+            self._effects.offset = each.stored.offset
+            self._fire_before(limit_of(each))
+            self._cursor.clock = max(self._cursor.clock, each.stored.appended)
+            if self._taken.take(each.record.origin):
+                self._apply(each)
+            self._cursor.offset = each.stored.offset + 1
+        self._cursor.poison = 0
+        return self._result()
+
+    def quarantine(self, stored: Stored, why: str) -> SliceResult:
+        """Pass over a record that cannot be applied: it goes to quarantine with the reason."""
+        self._effects.because_of_record(stored.offset)
+        body = QuarantineBody(
+            reason="cannot_apply",
+            message=why[:4000],
+            raw=stored.value[:32768].decode(errors="replace"),
+            came_from=(stored.topic, stored.partition, stored.offset),
+        )
+        name = digest("poison", stored.topic, str(stored.partition), str(stored.offset))
+        self._effects.put(QUARANTINE, QuarantineRecord(id=name, key=name, at=stored.appended, body=body))
+        self._cursor.clock = max(self._cursor.clock, stored.appended)
+        self._cursor.offset, self._cursor.poison = stored.offset + 1, self._cursor.poison + 1
+        return self._result()
+
+    def _fire_before(self, limit: int) -> None:
+        timers, rows = self._partition.timers, self._partition.rows
+        while (entry := timers.next_before(limit)) is not None:
+            row = rows.get(entry[1])
+            if row is None:
+                continue
+            row.pushed = None
+            due = row.next_due
+            if due == entry[0]:
+                self._fire(row, due)
+            timers.watch(row)
+
+    def _fire(self, row: Row, due: int) -> None:
+        self._effects.because_of_timer(due, row.id)
+        for run in sorted((run for run in row.runs if run.due == due), key=lambda run: run.id):
+            if run in row.runs and not self._runs.fire(row, run, due):
+                row.held.add(run.id)
+
+    def _apply(self, each: Read) -> None:
+        record, stored = each.record, each.stored
+        self._effects.because_of_record(stored.offset)
+        if isinstance(record, EventRecord):
+            self._event(record, stored)
+        elif isinstance(record, BroadcastRecord):
+            self._broadcast(record.body, stored.appended)
+        elif isinstance(record, LinkRecord):
+            row = self._partition.row(record.key)
+            row.linked_to = row.linked_to or record.body.user_id
+            self._effects.dirty[row.id] = row
+
+    def _event(self, record: EventRecord, stored: Stored) -> None:
+        if record.body.name == "Feed Complete":
+            self._feed_complete(record, stored.appended)
+            return
+        self._applying.event(record, stored.appended, stored.value)
+        row = self._partition.rows.get(record.key)
+        if row is not None and row.runs:
+            self._partition.timers.watch(row)
+        if self._cursor.slow:
+            self._pause_slow(stored.appended)
+
+    def _feed_complete(self, record: EventRecord, at: int) -> None:
+        event = decode_event(record.body.name, record.body.properties, Meta())
+        if isinstance(event, FeedComplete):
+            self._tell_all("Feed Complete", {"feed": event.feed, "through": event.through}, record.id, at)
+
+    def _broadcast(self, body: BroadcastBody, at: int) -> None:
+        data = msgspec.json.decode(body.data)
+        cursor = self._cursor
+        if body.name == "Settings Changed":
+            cursor.settings = body.data
+            self._partition.adopt_settings()
+            self._bind()
+        elif body.name == "Rule Paused":
+            cursor.paused.add(data["rule"])
+        elif body.name == "Rule Resumed":
+            cursor.paused.discard(data["rule"])
+            self._resume(data["rule"], at)
+        elif body.name == "Feed Complete":
+            cursor.feeds[data["feed"]] = max(data["through"], cursor.feeds.get(data["feed"], 0))
+            for customer in sorted(cursor.late):
+                self._runs.feeds_arrived(self._partition.row(customer), at)
+
+    def _resume(self, rule: str, at: int) -> None:
+        """What fell due while the rule was paused comes up now, at the instant of the news."""
+        for row in [row for row in self._partition.rows.values() if row is not None and row.held]:
+            for run in [run for run in row.runs if run.rule == rule and run.id in row.held]:
+                row.held.discard(run.id)
+                run.clamp(at)
+            self._effects.dirty[row.id] = row
+            self._partition.timers.watch(row)
+
+    def _pause_slow(self, at: int) -> None:
+        for rule, times in sorted(self._cursor.slow.items()):
+            if times >= PAUSE_AFTER_SLOW and rule not in self._cursor.paused:
+                self._tell_all("Rule Paused", {"rule": rule, "why": "too slow"}, digest("slow", rule, str(at)), at)
+        self._cursor.slow = {r: n for r, n in self._cursor.slow.items() if n < PAUSE_AFTER_SLOW}
+
+    def _tell_all(self, name: str, data: dict[str, object], cause: str, at: int) -> None:
+        body = BroadcastBody(name, msgspec.Raw(msgspec.json.encode(data)))
+        for partition in range(self._partitions):
+            record = BroadcastRecord(id=digest("broadcast", name, cause), key="all", at=at, body=body)
+            self._effects.put(EVENTS, record, partition)
+
+    def _result(self) -> SliceResult:
+        cursor, effects = self._cursor, self._effects
+        cursor.taken, cursor.sequences = self._taken.last, effects.outbox.sequences
+        projections = self._partition.book.projections
+        rows = [ChangedRow(name, row.encode(projections), row.due) for name, row in effects.dirty.items()]
+        return SliceResult(
+            cursor.partition,
+            cursor.epoch,
+            self._before,
+            cursor,
+            rows,
+            effects.outbox.rows,
+            effects.history,
+            effects.steps,
+        )

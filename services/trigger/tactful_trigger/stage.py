@@ -1,0 +1,131 @@
+"""What a run sees of the world while it is driven: its customer as of one instant, and a way to ask for things."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tactful.customer import Customer, Profile
+from tactful.durations import milliseconds
+from tactful.errors import TactfulError
+from tactful.identity import message_id
+from tactful.journal import Kept, Notice
+from tactful.operations import EndRun, Send
+from tactful.records import DISPATCH, MessageBody, MessageRecord
+from tactful_trigger.effects import Effects
+from tactful_trigger.replay import Watch
+from tactful_trigger.row import Row, Run
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store import StepRequest
+
+
+def view(row: Row, rule: str, book: Rulebook) -> Customer:
+    """The customer as a rule may see them: reading a projection that `uses` does not name is an error."""
+    uses = book.terms[rule].uses
+
+    def read(projection: str) -> Any:
+        if projection not in uses:
+            raise TactfulError(f"rule {rule} reads {projection!r}, which its `uses` does not name; add it there")
+        state = row.states.get(projection)
+        return book.empty(projection) if state is None else state
+
+    return Customer(row.id, read)
+
+
+def cooling_until(row: Row, rule: str, key: str, cooldown: int) -> int:
+    """Until when the customer rests from this rule (and key); 0 if they do not."""
+    mark = row.marks.get(f"{rule}\x1f{key}")
+    return mark.at + cooldown if mark is not None and cooldown else 0
+
+
+class Stage:
+    """Implements `tactful_trigger.replay.RunHost` for one wake-up of one run."""
+
+    def __init__(
+        self, row: Row, run: Run, now: int, book: Rulebook, effects: Effects, watch: Watch, slow: dict[str, int]
+    ) -> None:
+        self._row, self._run, self._book, self._effects, self._slow = row, run, book, effects, slow
+        self.now, self.watch = now, watch
+
+    @property
+    def inbox(self) -> list[Kept]:
+        return self._run.inbox
+
+    @property
+    def zone(self) -> ZoneInfo:
+        profile = self._row.states.get("profile")
+        if isinstance(profile, Profile) and profile.zone:
+            try:
+                return ZoneInfo(profile.zone)
+            except (KeyError, ValueError, OSError):
+                pass
+        return self._book.settings.shop.zone
+
+    def view(self) -> Customer:
+        return view(self._row, self._run.rule, self._book)
+
+    def state(self, projection: str) -> Any:
+        return self.view().state(projection)
+
+    def type_of(self, projection: str) -> Any:
+        known = self._book.projections.get(projection)
+        if known is None:
+            raise TactfulError(f"there is no projection {projection!r}; name it in `uses`")
+        return known.state
+
+    def may_send(self) -> None:
+        run, terms = self._run, self._book.terms[self._run.rule]
+        if not run.reached and self.now < cooling_until(self._row, run.rule, run.key, terms.cooldown):
+            raise EndRun("cooldown")
+
+    def ask(self, send: Send, data: Mapping[str, Any], not_before: int | None) -> str:
+        run, terms = self._run, self._book.terms[self._run.rule]
+        run.sends += 1
+        message = message_id(run.id, run.generation, run.sends)
+        lasts = milliseconds(self._book.settings.sending.expires) if send.expires is None else send.expires
+        body = MessageBody(
+            message_id=message,
+            run_id=run.id,
+            customer=self._row.id,
+            subject=run.subject,
+            rule=run.rule,
+            rule_version=run.version,
+            run_key=run.key,
+            channel=send.channel,
+            template=send.template,
+            variant=send.variant,
+            purpose=terms.purpose,
+            priority=terms.priority,
+            data=dict(data),
+            requested_at=self.now,
+            not_before=not_before,
+            expires_at=max(self.now, not_before or 0) + lasts,
+            contact=run.contact,
+            holdout=run.holdout,
+            repeats_allowed=send.repeats_allowed,
+            uses=terms.uses,
+            because=run.first.name,
+            because_at=run.first.occurred_at,
+        )
+        self._effects.put(DISPATCH, MessageRecord(id=message, key=self._row.id, at=self.now, body=body))
+        self._tell("asked", message_id=message, channel=send.channel, template=send.template)
+        return message
+
+    def step(self, name: str, function: str, arguments: Sequence[Any]) -> tuple[str, int]:
+        run = self._run
+        run.steps += 1
+        self._effects.steps.append(StepRequest(self._row.id, run.id, run.steps, name, function, list(arguments)))
+        return run.id, run.steps
+
+    def noticed(self, message_id: str) -> Notice | None:
+        return self._run.notices.get(message_id)
+
+    def note(self, text: str) -> None:
+        self._tell("note", text=text)
+
+    def too_slow(self, rule: str) -> None:
+        self._slow[rule] = self._slow.get(rule, 0) + 1
+
+    def _tell(self, kind: str, **data: Any) -> None:
+        self._effects.tell(self._row, self.now, kind, self._run.rule, self._run.id, **data)

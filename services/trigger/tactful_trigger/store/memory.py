@@ -1,0 +1,106 @@
+"""Trigger's store in memory: for virtual time, and the twin that the contract suite holds against the others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+from tactful.errors import Fenced
+from tactful.outbox import OutboxRow
+from tactful_trigger import cursor as cursors
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.history import HistoryRow
+from tactful_trigger.store import SliceResult, StepRequest
+
+
+class _Partition:
+    def __init__(self, number: int) -> None:
+        self.cursor = cursors.encode(Cursor(partition=number))
+        self.epoch = self.lease_until = 0
+        self.owner = ""
+        self.rows: dict[str, bytes] = {}
+        self.dues: dict[str, int] = {}
+        self.outbox: list[OutboxRow] = []
+        self.steps: list[StepRequest] = []
+
+
+class MemoryTriggerStore:
+    """Implements `tactful_trigger.store.TriggerStore`. Never suspends."""
+
+    def __init__(self, *, keep_history: bool = True) -> None:
+        self._partitions: dict[int, _Partition] = {}
+        self._history: defaultdict[str, list[HistoryRow]] = defaultdict(list)
+        self._keep_history = keep_history
+
+    def _at(self, partition: int) -> _Partition:
+        return self._partitions.setdefault(partition, _Partition(partition))
+
+    async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
+        held = self._at(partition)
+        if held.lease_until > now and held.owner != owner:
+            return None
+        held.owner, held.lease_until = owner, until
+        held.epoch += 1
+        cursor = cursors.decode(held.cursor)
+        cursor.epoch = held.epoch
+        return cursor
+
+    async def release(self, partition: int, epoch: int) -> None:
+        held = self._at(partition)
+        if held.epoch == epoch:
+            held.lease_until = 0
+
+    async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
+        rows = self._at(partition).rows
+        return {customer: rows[customer] for customer in customers if customer in rows}
+
+    async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
+        dues = self._at(partition).dues
+        return sorted((due, customer) for customer, due in dues.items() if start <= due < before)
+
+    async def earliest_due(self, partition: int, start: int) -> int | None:
+        return min((due for due in self._at(partition).dues.values() if due >= start), default=None)
+
+    async def commit(self, result: SliceResult, until: int) -> None:
+        held = self._at(result.partition)
+        if held.epoch != result.epoch or cursors.decode(held.cursor).offset != result.before:
+            raise Fenced(f"partition {result.partition}: epoch {held.epoch} holds it now")
+        held.lease_until = until
+        held.cursor = cursors.encode(result.cursor)
+        for row in result.rows:
+            held.rows[row.customer] = row.value
+            if row.due is None:
+                held.dues.pop(row.customer, None)
+            else:
+                held.dues[row.customer] = row.due
+        held.outbox += result.outbox
+        held.steps += result.steps
+        if self._keep_history:
+            for line in result.history:
+                self._history[line.customer].append(line)
+
+    async def cursor(self, partition: int) -> Cursor | None:
+        return cursors.decode(self._at(partition).cursor)
+
+    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
+        return self._at(partition).outbox[:limit]
+
+    async def forget(self, rows: Sequence[OutboxRow]) -> None:
+        gone = {(row.origin_partition, row.topic, row.partition, row.seq) for row in rows}
+        for partition in {row.origin_partition for row in rows}:
+            held = self._at(partition)
+            held.outbox = [r for r in held.outbox if (partition, r.topic, r.partition, r.seq) not in gone]
+
+    async def steps(self, partition: int, limit: int) -> list[StepRequest]:
+        return self._at(partition).steps[:limit]
+
+    async def forget_steps(self, partition: int, done: Sequence[StepRequest]) -> None:
+        held = self._at(partition)
+        held.steps = [step for step in held.steps if step not in done]
+
+    async def history(self, customer: str, limit: int) -> list[HistoryRow]:
+        return self._history.get(customer, [])[-limit:]
+
+    async def customers(self, text: str, limit: int) -> list[str]:
+        latest = sorted(self._history, key=lambda customer: -self._history[customer][-1].at)
+        return [customer for customer in latest if customer.startswith(text)][:limit]

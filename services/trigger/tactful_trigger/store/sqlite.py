@@ -1,0 +1,224 @@
+"""Trigger's store in the embedded size: tables in the one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
+
+import msgspec
+from tactful.sqlite import Database
+
+from tactful import crashpoints
+from tactful.errors import Fenced
+from tactful.outbox import Cause, OutboxRow
+from tactful.records import EVENTS
+from tactful_trigger import cursor as cursors
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.history import HistoryRow
+from tactful_trigger.store import SliceResult, StepRequest
+
+MIGRATIONS: Final = (
+    """CREATE TABLE trigger_cursor (
+        partition INTEGER PRIMARY KEY, value BLOB NOT NULL, next_offset INTEGER NOT NULL,
+        epoch INTEGER NOT NULL, owner TEXT NOT NULL, lease_until INTEGER NOT NULL)""",
+    """CREATE TABLE trigger_row (
+        partition INTEGER NOT NULL, customer TEXT NOT NULL, value BLOB NOT NULL, due INTEGER,
+        PRIMARY KEY (partition, customer)) WITHOUT ROWID""",
+    "CREATE INDEX trigger_row_due ON trigger_row (partition, due) WHERE due IS NOT NULL",
+    """CREATE TABLE trigger_outbox (
+        id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, topic TEXT NOT NULL, target INTEGER NOT NULL,
+        seq INTEGER NOT NULL, value BLOB NOT NULL, cause BLOB NOT NULL,
+        UNIQUE (partition, topic, target, seq))""",
+    """CREATE TABLE trigger_history (
+        id INTEGER PRIMARY KEY, customer TEXT NOT NULL, at INTEGER NOT NULL, log_offset INTEGER NOT NULL,
+        position INTEGER NOT NULL, kind TEXT NOT NULL, rule TEXT NOT NULL, run TEXT NOT NULL, data BLOB NOT NULL)""",
+    "CREATE INDEX trigger_history_customer ON trigger_history (customer, id)",
+    """CREATE TABLE trigger_step (
+        run TEXT NOT NULL, number INTEGER NOT NULL, partition INTEGER NOT NULL, value BLOB NOT NULL,
+        PRIMARY KEY (run, number))""",
+)
+
+_CHUNK: Final = 500  # below SQLite's limit of bound values
+
+
+class SqliteTriggerStore:
+    """Implements `tactful_trigger.store.TriggerStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    async def open(cls, database: Database) -> SqliteTriggerStore:
+        """Bring the tables up to date. Raises StoreTooNew."""
+        await database.migrate("trigger", MIGRATIONS)
+        return cls(database)
+
+    async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
+        empty = cursors.encode(Cursor(partition=partition))
+
+        def take(db: sqlite3.Connection) -> Cursor | None:
+            db.execute("INSERT OR IGNORE INTO trigger_cursor VALUES (?, ?, 0, 0, '', 0)", (partition, empty))
+            row = db.execute(
+                """UPDATE trigger_cursor SET epoch = epoch + 1, owner = ?, lease_until = ?
+                   WHERE partition = ? AND (lease_until <= ? OR owner = ?) RETURNING value, epoch""",
+                (owner, until, partition, now, owner),
+            ).fetchone()
+            if row is None:
+                return None
+            cursor = cursors.decode(row[0])
+            cursor.epoch = row[1]
+            return cursor
+
+        return await self._database.write(take)
+
+    async def release(self, partition: int, epoch: int) -> None:
+        await self._database.write(
+            lambda db: db.execute(
+                "UPDATE trigger_cursor SET lease_until = 0 WHERE partition = ? AND epoch = ?", (partition, epoch)
+            )
+        )
+
+    async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
+        def fetch(db: sqlite3.Connection) -> dict[str, bytes]:
+            found: dict[str, bytes] = {}
+            for chunk in _chunks(list(customers)):
+                marks = ",".join("?" * len(chunk))
+                found.update(
+                    db.execute(
+                        f"SELECT customer, value FROM trigger_row WHERE partition = ? AND customer IN ({marks})",
+                        (partition, *chunk),
+                    )
+                )
+            return found
+
+        return await self._database.read(fetch)
+
+    async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
+        return await self._database.read(
+            lambda db: db.execute(
+                "SELECT due, customer FROM trigger_row WHERE partition = ? AND due >= ? AND due < ? ORDER BY 1, 2",
+                (partition, start, before),
+            ).fetchall()
+        )
+
+    async def earliest_due(self, partition: int, start: int) -> int | None:
+        def fetch(db: sqlite3.Connection) -> int | None:
+            row = db.execute(
+                "SELECT min(due) FROM trigger_row WHERE partition = ? AND due >= ?", (partition, start)
+            ).fetchone()
+            return None if row is None else row[0]
+
+        return await self._database.read(fetch)
+
+    async def commit(self, result: SliceResult, until: int) -> None:
+        def apply(db: sqlite3.Connection) -> None:
+            moved = db.execute(
+                """UPDATE trigger_cursor SET value = ?, next_offset = ?, lease_until = ?
+                   WHERE partition = ? AND epoch = ? AND next_offset = ?""",
+                (
+                    cursors.encode(result.cursor),
+                    result.cursor.offset,
+                    until,
+                    result.partition,
+                    result.epoch,
+                    result.before,
+                ),
+            ).rowcount
+            if not moved:
+                raise Fenced(f"events/{result.partition}: another owner has moved the cursor")
+            _write(db, result)
+            crashpoints.reach("trigger: before commit")
+
+        await self._database.write(apply)
+
+    async def cursor(self, partition: int) -> Cursor | None:
+        def fetch(db: sqlite3.Connection) -> Cursor | None:
+            row = db.execute("SELECT value FROM trigger_cursor WHERE partition = ?", (partition,)).fetchone()
+            return None if row is None else cursors.decode(row[0])
+
+        return await self._database.read(fetch)
+
+    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
+        rows = await self._database.read(
+            lambda db: db.execute(
+                "SELECT seq, topic, target, value, cause FROM trigger_outbox WHERE partition = ? ORDER BY id LIMIT ?",
+                (partition, limit),
+            ).fetchall()
+        )
+        return [
+            OutboxRow(EVENTS, partition, seq, topic, target, value, msgspec.json.decode(cause, type=Cause))
+            for seq, topic, target, value, cause in rows
+        ]
+
+    async def forget(self, rows: Sequence[OutboxRow]) -> None:
+        await self._database.write(
+            lambda db: db.executemany(
+                "DELETE FROM trigger_outbox WHERE partition = ? AND topic = ? AND target = ? AND seq = ?",
+                [(row.origin_partition, row.topic, row.partition, row.seq) for row in rows],
+            )
+        )
+
+    async def steps(self, partition: int, limit: int) -> list[StepRequest]:
+        rows = await self._database.read(
+            lambda db: db.execute(
+                "SELECT value FROM trigger_step WHERE partition = ? ORDER BY rowid LIMIT ?", (partition, limit)
+            ).fetchall()
+        )
+        return [msgspec.json.decode(value, type=StepRequest) for (value,) in rows]
+
+    async def forget_steps(self, partition: int, done: Sequence[StepRequest]) -> None:
+        await self._database.write(
+            lambda db: db.executemany(
+                "DELETE FROM trigger_step WHERE run = ? AND number = ?", [(step.run_id, step.number) for step in done]
+            )
+        )
+
+    async def history(self, customer: str, limit: int) -> list[HistoryRow]:
+        rows = await self._database.read(
+            lambda db: db.execute(
+                """SELECT customer, at, log_offset, position, kind, rule, run, data FROM trigger_history
+                   WHERE customer = ? ORDER BY id DESC LIMIT ?""",
+                (customer, limit),
+            ).fetchall()
+        )
+        return [HistoryRow(*row) for row in reversed(rows)]
+
+    async def customers(self, text: str, limit: int) -> list[str]:
+        rows = await self._database.read(
+            lambda db: db.execute(
+                """SELECT customer FROM trigger_history WHERE substr(customer, 1, ?) = ?
+                   GROUP BY customer ORDER BY max(id) DESC LIMIT ?""",
+                (len(text), text, limit),
+            ).fetchall()
+        )
+        return [customer for (customer,) in rows]
+
+
+def _write(db: sqlite3.Connection, result: SliceResult) -> None:
+    partition = result.partition
+    db.executemany(
+        "INSERT OR REPLACE INTO trigger_row VALUES (?, ?, ?, ?)",
+        [(partition, row.customer, row.value, row.due) for row in result.rows],
+    )
+    db.executemany(
+        "INSERT INTO trigger_outbox (partition, topic, target, seq, value, cause) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (partition, row.topic, row.partition, row.seq, row.value, msgspec.json.encode(row.cause))
+            for row in result.outbox
+        ],
+    )
+    db.executemany(
+        """INSERT INTO trigger_history (customer, at, log_offset, position, kind, rule, run, data)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+        [(h.customer, h.at, h.offset, h.index, h.kind, h.rule, h.run, h.data) for h in result.history],
+    )
+    db.executemany(
+        "INSERT OR IGNORE INTO trigger_step VALUES (?, ?, ?, ?)",
+        [(step.run_id, step.number, partition, msgspec.json.encode(step)) for step in result.steps],
+    )
+
+
+def _chunks(names: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(names), _CHUNK):
+        yield names[start : start + _CHUNK]

@@ -1,0 +1,48 @@
+"""The due instants of one partition, as far ahead as the horizon. What lies beyond it stays in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
+
+from tactful_trigger.row import Row
+
+
+class Timers:
+    """A heap of (due, customer). An entry may be stale: a row's own due instant decides when it comes up."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, str]] = []
+        self.horizon = 0
+
+    def extend(self, dues: Iterable[tuple[int, str]], horizon: int) -> None:
+        """Take in what the store has up to a new horizon."""
+        for entry in dues:
+            heappush(self._heap, entry)
+        self.horizon = horizon
+
+    def watch(self, row: Row) -> None:
+        """Make sure that the row comes up in time. Only an earlier instant than the one that stands needs an entry."""
+        due = row.next_due
+        if due is not None and due < self.horizon and (row.pushed is None or due < row.pushed):
+            row.pushed = due
+            heappush(self._heap, (due, row.id))
+
+    def next_before(self, limit: int) -> tuple[int, str] | None:
+        """Take the first entry before `limit`."""
+        if self._heap and self._heap[0][0] < limit:
+            return heappop(self._heap)
+        return None
+
+    def earliest(self, rows: Mapping[str, Row | None]) -> int | None:
+        """The earliest due instant within the horizon; stale entries are put right on the way."""
+        while self._heap:
+            due, customer = self._heap[0]
+            row = rows.get(customer)
+            if row is not None and row.next_due == due:
+                return due
+            heappop(self._heap)
+            if row is not None:
+                row.pushed = None
+                self.watch(row)
+        return None

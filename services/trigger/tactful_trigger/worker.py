@@ -1,0 +1,150 @@
+"""The thin part of trigger: claim partitions, read a slice, compute it, commit it, relay what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tactful import crashpoints
+from tactful.clock import HOUR, MINUTE, Clock
+from tactful.errors import ClockAhead, Fenced, PoisonFlood, StreamStopped, TactfulError, Transient
+from tactful.log import Log, Stored
+from tactful.outbox import relay
+from tactful.records import EVENTS
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.partition import Partition
+from tactful_trigger.replay import NoWatch, Watch
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.slice import Slice, customers_of, limit_of, read
+from tactful_trigger.store import SliceResult, TriggerStore
+
+AHEAD: Final = 2 * MINUTE
+LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory
+POISON_IN_A_ROW: Final = 20
+ROWS_IN_MEMORY: Final = 200_000  # per partition
+
+
+class TriggerWorker:
+    """Owns partitions and moves them. Nothing here suspends unless the ports do."""
+
+    def __init__(
+        self,
+        log: Log,
+        store: TriggerStore,
+        book: Rulebook,
+        clock: Clock,
+        owner: str,
+        *,
+        watch: Watch | None = None,
+        slice_limit: int = 1000,
+        lease: int = 10_000,
+    ) -> None:
+        self._log, self._store, self._book, self._clock, self._owner = log, store, book, clock, owner
+        self._watch, self._limit, self._lease = watch or NoWatch(), slice_limit, lease
+        self.owned: dict[int, Partition] = {}
+        self.stopped: dict[int, StreamStopped] = {}
+
+    async def claim(self) -> None:
+        """Take every partition that nobody holds. A partition that has run newer rules than ours is left alone."""
+        for partition in range(self._log.partitions):
+            if partition in self.owned:
+                continue
+            now = self._clock.now()
+            cursor = await self._store.claim(partition, self._owner, now, now + self._lease)
+            if cursor is not None:
+                self.owned[partition] = Partition(cursor, self._book)
+
+    async def release(self) -> None:
+        """Give everything up, so that others may go on at once."""
+        for number, partition in self.owned.items():
+            await self._store.release(number, partition.cursor.epoch)
+        self.owned.clear()
+
+    async def run_once(self, partition: int) -> bool:
+        """Read and commit one slice; whether there was one. Raises Transient or StreamStopped; memory is then dropped."""
+        held = self.owned[partition]
+        records = await self._log.read(EVENTS, partition, held.cursor.offset, self._limit)
+        if not records:
+            return False
+        if records[-1].appended > self._clock.now() + AHEAD:
+            raise ClockAhead(
+                f"events/{partition}: a record is more than two minutes ahead of this clock; check the clocks"
+            )
+        try:
+            await self._apply(held, records)
+        except Fenced:
+            del self.owned[partition]
+        return True
+
+    async def _apply(self, held: Partition, records: Sequence[Stored]) -> None:
+        before = held.cursor
+        try:
+            await self._commit(held, await self._compute(held, records))
+        except (Transient, Fenced, StreamStopped):
+            self._drop(held, before)
+            raise
+        except Exception:  # noqa: BLE001 - data that cannot be applied: find the culprit by slices of one
+            self._drop(held, before)
+            await self._one_by_one(held, records)
+
+    async def _compute(self, held: Partition, records: Sequence[Stored]) -> SliceResult:
+        reads = read(records)
+        await self._load(held, held.missing(customers_of(held, reads)))
+        await self._look_ahead(held, max(limit_of(each) for each in reads))
+        result = Slice(held, self._log.partitions, self._watch).compute(reads)
+        crashpoints.reach("trigger: mid-slice")
+        return result
+
+    async def _commit(self, held: Partition, result: SliceResult) -> None:
+        await self._store.commit(result, self._clock.now() + self._lease)
+        crashpoints.reach("trigger: after commit")
+        held.trim(ROWS_IN_MEMORY)
+
+    async def _one_by_one(self, held: Partition, records: Sequence[Stored]) -> None:
+        for record in records:
+            before = held.cursor
+            try:
+                await self._commit(held, await self._compute(held, [record]))
+            except (Transient, Fenced, StreamStopped):
+                self._drop(held, before)
+                raise
+            except Exception as error:  # noqa: BLE001 - this is the culprit
+                self._drop(held, before)
+                await self._quarantine(held, record, error)
+
+    async def _quarantine(self, held: Partition, record: Stored, error: Exception) -> None:
+        if held.cursor.poison >= POISON_IN_A_ROW:
+            raise PoisonFlood(
+                f"events/{record.partition}: {POISON_IN_A_ROW} records in a row cannot be applied; the last: {error}"
+            ) from error
+        why = str(error) if isinstance(error, TactfulError) else f"{type(error).__name__}: {error}"
+        await self._commit(held, Slice(held, self._log.partitions, self._watch).quarantine(record, why))
+
+    async def _load(self, held: Partition, customers: set[str]) -> None:
+        if customers:
+            held.take_in(customers, await self._store.load(held.cursor.partition, customers))
+
+    async def _look_ahead(self, held: Partition, limit: int) -> None:
+        timers = held.timers
+        if limit <= timers.horizon:
+            return
+        horizon = limit + LOOKAHEAD
+        dues = await self._store.due(held.cursor.partition, timers.horizon, horizon)
+        await self._load(held, held.missing(customer for _, customer in dues))
+        timers.extend(dues, horizon)
+
+    @staticmethod
+    def _drop(held: Partition, before: Cursor) -> None:
+        held.cursor = before
+        held.forget_all()
+        held.adopt_settings()
+
+    async def earliest_due(self, partition: int) -> int | None:
+        """The next instant at which something happens by itself."""
+        held = self.owned[partition]
+        near = held.timers.earliest(held.rows)
+        return near if near is not None else await self._store.earliest_due(partition, held.timers.horizon)
+
+    async def relay(self, partition: int) -> int:
+        """Append what the committed slices asked for; how many records."""
+        return await relay(self._log, self._store, partition)

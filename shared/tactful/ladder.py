@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from tactful.durations import Duration, milliseconds
@@ -19,7 +20,9 @@ class Ladder:
     never climbs to SMS or a call.
     """
 
-    def __init__(self, *rungs: tuple[str, Duration]) -> None:
+    def __init__(self, *rungs: tuple[str, Duration], expires: Mapping[str, Duration] | None = None) -> None:
+        """`expires`: for a channel, how long after it was asked for a message is too old to send."""
+        self._expires = expires or {}
         self._rungs = tuple((channel, milliseconds(patience)) for channel, patience in rungs)
 
     async def climb(self, run: Run, template: str, data: Data | None = None, *, variant: str | None = None) -> str:
@@ -30,7 +33,9 @@ class Ladder:
             if loud and doubtful:
                 return f"outcome unknown: not climbing to {channel}"
             not_before = start + timedelta(milliseconds=waited) if loud else None
-            message = await run.send(channel, template, data, not_before=not_before, variant=variant)
+            message = await run.send(
+                channel, template, data, not_before=not_before, expires=self._expires.get(channel), variant=variant
+            )
             waited += patience
             if not message:
                 if message.scope == "customer":

@@ -1,0 +1,59 @@
+# Every target sets up what it needs. `make run` starts the product, `make test` passes the tests.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+# Every supported Python on this machine, the default one first: the tests run on each.
+OTHERS := $(shell for minor in 11 12 13 14; do \
+	for python in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \
+	if $$python -c 'import sys, venv; sys.exit(sys.version_info[1] == '"$$($(PYTHON) -c 'import sys; print(sys.version_info[1])')"')' 2>/dev/null; \
+	then echo $$python; break; fi; done; done)
+
+.PHONY: run test test-others check demo bench mutants clean
+
+run: $(VENV)/ready
+	@$(BIN)/tactful dev --at next-14:00 $(ARGS)
+
+test: $(VENV)/ready test-others
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+# The other Pythons run everything except what only depends on the system around us (browser, servers, foreign clients).
+test-others: $(VENV)/ready
+	@for python in $(OTHERS); do \
+		venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		echo "== $$($$python --version)"; \
+		test -f $$venv/ready || { $$python -m venv $$venv && $(call install,$$venv) && touch $$venv/ready; } || exit 1; \
+		$$venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not surroundings" || exit 1; \
+	done
+
+check: $(VENV)/ready
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+demo: $(VENV)/ready
+	@$(BIN)/tactful demo $(ARGS)
+
+bench: $(VENV)/ready
+	@for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+
+mutants: $(VENV)/ready
+	@$(BIN)/python tests/mutants.py
+
+clean:
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+# Hash-pinned packages first, then this project itself, without looking anything up.
+define install
+	$(1)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock && \
+	$(1)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+endef
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@echo "setting up in $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(call install,$(VENV))
+	@touch $@

@@ -29,6 +29,7 @@ class Accepted:
     """The provider took it."""
 
     provider_id: str
+    detail: str = ""  # the provider's own words, e.g. its queue id
 
 
 @dataclass(frozen=True, slots=True)

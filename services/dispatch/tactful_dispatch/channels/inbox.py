@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from tactful.clock import Clock
+from tactful.errors import InvalidInput
+from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected
+from tactful_dispatch.channels.mail import compose
+
+CHANNELS: Final = frozenset(
+    {"email", "sms", "push", "webpush", "whatsapp", "telegram", "viber", "onsite", "call", "webhook"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +47,60 @@ class Shelf(Protocol):
     async def letter(self, number: int) -> Letter | None:
         """One letter."""
         ...
+
+
+class MemoryShelf:
+    """A shelf that is gone with its process. Never suspends."""
+
+    def __init__(self) -> None:
+        self._letters: list[Letter] = []
+        self._numbers: dict[str, int] = {}
+
+    async def put(self, letter: Letter) -> int:
+        number = self._numbers.setdefault(letter.message_id, len(self._letters) + 1)
+        if number > len(self._letters):
+            self._letters.append(replace(letter, number=number))
+        return number
+
+    async def letters(self, limit: int = 200) -> list[Letter]:
+        return self._letters[: -limit - 1 : -1]
+
+    async def letter(self, number: int) -> Letter | None:
+        return self._letters[number - 1] if 0 < number <= len(self._letters) else None
+
+
+class InboxAdapter:
+    """Takes every message of every channel. E-mail is composed as for a mail server and refused for the same reasons."""
+
+    name = "inbox"
+    capabilities = Capabilities(channels=CHANNELS, idempotent=True)
+
+    def __init__(self, shelf: Shelf, clock: Clock) -> None:
+        self._shelf, self._clock = shelf, clock
+
+    async def send(self, envelope: Envelope) -> Outcome:
+        """Put it on the shelf: Accepted with the letter's number, or Rejected for what no mail server could take."""
+        now = self._clock.now()
+        try:
+            headers = compose(envelope, now).headers() if envelope.channel == "email" else dict(envelope.headers)
+        except InvalidInput as error:
+            return Rejected(error.code, error.message, suppress=error.field == "address")
+        number = await self._shelf.put(_letter(envelope, headers, now))
+        return Accepted(str(number))
+
+
+def _letter(envelope: Envelope, headers: dict[str, str], now: int) -> Letter:
+    rendered = envelope.rendered
+    return Letter(
+        message_id=envelope.message_id,
+        customer=envelope.customer,
+        channel=envelope.channel,
+        address=envelope.address,
+        sender=envelope.sender,
+        subject=rendered.subject,
+        preheader=rendered.preheader,
+        html=rendered.html,
+        text=rendered.text,
+        at=now,
+        headers=headers,
+    )

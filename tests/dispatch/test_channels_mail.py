@@ -1,0 +1,182 @@
+"""Composing a message: what it says, and what it refuses to say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from email import message_from_bytes
+from email.header import Header
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tactful.errors import InvalidInput
+from tactful_dispatch.channels import Envelope
+from tactful_dispatch.channels.mail import compose
+from tactful_dispatch.content import Rendered
+
+NOW = 1_795_000_000_000
+ENVELOPE = Envelope(
+    message_id="m_1",
+    customer="u1",
+    channel="email",
+    address="uma@example.test",
+    sender="Sample shop <hello@shop.example>",
+    reply_to="people@shop.example",
+    rendered=Rendered("Your Blue kettle is still here", "A kettle waits.\n", "<p>A kettle waits.</p>"),
+    one_click_url="https://shop.example/u/" + "a" * 300,
+)
+
+
+def parsed(envelope: Envelope) -> EmailMessage:
+    message = message_from_bytes(bytes(compose(envelope, NOW)), policy=SMTP)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def with_subject(subject: str) -> Envelope:
+    return replace(ENVELOPE, rendered=replace(ENVELOPE.rendered, subject=subject))
+
+
+def test_a_message_has_a_text_part_and_an_html_part() -> None:
+    message = parsed(ENVELOPE)
+    text, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert message.get_content_type() == "multipart/alternative"
+    assert text is not None
+    assert text.get_content().strip() == "A kettle waits."
+    assert html is not None
+    assert html.get_content().strip() == "<p>A kettle waits.</p>"
+
+
+def test_a_message_without_html_is_plain_text() -> None:
+    assert parsed(replace(ENVELOPE, rendered=Rendered("S", "T"))).get_content_type() == "text/plain"
+
+
+def test_the_message_id_is_ours_and_the_same_at_every_attempt() -> None:
+    assert compose(ENVELOPE, NOW).message_id == compose(ENVELOPE, NOW + 1).message_id == "<m_1@shop.example>"
+    assert parsed(ENVELOPE)["Message-ID"] == "<m_1@shop.example>"
+
+
+def test_marketing_carries_both_headers_of_one_click_unsubscribe_with_the_url_unfolded() -> None:
+    raw = bytes(compose(ENVELOPE, NOW))
+    assert f"\r\nList-Unsubscribe: <{ENVELOPE.one_click_url}>\r\n".encode() in raw
+    assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in raw
+
+
+def test_a_service_message_has_no_unsubscribe_header() -> None:
+    assert b"List-Unsubscribe" not in bytes(compose(replace(ENVELOPE, one_click_url=""), NOW))
+
+
+def test_automatic_answers_are_asked_not_to_come() -> None:
+    assert parsed(ENVELOPE)["Auto-Submitted"] == "auto-generated"
+
+
+def test_the_date_is_the_instant_that_was_given() -> None:
+    assert parsed(ENVELOPE)["Date"] == "Wed, 18 Nov 2026 11:06:40 +0000"
+
+
+def test_names_and_subjects_in_any_script_come_through() -> None:
+    message = parsed(replace(with_subject("Ваш чайник ждёт вас, " * 5), sender='"Лавка, дом чая" <hello@shop.example>'))
+    assert message["Subject"] == "Ваш чайник ждёт вас, " * 5
+    assert message["From"].addresses[0].display_name == "Лавка, дом чая"
+
+
+def test_a_domain_in_another_script_is_written_in_ascii() -> None:
+    assert compose(replace(ENVELOPE, address="ivan@почта.рф"), NOW).recipient == "ivan@xn--80a1acny.xn--p1ai"
+
+
+def test_a_header_of_ones_own_may_be_added() -> None:
+    assert parsed(replace(ENVELOPE, headers={"X-Shop-Campaign": "autumn"}))["X-Shop-Campaign"] == "autumn"
+
+
+@pytest.mark.parametrize("name", ["Bcc", "Subject", "X-A\r\nBcc", "List-Unsubscribe", "X A", ""])
+def test_a_header_that_is_ours_or_malformed_may_not_be_added(name: str) -> None:
+    with pytest.raises(InvalidInput, match="may be added"):
+        compose(replace(ENVELOPE, headers={name: "x@evil.example"}), NOW)
+
+
+INJECTIONS = [
+    "Hello\r\nBcc: x@evil.example",
+    "Hello\nBcc: x@evil.example",
+    "Hello\rBcc: x@evil.example",
+    "Hello\x85Bcc: x@evil.example",
+    "Hello\u2028Bcc: x@evil.example",
+    "Hello\x00",
+    "Hello\ud800",
+    "=?utf-8?b?SGkNCkJjYzogeEBldmlsLmV4YW1wbGU=?=",
+    "=?utf-8?q?Hi=0D=0ABcc:_x@evil.example?=",
+    "=?utf-8?q?=3D=3Futf-8=3Fq=3FHi=3D0ABcc:_x=3F=3D?=",
+    "a =?utf-8?q?b?= =?utf-8?q?=0A?= c",
+    "=?no-such-charset?q?x?=",
+]
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_no_value_can_add_a_header(text: str) -> None:
+    attempts = (
+        with_subject(text),
+        replace(ENVELOPE, sender=f"{text} <hello@shop.example>"),
+        replace(ENVELOPE, reply_to=f"{text} <hello@shop.example>"),
+        replace(ENVELOPE, address=f"{text} <uma@example.test>"),
+        replace(ENVELOPE, message_id=text),
+        replace(ENVELOPE, one_click_url=text),
+        replace(ENVELOPE, headers={"X-Shop": text}),
+    )
+    for envelope in attempts:
+        with pytest.raises(InvalidInput) as refused:
+            compose(envelope, NOW)
+        assert refused.value.code == "unsafe_header"
+
+
+@given(st.text(), st.booleans())
+def test_whatever_the_subject_holds_the_headers_stay_the_same_ones(text: str, as_encoded_word: bool) -> None:
+    try:
+        subject = Header(text, "utf-8").encode() if as_encoded_word else text
+        message = parsed(with_subject(subject))
+    except (InvalidInput, UnicodeEncodeError):
+        return
+    assert message.keys() == parsed(ENVELOPE).keys()
+    assert message["To"] == "uma@example.test"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "uma",
+        "@example.test",
+        "uma@",
+        "uma@@example.test",
+        "a@b, c@d",
+        "uma@example.test>",
+        "uma@-example.test",
+        "uma@exam ple.test",
+        "uma..x@example.test",
+        '"uma x"@example.test',
+        "ума@example.test",
+        "u" * 65 + "@example.test",
+        "uma@" + "a." * 200 + "test",
+        "uma@" + "a" * 64 + ".test",
+    ],
+)
+def test_what_is_not_an_address_is_refused_and_the_field_named(address: str) -> None:
+    for change in ({"address": address}, {"sender": address}, {"reply_to": address or "x"}):
+        with pytest.raises(InvalidInput) as refused:
+            compose(replace(ENVELOPE, **change), NOW)  # type: ignore[arg-type]
+        assert (refused.value.code, refused.value.field) == ("bad_address", next(iter(change)))
+
+
+def test_half_a_character_in_the_text_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="half a character"):
+        compose(replace(ENVELOPE, rendered=Rendered("S", "\ud83d")), NOW)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
+def test_every_line_is_short_ascii_and_ends_as_smtp_wants_it(text: str, html: str) -> None:
+    raw = bytes(compose(replace(ENVELOPE, one_click_url="", rendered=Rendered("S", text, html)), NOW))
+    assert raw.isascii()
+    lines = raw.split(b"\r\n")
+    assert not any(b"\r" in line or b"\n" in line for line in lines)
+    assert max(map(len, lines)) <= 998

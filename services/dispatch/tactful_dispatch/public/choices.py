@@ -1,0 +1,80 @@
+"""What a customer has chosen so far, worked out from the card that the desk keeps. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from tactful.clock import DAY
+from tactful.purposes import MARKETING, covers, is_marketing
+from tactful_dispatch.desk import ConsentState, CustomerCard
+
+SILENCE: Final = 30 * DAY  # after a withdrawal, on every channel
+_ORDER: Final = ("email", "sms", "push", "webpush", "whatsapp", "telegram", "viber", "onsite", "call")
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Whether one purpose may use one channel."""
+
+    purpose: str
+    channel: str
+    on: bool
+    address: str  # in the clear; "" if unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One purpose with its switches. `silent_until`: ms, or 0 if nothing keeps it silent."""
+
+    purpose: str
+    switches: tuple[Switch, ...]
+    silent_until: int
+
+
+def topics(card: CustomerCard, mentioned: str, now: int) -> tuple[Topic, ...]:
+    """The marketing purposes that the card or the link (`mentioned`) knows, the widest first."""
+    known = {MARKETING, mentioned, *(consent.purpose for consent in card.consents)}
+    return tuple(_topic(card, purpose, now) for purpose in sorted(known) if is_marketing(purpose))
+
+
+def channels(card: CustomerCard) -> tuple[str, ...]:
+    """The channels on which the customer has an address or has said a word, the quietest first."""
+    known = {*card.addresses, *(consent.channel for consent in card.consents if consent.channel)}
+    return tuple(channel for channel in _ORDER if channel in known)
+
+
+def kinds(card: CustomerCard) -> tuple[str, ...]:
+    """The rules that wrote to the customer or were muted, by name."""
+    return tuple(sorted({message.rule for message in card.messages} | set(card.muted_rules)))
+
+
+def is_on(consents: Iterable[ConsentState], purpose: str, channel: str) -> bool:
+    """The latest word on the purpose, or on one that covers it, on this channel or on all."""
+    latest = max(
+        (said for said in consents if covers(said.purpose, purpose) and said.channel in ("", channel)),
+        key=_when,
+        default=None,
+    )
+    return latest is not None and latest.state == "granted"
+
+
+def silent_until(consents: Iterable[ConsentState], purpose: str, now: int) -> int:
+    """Until when a withdrawal on any channel keeps the purpose silent on all of them; 0 if nothing does."""
+    latest = max((said for said in consents if covers(said.purpose, purpose)), key=_when, default=None)
+    if latest is None or latest.state == "granted" or latest.at + SILENCE <= now:
+        return 0
+    return latest.at + SILENCE
+
+
+def _topic(card: CustomerCard, purpose: str, now: int) -> Topic:
+    switches = tuple(
+        Switch(purpose, channel, is_on(card.consents, purpose, channel), card.addresses.get(channel, ""))
+        for channel in channels(card)
+    )
+    return Topic(purpose, switches, silent_until(card.consents, purpose, now))
+
+
+def _when(said: ConsentState) -> tuple[int, int]:
+    return said.at, said.entry

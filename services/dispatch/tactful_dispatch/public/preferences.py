@@ -1,0 +1,141 @@
+"""The preference page, and the pages of one question that links in a message lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from tactful.clock import Clock
+from tactful.errors import InvalidInput
+from tactful.settings import Shop
+from tactful_dispatch.desk import CustomerCard, Desk
+from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.public.choices import Topic, kinds, topics
+from tactful_dispatch.public.form import read_form
+from tactful_dispatch.public.pages import DISCREET, Calendar, Pages
+from tactful_dispatch.public.texts import Texts, texts_for
+from tactful_dispatch.public.wishes import PAUSES, Asked, Mute, Pause, Wish, unsubscribe, wish_of
+
+_ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")  # RFC 8058 §3.1
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A page with one question: its buttons are (field, value, label)."""
+
+    title: str
+    lead: str
+    buttons: tuple[tuple[str, str, str], ...]
+
+
+class Preferences:
+    """Looks at the desk, carries out wishes, and says what was done and what still comes."""
+
+    def __init__(self, desk: Desk, links: Links, clock: Clock, shop: Callable[[], Shop], pages: Pages) -> None:
+        self._desk, self._links, self._clock, self._shop, self._pages = desk, links, clock, shop, pages
+
+    async def show(self, request: Request, token: str) -> Response:
+        """`GET /p/…`: everything, nothing changed."""
+        grant = self._links.read(token, "preferences")
+        return self._page(grant, await self._desk.card(grant.customer), wish=None)
+
+    async def change(self, request: Request, token: str) -> Response:
+        """`POST /p/…`: one wish, then everything again."""
+        grant = self._links.read(token, "preferences")
+        return await self._carry_out(grant, wish_of(await read_form(request)), "preference-page")
+
+    async def ask(self, request: Request, token: str) -> Response:
+        """`GET /u|n|z/…`: the question that the link is about, nothing changed."""
+        grant = self._links.read(token, "unsubscribe", "mute", "pause")
+        card = await self._desk.card(grant.customer)
+        texts = texts_for(card.locale, card.shop_locale)
+        question = _question(grant, texts)
+        return self._pages.answer("ask", t=texts, shop=self._shop(), question=question, more=self._choices(grant))
+
+    async def answer(self, request: Request, token: str) -> Response:
+        """`POST /u|n|z/…`: the button of that page, or a mailbox provider's one click.
+
+        One click gets a bare 200: no cookie, no redirect, no page (RFC 8058 §3.2).
+        """
+        grant = self._links.read(token, "unsubscribe", "mute", "pause")
+        form = await read_form(request)
+        if grant.action == "unsubscribe" and form.get(_ONE_CLICK[0]) == _ONE_CLICK[1]:
+            await unsubscribe(grant.channel).carry_out(self._desk, self._asked(grant, "one-click"))
+            return PlainTextResponse("Unsubscribed.\n", headers=DISCREET)
+        return await self._carry_out(grant, _wish_behind(grant, form), f"{grant.action}-link")
+
+    async def _carry_out(self, grant: Grant, wish: Wish, via: str) -> Response:
+        await wish.carry_out(self._desk, self._asked(grant, via))
+        return self._page(grant, await self._desk.card(grant.customer), wish)
+
+    def _asked(self, grant: Grant, via: str) -> Asked:
+        return Asked(grant.customer, self._clock.now(), via, grant.message_id)
+
+    def _choices(self, grant: Grant) -> str:
+        """Where the preference page's forms go: relative, so that it holds behind any host name and path prefix."""
+        return "../p/" + self._links.token(
+            Grant("preferences", grant.customer, grant.message_id, purpose=grant.purpose, rule=grant.rule)
+        )
+
+    def _page(self, grant: Grant, card: CustomerCard, wish: Wish | None) -> Response:
+        now, shop = self._clock.now(), self._shop()
+        texts = texts_for(card.locale, card.shop_locale)
+        calendar = Calendar(texts, _zone(card.zone, shop))
+        shown = topics(card, grant.purpose, now)
+        done = [wish.said(texts, calendar.date, self._asked(grant, "")), *_still(shown, texts)] if wish else []
+        return self._pages.answer(
+            "preferences",
+            t=texts,
+            shop=shop,
+            card=card,
+            calendar=calendar,
+            now=now,
+            topics=shown,
+            kinds=sorted({*kinds(card), grant.rule} - {""}),
+            pauses=PAUSES,
+            done=done,
+            action=self._choices(grant),
+        )
+
+
+def _wish_behind(grant: Grant, form: Mapping[str, str]) -> Wish:
+    """What the link allows, and no more: a form cannot turn an unsubscribe link into something else."""
+    match grant.action, form.get("do"):
+        case "unsubscribe", "unsubscribe":
+            return unsubscribe(grant.channel)
+        case "mute", "mute":
+            return Mute(grant.rule, muted=True)
+        case "pause", _ if (days := form.get("days")) and days in map(str, PAUSES):
+            return Pause(int(days))
+    raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
+
+
+def _question(grant: Grant, texts: Texts) -> Question:
+    if grant.action == "unsubscribe":
+        lead = texts.ask_unsubscribe_lead.format(channel=texts.through(grant.channel))
+        return Question(texts.ask_unsubscribe, lead, (("do", "unsubscribe", texts.unsubscribe),))
+    if grant.action == "mute":
+        lead = texts.ask_mute_lead.format(rule=texts.rule(grant.rule))
+        return Question(texts.ask_mute, lead, (("do", "mute", texts.mute),))
+    buttons = tuple(("days", str(days), texts.pause_days.format(days=days)) for days in PAUSES)
+    return Question(texts.ask_pause, texts.pause_lead, buttons)
+
+
+def _still(shown: tuple[Topic, ...], texts: Texts) -> list[str]:
+    """What still comes after a change: orders always, and whatever is turned on and not silent."""
+    on = [
+        f"{texts.topic(switch.purpose)} {texts.through(switch.channel)}"
+        for topic in shown
+        for switch in topic.switches
+        if switch.on and not topic.silent_until
+    ]
+    return [texts.still_service, *([texts.still_by.format(list=", ".join(on))] if on else [])]
+
+
+def _zone(name: str | None, shop: Shop) -> ZoneInfo:
+    return ZoneInfo(name) if name and name in available_timezones() else shop.zone

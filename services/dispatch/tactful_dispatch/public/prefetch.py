@@ -1,0 +1,25 @@
+"""Telling a person who looks from a machine that fetches ahead.
+
+- Apple Mail Privacy Protection loads every picture when the mail arrives, through relays that call themselves exactly
+  `Mozilla/5.0` (help.socketlabs.com, "Identifying Apple MPP opens").
+- Gmail and Yahoo load pictures through proxies that name themselves.
+- Browsers that fetch ahead say so: `Sec-Purpose: prefetch` (Fetch Standard), formerly `Purpose` and `X-Moz`.
+
+Who hides better than that is taken for a person; that is why an open alone is weak evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_PROXIES: Final = ("GoogleImageProxy", "YahooMailProxy")
+_ANNOUNCED: Final = ("sec-purpose", "purpose", "x-moz")
+
+
+def is_prefetch(headers: Mapping[str, str]) -> bool:
+    """Whether a request's headers (lower-case names) are those of a known prefetcher, or of nobody at all."""
+    agent = headers.get("user-agent", "").strip()
+    if agent in ("", "Mozilla/5.0") or any(proxy in agent for proxy in _PROXIES):
+        return True
+    return any("prefetch" in headers.get(name, "") for name in _ANNOUNCED)

@@ -1,0 +1,69 @@
+"""What a message reports back: it was opened, something in it was clicked, its basket was asked for."""
+
+from __future__ import annotations
+
+import logging
+from base64 import b64decode
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from tactful.errors import InvalidInput, TactfulError
+from tactful.settings import Shop
+from tactful_dispatch.desk import Desk
+from tactful_dispatch.links import Links
+from tactful_dispatch.public.pages import DISCREET
+from tactful_dispatch.public.prefetch import is_prefetch
+
+PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # one transparent point
+
+_log = logging.getLogger(__name__)
+
+
+class Receipts:
+    """Reports to the desk. HEAD reports nothing: link checkers use it, people do not."""
+
+    def __init__(self, desk: Desk, links: Links, shop: Callable[[], Shop]) -> None:
+        self._desk, self._links, self._shop = desk, links, shop
+
+    async def opened(self, request: Request, token: str) -> Response:
+        """The pixel, whatever happens: a broken picture in a message helps nobody."""
+        try:
+            grant = self._links.read(token, "open")
+        except InvalidInput:
+            pass
+        else:
+            await self._report(request, grant.message_id, "Message Opened", {})
+        return Response(PIXEL, headers={**DISCREET, "content-type": "image/gif"})
+
+    async def clicked(self, request: Request, token: str) -> Response:
+        """On to the stored URL, and to no other."""
+        grant = self._links.read(token, "click")
+        url = await self._desk.click_target(grant.message_id, grant.target)
+        if url is None or urlsplit(url).scheme not in ("http", "https"):
+            raise InvalidInput("bad_link", "the message has no such link")
+        await self._report(request, grant.message_id, "Message Clicked", {"target": grant.target, "url": url})
+        return _onward(url)
+
+    async def cart(self, request: Request, token: str) -> Response:
+        """On to the basket; to the shop's front door if the message knows no basket."""
+        grant = self._links.read(token, "cart")
+        url = await self._desk.click_target(grant.message_id, grant.target) or self._shop().public_url
+        await self._report(request, grant.message_id, "Message Clicked", {"target": grant.target, "url": url})
+        return _onward(url)
+
+    async def _report(self, request: Request, message_id: str, name: str, detail: dict[str, Any]) -> None:
+        if request.method == "HEAD":
+            return
+        try:
+            await self._desk.receipt(message_id, name, {**detail, "prefetched": is_prefetch(request.headers)})
+        except TactfulError:
+            # The reader comes first: a receipt that could not be kept is lost, and the log says so.
+            _log.exception("%s of %s was not recorded", name, message_id)
+
+
+def _onward(url: str) -> Response:
+    return RedirectResponse(url, 302, DISCREET)

@@ -1,0 +1,80 @@
+"""Which path leads where. One letter each: these URLs stand in messages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tactful.clock import Clock
+from tactful.errors import InvalidInput, Transient
+from tactful.settings import Shop
+from tactful_dispatch.desk import Desk
+from tactful_dispatch.links import Links
+from tactful_dispatch.public.pages import Pages
+from tactful_dispatch.public.preferences import Preferences
+from tactful_dispatch.public.receipts import Receipts
+from tactful_dispatch.public.texts import texts_for
+
+Endpoint = Callable[[Request, str], Awaitable[Response]]
+
+_REFUSALS: Final = {"bad_link": 404, "form_too_large": 413}
+_RETRY_AFTER: Final = "30"  # seconds
+
+_log = logging.getLogger(__name__)
+
+
+def create_public(desk: Desk, links: Links, clock: Clock, shop: Callable[[], Shop]) -> APIRouter:
+    """A router for the root of the public URL. `shop` is asked anew for every page, so that settings take effect."""
+    pages = Pages()
+    receipts = Receipts(desk, links, shop)
+    preferences = Preferences(desk, links, clock, shop, pages)
+    router = APIRouter(include_in_schema=False)
+
+    def route(path: str, methods: list[str], endpoint: Endpoint) -> None:
+        router.add_api_route(f"/{path}/{{token}}", _guarded(endpoint, pages, shop), methods=methods)
+
+    looking = ["GET", "HEAD"]
+    route("o", looking, receipts.opened)
+    route("c", looking, receipts.clicked)
+    route("r", looking, receipts.cart)
+    route("p", looking, preferences.show)
+    route("p", ["POST"], preferences.change)
+    for question in "unz":
+        route(question, looking, preferences.ask)
+        route(question, ["POST"], preferences.answer)
+    return router
+
+
+def _guarded(endpoint: Endpoint, pages: Pages, shop: Callable[[], Shop]) -> Endpoint:
+    """Every trouble is a page that says what it means for the reader."""
+
+    async def answer(request: Request, token: str) -> Response:
+        try:
+            return await endpoint(request, token)
+        except InvalidInput as error:
+            return _refusal(error, pages, shop())
+        except Transient:
+            _log.exception("a public page could not be served")
+            return _trouble(pages, shop())
+
+    return answer
+
+
+def _refusal(error: InvalidInput, pages: Pages, shop: Shop) -> Response:
+    texts = texts_for(shop.locale)
+    status = _REFUSALS.get(error.code, 400)
+    bad_link = error.code == "bad_link"
+    title, lead = (texts.bad_link_title, texts.bad_link) if bad_link else (texts.refused_title, texts.refused)
+    return pages.answer("notice", status, t=texts, shop=shop, title=title, lead=lead)
+
+
+def _trouble(pages: Pages, shop: Shop) -> Response:
+    texts = texts_for(shop.locale)
+    response = pages.answer("notice", 503, t=texts, shop=shop, title=texts.trouble_title, lead=texts.trouble)
+    response.headers["retry-after"] = _RETRY_AFTER
+    return response

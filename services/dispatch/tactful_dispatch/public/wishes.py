@@ -1,0 +1,119 @@
+"""What a customer asks for with one button: read from the form, carried out at the desk, answered in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from tactful.clock import DAY
+from tactful.errors import InvalidInput
+from tactful.purposes import MARKETING, is_marketing
+from tactful_dispatch.desk import Desk
+from tactful_dispatch.public.texts import Texts
+
+PAUSES: Final = (30, 90)  # days
+WORDING: Final = "preference-page-1"  # changes with the sentences that ask for consent
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, when, by which door and which message's link: the proof that goes into the ledger."""
+
+    customer: str
+    at: int
+    via: str
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One purpose on one channel, on or off. Channel "" is every channel."""
+
+    purpose: str
+    channel: str
+    on: bool
+
+    async def carry_out(self, desk: Desk, asked: Asked) -> None:
+        state = "granted" if self.on else "withdrawn"
+        wording = WORDING if self.on else ""
+        proof = {"message_id": asked.message_id} if asked.message_id else {}
+        await desk.consent(
+            asked.customer, self.purpose, self.channel, state, via=asked.via, wording=wording, proof=proof
+        )
+
+    def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
+        sentence = texts.turned_on if self.on else f"{texts.turned_off} {texts.silent_elsewhere}"
+        return sentence.format(topic=texts.topic(self.purpose), channel=texts.through(self.channel))
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Not this kind, or this kind again."""
+
+    rule: str
+    muted: bool
+
+    async def carry_out(self, desk: Desk, asked: Asked) -> None:
+        await desk.mute(asked.customer, self.rule, self.muted)
+
+    def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
+        return (texts.did_mute if self.muted else texts.did_unmute).format(rule=texts.rule(self.rule))
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """No marketing for so many days; 0 ends a pause."""
+
+    days: int
+
+    async def carry_out(self, desk: Desk, asked: Asked) -> None:
+        await desk.pause(asked.customer, self._until(asked))
+
+    def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
+        return texts.did_pause.format(date=date(self._until(asked))) if self.days else texts.did_resume
+
+    def _until(self, asked: Asked) -> int:
+        return asked.at + self.days * DAY if self.days else 0
+
+
+@dataclass(frozen=True, slots=True)
+class StopAll:
+    """All marketing on all channels."""
+
+    async def carry_out(self, desk: Desk, asked: Asked) -> None:
+        await desk.stop_all(asked.customer, asked.via)
+
+    def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
+        return texts.did_stop
+
+
+Wish = Turn | Mute | Pause | StopAll
+
+
+def unsubscribe(channel: str) -> Turn:
+    """What RFC 8058 and the unsubscribe button ask for."""
+    return Turn(MARKETING, channel, on=False)
+
+
+def wish_of(form: Mapping[str, str]) -> Wish:
+    """The wish that a form of the preference page states. Raises InvalidInput (`unknown_wish`)."""
+    match form.get("do"):
+        case "turn_on" | "turn_off" as turn if is_marketing(form.get("purpose", "")):
+            return Turn(_name(form, "purpose"), _name(form, "channel"), on=turn == "turn_on")
+        case "mute" | "unmute" as mute:
+            return Mute(_name(form, "rule"), muted=mute == "mute")
+        case "pause" if form.get("days") in ("0", *map(str, PAUSES)):
+            return Pause(int(form["days"]))
+        case "stop":
+            return StopAll()
+    raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
+
+
+def _name(form: Mapping[str, str], field: str) -> str:
+    name = form.get(field, "")
+    if not _NAME.fullmatch(name):
+        raise InvalidInput("unknown_wish", f"{field} is missing or malformed", field)
+    return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from tactful.errors import InvalidInput
 
@@ -13,6 +14,7 @@ _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d|w)")
 
 
+@lru_cache(maxsize=1024)
 def milliseconds(duration: Duration) -> int:
     """`"30d"` is 30 x 86,400 seconds, whatever the calendar says. Raises InvalidInput for anything else."""
     if isinstance(duration, timedelta):

@@ -19,7 +19,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     value: msgspec.Raw = NOTHING
 
 
-class Wait(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Wait(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The operation a run waits in, with what decides whether an event concerns it."""
 
     op: str
@@ -31,11 +31,11 @@ class Wait(msgspec.Struct, kw_only=True, omit_defaults=True):
     where: bool = False  # the rule has a predicate of its own
     message: str = ""
     number: int = 0  # step: which
-    data: list[Any] = []  # send: what `data` gave, each time it was asked
-    branches: list[Wait] = []
+    data: tuple[Any, ...] = ()  # send: what `data` gave, each time it was asked
+    branches: tuple[Wait, ...] = ()
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True):
+class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An event as a journal or an inbox keeps it."""
 
     name: str

@@ -78,7 +78,7 @@ class Host(Protocol):
     now: int
 
     @property
-    def inbox(self) -> list[Kept]: ...
+    def inbox(self) -> tuple[Kept, ...]: ...
     @property
     def zone(self) -> ZoneInfo: ...
     def view(self) -> Customer: ...
@@ -229,7 +229,7 @@ class WaitAny(Operation[tuple[int, Any]]):
                 return Done(_indexed(index, begun.value))
             waits.append(begun)
         due = min((wait.due for wait in waits if wait.due is not None), default=None)
-        return self._wait(host, due=due, branches=waits)
+        return self._wait(host, due=due, branches=tuple(waits))
 
     @staticmethod
     def offer(wait: Wait, happening: Happening) -> Offered:
@@ -313,7 +313,7 @@ class Send(Operation["Message"]):
         if data is None:
             return Done(msgspec.Raw(_encode(_nothing_to_say(self.channel, host.now))))
         message = host.ask(self, data, self._not_before(host))
-        return self._wait(host, message=message, data=[data])
+        return self._wait(host, message=message, data=(data,))
 
     @staticmethod
     def offer(wait: Wait, happening: Happening) -> Offered:

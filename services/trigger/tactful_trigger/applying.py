@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from tactful.customer import Engagement, Orders, Profile, Tickets
+from tactful.events.model import is_act
 from tactful.identity import digest, event_hash
 from tactful.records import DISPATCH, EventRecord, RecipientRecord
 from tactful_trigger.effects import Effects
@@ -26,23 +27,30 @@ class Applying:
 
     def __init__(self, partition: Partition, effects: Effects, runs: Runs) -> None:
         self._partition, self._effects, self._runs = partition, effects, runs
-        self._routes = partition.book.routes
+        self._routes, self._rows = partition.book.routes, partition.rows
 
-    def event(self, record: EventRecord, at: int, value: bytes) -> None:
-        """Apply a record. An event that concerns nobody touches nothing."""
-        route, row = self._routes.get(record.body.name), self._partition.rows.get(record.key)
-        if route is None and (row is None or not row.runs):
-            return
-        name = event_hash(record.body.source, record.id)
-        if row is not None and not self._is_welcome(row, name, at):
-            return
-        is_new = row is None
-        row = self._partition.row(record.key)
-        if self._changes(row, route or _NOWHERE, Seen(record, at)):
-            row.remember(name, at)
-            self._effects.record(row, at, KIND_OF_EVENT.get(record.body.name, "event"), value)
-        elif is_new:
-            self._partition.rows[record.key] = None
+    def event(self, record: EventRecord, at: int, value: bytes) -> Row | None:
+        """Apply a record; the row if it changed. An event that concerns nobody touches nothing."""
+        body = record.body
+        route, row = self._routes.get(body.name), self._rows.get(record.key)
+        if route is None and (
+            row is None or not row.runs or not row.waits_for(body.name, is_act(body.name, body.scope))
+        ):
+            return None
+        name = event_hash(body.source, record.id)
+        if row is None:
+            row, is_new = Row(record.key), True
+        elif self._is_welcome(row, name, at):
+            is_new = False
+        else:
+            return None
+        if not self._changes(row, route or _NOWHERE, Seen(record, at)):
+            return None
+        if is_new:
+            self._rows[row.id] = row
+        row.remember(name, at)
+        self._effects.record(row, at, KIND_OF_EVENT.get(body.name, "event"), value)
+        return row
 
     def _is_welcome(self, row: Row, name: bytes, at: int) -> bool:
         cursor = self._partition.cursor
@@ -109,14 +117,15 @@ class Applying:
                 run.reached = True
         key = f"{word.rule}\x1f{word.run_key}"
         if (mark := row.marks.get(key)) is None or mark.contact != word.contact:
-            row.marks[key] = Mark(word.contact, seen.at)
+            row.marks = {**row.marks, key: Mark(word.contact, seen.at)}
         return True
 
     def _end(self, row: Row, route: Route, seen: Seen) -> bool:
         for rule, is_goal in route.ends:
             terms = self._partition.book.terms[rule.name]
             if terms.key is None:
-                row.goals[rule.name] = max(row.goals.get(rule.name, 0), seen.record.body.occurred_at)
+                latest = max(row.goals.get(rule.name, 0), seen.record.body.occurred_at)
+                row.goals = {**row.goals, rule.name: latest}
             for run in [run for run in row.runs if run.rule == rule.name]:
                 if terms.match is None or terms.match(run.first.event(), seen.event):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")

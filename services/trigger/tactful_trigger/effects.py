@@ -19,20 +19,22 @@ class Effects:
         self.history: list[HistoryRow] = []
         self.steps: list[StepRequest] = []
         self.dirty: dict[str, Row] = {}
-        self.offset = 0
-        self._cause = Cause(0, True)
+        self.offset = 0  # of the record being applied
+        self._timer: tuple[int, str] | None = None
 
-    def because_of_record(self, offset: int) -> None:
-        """What follows is done by the record at `offset`."""
-        self.offset, self._cause = offset, Cause(offset, True)
+    def because_of_record(self) -> None:
+        """What follows is done by the record itself."""
+        self._timer = None
 
     def because_of_timer(self, due: int, customer: str) -> None:
         """What follows is done by a timer that the current record lets fire."""
-        self._cause = Cause(self.offset, False, due, customer)
+        self._timer = (due, customer)
 
     def put(self, topic: str, record: Record, partition: int | None = None) -> None:
         """Append a record to a topic after the commit."""
-        self.outbox.put(topic, record, self._cause, partition)
+        timer = self._timer
+        cause = Cause(self.offset, True) if timer is None else Cause(self.offset, False, *timer)
+        self.outbox.put(topic, record, cause, partition)
 
     def tell(self, row: Row, at: int, kind: str, rule: str = "", run: str = "", **data: Any) -> None:
         """Leave a line in the customer's history."""

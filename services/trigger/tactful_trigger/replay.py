@@ -81,7 +81,7 @@ class Execution:
         self._index = 0
         self.rule, self.subject, self.version = rule.name, run.subject, run.version
         self.started = self.now = run.started
-        self.parameters = run.parameters
+        self.parameters = run.parameters or {}
         self._coroutine: Coroutine[Any, Any, Any] | None = None
 
     def note(self, text: str) -> None:
@@ -127,6 +127,7 @@ class Execution:
     def _live_until_waiting(self) -> Outcome:
         operation, run, host = self._replayed(), self._run, self.host
         while True:
+            self._limit()
             try:
                 begun = operation.begin(host)
             except EndRun as end:
@@ -134,7 +135,6 @@ class Execution:
             if isinstance(begun, Wait):
                 return Waiting(begun)
             run.journal.append(Entry(operation.shape, host.now, begun.value))
-            self._limit()
             operation = self._consume(operation)
 
     def _replayed(self) -> Operation[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -15,9 +16,10 @@ SEEN_MINUTES: Final = 48 * 60
 ROW_LIMIT: Final = 64 * 1024
 INBOX_LIMIT: Final = 64
 MINUTE: Final = 60_000
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})  # shared: most rows have no marks and no goals
 
 
-class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One live execution of a rule for this customer (and key). `subject` is the first customer it ran for."""
 
     id: str
@@ -31,15 +33,15 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
     generation: int = 0
     journal: list[Entry] = []
     wait: Wait | None = None
-    inbox: list[Kept] = []
+    inbox: tuple[Kept, ...] = ()
     dropped: int = 0  # events that did not fit into the inbox
     sends: int = 0
     steps: int = 0
     reached: bool = False  # something was sent, may have been, or would have been but for the holdout
     parked: str = ""  # why it must not go on
     holdout: bool = False
-    parameters: dict[str, Any] = {}
-    notices: dict[str, Notice] = {}
+    parameters: dict[str, Any] | None = None
+    notices: dict[str, Notice] | None = None
     late_since: int | None = None  # the due instant that waits for a feed
 
     @property
@@ -64,10 +66,9 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def keep(self, kept: Kept) -> None:
         """Put an event into the inbox; the oldest goes when it is full."""
-        self.inbox.append(kept)
-        if len(self.inbox) > INBOX_LIMIT:
-            del self.inbox[0]
+        if len(self.inbox) == INBOX_LIMIT:
             self.dropped += 1
+        self.inbox = (*self.inbox, kept)[-INBOX_LIMIT:]
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -105,25 +106,29 @@ class Row:
         "runs",
         "seen",
         "states",
+        "trail",
     )
 
     def __init__(self, id: str) -> None:
         self.id = id
         self.states: dict[str, Any] = {}
         self.runs: list[Run] = []
-        self.seen: dict[bytes, int] = {}  # hash -> minute of its append time, oldest first
-        self.marks: dict[str, Mark] = {}
-        self.goals: dict[str, int] = {}  # rule -> latest goal or exit, by occurrence
+        self.seen: set[bytes] = set()
+        self.trail = bytearray()  # (hash, minute of its append time) of what was seen, oldest first
+        self.marks: Mapping[str, Mark] = _NONE
+        self.goals: Mapping[str, int] = _NONE  # rule -> latest goal or exit, by occurrence
         self.recipient = ""  # digest of what dispatch knows
         self.linked_to = ""
         self.blocked = ""  # why further events are only counted
         self.pushed: int | None = None  # the earliest due instant that stands in the timer heap
-        self.held: set[str] = set()  # runs that came up and may not go on: rule missing, newer or paused
+        self.held: frozenset[str] = frozenset()  # runs that came up and may not go on: rule missing, newer or paused
 
     @property
     def due(self) -> int | None:
         """The earliest due instant of all runs: what the store keeps."""
-        return min((run.due for run in self.runs if run.due is not None), default=None)
+        if len(self.runs) == 1:
+            return self.runs[0].due
+        return min((due for run in self.runs if (due := run.due) is not None), default=None)
 
     @property
     def next_due(self) -> int | None:
@@ -137,15 +142,25 @@ class Row:
 
     def remember(self, event: bytes, at: int) -> None:
         """Recognise this event for 48 hours, among the latest 256 that changed something."""
-        minute, seen = at // MINUTE, self.seen
-        seen[event] = minute
-        while len(seen) > SEEN_LIMIT or (oldest := seen[next(iter(seen))]) < minute - SEEN_MINUTES:
-            del seen[next(iter(seen))]
-        del oldest
+        minute, trail = at // MINUTE, self.trail
+        self.seen.add(event)
+        trail += event + minute.to_bytes(4)
+        while len(trail) > SEEN_LIMIT * 12 or int.from_bytes(trail[8:12]) < minute - SEEN_MINUTES:
+            self.seen.discard(bytes(trail[:8]))
+            del trail[:12]
 
     def is_flooding(self, at: int) -> bool:
         """Whether 256 events changed something within this minute."""
-        return len(self.seen) >= SEEN_LIMIT and next(iter(self.seen.values())) == at // MINUTE
+        trail = self.trail
+        return len(trail) >= SEEN_LIMIT * 12 and int.from_bytes(trail[8:12]) == at // MINUTE
+
+    def waits_for(self, name: str, act: bool) -> bool:
+        """Whether an event of this name may end or move a wait, or belongs into an inbox."""
+        for run in self.runs:
+            wait = run.wait
+            if wait is not None and (act or wait.op != "quiet") and (wait.names is None or name in wait.names):
+                return True
+        return False
 
     def encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
         """The stored form; a row beyond the limit is blocked from its next event on."""
@@ -156,17 +171,17 @@ class Row:
         return value
 
     def _encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
-        image: dict[str, Any] = {
-            "states": {
-                name: state if name not in projections else (projections[name].version, state)
+        image: dict[str, Any] = {}
+        if self.states:
+            image["states"] = {
+                name: (projections[name].version, state) if name in projections else state
                 for name, state in self.states.items()
             }
-        }
         for field in ("runs", "marks", "goals", "recipient", "linked_to", "blocked"):
             if value := getattr(self, field):
                 image[field] = value
-        if self.seen:
-            image["seen"] = b"".join([event + minute.to_bytes(4) for event, minute in self.seen.items()])
+        if self.trail:
+            image["seen"] = self.trail
         return _encode(image)
 
 
@@ -179,11 +194,10 @@ def decode(customer: str, value: bytes, projections: Mapping[str, Projection[Any
     image, row = _decode_image(value), Row(customer)
     for name, (version, raw) in image.states.items():
         row.states[name] = _state(projections.get(name), version, raw)
-    row.runs, row.marks, row.goals = image.runs, image.marks, image.goals
+    row.runs, row.marks, row.goals = image.runs, image.marks or _NONE, image.goals or _NONE
     row.recipient, row.linked_to, row.blocked = image.recipient, image.linked_to, image.blocked
-    row.seen = {
-        image.seen[i : i + 8]: int.from_bytes(image.seen[i + 8 : i + 12]) for i in range(0, len(image.seen), 12)
-    }
+    row.trail = bytearray(image.seen)
+    row.seen = {image.seen[i : i + 8] for i in range(0, len(image.seen), 12)}
     return row
 
 

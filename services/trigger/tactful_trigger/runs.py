@@ -30,14 +30,14 @@ class Runs:
 
     def start(self, row: Row, rule: Rule, seen: Seen) -> bool:
         """Begin a run of `rule` for what was seen, if its terms allow; whether the row changed."""
-        terms, event = self._book.terms[rule.name], seen.event
-        key = terms.key(event) if terms.key else ""
+        terms = self._book.terms[rule.name]
+        key = terms.key(seen.event) if terms.key else ""
         alive = [run for run in row.runs if run.rule == rule.name and run.key == key]
         if alive and not self._makes_room(row, alive, terms, seen.at):
             return False
         if rule.name in self._book.off or rule.name in self._cursor.paused:
             return False
-        if terms.when is not None and not terms.when(view(row, rule.name, self._book), event):
+        if terms.when is not None and not terms.when(view(row, rule.name, self._book), seen.event):
             return bool(alive)
         if why := self._too_late(row, rule, terms, key, seen):
             self._effects.tell(row, seen.at, "not_started", rule.name, why=why)
@@ -79,8 +79,8 @@ class Runs:
             started=seen.at,
             deadline=seen.at + terms.max_age,
             key=key,
-            holdout=fraction("holdout", rule.name, row.id) < terms.holdout,
-            parameters=self._book.parameters[rule.name],
+            holdout=terms.holdout > 0 and fraction("holdout", rule.name, row.id) < terms.holdout,
+            parameters=self._book.parameters[rule.name] or None,
         )
         if any(other.id == run.id for other in row.runs):
             return
@@ -94,7 +94,7 @@ class Runs:
         """Show a run what was seen; whether the run changed."""
         wait = run.wait
         if seen.message_id and seen.notice is not None and run.id == seen.pointer.run_id:
-            run.notices.setdefault(seen.message_id, seen.notice)
+            run.notices = {seen.message_id: seen.notice, **(run.notices or {})}
         if wait is None or run.parked:
             return False
         offered = OPERATIONS[wait.op].offer(wait, seen)
@@ -125,7 +125,7 @@ class Runs:
         elif pending is None:
             self._cancel(row, message, "nothing_to_say", "the rule has nothing to say any more", seen.at)
         else:
-            run.wait.data.append(pending)
+            run.wait.data = (*run.wait.data, pending)
             body = ConfirmBody(message, seen.pointer.hold, pending)
             name = digest("confirm", message, str(seen.pointer.hold))
             self._effects.put(DISPATCH, ConfirmRecord(id=name, key=row.id, at=seen.at, body=body))
@@ -171,7 +171,7 @@ class Runs:
         run.journal.append(Entry(wait.shape, at, value))
         run.wait = None
         if OPERATIONS[wait.op].consumes_inbox:
-            run.inbox.clear()
+            run.inbox = ()
         if self._code(run) is not None:
             self._drive(row, run, at, fresh=len(run.journal))
 
@@ -190,8 +190,8 @@ class Runs:
             self._park(row, run, at, "starts over without having waited")
 
     def _start_over(self, row: Row, run: Run, at: int) -> None:
-        run.generation, run.journal, run.inbox, run.sends, run.started = run.generation + 1, [], [], 0, at
-        run.notices, run.reached = {}, False
+        run.generation, run.journal, run.inbox, run.sends, run.started = run.generation + 1, [], (), 0, at
+        run.notices, run.reached = None, False
         self._effects.tell(row, at, "note", run.rule, run.id, text=f"starts over (generation {run.generation})")
         self._drive(row, run, at, fresh=0)
 

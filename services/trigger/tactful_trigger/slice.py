@@ -8,7 +8,6 @@ depend on where slices are cut.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 import msgspec
 from tactful.events.own import FeedComplete
@@ -43,36 +42,28 @@ from tactful_trigger.store import ChangedRow, SliceResult
 PAUSE_AFTER_SLOW = 3  # interrupted runs of a rule, before it is paused everywhere
 
 
-class Read(NamedTuple):
-    """A record of the slice, decoded."""
-
-    stored: Stored
-    record: EventsTopic
-
-
-def read(records: Iterable[Stored]) -> list[Read]:
+def read(slice_: Iterable[Stored]) -> list[EventsTopic]:
     """Decode a slice. Raises InvalidInput for a record that is none of ours."""
-    decoded = []
-    for stored in records:
+    records = []
+    for stored in slice_:
         try:
-            decoded.append(Read(stored, decode_events(stored.value)))
+            records.append(decode_events(stored.value))
         except msgspec.MsgspecError as error:
             raise InvalidInput("unreadable_record", f"offset {stored.offset}: {error}") from None
-    return decoded
+    return records
 
 
-def limit_of(read: Read) -> int:
+def limit_of(stored: Stored, record: EventsTopic) -> int:
     """Timers due before this instant fire before the record is applied."""
-    if isinstance(read.record, TickRecord) and read.record.body.closes is not None:
-        return read.record.body.closes + 1
-    return read.stored.appended
+    if type(record) is TickRecord and record.body.closes is not None:
+        return record.body.closes + 1
+    return stored.appended
 
 
-def customers_of(partition: Partition, reads: Sequence[Read]) -> set[str]:
+def customers_of(partition: Partition, records: Sequence[EventsTopic]) -> set[str]:
     """Whose rows a slice may touch, timers aside."""
-    customers = {read.record.key for read in reads if isinstance(read.record, EventRecord | LinkRecord)}
-    if any(isinstance(read.record, BroadcastRecord) for read in reads):
-        customers |= partition.cursor.late
+    customers = {record.key for record in records}
+    customers |= partition.cursor.late
     return customers
 
 
@@ -92,21 +83,25 @@ class Slice:
         self._runs = Runs(self._partition.book, self._cursor, self._effects, self._watch)
         self._applying = Applying(self._partition, self._effects, self._runs)
 
-    def compute(self, reads: Sequence[Read]) -> SliceResult:
+    def compute(self, slice_: Sequence[Stored], records: Sequence[EventsTopic]) -> SliceResult:
         """Apply all records and say what changed. The partition's memory is only good if the result is committed."""
-        for each in reads:
-            self._effects.offset = each.stored.offset
-            self._fire_before(limit_of(each))
-            self._cursor.clock = max(self._cursor.clock, each.stored.appended)
-            if self._taken.take(each.record.origin):
-                self._apply(each)
-            self._cursor.offset = each.stored.offset + 1
-        self._cursor.poison = 0
+        effects, cursor, timers = self._effects, self._cursor, self._partition.timers
+        for stored, record in zip(slice_, records, strict=True):
+            effects.offset = stored.offset
+            limit = limit_of(stored, record)
+            if timers.any_before(limit):
+                self._fire_before(limit)
+            effects.because_of_record()
+            cursor.clock = max(cursor.clock, stored.appended)
+            if record.origin is None or self._taken.take(record.origin):
+                self._apply(stored, record)
+            cursor.offset = stored.offset + 1
+        cursor.poison = 0
         return self._result()
 
     def quarantine(self, stored: Stored, why: str) -> SliceResult:
         """Pass over a record that cannot be applied: it goes to quarantine with the reason."""
-        self._effects.because_of_record(stored.offset)
+        self._effects.offset = stored.offset
         body = QuarantineBody(
             reason="cannot_apply",
             message=why[:4000],
@@ -135,16 +130,14 @@ class Slice:
         self._effects.because_of_timer(due, row.id)
         for run in sorted((run for run in row.runs if run.due == due), key=lambda run: run.id):
             if run in row.runs and not self._runs.fire(row, run, due):
-                row.held.add(run.id)
+                row.held |= {run.id}
 
-    def _apply(self, each: Read) -> None:
-        record, stored = each.record, each.stored
-        self._effects.because_of_record(stored.offset)
-        if isinstance(record, EventRecord):
+    def _apply(self, stored: Stored, record: EventsTopic) -> None:
+        if type(record) is EventRecord:
             self._event(record, stored)
-        elif isinstance(record, BroadcastRecord):
+        elif type(record) is BroadcastRecord:
             self._broadcast(record.body, stored.appended)
-        elif isinstance(record, LinkRecord):
+        elif type(record) is LinkRecord:
             row = self._partition.row(record.key)
             row.linked_to = row.linked_to or record.body.user_id
             self._effects.dirty[row.id] = row
@@ -153,10 +146,9 @@ class Slice:
         if record.body.name == "Feed Complete":
             self._feed_complete(record, stored.appended)
             return
-        self._applying.event(record, stored.appended, stored.value)
-        row = self._partition.rows.get(record.key)
-        if row is not None and row.runs:
-            self._partition.timers.watch(row)
+        changed = self._applying.event(record, stored.appended, stored.value)
+        if changed is not None and changed.runs:
+            self._partition.timers.watch(changed)
         if self._cursor.slow:
             self._pause_slow(stored.appended)
 
@@ -186,7 +178,7 @@ class Slice:
         """What fell due while the rule was paused comes up now, at the instant of the news."""
         for row in [row for row in self._partition.rows.values() if row is not None and row.held]:
             for run in [run for run in row.runs if run.rule == rule and run.id in row.held]:
-                row.held.discard(run.id)
+                row.held -= {run.id}
                 run.clamp(at)
             self._effects.dirty[row.id] = row
             self._partition.timers.watch(row)

@@ -49,7 +49,7 @@ class Stage:
         self.now, self.watch = now, watch
 
     @property
-    def inbox(self) -> list[Kept]:
+    def inbox(self) -> tuple[Kept, ...]:
         return self._run.inbox
 
     @property
@@ -119,7 +119,7 @@ class Stage:
         return run.id, run.steps
 
     def noticed(self, message_id: str) -> Notice | None:
-        return self._run.notices.get(message_id)
+        return self._run.notices.get(message_id) if self._run.notices else None
 
     def note(self, text: str) -> None:
         self._tell("note", text=text)

@@ -28,6 +28,10 @@ class Timers:
             row.pushed = due
             heappush(self._heap, (due, row.id))
 
+    def any_before(self, limit: int) -> bool:
+        """Whether something may have to fire before `limit`."""
+        return bool(self._heap) and self._heap[0][0] < limit
+
     def next_before(self, limit: int) -> tuple[int, str] | None:
         """Take the first entry before `limit`."""
         if self._heap and self._heap[0][0] < limit:

@@ -87,11 +87,11 @@ class TriggerWorker:
             self._drop(held, before)
             await self._one_by_one(held, records)
 
-    async def _compute(self, held: Partition, records: Sequence[Stored]) -> SliceResult:
-        reads = read(records)
-        await self._load(held, held.missing(customers_of(held, reads)))
-        await self._look_ahead(held, max(limit_of(each) for each in reads))
-        result = Slice(held, self._log.partitions, self._watch).compute(reads)
+    async def _compute(self, held: Partition, slice_: Sequence[Stored]) -> SliceResult:
+        records = read(slice_)
+        await self._load(held, held.missing(customers_of(held, records)))
+        await self._look_ahead(held, max(map(limit_of, slice_, records)))
+        result = Slice(held, self._log.partitions, self._watch).compute(slice_, records)
         crashpoints.reach("trigger: mid-slice")
         return result
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
@@ -56,8 +57,11 @@ _decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {}
 
 def name_of(event: type[Event] | str) -> str:
     """The name on the wire: `ProductAdded` is `"Product Added"`."""
-    if isinstance(event, str):
-        return canonical_name(event)
+    return canonical_name(event) if isinstance(event, str) else _title(event)
+
+
+@cache
+def _title(event: type[Event]) -> str:
     return event.title or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", event.__name__)
 
 

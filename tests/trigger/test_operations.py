@@ -1,0 +1,410 @@
+"""What each operation of a run does, in virtual time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from enginebench import MONDAY, EngineBench, event_record, refused
+
+from tactful import Customer, Ladder, Run, rule
+from tactful.clock import HOUR
+from tactful.events import CartUpdated, MessageClicked, OrderCompleted, Page, ProductAdded, ShipmentDelivered
+from tactful.records import EVENTS, encode
+from tactful_workbench.virtual import Input
+
+ADD = ProductAdded(cart_id="c1", product_id="p1")
+
+
+def bench_of(body: Any, **terms: Any) -> EngineBench:
+    """A bench with one rule that starts with a product added."""
+    return EngineBench(rule(**{"on": ProductAdded, "purpose": "marketing.test", "version": 1, **terms})(body))
+
+
+def test_a_sleep_counts_from_the_append_time_of_the_event() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        await run.send("email", "late")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD, ago="30m")
+    bench.advance("59m")
+    assert bench.messages == []
+    bench.advance("1m")
+    assert [m.requested_at for m in bench.messages] == [MONDAY + HOUR]
+
+
+def test_two_sleeps_follow_each_other_without_drift() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        await run.sleep("1h")
+        await run.send("email", "late")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("5h")
+    assert [m.requested_at for m in bench.messages] == [MONDAY + 2 * HOUR]
+
+
+def test_a_sleep_until_the_past_is_over_at_once() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.sleep_until(datetime(2020, 1, 1, tzinfo=UTC))
+        await run.send("email", "now")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("1s")
+    assert [m.requested_at for m in bench.messages] == [MONDAY]
+
+
+def test_a_local_wall_time_is_read_in_the_customers_zone_or_the_shops() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.sleep_until_local("10:00", days=1)
+        await run.send("email", "morning")
+
+    bench = bench_of(r)
+    bench.emits("u1", "Identify", properties={"timezone": "America/New_York"})
+    bench.emits("u1", ADD)
+    bench.emits("u2", ADD)
+    bench.advance("2d")
+    at = {m.customer: datetime.fromtimestamp(m.requested_at / 1000, UTC).isoformat() for m in bench.messages}
+    assert at == {"u1": "2026-11-24T15:00:00+00:00", "u2": "2026-11-24T09:00:00+00:00"}
+
+
+def test_quiet_moves_with_every_act_and_keeps_one_journal_entry() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.quiet("1h")
+        await run.send("email", "quiet")
+        await run.sleep("1d")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    for _ in range(3):
+        bench.advance("50m")
+        bench.emits("u1", Page(name="home"))
+    bench.advance("59m")
+    assert bench.messages == []
+    bench.advance("1m")
+    assert len(bench.messages) == 1
+    assert [entry.shape for entry in bench.runs("u1")[0].journal] == ["quiet", "send email quiet"]
+
+
+def test_a_fact_about_the_customer_does_not_move_quiet() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.quiet("1h")
+        await run.send("email", "quiet")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("50m")
+    bench.emits("u1", ShipmentDelivered(order_id="o0"))
+    bench.advance("10m")
+    assert len(bench.messages) == 1
+
+
+def test_quiet_of_some_events_is_moved_by_those_only() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.quiet("1h", of=(ProductAdded,))
+        await run.send("email", "quiet")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("50m")
+    bench.emits("u1", Page(name="home"))
+    bench.advance("10m")
+    assert len(bench.messages) == 1
+
+
+def test_an_event_at_the_deadline_comes_before_it() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.quiet("1h")
+        await run.send("email", "quiet")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("59m")
+    act = bench.now + 60_000
+    record = event_record("u1", Page(name="home"), act, "at-the-deadline")
+    bench.advance("1m", [Input(act, EVENTS, [(0, encode(record))])])
+    assert bench.messages == []
+    bench.advance("1h")
+    assert [m.requested_at for m in bench.messages] == [act + HOUR]
+
+
+def test_wait_for_gives_the_first_match_or_none_when_the_time_is_up() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        got = await run.wait_for(ShipmentDelivered, within="2h", where=lambda e: e.order_id == "o1")
+        return "none" if got is None else got.order_id
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.emits("u1", ShipmentDelivered(order_id="other"))
+    assert bench.endings("u1") == []
+    bench.emits("u1", ShipmentDelivered(order_id="o1"))
+    assert bench.endings("u1") == ["o1"]
+    bench.emits("u2", ADD)
+    bench.advance("2h")
+    assert bench.endings("u2") == ["none"]
+
+
+def test_wait_for_also_looks_at_what_came_while_a_message_was_held() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        await run.send("email", "held")
+        got = await run.wait_for(ShipmentDelivered, within="1h")
+        return "missed" if got is None else "seen"
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD)
+    bench.emits("u1", ShipmentDelivered(order_id="o1"))
+    bench.decides(bench.messages[0], verdict="sent")
+    assert bench.endings("u1") == ["seen"]
+
+
+def test_an_inbox_keeps_sixty_four_events_and_counts_what_it_dropped() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "held")
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD)
+    for number in range(70):
+        bench.advance("2m")
+        bench.emits("u1", Page(name=f"page {number}"))
+    run = bench.runs("u1")[0]
+    assert (len(run.inbox), run.dropped) == (64, 6)
+
+
+def test_wait_any_gives_the_index_and_result_of_the_first() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        index, event = await run.wait_any(run.wait_for(OrderCompleted, within="3h"), run.sleep("1h"))
+        return f"{index} {type(event).__name__}"
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.emits("u2", ADD)
+    bench.advance("1h")
+    assert (bench.endings("u1"), bench.endings("u2")) == (["0 OrderCompleted"], ["1 NoneType"])
+
+
+def test_get_gives_the_state_as_it_was_then_even_after_a_replay() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        before = await run.get("cart")
+        await run.sleep("1h")
+        after = await run.get("cart")
+        return f"{len(before.items)} {len(after.items)}"
+
+    bench = bench_of(r, uses=("cart",))
+    bench.emits("u1", ADD)
+    bench.emits("u1", ProductAdded(cart_id="c1", product_id="p2"))
+    bench.advance("1h")
+    assert bench.endings("u1") == ["1 2"]
+
+
+def test_reading_what_uses_does_not_name_parks_the_run_and_names_the_line() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.get("orders")
+
+    bench = bench_of(r, uses=("cart",))
+    bench.emits("u1", ADD)
+    (why,) = bench.endings("u1")
+    assert "test_operations.py:" in why
+    assert "uses" in why
+
+
+def test_send_returns_dispatchs_final_word() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello")
+        return f"{bool(message)} {message.reason} {message.scope}"
+
+    bench = bench_of(r)
+    bench.dispatch.decide = refused("no_consent", "channel")
+    bench.emits("u1", ADD)
+    assert bench.endings("u1") == ["False no_consent channel"]
+
+
+def test_data_is_taken_when_asked_and_none_withdraws_the_message() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello", data=lambda customer: None)
+        return str(message.reason)
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    assert bench.messages == []
+    assert bench.endings("u1") == ["nothing_to_say"]
+
+
+def test_a_hold_asks_before_it_opens_and_gets_fresh_data() -> None:
+    def basket(customer: Customer) -> dict[str, Any] | None:
+        return {"items": [item.product_id for item in customer.cart.items]} if customer.cart.items else None
+
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "hello", data=basket)
+
+    bench = EngineBench(
+        rule(on=ProductAdded, purpose="marketing.test", uses=("cart",), version=1)(r), decide=lambda m: None
+    )
+    bench.emits("u1", ADD)
+    bench.emits("u1", CartUpdated(cart_id="c1", products=()), ProductAdded(cart_id="c1", product_id="p9"))
+    bench.decides(bench.messages[0], name="Hold Opened", hold=1)
+    assert [confirm.body.data for confirm in bench.confirms] == [{"items": ["p9"]}]
+    bench.emits("u1", CartUpdated(cart_id="c1", products=()))
+    bench.decides(bench.messages[0], name="Hold Opened", hold=2)
+    assert len(bench.confirms) == 1
+    assert bench.cancelled == [bench.messages[0].message_id]
+
+
+def test_engaged_is_true_on_a_click_and_false_when_its_patience_ends() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello")
+        return str(await message.engaged(within="1d"))
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    message = bench.messages[0]
+    bench.advance("23h")
+    bench.emits("u1", MessageClicked(message_id=message.message_id, run_id=message.run_id, channel="email"))
+    assert bench.endings("u1") == ["True"]
+    bench.emits("u2", ADD)
+    bench.advance("23h 59m")
+    assert bench.endings("u2") == []
+    bench.advance("1m")
+    assert bench.endings("u2") == ["False"]
+
+
+def test_a_bounce_ends_engaged_at_once() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello")
+        return str(await message.engaged(within="1d"))
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.decides(bench.messages[0], name="Message Bounced")
+    assert bench.endings("u1") == ["False"]
+
+
+def test_patience_counts_from_the_decision_not_from_the_request() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello")
+        return str(await message.engaged(within="1h"))
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD)
+    bench.advance("10h")
+    bench.decides(bench.messages[0], verdict="sent")
+    bench.advance("59m")
+    assert bench.endings("u1") == []
+    bench.advance("2m")
+    assert bench.endings("u1") == ["False"]
+
+
+def double(number: int) -> int:
+    """An importable step."""
+    if number < 0:
+        raise ValueError("negative")
+    return 2 * number
+
+
+def test_a_lambda_cannot_be_a_step_and_the_message_says_why() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.step("local", lambda: 1)
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    assert "cannot be imported" in bench.endings("u1")[0]
+
+
+def test_variant_is_the_same_for_a_customer_for_ever() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        return run.variant("wording", ["a", "b", "c"])
+
+    first, second = bench_of(r), bench_of(r)
+    for bench in (first, second):
+        for number in range(50):
+            bench.emits(f"u{number}", ADD)
+    drawn = [first.endings(f"u{number}") for number in range(50)]
+    assert drawn == [second.endings(f"u{number}") for number in range(50)]
+    assert {word for words in drawn for word in words} == {"a", "b", "c"}
+
+
+def test_a_note_is_left_once_however_often_the_run_is_replayed() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        run.note("began")
+        await run.sleep("1h")
+        run.note("slept")
+        await run.sleep("1h")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("3h")
+    notes = [line.data for line in bench.history("u1") if line.kind == "note"]
+    assert notes == [b'{"text":"began"}', b'{"text":"slept"}']
+
+
+def test_again_starts_the_next_generation_with_an_empty_journal_and_new_message_ids() -> None:
+    async def r(run: Run, first: ProductAdded) -> Any:
+        await run.sleep("1h")
+        await run.send("email", "again")
+        return run.again()
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("3h 1s")  # each decision stands one ms behind the tick that let its message be asked for
+    assert len(bench.messages) == 3
+    assert len({m.message_id for m in bench.messages}) == 3
+    assert len({m.run_id for m in bench.messages}) == 1
+
+
+def test_starting_over_without_waiting_parks_the_run() -> None:
+    async def r(run: Run, first: ProductAdded) -> Any:
+        return run.again()
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    assert bench.endings("u1") == ["starts over without having waited"]
+
+
+@pytest.mark.parametrize(("scope", "channels"), [("customer", ["email"]), ("channel", ["email", "push", "sms"])])
+def test_a_ladder_ends_at_a_refusal_of_the_customer_and_climbs_at_one_of_the_channel(
+    scope: str, channels: list[str]
+) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        return await Ladder(("email", "24h"), ("push", "4h"), ("sms", "1d")).climb(run, "cart")
+
+    bench = bench_of(r)
+    bench.dispatch.decide = refused("no_address", scope)
+    bench.emits("u1", ADD)
+    assert [m.channel for m in bench.messages] == channels
+
+
+def test_a_ladder_keeps_sms_for_the_time_it_would_have_had_anyway() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        return await Ladder(("email", "24h"), ("push", "4h"), ("sms", "1d")).climb(run, "cart")
+
+    bench = bench_of(r)
+    bench.dispatch.decide = refused("no_address", "channel")
+    bench.emits("u1", ADD)
+    assert [m.not_before for m in bench.messages] == [None, None, MONDAY + 28 * HOUR]
+
+
+def test_a_ladder_never_climbs_to_sms_on_top_of_an_unknown_outcome() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        return await Ladder(("email", "1h"), ("sms", "1d")).climb(run, "cart")
+
+    bench = bench_of(r)
+    bench.dispatch.decide = lambda message: {"verdict": "unknown"}
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert [m.channel for m in bench.messages] == ["email"]
+    assert bench.endings("u1") == ["outcome unknown: not climbing to sms"]
+
+
+def test_messages_of_one_ladder_share_a_contact() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        return await Ladder(("email", "1h"), ("push", "1h")).climb(run, "cart")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("3h")
+    assert [m.channel for m in bench.messages] == ["email", "push"]
+    assert len({m.contact for m in bench.messages}) == 1

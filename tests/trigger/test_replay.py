@@ -1,0 +1,258 @@
+"""Runs that must not go on, code that changed, and bodies that do what a rule may not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from enginebench import EngineBench, drive
+
+from tactful import Run, rule
+from tactful.events import OrderCompleted, ProductAdded
+from tactful.journal import Wait
+from tactful.outbox import Outbox
+from tactful.rules import Rule
+from tactful_trigger.effects import Effects
+from tactful_trigger.replay import Execution, NoWatch, Waiting
+from tactful_trigger.row import Run as Stored
+from tactful_trigger.stage import Stage
+from tactful_trigger.watch import SignalWatch
+
+ADD = ProductAdded(cart_id="c1", product_id="p1")
+
+
+def named(body: Any, version: int = 1, **terms: Any) -> Rule:
+    body.__name__ = "journey"
+    return rule(**{"on": ProductAdded, "purpose": "marketing.test", "version": version, **terms})(body)
+
+
+async def two_mails(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "a")
+    await run.sleep("1h")
+    await run.send("email", "b")
+
+
+def test_a_foreign_await_fails_at_once_and_names_the_line() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await asyncio.sleep(1)
+
+    bench = EngineBench(named(r))
+    bench.emits("u1", ADD)
+    (why,) = bench.endings("u1")
+    assert why.startswith(f"{__file__}:{r.__code__.co_firstlineno + 1}: ")
+    assert "run.sleep" in why
+
+
+def test_a_bare_yield_is_a_foreign_await_too() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await asyncio.sleep(0)
+
+    bench = EngineBench(named(r))
+    bench.emits("u1", ADD)
+    assert "only operations of the run" in bench.endings("u1")[0]
+
+
+def test_an_error_in_a_rule_parks_its_run_and_names_the_line() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        raise KeyError("colour")
+
+    bench = EngineBench(named(r))
+    bench.emits("u1", ADD)
+    bench.emits("u2", ADD)
+    bench.advance("2h")
+    (why,) = bench.endings("u1")
+    assert why == f"{__file__}:{r.__code__.co_firstlineno + 2}: KeyError: 'colour'"
+    assert bench.runs("u1")[0].parked == why
+    assert bench.runs("u2")[0].parked
+
+
+def test_a_journal_that_does_not_fit_the_same_version_parks_the_run_and_sends_nothing() -> None:
+    async def edited(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        await run.send("push", "new")
+        await run.send("email", "b")
+
+    bench = EngineBench(named(two_mails))
+    bench.emits("u1", ADD)
+    bench.advance("90m")
+    bench.deploy(named(edited))
+    bench.advance("2h")
+    assert bench.sent() == ["email a"]
+    assert "raise the version" in bench.endings("u1")[0]
+
+
+def test_a_run_goes_on_with_the_body_of_its_own_version() -> None:
+    async def second(run: Run, first: ProductAdded) -> None:
+        await run.send("push", "new")
+
+    bench = EngineBench(named(two_mails))
+    bench.emits("u1", ADD)
+    bench.advance("90m")
+    newer = named(second, version=2)
+    newer.previous(1)(two_mails)
+    bench.deploy(newer)
+    bench.emits("u2", ADD)
+    bench.advance("2h")
+    assert [(m.customer, m.rule_version, m.template) for m in bench.messages] == [
+        ("u1", 1, "a"),
+        ("u2", 2, "new"),
+        ("u1", 1, "b"),
+    ]
+
+
+def test_since_tells_old_runs_from_new_ones() -> None:
+    async def first_version(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        await run.send("email", "a")
+
+    async def second_version(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        await run.send("email", "b" if run.since(2) else "a")
+
+    bench = EngineBench(named(first_version))
+    bench.emits("u1", ADD)
+    bench.deploy(named(second_version, version=2))
+    bench.emits("u2", ADD)
+    bench.advance("1h")
+    assert [(m.customer, m.template) for m in bench.messages] == [("u1", "a"), ("u2", "b")]
+
+
+@pytest.mark.parametrize("gone", ["missing", "newer"])
+def test_a_run_whose_rule_is_missing_or_newer_is_held_and_its_timer_stays_due(gone: str) -> None:
+    bench = EngineBench(named(two_mails, version=2))
+    bench.emits("u1", ADD)
+    bench.deploy(*([] if gone == "missing" else [named(two_mails, version=1)]))
+    bench.advance("5h")
+    assert bench.messages == []
+    assert bench.endings("u1") == []
+    bench.deploy(named(two_mails, version=2))
+    bench.advance("1s")
+    assert bench.sent() == ["email a"]
+
+
+def test_a_message_id_knows_nothing_of_the_rules_version() -> None:
+    ids = []
+    for version in (1, 2):
+        bench = EngineBench(named(two_mails, version=version))
+        bench.emits("u1", ADD, id="the same event")
+        bench.advance("3h")
+        ids.append([m.message_id for m in bench.messages])
+    assert ids[0] == ids[1]
+
+
+def test_an_event_that_comes_again_after_a_month_asks_for_the_same_messages() -> None:
+    bench = EngineBench(named(two_mails))
+    bench.emits("u1", ADD, id="e-again")
+    bench.advance("30d")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.emits("u1", ADD, id="e-again")
+    bench.advance("3h")
+    ids = [m.message_id for m in bench.messages]
+    assert ids[:2] == ids[2:]
+
+
+def test_the_same_event_within_two_days_is_recognised_and_changes_nothing() -> None:
+    bench = EngineBench(named(two_mails, repeat="restart"))
+    bench.emits("u1", ADD, id="once")
+    bench.advance("30m")
+    bench.emits("u1", ADD, id="once")
+    bench.advance("30m")
+    assert bench.sent() == ["email a"]
+    assert bench.partition().cursor.duplicates == 1
+
+
+def test_a_journal_that_grows_for_ever_parks_the_run() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        while True:
+            await run.sleep("1m")
+
+    bench = EngineBench(named(r))
+    bench.emits("u1", ADD)
+    bench.advance("10h")
+    assert "the journal is full" in bench.endings("u1")[0]
+
+
+def test_a_parked_run_withdraws_the_message_it_waits_for() -> None:
+    def broken(customer: Any) -> dict[str, Any]:
+        raise ValueError("no price")
+
+    async def asks(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "a", data=broken if bench.messages else None)
+
+    bench = EngineBench(named(asks), decide=lambda message: None)
+    bench.emits("u1", ADD)
+    bench.decides(bench.messages[0], name="Hold Opened", hold=1)
+    assert "no price" in bench.endings("u1")[0]
+    assert bench.cancelled == [bench.messages[0].message_id]
+
+
+def test_a_rule_that_does_not_come_back_within_a_second_is_interrupted_and_parked() -> None:
+    async def endless(run: Run, first: ProductAdded) -> None:
+        while True:
+            pass
+
+    bench = EngineBench(named(endless))
+    with SignalWatch() as watch:
+        bench.worker._watch = watch
+        began = time.monotonic()
+        bench.emits("u1", ADD)
+        took = time.monotonic() - began
+    assert "longer than a second" in bench.endings("u1")[0]
+    assert took < 5
+
+
+def test_every_cut_of_a_journal_replays_to_the_same_state() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        cart = await run.get("cart")
+        await run.sleep("1h")
+        message = await run.send("email", "a", n=len(cart.items))
+        if await message.engaged(within="2h"):
+            return "engaged"
+        await run.sleep_until_local("10:00", days=1)
+        await run.send("push", "b")
+        await run.sleep("30d")
+        return "done"
+
+    bench = EngineBench(named(r, uses=("cart",)))
+    bench.emits("u1", ADD)
+    bench.advance("2d")
+    (run,) = bench.runs("u1")
+    assert len(run.journal) == 6
+    before = msgspec.json.encode(run)
+    for cut in range(len(run.journal) + 1):
+        again = msgspec.json.decode(before, type=Stored)
+        again.journal, again.wait = run.journal[:cut], None
+        again.sends = sum(entry.shape.startswith("send") for entry in again.journal)
+        wait = _carry_on(bench, again)
+        while len(again.journal) < len(run.journal):
+            entry = run.journal[len(again.journal)]
+            assert wait is not None
+            assert wait.shape == entry.shape
+            again.journal.append(entry)
+            wait = _carry_on(bench, again)
+        assert again.journal == run.journal
+        assert wait == run.wait
+
+
+def _carry_on(bench: EngineBench, run: Stored) -> Wait | None:
+    row = bench.row("u1")
+    assert row is not None
+    now = run.journal[-1].at if run.journal else run.started
+    partition = bench.partition()
+    effects = Effects(Outbox("events", 0, 1, {}))
+    stage = Stage(row, run, now, partition.book, effects, NoWatch(), {})
+    outcome = Execution(partition.book.rules["journey"], run, stage, fresh=len(run.journal)).carry_on()
+    return outcome.wait if isinstance(outcome, Waiting) else None
+
+
+def test_drive_is_for_ports_in_memory_only() -> None:
+    async def suspends() -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(AssertionError):
+        drive(suspends())

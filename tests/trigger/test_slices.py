@@ -1,0 +1,166 @@
+"""The outcome is that of the log alone: not of where slices are cut, of how many partitions there are, or of crashes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from enginebench import MONDAY, EngineBench, drive, event_record, sent
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tactful import Ladder, Run, rule
+from tactful.events import Event, OrderCompleted, Page, ProductAdded, ProductRemoved
+from tactful.outbox import OutboxRow
+from tactful.partitioning import partition_of
+from tactful.records import DISPATCH, EVENTS, decode_dispatch, encode
+from tactful_workbench.virtual import Input
+
+EVENTS_BY_NAME: dict[str, Event] = {
+    "add": ProductAdded(cart_id="c", product_id="p1"),
+    "other": ProductAdded(cart_id="c", product_id="p2"),
+    "remove": ProductRemoved(cart_id="c", product_id="p1"),
+    "page": Page(name="home"),
+    "order": OrderCompleted(order_id="o"),
+}
+
+
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.cart", uses=("cart",), cooldown="1d", version=1)
+async def cart(run: Run, first: ProductAdded) -> str:
+    await run.quiet("1h")
+    if not (await run.get("cart")).items:
+        return "emptied"
+    data = lambda customer: {"items": [i.product_id for i in customer.cart.items]} if customer.cart.items else None
+    return await Ladder(("email", "3h"), ("push", "1h")).climb(run, "cart", data)
+
+
+@rule(on=Page, repeat="restart", purpose="marketing.browse", version=1)
+async def browse(run: Run, first: Page) -> None:
+    got = await run.wait_for(Page, within="20m", where=lambda page: page.name == "home")
+    await run.sleep("40m" if got is None else "50m")
+    await run.send("email", "browse", looked=got is not None)
+
+
+Script = list[tuple[str, str, int]]
+scripts = st.lists(
+    st.tuples(st.sampled_from(["u1", "u2", "u3", "u4"]), st.sampled_from(sorted(EVENTS_BY_NAME)), st.integers(0, 90)),
+    max_size=25,
+)
+
+
+def inputs(script: Script, partitions: int) -> list[Input]:
+    at, given_inputs = MONDAY, []
+    for number, (customer, name, minutes) in enumerate(script):
+        at += minutes * 60_000
+        record = event_record(customer, EVENTS_BY_NAME[name], at, f"e{number}")
+        given_inputs.append(Input(at, EVENTS, [(partition_of(customer, partitions), encode(record))]))
+    return given_inputs
+
+
+def requests(bench: EngineBench) -> list[bytes]:
+    """Everything that trigger asked for, without where in the log it stands."""
+    found = []
+    for partition in range(bench.log.partitions):
+        for stored in drive(bench.log.read(DISPATCH, partition, 0, 1_000_000)):  # type: ignore[operator]
+            record = decode_dispatch(stored.value)
+            found.append(msgspec.json.encode(msgspec.structs.replace(record, origin=None)))
+    return sorted(found)
+
+
+def play(script: Script, partitions: int, slice_limit: int) -> EngineBench:
+    bench = EngineBench(cart, browse, partitions=partitions, slice_limit=slice_limit, decide=sent)
+    bench.advance("60d", inputs(script, partitions))
+    return bench
+
+
+@settings(max_examples=60, deadline=None)
+@given(scripts)
+def test_slices_and_partitions_make_no_difference_in_virtual_time(script: Script) -> None:
+    expected = requests(play(script, 1, 1000))
+    for partitions, slice_limit in ((1, 1), (1, 7), (4, 1), (4, 7), (4, 1000)):
+        assert requests(play(script, partitions, slice_limit)) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(scripts)
+def test_a_recorded_log_read_as_a_backlog_gives_the_same_requests(script: Script) -> None:
+    live = play(script, 4, 1000)
+    for slice_limit in (1, 7, 1000):
+        assert requests(reread(live, slice_limit)) == requests(live)
+
+
+def reread(live: EngineBench, slice_limit: int) -> EngineBench:
+    """Trigger alone over the recorded events, with nobody answering but the log."""
+    late = EngineBench(cart, browse, partitions=live.log.partitions, slice_limit=slice_limit, start=live.now)
+    late.log, late.dispatch = live.log, live.dispatch
+    late.deploy(cart, browse)
+    late.worker._log = live.log  # type: ignore[assignment]
+    drive(late.side.settle())
+    rows: list[OutboxRow] = []
+    for partition in range(live.log.partitions):
+        rows += drive(late.store.unsent(partition, 1_000_000))
+    collected = EngineBench(partitions=live.log.partitions)
+    drive(collected.log.append(DISPATCH, [(row.partition, row.value) for row in rows]))
+    return collected
+
+
+def test_a_backlog_lets_timers_fire_between_the_events_that_stand_around_them() -> None:
+    script: Script = [("u1", "add", 0), ("u1", "order", 61), ("u2", "add", 0), ("u2", "order", 59)]
+    live = play(script, 1, 1000)
+    assert {m.customer for m in live.messages} == {"u1"}
+    assert requests(reread(live, 1000)) == requests(live)
+
+
+PROGRAM = """
+import json, sys
+sys.path.insert(0, {support!r}); sys.path.insert(0, {here!r})
+from test_slices import play, requests
+script = json.loads(sys.stdin.read())
+print(json.dumps([r.decode() for r in requests(play([tuple(s) for s in script], 4, 7))]))
+"""
+
+
+def test_a_replay_under_another_hash_seed_gives_the_same_bytes() -> None:
+    here = Path(__file__).parent
+    script = [(f"u{n % 7}", name, 13 * n % 50) for n, name in enumerate(sorted(EVENTS_BY_NAME) * 8)]
+    answers = [
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(support=str(here.parent / "support"), here=str(here))],
+            input=json.dumps(script),
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert answers[0] == answers[1]
+    assert len(json.loads(answers[0])) > 5
+
+
+@pytest.mark.parametrize("customers", [1, 300])
+def test_timers_of_one_instant_fire_in_order_of_customers(customers: int) -> None:
+    bench = EngineBench(cart)
+    for number in reversed(range(customers)):
+        bench.emits(f"u{number:03}", EVENTS_BY_NAME["add"])
+    bench.advance("1h")
+    assert [m.customer for m in bench.messages] == [f"u{number:03}" for number in range(customers)]
+
+
+def test_a_tick_fires_only_what_is_strictly_earlier_unless_it_closes_the_instant() -> None:
+    from tactful.records import TickBody, TickRecord
+
+    bench: Any = EngineBench(cart)
+    bench.emits("u1", EVENTS_BY_NAME["add"])
+    bench.clock.forward_to(MONDAY + 3_600_000)
+    bench.append(EVENTS, TickRecord(id="t1", key="", at=bench.now, body=TickBody()))
+    assert bench.messages == []
+    bench.clock.forward_to(MONDAY + 3_600_001)
+    bench.append(EVENTS, TickRecord(id="t2", key="", at=bench.now, body=TickBody()))
+    assert [m.requested_at for m in bench.messages] == [MONDAY + 3_600_000]

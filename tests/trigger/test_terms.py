@@ -1,0 +1,297 @@
+"""What the arguments of `@rule` promise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from enginebench import EngineBench, refused
+
+from tactful import Run, rule
+from tactful.errors import PluginError
+from tactful.events import CartShared, OrderCompleted, Page, ProductAdded, ProductViewed, ShipmentDelivered
+
+ADD = ProductAdded(cart_id="c1", product_id="p1")
+
+
+def sends_after_an_hour(**terms: Any) -> Any:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        await run.send("email", "cart")
+        await run.sleep("1h")
+
+    return rule(**{"on": ProductAdded, "purpose": "marketing.test", "version": 1, **terms})(r)
+
+
+def test_a_goal_ends_the_run_and_removes_its_timer() -> None:
+    bench = EngineBench(sends_after_an_hour(goal=OrderCompleted))
+    bench.emits("u1", ADD)
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("2h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["goal reached"]
+
+
+def test_exit_on_ends_the_run_without_counting_as_its_goal() -> None:
+    bench = EngineBench(sends_after_an_hour(exit_on=CartShared))
+    bench.emits("u1", ADD)
+    bench.emits("u1", CartShared())
+    bench.advance("2h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["ended by Cart Shared"]
+
+
+def test_a_goal_cancels_the_message_that_dispatch_still_holds() -> None:
+    bench = EngineBench(sends_after_an_hour(goal=OrderCompleted), decide=lambda message: None)
+    bench.emits("u1", ADD)
+    bench.advance("1h")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    assert bench.cancelled == [bench.messages[0].message_id]
+
+
+def test_the_starting_event_is_never_its_own_goal() -> None:
+    bench = EngineBench(sends_after_an_hour(on=OrderCompleted, goal=OrderCompleted))
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("1h")
+    assert len(bench.messages) == 1
+
+
+def test_repeat_ignore_lets_a_second_start_pass_by() -> None:
+    bench = EngineBench(sends_after_an_hour())
+    bench.emits("u1", ADD, ADD)
+    bench.advance("1h")
+    assert len(bench.messages) == 1
+
+
+def test_repeat_restart_begins_anew() -> None:
+    bench = EngineBench(sends_after_an_hour(repeat="restart"))
+    bench.emits("u1", ADD)
+    bench.advance("50m")
+    bench.emits("u1", ADD)
+    bench.advance("50m")
+    assert bench.messages == []
+    bench.advance("10m")
+    assert len(bench.messages) == 1
+
+
+def test_repeat_parallel_lets_both_run() -> None:
+    bench = EngineBench(sends_after_an_hour(repeat="parallel"))
+    bench.emits("u1", ADD, ADD)
+    bench.advance("1h")
+    assert len(bench.messages) == 2
+
+
+def test_repeat_debounce_restarts_only_while_nothing_was_sent() -> None:
+    bench = EngineBench(sends_after_an_hour(repeat="debounce"))
+    bench.emits("u1", ADD)
+    bench.advance("50m")
+    bench.emits("u1", ADD)
+    bench.advance("1h")
+    assert len(bench.messages) == 1
+    bench.emits("u1", ADD)
+    bench.advance("59m")
+    assert len(bench.messages) == 1
+
+
+def test_debounce_max_ends_the_restarting() -> None:
+    bench = EngineBench(sends_after_an_hour(repeat="debounce", debounce_max="30m"))
+    bench.emits("u1", ADD)
+    bench.advance("40m")
+    bench.emits("u1", ADD)
+    bench.advance("20m")
+    assert len(bench.messages) == 1
+
+
+def test_a_key_makes_one_run_for_each_of_its_values_and_match_says_which_events_belong() -> None:
+    async def r(run: Run, first: ProductViewed) -> None:
+        await run.sleep("1h")
+        await run.send("email", "look again", product=first.product_id)
+
+    keyed = rule(
+        on=ProductViewed,
+        key=lambda e: e.product_id,
+        match=lambda first, e: any(p.product_id == first.product_id for p in e.products),
+        goal=OrderCompleted,
+        purpose="marketing.test",
+        version=1,
+    )(r)
+    bench = EngineBench(keyed)
+    bench.emits("u1", ProductViewed(product_id="a"), ProductViewed(product_id="b"), ProductViewed(product_id="a"))
+    bench.emits("u1", "Order Completed", properties={"order_id": "o1", "products": [{"product_id": "a"}]})
+    bench.advance("1h")
+    assert [m.data for m in bench.messages] == [{"product": "b"}]
+
+
+def test_when_is_asked_before_a_run_exists() -> None:
+    bench = EngineBench(sends_after_an_hour(uses=("cart",), when=lambda customer, e: len(customer.cart.items) > 1))
+    bench.emits("u1", ADD)
+    assert bench.runs("u1") == []
+    bench.emits("u1", ProductAdded(cart_id="c1", product_id="p2"))
+    assert len(bench.runs("u1")) == 1
+
+
+def test_cooldown_counts_from_the_first_message_that_was_sent() -> None:
+    bench = EngineBench(sends_after_an_hour(cooldown="3d"))
+    bench.emits("u1", ADD)
+    bench.advance("1d")
+    bench.emits("u1", ADD)
+    bench.advance("1d")
+    assert len(bench.messages) == 1
+    assert "cooldown" in bench.endings("u1")
+    bench.advance("2d")
+    bench.emits("u1", ADD)
+    bench.advance("1h")
+    assert len(bench.messages) == 2
+
+
+def test_a_run_that_reached_nobody_starts_no_cooldown() -> None:
+    bench = EngineBench(sends_after_an_hour(cooldown="3d"), decide=refused("no_consent", "channel"))
+    bench.emits("u1", ADD)
+    bench.advance("3h")
+    bench.emits("u1", ADD)
+    bench.advance("1h")
+    assert len(bench.messages) == 2
+
+
+def test_cooldown_is_looked_at_again_before_the_first_send() -> None:
+    bench = EngineBench(sends_after_an_hour(cooldown="3d", repeat="parallel"))
+    bench.emits("u1", ADD)
+    bench.advance("30m")
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert len(bench.messages) == 1
+    assert "cooldown" in bench.endings("u1")
+
+
+def test_a_held_out_run_cools_down_like_one_that_was_sent() -> None:
+    bench = EngineBench(sends_after_an_hour(cooldown="3d"), decide=refused("holdout"))
+    bench.emits("u1", ADD)
+    bench.advance("3h")
+    bench.emits("u1", ADD)
+    bench.advance("3h")
+    assert len(bench.messages) == 1
+
+
+def test_holdout_is_drawn_at_entry_and_travels_with_the_message() -> None:
+    bench = EngineBench(sends_after_an_hour(holdout=0.5))
+    for number in range(200):
+        bench.emits(f"u{number}", ADD)
+    bench.advance("1h")
+    held_out = sum(m.holdout for m in bench.messages)
+    assert len(bench.messages) == 200
+    assert 70 < held_out < 130
+
+
+def test_an_event_that_is_too_old_starts_nothing() -> None:
+    bench = EngineBench(sends_after_an_hour())
+    bench.emits("u1", ADD, ago="73h")
+    assert bench.endings("u1") == ["too_old"]
+    bench.emits("u1", ADD, ago="71h")
+    assert len(bench.runs("u1")) == 1
+
+
+def test_an_event_that_happened_before_the_latest_goal_starts_nothing() -> None:
+    bench = EngineBench(sends_after_an_hour(goal=OrderCompleted))
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.emits("u1", ADD, ago="5m")
+    assert bench.endings("u1") == ["superseded"]
+    bench.emits("u1", ADD)
+    assert len(bench.runs("u1")) == 1
+
+
+def test_history_folds_and_neither_starts_nor_ends_a_run() -> None:
+    bench = EngineBench(sends_after_an_hour(goal=OrderCompleted, uses=("cart", "orders")))
+    bench.emits("u1", ADD)
+    bench.emits("u1", OrderCompleted(order_id="o1"), ago="700d", history=True)
+    bench.emits("u2", ADD, history=True)
+    bench.advance("1h")
+    assert [m.customer for m in bench.messages] == ["u1"]
+    row = bench.row("u1")
+    assert row is not None
+    assert row.states["orders"].count == 1
+
+
+def test_max_age_ends_a_run_that_waits_for_ever() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.wait_for(ShipmentDelivered, within="1000d")
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", max_age="2d", version=1)(r))
+    bench.emits("u1", ADD)
+    bench.advance("3d")
+    assert bench.endings("u1") == ["max_age"]
+
+
+def test_after_waits_visibly_until_the_feed_has_come_far_enough() -> None:
+    bench = EngineBench(sends_after_an_hour(after=("orders",)))
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.messages == []
+    assert any(b"source_late" in line.data for line in bench.history("u1"))
+    bench.emits("feeds", "Feed Complete", properties={"feed": "orders", "through": bench.now})
+    assert len(bench.messages) == 1
+
+
+def test_after_ends_a_feed_that_had_the_order_without_a_message() -> None:
+    bench = EngineBench(sends_after_an_hour(after=("orders",), goal=OrderCompleted))
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    bench.emits("u1", OrderCompleted(order_id="till-1"), ago="90m")
+    bench.emits("feeds", "Feed Complete", properties={"feed": "orders", "through": bench.now})
+    assert bench.messages == []
+
+
+def test_after_drops_at_its_deadline() -> None:
+    bench = EngineBench(sends_after_an_hour(after=("orders",), after_max="6h"))
+    bench.emits("u1", ADD)
+    bench.advance("8h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["source_late"]
+
+
+def test_an_unknown_event_can_start_a_rule_by_name() -> None:
+    bench = EngineBench(sends_after_an_hour(on="Level Reached"))
+    bench.emits("u1", "Level Reached", properties={"level": 7})
+    bench.advance("1h")
+    assert len(bench.messages) == 1
+
+
+def test_an_unknown_event_from_a_browser_is_an_act_and_from_a_server_a_fact() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.quiet("1h")
+        await run.send("email", "quiet")
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r))
+    bench.emits("u1", ADD)
+    bench.emits("u2", ADD)
+    bench.advance("30m")
+    bench.emits("u1", "Level Reached", scope="browser")
+    bench.emits("u2", "Level Reached", scope="server")
+    bench.advance("30m")
+    assert [m.customer for m in bench.messages] == ["u2"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"version": 0}, "`version` counts from 1"),
+        ({"key": lambda e: "k"}, "match="),
+        ({"holdout": 1.0}, "`holdout` is a share"),
+        ({"repeat": "often"}, "`repeat` is one of"),
+        ({"purpose": "spam"}, "`purpose` begins with"),
+        ({"cooldown": "3 fortnights"}, "is not a length of time"),
+        ({"debounce_max": "1h"}, "needs repeat='debounce'"),
+        ({"on": ()}, "`on` names no event"),
+    ],
+)
+def test_a_wrong_argument_names_rule_file_line_and_mend(terms: dict[str, Any], says: str) -> None:
+    with pytest.raises(PluginError, match=r"test_terms.py:\d+: rule r: .*") as caught:
+        sends_after_an_hour(**terms)
+    assert says in str(caught.value)
+
+
+def test_a_rule_that_is_not_async_is_refused() -> None:
+    def plain(run: Run, first: Page) -> None:
+        return None
+
+    with pytest.raises(PluginError, match="async def"):
+        rule(on=Page, purpose="marketing.test", version=1)(plain)  # type: ignore[arg-type]

@@ -68,6 +68,16 @@ def silent_until(consents: Iterable[ConsentState], purpose: str, now: int) -> in
     return latest.at + SILENCE
 
 
+def open_switches(shown: Iterable[Topic]) -> list[Switch]:
+    """What is on and not silent; a purpose that a wider one on the same channel covers is not named again."""
+    on = [switch for topic in shown if not topic.silent_until for switch in topic.switches if switch.on]
+    return [switch for switch in on if not any(_covers(wider, switch) for wider in on)]
+
+
+def _covers(wider: Switch, switch: Switch) -> bool:
+    return wider is not switch and wider.channel == switch.channel and covers(wider.purpose, switch.purpose)
+
+
 def _topic(card: CustomerCard, purpose: str, now: int) -> Topic:
     switches = tuple(
         Switch(purpose, channel, is_on(card.consents, purpose, channel), card.addresses.get(channel, ""))

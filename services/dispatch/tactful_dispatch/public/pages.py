@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -66,6 +67,13 @@ class Calendar:
     def moment(self, at: int) -> str:
         """`Tue 24 Nov 2026, 09:00`"""
         return self._said(at, self._texts.moment)
+
+    def language(self, locale: str) -> str:
+        """`English` for `en-GB`; what nobody knows is shown as it is."""
+        try:
+            return Locale.parse(locale.replace("_", "-"), sep="-").get_language_name(self._texts.language) or locale
+        except (ValueError, UnknownLocaleError):
+            return locale
 
     def _said(self, at: int, pattern: str) -> str:
         local = datetime.fromtimestamp(at / 1000, UTC).astimezone(self._zone)

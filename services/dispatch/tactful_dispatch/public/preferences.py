@@ -15,7 +15,7 @@ from tactful.errors import InvalidInput
 from tactful.settings import Shop
 from tactful_dispatch.desk import CustomerCard, Desk
 from tactful_dispatch.links import Grant, Links
-from tactful_dispatch.public.choices import Topic, kinds, topics
+from tactful_dispatch.public.choices import Topic, kinds, open_switches, topics
 from tactful_dispatch.public.form import read_form
 from tactful_dispatch.public.pages import DISCREET, Calendar, Pages
 from tactful_dispatch.public.texts import Texts, texts_for
@@ -128,13 +128,8 @@ def _question(grant: Grant, texts: Texts) -> Question:
 
 def _still(shown: tuple[Topic, ...], texts: Texts) -> list[str]:
     """What still comes after a change: orders always, and whatever is turned on and not silent."""
-    on = [
-        f"{texts.topic(switch.purpose)} {texts.through(switch.channel)}"
-        for topic in shown
-        for switch in topic.switches
-        if switch.on and not topic.silent_until
-    ]
-    return [texts.still_service, *([texts.still_by.format(list=", ".join(on))] if on else [])]
+    on = [f"{texts.topic(switch.purpose)} {texts.through(switch.channel)}" for switch in open_switches(shown)]
+    return [texts.still_service, *([texts.still_by.format(list=texts.listed(on))] if on else [])]
 
 
 def _zone(name: str | None, shop: Shop) -> ZoneInfo:

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from tactful.errors import InvalidInput, TactfulError
 from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
-from tactful_dispatch.links import Links
+from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.pages import DISCREET
 from tactful_dispatch.public.prefetch import is_prefetch
 
@@ -42,8 +42,8 @@ class Receipts:
     async def clicked(self, request: Request, token: str) -> Response:
         """On to the stored URL, and to no other."""
         grant = self._links.read(token, "click")
-        url = await self._desk.click_target(grant.message_id, grant.target)
-        if url is None or urlsplit(url).scheme not in ("http", "https"):
+        url = await self._target(grant)
+        if url is None:
             raise InvalidInput("bad_link", "the message has no such link")
         await self._report(request, grant.message_id, "Message Clicked", {"target": grant.target, "url": url})
         return _onward(url)
@@ -51,9 +51,14 @@ class Receipts:
     async def cart(self, request: Request, token: str) -> Response:
         """On to the basket; to the shop's front door if the message knows no basket."""
         grant = self._links.read(token, "cart")
-        url = await self._desk.click_target(grant.message_id, grant.target) or self._shop().public_url
+        url = await self._target(grant) or self._shop().public_url
         await self._report(request, grant.message_id, "Message Clicked", {"target": grant.target, "url": url})
         return _onward(url)
+
+    async def _target(self, grant: Grant) -> str | None:
+        """The stored URL, if it is one that a browser may be sent to."""
+        url = await self._desk.click_target(grant.message_id, grant.target)
+        return url if url and urlsplit(url).scheme in ("http", "https") else None
 
     async def _report(self, request: Request, message_id: str, name: str, detail: dict[str, Any]) -> None:
         if request.method == "HEAD":

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from babel.lists import format_list
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:
@@ -110,7 +112,11 @@ class Texts:
 
     def used(self, projections: Iterable[str]) -> str:
         """What projections mean to the person they are about, as a list in a sentence."""
-        return ", ".join(self.data.get(name, name.replace("_", " ")) for name in projections)
+        return self.listed(self.data.get(name, name.replace("_", " ")) for name in projections)
+
+    def listed(self, things: Iterable[str]) -> str:
+        """`a, b and c`, as the language does it."""
+        return format_list(list(things), locale=self.language)
 
 
 ENGLISH: Final = Texts(

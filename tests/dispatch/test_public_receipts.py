@@ -1,0 +1,141 @@
+"""The open pixel, tracked links and the way back to the basket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import httpx
+import pytest
+from fakedesk import FakeDesk
+from fastapi import FastAPI
+
+from tactful.clock import ManualClock
+from tactful.settings import Shop
+from tactful_dispatch.desk import CustomerCard
+from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.public import create_public
+
+NOW: Final = 1_795_600_000_000
+LINKS: Final = Links("http://shop.test", b"0123456789abcdef")
+PERSON: Final = {"user-agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15"}
+URL: Final = "https://shop.example/p1?colour=blue&utm=1"
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    desk = FakeDesk(CustomerCard("u1", {}, None, None, None, (), (), 0, False, ()), NOW)
+    desk.targets = {("m_1", 0): URL, ("m_1", 1): "javascript:alert(1)", ("m_1", 2): "//evil.example"}
+    return desk
+
+
+@pytest.fixture
+async def client(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI()
+    app.include_router(create_public(desk, LINKS, ManualClock(NOW), lambda: Shop(public_url="http://shop.test")))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.test", headers=PERSON) as client:
+        yield client
+
+
+def path(action: str, message_id: str = "m_1", target: int = 0) -> str:
+    return LINKS.url(Grant(action, "u1", message_id, target=target)).removeprefix("http://shop.test")
+
+
+async def test_a_loaded_pixel_reports_that_the_message_was_opened(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    answer = await client.get(path("open"))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/gif")
+    assert answer.content.startswith(b"GIF89a\x01\x00\x01\x00")
+    assert answer.headers["cache-control"] == "no-store"
+    assert desk.calls == [("receipt", "m_1", "Message Opened", {"prefetched": False})]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"user-agent": "Mozilla/5.0"},
+        {"user-agent": "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"},
+        {"user-agent": "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html"},
+        {"user-agent": ""},
+        {**PERSON, "sec-purpose": "prefetch;prerender"},
+        {**PERSON, "purpose": "prefetch"},
+    ],
+)
+async def test_a_machine_that_fetches_ahead_is_reported_as_one(
+    desk: FakeDesk, client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    await client.get(path("open"), headers=headers)
+    assert desk.calls == [("receipt", "m_1", "Message Opened", {"prefetched": True})]
+
+
+@pytest.mark.parametrize("token", ["x", "%00", "%F0%9F%98%80", "a" * 4000])
+async def test_a_bad_pixel_link_still_gives_a_picture(desk: FakeDesk, client: httpx.AsyncClient, token: str) -> None:
+    answer = await client.get(f"/o/{token}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/gif")
+    assert desk.calls == []
+
+
+async def test_the_picture_comes_even_when_the_store_is_away(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    desk.closed = True
+    assert (await client.get(path("open"))).headers["content-type"] == "image/gif"
+
+
+async def test_a_click_goes_on_to_the_stored_url_and_is_reported(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    answer = await client.get(path("click"))
+    assert (answer.status_code, answer.headers["location"]) == (302, URL)
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert desk.calls == [("receipt", "m_1", "Message Clicked", {"target": 0, "url": URL, "prefetched": False})]
+
+
+@pytest.mark.parametrize("action", ["open", "click", "cart"])
+async def test_a_link_checker_that_only_asks_for_the_head_reports_nothing(
+    desk: FakeDesk, client: httpx.AsyncClient, action: str
+) -> None:
+    answer = await client.head(path(action))
+    assert answer.status_code in (200, 302)
+    assert desk.calls == []
+
+
+@pytest.mark.parametrize("bad", [path("click", target=1), path("click", target=2), path("click", target=9), "/c/x"])
+async def test_no_click_leads_anywhere_but_to_a_stored_web_address(
+    desk: FakeDesk, client: httpx.AsyncClient, bad: str
+) -> None:
+    answer = await client.get(bad, params={"url": "https://evil.example", "next": "https://evil.example"})
+    assert answer.status_code == 404
+    assert "location" not in answer.headers
+    assert "This link does not work" in answer.text
+    assert desk.calls == []
+
+
+async def test_every_flipped_byte_of_a_click_link_leads_nowhere(client: httpx.AsyncClient, desk: FakeDesk) -> None:
+    token = path("click").removeprefix("/c/")
+    for index, character in enumerate(token):
+        changed = token[:index] + ("A" if character != "A" else "B") + token[index + 1 :]
+        assert (await client.get(f"/c/{changed}")).status_code == 404
+    assert desk.calls == []
+
+
+async def test_a_link_made_for_one_thing_opens_no_other(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    token = path("open").removeprefix("/o/")
+    for letter in "cruznp":
+        assert (await client.get(f"/{letter}/{token}")).status_code == 404
+    assert desk.calls == []
+
+
+async def test_the_basket_link_goes_to_the_basket_and_counts_as_a_click(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    answer = await client.get(path("cart"))
+    assert (answer.status_code, answer.headers["location"]) == (302, URL)
+    assert [call[2] for call in desk.calls] == ["Message Clicked"]
+
+
+async def test_a_basket_link_without_a_basket_goes_to_the_shop(client: httpx.AsyncClient) -> None:
+    assert (await client.get(path("cart", "m_2"))).headers["location"].startswith("http://shop.test")
+
+
+async def test_a_click_while_the_store_is_away_asks_to_come_back(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    desk.closed = True
+    answer = await client.get(path("click"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert "try again in a minute" in answer.text

@@ -1,0 +1,45 @@
+"""One command, `tactful`. Subcommands are found by the entry point group `tactful.commands` and loaded only when used."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import entry_points
+
+import typer
+
+from tactful.errors import TactfulError
+
+
+def main() -> None:
+    """Run the command line. A named error is printed as it is, without a traceback; the exit code is 1."""
+    try:
+        _app(sys.argv[1:2])()
+    except TactfulError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+def _app(wanted: list[str]) -> typer.Typer:
+    """Everything for `--help`, else only the subcommand that is wanted. An entry point names a function or a Typer."""
+    app = typer.Typer(
+        name="tactful",
+        help="The right message at the right moment, only with consent, always explained.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    points = {point.name: point for point in sorted(entry_points(group="tactful.commands"))}
+    for name, point in points.items():
+        if wanted and wanted[0] in points and wanted[0] != name:
+            continue
+        command = point.load()
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    app.callback()(_root)
+    return app
+
+
+def _root() -> None:
+    """The right message at the right moment, only with consent, always explained."""

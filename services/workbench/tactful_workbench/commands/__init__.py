@@ -1,0 +1,1 @@
+"""The subcommands of `tactful`, one file each. Every one takes `--json`."""

@@ -1,0 +1,75 @@
+"""`tactful consent`: grant, withdraw, show, verify."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.office import get, post
+
+app = typer.Typer(no_args_is_help=True, help="Who allowed what, and the proof of it.")
+
+Channel = Annotated[str, typer.Option(help="email, sms, push, ...; empty for every channel.")]
+Source = Annotated[str, typer.Option(help="Where the customer said so.")]
+
+
+@app.command()
+def grant(
+    customer: str,
+    purpose: str,
+    channel: Channel = "",
+    source: Source = "command-line",
+    wording: str = "",
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Record that a customer allowed something."""
+    _change(customer, purpose, channel, "granted", source, wording, data, as_json)
+
+
+@app.command()
+def withdraw(
+    customer: str,
+    purpose: str = "marketing",
+    channel: Channel = "",
+    source: Source = "command-line",
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Record that a customer wants it no more; effective when this returns."""
+    _change(customer, purpose, channel, "withdrawn", source, "", data, as_json)
+
+
+@app.command("show")
+def show_consent(customer: str, data: Data = HERE, as_json: Json = False) -> None:
+    """What a customer has allowed and withdrawn."""
+    states = get(data, f"/admin/consent/{customer}")["consents"]
+    lines = [
+        f"{s['state']:9} {s['purpose']}/{s['channel'] or 'every channel'}  entry #{s['entry']}  {s['via']}"
+        for s in states
+    ]
+    show(states, "\n".join(lines) or f"{customer} has neither allowed nor withdrawn anything", as_json)
+
+
+@app.command()
+def verify(data: Data = HERE, as_json: Json = False) -> None:
+    """Recompute the chain of the consent ledger; exit code 1 if it is broken."""
+    chains = get(data, "/admin/consent-ledger")["partitions"]
+    broken = [chain for chain in chains if not chain["whole"]]
+    lines = [
+        f"partition {c['partition']}: {c['entries']} entries, "
+        + ("whole" if c["whole"] else f"BROKEN at entry {c['broken_at']}")
+        for c in chains
+    ]
+    show(chains, "\n".join(lines), as_json)
+    raise typer.Exit(1 if broken else 0)
+
+
+def _change(
+    customer: str, purpose: str, channel: str, state: str, source: str, wording: str, data: Data, as_json: bool
+) -> None:
+    body = {"purpose": purpose, "channel": channel, "state": state, "via": source, "wording": wording}
+    answer = post(data, f"/admin/consent/{customer}", body)
+    show(answer, f"{customer}: {purpose}/{channel or 'every channel'} {state}, entry #{answer['entry']}", as_json)

@@ -1,0 +1,12 @@
+"""`tactful explain u1`: what happened to a customer, and why they were or were not written to."""
+
+from __future__ import annotations
+
+from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.office import get
+
+
+def explain(customer: str, data: Data = HERE, as_json: Json = False) -> None:
+    """Tell a customer's story: events, runs, decisions with their reasons, what is pending."""
+    answer = get(data, f"/admin/customers/{customer}/explain")
+    show(answer["timeline"], answer["text"], as_json)

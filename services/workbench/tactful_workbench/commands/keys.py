@@ -1,0 +1,44 @@
+"""`tactful keys`: who may post events."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.office import get, post
+
+app = typer.Typer(no_args_is_help=True, help="Write keys of shop backends and browsers.")
+
+SCOPES = {"server": "events, identify, consent", "browser": "events; never consent, verified addresses or merges"}
+
+
+@app.command()
+def create(
+    name: str,
+    kind: Annotated[str, typer.Option(help="server or browser")] = "server",
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Make a key. It is shown once; only its hash is kept."""
+    answer = post(data, "/admin/keys", {"name": name, "scope": kind})
+    show(answer, f"{answer['secret']}      shown once. Scope: {SCOPES[kind]}.", as_json)
+
+
+@app.command("list")
+def list_keys(data: Data = HERE, as_json: Json = False) -> None:
+    """Names and scopes."""
+    keys = get(data, "/admin/keys")["keys"]
+    show(
+        keys,
+        "\n".join(f"{key['name']}  {key['scope']}" for key in keys)
+        or "no keys; make one with `tactful keys create NAME`",
+        as_json,
+    )
+
+
+@app.command()
+def revoke(name: str, data: Data = HERE, as_json: Json = False) -> None:
+    """Refuse a key from now on."""
+    show(post(data, f"/admin/keys/{name}/revoke", {}), f"{name} is refused from now on", as_json)

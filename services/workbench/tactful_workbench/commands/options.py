@@ -1,0 +1,19 @@
+"""Options that every command takes, and how an answer is shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Data = Annotated[Path, typer.Option("--data", help="Folder that holds the database, settings and secrets.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+HERE = Path(".tactful")
+
+
+def show(value: Any, text: str, as_json: bool) -> None:
+    """Print an answer for a program or for a person."""
+    print(json.dumps(value, ensure_ascii=False, indent=2) if as_json else text)

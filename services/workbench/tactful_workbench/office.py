@@ -1,0 +1,99 @@
+"""How commands reach Tactful: the running server named in `<data>/server.json`, or the file itself, under its lock.
+
+Either way they speak the same HTTP to the same routes (`tactful_workbench.admin`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from tactful.errors import TactfulError
+
+
+class ServerFile(msgspec.Struct, frozen=True):
+    """Written by a server when it listens, removed when it ends."""
+
+    url: str
+    pid: int
+    token: str
+
+    @staticmethod
+    def path(data: Path) -> Path:
+        return data / "server.json"
+
+    def write(self, data: Path) -> None:
+        file = self.path(data)
+        file.touch(mode=0o600)
+        file.write_bytes(msgspec.json.encode(self))
+
+    @classmethod
+    def read(cls, data: Path) -> ServerFile | None:
+        try:
+            return msgspec.json.decode(cls.path(data).read_bytes(), type=cls)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+
+
+@asynccontextmanager
+async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client for the routes under `/admin`."""
+    server = ServerFile.read(data)
+    if server is not None and await _answers(server):
+        async with httpx.AsyncClient(
+            base_url=server.url, headers=_bearer(server.token), timeout=600, trust_env=False
+        ) as client:
+            yield client
+        return
+    from tactful_workbench.embedded import opened
+
+    async with opened(data) as product:
+        transport = httpx.ASGITransport(product.admin)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://file", headers=_bearer(product.token), timeout=600
+        ) as client:
+            yield client
+
+
+def get(data: Path, path: str, **query: Any) -> Any:
+    """The JSON of one GET. Raises TactfulError with what the office said is wrong."""
+    return asyncio.run(_ask(data, "GET", path, params=query))
+
+
+def post(data: Path, path: str, body: Any) -> Any:
+    """The JSON of one POST. Raises TactfulError with what the office said is wrong."""
+    return asyncio.run(_ask(data, "POST", path, json=body))
+
+
+async def told(response: httpx.Response) -> Any:
+    """The JSON of a good answer. Raises TactfulError with the message of a bad one."""
+    if response.is_success:
+        return response.json()
+    try:
+        message = response.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        message = f"the server answered {response.status_code}"
+    raise TactfulError(message)
+
+
+async def _ask(data: Path, method: str, path: str, **more: Any) -> Any:
+    async with office(data) as client:
+        return await told(await client.request(method, path, **more))
+
+
+async def _answers(server: ServerFile) -> bool:
+    try:
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+            return (await client.get(f"{server.url}/livez")).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

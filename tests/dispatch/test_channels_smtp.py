@@ -33,7 +33,8 @@ ENVELOPE: Final = Envelope(
 LARGE: Final = replace(ENVELOPE, rendered=Rendered("Your kettle", "0123456789 " * 1_000_000))
 DROP: Final = "DROP"  # the server closes the connection
 RESET: Final = "RESET"  # the server resets it
-SILENCE: Final = "SILENCE"  # the server says nothing more
+SILENCE: Final = "SILENCE"  # the server listens and says nothing more
+STALL: Final = "STALL"  # the server does not even listen, until it is told to
 WELCOME: Final = {
     "banner": "220 ready",
     "EHLO": "250 server.example",
@@ -53,7 +54,7 @@ class Script:
     def __init__(self, changes: Mapping[str, str]) -> None:
         self._answers = {**WELCOME, **changes}
         self.heard: list[bytes] = []
-        self.over = asyncio.Event()
+        self.listen, self.over = asyncio.Event(), asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -82,12 +83,14 @@ class Script:
 
     async def _answer(self, step: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         answer = self._answers[step]
-        if answer == SILENCE:
+        if answer == STALL:
+            await self.listen.wait()
+        if answer in (SILENCE, STALL):
             while chunk := await reader.read(1 << 16):
                 self.heard.append(chunk)
         if answer == RESET:
             writer.transport.abort()
-        if answer in (DROP, RESET, SILENCE):
+        if answer in (DROP, RESET, SILENCE, STALL):
             return False
         writer.write(answer.encode() + b"\r\n")
         await writer.drain()
@@ -97,7 +100,7 @@ class Script:
 @asynccontextmanager
 async def server(changes: Mapping[str, str], tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Script, int]]:
     script = Script(changes)
-    listening = await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=tls, limit=2**26)
+    listening = await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=tls)
     async with listening:
         yield script, listening.sockets[0].getsockname()[1]
 
@@ -156,9 +159,18 @@ async def test_a_connection_that_breaks_before_the_message_has_sent_nothing(step
     assert outcome.after > 0
 
 
-@pytest.mark.parametrize("end", [DROP, RESET, SILENCE])
+@pytest.mark.parametrize("end", [DROP, RESET])
 async def test_a_connection_that_breaks_within_the_message_has_sent_nothing(end: str) -> None:
     assert isinstance(await outcome_of({"body": end}, LARGE), Retry)
+
+
+async def test_what_a_stalled_server_did_not_take_in_time_never_reaches_it() -> None:
+    async with server({"body": STALL}) as (script, port):
+        outcome = await adapter(port, closing=0.2).send(LARGE)
+        script.listen.set()
+        await script.over.wait()
+    assert isinstance(outcome, Retry)
+    assert sum(map(len, script.heard)) < len(LARGE.rendered.text)
 
 
 @pytest.mark.parametrize("end", [DROP, RESET, SILENCE])
@@ -189,6 +201,11 @@ async def test_several_lines_of_a_reply_are_read_as_one() -> None:
 
 async def test_a_message_too_large_is_rejected_and_the_address_stays_usable() -> None:
     assert await outcome_of({"dot": "552 5.3.4 too big"}) == Rejected("552", "552 5.3.4 too big")
+
+
+@pytest.mark.parametrize("reply", ["554 5.7.1 go away", "550 5.1.1 nobody here"])
+async def test_a_server_that_takes_no_mail_at_all_is_not_the_messages_fault(reply: str) -> None:
+    assert isinstance(await outcome_of({"banner": reply}), Retry)
 
 
 async def test_a_wrong_password_burns_no_message() -> None:

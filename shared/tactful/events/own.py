@@ -1,0 +1,281 @@
+"""What the shop vocabulary lacks: whole carts, stock, prices, complaints, consent, and what dispatch and steps report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tactful.decisions import GateRecord
+from tactful.events.commerce import Act, CartEvent
+from tactful.events.model import Event, Money
+
+
+class CartUpdated(CartEvent, frozen=True, kw_only=True):
+    """The whole cart as it is now."""
+
+
+class ProductBackInStock(Event, frozen=True, kw_only=True):
+    """A product can be bought again."""
+
+    product_id: str
+    name: str = ""
+    url: str = ""
+
+
+class ProductPriceChanged(Event, frozen=True, kw_only=True):
+    """A product has another price."""
+
+    product_id: str
+    old_price: Money | None = None
+    price: Money | None = None
+    currency: str = ""
+
+
+class ShipmentDelivered(Event, frozen=True, kw_only=True):
+    """An order arrived."""
+
+    order_id: str = ""
+    shipment_id: str = ""
+    promised_at: int = 0  # ms; 0 if nothing was promised
+    carrier: str = ""
+
+
+class ComplaintOpened(Event, frozen=True, kw_only=True):
+    """Somebody complained. Without a ticket it could never be closed, so `ticket_id` is required."""
+
+    ticket_id: str
+    subject: str = ""
+    channel: str = ""
+
+
+class ComplaintClosed(Event, frozen=True, kw_only=True):
+    """A complaint was settled."""
+
+    ticket_id: str
+    resolution: str = ""
+
+
+class ComplaintReopened(Event, frozen=True, kw_only=True):
+    """A complaint was not settled after all."""
+
+    ticket_id: str
+    reason: str = ""
+
+
+class ContactMade(Event, frozen=True, kw_only=True):
+    """Somebody else spoke to the customer; it counts against budgets."""
+
+    channel: str = ""
+    by: str = ""
+    purpose: str = ""
+
+
+class CustomerFlagged(Event, frozen=True, kw_only=True):
+    """Do not contact: deceased, legal, vulnerable, staff. An empty reason lifts it."""
+
+    reason: str = ""
+
+
+class FeedComplete(Event, frozen=True, kw_only=True):
+    """A source that delivers late has delivered everything up to `through` (ms)."""
+
+    feed: str
+    through: int
+
+
+class SurveyAnswered(Event, frozen=True, kw_only=True):
+    """An answer to a question that we asked."""
+
+    survey: str = ""
+    question: str = ""
+    answer: str = ""
+    text: str = ""
+    message_id: str = ""
+
+
+class Identify(Event, frozen=True, kw_only=True):
+    """Who the customer is. `traits` holds what has no field of its own."""
+
+    email: str = ""
+    phone: str = ""
+    push_token: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    locale: str = ""
+    timezone: str = ""
+    country: str = ""
+    birthday: str = ""
+    traits: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Page(Act, frozen=True, kw_only=True):
+    """The customer opened a page."""
+
+    name: str = ""
+    category: str = ""
+    path: str = ""
+    title_text: str = ""
+    url: str = ""
+    referrer: str = ""
+    search: str = ""
+
+
+class Screen(Act, frozen=True, kw_only=True):
+    """The customer opened a screen of the app."""
+
+    name: str = ""
+    category: str = ""
+
+
+class Group(Event, frozen=True, kw_only=True):
+    """The customer belongs to a company or household."""
+
+    group_id: str = ""
+    traits: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Alias(Event, frozen=True, kw_only=True):
+    """Two ids are one customer; server keys only."""
+
+    previous_id: str = ""
+
+
+class ConsentChanged(Event, frozen=True, kw_only=True):
+    """Dispatch has committed a grant or a withdrawal as entry number `entry` of its ledger."""
+
+    purpose: str
+    channel: str = ""
+    state: str  # granted | withdrawn
+    basis: str = "consent"
+    wording: str = ""
+    via: str = ""
+    proof: dict[str, Any] = msgspec.field(default_factory=dict)
+    entry: int = 0
+
+
+class MessageDecided(Event, frozen=True, kw_only=True):
+    """Dispatch's final word on one message."""
+
+    message_id: str
+    run_id: str = ""
+    rule: str = ""
+    rule_version: int = 0
+    run_key: str = ""
+    channel: str = ""
+    template: str = ""
+    variant: str | None = None
+    purpose: str = ""
+    verdict: str
+    reason: str | None = None
+    scope: str | None = None
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
+    gates: tuple[GateRecord, ...] = ()
+    consent_entry: int | None = None
+    requested_at: int = 0
+    decided_at: int = 0
+    subject: str = ""
+    provider: str = ""
+    provider_id: str = ""
+    content_version: str = ""
+    detail: str = ""
+    url: str = ""
+    contact: str = ""
+
+
+class HoldOpened(Event, frozen=True, kw_only=True):
+    """A hold is about to open: does the run still want to say it?"""
+
+    message_id: str
+    run_id: str = ""
+    hold: int = 0
+    reason: str = ""
+
+
+class ReceiptEvent(Event, frozen=True, kw_only=True):
+    """What came back about a message that was sent."""
+
+    message_id: str
+    run_id: str = ""
+    rule: str = ""
+    channel: str = ""
+    at: int = 0
+    detail: str = ""
+
+
+class MessageDelivered(ReceiptEvent, frozen=True, kw_only=True):
+    """It arrived."""
+
+
+class MessageOpened(ReceiptEvent, frozen=True, kw_only=True):
+    """It was opened, or fetched ahead by a machine."""
+
+    prefetched: bool = False
+
+
+class MessageClicked(ReceiptEvent, frozen=True, kw_only=True):
+    """A link in it was followed."""
+
+    url: str = ""
+
+
+class MessageReplied(ReceiptEvent, frozen=True, kw_only=True):
+    """The customer answered."""
+
+    text: str = ""
+
+
+class MessageBounced(ReceiptEvent, frozen=True, kw_only=True):
+    """It came back."""
+
+    hard: bool = False
+
+
+class MessageComplained(ReceiptEvent, frozen=True, kw_only=True):
+    """The customer reported it as spam."""
+
+
+class PreferencesChanged(Event, frozen=True, kw_only=True):
+    """The customer said what they want: rule_muted, rule_unmuted, paused, resumed, stopped."""
+
+    change: str
+    rule: str = ""
+    until: int = 0
+
+
+class StepFinished(Event, frozen=True, kw_only=True):
+    """The answer to a step of a run."""
+
+    run_id: str
+    n: int
+    value: Any = None
+    error: str | None = None
+
+
+OWN: tuple[type[Event], ...] = (
+    CartUpdated,
+    ProductBackInStock,
+    ProductPriceChanged,
+    ShipmentDelivered,
+    ComplaintOpened,
+    ComplaintClosed,
+    ComplaintReopened,
+    ContactMade,
+    CustomerFlagged,
+    FeedComplete,
+    SurveyAnswered,
+    Identify,
+    Page,
+    Screen,
+    Group,
+    Alias,
+    ConsentChanged,
+    MessageDecided,
+    HoldOpened,
+    MessageDelivered,
+    MessageOpened,
+    MessageClicked,
+    MessageReplied,
+    MessageBounced,
+    MessageComplained,
+    PreferencesChanged,
+    StepFinished,
+)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP as MAIL
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 from tactful.clock import ManualClock
 from tactful_dispatch.channels import Accepted, Adapter, Envelope, Rejected
 from tactful_dispatch.channels.inbox import CHANNELS, InboxAdapter, MemoryShelf
-from tactful_dispatch.channels.mailserver import MailServer
+from tactful_dispatch.channels.mailserver import MailServer, Security
 from tactful_dispatch.channels.smtp import SmtpAdapter
 from tactful_dispatch.content import Rendered
 
+CERTIFICATE: Final = Path(__file__).with_name("loopback.pem")
 NOW: Final = 1_795_000_000_000
 ENVELOPE: Final = Envelope(
     message_id="m_1",
@@ -63,17 +66,34 @@ class Mailbox:
 
 
 @asynccontextmanager
-async def smtp_bench() -> AsyncIterator[Bench]:
+async def smtp_bench(security: Security = "none", **options: Any) -> AsyncIterator[Bench]:
     mailbox = Mailbox()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(mailbox, loop=loop, hostname="server.example"), "127.0.0.1", 0)
+
+    def conversation() -> SMTP:
+        return SMTP(mailbox, loop=loop, hostname="server.example", **options)
 
     async def arrived() -> list[Arrived]:
         return [read(raw) for raw in mailbox.messages]
 
-    async with server:
+    async with await loop.create_server(conversation, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        yield Bench(SmtpAdapter(MailServer("127.0.0.1", port, "none"), ManualClock(NOW)), arrived)
+        user, password = ("", "") if security == "none" else ("shop", "p@ss")
+        relay = MailServer("127.0.0.1", port, security, user, password)
+        trusting = ssl.create_default_context(cafile=str(CERTIFICATE))
+        yield Bench(SmtpAdapter(relay, ManualClock(NOW), tls=trusting), arrived)
+
+
+def starttls_bench() -> AbstractAsyncContextManager[Bench]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return smtp_bench(
+        "starttls", tls_context=context, require_starttls=True, auth_required=True, authenticator=let_the_shop_in
+    )
+
+
+def let_the_shop_in(server: object, session: object, envelope: object, mechanism: str, data: Any) -> AuthResult:
+    return AuthResult(success=(data.login, data.password) == (b"shop", b"p@ss"))
 
 
 def read(raw: bytes) -> Arrived:
@@ -98,7 +118,7 @@ async def inbox_bench() -> AsyncIterator[Bench]:
     yield Bench(InboxAdapter(shelf, ManualClock(NOW)), arrived)
 
 
-@pytest.fixture(params=[inbox_bench, smtp_bench])
+@pytest.fixture(params=[inbox_bench, smtp_bench, starttls_bench])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     async with request.param() as made:
         yield made

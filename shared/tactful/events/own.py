@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from tactful.decisions import GateRecord
 from tactful.events.commerce import Act, CartEvent
 from tactful.events.model import Event, Money

@@ -1,0 +1,72 @@
+"""The log in memory: for virtual time, and the twin that the contract suite holds against the others.
+
+It holds bytes, so that nobody can change what was logged. Appending and reading never suspend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from tactful.clock import Clock
+from tactful.log import Position, Stored
+
+
+class _Partition:
+    def __init__(self) -> None:
+        self.records: list[Stored] = []
+        self.floor = 0  # no later record may be stamped earlier
+
+
+class MemoryLog:
+    """Implements `tactful.log.ClosingLog`."""
+
+    def __init__(self, partitions: int, clock: Clock) -> None:
+        self._count, self._clock = partitions, clock
+        self._partitions: defaultdict[tuple[str, int], _Partition] = defaultdict(_Partition)
+        self._grown = asyncio.Event()
+
+    @property
+    def partitions(self) -> int:
+        return self._count
+
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        for partition, value in entries:
+            if not 0 <= partition < self._count or not isinstance(value, bytes):
+                raise ValueError(f"{topic}/{partition}: a log of {self._count} partitions takes bytes")
+        now = self._clock.now()
+        positions = [self._put(topic, partition, value, now) for partition, value in entries]
+        self._grown.set()
+        return positions
+
+    async def close_instant(self, topic: str, entries: Sequence[tuple[int, bytes]], instant: int) -> list[Position]:
+        positions = await self.append(topic, entries)
+        for partition, _ in entries:
+            held = self._partitions[topic, partition]
+            held.floor = max(held.floor, instant + 1)
+        return positions
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        return self._partitions[topic, partition].records[offset : offset + limit]
+
+    async def end(self, topic: str, partition: int) -> int:
+        return len(self._partitions[topic, partition].records)
+
+    async def wait(self, topic: str, positions: Mapping[int, int], seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while not self._has_grown(topic, positions):
+                    self._grown.clear()
+                    await self._grown.wait()
+        except TimeoutError:
+            return
+
+    def _has_grown(self, topic: str, positions: Mapping[int, int]) -> bool:
+        return any(len(self._partitions[topic, p].records) > position for p, position in positions.items())
+
+    def _put(self, topic: str, partition: int, value: bytes, now: int) -> Position:
+        held = self._partitions[topic, partition]
+        held.floor = max(held.floor, now)
+        held.records.append(Stored(topic, partition, len(held.records), held.floor, value))
+        return Position(partition, len(held.records) - 1, held.floor)

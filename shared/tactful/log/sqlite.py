@@ -1,0 +1,132 @@
+"""The log in the embedded size: a table in the one SQLite file. Acknowledged is on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tactful.clock import Clock
+from tactful.errors import LogUnavailable, SettingsError, StoreUnavailable
+from tactful.log import Position, Stored
+from tactful.sqlite import Database
+
+MIGRATIONS: Final = (
+    """CREATE TABLE log (
+        topic TEXT NOT NULL, partition INTEGER NOT NULL, log_offset INTEGER NOT NULL, appended INTEGER NOT NULL,
+        value BLOB NOT NULL, PRIMARY KEY (topic, partition, log_offset)) WITHOUT ROWID""",
+    """CREATE TABLE log_partition (
+        topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL, floor INTEGER NOT NULL,
+        PRIMARY KEY (topic, partition)) WITHOUT ROWID""",
+    "CREATE TABLE log_shape (partitions INTEGER NOT NULL)",
+)
+
+
+class SqliteLog:
+    """Implements `tactful.log.ClosingLog`. Ends and floors are known in memory: this process is the only writer."""
+
+    def __init__(self, database: Database, partitions: int, clock: Clock) -> None:
+        self._database, self._count, self._clock = database, partitions, clock
+        self._ends: dict[tuple[str, int], int] = {}  # committed
+        self._grown = asyncio.Event()
+
+    @classmethod
+    async def open(cls, database: Database, partitions: int, clock: Clock) -> SqliteLog:
+        """Raises SettingsError if the file was made with another partition count."""
+        await database.migrate("log", MIGRATIONS)
+        log = cls(database, partitions, clock)
+        stored = await database.write(lambda db: _shape(db, partitions))
+        if stored != partitions:
+            raise SettingsError(
+                f"this database was made with {stored} partitions and cannot be read with {partitions}: a customer's "
+                f"records would be looked for in the wrong place. Start with {stored}"
+            )
+        for topic, partition, end in await database.read(
+            lambda db: db.execute("SELECT topic, partition, next_offset FROM log_partition").fetchall()
+        ):
+            log._ends[topic, partition] = end
+        return log
+
+    @property
+    def partitions(self) -> int:
+        return self._count
+
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        return await self._append(topic, entries, None)
+
+    async def close_instant(self, topic: str, entries: Sequence[tuple[int, bytes]], instant: int) -> list[Position]:
+        return await self._append(topic, entries, instant)
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        if offset >= self._ends.get((topic, partition), 0):
+            return []
+        rows = await self._database.read(
+            lambda db: db.execute(
+                """SELECT log_offset, appended, value FROM log
+                   WHERE topic = ? AND partition = ? AND log_offset >= ? ORDER BY log_offset LIMIT ?""",
+                (topic, partition, offset, limit),
+            ).fetchall()
+        )
+        return [Stored(topic, partition, *row) for row in rows]
+
+    async def end(self, topic: str, partition: int) -> int:
+        return self._ends.get((topic, partition), 0)
+
+    async def wait(self, topic: str, positions: Mapping[int, int], seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while not any(self._ends.get((topic, p), 0) > position for p, position in positions.items()):
+                    self._grown.clear()
+                    await self._grown.wait()
+        except TimeoutError:
+            return
+
+    async def _append(self, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None) -> list[Position]:
+        for partition, value in entries:
+            if not 0 <= partition < self._count or not isinstance(value, bytes):
+                raise ValueError(f"{topic}/{partition}: a log of {self._count} partitions takes bytes")
+        now = self._clock.now()
+        try:
+            positions = await self._database.write(lambda db: self._insert(db, topic, entries, now, closes))
+        except StoreUnavailable as error:
+            raise LogUnavailable(str(error)) from error
+        for position in positions:
+            key = (topic, position.partition)
+            self._ends[key] = max(self._ends.get(key, 0), position.offset + 1)
+        self._grown.set()
+        return positions
+
+    def _insert(
+        self, db: sqlite3.Connection, topic: str, entries: Sequence[tuple[int, bytes]], now: int, closes: int | None
+    ) -> list[Position]:
+        heads = {p: self._head(db, topic, p) for p in {partition for partition, _ in entries}}
+        positions = []
+        for partition, _ in entries:
+            end, floor = heads[partition]
+            heads[partition] = (end + 1, max(floor, now))
+            positions.append(Position(partition, end, max(floor, now)))
+        if closes is not None:
+            heads = {p: (end, max(floor, closes + 1)) for p, (end, floor) in heads.items()}
+        db.executemany(
+            "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
+            [(topic, *position, value) for position, (_, value) in zip(positions, entries, strict=True)],
+        )
+        db.executemany(
+            "INSERT OR REPLACE INTO log_partition VALUES (?, ?, ?, ?)", [(topic, p, *head) for p, head in heads.items()]
+        )
+        return positions
+
+    def _head(self, db: sqlite3.Connection, topic: str, partition: int) -> tuple[int, int]:
+        row = db.execute(
+            "SELECT next_offset, floor FROM log_partition WHERE topic = ? AND partition = ?", (topic, partition)
+        ).fetchone()
+        return row or (0, 0)
+
+
+def _shape(db: sqlite3.Connection, partitions: int) -> int:
+    row = db.execute("SELECT partitions FROM log_shape").fetchone()
+    if row is None:
+        db.execute("INSERT INTO log_shape VALUES (?)", (partitions,))
+        return partitions
+    return int(row[0])

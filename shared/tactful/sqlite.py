@@ -1,0 +1,201 @@
+"""The one SQLite file of the embedded size: one writer thread, group commit, an OS lock, versioned tables.
+
+WAL with `synchronous=FULL`: what `write` returned for is on the disk (https://www.sqlite.org/pragma.html#pragma_synchronous).
+Everything that was asked for while the previous commit ran shares the next one, each job in a savepoint of its own, so
+that one failure does not take the others down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from tactful import crashpoints
+from tactful.errors import StoreLocked, StoreTooNew, StoreUnavailable
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], Any]
+
+APPLICATION: Final = 0x54616374  # "Tact": tells our files from others
+JOBS_PER_COMMIT: Final = 1000
+
+
+class Database:
+    """Open with `Database.open(path)` inside a running loop; `close` waits for what was asked for."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, lock: int) -> None:
+        self._path, self._loop, self._lock = path, loop, lock
+        self._jobs: queue.SimpleQueue[tuple[Job, asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._readers = ThreadPoolExecutor(1, thread_name_prefix="tactful-sqlite-read")
+        self._reading: sqlite3.Connection | None = None
+        self._writer = threading.Thread(target=self._write_all, name="tactful-sqlite-write", daemon=True)
+
+    @classmethod
+    async def open(cls, path: Path) -> Database:
+        """Raises StoreLocked if another process has the file, StoreUnavailable if it cannot be used."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = cls(path, asyncio.get_running_loop(), _take_lock(path))
+        try:
+            _check_application(path)
+        except BaseException:
+            os.close(database._lock)
+            raise
+        database._writer.start()
+        return database
+
+    async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `job` in a transaction; returns once it is durable. What `job` raises is raised here and undone alone."""
+        done: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put((job, done))
+        return await done
+
+    async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `job` on a connection that sees what was committed before."""
+        return await self._loop.run_in_executor(self._readers, self._read, job)
+
+    async def migrate(self, component: str, steps: Sequence[str | Job]) -> None:
+        """Bring a component's tables up to date, a transaction a step. Raises StoreTooNew."""
+        version = await self.write(lambda db: _version(db, component))
+        if version > len(steps):
+            raise StoreTooNew(
+                f"{self._path}: the tables of {component} have version {version}, this program knows {len(steps)}; "
+                "use the newer program that wrote the file"
+            )
+        for number, step in enumerate(steps[version:], start=version + 1):
+            await self.write(lambda db, step=step, number=number: _migrate(db, component, step, number))  # type: ignore[misc]
+            crashpoints.reach("store: migration")
+
+    async def close(self) -> None:
+        """Finish what was asked for, then let go of the file."""
+        self._jobs.put(None)
+        await self._loop.run_in_executor(None, self._writer.join)
+        self._readers.shutdown()
+        if self._reading is not None:
+            self._reading.close()
+        os.close(self._lock)
+
+    def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        if self._reading is None:
+            self._reading = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+            self._reading.execute("PRAGMA query_only = ON")
+        try:
+            return job(self._reading)
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"{self._path}: {error}") from error
+
+    def _write_all(self) -> None:
+        db = sqlite3.connect(self._path, isolation_level=None)
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"application_id = {APPLICATION}",
+        ):
+            db.execute(f"PRAGMA {pragma}")
+        while (batch := self._next_batch()) is not None:
+            self._commit(db, batch)
+        db.close()
+
+    def _next_batch(self) -> list[tuple[Job, asyncio.Future[Any]]] | None:
+        first = self._jobs.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < JOBS_PER_COMMIT:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)
+                break
+            batch.append(job)
+        return batch
+
+    def _commit(self, db: sqlite3.Connection, batch: list[tuple[Job, asyncio.Future[Any]]]) -> None:
+        results: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            results = [(done, *_attempt(db, job)) for job, done in batch]
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            failure = StoreUnavailable(f"{self._path}: {error}")
+            results = [(done, None, failure) for _, done in batch]
+        self._loop.call_soon_threadsafe(_settle, results)
+
+
+def _attempt(db: sqlite3.Connection, job: Job) -> tuple[Any, BaseException | None]:
+    db.execute("SAVEPOINT job")
+    try:
+        result = job(db)
+    except sqlite3.OperationalError:
+        raise  # the disk: nobody in this transaction can be helped
+    except Exception as error:  # noqa: BLE001 - it is raised where the job was asked for
+        db.execute("ROLLBACK TO job")
+        db.execute("RELEASE job")
+        return None, error
+    db.execute("RELEASE job")
+    return result, None
+
+
+def _settle(results: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for done, result, error in results:
+        if done.cancelled():
+            continue
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+
+def _take_lock(path: Path) -> int:
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.pread(lock, 32, 0).decode(errors="replace").strip()
+        os.close(lock)
+        raise StoreLocked(
+            f"{path} is in use by process {owner or '?'}; stop that process, or choose another folder with --data"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock
+
+
+def _check_application(path: Path) -> None:
+    try:
+        db = sqlite3.connect(path)
+        try:
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            db.close()
+    except sqlite3.DatabaseError as error:
+        raise StoreUnavailable(f"{path} cannot be used as a database: {error}; move the file away") from None
+    if tables and application != APPLICATION:
+        raise StoreUnavailable(f"{path} is a database of another program; choose another folder with --data")
+
+
+def _version(db: sqlite3.Connection, component: str) -> int:
+    db.execute("CREATE TABLE IF NOT EXISTS schema (component TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+    row = db.execute("SELECT version FROM schema WHERE component = ?", (component,)).fetchone()
+    return row[0] if row else 0
+
+
+def _migrate(db: sqlite3.Connection, component: str, step: str | Job, version: int) -> None:
+    if isinstance(step, str):
+        db.execute(step)
+    else:
+        step(db)
+    db.execute("INSERT OR REPLACE INTO schema VALUES (?, ?)", (component, version))

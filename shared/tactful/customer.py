@@ -62,6 +62,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     channel: str = ""  # "store" for a till
     status: str = "completed"  # completed | cancelled | refunded
     delivered_at: int = 0
+    late: bool = False  # delivered after the promised day
     products: tuple[str, ...] = ()
 
 
@@ -93,6 +94,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     birthday: str = ""
     claimed: dict[str, str] = {}
     flags: dict[str, str] = {}  # do_not_contact -> reason, ...
+    contacted_at: int = 0  # when somebody else last spoke to them
+    contacted_by: str = ""
     set_at: dict[str, int] = {}  # field -> when it happened, so that a late identify does not undo a later one
 
 

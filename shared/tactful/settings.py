@@ -103,6 +103,7 @@ class Resting(_Section):
     order: Length = "24h"
     complaint_closed: Length = "7d"
     refund: Length = "7d"
+    contact: Length = "24h"
 
 
 class Sending(_Section):

@@ -214,9 +214,10 @@ class MessageOpened(ReceiptEvent, frozen=True, kw_only=True):
 
 
 class MessageClicked(ReceiptEvent, frozen=True, kw_only=True):
-    """A link in it was followed."""
+    """A link in it was followed, or fetched ahead by a machine."""
 
     url: str = ""
+    prefetched: bool = False
 
 
 class MessageReplied(ReceiptEvent, frozen=True, kw_only=True):

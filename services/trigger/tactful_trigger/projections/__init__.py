@@ -1,0 +1,20 @@
+"""The projections that ship."""
+
+from typing import Any, Final
+
+from tactful.projections import Projection
+from tactful_trigger.projections.cart import CartProjection
+from tactful_trigger.projections.engagement import EngagementProjection
+from tactful_trigger.projections.orders import OrdersProjection
+from tactful_trigger.projections.profile import ProfileProjection
+from tactful_trigger.projections.session import SessionProjection
+from tactful_trigger.projections.tickets import TicketsProjection
+
+SHIPPED: Final[tuple[Projection[Any], ...]] = (
+    ProfileProjection(),
+    CartProjection(),
+    OrdersProjection(),
+    TicketsProjection(),
+    EngagementProjection(),
+    SessionProjection(),
+)

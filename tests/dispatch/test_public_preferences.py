@@ -168,7 +168,7 @@ async def test_the_unsubscribe_button_says_what_was_done_and_what_still_comes(
     assert [call[2:5] for call in desk.calls] == [("marketing", "email", "withdrawn")]
     assert "Offers and reminders: you get no more of them by e-mail." in words
     assert "Messages about your orders still come." in words
-    assert "Turned on" not in words
+    assert "reminders still come" not in words
 
 
 async def test_a_form_cannot_make_more_of_a_link_than_it_allows(desk: FakeDesk, client: httpx.AsyncClient) -> None:
@@ -193,6 +193,12 @@ async def test_the_pause_link_pauses_for_the_days_of_its_button(
     words = Page(answer.text).words
     assert f"No offers or reminders until {date}." in words
     assert f"Paused until {date}." in words
+    assert "reminders still come" not in words
+
+
+async def test_after_muting_one_kind_the_others_still_come(client: httpx.AsyncClient) -> None:
+    answer = await client.post(path("mute"), data={"do": "mute"})
+    assert "Offers and reminders still come by e-mail." in Page(answer.text).words
 
 
 async def test_a_switch_that_is_turned_on_is_consent_with_its_wording(
@@ -216,7 +222,7 @@ async def test_a_switch_that_is_turned_on_is_consent_with_its_wording(
     ]
     words = Page(answer.text).words
     assert "Basket reminders: you get them by SMS from now on." in words
-    assert "Turned on: Offers and reminders by e-mail and Basket reminders by SMS." in words
+    assert "Offers and reminders still come by e-mail. Basket reminders still come by SMS." in words
 
 
 async def test_the_buttons_of_the_page_do_what_they_say(desk: FakeDesk, client: httpx.AsyncClient) -> None:

@@ -84,7 +84,7 @@ async def test_a_click_goes_on_to_the_stored_url_and_is_reported(desk: FakeDesk,
     answer = await client.get(path("click"))
     assert (answer.status_code, answer.headers["location"]) == (302, URL)
     assert answer.headers["referrer-policy"] == "no-referrer"
-    assert desk.calls == [("receipt", "m_1", "Message Clicked", {"target": 0, "url": URL, "prefetched": False})]
+    assert desk.calls == [("receipt", "m_1", "Message Clicked", {"url": URL, "prefetched": False})]
 
 
 @pytest.mark.parametrize("action", ["open", "click", "cart"])

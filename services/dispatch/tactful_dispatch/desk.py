@@ -90,7 +90,11 @@ class Desk(Protocol):
         ...
 
     async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
-        """Report `Message Delivered|Opened|Clicked|Replied|Bounced|Complained` once each; False if the message is unknown."""
+        """Report `Message Delivered|Opened|Clicked|Replied|Bounced|Complained` once each; False if the message is unknown.
+
+        `detail` holds fields of that event (`prefetched`, `url`, ...). One that is `prefetched` was made by a machine:
+        it neither is the person's first nor stands in the way of it.
+        """
         ...
 
     async def click_target(self, message_id: str, index: int) -> str | None:

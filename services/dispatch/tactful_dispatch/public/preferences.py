@@ -87,7 +87,9 @@ class Preferences:
         texts = texts_for(card.locale, card.shop_locale)
         calendar = Calendar(texts, _zone(card.zone, shop))
         shown = topics(card, grant.purpose, now)
-        done = [wish.said(texts, calendar.date, self._asked(grant, "")), *_still(shown, texts)] if wish else []
+        done = (
+            [wish.said(texts, calendar.date, self._asked(grant, "")), *_still(card, shown, now, texts)] if wish else []
+        )
         return self._pages.answer(
             "preferences",
             t=texts,
@@ -126,10 +128,15 @@ def _question(grant: Grant, texts: Texts) -> Question:
     return Question(texts.ask_pause, texts.pause_lead, buttons)
 
 
-def _still(shown: tuple[Topic, ...], texts: Texts) -> list[str]:
-    """What still comes after a change: orders always, and whatever is turned on and not silent."""
-    on = [f"{texts.topic(switch.purpose)} {texts.through(switch.channel)}" for switch in open_switches(shown)]
-    return [texts.still_service, *([texts.still_by.format(list=texts.listed(on))] if on else [])]
+def _still(card: CustomerCard, shown: tuple[Topic, ...], now: int, texts: Texts) -> list[str]:
+    """What still comes after a change: orders always, and whatever is turned on unless it is silent, paused or stopped."""
+    sentences = [texts.still_service]
+    if not card.stopped and card.paused_until <= now:
+        on = open_switches(shown)
+        for topic in dict.fromkeys(switch.purpose for switch in on):
+            ways = texts.listed(texts.through(switch.channel) for switch in on if switch.purpose == topic)
+            sentences.append(texts.still_by.format(topic=texts.topic(topic), channels=ways))
+    return sentences
 
 
 def _zone(name: str | None, shop: Shop) -> ZoneInfo:

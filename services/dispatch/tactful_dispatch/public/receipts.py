@@ -45,14 +45,14 @@ class Receipts:
         url = await self._target(grant)
         if url is None:
             raise InvalidInput("bad_link", "the message has no such link")
-        await self._report(request, grant.message_id, "Message Clicked", {"target": grant.target, "url": url})
+        await self._report(request, grant.message_id, "Message Clicked", {"url": url})
         return _onward(url)
 
     async def cart(self, request: Request, token: str) -> Response:
         """On to the basket; to the shop's front door if the message knows no basket."""
         grant = self._links.read(token, "cart")
         url = await self._target(grant) or self._shop().public_url
-        await self._report(request, grant.message_id, "Message Clicked", {"target": grant.target, "url": url})
+        await self._report(request, grant.message_id, "Message Clicked", {"url": url})
         return _onward(url)
 
     async def _target(self, grant: Grant) -> str | None:

@@ -295,6 +295,12 @@ async def test_somebody_of_whom_nothing_is_known_gets_a_page_too(desk: FakeDesk,
     assert "We have not written to you yet." in words
 
 
+@pytest.mark.parametrize("zone", ["", "Europe", "../../etc/passwd", "/etc/passwd", "\x00", "x" * 9999, "Mars/Base"])
+async def test_a_zone_that_is_none_is_the_shops(desk: FakeDesk, client: httpx.AsyncClient, zone: str) -> None:
+    desk.kept = replace(CARD, zone=zone)
+    assert "Wed 25 Nov 2026, 09:46" in (await page(client)).words
+
+
 async def test_once_stopped_the_page_says_how_to_come_back(desk: FakeDesk, client: httpx.AsyncClient) -> None:
     desk.kept = replace(CARD, stopped=True)
     assert "All offers and reminders are stopped. Turn one on above to change that." in (await page(client)).words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -42,7 +42,7 @@ class Preferences:
     async def show(self, request: Request, token: str) -> Response:
         """`GET /p/…`: everything, nothing changed."""
         grant = self._links.read(token, "preferences")
-        return self._page(grant, await self._desk.card(grant.customer), wish=None)
+        return self._page(grant, await self._desk.card(grant.customer), done=None)
 
     async def change(self, request: Request, token: str) -> Response:
         """`POST /p/…`: one wish, then everything again."""
@@ -70,8 +70,9 @@ class Preferences:
         return await self._carry_out(grant, _wish_behind(grant, form), f"{grant.action}-link")
 
     async def _carry_out(self, grant: Grant, wish: Wish, via: str) -> Response:
-        await wish.carry_out(self._desk, self._asked(grant, via))
-        return self._page(grant, await self._desk.card(grant.customer), wish)
+        asked = self._asked(grant, via)
+        await wish.carry_out(self._desk, asked)
+        return self._page(grant, await self._desk.card(grant.customer), (wish, asked))
 
     def _asked(self, grant: Grant, via: str) -> Asked:
         return Asked(grant.customer, self._clock.now(), via, grant.message_id)
@@ -82,14 +83,15 @@ class Preferences:
             Grant("preferences", grant.customer, grant.message_id, purpose=grant.purpose, rule=grant.rule)
         )
 
-    def _page(self, grant: Grant, card: CustomerCard, wish: Wish | None) -> Response:
+    def _page(self, grant: Grant, card: CustomerCard, done: tuple[Wish, Asked] | None) -> Response:
         now, shop = self._clock.now(), self._shop()
         texts = texts_for(card.locale, card.shop_locale)
         calendar = Calendar(texts, _zone(card.zone, shop))
         shown = topics(card, grant.purpose, now)
-        done = (
-            [wish.said(texts, calendar.date, self._asked(grant, "")), *_still(card, shown, now, texts)] if wish else []
-        )
+        sentences: list[str] = []
+        if done:
+            wish, asked = done
+            sentences = [wish.said(texts, calendar.date, asked), *_still(card, shown, now, texts)]
         return self._pages.answer(
             "preferences",
             t=texts,
@@ -100,7 +102,7 @@ class Preferences:
             topics=shown,
             kinds=sorted({*kinds(card), grant.rule} - {""}),
             pauses=PAUSES,
-            done=done,
+            done=sentences,
             action=self._choices(grant),
         )
 
@@ -140,4 +142,8 @@ def _still(card: CustomerCard, shown: tuple[Topic, ...], now: int, texts: Texts)
 
 
 def _zone(name: str | None, shop: Shop) -> ZoneInfo:
-    return ZoneInfo(name) if name and name in available_timezones() else shop.zone
+    """The customer's zone if it is one. A name may come from a browser, so it may be anything, a folder included."""
+    try:
+        return ZoneInfo(name) if name else shop.zone
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return shop.zone

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from tactful.log.memory import MemoryLog
-from tactful_trigger.projections import SHIPPED
 
 from tactful.clock import ManualClock
 from tactful.durations import Duration, milliseconds
 from tactful.events.model import Event, name_of
 from tactful.identity import digest
+from tactful.log.memory import MemoryLog
 from tactful.outbox import Cause, Outbox, OutboxRow
 from tactful.partitioning import partition_of
 from tactful.projections import Projection
@@ -35,11 +34,12 @@ from tactful.records import (
 from tactful.rules import Rule
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.partition import Partition
+from tactful_trigger.projections import SHIPPED
 from tactful_trigger.row import Row, Run
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.steps import run_steps
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
+from tactful_workbench.sides import TriggerSide
 from tactful_workbench.virtual import Input, Ordinals, VirtualTime
 
 MONDAY = 1_795_442_400_000  # Mon 23 Nov 2026 14:00 UTC
@@ -84,27 +84,6 @@ def event_record(
     return EventRecord(id=id, key=customer, at=at, body=body)
 
 
-class TriggerSide:
-    """Trigger as the driver of virtual time sees it."""
-
-    topic = EVENTS
-
-    def __init__(self, worker: TriggerWorker, store: MemoryTriggerStore, log: Ordinals, clock: ManualClock) -> None:
-        self.worker, self.outbox = worker, store
-        self._log, self._clock = log, clock
-
-    async def settle(self) -> bool:
-        moved = False
-        for partition in self.worker.owned:
-            while await self.worker.run_once(partition):
-                moved = True
-            moved |= bool(await run_steps(self._log, self.outbox, partition, self._clock))  # type: ignore[arg-type]
-        return moved
-
-    async def earliest_due(self, partition: int) -> int | None:
-        return await self.worker.earliest_due(partition)
-
-
 class ScriptedDispatch:
     """Reads every message and answers as `decide` says; None keeps it waiting until `say`."""
 
@@ -121,7 +100,7 @@ class ScriptedDispatch:
     async def settle(self) -> bool:
         moved = False
         for partition, offset in self._offsets.items():
-            for stored in await self._log.read(DISPATCH, partition, offset, 1_000_000):  # type: ignore[operator]
+            for stored in await self._log.read(DISPATCH, partition, offset, 1_000_000):
                 record = decode_dispatch(stored.value)
                 self.records.append(record)
                 self._offsets[partition] = stored.offset + 1
@@ -186,11 +165,10 @@ class EngineBench:
     def deploy(self, *rules: Rule) -> None:
         """Start the worker (again) with these rules."""
         book = Rulebook(rules, self._projections)
-        log: Any = self.log
-        self.worker = TriggerWorker(log, self.store, book, self.clock, "bench", slice_limit=self._slice_limit)
+        self.worker = TriggerWorker(self.log, self.store, book, self.clock, "bench", slice_limit=self._slice_limit)
         drive(self.worker.claim())
         self.side = TriggerSide(self.worker, self.store, self.log, self.clock)
-        self._time = VirtualTime(self.log, self.clock, (self.side, self.dispatch))  # type: ignore[arg-type]
+        self._time = VirtualTime(self.log, self.clock, (self.side, self.dispatch))
 
     @property
     def now(self) -> int:

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -19,7 +18,7 @@ from tactful import Ladder, Run, rule
 from tactful.events import Event, OrderCompleted, Page, ProductAdded, ProductRemoved
 from tactful.outbox import OutboxRow
 from tactful.partitioning import partition_of
-from tactful.records import DISPATCH, EVENTS, decode_dispatch, encode
+from tactful.records import DISPATCH, EVENTS, TickBody, TickRecord, decode_dispatch, encode
 from tactful_workbench.virtual import Input
 
 EVENTS_BY_NAME: dict[str, Event] = {
@@ -67,7 +66,7 @@ def requests(bench: EngineBench) -> list[bytes]:
     """Everything that trigger asked for, without where in the log it stands."""
     found = []
     for partition in range(bench.log.partitions):
-        for stored in drive(bench.log.read(DISPATCH, partition, 0, 1_000_000)):  # type: ignore[operator]
+        for stored in drive(bench.log.read(DISPATCH, partition, 0, 1_000_000)):
             record = decode_dispatch(stored.value)
             found.append(msgspec.json.encode(msgspec.structs.replace(record, origin=None)))
     return sorted(found)
@@ -154,9 +153,7 @@ def test_timers_of_one_instant_fire_in_order_of_customers(customers: int) -> Non
 
 
 def test_a_tick_fires_only_what_is_strictly_earlier_unless_it_closes_the_instant() -> None:
-    from tactful.records import TickBody, TickRecord
-
-    bench: Any = EngineBench(cart)
+    bench = EngineBench(cart)
     bench.emits("u1", EVENTS_BY_NAME["add"])
     bench.clock.forward_to(MONDAY + 3_600_000)
     bench.append(EVENTS, TickRecord(id="t1", key="", at=bench.now, body=TickBody()))

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Protocol
 from tactful.clock import Clock
 from tactful.errors import TactfulError
 from tactful.identity import digest
-from tactful.log import ClosingLog, Position
+from tactful.log import ClosingLog, Position, Stored
 from tactful.outbox import OutboxRow, OutboxStore, append_rows
 from tactful.records import TickBody, TickRecord, encode
 
@@ -48,7 +48,7 @@ class Input(NamedTuple):
 
 
 class Ordinals:
-    """A log that remembers in which order records were appended over all partitions."""
+    """A `ClosingLog` that remembers in which order records were appended over all partitions."""
 
     def __init__(self, log: ClosingLog) -> None:
         self._log, self._next = log, 0
@@ -81,8 +81,14 @@ class Ordinals:
         """Nothing that was appended so far can cause anything any more."""
         self._at.clear()
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._log, name)
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        return await self._log.read(topic, partition, offset, limit)
+
+    async def end(self, topic: str, partition: int) -> int:
+        return await self._log.end(topic, partition)
+
+    async def wait(self, topic: str, positions: Mapping[int, int], seconds: float) -> None:
+        await self._log.wait(topic, positions, seconds)
 
 
 class VirtualTime:
@@ -135,7 +141,7 @@ class VirtualTime:
             row for partition in range(self._log.partitions) for row in await side.outbox.unsent(partition, 1_000_000)
         ]
         if rows:
-            await append_rows(self._log, sorted(rows, key=self._log.key))  # type: ignore[arg-type]
+            await append_rows(self._log, sorted(rows, key=self._log.key))
             await side.outbox.forget(rows)
         return bool(rows)
 

@@ -1,0 +1,154 @@
+"""From a posting to a record, or to the reason why there is none. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tactful.errors import InvalidInput
+from tactful.events.model import canonical_name
+from tactful.events.wire import canonical
+from tactful.records import ConsentRecord, EventBody, EventRecord
+from tactful_ingest import consent
+from tactful_ingest.door import Visit
+from tactful_ingest.ids import content_id, customer_id, message_id
+from tactful_ingest.posting import Posting
+from tactful_ingest.times import instant, occurred_at
+from tactful_ingest.traits import identify_properties
+
+# Said by dispatch alone. From outside they would be taken for the truth about a message.
+RESERVED: Final = frozenset(
+    {
+        "Message Decided",
+        "Message Delivered",
+        "Message Opened",
+        "Message Clicked",
+        "Message Replied",
+        "Message Bounced",
+        "Message Complained",
+        "Hold Opened",
+        "Preferences Changed",
+        "Step Finished",
+    }
+)
+BROWSER: Final = "browser"
+KEY_SCOPE: Final = "key_scope"
+_FORBIDDEN: Final = {consent.NAME: "change consent", "Alias": "merge customers"}
+_LONGEST_NAME: Final = 255
+_NOTHING: Final = msgspec.Raw(b"{}")
+
+
+def admit(posting: Posting, visit: Visit) -> EventRecord | ConsentRecord | None:
+    """The record to append; None if its customer allows nothing to be stored. Raises InvalidInput."""
+    try:
+        return _admit(posting, visit)
+    except InvalidInput as error:
+        raise _in_senders_words(error, posting.root) from None
+
+
+def _admit(posting: Posting, visit: Visit) -> EventRecord | ConsentRecord | None:
+    name = _name(posting, visit.key.scope)
+    if name == consent.NAME:
+        return _consent(posting, visit)
+    if consent.denies_storage(posting.context):
+        return None
+    return _event(name, posting, visit)
+
+
+def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
+    user, anonymous = _customers(posting, visit.door.limits.id_length)
+    key = user or anonymous
+    if key is None:
+        raise InvalidInput(
+            "no_customer", f"an event needs a {posting.user_field} or an anonymous id", posting.user_field
+        )
+    name, properties = _canonical(name, posting, visit.door.currency)
+    told = instant(posting.told)
+    server = visit.key.scope != BROWSER
+    body = EventBody(
+        name=name,
+        source=posting.source,
+        occurred_at=occurred_at(told, instant(posting.sent), visit.received, visit.door.client_time),
+        scope=visit.key.scope,
+        user_id=user,
+        anonymous_id=anonymous,
+        history=server and posting.context.get("history") is True,
+        properties=msgspec.Raw(properties),
+        context=_context(posting, told),
+    )
+    said = (name, user, anonymous, posting.told, body.properties, body.context)
+    return EventRecord(id=_id(posting, said, visit), key=key, at=visit.received, body=body)
+
+
+def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
+    """Nothing of it goes to `events`: dispatch keeps the ledger and tells what came of it."""
+    user, _ = _customers(posting, visit.door.limits.id_length)
+    if user is None:
+        raise InvalidInput("no_customer", f"consent needs a {posting.user_field}", posting.user_field)
+    properties = _object(posting)
+    at = occurred_at(instant(posting.told), instant(posting.sent), visit.received, visit.door.client_time)
+    body = consent.consent_body(properties, posting.source, at)
+    said = [posting.told, body.purpose, body.channel, body.state, body.wording, body.via, body.proof]
+    return ConsentRecord(id=_id(posting, [user, *said], visit), key=user, at=visit.received, body=body)
+
+
+def _name(posting: Posting, scope: str) -> str:
+    given, field = posting.name, posting.name_field
+    if not isinstance(given, str) or not given.strip():
+        raise InvalidInput("missing_name", "an event has a name, a string that is not empty", field)
+    if len(given) > _LONGEST_NAME:
+        raise InvalidInput("name_too_long", f"an event's name has at most {_LONGEST_NAME} characters", field)
+    name = canonical_name(given.strip())
+    if name in RESERVED:
+        raise InvalidInput("reserved_event", f'"{name}" is said by Tactful itself and taken from nobody else', field)
+    if scope == BROWSER and name in _FORBIDDEN:
+        raise InvalidInput(KEY_SCOPE, f"a browser key may not {_FORBIDDEN[name]}; use a server key")
+    return name
+
+
+def _customers(posting: Posting, longest: int) -> tuple[str | None, str | None]:
+    """The known id and the anonymous one. Beside a known customer a meaningless anonymous id is dropped, not linked."""
+    user = customer_id(posting.user_id, posting.user_field, longest)
+    try:
+        anonymous = customer_id(posting.anonymous_id, "anonymousId", longest)
+    except InvalidInput as error:
+        if user is None or error.code != "placeholder_id":
+            raise
+        anonymous = None
+    return user, anonymous
+
+
+def _canonical(name: str, posting: Posting, currency: str) -> tuple[str, bytes]:
+    properties = identify_properties(posting.properties, posting.context) if name == "Identify" else _object(posting)
+    return canonical(name, properties, currency)
+
+
+def _object(posting: Posting) -> dict[str, Any]:
+    if posting.properties is None:
+        return {}
+    if not isinstance(posting.properties, dict):
+        raise InvalidInput("wrong_type", f"{posting.root} must be an object", posting.root)
+    return posting.properties
+
+
+def _in_senders_words(error: InvalidInput, root: str) -> InvalidInput:
+    field = error.field
+    if field is not None and field.partition(".")[0] == "properties":
+        field = root + field.removeprefix("properties")
+    return InvalidInput(error.code, error.message, field)
+
+
+def _context(posting: Posting, told: int | None) -> msgspec.Raw:
+    """The context as JSON. A time that nobody could read is kept there, since the arrival stands in its place."""
+    context = posting.context
+    if told is None and posting.told is not None:
+        context = {**context, "unreadableTime": posting.told}
+    return msgspec.Raw(msgspec.json.encode(context)) if context else _NOTHING
+
+
+def _id(posting: Posting, said: Sequence[Any], visit: Visit) -> str:
+    """The sender's id, or a hash of what was said: `sent` is left out because a second attempt changes it."""
+    given = message_id(posting.message_id, posting.id_field, visit.door.limits.id_length)
+    return given or content_id(posting.source, msgspec.json.encode(said, order="deterministic").decode())

@@ -1,0 +1,39 @@
+"""The door as an ASGI application. Bodies are read raw: clients post JSON under any content type."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+
+from tactful_ingest.answers import answer
+from tactful_ingest.door import Door
+from tactful_ingest.entrance import Entrance
+from tactful_ingest.events_api import events_routes
+from tactful_ingest.probes import probe_routes
+from tactful_ingest.tracking import tracking_routes
+
+
+def create_app(door: Door) -> FastAPI:
+    """The door alone. Beside other routes in one process, mount it last or take `routes`."""
+    return FastAPI(
+        routes=routes(door),
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: _no_such_path},
+    )
+
+
+def routes(door: Door) -> list[BaseRoute]:
+    """The door's routes; they answer their own errors."""
+    entrance = Entrance(door)
+    return [*tracking_routes(entrance), *events_routes(entrance), *probe_routes(door)]
+
+
+async def _no_such_path(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    if status == 405:
+        return answer({"code": "method_not_allowed", "message": f"{request.method} means nothing here"}, 405)
+    return answer(
+        {"code": "not_found", "message": "no such path; events go to /v1/track, /v1/batch or /events"}, status
+    )

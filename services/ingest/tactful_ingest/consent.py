@@ -1,0 +1,82 @@
+"""Consent as it passes the door: a grant or withdrawal by a server key, and contexts that forbid to store anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tactful.errors import InvalidInput
+from tactful.purposes import MARKETING, SERVICE
+from tactful.records import ConsentBody
+
+NAME: Final = "Consent Changed"
+CHANNELS: Final = (
+    "email",
+    "sms",
+    "push",
+    "webpush",
+    "whatsapp",
+    "telegram",
+    "viber",
+    "onsite",
+    "call",
+    "webhook",
+)
+_STATES: Final = ("granted", "withdrawn")
+_BASES: Final = ("consent", "soft_opt_in")
+
+
+def consent_body(properties: Mapping[str, Any], source: str, occurred_at: int) -> ConsentBody:
+    """What the ledger is asked to note. No channel means every channel. Raises InvalidInput with the field.
+
+    `source` among the properties is where the customer said so; the body's source is the key that posted it.
+    """
+    return ConsentBody(
+        source=source,
+        purpose=_purpose(_text(properties, "purpose")),
+        channel=_one_of(properties, "channel", ("", *CHANNELS), ""),
+        state=_one_of(properties, "state", _STATES, ""),
+        basis=_one_of(properties, "basis", _BASES, "consent"),
+        wording=_text(properties, "wording"),
+        via=_text(properties, "via") or _text(properties, "source"),
+        occurred_at=occurred_at,
+        proof=_proof(properties.get("proof")),
+    )
+
+
+def denies_storage(context: Mapping[str, Any]) -> bool:
+    """Whether every category of `context.consent.categoryPreferences` is refused.
+
+    Shape: https://segment.com/docs/privacy/consent-management/ ; no categories say nothing.
+    """
+    consent = context.get("consent")
+    categories = consent.get("categoryPreferences") if isinstance(consent, dict) else None
+    return isinstance(categories, dict) and bool(categories) and all(value is False for value in categories.values())
+
+
+def _purpose(purpose: str) -> str:
+    root, *rest = purpose.split(".")
+    if root not in (MARKETING, SERVICE) or "" in rest:
+        raise InvalidInput("wrong_value", 'a purpose is "marketing", "service" or one below them', "properties.purpose")
+    return purpose
+
+
+def _one_of(properties: Mapping[str, Any], name: str, allowed: tuple[str, ...], default: str) -> str:
+    value = _text(properties, name) or default
+    if value not in allowed:
+        choice = ", ".join(word for word in allowed if word)
+        raise InvalidInput("wrong_value", f"{name} is one of {choice}", f"properties.{name}")
+    return value
+
+
+def _text(properties: Mapping[str, Any], name: str) -> str:
+    value = properties.get(name)
+    if value is not None and not isinstance(value, str):
+        raise InvalidInput("wrong_type", f"{name} is a string", f"properties.{name}")
+    return value or ""
+
+
+def _proof(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise InvalidInput("wrong_type", "proof is an object", "properties.proof")
+    return value or {}

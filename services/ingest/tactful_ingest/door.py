@@ -1,0 +1,61 @@
+"""What the door stands on: its ports, and what it knows of one request."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tactful.clock import Clock
+from tactful.keys import Key, KeyRing
+from tactful.log import Log
+from tactful_ingest.limits import Limits
+
+
+def unshifted(instant: int) -> int:
+    """Clients live in the same time as we do: everywhere but in the dev server."""
+    return instant
+
+
+@dataclass(frozen=True)
+class Door:
+    """Handed to `create_app` by a composition root.
+
+    `client_time` turns an instant (ms) of a client's clock into our time. `jitter` draws from [0, 1) and spreads
+    the clients that are told to come back later.
+    """
+
+    log: Log
+    keys: KeyRing
+    clock: Clock
+    currency: str  # ISO 4217, of amounts that name none
+    client_time: Callable[[int], int] = unshifted
+    limits: Limits = field(default_factory=Limits)
+    jitter: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One authenticated request, as far as reading its events depends on it."""
+
+    key: Key
+    source: str  # what its events carry as their source
+    received: int  # ms
+    door: Door
+
+
+def visit(door: Door, key: Key) -> Visit:
+    """A request that arrives now."""
+    return Visit(key, _escaped(key.name), door.clock.now(), door)
+
+
+def foreign_source(visit: Visit, source: str) -> str:
+    """The source of an event that names its own (CloudEvents): `<key>|<source>`.
+
+    A bar in a key's name is escaped, so no key can speak for another one's sources.
+    """
+    return f"{visit.source}|{source}"
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%25").replace("|", "%7C")

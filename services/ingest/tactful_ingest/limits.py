@@ -1,0 +1,25 @@
+"""How much the door takes at once. Beyond a request's limit the answer is a 4xx, beyond the process's a 503."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes, times in seconds, ids in characters."""
+
+    body_bytes: int = 4 * 1024 * 1024  # as sent, and again after decompression
+    event_bytes: int = 32 * 1024
+    depth: int = 32  # objects and arrays inside one another
+    events: int = 2_500  # in one request
+    id_length: int = 255
+
+    requests_in_flight: int = 512
+    bytes_in_flight: int = 64 * 1024 * 1024
+    requests_per_second: float | None = None  # per key; None: as many as there is room for
+
+    body_seconds: float = 30.0  # uvicorn itself waits for ever
+    append_seconds: float = 9.0  # several clients post again after 10 s without an answer
+
+    links_remembered: int = 65_536

@@ -1,0 +1,74 @@
+"""Saying no in time: how much is in flight, and how often one key may knock."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from tactful.clock import SECOND, Clock
+from tactful_ingest.answers import Refusal
+
+
+class InFlight:
+    """Requests and bytes that this process holds between arrival and answer."""
+
+    def __init__(self, requests: int, size: int) -> None:
+        self._requests, self._size = requests, size
+        self.requests = self.size = 0
+
+    def enter(self) -> Ticket:
+        """Room for one more request; leave it by `with`. Raises Refusal 503."""
+        if self.requests >= self._requests:
+            raise _full()
+        return Ticket(self)
+
+    def fits(self, size: int) -> bool:
+        """Whether so many more bytes have room."""
+        return self.size + size <= self._size
+
+
+class Ticket:
+    """One request's share of what is in flight."""
+
+    def __init__(self, flight: InFlight) -> None:
+        self._flight, self._size = flight, 0
+
+    def carry(self, size: int) -> None:
+        """So many bytes more. Raises Refusal 503."""
+        if not self._flight.fits(size):
+            raise _full()
+        self._flight.size += size
+        self._size += size
+
+    def __enter__(self) -> Self:
+        self._flight.requests += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flight.requests -= 1
+        self._flight.size -= self._size
+
+
+class Rate:
+    """A token bucket per key: `per_second` requests, and after a pause as many at once as fit into a second."""
+
+    def __init__(self, per_second: float | None, clock: Clock) -> None:
+        self._per_second, self._clock = per_second, clock
+        self._buckets: dict[str, tuple[float, int]] = {}  # key -> tokens left, and when
+
+    def take(self, key: str) -> None:
+        """One request of a key. Raises Refusal 429."""
+        if self._per_second is None:
+            return
+        now, full = self._clock.now(), max(self._per_second, 1.0)
+        left, since = self._buckets.get(key, (full, now))
+        left = min(full, left + self._per_second * (now - since) / SECOND)
+        if left < 1:
+            raise Refusal(429, "rate_limited", "this key posts too often; come back later", later=True)
+        self._buckets[key] = (left - 1, now)
+
+
+def _full() -> Refusal:
+    return Refusal(503, "overloaded", "too much is in flight; nothing was stored, post it again later", later=True)

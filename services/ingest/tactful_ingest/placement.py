@@ -1,0 +1,81 @@
+"""Where records go, and in which order: consent first, then links, then the events that told of them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
+
+from tactful.log import Log
+from tactful.partitioning import partition_of
+from tactful.records import DISPATCH, EVENTS, QUARANTINE, EventRecord, LinkBody, LinkRecord, Record, encode
+from tactful_ingest.ids import link_id
+from tactful_ingest.intake import Intake
+
+_partition = lru_cache(maxsize=65_536)(partition_of)
+
+
+class Placement:
+    """Appends what a request brought. Each step waits for the log's word before the next begins.
+
+    A link that was appended and whose event was not is harmless; the client posts the event again.
+    """
+
+    def __init__(self, log: Log, links_remembered: int) -> None:
+        self._log, self._room = log, links_remembered
+        self._linked: OrderedDict[str, str] = OrderedDict()  # anonymous -> the known id it was last linked to
+
+    async def store(self, intake: Intake) -> None:
+        """Returns once everything is durable. Raises LogUnavailable: then the client posts the whole request again."""
+        await self._append(DISPATCH, intake.consents)
+        await self._append_events(intake.events)
+        await self._append(QUARANTINE, intake.quarantined)
+
+    async def _append_events(self, events: Sequence[EventRecord]) -> None:
+        links = self._new_links(events)
+        if not links:
+            await self._append(EVENTS, events)
+            return
+        # The anonymous side first, in its own order: it must hear of the customer before its timers can pass the news.
+        await self._append(EVENTS, _with_links(events, links))
+        await self._append(EVENTS, [event for event in events if event.body.user_id])
+        self._remember(links)
+
+    def _new_links(self, events: Sequence[EventRecord]) -> dict[int, LinkRecord]:
+        """Links by the position of the event that tells of them."""
+        links: dict[int, LinkRecord] = {}
+        told: dict[str, str] = {}
+        for index, event in enumerate(events):
+            anonymous, user = event.body.anonymous_id, event.body.user_id
+            if anonymous is None or user is None or anonymous == user:
+                continue
+            if (told.get(anonymous) or self._linked.get(anonymous)) != user:
+                links[index] = _link(anonymous, user, event.at)
+            told[anonymous] = user
+        return links
+
+    def _remember(self, links: dict[int, LinkRecord]) -> None:
+        for link in links.values():
+            self._linked[link.body.anonymous_id] = link.body.user_id
+            self._linked.move_to_end(link.body.anonymous_id)
+        while len(self._linked) > self._room:
+            self._linked.popitem(last=False)
+
+    async def _append(self, topic: str, records: Sequence[Record]) -> None:
+        if records:
+            count = self._log.partitions
+            await self._log.append(topic, [(_partition(record.key, count), encode(record)) for record in records])
+
+
+def _with_links(events: Sequence[EventRecord], links: dict[int, LinkRecord]) -> list[Record]:
+    side: list[Record] = []
+    for index, event in enumerate(events):
+        if index in links:
+            side.append(links[index])
+        if event.body.user_id is None:
+            side.append(event)
+    return side
+
+
+def _link(anonymous: str, user: str, at: int) -> LinkRecord:
+    return LinkRecord(id=link_id(anonymous, user), key=anonymous, at=at, body=LinkBody(anonymous, user))

@@ -1,0 +1,46 @@
+"""Who the customer says they are, in one form: clients spell traits in camel case, and some put them elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tactful.errors import InvalidInput
+from tactful.events import Identify
+
+_SPELLINGS: Final = {
+    "firstName": "first_name",
+    "lastName": "last_name",
+    "pushToken": "push_token",
+    "timeZone": "timezone",
+}
+_FIELDS: Final = frozenset(Identify.__struct_fields__) - {"meta", "traits"}
+_IN_CONTEXT: Final = ("locale", "timezone")
+
+
+def identify_properties(traits: Any, context: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of `Identify`: its own fields, and under `traits` whatever has no field. Raises InvalidInput.
+
+    What only `context.traits` says counts too (Rudder). Language and zone are taken from the context, the country from
+    the address, where no trait tells them.
+    """
+    told = {**_object(context.get("traits"), "context.traits"), **_object(traits, "traits")}
+    told |= _object(told.pop("traits", None), "traits.traits")
+    spelled = {_SPELLINGS.get(name, name): value for name, value in told.items()}
+    for name in _IN_CONTEXT:
+        if name in context:
+            spelled.setdefault(name, context[name])
+    address = spelled.get("address")
+    if isinstance(address, dict) and "country" in address:
+        spelled.setdefault("country", address["country"])
+    rest = {name: value for name, value in spelled.items() if name not in _FIELDS}
+    known = {name: value for name, value in spelled.items() if name in _FIELDS}
+    return {**known, "traits": rest} if rest else known
+
+
+def _object(given: Any, field: str) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise InvalidInput("wrong_type", "traits are an object", field)
+    return given

@@ -99,7 +99,7 @@ def reread(live: EngineBench, slice_limit: int) -> EngineBench:
     late = EngineBench(cart, browse, partitions=live.log.partitions, slice_limit=slice_limit, start=live.now)
     late.log, late.dispatch = live.log, live.dispatch
     late.deploy(cart, browse)
-    late.worker._log = live.log  # type: ignore[assignment]
+    late.worker._log = live.log
     drive(late.side.settle())
     rows: list[OutboxRow] = []
     for partition in range(live.log.partitions):

@@ -15,7 +15,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     epoch: int = 0
     sequences: dict[str, int] = {}  # outbox: target -> last sequence given
     taken: dict[str, int] = {}  # origin -> last sequence read
-    settings: msgspec.Raw | None = None
+    settings: str = ""  # JSON, as last told
     paused: set[str] = set()  # rules
     feeds: dict[str, int] = {}  # feed -> complete through, ms
     late: set[str] = set()  # customers with a run that waits for a feed

@@ -23,8 +23,8 @@ class Partition:
 
     def adopt_settings(self) -> None:
         """Put the rules under the settings that the log told last."""
-        if self.cursor.settings is not None:
-            self.book = self._given.under(Settings.model_validate_json(bytes(self.cursor.settings)))
+        if self.cursor.settings:
+            self.book = self._given.under(Settings.model_validate_json(self.cursor.settings))
 
     def take_in(self, customers: Iterable[str], stored: dict[str, bytes]) -> None:
         """Rows from the store; absence is remembered too."""

@@ -161,7 +161,7 @@ class Slice:
         data = msgspec.json.decode(body.data)
         cursor = self._cursor
         if body.name == "Settings Changed":
-            cursor.settings = body.data
+            cursor.settings = bytes(body.data).decode()
             self._partition.adopt_settings()
             self._bind()
         elif body.name == "Rule Paused":

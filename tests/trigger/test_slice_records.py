@@ -1,0 +1,277 @@
+"""Records that are not events of a customer: broadcasts, links, ticks, repeats, poison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from enginebench import EngineBench, drive, event_record
+
+from tactful import Run, rule
+from tactful.clock import MINUTE
+from tactful.errors import ClockAhead, OutboxGap, PoisonFlood
+from tactful.events import Event, OrderCompleted, Page, ProductAdded
+from tactful.records import EVENTS, QUARANTINE, LinkBody, LinkRecord, Origin, QuarantineRecord, decode_any, encode
+from tactful.settings import Settings
+from tactful_trigger.projections import SHIPPED
+from tactful_trigger.row import Row, decode
+
+ADD = ProductAdded(cart_id="c1", product_id="p1")
+
+
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.test", uses=("cart",), version=1)
+async def after_a_while(run: Run, first: ProductAdded) -> None:
+    await run.sleep(run.param("delay", "1h"))
+    await run.send("email", "cart")
+
+
+def settings(**rules: Any) -> dict[str, Any]:
+    return Settings.model_validate({"rules": rules}).model_dump(mode="json")
+
+
+def quarantined(bench: EngineBench) -> list[QuarantineRecord]:
+    found = []
+    for partition in range(bench.log.partitions):
+        for stored in drive(bench.log.read(QUARANTINE, partition, 0, 1000)):
+            record = decode_any(stored.value)
+            assert isinstance(record, QuarantineRecord)
+            found.append(record)
+    return found
+
+
+def test_settings_count_from_their_record_and_are_pinned_by_runs_that_began_before() -> None:
+    bench = EngineBench(after_a_while)
+    bench.emits("u1", ADD)
+    bench.broadcast("Settings Changed", **settings(after_a_while={"mode": "live", "delay": "10m"}))
+    bench.emits("u2", ADD)
+    bench.advance("10m")
+    assert [m.customer for m in bench.messages] == ["u2"]
+    bench.advance("50m")
+    assert [m.customer for m in bench.messages] == ["u2", "u1"]
+
+
+def test_settings_may_override_an_argument_of_the_decorator() -> None:
+    bench = EngineBench(after_a_while)
+    bench.broadcast("Settings Changed", **settings(after_a_while={"mode": "live", "cooldown": "3d"}))
+    for _ in range(2):
+        bench.emits("u1", ADD)
+        bench.advance("2h")
+    assert len(bench.messages) == 1
+    assert "cooldown" in bench.endings("u1")
+
+
+def test_settings_survive_a_restart_in_the_cursor() -> None:
+    bench = EngineBench(after_a_while)
+    bench.broadcast("Settings Changed", **settings(after_a_while={"mode": "live", "delay": "10m"}))
+    bench.deploy(after_a_while)
+    bench.emits("u1", ADD)
+    bench.advance("10m")
+    assert len(bench.messages) == 1
+
+
+def test_settings_that_do_not_fit_a_rule_go_to_quarantine_and_change_nothing() -> None:
+    bench = EngineBench(after_a_while)
+    bench.broadcast("Settings Changed", **settings(after_a_while={"mode": "live", "cooldown": "often"}))
+    assert [record.body.reason for record in quarantined(bench)] == ["cannot_apply"]
+    bench.emits("u1", ADD)
+    bench.advance("1h")
+    assert len(bench.messages) == 1
+
+
+def test_a_rule_that_is_off_starts_nothing() -> None:
+    bench = EngineBench(after_a_while)
+    bench.broadcast("Settings Changed", **settings(after_a_while={"mode": "off"}))
+    bench.emits("u1", ADD)
+    assert bench.runs("u1") == []
+
+
+def test_a_paused_rule_keeps_its_timers_due_and_starts_nothing() -> None:
+    bench = EngineBench(after_a_while)
+    bench.emits("u1", ADD)
+    bench.broadcast("Rule Paused", rule="after_a_while")
+    bench.emits("u2", ADD)
+    bench.advance("3h")
+    assert bench.messages == []
+    bench.broadcast("Rule Resumed", rule="after_a_while")
+    bench.advance("1s")
+    assert [(m.customer, m.requested_at) for m in bench.messages] == [("u1", bench.now - 1000)]
+
+
+def test_a_held_run_does_not_hold_up_the_others_of_its_customer() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def other(run: Run, first: ProductAdded) -> None:
+        await run.sleep("2h")
+        await run.send("email", "other")
+
+    bench = EngineBench(after_a_while, other)
+    bench.emits("u1", ADD)
+    bench.deploy(other)
+    bench.advance("3h")
+    assert bench.sent() == ["email other"]
+
+
+def test_a_link_is_remembered_and_a_second_one_does_not_re_point_what_happened() -> None:
+    bench = EngineBench(after_a_while)
+    for user in ("u1", "u2"):
+        bench.append(EVENTS, LinkRecord(id=f"l-{user}", key="anon", at=bench.now, body=LinkBody("anon", user)))
+    row = bench.row("anon")
+    assert row is not None
+    assert row.linked_to == "u1"
+
+
+def from_outbox(seq: int, at: int, customer: str = "u1") -> Any:
+    record = event_record(customer, ADD, at, f"from-{seq}")
+    return msgspec.structs.replace(record, origin=Origin("dispatch", 0, seq))
+
+
+def test_a_repeat_from_an_outbox_is_skipped_however_late_it_comes() -> None:
+    bench = EngineBench(after_a_while)
+    bench.append(EVENTS, from_outbox(1, bench.now))
+    bench.advance("100d")
+    bench.append(EVENTS, from_outbox(1, bench.now))
+    assert len(bench.messages) == 1
+    assert bench.runs("u1") == []
+
+
+def test_a_gap_in_the_sequence_of_an_outbox_stops_the_partition() -> None:
+    bench = EngineBench(after_a_while)
+    bench.append(EVENTS, from_outbox(1, bench.now))
+    with pytest.raises(OutboxGap, match="2 to 2 from dispatch/0"):
+        bench.append(EVENTS, from_outbox(3, bench.now))
+    assert bench.partition().cursor.taken == {"dispatch/0": 1}
+
+
+def test_sequences_count_from_one_for_each_target_and_go_on_after_a_restart() -> None:
+    bench = EngineBench(after_a_while)
+    for customer in ("u1", "u2"):
+        bench.emits(customer, ADD)
+        bench.advance("1h")
+        bench.deploy(after_a_while)
+    origins = [record.origin for record in bench.dispatch.records]
+    assert [origin.seq for origin in origins if origin] == list(range(1, len(origins) + 1))
+
+
+def test_a_record_far_ahead_of_the_clock_stops_the_partition() -> None:
+    bench = EngineBench(after_a_while)
+    bench.clock.forward_to(bench.now + 10 * MINUTE)
+    drive(bench.log.append(EVENTS, [(0, encode(event_record("u1", ADD, bench.now, "ahead")))]))
+    bench.clock._now -= 1 * MINUTE
+    drive(bench.worker.run_once(0))
+    assert len(bench.runs("u1")) == 1
+    bench.clock.forward_to(bench.now + 30 * MINUTE)
+    drive(bench.log.append(EVENTS, [(0, encode(event_record("u2", ADD, bench.now, "far")))]))
+    bench.clock._now -= 3 * MINUTE
+    with pytest.raises(ClockAhead):
+        drive(bench.worker.run_once(0))
+
+
+class Brittle:
+    """A projection that one event breaks."""
+
+    name, version, state = "brittle", 1, Event
+    events = (Page,)
+
+    def fold(self, state: Any, event: Any) -> Any:
+        if event.name == "poison":
+            raise ZeroDivisionError("a bug")
+        return state
+
+    def merge(self, mine: Any, theirs: Any) -> Any:
+        return mine
+
+    def migrate(self, version: int, old: Any) -> Any:
+        return Event()
+
+
+@rule(on=Page, purpose="marketing.test", uses=("brittle",), repeat="parallel", version=1)
+async def reads_brittle(run: Run, first: Page) -> None:
+    await run.send("email", first.name)
+
+
+def brittle_bench() -> EngineBench:
+    return EngineBench(reads_brittle, projections=(*SHIPPED, Brittle()))
+
+
+def test_poison_is_found_by_slices_of_one_and_quarantined_with_its_reason() -> None:
+    bench = brittle_bench()
+    entries = [(0, encode(event_record("u1", Page(name=name), bench.now, name))) for name in ("a", "poison", "b")]
+    drive(bench.log.append(EVENTS, entries))
+    bench.advance("1s")
+    assert [m.template for m in bench.messages] == ["a", "b"]
+    (record,) = quarantined(bench)
+    assert record.body.message == "ZeroDivisionError: a bug"
+    assert record.body.came_from == (EVENTS, 0, 1)
+    assert bench.partition().cursor.poison == 0
+
+
+def test_a_record_that_is_no_record_of_ours_is_quarantined_too() -> None:
+    bench = brittle_bench()
+    drive(bench.log.append(EVENTS, [(0, b'{"kind":"riddle"}'), (0, b"\xff\x00")]))
+    bench.emits("u1", Page(name="a"))
+    assert bench.sent() == ["email a"]
+    assert len(quarantined(bench)) == 2
+
+
+def test_a_flood_of_poison_stops_the_partition_rather_than_drain_it() -> None:
+    bench = brittle_bench()
+    entries = [(0, encode(event_record("u1", Page(name="poison"), bench.now, f"p{n}"))) for n in range(50)]
+    drive(bench.log.append(EVENTS, entries))
+    with pytest.raises(PoisonFlood):
+        drive(bench.worker.run_once(0))
+    assert bench.partition().cursor.offset == 20
+
+
+def test_a_customer_with_a_row_beyond_the_limit_is_counted_and_not_applied() -> None:
+    bench = EngineBench(after_a_while)
+    for number in range(60):
+        bench.advance("2m")
+        bench.emits("u1", ProductAdded(cart_id="c1", product_id=f"p{number}", name="x" * 2000))
+    row = bench.row("u1")
+    assert row is not None
+    assert "limit 65536" in row.blocked
+    assert bench.partition().cursor.counted > 20
+
+
+def test_a_customer_who_floods_is_counted_and_not_applied_for_the_rest_of_the_minute() -> None:
+    bench = EngineBench(after_a_while)
+    for number in range(300):
+        bench.emits("u1", OrderCompleted(order_id=f"o{number}"))
+    assert bench.partition().cursor.counted == 300 - 256
+    bench.advance("2m")
+    bench.emits("u1", OrderCompleted(order_id="later"))
+    assert bench.partition().cursor.counted == 300 - 256
+
+
+def test_a_row_comes_back_from_its_stored_form_as_it_was() -> None:
+    bench = EngineBench(after_a_while)
+    bench.emits("u1", "Identify", properties={"email": "u1@example.test"})
+    bench.emits("u1", ADD, OrderCompleted(order_id="o1"), ADD)
+    row = bench.row("u1")
+    assert isinstance(row, Row)
+    book = bench.partition().book
+    value = row.encode(book.projections)
+    again = decode("u1", value, book.projections)
+    assert again.encode(book.projections) == value
+    assert again.seen == row.seen
+    assert again.states == row.states
+
+
+def test_an_event_that_concerns_no_rule_and_no_projection_touches_no_row() -> None:
+    bench = EngineBench(after_a_while)
+    bench.emits("u1", Page(name="home"), "Level Reached")
+    assert bench.row("u1") is None
+    assert bench.history("u1") == []
+
+
+def test_what_dispatch_knows_of_a_customer_is_told_only_when_it_changes() -> None:
+    bench = EngineBench(after_a_while)
+    bench.emits("u1", "Identify", properties={"email": "u1@example.test", "first_name": "Uma"})
+    bench.emits("u1", "Identify", properties={"email": "u1@example.test"})
+    assert [record.body.addresses for record in bench.recipients] == [{"email": "u1@example.test"}]
+
+
+def test_an_address_that_a_browser_claims_is_never_told_to_dispatch() -> None:
+    bench = EngineBench(after_a_while)
+    bench.emits("u1", "Identify", properties={"email": "else@example.test", "first_name": "Eve"}, scope="browser")
+    assert [record.body.addresses for record in bench.recipients] == [{}]

@@ -1,0 +1,109 @@
+"""The console's pages: find a customer, read their story. They only read; every page has a `.json` twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import groupby
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from tactful.clock import Clock
+from tactful.settings import Shop
+from tactful_console.history import TimelineInputs
+from tactful_console.moments import Moments
+from tactful_console.pages import DISCREET, Pages
+from tactful_console.timeline import Timeline, timeline
+
+_LONGEST_SEARCH: Final = 256
+
+
+class CustomerFacts(Protocol):
+    """Where the pages get what they show."""
+
+    async def timeline(self, customer: str) -> TimelineInputs:
+        """All that is known; empty for a customer nobody has heard of."""
+        ...
+
+    async def search(self, text: str) -> list[str]:
+        """Ids of customers that `text` may mean, best first; for "" the latest ones. Some tens at most."""
+        ...
+
+
+def create_console(facts: CustomerFacts, clock: Clock, shop: Callable[[], Shop]) -> APIRouter:
+    """A router for `/console`. `shop` is asked anew for every page, so that settings take effect."""
+    console = _Console(facts, clock, shop)
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route("/console", console.home, methods=["GET"])
+    router.add_api_route("/console/customers", console.named, methods=["GET"])
+    router.add_api_route("/console/customers.json", console.told, methods=["GET"])
+    router.add_api_route("/console/customers/{customer:path}", console.customer, methods=["GET"])
+    return router
+
+
+def customer_path(customer: str) -> str:
+    """The page of a customer. Ids that a path cannot carry (dots, a `.json` at the end) go into the query."""
+    if customer.strip(".") and not customer.endswith((".json", "/")) and ".." not in customer:
+        return f"/console/customers/{quote(customer, safe='')}"
+    return f"/console/customers?id={quote(customer, safe='')}"
+
+
+class _Console:
+    def __init__(self, facts: CustomerFacts, clock: Clock, shop: Callable[[], Shop]) -> None:
+        self._facts, self._clock, self._shop = facts, clock, shop
+        self._pages = Pages("tactful_console")
+
+    async def home(self, request: Request) -> Response:
+        """The search box with the latest customers, or what was found; a single hit is opened at once."""
+        text = request.query_params.get("q", "").strip()[:_LONGEST_SEARCH]
+        found = await self._facts.search(text)
+        if text and len(found) == 1:
+            return RedirectResponse(customer_path(found[0]), 303, DISCREET)
+        return self._page("home", found=[(customer, customer_path(customer)) for customer in found], text=text)
+
+    async def customer(self, customer: str) -> Response:
+        """The story of one customer, as a page or, with `.json` at the end of the path, as JSON."""
+        if customer.endswith(".json"):
+            return _json(await self._story(customer.removesuffix(".json")))
+        return await self._told(customer)
+
+    async def named(self, id: str = "") -> Response:
+        """The same page for an id that a path cannot carry."""
+        return await self._told(id)
+
+    async def told(self, id: str = "") -> Response:
+        """Its JSON."""
+        return _json(await self._story(id))
+
+    async def _story(self, customer: str) -> Timeline:
+        return timeline(await self._facts.timeline(customer), self._shop().timezone)
+
+    async def _told(self, customer: str) -> Response:
+        story = await self._story(customer)
+        if not (story.entries or story.upcoming or story.consents):
+            return self._page("nobody", 404, customer=customer, text=customer)
+        moments = Moments.of(story.zone, self._shop().timezone)
+        days = [(day, list(part)) for day, part in groupby(reversed(story.entries), lambda e: moments.day(e.at))]
+        latest = next((entry for entry in reversed(story.entries) if entry.kind == "decided"), None)
+        return self._page(
+            "customer", story=story, days=days, latest=latest, moments=moments, text="", twin=_twin(customer)
+        )
+
+    def _page(self, template: str, status: int = 200, **values: Any) -> Response:
+        shop = self._shop()
+        home = Moments(shop.zone)
+        return self._pages.answer(template, status, shop=shop, home=home, now=self._clock.now(), **values)
+
+
+def _twin(customer: str) -> str:
+    path, _, query = customer_path(customer).partition("?")
+    return f"{path}.json" + (f"?{query}" if query else "")
+
+
+def _json(story: Timeline) -> Response:
+    status = 200 if story.entries or story.upcoming or story.consents else 404
+    return Response(msgspec.json.encode(story), status, dict(DISCREET), "application/json")

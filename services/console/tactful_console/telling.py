@@ -1,0 +1,206 @@
+"""How one row of history becomes a part of the timeline: one function per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from tactful.decisions import Verdict
+from tactful_console.entries import Chip, Entry, Fact, Gate, Tone
+from tactful_console.history import HistoryRow
+from tactful_console.moments import Moments
+from tactful_console.verdicts import gates_of, mend, why_not
+
+_VERDICTS: Final = {
+    Verdict.SENT: Chip("sent", Tone.SENT),
+    Verdict.NOT_SENT: Chip("not sent", Tone.REFUSED),
+    Verdict.UNKNOWN: Chip("unknown", Tone.UNKNOWN),
+}
+_RECEIPTS: Final = {
+    "Message Delivered": Chip("delivered", Tone.SENT),
+    "Message Opened": Chip("opened", Tone.SENT),
+    "Message Clicked": Chip("clicked", Tone.SENT),
+    "Message Replied": Chip("replied", Tone.SENT),
+    "Message Bounced": Chip("bounced", Tone.UNKNOWN),
+    "Message Complained": Chip("reported as spam", Tone.UNKNOWN),
+}
+_STATES: Final = {"granted": Chip("granted", Tone.SENT), "withdrawn": Chip("withdrawn", Tone.REFUSED)}
+_NOT_STARTED: Final = {
+    "cooldown": "wrote to the customer too recently",
+    "superseded": "something later had already settled it",
+    "too_old": "the event was too old when it arrived",
+    "holdout": "held out by lot",
+}
+_CHANGES: Final = {
+    "rule_muted": "no more {rule}",
+    "rule_unmuted": "{rule} again",
+    "paused": "pause until {until}",
+    "resumed": "the pause is over",
+    "stopped": "no marketing at all",
+}
+# The gates worth a word when all is well: what they saw is what people ask about.
+_TELLING: Final = ("consent", "budget", "quiet_hours")
+
+
+def entry(row: HistoryRow, moments: Moments) -> Entry:
+    """The row as a part of the timeline."""
+    return _BY_KIND.get(row.kind, _other)(row, moments)
+
+
+def _happened(row: HistoryRow, moments: Moments) -> Entry:
+    return _entry(
+        row,
+        title=_text(row, "name"),
+        about=_text(row, "about"),
+        ref=f"event {_text(row, 'id')}",
+        facts=(*_facts(row.data.get("properties") or {}), Fact("source", _text(row, "source"))),
+    )
+
+
+def _decided(row: HistoryRow, moments: Moments) -> Entry:
+    data, why = row.data, why_not(row.data, moments)
+    gates = gates_of(data, moments)
+    return _entry(
+        row,
+        title=_text(row, "channel"),
+        about=_text(row, "reason"),
+        ref=f"message {_text(row, 'message_id')}",
+        chip=_VERDICTS[Verdict(data["verdict"])],
+        sentences=(why,) if why else _why_sent(data, gates),
+        gates=gates,
+        facts=_facts({key: data.get(key) for key in _SHOWN_OF_A_DECISION}),
+        fix=mend(row.customer, data),
+    )
+
+
+_SHOWN_OF_A_DECISION: Final = (
+    "subject",
+    "purpose",
+    "template",
+    "variant",
+    "content_version",
+    "rule_version",
+    "provider",
+    "provider_id",
+    "detail",
+    "scope",
+    "facts",
+    "message_id",
+    "run_id",
+)
+
+
+def _why_sent(data: Mapping[str, Any], gates: tuple[Gate, ...]) -> tuple[str, ...]:
+    words = [gate.sentence for name in _TELLING for gate in gates if gate.name == name]
+    if version := data.get("content_version"):
+        words.append(f"template {str(version)[:4]}")
+    if provider := data.get("provider"):
+        words.append(f"{provider} accepted")
+    return tuple(words)
+
+
+def _asked(row: HistoryRow, moments: Moments) -> Entry:
+    return _entry(row, title=_text(row, "channel"), chip=Chip("asked"), sentences=("no decision yet",))
+
+
+def _confirmed(row: HistoryRow, moments: Moments) -> Entry:
+    return _entry(row, title=row.rule, chip=Chip("confirmed"), sentences=("the hold opened; the run still wants it",))
+
+
+def _started(row: HistoryRow, moments: Moments) -> Entry:
+    waiting = _text(row, "waiting")
+    return _entry(
+        row, title=f"{row.rule} v{_text(row, 'version')}", chip=Chip("started"), sentences=(waiting,) if waiting else ()
+    )
+
+
+def _ceased(row: HistoryRow, moments: Moments) -> Entry:
+    tone = Tone.UNKNOWN if row.kind == "parked" else Tone.NEUTRAL
+    return _entry(row, title=row.rule, chip=Chip(row.kind, tone), sentences=(_text(row, "why"),))
+
+
+def _not_started(row: HistoryRow, moments: Moments) -> Entry:
+    why = _text(row, "why")
+    return _entry(row, title=row.rule, chip=Chip("not started"), about=why, sentences=(_NOT_STARTED.get(why, why),))
+
+
+def _note(row: HistoryRow, moments: Moments) -> Entry:
+    return _entry(row, title=row.rule, chip=Chip("note"), sentences=(_text(row, "text"),))
+
+
+def _receipt(row: HistoryRow, moments: Moments) -> Entry:
+    words = ("fetched by a machine: it counts for nothing",) if row.data.get("prefetched") else ()
+    name = _text(row, "name")
+    return _entry(
+        row,
+        title="Message",
+        chip=_RECEIPTS.get(name, Chip(name)),
+        about=_text(row, "channel"),
+        ref=f"message {_text(row, 'message_id')}",
+        sentences=words,
+        facts=_facts({key: row.data.get(key) for key in ("url", "text", "detail", "hard")}),
+    )
+
+
+def _consent(row: HistoryRow, moments: Moments) -> Entry:
+    state = _text(row, "state")
+    parts = [f"entry #{_text(row, 'entry')}"] + [
+        f"{word} {said}" for word, key in (("wording", "wording"), ("via", "via")) if (said := _text(row, key))
+    ]
+    return _entry(
+        row,
+        title="Consent",
+        about=f"{_text(row, 'purpose')}/{_text(row, 'channel') or 'every channel'}",
+        ref="  ".join(parts),
+        chip=_STATES.get(state, Chip(state)),
+        facts=_facts({key: row.data.get(key) for key in ("basis", "wording", "via", "proof")}),
+    )
+
+
+def _preferences(row: HistoryRow, moments: Moments) -> Entry:
+    until = row.data.get("until")
+    words = {"rule": _text(row, "rule"), "until": moments.full(until) if until else "?"}
+    change = _text(row, "change")
+    about = _CHANGES[change].format(**words) if change in _CHANGES else change
+    return _entry(row, title="Preferences", about=about)
+
+
+def _other(row: HistoryRow, moments: Moments) -> Entry:
+    return _entry(row, title=row.kind, facts=_facts(row.data))
+
+
+def _entry(row: HistoryRow, **fields: Any) -> Entry:
+    fields.setdefault("message_id", _text(row, "message_id"))
+    return Entry(kind=row.kind, at=row.at, rule=row.rule, run=row.run, **fields)
+
+
+def _facts(values: Mapping[str, Any]) -> tuple[Fact, ...]:
+    return tuple(Fact(name, _plain(value)) for name, value in values.items() if value not in (None, "", {}, []))
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _text(row: HistoryRow, key: str) -> str:
+    value = row.data.get(key)
+    return "" if value is None else str(value)
+
+
+_BY_KIND: Final[Mapping[str, Callable[[HistoryRow, Moments], Entry]]] = {
+    "event": _happened,
+    "started": _started,
+    "asked": _asked,
+    "decided": _decided,
+    "confirmed": _confirmed,
+    "withdrawn": _ceased,
+    "ended": _ceased,
+    "parked": _ceased,
+    "receipt": _receipt,
+    "consent": _consent,
+    "not_started": _not_started,
+    "note": _note,
+    "preferences": _preferences,
+}

@@ -1,0 +1,87 @@
+"""One customer's story: what happened, what was decided and why, what comes next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from tactful.decisions import Reason
+from tactful_console.entries import Chip, Entry, Fact, Tone, Upcoming
+from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
+from tactful_console.moments import Moments
+from tactful_console.telling import entry
+from tactful_console.wording import reason_sentence
+
+
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """`entries` oldest first, `upcoming` soonest first; instants in ms. `zone` is the one in which it is told."""
+
+    customer: str
+    zone: str
+    zone_from: str  # profile | shop
+    entries: tuple[Entry, ...]
+    upcoming: tuple[Upcoming, ...]
+    consents: tuple[Consent, ...]
+
+    def decision(self, message_id: str) -> Entry | None:
+        """The final word on one message, if it has been spoken."""
+        return next((e for e in self.entries if e.kind == "decided" and e.message_id == message_id), None)
+
+
+def timeline(inputs: TimelineInputs, shop_zone: str) -> Timeline:
+    """The whole story in the customer's own time, or the shop's if theirs is not known."""
+    moments = Moments.of(inputs.zone, shop_zone)
+    return Timeline(
+        customer=inputs.customer,
+        zone=moments.zone,
+        zone_from="profile" if moments.zone == inputs.zone else "shop",
+        entries=_entries(inputs, moments),
+        upcoming=_upcoming(inputs.pending, inputs.held, moments),
+        consents=tuple(sorted(inputs.consents, key=lambda c: (c.purpose, c.channel))),
+    )
+
+
+def _entries(inputs: TimelineInputs, moments: Moments) -> tuple[Entry, ...]:
+    rows = sorted(inputs.rows, key=lambda row: (row.at, row.offset, row.index))
+    settled = {_message(row) for row in rows if row.kind == "decided"} | {held.message_id for held in inputs.held}
+    told = (entry(row, moments) for row in rows if not (row.kind == "asked" and _message(row) in settled))
+    return tuple(_with_journal(part, inputs.journals.get(part.run, ()), moments) for part in told)
+
+
+def _message(row: HistoryRow) -> Any:
+    return row.data.get("message_id")
+
+
+def _with_journal(part: Entry, journal: Sequence[JournalEntry], moments: Moments) -> Entry:
+    """A live run shows what it remembers where it started."""
+    if part.kind != "started" or not journal:
+        return part
+    lines = tuple(
+        Fact(f"{number}. {line.shape}", f"{moments.short(line.at)}  {msgspec.json.encode(line.value).decode()}")
+        for number, line in enumerate(journal, start=1)
+    )
+    return msgspec.structs.replace(part, facts=part.facts + lines)
+
+
+def _upcoming(pending: Iterable[Pending], held: Iterable[Held], moments: Moments) -> tuple[Upcoming, ...]:
+    timers = [
+        Upcoming(at=wait.at, rule=wait.rule, run=wait.run, text=wait.text or wait.what, chip=Chip("waiting"))
+        for wait in pending
+    ]
+    kept = [_kept(hold, moments) for hold in held]
+    never = max((part.at for part in (*timers, *kept) if part.at is not None), default=0) + 1
+    return tuple(sorted((*timers, *kept), key=lambda part: (part.at if part.at is not None else never, part.rule)))
+
+
+def _kept(hold: Held, moments: Moments) -> Upcoming:
+    facts = {"until": hold.until, "channel": hold.channel, "rule": hold.rule, **hold.facts}
+    why = reason_sentence(Reason(hold.reason), facts, moments)
+    return Upcoming(
+        at=hold.until,
+        rule=hold.rule,
+        message_id=hold.message_id,
+        text=f"{hold.channel}: {why}",
+        chip=Chip("held", Tone.HELD),
+    )

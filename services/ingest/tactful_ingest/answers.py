@@ -40,6 +40,11 @@ def refused(refusal: Refusal, jitter: Callable[[], float]) -> Response:
     return answer(body, refusal.status, {"Retry-After": retry_after(jitter)} if refusal.later else None)
 
 
+def unknown_path() -> Response:
+    """404 with a hint."""
+    return answer({"code": "not_found", "message": "no such path; events go to /v1/track, /v1/batch or /events"}, 404)
+
+
 def retry_after(jitter: Callable[[], float]) -> str:
     """20 to 60 seconds, spread out: the header is what keeps some clients from dropping their events at once."""
     return str(20 + int(41 * jitter()))

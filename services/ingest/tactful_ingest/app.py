@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
-from tactful_ingest.answers import answer
+from tactful_ingest.answers import answer, unknown_path
 from tactful_ingest.door import Door
 from tactful_ingest.entrance import Entrance
 from tactful_ingest.events_api import events_routes
@@ -31,9 +31,6 @@ def routes(door: Door) -> list[BaseRoute]:
 
 
 async def _no_such_path(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 404
-    if status == 405:
+    if isinstance(error, HTTPException) and error.status_code == 405:
         return answer({"code": "method_not_allowed", "message": f"{request.method} means nothing here"}, 405)
-    return answer(
-        {"code": "not_found", "message": "no such path; events go to /v1/track, /v1/batch or /events"}, status
-    )
+    return unknown_path()

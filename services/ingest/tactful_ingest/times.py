@@ -21,6 +21,8 @@ _NUMBER_END: Final = 1e15
 
 def instant(value: object) -> int | None:
     """ISO 8601 with any offset (none: UTC), or seconds or ms since 1970 as number or text; None if it is no time."""
+    if value is None:
+        return None
     if isinstance(value, str):
         return _from_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _NUMBER_END:

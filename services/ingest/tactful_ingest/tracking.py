@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Final
 
 from fastapi import Request, Response
 from starlette.routing import Route
 
-from tactful_ingest.answers import answer, preflight
+from tactful_ingest.answers import answer, preflight, unknown_path
 from tactful_ingest.client_settings import rudder_source, segment_settings
 from tactful_ingest.entrance import Entrance, Handle, accepted, scope_refusal
 from tactful_ingest.envelope import CALLS, SHORT, batch_head, read_call, single_key
 from tactful_ingest.intake import take_in
 from tactful_ingest.overload import Ticket
 
-_BATCHES: Final = ("/v1/batch", "/v1/import", "/v1/b", "/beacon/v1/batch", "/api/s/batch", "/api/s/s2s/batch")
-
 
 def tracking_routes(entrance: Entrance) -> Iterator[Route]:
-    """Every path with and without a slash at its end: a redirect would lose the body at some clients."""
-    for call in CALLS:
-        for path in (f"/v1/{call}", f"/api/s/{call}", f"/api/s/s2s/{call}"):
-            yield from both(path, partial(_single, entrance, call))
-    for letter, call in SHORT.items():
-        yield from both(f"/v1/{letter}", partial(_single, entrance, call))
-    for path in _BATCHES:
-        yield from both(path, partial(_batch, entrance))
-    yield from both("/v1/m", partial(_metrics, entrance))
+    """Few routes and a table of names: the router tries one route after another, and single posts feel each try."""
+    batch: Handle = partial(_batch, entrance)
+    long: dict[str, Handle] = {call: partial(_single, entrance, call) for call in CALLS}
+    short = {letter: long[call] for letter, call in SHORT.items()}
+    metrics: Handle = partial(_metrics, entrance)
+    jitsu = long | {"batch": batch}
+    yield from both("/v1/{name}", _named(jitsu | short | {"import": batch, "b": batch, "m": metrics}))
+    yield from both("/api/s/{name}", _named(jitsu))
+    yield from both("/api/s/s2s/{name}", _named(jitsu))
+    yield from both("/beacon/v1/batch", batch)
     yield from both("/v1/projects/{write_key}/settings", segment_settings, "GET")
     yield from both("/sourceConfig", rudder_source, "GET")
 
 
 def both(path: str, handle: Handle, method: str = "POST") -> Iterator[Route]:
-    """A path and the same with a slash, open to preflights."""
+    """A path, and the same with a slash at its end (a redirect would lose the body at some clients), for preflights too."""
 
     async def endpoint(request: Request) -> Response:
         return preflight(request) if request.method == "OPTIONS" else await handle(request)
 
     for spelling in (path, path + "/"):
         yield Route(spelling, endpoint, methods=[method, "OPTIONS"])
+
+
+def _named(handles: Mapping[str, Handle]) -> Handle:
+    async def handle(request: Request) -> Response:
+        found = handles.get(request.path_params["name"])
+        return unknown_path() if found is None else await found(request)
+
+    return handle
 
 
 async def _single(entrance: Entrance, call: str, request: Request) -> Response:

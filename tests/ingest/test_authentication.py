@@ -1,0 +1,77 @@
+"""The key, in its four places and in their order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from doorstep import BROWSER, SERVER, Doorstep, basic
+
+CALL: dict[str, Any] = {"userId": "u1", "event": "Product Viewed"}
+
+
+async def post(
+    door: Doorstep, path: str = "/v1/track", headers: dict[str, str] | None = None, **fields: Any
+) -> httpx.Response:
+    return await door.client.post(path, json=CALL | fields, headers=headers)
+
+
+async def source_of(headers: dict[str, str] | None = None, query: str = "", **fields: Any) -> str:
+    door = Doorstep()
+    answered = await post(door, "/v1/track" + query, headers, **fields)
+    assert answered.status_code == 200, answered.text
+    return door.event.body.source
+
+
+async def test_the_key_may_be_the_basic_user_name() -> None:
+    assert await source_of({"authorization": basic(SERVER)}) == "shop"
+    assert await source_of({"authorization": "BASIC " + basic(SERVER).split()[1]}) == "shop"
+
+
+async def test_the_key_may_stand_in_a_header_where_jitsu_appends_a_secret() -> None:
+    assert await source_of({"x-write-key": SERVER}) == "shop"
+    assert await source_of({"x-write-key": f"{SERVER}:secret"}, writeKey="tk_live:***") == "shop"
+
+
+async def test_the_key_may_stand_in_the_body_alone() -> None:
+    assert await source_of(writeKey=SERVER) == "shop"
+
+
+async def test_the_key_may_stand_in_the_query_alone() -> None:
+    assert await source_of(query=f"?writeKey={SERVER}") == "shop"
+
+
+async def test_the_key_of_a_batch_may_stand_in_its_body() -> None:
+    door = Doorstep()
+    answered = await door.client.post("/v1/batch", json={"writeKey": SERVER, "batch": [CALL]})
+    assert answered.status_code == 200
+    assert door.event.body.source == "shop"
+
+
+async def test_basic_comes_before_the_header_the_header_before_the_body_the_body_before_the_query() -> None:
+    query = f"?writeKey={SERVER}"
+    assert await source_of({"authorization": basic(BROWSER), "x-write-key": SERVER}, query, writeKey=SERVER) == "web"
+    assert await source_of({"x-write-key": BROWSER}, query, writeKey=SERVER) == "web"
+    assert await source_of(None, query, writeKey=BROWSER) == "web"
+
+
+async def test_a_basic_user_name_that_is_empty_or_not_base64_does_not_hide_the_key_behind_it() -> None:
+    for authorization in (basic(""), "Basic ***", "Basic /w==", "Basic", "Bearer abc"):
+        assert await source_of({"authorization": authorization}, writeKey=SERVER) == "shop"
+
+
+@pytest.mark.parametrize(
+    "key", ["", "tk_live_other", SERVER + "x", SERVER[:-1], "\u20ac", 5, None, ["x"], "x" * 100_000]
+)
+async def test_an_unknown_key_gets_401_and_nothing_is_stored(key: Any) -> None:
+    door = Doorstep()
+    answered = await post(door, writeKey=key)
+    assert (answered.status_code, answered.json()["code"]) == (401, "invalid_key")
+    assert door.diary.appends == []
+
+
+async def test_the_body_is_read_before_the_key_is_judged() -> None:
+    """Otherwise a client whose key stands in the body could never be told what is wrong with it."""
+    answered = await Doorstep().post("/v1/track", b'{"userId":', key="wrong")
+    assert (answered.status_code, answered.json()["code"]) == (400, "invalid_json")

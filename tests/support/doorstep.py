@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
 import msgspec
 
 from tactful.clock import ManualClock
+from tactful.errors import LogUnavailable
 from tactful.keys import FixedKeys, Key
-from tactful.log import Log, Position
+from tactful.log import Position, Stored
 from tactful.log.memory import MemoryLog
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, ConsentRecord, EventRecord, LinkRecord, QuarantineRecord
 from tactful.records import decode_any as decode
@@ -40,21 +41,35 @@ class Diary:
     async def end(self, topic: str, partition: int) -> int:
         return await self._log.end(topic, partition)
 
-    async def read(self, topic: str, partition: int, offset: int, limit: int) -> Any:
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
         return await self._log.read(topic, partition, offset, limit)
 
     async def wait(self, topic: str, positions: Mapping[int, int], seconds: float) -> None:
         await self._log.wait(topic, positions, seconds)
 
 
+class Fragile(Diary):
+    """A diary that fails as often as told, from the n-th append on, and then works again."""
+
+    def __init__(self, log: MemoryLog, after: int = 0, times: int = 1) -> None:
+        super().__init__(log)
+        self._after, self._times = after, times
+
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        if len(self.appends) >= self._after and self._times:
+            self._times -= 1
+            raise LogUnavailable("the log is away")
+        return await super().append(topic, entries)
+
+
 class Doorstep:
     """Posts, and looks at what came to lie in the log."""
 
-    def __init__(self, log: Log | None = None, **door: Any) -> None:
+    def __init__(self, diary: Callable[[MemoryLog], Diary] = Diary, **door: Any) -> None:
         self.clock = ManualClock(MONDAY)
-        self.diary = Diary(MemoryLog(4, self.clock))
+        self.diary = diary(MemoryLog(4, self.clock))
         ports: dict[str, Any] = {"keys": KEYS, "currency": "EUR", "jitter": lambda: 0.5} | door
-        self.door = Door(log=self.diary if log is None else log, clock=self.clock, **ports)
+        self.door = Door(log=self.diary, clock=self.clock, **ports)
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(create_app(self.door)), base_url="http://door.example"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -78,8 +77,10 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
         properties=msgspec.Raw(properties),
         context=_context(posting, told),
     )
-    said = (name, user, anonymous, posting.told, body.properties, body.context)
-    return EventRecord(id=_id(posting, said, visit), key=key, at=visit.received, body=body)
+    id = _given_id(posting, visit) or _said_id(
+        posting, name, user, anonymous, msgspec.json.decode(properties), posting.context
+    )
+    return EventRecord(id=id, key=key, at=visit.received, body=body)
 
 
 def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
@@ -90,8 +91,8 @@ def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
     properties = _object(posting)
     at = occurred_at(instant(posting.told), instant(posting.sent), visit.received, visit.door.client_time)
     body = consent.consent_body(properties, posting.source, at)
-    said = [posting.told, body.purpose, body.channel, body.state, body.wording, body.via, body.proof]
-    return ConsentRecord(id=_id(posting, [user, *said], visit), key=user, at=visit.received, body=body)
+    id = _given_id(posting, visit) or _said_id(posting, consent.NAME, user, properties)
+    return ConsentRecord(id=id, key=user, at=visit.received, body=body)
 
 
 def _name(posting: Posting, scope: str) -> str:
@@ -148,7 +149,11 @@ def _context(posting: Posting, told: int | None) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(context)) if context else _NOTHING
 
 
-def _id(posting: Posting, said: Sequence[Any], visit: Visit) -> str:
-    """The sender's id, or a hash of what was said: `sent` is left out because a second attempt changes it."""
-    given = message_id(posting.message_id, posting.id_field, visit.door.limits.id_length)
-    return given or content_id(posting.source, msgspec.json.encode(said, order="deterministic").decode())
+def _given_id(posting: Posting, visit: Visit) -> str | None:
+    return message_id(posting.message_id, posting.id_field, visit.door.limits.id_length)
+
+
+def _said_id(posting: Posting, *said: Any) -> str:
+    """A hash of what was said, whatever the order of its fields. `sent` is no part: a second attempt changes it."""
+    text = msgspec.json.encode([posting.told, *said], order="deterministic").decode()
+    return content_id(posting.source, text)

@@ -1,0 +1,167 @@
+"""When there is no room, no log, or no patience: the client is told to come back, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from doorstep import BROWSER, MONDAY, SERVER, Diary, Doorstep, Fragile
+
+from tactful import crashpoints
+from tactful.clock import SECOND
+from tactful.errors import LogUnavailable
+from tactful.log import Position
+from tactful_ingest.limits import Limits
+
+CALL: dict[str, Any] = {"userId": "u1", "event": "Product Viewed", "messageId": "m1"}
+
+
+class Stuck(Diary):
+    """A log that answers nothing until it is let go."""
+
+    let_go: asyncio.Event
+    asked: asyncio.Event
+
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        self.asked.set()
+        await self.let_go.wait()
+        return await super().append(topic, entries)
+
+    async def end(self, topic: str, partition: int) -> int:
+        await self.let_go.wait()
+        return await super().end(topic, partition)
+
+
+class Away(Diary):
+    """A log that cannot be reached."""
+
+    async def end(self, topic: str, partition: int) -> int:
+        raise LogUnavailable("the log is away")
+
+
+def stuck(**limits: Any) -> tuple[Doorstep, Stuck]:
+    door = Doorstep(Stuck, limits=Limits(**limits))
+    diary = door.diary
+    assert isinstance(diary, Stuck)
+    diary.let_go, diary.asked = asyncio.Event(), asyncio.Event()
+    return door, diary
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/events"])
+async def test_a_log_that_is_away_gets_503_with_retry_after_and_the_resend_is_stored(path: str) -> None:
+    door = Doorstep(Fragile)
+    answered = await door.post(path, CALL)
+    assert (answered.status_code, answered.json()["code"]) == (503, "log_unavailable")
+    assert 20 <= int(answered.headers["retry-after"]) <= 60
+    assert (await door.post(path, CALL)).status_code == 200
+    assert door.event.id == "m1"
+
+
+async def test_success_is_never_said_when_any_part_of_a_request_was_not_stored() -> None:
+    batch = [
+        CALL | {"anonymousId": "a1"},
+        CALL | {"event": "Consent Changed", "properties": {"purpose": "marketing", "state": "granted"}},
+        CALL | {"userId": "null"},
+    ]
+    whole = Doorstep()
+    await whole.post("/v1/batch", {"batch": batch})
+    steps = len(whole.diary.appends)
+    assert steps == 4  # consent, link, event, quarantine
+    for step in range(steps):
+        door = Doorstep(partial(Fragile, after=step))
+        assert (await door.post("/v1/batch", {"batch": batch})).status_code == 503
+        assert (await door.post("/v1/batch", {"batch": batch})).json() == {"success": True, "rejected": 1}
+
+
+@pytest.mark.parametrize(("drawn", "seconds"), [(0.0, "20"), (0.5, "40"), (0.999, "60")])
+async def test_retry_after_spreads_clients_over_20_to_60_seconds(drawn: float, seconds: str) -> None:
+    door = Doorstep(Fragile, jitter=lambda: drawn)
+    assert (await door.post("/v1/track", CALL)).headers["retry-after"] == seconds
+
+
+async def test_a_log_that_does_not_answer_in_time_gets_503() -> None:
+    door, _ = stuck(append_seconds=0.01)
+    answered = await door.post("/v1/track", CALL)
+    assert (answered.status_code, answered.json()["code"]) == (503, "log_unavailable")
+    assert "retry-after" in answered.headers
+
+
+async def test_the_answer_waits_for_the_logs_word() -> None:
+    door, diary = stuck()
+    posting = asyncio.create_task(door.post("/v1/track", CALL))
+    await diary.asked.wait()
+    assert not posting.done()
+    diary.let_go.set()
+    assert (await posting).status_code == 200
+
+
+async def test_more_requests_than_there_is_room_for_get_503_until_one_leaves() -> None:
+    door, diary = stuck(requests_in_flight=1)
+    first = asyncio.create_task(door.post("/v1/track", CALL))
+    await diary.asked.wait()
+    refused = await door.post("/v1/track", CALL)
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    assert "retry-after" in refused.headers
+    diary.let_go.set()
+    assert (await first).status_code == 200
+    assert (await door.post("/v1/track", CALL)).status_code == 200
+
+
+async def test_more_bytes_than_there_is_room_for_get_503_until_they_leave() -> None:
+    door, diary = stuck(bytes_in_flight=150)
+    first = asyncio.create_task(door.post("/v1/track", CALL | {"properties": {"x": "y" * 40}}))
+    await diary.asked.wait()
+    assert (await door.post("/v1/track", CALL)).status_code == 503
+    diary.let_go.set()
+    assert (await first).status_code == 200
+    assert (await door.post("/v1/track", CALL)).status_code == 200
+
+
+async def test_requests_that_end_badly_leave_their_room_too() -> None:
+    door = Doorstep(limits=Limits(requests_in_flight=1, bytes_in_flight=200))
+    for body in (b"{", b"x" * 150, b"{}"):
+        await door.post("/v1/batch", body)
+    assert (await door.post("/v1/track", CALL)).status_code == 200
+
+
+async def test_a_key_that_posts_too_often_gets_429_and_is_welcome_again_later() -> None:
+    door = Doorstep(limits=Limits(requests_per_second=2))
+    answers = [await door.post("/v1/track", CALL) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].json()["code"] == "rate_limited"
+    assert 20 <= int(answers[-1].headers["retry-after"]) <= 60
+    assert (await door.post("/v1/track", CALL, BROWSER)).status_code == 200
+    door.clock.forward_to(MONDAY + SECOND // 2)
+    assert [(await door.post("/v1/track", CALL, SERVER)).status_code for _ in range(2)] == [200, 429]
+
+
+async def test_a_rate_below_one_a_second_lets_the_first_request_in() -> None:
+    door = Doorstep(limits=Limits(requests_per_second=0.1))
+    assert [(await door.post("/v1/track", CALL)).status_code for _ in range(2)] == [200, 429]
+
+
+async def test_settings_answers_and_livez_need_no_log_and_readyz_does() -> None:
+    door = Doorstep(Away)
+    for path in ("/v1/projects/k/settings", "/sourceConfig/?writeKey=k", "/livez"):
+        assert (await door.client.get(path)).status_code == 200
+    answered = await door.client.get("/readyz")
+    assert (answered.status_code, answered.json()["code"]) == (503, "log_unavailable")
+
+
+async def test_readyz_does_not_wait_for_ever() -> None:
+    door, _ = stuck(append_seconds=0.01)
+    assert (await door.client.get("/readyz")).status_code == 503
+
+
+async def test_the_crash_point_stands_between_the_logs_word_and_the_answer() -> None:
+    door = Doorstep()
+    seen: list[int] = []
+    crashpoints.arm("ingest: appended", strike=lambda: seen.append(len(door.events)))
+    try:
+        assert (await door.post("/v1/track", CALL)).status_code == 200
+    finally:
+        crashpoints.disarm()
+    assert seen == [1]

@@ -7,12 +7,11 @@ the tick stands before it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Final
 
 from tactful.clock import Clock
-from tactful.errors import StreamStopped, Transient
+from tactful.errors import StreamStopped
 from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import EVENTS, TickBody, TickRecord, encode
@@ -21,34 +20,22 @@ from tactful_trigger.store import TriggerStore
 from tactful_trigger.worker import TriggerWorker
 
 TICK_APART: Final = 100  # ms between two ticks of one partition
-RETRY: Final = 1.0  # seconds after infrastructure trouble
 IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
 
 _logger = logging.getLogger(__name__)
 
 
 class LiveTrigger:
-    """Drives a TriggerWorker by the clock until told to stop."""
+    """Drives a TriggerWorker by the clock: `round` and `pause` in turn, by whoever puts the services together."""
 
     def __init__(self, worker: TriggerWorker, log: Log, store: TriggerStore, clock: Clock) -> None:
         self._worker, self._log, self._store, self._clock = worker, log, store, clock
         self._ticked: dict[int, int] = {}
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Until `stopping` is set; then the current slice is finished and the partitions are released."""
-        while not stopping.is_set():
-            try:
-                await self._worker.claim()
-                if not await self.round():
-                    await self._pause()
-            except Transient as error:
-                _logger.warning("trigger waits for its infrastructure: %s", error)
-                await asyncio.sleep(RETRY)
-        await self._worker.release()
-
     async def round(self) -> bool:
         """Everything that can be done now, once; whether anything moved."""
         moved = False
+        await self._worker.claim()
         for partition in sorted(self._worker.owned.keys() - self._worker.stopped.keys()):
             try:
                 moved |= await self._worker.run_once(partition)
@@ -73,7 +60,8 @@ class LiveTrigger:
         await self._log.append(EVENTS, [(partition, encode(record))])
         return True
 
-    async def _pause(self) -> None:
+    async def pause(self) -> None:
+        """Sleep until something arrives or falls due."""
         positions = {number: held.cursor.offset for number, held in self._worker.owned.items()}
         dues = [due for number in positions if (due := await self._worker.earliest_due(number)) is not None]
         until_due = (min(dues) + 1 - self._clock.now()) / 1000 if dues else IDLE

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from tactful.events.own import FeedComplete
 
 from tactful.errors import InvalidInput
 from tactful.events.model import Meta
 from tactful.events.model import decode as decode_event
+from tactful.events.own import FeedComplete
 from tactful.identity import digest
 from tactful.log import Stored
 from tactful.outbox import Outbox, Taken

@@ -1,0 +1,24 @@
+"""Putting tracked links into a rendered message. A template's marked links are rendered as numbered placeholders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html import escape
+from typing import Final
+
+from tactful_dispatch.content import Rendered
+
+PLACEHOLDER: Final = "https://click.invalid/"
+_MARK: Final = re.compile(re.escape(PLACEHOLDER) + r"(\d+)")
+
+
+def track(rendered: Rendered, url_for: Callable[[int], str], pixel: str | None) -> Rendered:
+    """The message with `url_for(n)` in place of the n-th marked link, and an open pixel at the end of its HTML."""
+    html = _MARK.sub(lambda mark: escape(url_for(int(mark[1]))), rendered.html)
+    if pixel and html:
+        image = f'<img src="{escape(pixel)}" width="1" height="1" alt="" style="display:none">'
+        head, body, tail = html.rpartition("</body>")
+        html = f"{head}{image}{body}{tail}" if body else html + image
+    return replace(rendered, html=html, text=_MARK.sub(lambda mark: url_for(int(mark[1])), rendered.text))

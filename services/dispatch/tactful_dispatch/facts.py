@@ -1,0 +1,69 @@
+"""What the gates may look at: one frozen value, gathered in the transaction that moves a message on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from tactful.records import RecipientBody
+from tactful.settings import Settings
+
+
+class Contacted(msgspec.Struct, frozen=True, array_like=True):
+    """One attempt to write to somebody. Caps and gaps count from it."""
+
+    at: int
+    channel: str
+    contact: str  # messages of one ladder share it
+    rule: str
+    priority: int
+    message_id: str
+    engaged: bool = False
+
+
+class Word(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of the consent ledger, as far as it decides. Channel "" is every channel."""
+
+    purpose: str
+    channel: str
+    state: str  # granted | withdrawn
+    at: int
+    entry: int
+    basis: str = "consent"
+    wording: str = ""
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything a gate may see. None or False where a fact could not be read: the gate that needs it closes."""
+
+    now: int
+    read_through: int  # the latest append time read from the partition
+    settings: Settings
+    zones: Sequence[ZoneInfo]
+    zone_from: str  # profile | country
+    sending_stopped: str = ""  # who stopped it, or ""
+    recipient: RecipientBody | None = None
+    address: str | None = None
+    has_adapter: bool = True
+    erased: bool = False
+    suppressed: str = ""  # why the address must not be used
+    words: Sequence[Word] = ()
+    address_withdrawn_at: int = 0  # an opt-out by anybody who shares the address
+    muted_rules: Sequence[str] = ()
+    muted_purposes: Sequence[str] = ()
+    paused_until: int = 0
+    stopped_all: bool = False
+    personalisation: str = "full"  # full | none
+    contacts: Sequence[Contacted] = ()  # of the customer
+    address_contacts: Sequence[Contacted] = ()  # of everybody who shares the address
+    cancelled: str = ""  # the reason that the run gave
+    duplicate: bool = False
+    held_for: str = ""  # the reason of the hold that lasted until now
+    content_error: str | None = None
+    provider_until: int = 0  # the provider asked to wait
+    provider_detail: str = ""

@@ -1,0 +1,51 @@
+"""The gates in the order in which they are asked. The first that is not open decides.
+
+Holds stand before whatever depends on the moment of sending; what is only withheld stands last.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tactful.decisions import GateRecord, GateVerdict
+from tactful.records import MessageBody
+from tactful_dispatch.facts import Facts
+from tactful_dispatch.gates import person, release, standing, tact
+from tactful_dispatch.gates.verdicts import Gate
+
+ORDER: Final[tuple[Gate, ...]] = (
+    standing.cancelled,
+    standing.expired,
+    standing.duplicate,
+    standing.log_not_read,
+    standing.stopped,
+    person.erased,
+    person.do_not_contact,
+    person.no_address,
+    person.suppressed_address,
+    person.consent,
+    person.own_settings,
+    person.complaint_open,
+    person.resting,
+    tact.in_touch,
+    standing.not_yet,
+    tact.quiet_hours,
+    tact.budget,
+    tact.gap,
+    standing.content,
+    release.holdout,
+    release.shadow,
+    release.not_allowed,
+    standing.provider,
+)
+
+
+def judge(message: MessageBody, facts: Facts) -> list[GateRecord]:
+    """The verdicts up to the first gate that is not open; all open means that the message may leave."""
+    records = []
+    for gate in ORDER:
+        record = gate(message, facts)
+        records.append(record)
+        if record.verdict is not GateVerdict.OPEN:
+            break
+    return records

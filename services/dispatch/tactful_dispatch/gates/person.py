@@ -1,0 +1,123 @@
+"""Gates about who the recipient is and what they allow."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tactful.clock import DAY
+from tactful.decisions import GateRecord, Reason, Scope
+from tactful.purposes import covers, is_marketing
+from tactful.records import MessageBody
+from tactful_dispatch.facts import Facts, Word
+from tactful_dispatch.gates.verdicts import open_gate, refused
+
+SILENCE: Final = 30 * DAY  # after a withdrawal, on every channel
+_BROWSING: Final = frozenset({"cart", "session", "interests"})
+
+
+def erased(message: MessageBody, facts: Facts) -> GateRecord:
+    """An erased customer is nobody's customer."""
+    return refused("erased", Reason.ERASED) if facts.erased else open_gate("erased")
+
+
+def do_not_contact(message: MessageBody, facts: Facts) -> GateRecord:
+    """Flagged: not even service messages."""
+    flag = facts.recipient.do_not_contact if facts.recipient else ""
+    return refused("do not contact", Reason.DO_NOT_CONTACT, why=flag) if flag else open_gate("do not contact")
+
+
+def no_address(message: MessageBody, facts: Facts) -> GateRecord:
+    """Nothing to send to on this channel, or nobody who sends there."""
+    if not facts.address:
+        return refused("no address", Reason.NO_ADDRESS, Scope.CHANNEL, channel=message.channel)
+    if not facts.has_adapter:
+        return refused("no address", Reason.NO_ADDRESS, Scope.CHANNEL, channel=message.channel, adapter="none")
+    return open_gate("no address")
+
+
+def suppressed_address(message: MessageBody, facts: Facts) -> GateRecord:
+    """The address bounced or complained."""
+    if facts.suppressed:
+        return refused("suppressed address", Reason.SUPPRESSED_ADDRESS, Scope.CHANNEL, why=facts.suppressed)
+    return open_gate("suppressed address")
+
+
+def latest_word(words: tuple[Word, ...] | list[Word], purpose: str, channel: str | None) -> Word | None:
+    """The latest word on a purpose (or one that covers it), on one channel, or with None on any."""
+    said = (
+        word for word in words if covers(word.purpose, purpose) and (channel is None or word.channel in ("", channel))
+    )
+    return max(said, key=lambda word: (word.at, word.entry), default=None)
+
+
+def consent(message: MessageBody, facts: Facts) -> GateRecord:
+    """Marketing needs a grant on this channel, and no withdrawal on any within thirty days."""
+    if not is_marketing(message.purpose):
+        return _objection(message, facts)
+    words = tuple(facts.words)
+    anywhere, here = latest_word(words, message.purpose, None), latest_word(words, message.purpose, message.channel)
+    if anywhere is not None and anywhere.state == "withdrawn" and facts.now - anywhere.at < SILENCE:
+        return refused(
+            "consent", Reason.WITHDRAWN, Scope.CUSTOMER, **_told(message, anywhere), silent_until=anywhere.at + SILENCE
+        )
+    if here is None or here.state != "granted":
+        return refused("consent", Reason.NO_CONSENT, Scope.CHANNEL, **_told(message, here))
+    if facts.address_withdrawn_at > here.at:
+        said = {"purpose": message.purpose, "channel": message.channel, "withdrawn_at": facts.address_withdrawn_at}
+        return refused("consent", Reason.WITHDRAWN, Scope.CHANNEL, **said)
+    return open_gate("consent", **_told(message, here))
+
+
+def _objection(message: MessageBody, facts: Facts) -> GateRecord:
+    """Service messages rest on the contract; an objection is obeyed all the same."""
+    word = latest_word(tuple(facts.words), message.purpose, message.channel)
+    if word is not None and word.state == "withdrawn":
+        return refused("consent", Reason.WITHDRAWN, Scope.CUSTOMER, **_told(message, word))
+    return open_gate("consent", basis="contract")
+
+
+def _told(message: MessageBody, word: Word | None) -> dict[str, Any]:
+    said: dict[str, Any] = {"purpose": message.purpose, "channel": message.channel}
+    if word is None:
+        return said
+    return said | {
+        "entry": word.entry,
+        "state": word.state,
+        "at": word.at,
+        "basis": word.basis,
+        "wording": word.wording,
+        "via": word.via,
+    }
+
+
+def own_settings(message: MessageBody, facts: Facts) -> GateRecord:
+    """What the customer chose on the preference page."""
+    if not is_marketing(message.purpose):
+        return open_gate("own settings")
+    if facts.stopped_all:
+        return refused("own settings", Reason.WITHDRAWN, purpose=message.purpose, stopped_all=True)
+    if message.rule in facts.muted_rules:
+        return refused("own settings", Reason.MUTED_RULE, rule=message.rule)
+    if any(covers(muted, message.purpose) for muted in facts.muted_purposes):
+        return refused("own settings", Reason.MUTED_TOPIC, purpose=message.purpose)
+    if facts.now < facts.paused_until:
+        return refused("own settings", Reason.PAUSED, until=facts.paused_until)
+    if facts.personalisation == "none" and _BROWSING.intersection(message.uses):
+        return refused("own settings", Reason.PERSONALISATION, uses=", ".join(message.uses))
+    return open_gate("own settings")
+
+
+def complaint_open(message: MessageBody, facts: Facts) -> GateRecord:
+    """Nobody with an open complaint is advertised to. Not knowing the recipient is no permission."""
+    if is_marketing(message.purpose) and (facts.recipient is None or facts.recipient.complaint_open):
+        return refused("complaint open", Reason.COMPLAINT_OPEN)
+    return open_gate("complaint open")
+
+
+def resting(message: MessageBody, facts: Facts) -> GateRecord:
+    """An order, a late delivery, a complaint or a refund is too recent."""
+    rests = facts.recipient.rests if facts.recipient and is_marketing(message.purpose) else ()
+    latest = max((rest for rest in rests if rest.until > facts.now), key=lambda rest: rest.until, default=None)
+    if latest is not None:
+        return refused("resting", Reason.RESTING, until=latest.until, why=latest.why)
+    return open_gate("resting")

@@ -1,0 +1,32 @@
+"""Gates that only withhold: they stand last, so that it is known what would have been sent."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from tactful.decisions import GateRecord, Reason
+from tactful.purposes import is_marketing
+from tactful.records import MessageBody
+from tactful_dispatch.facts import Facts
+from tactful_dispatch.gates.verdicts import open_gate, refused
+
+
+def holdout(message: MessageBody, facts: Facts) -> GateRecord:
+    """Drawn at entry: this customer is only watched."""
+    if message.holdout and is_marketing(message.purpose):
+        return refused("holdout", Reason.HOLDOUT)
+    return open_gate("holdout")
+
+
+def shadow(message: MessageBody, facts: Facts) -> GateRecord:
+    """The rule runs, but nobody is written to."""
+    mode = facts.settings.rule(message.rule).mode
+    return open_gate("shadow", mode=mode) if mode == "live" else refused("shadow", Reason.SHADOW, mode=mode)
+
+
+def not_allowed(message: MessageBody, facts: Facts) -> GateRecord:
+    """As shipped, nobody outside the allow-list is written to."""
+    sending, address = facts.settings.sending, (facts.address or "").lower()
+    if sending.mode == "live" or any(fnmatchcase(address, pattern.lower()) for pattern in sending.allow):
+        return open_gate("not allowed", mode=sending.mode)
+    return refused("not allowed", Reason.NOT_ALLOWED, mode=sending.mode)

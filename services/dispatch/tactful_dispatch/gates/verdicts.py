@@ -1,0 +1,27 @@
+"""How a gate says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tactful.decisions import GateRecord, GateVerdict, Reason, Scope
+from tactful.records import MessageBody
+from tactful_dispatch.facts import Facts
+
+Gate = Callable[[MessageBody, Facts], GateRecord]
+
+
+def open_gate(gate: str, **facts: Any) -> GateRecord:
+    """Nothing here stands in the way."""
+    return GateRecord(gate, GateVerdict.OPEN, facts)
+
+
+def held(gate: str, reason: Reason, moment: int | None, /, **facts: Any) -> GateRecord:
+    """Not now; it is worth asking again at `moment`."""
+    return GateRecord(gate, GateVerdict.HELD, facts, reason, Scope.CUSTOMER, moment)
+
+
+def refused(gate: str, reason: Reason, scope: Scope = Scope.CUSTOMER, /, **facts: Any) -> GateRecord:
+    """Never."""
+    return GateRecord(gate, GateVerdict.REFUSED, facts, reason, scope)

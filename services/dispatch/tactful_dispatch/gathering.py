@@ -1,0 +1,61 @@
+"""Gathering what the gates look at, from the rows of one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+
+from tactful.purposes import covers
+from tactful.settings import Settings
+from tactful_dispatch.facts import Facts
+from tactful_dispatch.hours import recipient_zones
+from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
+
+
+@lru_cache(maxsize=8)
+def settings_of(text: str) -> Settings:
+    """The settings as they stand in the log; the defaults before the first broadcast."""
+    return Settings.model_validate_json(text) if text else Settings()
+
+
+def gather(
+    cursor: Cursor,
+    row: CustomerRow,
+    address: AddressRow | None,
+    delivery: Delivery,
+    now: int,
+    channels: Collection[str],
+    content_error: str | None,
+) -> Facts:
+    """The facts on one message as of `now`."""
+    settings, recipient, message = settings_of(cursor.settings), row.recipient, delivery.message
+    zone = recipient.zone if recipient else None
+    withdrawn = address.withdrawn if address else {}
+    return Facts(
+        now=now,
+        read_through=cursor.clock,
+        settings=settings,
+        zones=recipient_zones(
+            zone, recipient.country if recipient else None, settings.shop.zone, settings.shop.country
+        ),
+        zone_from="profile" if zone else "country",
+        sending_stopped=cursor.stopped,
+        recipient=recipient,
+        address=recipient.addresses.get(message.channel) if recipient else None,
+        has_adapter=message.channel in channels,
+        suppressed=address.suppressed if address else "",
+        words=row.words,
+        address_withdrawn_at=max((at for p, at in withdrawn.items() if covers(p, message.purpose)), default=0),
+        muted_rules=row.muted_rules,
+        muted_purposes=row.muted_purposes,
+        paused_until=row.paused_until,
+        stopped_all=row.stopped_all,
+        contacts=row.contacts,
+        address_contacts=address.contacts if address else (),
+        cancelled=delivery.cancelled,
+        duplicate=delivery.duplicate,
+        held_for=delivery.held_for,
+        content_error=content_error,
+        provider_until=delivery.provider_until,
+        provider_detail=delivery.provider_detail,
+    )

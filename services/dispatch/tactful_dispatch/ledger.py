@@ -1,0 +1,69 @@
+"""The consent ledger: append-only, numbered per partition, hash-chained over salted commitments.
+
+`hash = H(previous hash || H(salt || entry))` with SHA-256. Erasing an entry deletes it and its salt and leaves the
+commitment, so the chain still verifies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+BEGINNING: Final = b"\0" * 32
+
+
+class ConsentEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Who allowed or withdrew what, how and with which proof. Instants in ms."""
+
+    customer: str
+    purpose: str
+    channel: str
+    state: str
+    basis: str
+    wording: str
+    via: str
+    source: str
+    record_id: str
+    occurred_at: int
+    committed_at: int
+    proof: dict[str, Any]
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """One link of the chain. An erased entry has neither entry nor salt."""
+
+    number: int
+    commitment: bytes
+    hash: bytes
+    salt: bytes | None = None
+    entry: bytes | None = None  # JSON of a ConsentEntry
+
+
+def forge(previous: Link | None, entry: ConsentEntry, salt: bytes) -> Link:
+    """The link that follows. `salt` is 16 random bytes."""
+    value = msgspec.json.encode(entry)
+    commitment = sha256(salt + value).digest()
+    before = BEGINNING if previous is None else previous.hash
+    number = 1 if previous is None else previous.number + 1
+    return Link(number=number, commitment=commitment, hash=sha256(before + commitment).digest(), salt=salt, entry=value)
+
+
+def erase(link: Link) -> Link:
+    """The link without what it says."""
+    return Link(number=link.number, commitment=link.commitment, hash=link.hash)
+
+
+def broken_at(links: Iterable[Link]) -> int | None:
+    """The number of the first link that does not fit; None if the chain is whole."""
+    before = BEGINNING
+    for number, link in enumerate(links, start=1):
+        fits = link.number == number and link.hash == sha256(before + link.commitment).digest()
+        if link.entry is not None and link.salt is not None:
+            fits = fits and link.commitment == sha256(link.salt + link.entry).digest()
+        if not fits:
+            return number
+        before = link.hash
+    return None

@@ -1,0 +1,81 @@
+"""Dispatch while it runs: read, attempt, relay, and let time pass.
+
+It ticks its own topic when time moves something on and nothing arrives, and also while it has something to send and its
+clock is half a minute old: or the gate against unread logs would shut itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from tactful.clock import SECOND, Clock
+from tactful.errors import StreamStopped
+from tactful.identity import digest
+from tactful.log import Log
+from tactful.records import DISPATCH, TickBody, TickRecord, encode
+from tactful_dispatch.worker import DispatchWorker
+
+TICK_APART: Final = 100  # ms between two ticks of one partition
+STALE: Final = 30 * SECOND
+IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
+
+_logger = logging.getLogger(__name__)
+
+
+class LiveDispatch:
+    """Drives a DispatchWorker by the clock: `round` and `pause` in turn, by whoever puts the services together."""
+
+    def __init__(self, worker: DispatchWorker, log: Log, clock: Clock) -> None:
+        self._worker, self._log, self._clock = worker, log, clock
+        self._ticked: dict[int, int] = {}
+        self._changed = asyncio.Event()
+
+    def nudge(self) -> None:
+        """Something changed beside the log: a wish, a receipt."""
+        self._changed.set()
+
+    async def round(self) -> bool:
+        """Everything that can be done now, once; whether anything moved."""
+        moved = False
+        await self._worker.claim()
+        for partition in sorted(self._worker.owned.keys() - self._worker.stopped.keys()):
+            try:
+                moved |= await self._worker.run_once(partition)
+                if partition in self._worker.owned:
+                    moved |= await self._worker.attempt(partition)
+            except StreamStopped as stopped:
+                self._worker.stopped[partition] = stopped
+                _logger.error("partition %s of dispatch stops: %s", partition, stopped)
+                continue
+            moved |= bool(await self._worker.relay(partition))
+            moved |= await self._tick(partition)
+        return moved
+
+    async def pause(self) -> None:
+        """Sleep until something arrives, changes or falls due."""
+        self._changed.clear()
+        dues = [due for p in self._worker.owned if (due := await self._worker.earliest_due(p)) is not None]
+        until_due = (min(dues) + 1 - self._clock.now()) / 1000 if dues else IDLE
+        seconds = min(IDLE, max(until_due, TICK_APART / 1000))
+        news = asyncio.ensure_future(self._log.wait(DISPATCH, dict(self._worker.offsets), seconds))
+        change = asyncio.ensure_future(self._changed.wait())
+        await asyncio.wait((news, change), return_when=asyncio.FIRST_COMPLETED)
+        for task in (news, change):
+            task.cancel()
+        await asyncio.gather(news, change, return_exceptions=True)
+
+    async def _tick(self, partition: int) -> bool:
+        now = self._clock.now()
+        if partition not in self._worker.owned or now - self._ticked.get(partition, 0) < TICK_APART:
+            return False
+        due = await self._worker.earliest_due(partition)
+        if due is None or await self._log.end(DISPATCH, partition) > self._worker.offsets[partition]:
+            return False
+        if due >= now and now - await self._worker.clock_of(partition) < STALE:
+            return False
+        self._ticked[partition] = now
+        record = TickRecord(id=digest("tick", "dispatch", str(partition), str(now)), key="", at=now, body=TickBody())
+        await self._log.append(DISPATCH, [(partition, encode(record))])
+        return True

@@ -1,0 +1,225 @@
+"""The desk, staffed: customers' wishes and receipts, each committed before it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from tactful import crashpoints
+from tactful.clock import Clock
+from tactful.identity import digest
+from tactful.outbox import Cause
+from tactful.partitioning import partition_of
+from tactful.purposes import MARKETING
+from tactful.records import EVENTS, ConsentBody
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.announcing import announce
+from tactful_dispatch.consenting import ask_again, take_consent
+from tactful_dispatch.desk import ConsentState, CustomerCard, SentMessage
+from tactful_dispatch.facts import Contacted
+from tactful_dispatch.gathering import settings_of
+from tactful_dispatch.rows import CustomerRow, Delivery
+from tactful_dispatch.store import DispatchStore, Workspace
+
+T = TypeVar("T")
+
+SHOWN: Final = 20
+_NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
+
+
+class Reception:
+    """Implements `tactful_dispatch.desk.Desk`. `changed` is told that there is something to send or to tell."""
+
+    def __init__(
+        self, store: DispatchStore, book: AddressBook, clock: Clock, partitions: int, changed: Callable[[], None]
+    ) -> None:
+        self._store, self._book, self._clock, self._count, self._changed = store, book, clock, partitions, changed
+
+    async def card(self, customer: str) -> CustomerCard:
+        partition = partition_of(customer, self._count)
+        row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
+        recipient = row.recipient
+        return CustomerCard(
+            customer=customer,
+            addresses=recipient.addresses if recipient else {},
+            first_name=recipient.first_name if recipient else None,
+            locale=recipient.locale if recipient else None,
+            zone=recipient.zone if recipient else None,
+            consents=tuple(
+                ConsentState(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via) for w in row.words
+            ),
+            muted_rules=tuple(row.muted_rules),
+            paused_until=row.paused_until,
+            stopped=row.stopped_all,
+            messages=_sent(row),
+            shop_locale=settings_of(cursor.settings).shop.locale,
+        )
+
+    async def consent(
+        self,
+        customer: str,
+        purpose: str,
+        channel: str,
+        state: str,
+        *,
+        basis: str = "consent",
+        via: str,
+        wording: str = "",
+        proof: dict[str, Any] | None = None,
+    ) -> int:
+        now = self._clock.now()
+        body = ConsentBody(
+            source="desk",
+            purpose=purpose,
+            channel=channel,
+            state=state,
+            basis=basis,
+            wording=wording,
+            via=via,
+            occurred_at=now,
+            proof=proof or {},
+        )
+
+        def work(space: Workspace) -> int:
+            for word in space.customer(customer).words:
+                if (word.purpose, word.channel, word.state) == (purpose, channel, state):
+                    return word.entry
+            return self._take(space, customer, body, now)
+
+        return await self._change(customer, work)
+
+    async def mute(self, customer: str, rule: str, muted: bool) -> None:
+        def work(space: Workspace) -> None:
+            row = space.customer(customer)
+            if (rule in row.muted_rules) != muted:
+                row.muted_rules = [r for r in row.muted_rules if r != rule] + ([rule] if muted else [])
+                ask_again(row)
+                self._tell(space, customer, "rule_muted" if muted else "rule_unmuted", rule=rule)
+
+        await self._change(customer, work)
+
+    async def pause(self, customer: str, until: int) -> None:
+        def work(space: Workspace) -> None:
+            row = space.customer(customer)
+            if row.paused_until != until:
+                row.paused_until = until
+                ask_again(row)
+                self._tell(space, customer, "paused" if until else "resumed", until=until)
+
+        await self._change(customer, work)
+
+    async def stop_all(self, customer: str, via: str) -> int:
+        now = self._clock.now()
+        body = ConsentBody(
+            source="desk",
+            purpose=MARKETING,
+            channel="",
+            state="withdrawn",
+            via=via,
+            occurred_at=now,
+            wording="stop-all",
+        )
+
+        def work(space: Workspace) -> int:
+            row = space.customer(customer)
+            if row.stopped_all:
+                return next((w.entry for w in row.words if (w.purpose, w.channel) == (MARKETING, "")), 0)
+            row.stopped_all = True
+            self._tell(space, customer, "stopped")
+            return self._take(space, customer, body, now)
+
+        return await self._change(customer, work)
+
+    async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
+        customer = await self._store.customer_of(message_id)
+        if customer is None:
+            return False
+
+        def work(space: Workspace) -> bool:
+            delivery = space.customer(customer).deliveries.get(message_id)
+            if delivery is None:
+                return False
+            self._take_receipt(space, customer, delivery, name, detail)
+            return True
+
+        return await self._change(customer, work)
+
+    async def click_target(self, message_id: str, index: int) -> str | None:
+        customer = await self._store.customer_of(message_id)
+        if customer is None:
+            return None
+        row = await self._store.customer(partition_of(customer, self._count), customer)
+        delivery = row.deliveries.get(message_id)
+        return delivery.links[index] if delivery and 0 <= index < len(delivery.links) else None
+
+    async def _change(self, customer: str, work: Callable[[Workspace], T]) -> T:
+        result = await self._store.transact(partition_of(customer, self._count), [customer], work)
+        self._changed()
+        return result
+
+    def _take(self, space: Workspace, customer: str, body: ConsentBody, now: int) -> int:
+        row = space.customer(customer)
+        id = digest("desk", customer, str(now), str(len(row.repeats)), body.purpose, body.channel, body.state)
+        number = take_consent(space, self._book, customer, id, body, now, _cause(space))
+        crashpoints.reach("dispatch: opt-out")
+        return number
+
+    def _tell(self, space: Workspace, customer: str, change: str, **more: Any) -> None:
+        now = self._clock.now()
+        id = digest("preferences", customer, change, str(now), str(more))
+        space.put(EVENTS, announce("Preferences Changed", id, customer, now, {"change": change, **more}), _cause(space))
+
+    def _take_receipt(
+        self, space: Workspace, customer: str, delivery: Delivery, name: str, detail: dict[str, Any]
+    ) -> None:
+        machine = bool(detail.get("prefetched"))
+        key, now, message = f"{name} by machine" if machine else name, self._clock.now(), delivery.message
+        if key in delivery.receipts:
+            return
+        delivery.receipts[key] = now
+        row = space.customer(customer)
+        if name in _NOTICED and not machine:
+            row.contacts = [_engaged(contact, message.message_id) for contact in row.contacts]
+        address = self._book.of(row.recipient, message.channel)
+        if address is not None and (name == "Message Complained" or (name == "Message Bounced" and detail.get("hard"))):
+            space.address(address).suppressed = "complained" if name == "Message Complained" else "bounced"
+        told = {
+            "message_id": message.message_id,
+            "run_id": message.run_id,
+            "rule": message.rule,
+            "channel": message.channel,
+            "at": now,
+            **detail,
+        }
+        id = digest("receipt", message.message_id, key)
+        space.put(EVENTS, announce(name, id, customer, now, told), _cause(space))
+
+
+def _sent(row: CustomerRow) -> tuple[SentMessage, ...]:
+    sent = [d for d in row.deliveries.values() if d.verdict in ("sent", "unknown")]
+    latest = sorted(sent, key=lambda d: (d.decided_at, d.order), reverse=True)[:SHOWN]
+    return tuple(
+        SentMessage(
+            d.message.message_id,
+            d.decided_at,
+            d.message.channel,
+            d.message.rule,
+            d.subject,
+            d.message.because,
+            d.message.because_at,
+            d.message.uses,
+        )
+        for d in latest
+    )
+
+
+def _engaged(contact: Contacted, message_id: str) -> Contacted:
+    if contact.message_id != message_id:
+        return contact
+    return Contacted(
+        contact.at, contact.channel, contact.contact, contact.rule, contact.priority, contact.message_id, True
+    )
+
+
+def _cause(space: Workspace) -> Cause:
+    return Cause(max(0, space.cursor.offset - 1), True)

@@ -1,0 +1,139 @@
+"""Applying records of `dispatch` to the rows of their customers, timers first. Pure but for the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop, heappush
+
+import msgspec
+
+from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
+from tactful.errors import InvalidInput
+from tactful.log import Stored
+from tactful.outbox import Cause, Taken
+from tactful.records import (
+    EVENTS,
+    BroadcastBody,
+    BroadcastRecord,
+    CancelBody,
+    CancelRecord,
+    ConfirmBody,
+    ConfirmRecord,
+    ConsentRecord,
+    DispatchTopic,
+    MessageBody,
+    MessageRecord,
+    RecipientRecord,
+    TickRecord,
+    decode_dispatch,
+)
+from tactful.settings import Settings
+from tactful_dispatch import deciding
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.announcing import decided
+from tactful_dispatch.consenting import take_consent
+from tactful_dispatch.rows import Delivery
+from tactful_dispatch.store import Workspace
+
+
+def read(slice_: Iterable[Stored]) -> list[DispatchTopic]:
+    """Decode a slice. Raises InvalidInput for a record that is none of ours."""
+    records = []
+    for stored in slice_:
+        try:
+            records.append(decode_dispatch(stored.value))
+        except msgspec.MsgspecError as error:
+            raise InvalidInput("unreadable_record", f"offset {stored.offset}: {error}") from None
+    return records
+
+
+def limit_of(stored: Stored, record: DispatchTopic) -> int:
+    """Timers due before this instant fire before the record is applied."""
+    if isinstance(record, TickRecord) and record.body.closes is not None:
+        return record.body.closes + 1
+    return stored.appended
+
+
+class DispatchSlice:
+    """One computation inside one transaction. `dues` are the customers that time moves on, from the store."""
+
+    def __init__(self, space: Workspace, book: AddressBook, dues: Iterable[tuple[int, str]]) -> None:
+        self._space, self._book, self._dues = space, book, list(dues)
+        heapify(self._dues)
+        self._offset = 0
+
+    def apply(self, slice_: Sequence[Stored], records: Sequence[DispatchTopic]) -> None:
+        """Apply all records; the cursor moves behind them."""
+        cursor = self._space.cursor
+        taken = Taken(cursor.taken)
+        for stored, record in zip(slice_, records, strict=True):
+            self._offset = stored.offset
+            self._fire_before(limit_of(stored, record))
+            cursor.clock = max(cursor.clock, stored.appended)
+            if taken.take(record.origin):
+                self._apply(record, stored.appended, Cause(stored.offset, True))
+            cursor.offset = stored.offset + 1
+        cursor.taken, cursor.poison = taken.last, 0
+
+    def _fire_before(self, limit: int) -> None:
+        while self._dues and self._dues[0][0] < limit:
+            due, customer = heappop(self._dues)
+            row = self._space.customer(customer)
+            for delivery in sorted(row.deliveries.values(), key=lambda d: d.order):
+                if delivery.due is not None and delivery.due <= due:
+                    deciding.time_is_up(self._space, delivery, delivery.due, Cause(self._offset, False, due, customer))
+            self._watch(customer)
+
+    def _watch(self, customer: str) -> None:
+        due = self._space.customer(customer).due
+        if due is not None:
+            heappush(self._dues, (due, customer))
+
+    def _apply(self, record: DispatchTopic, at: int, cause: Cause) -> None:
+        if isinstance(record, MessageRecord):
+            self._message(record.key, record.body, at, cause)
+        elif isinstance(record, CancelRecord):
+            self._cancel(record.key, record.body, at, cause)
+        elif isinstance(record, ConfirmRecord):
+            self._confirm(record.key, record.body)
+        elif isinstance(record, RecipientRecord):
+            self._space.customer(record.key).recipient = record.body
+        elif isinstance(record, ConsentRecord):
+            take_consent(self._space, self._book, record.key, record.id, record.body, at, cause)
+        elif isinstance(record, BroadcastRecord):
+            self._broadcast(record.body)
+
+    def _message(self, customer: str, message: MessageBody, at: int, cause: Cause) -> None:
+        row = self._space.customer(customer)
+        row.arrived += 1
+        known = row.deliveries.get(message.message_id)
+        if known is not None:
+            again = Delivery(message=message, verdict=Verdict.NOT_SENT, reason=Reason.DUPLICATE, order=row.arrived)
+            again.gates = [GateRecord("duplicate", GateVerdict.REFUSED, {}, Reason.DUPLICATE, Scope.CUSTOMER)]
+            self._space.put(EVENTS, decided(again, at, again=row.arrived), cause)
+            return
+        cancelled = row.cancelled.pop(message.message_id, "")
+        row.deliveries[message.message_id] = Delivery(message=message, order=row.arrived, cancelled=cancelled)
+
+    def _cancel(self, customer: str, body: CancelBody, at: int, cause: Cause) -> None:
+        row = self._space.customer(customer)
+        delivery = row.deliveries.get(body.message_id)
+        if delivery is None:
+            row.cancelled[body.message_id] = body.reason
+        else:
+            deciding.cancel(self._space, delivery, body.reason, body.note, at, cause)
+
+    def _confirm(self, customer: str, body: ConfirmBody) -> None:
+        delivery = self._space.customer(customer).deliveries.get(body.message_id)
+        if delivery is not None and deciding.confirm(delivery, body.hold):
+            delivery.message = msgspec.structs.replace(delivery.message, data=body.data)
+
+    def _broadcast(self, body: BroadcastBody) -> None:
+        cursor, data = self._space.cursor, msgspec.json.decode(body.data)
+        if body.name == "Settings Changed":
+            Settings.model_validate(data)
+            cursor.settings = bytes(body.data).decode()
+        elif body.name == "Sending Stopped":
+            cursor.stopped = data.get("by") or "operator"
+        elif body.name == "Sending Resumed":
+            cursor.stopped = ""

@@ -1,0 +1,97 @@
+"""Port: dispatch's store. Every change is one transaction over a workspace.
+
+Implementations: `tactful_dispatch.store.memory`, `tactful_dispatch.store.sqlite`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from tactful.outbox import Cause, OutboxStore
+from tactful.records import Record
+from tactful_dispatch.ledger import ConsentEntry, Link
+from tactful_dispatch.rows import AddressKey, AddressRow, Cursor, CustomerRow
+
+T = TypeVar("T")
+
+
+class Fence(NamedTuple):
+    """What the cursor must still be: another epoch, or another offset where one is given, is Fenced."""
+
+    epoch: int
+    offset: int | None = None
+
+
+class Workspace(Protocol):
+    """One transaction. Rows are locked as they are taken: customers first, then their addresses."""
+
+    cursor: Cursor
+
+    def customer(self, customer: str) -> CustomerRow:
+        """The row, made now if there is none. Changes to it are stored."""
+        ...
+
+    def address(self, key: AddressKey) -> AddressRow:
+        """Likewise, for an address of a customer of this transaction."""
+        ...
+
+    def record_consent(self, entry: ConsentEntry) -> int:
+        """Append to the ledger; the entry's number."""
+        ...
+
+    def put(self, topic: str, record: Record, cause: Cause) -> None:
+        """Append to a topic after the commit."""
+        ...
+
+
+class DispatchStore(OutboxStore, Protocol):
+    """Durable when a call returns. Raises Transient when it cannot be reached."""
+
+    async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
+        """Take the lease until `until` (ms) and raise the epoch; None while another owner's lease runs."""
+        ...
+
+    async def release(self, partition: int, epoch: int) -> None:
+        """Give the lease up."""
+        ...
+
+    async def transact(
+        self,
+        partition: int,
+        customers: Collection[str],
+        work: Callable[[Workspace], T],
+        *,
+        fence: Fence | None = None,
+        lease_until: int = 0,
+    ) -> T:
+        """Run `work` on the rows of these customers. Raises Fenced; what `work` raises undoes everything."""
+        ...
+
+    async def cursor(self, partition: int) -> Cursor:
+        """The stored cursor."""
+        ...
+
+    async def customer(self, partition: int, customer: str) -> CustomerRow:
+        """A copy for reading."""
+        ...
+
+    async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
+        """`(due, customer)` before an instant, in order."""
+        ...
+
+    async def earliest_due(self, partition: int) -> int | None:
+        """When time moves the first delivery on."""
+        ...
+
+    async def pending(self, partition: int) -> list[str]:
+        """Customers with something that may leave or stands where a restart left it, in order of id."""
+        ...
+
+    async def customer_of(self, message_id: str) -> str | None:
+        """Whose message it is."""
+        ...
+
+    async def ledger(self, partition: int) -> Sequence[Link]:
+        """The chain of a partition."""
+        ...

@@ -1,0 +1,70 @@
+"""Writing one message out: what its template may see, and the envelope it leaves in."""
+
+from __future__ import annotations
+
+from tactful.purposes import is_marketing
+from tactful.records import MessageBody, RecipientBody
+from tactful.settings import Settings
+from tactful_dispatch.channels import Envelope
+from tactful_dispatch.content import Rendered, Rendering
+from tactful_dispatch.content.tracking import track
+from tactful_dispatch.links import Grant, Links
+
+# what templates call a link -> the action it allows
+_LINKS = {
+    "preferences": "preferences",
+    "mute_rule": "mute",
+    "pause": "pause",
+    "unsubscribe": "unsubscribe",
+    "cart": "cart",
+}
+
+
+def rendering(message: MessageBody, recipient: RecipientBody, settings: Settings, links: Links) -> Rendering:
+    """All that the template may see."""
+    shop = settings.shop
+    return Rendering(
+        template=message.template,
+        channel=message.channel,
+        variant=message.variant,
+        locales=tuple(locale for locale in (recipient.locale, shop.locale) if locale),
+        data=message.data,
+        first_name=recipient.first_name,
+        shop={
+            "name": shop.name,
+            "sender": shop.sender,
+            "reply_to": shop.reply_to,
+            "postal_address": shop.postal_address,
+            "currency": shop.currency,
+            "public_url": shop.public_url,
+        },
+        links={name: links.url(_grant(action, message)) for name, action in _LINKS.items()},
+        because=message.because,
+        because_at=message.because_at,
+        zone=recipient.zone or shop.timezone,
+    )
+
+
+def envelope(message: MessageBody, address: str, rendered: Rendered, settings: Settings, links: Links) -> Envelope:
+    """The message as it leaves: links tracked, ways to say no in the headers."""
+    marketing = is_marketing(message.purpose)
+    tracked = track(
+        rendered,
+        lambda index: links.url(_grant("click", message, index)),
+        links.url(_grant("open", message)) if message.channel == "email" else None,
+    )
+    return Envelope(
+        message_id=message.message_id,
+        customer=message.customer,
+        channel=message.channel,
+        address=address,
+        sender=settings.shop.sender if message.channel == "email" else settings.shop.name,
+        reply_to=settings.shop.reply_to,
+        rendered=tracked,
+        one_click_url=links.url(_grant("unsubscribe", message)) if marketing else "",
+        unsubscribe_url=links.url(_grant("unsubscribe", message)) if marketing else "",
+    )
+
+
+def _grant(action: str, message: MessageBody, target: int = 0) -> Grant:
+    return Grant(action, message.customer, message.message_id, message.channel, message.purpose, message.rule, target)

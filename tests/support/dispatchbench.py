@@ -1,0 +1,263 @@
+"""Dispatch alone in virtual time: the shipped worker over memory ports, with a trigger that answers as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from enginebench import drive
+
+from tactful.clock import ManualClock
+from tactful.durations import Duration, milliseconds
+from tactful.events import HoldOpened, MessageDecided
+from tactful.events.model import Event, Meta, decode
+from tactful.log.memory import MemoryLog
+from tactful.outbox import OutboxRow
+from tactful.partitioning import partition_of
+from tactful.records import (
+    DISPATCH,
+    EVENTS,
+    BroadcastBody,
+    BroadcastRecord,
+    CancelBody,
+    CancelRecord,
+    ConfirmBody,
+    ConfirmRecord,
+    ConsentBody,
+    ConsentRecord,
+    EventRecord,
+    MessageBody,
+    MessageRecord,
+    RecipientBody,
+    RecipientRecord,
+    Record,
+    decode_events,
+    encode,
+)
+from tactful.settings import Settings
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.attempt import Attempts
+from tactful_dispatch.channels import Accepted, Adapter, Capabilities, Envelope, Outcome
+from tactful_dispatch.content import Rendered, Rendering, TemplateError
+from tactful_dispatch.links import Links
+from tactful_dispatch.reception import Reception
+from tactful_dispatch.rows import CustomerRow, Delivery
+from tactful_dispatch.store.memory import MemoryDispatchStore
+from tactful_dispatch.worker import DispatchWorker
+from tactful_workbench.virtual import Ordinals, VirtualTime
+
+TUESDAY_NOON = 1_795_518_000_000  # Tue 24 Nov 2026 12:00 in Madrid
+LIVE: dict[str, Any] = {"rules": {"cart": {"mode": "live"}}, "sending": {"mode": "live"}}
+
+
+class ScriptedAdapter:
+    """A provider that answers from a list, and accepts once the list is empty."""
+
+    name = "scripted"
+
+    def __init__(self, *, idempotent: bool = False) -> None:
+        self.capabilities = Capabilities(frozenset({"email", "push", "sms"}), idempotent=idempotent)
+        self.sent: list[Envelope] = []
+        self.outcomes: list[Outcome] = []
+
+    async def send(self, envelope: Envelope) -> Outcome:
+        self.sent.append(envelope)
+        return self.outcomes.pop(0) if self.outcomes else Accepted(f"p{len(self.sent)}")
+
+
+class PlainContent:
+    """Says the data; a datum called `broken` cannot be rendered."""
+
+    version = "v1"
+
+    async def render(self, rendering: Rendering) -> Rendered:
+        if "broken" in rendering.data:
+            raise TemplateError("cart/email.en.html:3: `broken` cannot be shown")
+        return Rendered(
+            subject=f"about {rendering.data}",
+            text="text",
+            html="<p>text</p>",
+            version="v1",
+            links=("https://shop.example/",),
+        )
+
+
+class ScriptedTrigger:
+    """Reads `events`, confirms holds with `fresh` data unless it is None."""
+
+    topic = EVENTS
+
+    def __init__(self, log: Ordinals) -> None:
+        self._log, self.outbox = log, self
+        self._offsets = dict.fromkeys(range(log.partitions), 0)
+        self.fresh: dict[str, Any] | None = {}
+        self.events: list[Event] = []
+
+    async def settle(self) -> bool:
+        moved = False
+        for partition, offset in self._offsets.items():
+            for stored in await self._log.read(EVENTS, partition, offset, 1_000_000):
+                self._offsets[partition], moved = stored.offset + 1, True
+                record = decode_events(stored.value)
+                if isinstance(record, EventRecord):
+                    await self._hear(record, stored.appended)
+        return moved
+
+    async def _hear(self, record: EventRecord, at: int) -> None:
+        meta = Meta(record.id, record.body.source, record.body.occurred_at, at)
+        event = decode(record.body.name, record.body.properties, meta)
+        self.events.append(event)
+        if isinstance(event, HoldOpened) and self.fresh is not None:
+            body = ConfirmBody(event.message_id, event.hold, self.fresh)
+            answer = ConfirmRecord(id=f"c-{event.message_id}-{event.hold}", key=record.key, at=at, body=body)
+            await self._log.append(DISPATCH, [(partition_of(record.key, self._log.partitions), encode(answer))])
+
+    async def earliest_due(self, partition: int) -> int | None:
+        return None
+
+    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
+        return []
+
+    async def forget(self, rows: Sequence[OutboxRow]) -> None:
+        return None
+
+
+class DispatchBench:
+    """`bench.asks("m1"); bench.decisions`"""
+
+    def __init__(
+        self,
+        *,
+        start: int = TUESDAY_NOON,
+        partitions: int = 1,
+        slice_limit: int = 1000,
+        settings: dict[str, Any] | None = None,
+        idempotent: bool = False,
+        channels: Sequence[str] = ("email", "push", "sms"),
+    ) -> None:
+        self.clock = ManualClock(start)
+        self.log = Ordinals(MemoryLog(partitions, self.clock))
+        self.store = MemoryDispatchStore(partitions, lambda: b"0" * 16)
+        self.adapter, self.book = ScriptedAdapter(idempotent=idempotent), AddressBook(b"secret")
+        self._adapters: dict[str, Adapter] = dict.fromkeys(channels, self.adapter)
+        self._slice_limit, self._count, self.seconds = slice_limit, 0, 0.0
+        self.trigger = ScriptedTrigger(self.log)
+        self.desk = Reception(self.store, self.book, self.clock, partitions, lambda: None)
+        self.restart()
+        self.settings(**(LIVE if settings is None else settings))
+
+    def restart(self) -> None:
+        """A new process over the same store."""
+        links = Links("https://hello.shop.example", b"key")
+        attempts = Attempts(
+            self.store, self._adapters, PlainContent(), links, self.book, self.clock, lambda: self.seconds
+        )
+        self.worker = DispatchWorker(
+            self.log, self.store, attempts, self.book, self.clock, "bench", slice_limit=self._slice_limit
+        )
+        self._time = VirtualTime(self.log, self.clock, (self.trigger, self.worker))
+
+    @property
+    def now(self) -> int:
+        return self.clock.now()
+
+    def settle(self) -> None:
+        drive(self._time.drain())
+
+    def advance(self, duration: Duration) -> None:
+        drive(self._time.advance(self.now + milliseconds(duration)))
+
+    def append(self, *records: Record) -> None:
+        drive(self.log.append(DISPATCH, [(partition_of(r.key, self.log.partitions), encode(r)) for r in records]))
+
+    def settings(self, **values: Any) -> None:
+        data = Settings.model_validate(values).model_dump_json().encode()
+        self.broadcast("Settings Changed", data)
+
+    def broadcast(self, name: str, data: bytes) -> None:
+        self._count += 1
+        record = BroadcastRecord(
+            id=f"b{self._count}", key="all", at=self.now, body=BroadcastBody(name, msgspec.Raw(data))
+        )
+        drive(self.log.append(DISPATCH, [(p, encode(record)) for p in range(self.log.partitions)]))
+        self.settle()
+
+    def knows(self, customer: str = "u1", **more: Any) -> None:
+        """Trigger tells who the customer is."""
+        self._count += 1
+        fields = {
+            "addresses": {"email": f"{customer}@example.test", "push": f"token-{customer}"},
+            "zone": "Europe/Madrid",
+        }
+        body = RecipientBody(**{**fields, **more})
+        self.append(RecipientRecord(id=f"r{self._count}", key=customer, at=self.now, body=body))
+
+    def grants(
+        self, customer: str = "u1", purpose: str = "marketing", channel: str = "", state: str = "granted", **more: Any
+    ) -> None:
+        """The shop records a word on consent."""
+        self._count += 1
+        fields = {"source": "shop", "purpose": purpose, "channel": channel, "state": state, "occurred_at": self.now}
+        body = ConsentBody(**{**fields, **more})
+        self.append(ConsentRecord(id=more.pop("id", f"k{self._count}"), key=customer, at=self.now, body=body))
+
+    def consenting(self, customer: str = "u1", **more: Any) -> None:
+        """A customer who may be written to."""
+        self.knows(customer, **more)
+        self.grants(customer)
+
+    def asks(self, message_id: str = "m1", customer: str = "u1", **more: Any) -> MessageBody:
+        """A run asks to say something; returns what it asked for, everything settled."""
+        fields = {
+            "message_id": message_id,
+            "run_id": f"run-{message_id}",
+            "customer": customer,
+            "subject": customer,
+            "rule": "cart",
+            "rule_version": 1,
+            "channel": "email",
+            "template": "cart",
+            "purpose": "marketing.cart",
+            "requested_at": self.now,
+            "expires_at": self.now + 24 * 3_600_000,
+            "contact": f"run-{message_id}.0",
+        }
+        body = MessageBody(**{**fields, **more})
+        self.append(MessageRecord(id=message_id, key=customer, at=self.now, body=body))
+        self.settle()
+        return body
+
+    def cancels(self, message_id: str = "m1", customer: str = "u1", reason: str = "cancelled") -> None:
+        self._count += 1
+        body = CancelBody(message_id, reason)
+        self.append(CancelRecord(id=f"x{self._count}", key=customer, at=self.now, body=body))
+        self.settle()
+
+    def row(self, customer: str = "u1") -> CustomerRow:
+        row: CustomerRow = drive(self.store.customer(partition_of(customer, self.log.partitions), customer))
+        return row
+
+    def delivery(self, message_id: str = "m1", customer: str = "u1") -> Delivery:
+        return self.row(customer).deliveries[message_id]
+
+    @property
+    def decisions(self) -> list[MessageDecided]:
+        self.settle()
+        return [event for event in self.trigger.events if isinstance(event, MessageDecided)]
+
+    @property
+    def words(self) -> list[str]:
+        """Final words, short: `sent`, or the reason."""
+        return [decision.reason or decision.verdict for decision in self.decisions]
+
+    @property
+    def sent(self) -> list[str]:
+        """Messages that reached the provider."""
+        return [envelope.message_id for envelope in self.adapter.sent]
+
+    @property
+    def holds(self) -> list[str]:
+        """What was asked before it opened, with the hold's reason."""
+        self.settle()
+        return [f"{e.message_id} {e.reason}" for e in self.trigger.events if isinstance(e, HoldOpened)]

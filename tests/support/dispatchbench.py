@@ -198,9 +198,10 @@ class DispatchBench:
     ) -> None:
         """The shop records a word on consent."""
         self._count += 1
+        name = more.pop("id", f"k{self._count}")
         fields = {"source": "shop", "purpose": purpose, "channel": channel, "state": state, "occurred_at": self.now}
         body = ConsentBody(**{**fields, **more})
-        self.append(ConsentRecord(id=more.pop("id", f"k{self._count}"), key=customer, at=self.now, body=body))
+        self.append(ConsentRecord(id=name, key=customer, at=self.now, body=body))
 
     def consenting(self, customer: str = "u1", **more: Any) -> None:
         """A customer who may be written to."""

@@ -44,7 +44,7 @@ def take_consent(
         _bind_addresses(space, book, row, body)
         ask_again(row)
     elif covers(MARKETING, body.purpose) or body.purpose == MARKETING:
-        row.stopped_all = False
+        row.stopped_at = row.stopped_at if body.occurred_at <= row.stopped_at else 0
     space.put(
         EVENTS,
         announce("Consent Changed", digest("consent changed", repeat, customer), customer, now, _told(body, number)),

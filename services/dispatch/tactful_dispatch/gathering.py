@@ -49,7 +49,7 @@ def gather(
         muted_rules=row.muted_rules,
         muted_purposes=row.muted_purposes,
         paused_until=row.paused_until,
-        stopped_all=row.stopped_all,
+        stopped_all=bool(row.stopped_at),
         contacts=row.contacts,
         address_contacts=address.contacts if address else (),
         cancelled=delivery.cancelled,

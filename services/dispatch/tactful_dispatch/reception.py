@@ -50,7 +50,7 @@ class Reception:
             ),
             muted_rules=tuple(row.muted_rules),
             paused_until=row.paused_until,
-            stopped=row.stopped_all,
+            stopped=bool(row.stopped_at),
             messages=_sent(row),
             shop_locale=settings_of(cursor.settings).shop.locale,
         )
@@ -122,9 +122,9 @@ class Reception:
 
         def work(space: Workspace) -> int:
             row = space.customer(customer)
-            if row.stopped_all:
+            if row.stopped_at:
                 return next((w.entry for w in row.words if (w.purpose, w.channel) == (MARKETING, "")), 0)
-            row.stopped_all = True
+            row.stopped_at = now
             self._tell(space, customer, "stopped")
             return self._take(space, customer, body, now)
 

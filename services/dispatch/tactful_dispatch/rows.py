@@ -59,7 +59,7 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     muted_rules: list[str] = msgspec.field(default_factory=list)
     muted_purposes: list[str] = msgspec.field(default_factory=list)
     paused_until: int = 0
-    stopped_all: bool = False
+    stopped_at: int = 0  # "stop all"; a grant said later lifts it
     contacts: list[Contacted] = msgspec.field(default_factory=list)
     deliveries: dict[str, Delivery] = msgspec.field(default_factory=dict)
     cancelled: dict[str, str] = msgspec.field(default_factory=dict)  # messages that have not come yet

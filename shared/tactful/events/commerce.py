@@ -5,15 +5,20 @@ Source: Segment, "Spec: V2 Ecommerce Events". Product fields stand flat on the e
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from tactful.events.model import Event, Money
 
+_FIRST_VERSION: Final = {"id": "product_id"}  # what version 1 called it
+
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One product, or one line of a cart or an order."""
+
+    spellings: ClassVar[Mapping[str, str]] = _FIRST_VERSION
 
     product_id: str = ""
     sku: str = ""
@@ -37,6 +42,8 @@ class Act(Event, frozen=True, kw_only=True):
 
 class ProductEvent(Act, frozen=True, kw_only=True):
     """An act about one product."""
+
+    spellings: ClassVar[Mapping[str, str]] = _FIRST_VERSION
 
     product_id: str = ""
     sku: str = ""

@@ -7,7 +7,7 @@ says which it is: `Run.quiet` waits for the absence of acts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -38,6 +38,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
     title: ClassVar[str] = ""
     act: ClassVar[bool] = False
     aliases: ClassVar[tuple[str, ...]] = ()
+    spellings: ClassVar[Mapping[str, str]] = {}  # other names of fields on the wire, besides camel case
 
     meta: Meta = Meta()
 

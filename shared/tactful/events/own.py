@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -80,6 +81,8 @@ class CustomerFlagged(Event, frozen=True, kw_only=True):
 class FeedComplete(Event, frozen=True, kw_only=True):
     """A source that delivers late has delivered everything up to `through` (ms)."""
 
+    spellings: ClassVar[Mapping[str, str]] = {"source": "feed"}
+
     feed: str
     through: int
 
@@ -110,7 +113,9 @@ class Identify(Event, frozen=True, kw_only=True):
 
 
 class Page(Act, frozen=True, kw_only=True):
-    """The customer opened a page."""
+    """The customer opened a page. Its title is `title_text`, since every event has the `title` by which it is known."""
+
+    spellings: ClassVar[Mapping[str, str]] = {"title": "title_text"}
 
     name: str = ""
     category: str = ""

@@ -41,7 +41,7 @@ def decision(channel: str, verdict: str, reason: str | None = None, **fields: An
 
 
 NO_CONSENT = [
-    {"gate": "no_address", "verdict": "open", "facts": {"channel": "email"}},
+    {"gate": "no address", "verdict": "open"},
     {
         "gate": "consent",
         "verdict": "refused",
@@ -51,13 +51,13 @@ NO_CONSENT = [
     },
 ]
 SENT = [
-    {"gate": "consent", "verdict": "open", "facts": {"entry": 1, "granted": "marketing"}},
+    {"gate": "consent", "verdict": "open", "facts": {"entry": 1, "state": "granted", "basis": "consent"}},
     {
-        "gate": "quiet_hours",
+        "gate": "quiet hours",
         "verdict": "open",
-        "facts": {"local": "16:00", "zone": "Europe/Madrid", "zone_from": "profile"},
+        "facts": {"hours": "09:00-21:00", "zone": "Europe/Madrid", "zone_from": "profile"},
     },
-    {"gate": "budget", "verdict": "open", "facts": {"used": 0, "limit": 1}},
+    {"gate": "budget", "verdict": "open", "facts": {"used": 0, "allowed": 1, "days": 7, "segment": "new"}},
 ]
 
 

@@ -101,7 +101,13 @@ def _decision_line(part: Decided, report: AdvanceReport, moments: Moments) -> st
 
 def _held_line(part: HeldBack, report: AdvanceReport, moments: Moments) -> str:
     until = f"HELD until {moments.short(part.until)}" if part.until is not None else "HELD"
-    facts = {"until": part.until, "channel": part.channel, "rule": part.rule, **part.facts}
+    facts = {
+        "until": part.until,
+        "channel": part.channel,
+        "rule": part.rule,
+        "decided_at": part.at,
+        **part.facts,
+    }
     return f"{_columns(part, report, moments, until, part.reason)}   {reason_sentence(part.reason, facts, moments)}"
 
 

@@ -41,7 +41,7 @@ _CHANGES: Final = {
     "stopped": "no marketing at all",
 }
 # The gates worth a word when all is well: what they saw is what people ask about.
-_TELLING: Final = ("consent", "budget", "quiet_hours")
+_TELLING: Final = ("consent", "budget", "quiet hours")
 
 
 def entry(row: HistoryRow, moments: Moments) -> Entry:
@@ -66,7 +66,6 @@ def _decided(row: HistoryRow, moments: Moments) -> Entry:
         row,
         title=_text(row, "channel"),
         about=_text(row, "reason"),
-        ref=f"message {_text(row, 'message_id')}",
         chip=_VERDICTS[Verdict(data["verdict"])],
         sentences=(why,) if why else _why_sent(data, gates),
         gates=gates,

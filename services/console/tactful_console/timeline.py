@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -38,7 +38,7 @@ def timeline(inputs: TimelineInputs, shop_zone: str) -> Timeline:
         zone=moments.zone,
         zone_from="profile" if moments.zone == inputs.zone else "shop",
         entries=_entries(inputs, moments),
-        upcoming=_upcoming(inputs.pending, inputs.held, moments),
+        upcoming=_upcoming(inputs, moments),
         consents=tuple(sorted(inputs.consents, key=lambda c: (c.purpose, c.channel))),
     )
 
@@ -65,18 +65,18 @@ def _with_journal(part: Entry, journal: Sequence[JournalEntry], moments: Moments
     return msgspec.structs.replace(part, facts=part.facts + lines)
 
 
-def _upcoming(pending: Iterable[Pending], held: Iterable[Held], moments: Moments) -> tuple[Upcoming, ...]:
-    timers = [
-        Upcoming(at=wait.at, rule=wait.rule, run=wait.run, text=wait.text or wait.what, chip=Chip("waiting"))
-        for wait in pending
-    ]
-    kept = [_kept(hold, moments) for hold in held]
-    never = max((part.at for part in (*timers, *kept) if part.at is not None), default=0) + 1
-    return tuple(sorted((*timers, *kept), key=lambda part: (part.at if part.at is not None else never, part.rule)))
+def _upcoming(inputs: TimelineInputs, moments: Moments) -> tuple[Upcoming, ...]:
+    seen_from = max((row.at for row in inputs.rows), default=0)
+    parts = [_timer(wait) for wait in inputs.pending] + [_kept(hold, seen_from, moments) for hold in inputs.held]
+    return tuple(sorted(parts, key=lambda part: (part.at is None, part.at or 0, part.rule)))
 
 
-def _kept(hold: Held, moments: Moments) -> Upcoming:
-    facts = {"until": hold.until, "channel": hold.channel, "rule": hold.rule, **hold.facts}
+def _timer(wait: Pending) -> Upcoming:
+    return Upcoming(at=wait.at, rule=wait.rule, run=wait.run, text=wait.text or wait.what, chip=Chip("waiting"))
+
+
+def _kept(hold: Held, seen_from: int, moments: Moments) -> Upcoming:
+    facts = {"until": hold.until, "channel": hold.channel, "rule": hold.rule, "decided_at": seen_from, **hold.facts}
     why = reason_sentence(Reason(hold.reason), facts, moments)
     return Upcoming(
         at=hold.until,

@@ -1,0 +1,170 @@
+"""The console over HTTP: what it shows, and that nothing anybody wrote becomes part of the page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from markup import HOSTILE, Markup, assert_harmless
+from stories import FOUR, decision, held_message, row, umas_story
+
+from tactful.clock import DAY, ManualClock
+from tactful.settings import Shop
+from tactful_console.app import create_console, customer_path
+from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
+
+
+class Facts:
+    """Knows what it is given."""
+
+    def __init__(self, *known: TimelineInputs) -> None:
+        self.known = {inputs.customer: inputs for inputs in known}
+
+    async def timeline(self, customer: str) -> TimelineInputs:
+        return self.known.get(customer, TimelineInputs(customer))
+
+    async def search(self, text: str) -> list[str]:
+        return [customer for customer in self.known if text in customer]
+
+
+def client(facts: Facts, shop: Shop | None = None) -> httpx.AsyncClient:
+    app = FastAPI()
+    app.include_router(create_console(facts, ManualClock(FOUR + DAY), lambda: shop or Shop()))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console.test")
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[httpx.AsyncClient]:
+    uma = replace(umas_story(), held=(held_message(),))
+    async with client(Facts(uma, replace(uma, customer="u2"))) as browser:
+        yield browser
+
+
+async def test_the_story_is_told_with_what_comes_next(browser: httpx.AsyncClient) -> None:
+    page = assert_harmless(await browser.get("/console/customers/u1"))
+    for words in (
+        "nobody has granted marketing.cart by email",
+        "tactful consent grant u1 marketing --channel email --source signup-form",
+        "consent #1 · budget 0 of 1 this week · 16:00 in Europe/Madrid (profile)",
+        "Quiet hours until Tue 09:00 in Europe/Madrid, from the profile",
+        "a click or a reply, then push",
+        "signup-form-3",
+    ):
+        assert words in page.text
+
+
+async def test_only_the_latest_decision_is_open(browser: httpx.AsyncClient) -> None:
+    page = Markup((await browser.get("/console/customers/u1")).text)
+    assert sum("open" in details for details in page.all("details")) == 1
+
+
+async def test_the_latest_comes_first(browser: httpx.AsyncClient) -> None:
+    page = Markup((await browser.get("/console/customers/u1")).text)
+    assert page.text.index("template 4f1c") < page.text.index("wakes after 1 h of quiet")
+
+
+async def test_the_twin_has_the_same_story_for_machines(browser: httpx.AsyncClient) -> None:
+    answer = await browser.get("/console/customers/u1.json")
+    story = answer.json()
+    assert answer.headers["content-type"] == "application/json"
+    assert [entry["kind"] for entry in story["entries"]][:3] == ["event", "started", "decided"]
+    assert story["entries"][2]["gates"][1]["decides"] is True
+    assert story["upcoming"][0]["chip"] == {"word": "held", "tone": "held"}
+    assert story["consents"][0]["entry"] == 1
+
+
+async def test_a_customer_nobody_has_heard_of_is_not_found_and_told_why(browser: httpx.AsyncClient) -> None:
+    answer = await browser.get("/console/customers/u9")
+    assert answer.status_code == 404
+    assert "Nothing is known of this customer" in assert_harmless(answer).text
+    assert (await browser.get("/console/customers/u9.json")).status_code == 404
+
+
+async def test_a_single_hit_is_opened_at_once(browser: httpx.AsyncClient) -> None:
+    answer = await browser.get("/console", params={"q": "u2"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console/customers/u2")
+
+
+async def test_several_hits_are_listed(browser: httpx.AsyncClient) -> None:
+    page = assert_harmless(await browser.get("/console", params={"q": "u"}))
+    assert [link["href"] for link in page.all("a")][-2:] == ["/console/customers/u1", "/console/customers/u2"]
+
+
+async def test_an_empty_place_says_what_would_fill_it(browser: httpx.AsyncClient) -> None:
+    assert "Nobody fits" in assert_harmless(await browser.get("/console", params={"q": "zzz"})).text
+    async with client(Facts()) as nobody:
+        assert "No customer yet" in assert_harmless(await nobody.get("/console")).text
+
+
+@pytest.mark.parametrize(
+    "customer",
+    ["u/1", "ä ö", "a.json", ".", "..", "../x", "x/", "?q=1", "#x", "%2e%2e", "a&b=c", "\u202e", HOSTILE, "a\\b"],
+)
+async def test_every_id_has_a_page_that_its_link_leads_to(customer: str) -> None:
+    async with client(Facts(replace(umas_story(), customer=customer))) as browser:
+        answer = await browser.get(customer_path(customer))
+        assert answer.status_code == 200
+        page = assert_harmless(answer)
+        assert customer in page.text
+        (twin,) = [link["href"] for link in page.all("a") if "json" in str(link["href"]).partition("?")[0]]
+        assert (await browser.get(str(twin))).json()["customer"] == customer
+
+
+def hostile_rows() -> list[HistoryRow]:
+    """One row of each kind with the same hostile words in every field that takes words."""
+    gate = {"gate": HOSTILE, "verdict": "refused", "reason": "provider", "facts": {"detail": HOSTILE, HOSTILE: HOSTILE}}
+    odd = {"gate": HOSTILE, "verdict": "open", "facts": {HOSTILE: HOSTILE}}
+    words = dict.fromkeys(
+        ("name", "id", "source", "about", "why", "text", "waiting", "version", "channel", "purpose", "state", "entry"),
+        HOSTILE,
+    ) | dict.fromkeys(("wording", "via", "change", "url", "message_id", "properties_", "basis"), HOSTILE)
+    answer = decision(HOSTILE, "not_sent", "provider", gates=[odd, gate]) | {
+        name: HOSTILE for name in ("subject", "purpose", "template", "provider", "detail", "message_id", "rule", "url")
+    }
+    kinds = ("event", "started", "asked", "confirmed", "withdrawn", "ended", "parked", "receipt", "consent")
+    rows = [
+        HistoryRow(HOSTILE, FOUR, 1, n, kind, HOSTILE, HOSTILE, words | {"properties": {HOSTILE: HOSTILE}})
+        for n, kind in enumerate((*kinds, "not_started", "note", "preferences", HOSTILE))
+    ]
+    return [*rows, HistoryRow(HOSTILE, FOUR, 2, 0, "decided", HOSTILE, "r", answer)]
+
+
+async def test_nothing_that_anybody_wrote_becomes_part_of_the_page() -> None:
+    story = TimelineInputs(
+        customer=HOSTILE,
+        zone=HOSTILE,
+        rows=hostile_rows(),
+        pending=(Pending(FOUR, HOSTILE, HOSTILE, HOSTILE, HOSTILE),),
+        held=(Held(HOSTILE, HOSTILE, HOSTILE, "provider", FOUR, {"detail": HOSTILE}),),
+        consents=(Consent(HOSTILE, HOSTILE, HOSTILE, 1, FOUR, HOSTILE, HOSTILE, HOSTILE),),
+        journals={HOSTILE: (JournalEntry(HOSTILE, FOUR, {HOSTILE: HOSTILE}),)},
+    )
+    async with client(Facts(story), Shop(name=HOSTILE)) as browser:
+        page = assert_harmless(await browser.get(f"/console/customers/{quote(HOSTILE, safe='')}"))
+        assert page.text.count("<script>alert(1)</script>") > 40
+        assert_harmless(await browser.get("/console", params={"q": HOSTILE + "x"}))
+        assert_harmless(await browser.get("/console"))
+        assert_harmless(await browser.get("/console/customers", params={"id": HOSTILE + "x"}))
+
+
+async def test_times_are_the_customers_with_the_shops_beside_them() -> None:
+    story = TimelineInputs("u1", "Asia/Tokyo", (row(FOUR, "event", {"name": "Page", "id": "m"}),))
+    async with client(Facts(story)) as browser:
+        page = Markup((await browser.get("/console/customers/u1")).text)
+        assert "00:00" in page.text
+        shown: list[Any] = [time.get("title") for time in page.all("time")]
+        assert "Mon 23 Nov 2026 16:00 Europe/Madrid" in shown
+
+
+async def test_looking_is_all_one_can_do(browser: httpx.AsyncClient) -> None:
+    for path in ("/console", "/console/customers/u1", "/console/customers"):
+        assert (await browser.post(path)).status_code == 405
+
+
+async def test_the_page_shows_the_time_of_the_clock_that_was_given(browser: httpx.AsyncClient) -> None:
+    assert "now Tue 16:00 Europe/Madrid" in Markup((await browser.get("/console")).text).text

@@ -1,0 +1,158 @@
+"""One story out of many rows, whatever their order."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stories import AFTERNOON, FOUR, MADRID, THREE, decision, event, held_message, row, umas_story
+
+from tactful.clock import HOUR
+from tactful.decisions import GateVerdict, Reason, Verdict
+from tactful_console.entries import Entry, Tone
+from tactful_console.history import HistoryRow, Pending, TimelineInputs
+from tactful_console.timeline import Timeline, timeline
+
+DATA: dict[str, dict[str, Any]] = {
+    "event": event("Page", "m", ""),
+    "started": {"version": 1},
+    "confirmed": {"message_id": "m_1"},
+    "withdrawn": {"why": "x"},
+    "ended": {"why": "x"},
+    "parked": {"why": "x"},
+    "note": {"text": "x"},
+    "not_started": {"why": "cooldown"},
+    "receipt": {"name": "Message Opened", "message_id": "m_1"},
+    "consent": {"purpose": "marketing", "channel": "", "state": "withdrawn", "entry": 2},
+    "preferences": {"change": "paused", "until": FOUR},
+    "decided": decision("email", "sent"),
+    "something newer": {"x": 1},
+}
+
+
+def told(*rows: HistoryRow, **more: Any) -> Timeline:
+    return timeline(TimelineInputs("u1", "Europe/Madrid", rows, **more), "Europe/Madrid")
+
+
+def only(data: dict[str, Any], kind: str) -> Entry:
+    (entry,) = told(row(FOUR, kind, data, run="r_1")).entries
+    return entry
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> list[HistoryRow]:
+    kinds = draw(st.lists(st.sampled_from(sorted(DATA)), max_size=20))
+    return [
+        HistoryRow("u1", draw(st.integers(0, 2 * 10**12)), draw(st.integers(0, 9)), n, kind, "rule", "r_1", DATA[kind])
+        for n, kind in enumerate(kinds)
+    ]
+
+
+@given(rows(), st.randoms(use_true_random=False))
+def test_the_order_in_which_rows_come_does_not_matter(given_rows: list[HistoryRow], dice: random.Random) -> None:
+    shuffled = dice.sample(given_rows, len(given_rows))
+    assert told(*shuffled) == told(*given_rows)
+
+
+@given(rows())
+def test_nothing_is_lost_and_time_never_runs_backwards(given_rows: list[HistoryRow]) -> None:
+    entries = told(*given_rows).entries
+    assert sorted(entry.kind for entry in entries) == sorted(r.kind for r in given_rows)
+    assert [entry.at for entry in entries] == sorted(r.at for r in given_rows)
+
+
+@given(st.lists(st.integers(0, 2 * 10**12), max_size=8), st.lists(st.none() | st.integers(0, 2 * 10**12), max_size=8))
+def test_what_comes_next_is_soonest_first_and_the_unknown_last(timers: list[int], holds: list[int | None]) -> None:
+    pending = [Pending(at, "rule", "r_1", "sleep") for at in timers]
+    held = [replace(held_message(), until=until) for until in holds]
+    instants = [part.at for part in told(pending=pending, held=held).upcoming]
+    known = [at for at in instants if at is not None]
+    assert known == sorted(known)
+    assert instants == known + [None] * holds.count(None)
+
+
+def test_rows_of_one_instant_keep_their_place_in_the_log() -> None:
+    first = HistoryRow("u1", THREE, 4, 9, "note", "", "", {"text": "first"})
+    second = HistoryRow("u1", THREE, 5, 0, "note", "", "", {"text": "second"})
+    assert [entry.sentences for entry in told(second, first).entries] == [("first",), ("second",)]
+
+
+def test_asking_is_not_told_once_there_is_an_answer() -> None:
+    asked = row(THREE, "asked", {"message_id": "m_email", "channel": "email"}, run="r_1")
+    answer = row(THREE, "decided", decision("email", "sent"), run="r_1", index=1)
+    assert [entry.kind for entry in told(asked).entries] == ["asked"]
+    assert [entry.kind for entry in told(asked, answer).entries] == ["decided"]
+
+
+def test_asking_is_not_told_while_the_message_is_held() -> None:
+    asked = row(THREE, "asked", {"message_id": "m_3", "channel": "email"}, run="r_1")
+    story = told(asked, held=[held_message()])
+    assert story.entries == ()
+    assert story.upcoming[0].chip.tone is Tone.HELD
+    assert story.upcoming[0].text == "email: Quiet hours until Tue 09:00 in Europe/Madrid, from the profile"
+
+
+def test_exactly_one_gate_decides_a_refusal() -> None:
+    refusal = timeline(umas_story(), "Europe/Madrid").decision("m_email")
+    assert refusal is not None
+    assert [gate.name for gate in refusal.gates if gate.decides] == ["consent"]
+    assert refusal.sentences == ("nobody has granted marketing.cart by email",)
+    assert refusal.fix == "tactful consent grant u1 marketing --channel email --source signup-form"
+
+
+def test_no_gate_decides_what_was_sent() -> None:
+    sent = timeline(umas_story(), "Europe/Madrid").decision("m_2")
+    assert sent is not None
+    assert sent.fix is None
+    assert {gate.verdict for gate in sent.gates} == {GateVerdict.OPEN}
+    assert not [gate for gate in sent.gates if gate.decides]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_can_be_told_even_without_its_gate(reason: Reason) -> None:
+    assert only(decision("email", "not_sent", reason), "decided").sentences[0]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tone"),
+    [(Verdict.SENT, Tone.SENT), (Verdict.NOT_SENT, Tone.REFUSED), (Verdict.UNKNOWN, Tone.UNKNOWN)],
+)
+def test_each_verdict_has_a_tone_of_its_own(verdict: Verdict, tone: Tone) -> None:
+    chip = only(decision("email", verdict), "decided").chip
+    assert chip is not None
+    assert chip.tone is tone
+
+
+def test_an_opening_by_a_machine_says_that_it_counts_for_nothing() -> None:
+    opened = only({"name": "Message Opened", "message_id": "m_2", "prefetched": True}, "receipt")
+    assert opened.sentences == ("fetched by a machine: it counts for nothing",)
+
+
+def test_a_live_run_shows_its_journal_where_it_started() -> None:
+    (started,) = [e for e in timeline(umas_story(), "UTC").entries if e.kind == "started" and e.run == "r_2"]
+    assert [(fact.name, fact.value) for fact in started.facts] == [
+        ("1. quiet", "Mon 16:00  null"),
+        ("2. get cart", 'Mon 16:00  {"items":2}'),
+    ]
+
+
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "/etc/localtime", "x\x00y"])
+def test_a_zone_that_does_not_exist_gives_the_shops(zone: str) -> None:
+    story = timeline(replace(umas_story(), zone=zone), MADRID.key)
+    assert (story.zone, story.zone_from) == ("Europe/Madrid", "shop")
+
+
+def test_the_customers_own_zone_is_used_where_it_is_known() -> None:
+    story = timeline(replace(umas_story(), zone="Asia/Tokyo"), MADRID.key)
+    assert (story.zone, story.zone_from) == ("Asia/Tokyo", "profile")
+
+
+def test_a_change_of_preferences_that_nobody_knows_is_shown_as_it_is() -> None:
+    assert only({"change": "{rule.__class__} 100%"}, "preferences").about == "{rule.__class__} 100%"
+    assert only({"change": "paused", "until": AFTERNOON + HOUR}, "preferences").about == (
+        "pause until Mon 23 Nov 2026 15:00"
+    )

@@ -19,7 +19,7 @@ from tactful.settings import Shop
 from tactful_console.advance import AdvanceReport
 from tactful_console.history import TimelineInputs
 from tactful_dispatch.channels.inbox import Letter, MemoryShelf
-from tactful_workbench.inbox.app import create_inbox
+from tactful_workbench.inbox import create_inbox
 from tactful_workbench.inbox.ports import Act, Step, Surroundings, acts_of
 
 MAIL = Letter(

@@ -162,8 +162,9 @@ def test_an_unknown_event_is_kept_as_it_came() -> None:
     assert (logged.name, msgspec.json.decode(logged.properties)) == ("Quiz Finished", properties)
 
 
-def test_nobody_posts_what_only_the_log_knows() -> None:
-    assert read("Page", {"$meta": {"scope": "system"}, "url": "/"}) == {"url": "/"}
+@pytest.mark.parametrize("meta", [{"scope": "system"}, {"scope": 5}, [], "x"])
+def test_nobody_posts_what_only_the_log_knows(meta: Any) -> None:
+    assert read("Page", {"$meta": meta, "url": "/"}) == {"url": "/"}
 
 
 def test_what_was_posted_is_left_alone() -> None:

@@ -13,6 +13,7 @@ import pytest
 from tactful.events import Event, Meta, Money, OrderCompleted, Product, ProductAdded, ProductReviewed, UnknownEvent
 from tactful.events.commerce import COMMERCE
 from tactful.events.model import canonical_name, class_of, decode, name_of
+from tactful.events.reading import fields_of
 from tactful.events.wire import canonical, clean
 
 FILE = Path(__file__).parents[2].parent / "shared" / "data" / "segment_spec_examples.ndjson.gz"
@@ -82,6 +83,15 @@ def test_every_example_becomes_canonical_and_decodes_into_its_class(examples: li
     assert {name for name, event in seen.items() if event is UnknownEvent} == OUTSIDE
     assert all(event is class_of(name) for name, event in seen.items())
     assert set(seen) == SHOPPING | CALLS | OUTSIDE
+
+
+def test_every_property_that_the_specification_shows_has_a_field(examples: list[dict[str, Any]]) -> None:
+    without = set()
+    for name, properties in filter(None, map(posted, examples)):
+        if canonical_name(name) in SHOPPING:
+            fields = fields_of(class_of(name))
+            without |= {(name, key) for key in properties if key not in fields.readers and key not in fields.spellings}
+    assert without == set()
 
 
 def test_the_order_of_the_specification_is_money_to_the_cent(examples: list[dict[str, Any]]) -> None:

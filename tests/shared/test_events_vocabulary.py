@@ -104,6 +104,38 @@ NEEDED = {
     "Preferences Changed": {"change"},
     "Step Finished": {"run_id", "n"},
 }
+FIELDS = {
+    "Cart Updated": "cart_id currency value products",
+    "Product Back In Stock": "product_id name url",
+    "Product Price Changed": "product_id old_price price currency",
+    "Shipment Delivered": "order_id shipment_id promised_at carrier",
+    "Complaint Opened": "ticket_id subject channel",
+    "Complaint Closed": "ticket_id resolution",
+    "Complaint Reopened": "ticket_id reason",
+    "Contact Made": "channel by purpose",
+    "Customer Flagged": "reason",
+    "Feed Complete": "feed through",
+    "Survey Answered": "survey question answer text message_id",
+    "Identify": "email phone push_token first_name last_name locale timezone country birthday traits",
+    "Page": "name category path title_text url referrer search",
+    "Screen": "name category",
+    "Group": "group_id traits",
+    "Alias": "previous_id",
+    "Consent Changed": "purpose channel state basis wording via proof entry",
+    "Message Decided": (
+        "message_id run_id rule rule_version run_key channel template variant purpose verdict reason scope facts gates "
+        "consent_entry requested_at decided_at subject provider provider_id content_version detail url contact"
+    ),
+    "Hold Opened": "message_id run_id hold reason",
+    "Message Delivered": "message_id run_id rule channel at detail",
+    "Message Opened": "message_id run_id rule channel at detail prefetched",
+    "Message Clicked": "message_id run_id rule channel at detail url prefetched",
+    "Message Replied": "message_id run_id rule channel at detail text",
+    "Message Bounced": "message_id run_id rule channel at detail hard",
+    "Message Complained": "message_id run_id rule channel at detail",
+    "Preferences Changed": "change rule until",
+    "Step Finished": "run_id n value error",
+}
 ALIASES = [(alias, name) for name, aliases in (ACTS | FACTS).items() for alias in aliases]
 
 
@@ -144,6 +176,11 @@ def test_no_two_events_answer_to_one_name() -> None:
 def test_an_event_needs_only_what_it_means_nothing_without(name: str) -> None:
     required = {field.name for field in msgspec.structs.fields(class_of(name)) if field.required}
     assert required == NEEDED.get(name, set())
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_an_event_of_ours_carries_what_the_services_agreed_on(name: str) -> None:
+    assert [field for field in class_of(name).__struct_fields__ if field != "meta"] == FIELDS[name].split()
 
 
 def test_the_shop_window_shows_every_event_and_nothing_else() -> None:

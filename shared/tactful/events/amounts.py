@@ -60,4 +60,4 @@ def number(value: Any) -> Decimal | None:
     if len(text) > _LONGEST or not _WRITTEN.fullmatch(text):
         return None
     decimal = Decimal(text)
-    return decimal if decimal.adjusted() < 18 and decimal.copy_abs() <= LARGEST else None
+    return decimal if decimal.copy_abs() <= LARGEST else None

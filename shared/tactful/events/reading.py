@@ -125,9 +125,7 @@ def real(value: Any, _currency: str) -> float:
 
 
 def truth(value: Any, _currency: str) -> bool:
-    """True or false, in the four ways they are written."""
-    if type(value) is bool:
-        return value
+    """True or false, also as text or as 1 and 0."""
     if value in ("true", "false", 0, 1):
         return value in ("true", 1)
     raise Unreadable("true or false", value)

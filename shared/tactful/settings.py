@@ -51,6 +51,7 @@ class Shop(_Section):
     reply_to: str = "hello@shop.example"
     postal_address: str = "Sample shop, 1 Market Street, Madrid"
     public_url: str = "http://127.0.0.1:8080"
+    cart_url: str = ""  # where a restore-cart link leads; the shop's own page
 
     @property
     def zone(self) -> ZoneInfo:

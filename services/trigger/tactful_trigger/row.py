@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -207,3 +208,11 @@ def _state(projection: Projection[Any] | None, version: int, raw: msgspec.Raw) -
     if version != projection.version:
         return projection.migrate(version, msgspec.json.decode(raw))
     return msgspec.json.decode(raw, type=projection.state)
+
+
+def count_runs(rows: Iterable[bytes]) -> dict[str, int]:
+    """Runs by rule over stored rows."""
+    counts: Counter[str] = Counter()
+    for value in rows:
+        counts.update(run.rule for run in _decode_image(value).runs)
+    return dict(counts)

@@ -72,7 +72,7 @@ class Slice:
 
     def __init__(self, partition: Partition, partitions: int, watch: Watch) -> None:
         self._partition, self._partitions, self._watch = partition, partitions, watch
-        self._before = partition.cursor.offset
+        self._before, self.fired = partition.cursor.offset, 0
         self._cursor = partition.cursor = partition.cursor.copy()
         self._taken = Taken(self._cursor.taken)
         number = self._cursor.partition
@@ -128,6 +128,7 @@ class Slice:
 
     def _fire(self, row: Row, due: int) -> None:
         self._effects.because_of_timer(due, row.id)
+        self.fired += 1
         for run in sorted((run for run in row.runs if run.due == due), key=lambda run: run.id):
             if run in row.runs and not self._runs.fire(row, run, due):
                 row.held |= {run.id}

@@ -43,6 +43,7 @@ class TriggerWorker:
         self._watch, self._limit, self._lease = watch or NoWatch(), slice_limit, lease
         self.owned: dict[int, Partition] = {}
         self.stopped: dict[int, StreamStopped] = {}
+        self.timers_fired = 0  # since this worker began
 
     async def claim(self) -> None:
         """Take every partition that nobody holds. A partition that has run newer rules than ours is left alone."""
@@ -91,7 +92,9 @@ class TriggerWorker:
         records = read(slice_)
         await self._load(held, held.missing(customers_of(held, records)))
         await self._look_ahead(held, max(map(limit_of, slice_, records)))
-        result = Slice(held, self._log.partitions, self._watch).compute(slice_, records)
+        computing = Slice(held, self._log.partitions, self._watch)
+        result = computing.compute(slice_, records)
+        self.timers_fired += computing.fired
         crashpoints.reach("trigger: mid-slice")
         return result
 

@@ -51,10 +51,16 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         ) as client:
             yield client
         return
-    from tactful_workbench.embedded import opened
+    from tactful_workbench.embedded import Plan, opened
+    from tactful_workbench.web import web
 
-    async with opened(data) as product:
-        transport = httpx.ASGITransport(product.admin)
+    plan = Plan(data, dev=(data / "dev.db").exists())
+    if not plan.file.exists():
+        raise TactfulError(
+            f"nothing runs on {data} and there is no database in it; start `tactful dev`, or name the folder with --data"
+        )
+    async with opened(plan) as product:
+        transport = httpx.ASGITransport(web(product, "http://file", "tactful"))
         async with httpx.AsyncClient(
             transport=transport, base_url="http://file", headers=_bearer(product.token), timeout=600
         ) as client:

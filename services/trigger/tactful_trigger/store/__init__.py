@@ -93,3 +93,7 @@ class TriggerStore(OutboxStore, Protocol):
     async def customers(self, text: str, limit: int) -> list[str]:
         """Customers whose id begins with `text`, those with the latest history first when it is empty."""
         ...
+
+    async def live_runs(self) -> dict[str, int]:
+        """How many runs each rule has, parked ones included."""
+        ...

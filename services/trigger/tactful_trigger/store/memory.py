@@ -10,6 +10,7 @@ from tactful.outbox import OutboxRow
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
+from tactful_trigger.row import count_runs
 from tactful_trigger.store import SliceResult, StepRequest
 
 
@@ -104,3 +105,6 @@ class MemoryTriggerStore:
     async def customers(self, text: str, limit: int) -> list[str]:
         latest = sorted(self._history, key=lambda customer: -self._history[customer][-1].at)
         return [customer for customer in latest if customer.startswith(text)][:limit]
+
+    async def live_runs(self) -> dict[str, int]:
+        return count_runs(value for held in self._partitions.values() for value in held.rows.values())

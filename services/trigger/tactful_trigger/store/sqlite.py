@@ -7,15 +7,16 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import msgspec
-from tactful.sqlite import Database
 
 from tactful import crashpoints
 from tactful.errors import Fenced
 from tactful.outbox import Cause, OutboxRow
 from tactful.records import EVENTS
+from tactful.sqlite import Database
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
+from tactful_trigger.row import count_runs
 from tactful_trigger.store import SliceResult, StepRequest
 
 MIGRATIONS: Final = (
@@ -193,6 +194,16 @@ class SqliteTriggerStore:
             ).fetchall()
         )
         return [customer for (customer,) in rows]
+
+    async def live_runs(self) -> dict[str, int]:
+        return await self._database.read(
+            lambda db: count_runs(
+                value
+                for (value,) in db.execute(
+                    "SELECT value FROM trigger_row WHERE due IS NOT NULL OR value LIKE '%\"runs\"%'"
+                )
+            )
+        )
 
 
 def _write(db: sqlite3.Connection, result: SliceResult) -> None:

@@ -1,0 +1,163 @@
+"""Moving the dev clock on: how far, and what happened on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import date, time
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from tactful.decisions import Reason
+from tactful.durations import milliseconds
+from tactful.errors import InvalidInput
+from tactful.localtime import local_time
+from tactful.records import EVENTS, EventRecord, decode_events
+from tactful_console.advance import AdvanceReport, HeldBack, decided
+from tactful_console.app import customer_path
+from tactful_console.moments import Moments
+from tactful_dispatch.rows import ASKED, HELD, Delivery
+from tactful_workbench.devclock import DevClock, next_local
+from tactful_workbench.embedded import Product
+from tactful_workbench.inbox.ports import Step
+
+FAR: Final = 400 * 86_400_000  # nobody waits longer than this for a message
+_DAY: Final = re.compile(r"(tomorrow|today)?\s*(\d\d:\d\d)")
+
+
+class ClockHands:
+    """Implements `tactful_workbench.inbox.ports.ClockFace` for the dev server."""
+
+    def __init__(self, product: Product, clock: DevClock, inbox_url: str) -> None:
+        self._product, self._clock, self._inbox_url = product, clock, inbox_url
+        self._turn = asyncio.Lock()
+
+    def now(self) -> int:
+        return self._clock.now()
+
+    async def advance(self, step: Step) -> AdvanceReport:
+        product = self._product
+        async with self._turn, product.running.floor:
+            start, ends = self.now(), await self._ends()
+            fired = product.trigger_worker.timers_fired
+            await self._go(step)
+            await self._clock.keep()
+            return await self._report(start, ends, product.trigger_worker.timers_fired - fired)
+
+    async def _go(self, step: Step) -> None:
+        go_to = self._product.time.advance
+        if step.by:
+            await go_to(self.now() + milliseconds(step.by))
+        elif step.to == "timer":
+            await self._to_next()
+        elif step.to == "message":
+            await self._to_message()
+        elif step.to == "idle":
+            while await self._to_next():
+                pass
+        else:
+            await go_to(self._instant(step.to))
+
+    async def _to_next(self) -> bool:
+        moment = await self._product.time.next_instant()
+        if moment is None or moment > self.now() + FAR:
+            return False
+        await self._product.time.advance(max(moment, self.now()))
+        return True
+
+    async def _to_message(self) -> None:
+        latest, limit = await self._latest_letter(), self.now() + FAR
+        await self._product.time.drain()
+        while await self._latest_letter() == latest and self.now() < limit:
+            if not await self._to_next():
+                return
+
+    async def _latest_letter(self) -> int:
+        letters = await self._product.shelf.letters(1)
+        return letters[0].number if letters else 0
+
+    def _instant(self, text: str) -> int:
+        match = _DAY.fullmatch(text.strip())
+        if match is None:
+            raise InvalidInput(
+                "invalid_step",
+                f'"{text}" is no moment; say a length like 1h, or message, timer, idle, "tomorrow 09:00"',
+            )
+        zone, now = self._product.settings.latest.shop.zone, self.now()
+        wanted = time.fromisoformat(match[2])
+        first = next_local(now, zone, wanted)
+        if match[1] == "tomorrow" and _local_day(first, zone) == _local_day(now, zone):
+            return next_local(first, zone, wanted)
+        return first
+
+    async def _ends(self) -> dict[int, int]:
+        log = self._product.log
+        return {partition: await log.end(EVENTS, partition) for partition in range(log.partitions)}
+
+    async def _report(self, start: int, ends: dict[int, int], fired: int) -> AdvanceReport:
+        moments = Moments(self._product.settings.latest.shop.zone)
+        letters = {letter.message_id: letter.number for letter in await self._product.shelf.letters(1000)}
+        decisions = [
+            decided(
+                record.key,
+                data
+                | {"url": f"{self._inbox_url}/{letters[data['message_id']]}" if data["message_id"] in letters else ""},
+                moments,
+                explain=customer_path(record.key),
+                ended=await self._ending(record.key, data["run_id"]),
+            )
+            for record, data in await self._decisions(ends)
+        ]
+        return AdvanceReport(
+            start=start,
+            end=self.now(),
+            timers_fired=fired,
+            decisions=tuple(sorted(decisions, key=lambda d: (d.at, d.customer))),
+            held=tuple(await self._held(start)),
+            next_timer=await self._product.time.next_instant(),
+        )
+
+    async def _decisions(self, ends: dict[int, int]) -> list[tuple[EventRecord, dict[str, Any]]]:
+        found = []
+        for partition, end in ends.items():
+            for stored in await self._product.log.read(EVENTS, partition, end, 100_000):
+                record = decode_events(stored.value)
+                if isinstance(record, EventRecord) and record.body.name == "Message Decided":
+                    found.append((record, msgspec.json.decode(record.body.properties)))
+        return found
+
+    async def _ending(self, customer: str, run: str) -> str:
+        lines = await self._product.trigger.history(customer, 50)
+        endings = [line.data for line in lines if line.kind == "ended" and line.run == run]
+        return str(msgspec.json.decode(endings[-1])["why"]) if endings else ""
+
+    async def _held(self, start: int) -> list[HeldBack]:
+        product, held = self._product, []
+        for partition in range(product.log.partitions):
+            for _, customer in await product.dispatch.due(partition, self.now() + FAR):
+                row = await product.dispatch.customer(partition, customer)
+                for delivery in row.deliveries.values():
+                    message = delivery.message
+                    if delivery.state in (HELD, ASKED) and message.requested_at >= start:
+                        held.append(_held_back(delivery, customer))
+        return held
+
+
+def _held_back(delivery: Delivery, customer: str) -> HeldBack:
+    message, last = delivery.message, delivery.gates[-1] if delivery.gates else None
+    return HeldBack(
+        message_id=message.message_id,
+        customer=customer,
+        rule=message.rule,
+        channel=message.channel,
+        reason=Reason(delivery.held_for),
+        at=message.requested_at,
+        until=delivery.held_until,
+        facts=dict(last.facts) if last else {},
+    )
+
+
+def _local_day(instant: int, zone: ZoneInfo) -> date:
+    return local_time(instant, zone).date()

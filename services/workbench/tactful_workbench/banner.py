@@ -1,0 +1,47 @@
+"""What a server says once it listens."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from tactful.localtime import local_time
+from tactful_workbench.embedded import Product
+
+
+def dev_banner(product: Product, url: str) -> str:
+    """The first screen of `tactful dev`."""
+    zone = product.settings.latest.shop.zone
+    now = local_time(product.clock.now(), zone)
+    rules = ", ".join(f"{rule.name} v{rule.terms.version}" for rule in product.loaded.rules) or "none"
+    lines = [
+        f"Tactful {version('tactful')} · development · one process, one file ({product.plan.file}) · nothing leaves this machine",
+        f"  post events   {url}/v1/track     keys: dev_server (server)  dev_browser (public)",
+        f"  inbox         {url}/inbox        every e-mail, SMS and push lands here",
+        f"  console       {url}/console      sample shop  {url}/shop",
+        f"  rules         {rules}  ({len(product.loaded.broken)} broken)",
+        f"  clock         {now:%a %d %b %Y %H:%M} {zone.key}        tactful dev advance 1h",
+    ]
+    lines += [f"  BROKEN        {broken.name}: {broken.message}" for broken in product.loaded.broken]
+    if not product.start_was_used:
+        lines.append("  --at          was not used: this file has a clock already; `tactful dev reset` begins anew")
+    return "\n".join(lines)
+
+
+def shop_banner(product: Product, url: str) -> str:
+    """The first lines of `tactful serve all`."""
+    settings = product.settings.latest
+    rules = ", ".join(f"{rule.name} {settings.rule(rule.name).mode}" for rule in product.loaded.rules) or "none"
+    sending = (
+        "everybody who consents"
+        if settings.sending.mode == "live"
+        else f"allow-list {' '.join(settings.sending.allow) or '(empty)'}"
+    )
+    lines = [
+        f"Tactful {version('tactful')} · {settings.shop.name} · one process, one file ({product.plan.file})",
+        f"  post events   {url}/v1/track     make a key: tactful keys create NAME",
+        f"  console       {url}/console",
+        f"  e-mail        {'by SMTP' if product.plan.smtp else 'not configured: give --smtp'}",
+        f"  sending       {sending}",
+        f"  rules         {rules}  ({len(product.loaded.broken)} broken)",
+    ]
+    return "\n".join(lines + [f"  BROKEN        {broken.name}: {broken.message}" for broken in product.loaded.broken])

@@ -1,0 +1,67 @@
+"""`tactful dev`: the whole product in one process, one file and an inbox; and the hands of its clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from tactful.clock import WallClock
+from tactful.errors import TactfulError
+from tactful.settings import parse
+from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.devclock import parse_start
+from tactful_workbench.office import ServerFile, post
+
+app = typer.Typer(help="Everything on this machine: post events, move the clock, read the inbox.")
+
+
+@app.callback(invoke_without_command=True)
+def dev(
+    context: typer.Context,
+    data: Data = HERE,
+    at: Annotated[str, typer.Option(help="Where the clock of a new file begins, like 2026-11-23T14:00+01:00.")] = "",
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8080,
+    rules: Annotated[Path, typer.Option(help="Folder of rules of your own.")] = Path("rules"),
+    templates: Annotated[Path, typer.Option(help="Folder of templates of your own.")] = Path("templates"),
+) -> None:
+    """Start the product for development. Nothing leaves this machine."""
+    if context.invoked_subcommand is not None:
+        return
+    from tactful_workbench.banner import dev_banner
+    from tactful_workbench.embedded import Plan
+    from tactful_workbench.serving import run_server
+
+    start = parse_start(at, _zone(data), WallClock().now()) if at else None
+    plan = Plan(data, dev=True, rules=rules, templates=templates, start=start, public_url=f"http://127.0.0.1:{port}")
+    run_server(plan, "127.0.0.1", port, dev_banner)
+
+
+@app.command()
+def advance(
+    by: Annotated[str, typer.Argument(help="How long: 10m, 1h, 3d.")] = "",
+    to: Annotated[str, typer.Option(help='message, timer, idle, or a moment like "tomorrow 09:00".')] = "",
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Move the clock on, timer by timer, and say what happened."""
+    answer = post(data, "/dev/clock", {"advance": by, "to": to})
+    text = answer.pop("text")
+    show(answer, text, as_json)
+
+
+@app.command()
+def reset(data: Data = HERE) -> None:
+    """Delete the development database; settings and secrets stay."""
+    if ServerFile.read(data) is not None:
+        raise TactfulError("a server is running on this folder; stop it first (or remove server.json if it died)")
+    for suffix in ("", "-wal", "-shm", ".lock"):
+        (data / f"dev.db{suffix}").unlink(missing_ok=True)
+    print(f"{data / 'dev.db'} is gone; the next `tactful dev` begins anew")
+
+
+def _zone(data: Path) -> ZoneInfo:
+    file = data / "settings.toml"
+    return parse(file.read_text(), str(file)).shop.zone if file.exists() else ZoneInfo("Europe/Madrid")

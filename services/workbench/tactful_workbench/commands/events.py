@@ -1,0 +1,114 @@
+"""`tactful events`: look at what is stored, and post one by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from tactful.errors import TactfulError
+from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.office import office, told
+
+app = typer.Typer(no_args_is_help=True, help="What is stored in the log.")
+
+Topics = Annotated[str, typer.Option(help="events, dispatch, quarantine; several with commas.")]
+AGAIN = 1.0  # seconds between two looks of `tail --follow`
+
+
+@app.command()
+def dump(topics: Topics = "events,dispatch,quarantine", data: Data = HERE) -> None:
+    """Print every stored record as NDJSON with topic, partition, offset and append time."""
+    asyncio.run(_print(data, {"topics": topics}))
+
+
+@app.command()
+def tail(
+    topics: Topics = "events",
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="What was refused, and why.")] = False,
+    latest: Annotated[int, typer.Option(help="How many records of each partition to begin with.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as records arrive.")] = False,
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Print the latest records."""
+    wanted = "quarantine" if quarantine else topics
+    asyncio.run(_tail(data, wanted, latest, follow, as_json))
+
+
+@app.command()
+def send(
+    name: str,
+    user: Annotated[str, typer.Option(help="The customer's id.")],
+    properties: Annotated[list[str] | None, typer.Argument(help="Properties like price=39.90")] = None,
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Post one event: `tactful events send "Product Added" --user u1 product_id=p1 price=39.90`."""
+    pairs = dict(_pair(text) for text in properties or ())
+    answer = asyncio.run(_post(data, {"userId": user, "event": name, "properties": pairs}))
+    show(
+        answer, "accepted" if not answer.get("rejected") else "refused: see `tactful events tail --quarantine`", as_json
+    )
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise TactfulError(f'"{text}" is not a property; write it like price=39.90')
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+async def _post(data: Path, call: dict[str, Any]) -> Any:
+    async with office(data) as client:
+        token = client.headers["Authorization"].removeprefix("Bearer ")
+        return await told(await client.post("/v1/track", json=call, auth=(token, "")))
+
+
+async def _lines(client: httpx.AsyncClient, query: dict[str, Any]) -> AsyncIterator[str]:
+    async with client.stream("GET", "/admin/events", params=query) as response:
+        if not response.is_success:
+            await response.aread()
+            await told(response)
+        async for line in response.aiter_lines():
+            yield line
+
+
+async def _print(data: Path, query: dict[str, Any]) -> None:
+    async with office(data) as client:
+        async for line in _lines(client, query):
+            sys.stdout.write(line + "\n")
+
+
+async def _tail(data: Path, topics: str, latest: int, follow: bool, as_json: bool) -> None:
+    seen: set[tuple[str, int, int]] = set()
+    async with office(data) as client:
+        while True:
+            async for line in _lines(client, {"topics": topics, "latest": latest}):
+                stored = json.loads(line)
+                place = (stored["topic"], stored["partition"], stored["offset"])
+                if place not in seen:
+                    seen.add(place)
+                    print(line if as_json else _in_words(stored), flush=True)
+            if not follow:
+                return
+            await asyncio.sleep(AGAIN)
+
+
+def _in_words(stored: dict[str, Any]) -> str:
+    record, place = stored["record"], f"{stored['topic']}/{stored['partition']}@{stored['offset']}"
+    body = record.get("body", {})
+    if record["kind"] == "quarantine":
+        field = f"  {body['field']}" if body.get("field") else ""
+        return f"{place}  {body['reason']}{field}  {body['message']}  {body.get('raw', '')[:120]}"
+    name = body.get("name") or record["kind"]
+    return f"{place}  {record['key']}  {name}  {json.dumps(body.get('properties', {}), ensure_ascii=False)[:160]}"

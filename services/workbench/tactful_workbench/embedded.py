@@ -1,0 +1,197 @@
+"""The embedded size: everything in one process over one SQLite file. The composition root of `dev` and `serve all`."""
+
+from __future__ import annotations
+
+import os
+import secrets as random_source
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tactful.clock import Clock, WallClock
+from tactful.keys import Key, KeyRing
+from tactful.log.sqlite import SqliteLog
+from tactful.plugins import Loaded, load_rules
+from tactful.sqlite import Database
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.attempt import Attempts
+from tactful_dispatch.channels import Adapter
+from tactful_dispatch.channels.inbox import InboxAdapter
+from tactful_dispatch.channels.mailserver import mail_server
+from tactful_dispatch.channels.smtp import SmtpAdapter
+from tactful_dispatch.channels.sqlite_shelf import SqliteShelf
+from tactful_dispatch.content import Content
+from tactful_dispatch.links import Links
+from tactful_dispatch.live import LiveDispatch
+from tactful_dispatch.reception import Reception
+from tactful_dispatch.store.sqlite import SqliteDispatchStore
+from tactful_dispatch.worker import DispatchWorker
+from tactful_ingest.door import Door
+from tactful_trigger.live import LiveTrigger
+from tactful_trigger.projections import SHIPPED
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store.sqlite import SqliteTriggerStore
+from tactful_trigger.watch import SignalWatch
+from tactful_trigger.worker import TriggerWorker
+from tactful_workbench.content_root import open_content
+from tactful_workbench.devclock import DevClock
+from tactful_workbench.keyring import Keys
+from tactful_workbench.running import Running
+from tactful_workbench.secrets import secret
+from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile
+from tactful_workbench.sides import TriggerSide
+from tactful_workbench.story import Story
+from tactful_workbench.virtual import Ordinals, VirtualTime
+
+PARTITIONS: Final = 4
+DEV_KEYS: Final = (("dev_server", Key("dev_server", "server")), ("dev_browser", Key("dev_browser", "browser")))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a command wants to open."""
+
+    data: Path
+    dev: bool = False
+    rules: Path | None = None
+    templates: Path | None = None
+    start: int | None = None  # dev: where the clock of a new file begins
+    smtp: str = ""
+    public_url: str = ""
+
+    @property
+    def file(self) -> Path:
+        """The database."""
+        return self.data / ("dev.db" if self.dev else "tactful.db")
+
+
+@dataclass(frozen=True)
+class Product:
+    """Everything, put together. Whoever holds it starts `running` and serves the applications."""
+
+    plan: Plan
+    database: Database
+    clock: Clock
+    dev_clock: DevClock | None
+    start_was_used: bool
+    log: SqliteLog
+    keys: Keys
+    loaded: Loaded
+    book: Rulebook
+    trigger: SqliteTriggerStore
+    dispatch: SqliteDispatchStore
+    trigger_worker: TriggerWorker
+    dispatch_worker: DispatchWorker
+    running: Running
+    time: VirtualTime
+    desk: Reception
+    shelf: SqliteShelf
+    links: Links
+    content: Content
+    settings: SettingsFile
+    story: Story
+    door: Door
+    token: str
+
+
+@asynccontextmanager
+async def opened(plan: Plan) -> AsyncIterator[Product]:
+    """Open the file and put everything over it. Raises StoreLocked, StoreTooNew, SettingsError."""
+    async with AsyncExitStack() as stack:
+        database = await Database.open(plan.file)
+        stack.push_async_callback(database.close)
+        watch = stack.enter_context(SignalWatch())
+        yield await _assemble(plan, database, watch, stack)
+
+
+async def _assemble(plan: Plan, database: Database, watch: SignalWatch, stack: AsyncExitStack) -> Product:
+    wall = WallClock()
+    dev_clock, used = await DevClock.open(database, wall, plan.start) if plan.dev else (None, True)
+    clock: Clock = dev_clock or wall
+    settings = SettingsFile(plan.data, DEV if plan.dev else SHOP)
+    settings.latest = settings.read()
+    log = await SqliteLog.open(database, PARTITIONS, clock)
+    loaded = load_rules(plan.rules)
+    book = Rulebook(loaded.rules, SHIPPED)
+    owner = f"{os.getpid()}-{random_source.token_hex(4)}"
+
+    trigger = await SqliteTriggerStore.open(database)
+    trigger_worker = TriggerWorker(log, trigger, book, clock, owner, watch=watch)
+
+    addresses = AddressBook(secret(plan.data, "address-key"))
+    links = Links(plan.public_url or settings.latest.shop.public_url, secret(plan.data, "link-key"))
+    content = await open_content(plan.templates, stack)
+    dispatch = await SqliteDispatchStore.open(database, PARTITIONS, lambda: random_source.token_bytes(16))
+    shelf = await SqliteShelf.open(database)
+    adapters = _adapters(plan, shelf, clock)
+    attempts = Attempts(dispatch, adapters, content, links, addresses, clock, time.monotonic)
+    dispatch_worker = DispatchWorker(log, dispatch, attempts, addresses, clock, owner)
+    live = LiveDispatch(dispatch_worker, log, clock)
+    desk = Reception(dispatch, addresses, clock, PARTITIONS, live.nudge)
+
+    token = random_source.token_urlsafe(24)
+    keys = await Keys.open(database, [*(DEV_KEYS if plan.dev else ()), (token, Key("command-line", "server"))])
+    await settings.tell(log, clock, await _known_settings(trigger))
+    ordinals = Ordinals(log)
+    return Product(
+        plan=plan,
+        database=database,
+        clock=clock,
+        dev_clock=dev_clock,
+        start_was_used=used,
+        log=log,
+        keys=keys,
+        loaded=loaded,
+        book=book,
+        trigger=trigger,
+        dispatch=dispatch,
+        trigger_worker=trigger_worker,
+        dispatch_worker=dispatch_worker,
+        running=Running(LiveTrigger(trigger_worker, log, trigger, clock), live),
+        time=VirtualTime(
+            ordinals,
+            dev_clock or _Unmovable(clock),
+            (TriggerSide(trigger_worker, trigger, log, clock), dispatch_worker),
+        ),
+        desk=desk,
+        shelf=shelf,
+        links=links,
+        content=content,
+        settings=settings,
+        story=Story(trigger, dispatch, book, PARTITIONS),
+        door=_door(log, keys, clock, settings, dev_clock),
+        token=token,
+    )
+
+
+def _adapters(plan: Plan, shelf: SqliteShelf, clock: Clock) -> Mapping[str, Adapter]:
+    """In dev the inbox stands for every channel; a shop has what it has configured."""
+    if plan.dev:
+        return dict.fromkeys(("email", "sms", "push"), InboxAdapter(shelf, clock))
+    return {"email": SmtpAdapter(mail_server(plan.smtp), clock)} if plan.smtp else {}
+
+
+def _door(log: SqliteLog, keys: KeyRing, clock: Clock, settings: SettingsFile, dev_clock: DevClock | None) -> Door:
+    currency = settings.latest.shop.currency
+    if dev_clock is None:
+        return Door(log, keys, clock, currency)
+    return Door(log, keys, clock, currency, client_time=dev_clock.client_time)
+
+
+async def _known_settings(trigger: SqliteTriggerStore) -> str:
+    """What every partition was told last; "" if they differ."""
+    told = {cursor.settings if (cursor := await trigger.cursor(p)) else "" for p in range(PARTITIONS)}
+    return told.pop() if len(told) == 1 else ""
+
+
+class _Unmovable:
+    """A clock that nobody may move on: virtual time is for `tactful dev`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.now = clock.now
+
+    def forward_to(self, instant: int) -> None:
+        return None

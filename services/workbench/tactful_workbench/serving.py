@@ -1,0 +1,96 @@
+"""Serving the embedded size: listen, live, end cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import uvicorn
+
+from tactful.errors import SettingsError, TactfulError, Transient
+from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.office import ServerFile
+from tactful_workbench.web import web
+
+GRACE: Final = 3  # seconds for requests in flight when told to stop
+LOOK: Final = 1.0  # seconds between two looks at the settings file
+
+Banner = Callable[[Product, str], str]
+
+
+def run_server(plan: Plan, host: str, port: int, banner: Banner) -> None:
+    """Serve until SIGINT or SIGTERM. Prints the banner once requests are answered."""
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(_serve(plan, host, port, banner))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    with suppress(ImportError):
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
+    async with opened(plan) as product:
+        url = f"http://{host}:{port}"
+        server = uvicorn.Server(
+            uvicorn.Config(
+                web(product, url, command_name()),
+                host,
+                port,
+                log_level="warning",
+                lifespan="off",
+                timeout_graceful_shutdown=GRACE,
+                limit_concurrency=2000,
+                server_header=False,
+            )
+        )
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            if serving.done():
+                serving.result()
+                raise TactfulError(f"port {port} of {host} cannot be used; choose another with --port")
+            await asyncio.sleep(0.01)
+        product.running.start()
+        file = ServerFile(url, os.getpid(), product.token)
+        file.write(plan.data)
+        print(banner(product, url), flush=True)
+        looking = asyncio.create_task(_watch_settings(product))
+        try:
+            await serving
+        finally:
+            looking.cancel()
+            await product.running.stop()
+            with suppress(FileNotFoundError):
+                file.path(plan.data).unlink()
+
+
+async def _watch_settings(product: Product) -> None:
+    """A saved file takes effect at once; a broken one is named and changes nothing."""
+    seen = product.settings.path.stat().st_mtime_ns
+    while True:
+        await asyncio.sleep(LOOK)
+        with suppress(FileNotFoundError):
+            changed = product.settings.path.stat().st_mtime_ns
+            if changed == seen:
+                continue
+            seen = changed
+            try:
+                if await product.settings.tell(product.log, product.clock, ""):
+                    print("settings.toml was read again", flush=True)
+            except SettingsError as error:
+                print(f"not taken: {error}", file=sys.stderr, flush=True)
+            except Transient as error:
+                print(f"not taken: {error}; save it again", file=sys.stderr, flush=True)
+
+
+def command_name() -> str:
+    """How this command is called from where the developer stands."""
+    name = sys.argv[0]
+    return os.path.relpath(name) if os.path.isabs(name) and name.startswith(os.getcwd()) else "tactful"

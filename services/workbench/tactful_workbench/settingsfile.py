@@ -1,0 +1,90 @@
+"""`<data>/settings.toml`: written once with the defaults of its size, read at start and on save, told to the log when it changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tactful.clock import Clock
+from tactful.identity import digest
+from tactful.log import Log
+from tactful.records import DISPATCH, EVENTS, BroadcastBody, BroadcastRecord, encode
+from tactful.settings import Settings, parse
+
+DEV: Final = """\
+# Settings of `tactful dev`. Saved changes take effect at once.
+[shop]
+name = "Sample shop"
+timezone = "Europe/Madrid"
+
+[rules.abandoned_cart]
+mode = "live"          # live, shadow or off
+holdout = 0.0
+sms = true             # the ladder's last rung
+sms_min_value = 0
+
+[hours]
+marketing = "09:00-21:00"
+
+[sending]
+mode = "live"          # every channel is the inbox: nothing leaves this machine
+"""
+
+SHOP: Final = """\
+# Settings of one shop. Saved changes take effect at once. Every value has a default; see docs/reference/settings.md.
+[shop]
+name = "My shop"
+timezone = "Europe/Madrid"
+locale = "en"
+country = "ES"
+currency = "EUR"
+sender = "My shop <hello@shop.example>"
+reply_to = "hello@shop.example"
+postal_address = "My shop, 1 Market Street, Madrid"
+public_url = "http://127.0.0.1:8080"
+
+[rules.abandoned_cart]
+mode = "shadow"        # decides everything and writes to nobody; `live` is the next step
+
+[sending]
+mode = "allowlist"     # nobody outside the list is written to
+allow = []             # for example ["*@myshop.example"]
+"""
+
+
+class SettingsFile:
+    """The file of one data folder. `latest` is what was told last."""
+
+    def __init__(self, data: Path, first: str) -> None:
+        self.path, self._first = data / "settings.toml", first
+        self.latest = Settings()
+        self._seen = ""
+
+    def read(self) -> Settings:
+        """Write the file if it is missing; raises SettingsError naming file, line and mend."""
+        if not self.path.exists():
+            self.path.write_text(self._first)
+        return parse(self.path.read_text(), str(self.path))
+
+    def write(self, text: str) -> None:
+        """Replace the file once its new text has been checked."""
+        parse(text, str(self.path))
+        temporary = self.path.with_suffix(".new")
+        temporary.write_text(text)
+        temporary.replace(self.path)
+
+    async def tell(self, log: Log, clock: Clock, known: str) -> bool:
+        """Append `Settings Changed` to every partition if the file says something else than `known` (JSON)."""
+        self.latest = self.read()
+        text = self.latest.model_dump_json()
+        if text in (known, self._seen):
+            return False
+        self._seen = text
+        now = clock.now()
+        body = BroadcastBody("Settings Changed", msgspec.Raw(text.encode()))
+        record = encode(BroadcastRecord(id=digest("settings", text, str(now)), key="all", at=now, body=body))
+        for topic in (DISPATCH, EVENTS):
+            await log.append(topic, [(partition, record) for partition in range(log.partitions)])
+        return True

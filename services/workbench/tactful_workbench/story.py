@@ -1,0 +1,69 @@
+"""One customer's story, gathered from both services for the console, the inbox and `explain`."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tactful.durations import spoken
+from tactful.partitioning import partition_of
+from tactful_console.history import Consent, Held, JournalEntry, Pending, TimelineInputs
+from tactful_console.recorded import history_row
+from tactful_dispatch.announcing import deciding
+from tactful_dispatch.rows import ASKED, HELD, Delivery
+from tactful_dispatch.store import DispatchStore
+from tactful_trigger.row import Run, decode
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store import TriggerStore
+
+LINES = 2000
+
+
+class Story:
+    """Implements `tactful_console.app.CustomerFacts`."""
+
+    def __init__(self, trigger: TriggerStore, dispatch: DispatchStore, book: Rulebook, partitions: int) -> None:
+        self._trigger, self._dispatch, self._book, self._count = trigger, dispatch, book, partitions
+
+    async def timeline(self, customer: str) -> TimelineInputs:
+        partition = partition_of(customer, self._count)
+        lines = await self._trigger.history(customer, LINES)
+        runs = await self._runs(partition, customer)
+        row = await self._dispatch.customer(partition, customer)
+        return TimelineInputs(
+            customer=customer,
+            zone=(row.recipient.zone or "") if row.recipient else "",
+            rows=[history_row(h.customer, h.at, h.offset, h.index, h.kind, h.rule, h.run, h.data) for h in lines],
+            pending=[_pending(run) for run in runs if run.due is not None],
+            held=[_held(delivery) for delivery in row.deliveries.values() if delivery.state in (HELD, ASKED)],
+            consents=[
+                Consent(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via) for w in row.words
+            ],
+            journals={run.id: [_entry(entry.shape, entry.at, entry.value) for entry in run.journal] for run in runs},
+        )
+
+    async def search(self, text: str) -> list[str]:
+        return await self._trigger.customers(text, 50)
+
+    async def _runs(self, partition: int, customer: str) -> list[Run]:
+        stored = await self._trigger.load(partition, [customer])
+        return decode(customer, stored[customer], self._book.projections).runs if customer in stored else []
+
+
+def _pending(run: Run) -> Pending:
+    wait, due = run.wait, run.due or run.started
+    if wait is None:
+        return Pending(due, run.rule, run.id, "start")
+    if due == run.deadline and wait.due is None:
+        return Pending(due, run.rule, run.id, wait.op, f"{wait.shape}, at most")
+    text = f"{spoken(wait.length)} of quiet" if wait.op == "quiet" else wait.shape
+    return Pending(due, run.rule, run.id, wait.op, text)
+
+
+def _held(delivery: Delivery) -> Held:
+    shut, message = deciding(delivery.gates), delivery.message
+    facts = dict(shut.facts) if shut else {}
+    return Held(message.message_id, message.rule, message.channel, delivery.held_for, delivery.held_until, facts)
+
+
+def _entry(shape: str, at: int, value: msgspec.Raw) -> JournalEntry:
+    return JournalEntry(shape, at, msgspec.json.decode(value))

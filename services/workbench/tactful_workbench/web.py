@@ -1,0 +1,87 @@
+"""Everything that listens, on one port: the door, the pages for customers and operators, and in dev the inbox and clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, RedirectResponse
+from pydantic import BaseModel, ConfigDict
+
+from tactful.errors import InvalidInput, TactfulError
+from tactful.settings import Shop
+from tactful_console.advance import advance_text
+from tactful_console.app import create_console
+from tactful_console.moments import Moments
+from tactful_dispatch.public import create_public
+from tactful_ingest.app import routes as door_routes
+from tactful_workbench.admin import admin_router, told_as_json
+from tactful_workbench.advancing import ClockHands
+from tactful_workbench.embedded import Product
+from tactful_workbench.inbox import create_inbox
+from tactful_workbench.inbox.ports import Step, Surroundings
+from tactful_workbench.inbox.shop import create_shop
+from tactful_workbench.playing import Playing
+
+
+class Advance(BaseModel):
+    """`{"advance": "1h"}` or `{"to": "message"}`."""
+
+    model_config = ConfigDict(extra="forbid")
+    advance: str = ""
+    to: str = ""
+
+
+def web(product: Product, url: str, command: str) -> FastAPI:
+    """The whole application. `/dev/*`, the inbox and the sample shop exist in dev alone."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+
+    def shop() -> Shop:
+        return product.settings.latest.shop
+
+    app.include_router(admin_router(product))
+    app.include_router(create_console(product.story, product.clock, shop))
+    app.include_router(create_public(product.desk, product.links, product.clock, shop))
+    if product.dev_clock is not None:
+        _add_dev(app, product, url, command)
+    app.router.routes += door_routes(product.door)
+    app.add_exception_handler(TactfulError, told_as_json)
+    return app
+
+
+def _add_dev(app: FastAPI, product: Product, url: str, command: str) -> None:
+    assert product.dev_clock is not None
+    hands = ClockHands(product, product.dev_clock, f"{url}/inbox")
+    here = Surroundings(url=url, command=command, key="dev_server")
+    play = Playing(product.desk)
+
+    def shop() -> Shop:
+        return product.settings.latest.shop
+
+    app.include_router(create_inbox(product.shelf, play, hands, product.story, shop, here))
+    app.include_router(create_shop())
+    app.include_router(_dev_router(product, hands))
+    app.add_api_route("/", _home, methods=["GET"], response_model=None)
+
+
+def _dev_router(product: Product, hands: ClockHands) -> APIRouter:
+    router = APIRouter(prefix="/dev")
+
+    async def clock() -> dict[str, Any]:
+        return {"now": hands.now(), "next_timer": await product.time.next_instant()}
+
+    async def move(wish: Advance) -> JSONResponse:
+        if bool(wish.advance) == bool(wish.to):
+            raise InvalidInput("invalid_step", 'say {"advance": "1h"} or {"to": "message"}')
+        report = await hands.advance(Step(by=wish.advance, to=wish.to))
+        text = advance_text(report, Moments(product.settings.latest.shop.zone))
+        return JSONResponse({**msgspec.to_builtins(report), "text": text})
+
+    router.add_api_route("/clock", clock, methods=["GET"])
+    router.add_api_route("/clock", move, methods=["POST"], response_model=None)
+    return router
+
+
+async def _home(request: Request) -> RedirectResponse:
+    return RedirectResponse("/inbox", 303)

@@ -12,7 +12,7 @@ from tactful.identity import digest, event_hash
 from tactful.records import DISPATCH, EventRecord, RecipientRecord
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
-from tactful_trigger.history import KIND_OF_EVENT
+from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import recipient
 from tactful_trigger.row import Mark, Row
@@ -63,7 +63,7 @@ class Applying:
         return True
 
     def _changes(self, row: Row, route: Route, seen: Seen) -> bool:
-        changed = self._fold(row, route, seen)
+        changed = self._fold(row, route, seen) or seen.name in TOLD_ALWAYS
         if changed and route.tells_dispatch:
             self._tell_dispatch(row, seen.at)
         if seen.record.body.history:

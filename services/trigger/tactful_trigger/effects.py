@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from tactful.outbox import Cause, Outbox
 from tactful.records import Record
-from tactful_trigger.history import HistoryRow, of_engine
+from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Row
 from tactful_trigger.store import StepRequest
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Effects:
@@ -36,13 +40,18 @@ class Effects:
         cause = Cause(self.offset, True) if timer is None else Cause(self.offset, False, *timer)
         self.outbox.put(topic, record, cause, partition)
 
-    def tell(self, row: Row, at: int, kind: str, rule: str = "", run: str = "", **data: Any) -> None:
-        """Leave a line in the customer's history."""
-        line = of_engine(row.id, at, self.offset, len(self.history), kind, rule, run, data)
-        self.history.append(line)
+    def tell(self, row: Row, at: int, kind: str, rule: str = "", run: str = "", **data: Any) -> int:
+        """Leave a line in the customer's history; its index."""
+        index = len(self.history)
+        self.history.append(HistoryRow(row.id, at, self.offset, index, kind, rule, run, _encode(data)))
         self.dirty[row.id] = row
+        return index
+
+    def complete(self, index: int, **data: Any) -> None:
+        """Say more in a line left before."""
+        self.history[index] = msgspec.structs.replace(self.history[index], data=_encode(data))
 
     def record(self, row: Row, at: int, kind: str, value: bytes) -> None:
-        """Leave the record itself in the customer's history."""
-        self.history.append(HistoryRow(row.id, at, self.offset, len(self.history), kind, "", "", value))
+        """Leave the record itself in the customer's history, ahead of what it did."""
+        self.history.append(HistoryRow(row.id, at, self.offset, -1, kind, "", "", value))
         self.dirty[row.id] = row

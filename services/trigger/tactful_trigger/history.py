@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -31,9 +31,6 @@ KIND_OF_EVENT: Final = {
     **{f"Message {what}": "receipt" for what in ("Delivered", "Opened", "Clicked", "Replied", "Bounced", "Complained")},
 }
 
-
-def of_engine(
-    customer: str, at: int, offset: int, index: int, kind: str, rule: str, run: str, data: dict[str, Any]
-) -> HistoryRow:
-    """A row that the engine itself writes."""
-    return HistoryRow(customer, at, offset, index, kind, rule, run, msgspec.json.encode(data))
+TOLD_ALWAYS: Final = frozenset(
+    {"Consent Changed", "Preferences Changed", "Message Delivered"}
+)  # whether or not they change a state

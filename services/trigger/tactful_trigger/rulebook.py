@@ -16,6 +16,7 @@ from tactful.projections import Projection
 from tactful.rules import Rule, Terms
 from tactful.settings import Settings
 from tactful_trigger.happening import INTERNAL
+from tactful_trigger.history import TOLD_ALWAYS
 
 RECIPIENT: Final = ("profile", "orders", "tickets", "engagement")  # what dispatch is told is made of these
 
@@ -73,7 +74,7 @@ class Rulebook:
     def _routes(self) -> dict[str, Route]:
         folded = {name_of(event) for projection in self.projections.values() for event in projection.events}
         named = {name for terms in self.terms.values() for name in (*terms.on, *terms.goal, *terms.exit_on)}
-        names = {canonical_name(name) for name in folded | named} | INTERNAL
+        names = {canonical_name(name) for name in folded | named} | INTERNAL | TOLD_ALWAYS
         return {name: self._route(name) for name in names}
 
     def _route(self, name: str) -> Route:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tactful.durations import spoken
 from tactful.identity import digest, fraction, run_id
 from tactful.journal import Entry, Wait
 from tactful.operations import OPERATIONS, Ask, Done, Host, Moved, Operation, Send
@@ -85,8 +86,10 @@ class Runs:
         if any(other.id == run.id for other in row.runs):
             return
         row.runs.append(run)
-        self._effects.tell(row, seen.at, "started", rule.name, run.id, version=run.version, event=record.id)
+        told = self._effects.tell(row, seen.at, "started", rule.name, run.id)
         self._drive(row, run, seen.at, fresh=0)
+        waiting = _waiting(run.wait) if run.wait is not None else ""
+        self._effects.complete(told, version=run.version, event=record.id, waiting=waiting)
 
     # -- being woken
 
@@ -244,6 +247,11 @@ class Runs:
         feeds = [feed for feed in terms.after if self._cursor.feeds.get(feed, -1) < due]
         self._effects.tell(row, due, "note", run.rule, run.id, text=f"source_late: waits for {', '.join(feeds)}")
         return True
+
+
+def _waiting(wait: Wait) -> str:
+    """What a run waits for, in a few words."""
+    return f"{spoken(wait.length)} of quiet" if wait.op == "quiet" else wait.shape
 
 
 def _content(operation: Operation[Any], host: Host) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +38,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
+    listener = _listen(host, port)
     async with opened(plan) as product:
         url = f"http://{host}:{port}"
         server = uvicorn.Server(
@@ -51,11 +53,8 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
                 server_header=False,
             )
         )
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            if serving.done():
-                serving.result()
-                raise TactfulError(f"port {port} of {host} cannot be used; choose another with --port")
+        serving = asyncio.create_task(server.serve([listener]))
+        while not server.started and not serving.done():
             await asyncio.sleep(0.01)
         product.running.start()
         file = ServerFile(url, os.getpid(), product.token)
@@ -69,6 +68,20 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
             await product.running.stop()
             with suppress(FileNotFoundError):
                 file.path(plan.data).unlink()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise TactfulError(
+            f"port {port} of {host} cannot be used ({error.strerror}); choose another with --port"
+        ) from None
+    return listener
 
 
 async def _watch_settings(product: Product) -> None:

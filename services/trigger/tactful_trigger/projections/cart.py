@@ -1,17 +1,24 @@
 """The cart: what the customer has left in the basket.
 
-Events come in order of arrival. By when they happened: an add that is older than the latest order, whole cart or removal
-of its product stays out. Of two at one millisecond the later arrival counts.
+Events come in order of arrival; what counts is when they happened, and of two at one millisecond the later arrival.
+An add that is older than the latest order, the latest whole cart or the latest removal of its product stays out.
+
+Which products are in the basket does not depend on the order of arrival. Their order and quantities do in one case: when
+a removal, an order or a whole cart arrives later than a newer add of a product that was in before. The pieces of both
+adds are then one number, and all of them stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from tactful.customer import Cart, CartItem
 from tactful.events import (
     CartShared,
     CartUpdated,
+    CheckoutStarted,
     Event,
     OrderCompleted,
     Product,
@@ -19,10 +26,195 @@ from tactful.events import (
     ProductRemoved,
     WishlistProductAddedToCart,
 )
-from tactful_trigger.projections.versions import unknown_version
+from tactful_trigger.projections.versions import unknown_state
 
 LINES: Final = 100
-REMOVED: Final = 64
+MARKS: Final = 64
+
+Items = tuple[CartItem, ...]
+Adding = ProductAdded | WishlistProductAddedToCart
+
+_added_at: Final = attrgetter("added_at")
+
+
+def _add(state: Cart, event: Adding) -> Cart:
+    at, product = event.meta.occurred_at, event.product_id or event.sku
+    if not product or event.quantity < 1 or at < state.settled_at or _was_removed_after(state, product, at):
+        return state
+    return Cart(
+        cart_id=_cart_id(state, event.cart_id, at),
+        items=_put(state.items, _item(event, product, at)),
+        changed_at=max(state.changed_at, at),
+        removed=state.removed,
+        settled_at=state.settled_at,
+        shared_at=state.shared_at,
+    )
+
+
+def _remove(state: Cart, event: ProductRemoved) -> Cart:
+    """Takes the whole line out, however many pieces there are, and leaves a mark against adds that arrive late."""
+    at, product = event.meta.occurred_at, event.product_id or event.sku
+    if not product or at < state.settled_at or _was_removed_after(state, product, at):
+        return state
+    items = [item if item.product_id != product else _since(item, at) for item in state.items]
+    marks = [mark for mark in state.removed if mark[0] != product]
+    return Cart(
+        cart_id=state.cart_id,
+        items=_in_order(item for item in items if item is not None),
+        changed_at=max(state.changed_at, at),
+        removed=(*marks, (product, at))[-MARKS:],
+        settled_at=state.settled_at,
+        shared_at=state.shared_at,
+    )
+
+
+def _replace(state: Cart, event: CartUpdated | CheckoutStarted) -> Cart:
+    """The whole cart as it was at that instant, and on top what was added since."""
+    at = event.meta.occurred_at
+    if at < state.settled_at:
+        return state
+    items: Items = ()
+    for product in event.products:
+        name = product.product_id or product.sku
+        if name and product.quantity > 0 and not _was_removed_after(state, name, at):
+            items = _put(items, _item(product, name, at))
+    for item in state.items:
+        if (left := _since(item, at)) is not None:
+            items = _put(items, left)
+    given = event.cart_id if isinstance(event, CartUpdated) else ""
+    return _settled(state, at, items, _cart_id(state, given, at))
+
+
+def _check_out(state: Cart, event: CheckoutStarted) -> Cart:
+    """A shop that posts no cart events tells at the checkout what is in the basket; otherwise the basket knows better,
+    since a checkout may be of one product bought at once."""
+    return state if state.items or not event.products else _replace(state, event)
+
+
+def _order(state: Cart, event: OrderCompleted) -> Cart:
+    """Any order, on any channel, empties the basket of what was put in before."""
+    at = event.meta.occurred_at
+    if at < state.settled_at:
+        return state
+    items = _in_order(left for item in state.items if (left := _since(item, at)) is not None)
+    return _settled(state, at, items, state.cart_id if items else "")
+
+
+def _share(state: Cart, event: CartShared) -> Cart:
+    at = event.meta.occurred_at
+    if at <= state.shared_at:
+        return state
+    return Cart(
+        cart_id=state.cart_id,
+        items=state.items,
+        changed_at=state.changed_at,
+        removed=state.removed,
+        settled_at=state.settled_at,
+        shared_at=at,
+    )
+
+
+def _settled(state: Cart, at: int, items: Items, cart_id: str) -> Cart:
+    """Nothing older than `at` can change the basket any more, so older marks have done their work."""
+    return Cart(
+        cart_id=cart_id,
+        items=items,
+        changed_at=max(state.changed_at, at),
+        removed=tuple(mark for mark in state.removed if mark[1] > at),
+        settled_at=at,
+        shared_at=state.shared_at,
+    )
+
+
+def _was_removed_after(state: Cart, product: str, at: int) -> bool:
+    for name, when in state.removed:
+        if name == product:
+            return at < when
+    return False
+
+
+def _cart_id(state: Cart, given: str, at: int) -> str:
+    """The latest name of the basket."""
+    return given or state.cart_id if at >= state.changed_at else state.cart_id or given
+
+
+def _put(items: Items, new: CartItem) -> Items:
+    """One line a product, in order of the first add; at one millisecond, of arrival."""
+    for place, old in enumerate(items):
+        if old.product_id == new.product_id:
+            line = _again(old, new)
+            if line.added_at == old.added_at:
+                return (*items[:place], line, *items[place + 1 :])
+            return _in_order((*items[:place], *items[place + 1 :], line))
+    if not items or items[-1].added_at <= new.added_at:
+        return (*items, new)[-LINES:]
+    return _in_order((*items, new))
+
+
+def _in_order(items: Any) -> Items:
+    return tuple(sorted(items, key=_added_at))[-LINES:]
+
+
+def _again(one: CartItem, other: CartItem) -> CartItem:
+    """A product that was added twice: the pieces of both, and the words and the price of the later add."""
+    later = other if other.last_added_at >= one.last_added_at else one
+    first, last = min(one.added_at, other.added_at), later.last_added_at
+    return CartItem(
+        product_id=later.product_id,
+        sku=later.sku,
+        name=later.name,
+        category=later.category,
+        quantity=one.quantity + other.quantity,
+        price=later.price,
+        url=later.url,
+        image_url=later.image_url,
+        added_at=first,
+        again_at=last if last > first else 0,
+    )
+
+
+def _since(item: CartItem, at: int) -> CartItem | None:
+    """What is left of a line when all that happened up to `at` is gone."""
+    if item.added_at > at:
+        return item
+    if item.again_at <= at:
+        return None
+    return CartItem(
+        product_id=item.product_id,
+        sku=item.sku,
+        name=item.name,
+        category=item.category,
+        quantity=item.quantity,
+        price=item.price,
+        url=item.url,
+        image_url=item.image_url,
+        added_at=item.again_at,
+    )
+
+
+def _item(product: Product | Adding, name: str, at: int) -> CartItem:
+    return CartItem(
+        product_id=name,
+        sku=product.sku,
+        name=product.name,
+        category=product.category,
+        quantity=product.quantity,
+        price=product.price,
+        url=product.url,
+        image_url=product.image_url,
+        added_at=at,
+    )
+
+
+_FOLDS: Final[dict[type[Event], Callable[[Cart, Any], Cart]]] = {
+    ProductAdded: _add,
+    WishlistProductAddedToCart: _add,
+    ProductRemoved: _remove,
+    CartUpdated: _replace,
+    CheckoutStarted: _check_out,
+    OrderCompleted: _order,
+    CartShared: _share,
+}
 
 
 class CartProjection:
@@ -31,102 +223,46 @@ class CartProjection:
     name = "cart"
     version = 1
     state = Cart
-    events = (ProductAdded, WishlistProductAddedToCart, ProductRemoved, CartUpdated, OrderCompleted, CartShared)
+    events = tuple(_FOLDS)
 
     def fold(self, state: Cart, event: Event) -> Cart:
-        at = event.meta.occurred_at
-        if isinstance(event, ProductAdded | WishlistProductAddedToCart):
-            return _added(state, event, at)
-        if isinstance(event, ProductRemoved):
-            return _removed(state, event.product_id or event.sku, at)
-        if isinstance(event, CartUpdated):
-            return _replaced(state, event, at)
-        if isinstance(event, OrderCompleted):
-            return _ordered(state, at)
-        return Cart(**{**_fields(state), "shared_at": max(state.shared_at, at)})
+        fold = _FOLDS.get(type(event))
+        return state if fold is None else fold(state, event)
 
     def merge(self, mine: Cart, theirs: Cart) -> Cart:
-        """The newer basket; mine unless it is empty."""
-        if not mine.items and theirs.items and theirs.changed_at > mine.emptied_at:
-            return theirs
-        if not theirs.items or theirs.changed_at <= mine.changed_at:
-            return mine
-        return theirs
+        """The newer basket, by the last add, without what is older than the other side's latest order or whole cart."""
+        settled = max(mine.settled_at, theirs.settled_at)
+        winner, items = mine, _standing(mine, settled)
+        others = _standing(theirs, settled)
+        if others and (not items or _newest(others) > _newest(items)):
+            winner, items = theirs, others
+        return Cart(
+            cart_id=(winner.cart_id if items else "") or ("" if items else mine.cart_id or theirs.cart_id),
+            items=items,
+            changed_at=max(mine.changed_at, theirs.changed_at),
+            removed=_marks(mine, theirs, settled),
+            settled_at=settled,
+            shared_at=max(mine.shared_at, theirs.shared_at),
+        )
 
     def migrate(self, version: int, old: Any) -> Cart:
-        raise unknown_version(self.name, version, self.version)
+        raise unknown_state(self.name, version, self.version)
 
 
-def _fields(state: Cart) -> dict[str, Any]:
-    return {field: getattr(state, field) for field in state.__struct_fields__}
+def _standing(cart: Cart, settled: int) -> Items:
+    if cart.settled_at == settled:
+        return cart.items
+    return _in_order(left for item in cart.items if (left := _since(item, settled - 1)) is not None)
 
 
-def _added(state: Cart, event: ProductAdded | WishlistProductAddedToCart, at: int) -> Cart:
-    product = event.product_id or event.sku
-    if not product or at < state.emptied_at or any(name == product and at < when for name, when in state.removed):
-        return state
-    known = next((item for item in state.items if item.product_id == product), None)
-    item = _item(event, at if known is None else known.added_at, event.quantity + (known.quantity if known else 0))
-    items = tuple(item if old is known else old for old in state.items) if known else (*state.items, item)[-LINES:]
-    return Cart(
-        cart_id=event.cart_id or state.cart_id,
-        items=items,
-        changed_at=max(state.changed_at, at),
-        removed=state.removed,
-        emptied_at=state.emptied_at,
-        shared_at=state.shared_at,
-    )
+def _newest(items: Items) -> int:
+    return max(item.last_added_at for item in items)
 
 
-def _removed(state: Cart, product: str, at: int) -> Cart:
-    if not product or at < state.emptied_at:
-        return state
-    items = tuple(item for item in state.items if item.product_id != product or item.added_at > at)
-    removed = (*(mark for mark in state.removed if mark[0] != product), (product, at))[-REMOVED:]
-    return Cart(
-        cart_id=state.cart_id,
-        items=items,
-        changed_at=max(state.changed_at, at),
-        removed=removed,
-        emptied_at=state.emptied_at,
-        shared_at=state.shared_at,
-    )
-
-
-def _replaced(state: Cart, event: CartUpdated, at: int) -> Cart:
-    if at < state.changed_at or at < state.emptied_at:
-        return state
-    items = tuple(
-        _item(product, at, product.quantity) for product in event.products if product.product_id or product.sku
-    )
-    return Cart(
-        cart_id=event.cart_id or state.cart_id,
-        items=items[:LINES],
-        changed_at=at,
-        emptied_at=state.emptied_at,
-        shared_at=state.shared_at,
-    )
-
-
-def _ordered(state: Cart, at: int) -> Cart:
-    """Any order empties the basket of what was put in before it."""
-    if at < state.emptied_at:
-        return state
-    items = tuple(item for item in state.items if item.added_at > at)
-    return Cart(
-        cart_id=state.cart_id if items else "", items=items, changed_at=max(state.changed_at, at), emptied_at=at
-    )
-
-
-def _item(product: Product | ProductAdded | WishlistProductAddedToCart, at: int, quantity: int) -> CartItem:
-    return CartItem(
-        product_id=product.product_id or product.sku,
-        sku=product.sku,
-        name=product.name,
-        category=product.category,
-        quantity=quantity,
-        price=product.price,
-        url=product.url,
-        image_url=product.image_url,
-        added_at=at,
-    )
+def _marks(mine: Cart, theirs: Cart, settled: int) -> tuple[tuple[str, int], ...]:
+    """The later removal of each product, the oldest first."""
+    marks = dict(mine.removed)
+    for product, when in theirs.removed:
+        marks[product] = max(when, marks.get(product, 0))
+    kept = [mark for mark in marks.items() if mark[1] > settled]
+    return tuple(sorted(kept, key=lambda mark: mark[1]))[-MARKS:]

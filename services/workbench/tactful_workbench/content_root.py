@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.process import ProcessContent
 
 
 async def open_content(folder: Path | None, stack: AsyncExitStack) -> ProcessContent:
     """Raises TemplateError if a template cannot be read."""
-    content = ProcessContent([folder] if folder is not None else [])
+    content = ProcessContent(ContentSet.load(*([folder] if folder is not None else [])))
     stack.push_async_callback(content.close)
     return content

@@ -19,7 +19,7 @@ class Rendering:
     data: dict[str, Any]  # what the run gave
     first_name: str | None
     shop: dict[str, str]  # name, sender, reply_to, postal_address, currency, public_url
-    links: dict[str, str]  # cart, preferences, mute_rule, pause, unsubscribe, click: see `tactful_dispatch.links`
+    links: dict[str, str]  # cart, preferences, mute_rule, pause, unsubscribe: see `tactful_dispatch.links`
     because: str  # name of the event that started the run
     because_at: int
     zone: str  # the recipient's zone, for dates
@@ -34,14 +34,14 @@ class Rendered:
     html: str = ""
     preheader: str = ""
     language: str = "en"
-    language_from: str = "shop"  # choice | locale | shop: which step of the fallback gave the language
+    language_from: str = "shop"  # locale | shop: which step of the fallback gave the language
     version: str = ""  # hash of the content set
     links: tuple[str, ...] = ()  # targets that were replaced by tracked links, in order
     extra: dict[str, Any] = field(default_factory=dict)
 
 
 class TemplateError(TactfulError):
-    """The template is missing, broken, too slow or lacks a value. Held and alarmed; the message names file, line and mend."""
+    """The template is missing, broken, too slow or lacks a value. Held and alarmed; the message names file, line, mend."""
 
 
 class Content(Protocol):

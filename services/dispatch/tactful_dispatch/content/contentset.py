@@ -1,102 +1,165 @@
 """The content set: every template, the brand and the layout as one immutable version.
 
-`<folder>/<rule>/<channel>.<language>.{html,txt}` with front matter between two lines of `---`, `<folder>/brand.yaml`,
-`<folder>/_layout.html`. A later folder's file takes the place of an earlier one's with the same name.
+`<rule>/<channel>.<language>.{html,txt}` with front matter between two lines of `---`, `<rule>/example.json`,
+`brand.yaml`, `_layout.html`. A later folder's file takes the place of an earlier one's with the same name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import yaml
 
 from tactful_dispatch.content import TemplateError
 
 SHIPPED: Final = Path(__file__).parent.parent / "templates"
 _NAME: Final = re.compile(
-    r"(?P<template>[^/]+)/(?P<channel>[a-z]+)\.(?P<language>[a-z]{2}(?:-[A-Z]{2})?)\.(?P<kind>html|txt)"
+    r"(?P<template>[^/]+)/(?P<channel>[a-z]+)\.(?P<language>[a-z]{2,3}(?:-[A-Z]{2})?)\.(?P<kind>html|txt)"
 )
+_READ: Final = frozenset({".html", ".txt", ".yaml", ".json"})
+
+
+class Wording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a variant may say differently: single lines, rendered like the body. None: as in the front matter."""
+
+    subject: str | None = None
+    preheader: str | None = None
+
+
+class Matter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The front matter of a template."""
+
+    subject: str = ""  # of an e-mail, the title of a push
+    preheader: str = ""
+    why: str = ""  # why the customer gets this, as a sentence
+    no_more: str = ""  # the words of the link that mutes the rule
+    uses: tuple[str, ...] = ()  # projections whose content it shows; `brand.yaml` has the words for them
+    variants: dict[str, Wording] = {}
+
+
+class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`brand.yaml`: what all messages share. Everything here may be shown by templates."""
+
+    accent: str = "#0f5c5c"  # of links and the button; carries near-white words
+    accent_dark: str = "#6cc4bd"  # the same on dark grounds; carries near-black words
+    logo: str = ""  # address of a picture at most 40 px high; "": the shop's name in letters
+    domains: tuple[str, ...] = ()  # hosts that links and pictures may lead to besides the shop's own; none: any host
+    words: dict[str, dict[str, str]] = {}  # language -> name -> words, for the layout and for `uses`
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One file: where it stands, its front matter, its body, and the line on which the body begins."""
+    """One file. Lines count from 1; `line` is where the body begins."""
 
     file: str
+    name: str
+    channel: str
+    language: str
     kind: str  # html | txt
-    matter: Mapping[str, Any]
+    text: str
+    matter: Matter
     body: str
     line: int
 
+    def line_of(self, words: str) -> int:
+        """The first line that holds `words`, or 1."""
+        return next((n for n, text in enumerate(self.text.splitlines(), start=1) if words in text), 1)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class ContentSet:
-    """Templates by (template, channel, language, kind). `version` is a hash over every file."""
+    """All files of one version, and what they mean. `version` is a hash over every file."""
 
-    templates: Mapping[tuple[str, str, str, str], Template]
-    layout: str
-    brand: Mapping[str, Any]
+    files: Mapping[str, str]
+    templates: Mapping[tuple[str, str, str, str], Template]  # by (name, channel, language, kind)
+    brand: Brand
     version: str
 
     @classmethod
     def load(cls, *folders: Path) -> ContentSet:
-        """Raises TemplateError naming the file and line that cannot be read."""
-        files: dict[str, Path] = {}
-        for folder in (SHIPPED, *folders):
-            for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-                if path.is_file():
-                    files[path.relative_to(folder).as_posix()] = path
-        texts = {
-            name: path.read_text()
-            for name, path in sorted(files.items())
-            if path.suffix in (".html", ".txt", ".yaml", ".json")
+        """The shipped files under those of `folders`. Raises TemplateError naming the file and line that is wrong."""
+        paths = {
+            path.relative_to(folder).as_posix(): path
+            for folder in (SHIPPED, *folders)
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in _READ and path.is_file()
         }
-        templates = {
-            key: template for name, text in texts.items() if (key := _key(name)) and (template := _template(name, text))
-        }
-        brand = _yaml("brand.yaml", texts.get("brand.yaml", ""), 0)
-        mark = sha256("\0".join(f"{name}\0{text}" for name, text in texts.items()).encode()).hexdigest()
-        return cls(templates, texts.get("_layout.html", "{{ body }}"), brand, mark[:12])
+        return cls.of({name: _read(name, path) for name, path in paths.items()})
 
-    def choose(
-        self, template: str, channel: str, locales: tuple[str, ...], kind: str
-    ) -> tuple[Template, str, str] | None:
-        """The template in the best language, that language, and which step gave it: locale or shop."""
+    @classmethod
+    def of(cls, files: Mapping[str, str]) -> ContentSet:
+        """From texts by name. Raises TemplateError naming the file and line that is wrong."""
+        ordered = dict(sorted(files.items()))
+        templates = {
+            (template.name, template.channel, template.language, template.kind): template
+            for template in map(_template, ordered, ordered.values())
+            if template is not None
+        }
+        brand = _structure(Brand, "brand.yaml", ordered.get("brand.yaml", ""), above=0)
+        return cls(ordered, templates, brand, sha256(msgspec.json.encode(ordered)).hexdigest()[:12])
+
+    def choose(self, name: str, channel: str, locales: tuple[str, ...], kind: str) -> tuple[Template, str] | None:
+        """The template in the best language, and which step gave it: `locale`, or `shop` (the last of `locales`)."""
         for index, locale in enumerate(locales):
-            for language in dict.fromkeys((locale.replace("_", "-"), locale[:2].lower())):
-                found = self.templates.get((template, channel, language, kind))
-                if found is not None:
-                    return found, language, "shop" if index == len(locales) - 1 else "locale"
+            for language in _fallbacks(locale):
+                if found := self.templates.get((name, channel, language, kind)):
+                    return found, "shop" if index == len(locales) - 1 else "locale"
         return None
 
-    def names(self) -> list[tuple[str, str, str, str]]:
-        """Every (template, channel, language, kind), sorted."""
-        return sorted(self.templates)
+    def example(self, name: str) -> dict[str, Any]:
+        """What `<rule>/example.json` says. Raises TemplateError if it is missing or no JSON object."""
+        file = f"{name}/example.json"
+        if file not in self.files:
+            raise TemplateError(f"{file} is missing; write what one message would show")
+        try:
+            return msgspec.json.decode(self.files[file], type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise TemplateError(f"{file}: {error}; mend it") from None
 
 
-def _key(name: str) -> tuple[str, str, str, str] | None:
-    match = _NAME.fullmatch(name)
-    return (match["template"], match["channel"], match["language"], match["kind"]) if match else None
+def _fallbacks(locale: str) -> Iterator[str]:
+    """`ru-RU` and `ru_RU` are looked for as `ru-RU`, then as `ru`."""
+    whole = locale.replace("_", "-")
+    yield whole
+    yield whole.partition("-")[0].lower()
 
 
-def _template(name: str, text: str) -> Template:
-    kind = name.rpartition(".")[2]
+def _read(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TemplateError(f"{name}: {error}; save the file as UTF-8 where this process can read it") from None
+
+
+def _template(file: str, text: str) -> Template | None:
+    match = _NAME.fullmatch(file)
+    if match is None:
+        return None
+    name, channel, language, kind = match.groups()
     if not text.startswith("---\n"):
-        return Template(name, kind, {}, text, 1)
+        return Template(file, name, channel, language, kind, text, Matter(), text, 1)
     head, separator, body = text[4:].partition("\n---\n")
     if not separator:
-        raise TemplateError(f"{name}:1: the front matter has no end; close it with a line of ---")
-    return Template(name, kind, _yaml(name, head, 1), body, head.count("\n") + 4)
+        raise TemplateError(f"{file}:1: the front matter has no end; close it with a line of ---")
+    matter = _structure(Matter, file, head, above=1)
+    return Template(file, name, channel, language, kind, text, matter, body, head.count("\n") + 4)
 
 
-def _yaml(name: str, text: str, above: int) -> dict[str, Any]:
+def _structure(kind: type[Any], file: str, text: str, above: int) -> Any:
+    """YAML as one of our structures; `above` lines of the file stand before it."""
     try:
-        return yaml.safe_load(text) or {}
-    except yaml.MarkedYAMLError as error:
-        line = (error.problem_mark.line if error.problem_mark else 0) + 1 + above
-        raise TemplateError(f"{name}:{line}: {error.problem}; mend that line") from None
+        return msgspec.convert(yaml.safe_load(text) or {}, kind)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = (mark.line if mark else 0) + 1 + above
+        raise TemplateError(f"{file}:{line}: {getattr(error, 'problem', None) or error}; mend that line") from None
+    except msgspec.ValidationError as error:
+        named = re.findall(r"`\$?\.?(\w+)", str(error))
+        lines = [n for n, words in enumerate(text.splitlines(), start=1 + above) if named and named[-1] in words]
+        raise TemplateError(f"{file}:{lines[0] if lines else 1 + above}: {error}; mend that line") from None

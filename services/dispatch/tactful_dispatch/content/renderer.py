@@ -1,30 +1,32 @@
-"""Rendering one message: sandboxed Jinja2, e-mail markup from tested macros, a text part that reads well."""
+"""Rendering one message: sandboxed Jinja2, e-mail markup from macros, inline CSS, a derived text part."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from html import unescape
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+from urllib.parse import urlsplit
 
 import css_inline
-from babel.core import Locale, UnknownLocaleError
-from babel.dates import format_date
-from babel.numbers import format_currency
-from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
-from jinja2.exceptions import SecurityError
+import msgspec
+from babel.lists import format_list
+from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import ContentSet, Template
+from tactful_dispatch.content.formatting import FILTERS
+from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.tracking import PLACEHOLDER
 
 LONGEST: Final = 512 * 1024  # characters that a message may have
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+MACROS: Final = ("heading", "text", "button", "products", "offer", "question", "survey", "divider", "image", "note")
+_LINES: Final = ("subject", "preheader", "why", "no_more")
+_LAYOUT: Final = "_layout.html"
+_SHELF: Final = "macros.html"  # stands beside this module, not in the content set
 
 
 class Renderer:
@@ -32,12 +34,18 @@ class Renderer:
 
     def __init__(self, content: ContentSet) -> None:
         self.content = content
-        macros = files("tactful_dispatch.content").joinpath("macros.html").read_text()
+        self._sources = dict(_sources(content))
+        self._inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
         self._environment = ImmutableSandboxedEnvironment(
-            autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            # A name with a line's name behind `#` is a single line, which is text like a `.txt` file.
+            autoescape=lambda name: bool(name and name.endswith(".html")),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            loader=FunctionLoader(lambda name: (self._sources[name], name, None) if name in self._sources else None),
         )
-        self._environment.filters |= {"date": _date, "plural": _plural}
-        self._macros, self._inliner = macros, css_inline.CSSInliner(load_remote_stylesheets=False)
+        self._environment.filters |= FILTERS
 
     def render(self, rendering: Rendering) -> Rendered:
         """Raises TemplateError naming file, line and mend."""
@@ -46,154 +54,144 @@ class Renderer:
         if chosen is None:
             wanted = f"{rendering.template}/{rendering.channel}.{rendering.locales[-1]}.{kind}"
             raise TemplateError(f"{wanted} is missing; write it, or a template in another language of the shop")
-        template, language, source = chosen
-        links: list[str] = []
-        values = self._values(rendering, language, links)
-        message = self._message(template, rendering, values)
+        template, source = chosen
+        links = _Links(rendering, self.content.brand.domains)
+        values = self._values(rendering, template, links)
+        values |= {name: self._line(template, name, rendering.variant, values) for name in _LINES}
+        html, text = self._body(template, values)
         return Rendered(
-            **message,
-            language=language,
+            subject=values["subject"],
+            preheader=values["preheader"],
+            text=text,
+            html=html,
+            language=template.language,
             language_from=source,
             version=self.content.version,
-            links=tuple(links),
+            links=tuple(links.targets),
         )
 
-    def _message(self, template: Template, rendering: Rendering, values: dict[str, Any]) -> dict[str, Any]:
-        matter = {**template.matter, **(template.matter.get("variants") or {}).get(rendering.variant or "", {})}
-        subject = self._line(template, matter.get("subject", ""), values)
-        preheader = self._line(template, matter.get("preheader", ""), values)
-        values = values | {name: self._line(template, matter.get(name, ""), values) for name in ("why", "no_more")}
-        body = self._run(template, template.body, values)
+    def _body(self, template: Template, values: dict[str, Any]) -> tuple[str, str]:
+        """HTML and text; the text of an e-mail is derived unless it was written in the same language."""
         if template.kind == "txt":
-            return {"subject": subject, "preheader": preheader, "text": _plain(str(body)), "html": ""}
-        page = self._page(template, {**values, "subject": subject, "preheader": preheader, "body": body})
-        written = self.content.choose(rendering.template, rendering.channel, rendering.locales, "txt")
-        text = _plain(str(self._run(written[0], written[0].body, values))) if written else _text_of(page)
-        return {"subject": subject, "preheader": preheader, "text": text, "html": self._inliner.inline(page)}
+            return "", _tidy(self._run(template.file, values))
+        values |= self._macros(values)
+        body = Markup(self._run(template.file, values))
+        html = self._inliner.inline(self._run(_LAYOUT, values | {"body": body}))
+        written = self.content.templates.get((template.name, template.channel, template.language, "txt"))
+        return html, _tidy(self._run(written.file, values)) if written else letter(html)
 
-    def _page(self, template: Template, values: dict[str, Any]) -> str:
-        layout = Template("_layout.html", "html", {}, self.content.layout, 1)
-        return str(self._run(layout, layout.body, values))
-
-    def _line(self, template: Template, source: str, values: dict[str, Any]) -> str:
-        """A subject is one line, whatever the data holds."""
-        line = unescape(str(self._run(template, source, values))).strip()
-        if _CONTROL.search(line):
-            raise TemplateError(
-                f"{template.file}:1: a subject or preheader must be one line without control characters"
-            )
-        return line
-
-    def _run(self, template: Template, source: str, values: Mapping[str, Any]) -> Markup:
-        above = self._macros if template.kind == "html" else ""
-        offset = template.line - 1 - above.count("\n")
-        try:
-            text = self._environment.from_string(above + source).render(values)
-        except TemplateSyntaxError as error:
-            raise TemplateError(f"{template.file}:{error.lineno + offset}: {error.message}; mend that line") from None
-        except UndefinedError as error:
-            raise TemplateError(
-                f"{template.file}:{_line_of(error) + offset}: {error.message}; give it in `data`, or a default"
-            ) from None
-        except (SecurityError, ArithmeticError, TypeError, ValueError, KeyError, MemoryError, OverflowError) as error:
-            raise TemplateError(
-                f"{template.file}:{_line_of(error) + offset}: {type(error).__name__}: {error}"
-            ) from None
-        if len(text) > LONGEST:
-            raise TemplateError(f"{template.file}: the message has {len(text)} characters; {LONGEST} are allowed")
-        return Markup(text)
-
-    def _values(self, rendering: Rendering, language: str, links: list[str]) -> dict[str, Any]:
-        def tracked(url: str) -> str:
-            if not url:
-                return ""
-            links.append(url)
-            return f"{PLACEHOLDER}{len(links) - 1}"
-
-        locale, zone = _locale(language), ZoneInfo(rendering.zone)
+    def _values(self, rendering: Rendering, template: Template, links: _Links) -> dict[str, Any]:
+        brand = msgspec.to_builtins(self.content.brand)
+        words = brand["words"].get("en", {}) | brand["words"].get(template.language, {})
         return {
             **rendering.data,
             "data": rendering.data,
             "first_name": rendering.first_name or "",
             "shop": rendering.shop,
-            "brand": dict(self.content.brand),
+            "brand": brand,
+            "words": words,
+            "used": format_list([words.get(name, name) for name in template.matter.uses], locale=_babel(template)),
             "links": rendering.links,
             "because": rendering.because,
-            "because_on": _day(rendering.because_at, zone, locale),
-            "language": language,
-            "money": _money(locale),
-            "tracked": tracked,
+            "because_at": rendering.because_at,
+            "language": template.language,
+            "zone": rendering.zone,
+            "tracked": links.tracked,
+            "allowed": links.allowed,
         }
 
+    def _macros(self, values: dict[str, Any]) -> dict[str, Any]:
+        module = self._environment.get_template(_SHELF).make_module(values)
+        return {name: getattr(module, name) for name in MACROS}
 
-def _money(locale: Locale) -> Callable[[Any], str]:
-    def money(amount: Any) -> str:
-        if not amount:
+    def _line(self, template: Template, name: str, variant: str | None, values: dict[str, Any]) -> str:
+        """A subject is one line, whatever the data holds. (What encoded words hold is the mail adapter's guard.)"""
+        special = f"{template.file}#{variant}.{name}"
+        line = self._run(special if special in self._sources else f"{template.file}#{name}", values).strip()
+        if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in line):
+            where = f"{template.file}:{template.line_of(name + ':')}"
+            raise TemplateError(f"{where}: {name} must be one line without control characters, whatever the data holds")
+        return line
+
+    def _run(self, name: str, values: Mapping[str, Any]) -> str:
+        pieces, size = [], 0
+        try:
+            for piece in self._environment.get_template(name).generate(values):
+                pieces.append(piece)
+                size += len(piece)
+                if size > LONGEST:
+                    raise ValueError(f"the message is longer than {LONGEST} characters")
+        except Exception as error:  # noqa: BLE001 - a template may raise whatever Python can
+            raise TemplateError(self._complaint(name, error)) from None
+        return "".join(pieces).strip("\n")
+
+    def _complaint(self, name: str, error: Exception) -> str:
+        file = name.partition("#")[0]
+        if isinstance(error, TemplateSyntaxError):
+            return f"{file}:{error.lineno}: {error.message}; mend that line"
+        where = f"{file}:{self._line_within(error, name)}"
+        if isinstance(error, UndefinedError):
+            return f"{where}: {error.message}; give it in `data`, or a default"
+        if isinstance(error, MemoryError):
+            return f"{where}: rendering used too much memory; make the template simpler"
+        return f"{where}: {type(error).__name__}: {error}; mend that line"
+
+    def _line_within(self, error: BaseException, name: str) -> int:
+        """Where in the file it went wrong: what a macro stumbles over was given to it there."""
+        trace, line = error.__traceback__, 1
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == name:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        return line
+
+
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """Which links a message may hold, and the targets of those that are tracked, in order."""
+
+    rendering: Rendering
+    domains: tuple[str, ...]
+    targets: list[str] = field(default_factory=list)
+
+    def allowed(self, url: str | None) -> str:
+        """`url` if a message may lead there, else "": a product's address may have been posted by anybody."""
+        try:
+            parts = urlsplit(url or "")
+        except ValueError:
             return ""
-        minor, currency = amount
-        exponent = {
-            "JPY": 0,
-            "KRW": 0,
-            "CLP": 0,
-            "ISK": 0,
-            "VND": 0,
-            "KWD": 3,
-            "BHD": 3,
-            "JOD": 3,
-            "OMR": 3,
-            "TND": 3,
-        }.get(currency, 2)
-        return str(format_currency(minor / 10**exponent, currency, locale=locale))
+        host = parts.hostname or ""
+        own = urlsplit(self.rendering.shop["public_url"]).hostname
+        known = not self.domains or host == own or any(f".{host}".endswith(f".{domain}") for domain in self.domains)
+        return url or "" if host and parts.scheme in ("http", "https") and known else ""
 
-    return money
+    def tracked(self, url: str | None) -> str:
+        """A placeholder for the tracked form of `url`; "" for one that is not allowed."""
+        if not self.allowed(url):
+            return ""
+        self.targets.append(url or "")
+        return f"{PLACEHOLDER}{len(self.targets) - 1}"
 
 
-def _date(at: int, form: str = "d MMMM") -> str:
-    return str(format_date(datetime.fromtimestamp(at / 1000, UTC), form, locale="en"))
+def _sources(content: ContentSet) -> Iterator[tuple[str, str]]:
+    """Everything that is rendered, by name; empty lines above keep the line numbers of the file."""
+    yield _SHELF, files("tactful_dispatch.content").joinpath(_SHELF).read_text(encoding="utf-8")
+    yield _LAYOUT, content.files.get(_LAYOUT, "{{ body }}")
+    for template in content.templates.values():
+        yield template.file, "\n" * (template.line - 1) + template.body
+        for name in _LINES:
+            above = "\n" * (template.line_of(f"{name}:") - 1)
+            yield f"{template.file}#{name}", above + getattr(template.matter, name)
+        for variant, wording in template.matter.variants.items():
+            above = "\n" * (template.line_of(f"{variant}:") - 1)
+            for name, source in msgspec.structs.asdict(wording).items():
+                if source is not None:
+                    yield f"{template.file}#{variant}.{name}", above + source
 
 
-def _day(at: int, zone: ZoneInfo, locale: Locale) -> str:
-    return str(format_date(datetime.fromtimestamp(at / 1000, zone), "EEEE d MMMM", locale=locale))
+def _babel(template: Template) -> str:
+    return template.language.replace("-", "_")
 
 
-def _plural(count: int, one: str, many: str) -> str:
-    return one if count == 1 else many
-
-
-def _locale(language: str) -> Locale:
-    try:
-        return Locale.parse(language, sep="-")
-    except (ValueError, UnknownLocaleError):
-        return Locale("en")
-
-
-def _line_of(error: BaseException) -> int:
-    trace, line = error.__traceback__, 1
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "<template>":
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
-def _plain(text: str) -> str:
-    lines = [line.strip() for line in unescape(text).strip().splitlines()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
-
-
-def _text_of(html: str) -> str:
-    """The HTML as a letter: links in full behind their words, one idea a paragraph."""
-    body = re.sub(r"(?s)<(head|style|title)\b.*?</\1>|<!--.*?-->", "", html)
-    body = re.sub(r'(?s)<div[^>]*data-text="none"[^>]*>.*?</div>', "", body)
-    body = re.sub(r'(?s)<a\b[^>]*?href="([^"]*)"[^>]*>(.*?)</a>', _link_in_words, body)
-    body = re.sub(r"(?i)<br[^>]*>", "\n", body)
-    body = re.sub(r"(?i)</(p|h1|h2|tr|table|li)>", "\n\n", body)
-    body = re.sub(r"(?i)</td>", "  ", body)
-    body = unescape(re.sub(r"<[^>]+>", "", body))
-    lines = [re.sub(r"[ \t]+", " ", line).strip() for line in body.splitlines()]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
-
-
-def _link_in_words(match: re.Match[str]) -> str:
-    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", match[2])).strip()
-    return f"{words}: {match[1]}" if words else ""
+def _tidy(text: str) -> str:
+    return "\n".join(line.strip() for line in text.strip().splitlines())

@@ -10,15 +10,20 @@ from typing import Final
 
 from tactful_dispatch.content import Rendered
 
-PLACEHOLDER: Final = "https://click.invalid/"
-_MARK: Final = re.compile(re.escape(PLACEHOLDER) + r"(\d+)")
+PLACEHOLDER: Final = "https://click.invalid/"  # a host that can never exist (RFC 6761 §6.4)
+_MARK: Final = re.compile(re.escape(PLACEHOLDER) + r"(\d{1,6})")
 
 
 def track(rendered: Rendered, url_for: Callable[[int], str], pixel: str | None) -> Rendered:
     """The message with `url_for(n)` in place of the n-th marked link, and an open pixel at the end of its HTML."""
-    html = _MARK.sub(lambda mark: escape(url_for(int(mark[1]))), rendered.html)
+
+    def url(mark: re.Match[str]) -> str:
+        # What only looks like a placeholder came from the data, and stays the dead address that it is.
+        return url_for(int(mark[1])) if int(mark[1]) < len(rendered.links) else mark[0]
+
+    html = _MARK.sub(lambda mark: escape(url(mark)), rendered.html)
     if pixel and html:
         image = f'<img src="{escape(pixel)}" width="1" height="1" alt="" style="display:none">'
         head, body, tail = html.rpartition("</body>")
         html = f"{head}{image}{body}{tail}" if body else html + image
-    return replace(rendered, html=html, text=_MARK.sub(lambda mark: url_for(int(mark[1])), rendered.text))
+    return replace(rendered, html=html, text=_MARK.sub(url, rendered.text))

@@ -1,0 +1,57 @@
+"""Filters of templates: money, dates and counted words as the message's language writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from babel.core import Locale, UnknownLocaleError
+from babel.dates import format_date
+from babel.numbers import format_currency
+from jinja2 import pass_context
+from jinja2.runtime import Context
+
+from tactful.events.amounts import minor_digits
+from tactful.events.model import Money
+
+
+@pass_context
+def money(context: Context, amount: Any) -> str:
+    """`[3990, "EUR"]` or Money as `€39.90`; nothing for an amount that is not known."""
+    if amount is None:
+        return ""
+    minor, currency = (amount.minor, amount.currency) if isinstance(amount, Money) else amount
+    whole = Decimal(minor).scaleb(-minor_digits(currency))
+    return str(format_currency(whole, currency, locale=_locale(context)))
+
+
+@pass_context
+def date(context: Context, at: int, form: str = "EEEE d MMMM") -> str:
+    """An instant (ms) as a day in the recipient's zone. `form` is a pattern of Unicode TR 35."""
+    zone = ZoneInfo(context["zone"])
+    day = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone)
+    return str(format_date(day, form, locale=_locale(context)))
+
+
+@pass_context
+def plural(context: Context, count: int, **forms: str) -> str:
+    """The form for a count by CLDR's plural rules: `n|plural(one="thing", other="things")`; Russian adds few and many.
+
+    Raises ValueError if the form that this count needs is not given.
+    """
+    wanted = _locale(context).plural_form(count)
+    if wanted not in forms:
+        raise ValueError(f"{count} needs the form {wanted}=…")
+    return forms[wanted]
+
+
+FILTERS: Final = {"money": money, "date": date, "plural": plural}
+
+
+def _locale(context: Context) -> Locale:
+    try:
+        return Locale.parse(context["language"], sep="-")
+    except (ValueError, UnknownLocaleError):
+        return Locale("en")

@@ -1,4 +1,4 @@
-"""The sample shop's products, drawn rather than photographed: `/shop/p1` is a page, `/shop/p1.jpg` its picture.
+"""The sample shop's products, drawn rather than photographed: `/shop` is its window, `/shop/p1` a page, `/shop/p1.jpg` a picture.
 
 The picture is an SVG whatever the address ends in: the content type tells, and mail examples look like a real shop's.
 """
@@ -35,6 +35,7 @@ _SHAPES: Final = (
         '<rect x="66" y="50" width="68" height="16" rx="4"/>'
     ),
 )
+_WINDOW: Final = {"p1": "Blue kettle", "p2": "Tea, 500 g", "p3": "Cup", "p4": "Jar"}
 _HUES: Final = (212, 150, 24, 268, 340, 190)
 
 
@@ -52,9 +53,12 @@ def picture(product: str) -> str:
 
 
 def create_shop() -> APIRouter:
-    """A router for `/shop/<product>`."""
+    """A router for `/shop` and `/shop/<product>`."""
     pages = Pages("tactful_workbench.inbox", "img-src 'self'")
     router = APIRouter(include_in_schema=False)
+
+    async def window() -> Response:
+        return pages.answer("window", products=_WINDOW)
 
     async def product(product: str) -> Response:
         if found := _PICTURE.match(product):
@@ -62,6 +66,7 @@ def create_shop() -> APIRouter:
             return Response(picture(found[1]), headers=policy, media_type="image/svg+xml")
         return pages.answer("product", product=product)
 
+    router.add_api_route("/shop", window, methods=["GET"])
     router.add_api_route("/shop/{product}", product, methods=["GET"])
     return router
 

@@ -24,7 +24,13 @@ class CartItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     price: Money | None = None  # of one piece
     url: str = ""
     image_url: str = ""
-    added_at: int = 0  # when it happened, ms
+    added_at: int = 0  # when it was first added, ms
+    again_at: int = 0  # when it was last added again, ms
+
+    @property
+    def last_added_at(self) -> int:
+        """When the customer last asked for it, ms."""
+        return self.again_at or self.added_at
 
     @property
     def is_gift(self) -> bool:
@@ -33,14 +39,14 @@ class CartItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Cart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the customer has left in the basket, oldest first."""
+    """What the customer has left in the basket, in order of the first add: at most 100 lines, one a product."""
 
     cart_id: str = ""
     items: tuple[CartItem, ...] = ()
     changed_at: int = 0  # when the latest change happened, ms
     removed: tuple[tuple[str, int], ...] = ()  # (product, when), so that an older add that arrives late stays out
-    emptied_at: int = 0
-    shared_at: int = 0
+    settled_at: int = 0  # when the latest order or whole cart happened: what is older and arrives later stays out
+    shared_at: int = 0  # when the customer last showed a basket to somebody
 
     @property
     def value(self) -> Money | None:
@@ -57,27 +63,33 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One order."""
 
     order_id: str
-    at: int  # when it happened, ms
+    at: int = 0  # when it happened, ms; 0 while only news about it have arrived, and not the order itself
+    updated_at: int = 0  # when the total was last corrected
     total: Money | None = None
     channel: str = ""  # "store" for a till
-    status: str = "completed"  # completed | cancelled | refunded
+    status: str = "completed"  # completed | cancelled | refunded (in whole or in part)
     delivered_at: int = 0
     late: bool = False  # delivered after the promised day
-    products: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()  # ids of the first 20
+
+    @property
+    def stands(self) -> bool:
+        """Whether it counts as an order: it came, and it was not cancelled."""
+        return self.at > 0 and self.status != "cancelled"
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The latest 64 orders, oldest first, and the count of all."""
+    """The latest 64 orders, oldest first; the count and the sums are of all that stand."""
 
     count: int = 0
     recent: tuple[Order, ...] = ()
     refunded_at: int = 0
-    spent: dict[str, int] = {}  # currency -> minor units
+    spent: dict[str, int] = {}  # currency -> minor units; what was refunded is still in it
 
     @property
     def last(self) -> Order | None:
         """The latest order that stands."""
-        return next((order for order in reversed(self.recent) if order.status != "cancelled"), None)
+        return next((order for order in reversed(self.recent) if order.stands), None)
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,22 +106,20 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     birthday: str = ""
     claimed: dict[str, str] = {}
     flags: dict[str, str] = {}  # do_not_contact -> reason, ...
-    contacted_at: int = 0  # when somebody else last spoke to them
-    contacted_by: str = ""
-    set_at: dict[str, int] = {}  # field -> when it happened, so that a late identify does not undo a later one
+    set_at: dict[str, int] = {}  # field -> when it was said, so that a late identify does not undo a later one
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One complaint."""
 
     ticket_id: str
-    opened_at: int
+    opened_at: int = 0  # when it was opened or last reopened, ms; 0 while only its end has arrived
     closed_at: int = 0  # 0 while it is open
     subject: str = ""
 
 
 class Tickets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The latest 32 complaints, oldest first."""
+    """The latest 32 complaints, oldest first; beyond that closed ones are forgotten before open ones."""
 
     recent: tuple[Ticket, ...] = ()
 
@@ -125,20 +135,22 @@ class Tickets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One message that was sent, and the strongest sign that it was noticed."""
+    """One message that was sent, and when the customer first reacted to it."""
 
     message_id: str
     channel: str
     rule: str
-    sent_at: int
-    engaged_at: int = 0
+    sent_at: int = 0  # 0 while only the reaction has arrived
+    engaged_at: int = 0  # the first reaction, 0 for none
 
 
 class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The latest 32 messages, oldest first."""
+    """The latest 32 messages, oldest first, and what else bears on speaking to the customer."""
 
     recent: tuple[Contact, ...] = ()
-    withdrawn_at: int = 0
+    withdrawn_at: int = 0  # when consent was last withdrawn, for whatever purpose and channel
+    contacted_at: int = 0  # when somebody else last spoke to them
+    contacted_by: str = ""
 
     def unanswered(self, rule: str) -> int:
         """How many of this rule's latest messages in a row got no reaction."""

@@ -13,7 +13,8 @@ TactfulError
 └── StreamStopped       a partition must not go on: page somebody
     ├── OutboxGap       records of an origin are missing
     ├── ClockAhead      a record's append time is far in the future
-    └── PoisonFlood     too much unusable input in a row
+    ├── PoisonFlood     too much unusable input in a row
+    └── UnknownState    a stored state is of a version that this program does not know
 """
 
 from __future__ import annotations
@@ -77,3 +78,7 @@ class ClockAhead(StreamStopped):
 
 class PoisonFlood(StreamStopped):
     """Too many records in a row could not be applied."""
+
+
+class UnknownState(StreamStopped):
+    """A projection's stored state has a version that this program cannot read; the message says which program can."""

@@ -10,46 +10,58 @@ from tactful.durations import milliseconds
 from tactful.records import RecipientBody, Rest
 from tactful.settings import Resting, Settings
 
-_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
-_LOYAL, _REPEAT = 5, 2  # orders
+_REPEAT, _LOYAL = 2, 5  # orders
+_PUNCTUATION: Final = re.compile(r"\(0\)|[\s().-]")  # "(0)" is for callers at home and no part of the number
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164: at most 15 digits
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")  # ISO 3166-1 alpha-2
 
 
 def recipient(
     profile: Profile, orders: Orders, tickets: Tickets, engagement: Engagement, settings: Settings
 ) -> RecipientBody:
-    """Addresses that a server vouched for, who the customer is, and until when marketing rests and why."""
-    in_touch = milliseconds(settings.resting.contact)
+    """Addresses that a server vouched for, who the customer is, and until when marketing rests and why.
+
+    A country that is not two letters is left out: the shop's own then counts, with its hours.
+    """
+    country = profile.country.strip().upper()
+    contact = milliseconds(settings.resting.contact)
     return RecipientBody(
         addresses=_addresses(profile),
         first_name=profile.first_name or None,
         locale=profile.locale or None,
         zone=profile.zone or None,
-        country=profile.country or None,
+        country=country if _COUNTRY.fullmatch(country) else None,
         complaint_open=tickets.open,
         rests=_rests(orders, tickets, settings.resting),
-        in_touch_until=profile.contacted_at + in_touch if profile.contacted_at else 0,
-        in_touch_with=profile.contacted_by,
+        in_touch_until=engagement.contacted_at + contact if engagement.contacted_at else 0,
+        in_touch_with=engagement.contacted_by,
         do_not_contact=profile.flags.get("do_not_contact", ""),
-        segment="loyal" if orders.count >= _LOYAL else "repeat" if orders.count >= _REPEAT else "new",
+        segment=_segment(orders.count),
     )
 
 
+def _segment(orders: int) -> str:
+    """By orders that stand: `new` up to one, `repeat` from two, `loyal` from five."""
+    if orders >= _LOYAL:
+        return "loyal"
+    return "repeat" if orders >= _REPEAT else "new"
+
+
 def _addresses(profile: Profile) -> dict[str, str]:
-    phone = re.sub(r"[\s().-]", "", profile.phone)
-    addresses = {"email": profile.email, "push": profile.push_token}
-    if _E164.fullmatch(phone):
-        addresses |= {"sms": phone, "call": phone}
+    """By channel. A phone number without its country code could be anybody's, so it is no address."""
+    phone = _PUNCTUATION.sub("", profile.phone)
+    number = phone if _E164.fullmatch(phone) else ""
+    addresses = {"email": profile.email.strip(), "push": profile.push_token, "sms": number, "call": number}
     return {channel: address for channel, address in addresses.items() if address}
 
 
 def _rests(orders: Orders, tickets: Tickets, resting: Resting) -> tuple[Rest, ...]:
-    rests = []
-    if orders.last is not None:
-        rests.append(Rest(orders.last.at + milliseconds(resting.order), "order"))
-        if orders.last.late:
-            rests.append(Rest(orders.last.delivered_at + milliseconds(resting.order), "late_delivery"))
-    if orders.refunded_at:
-        rests.append(Rest(orders.refunded_at + milliseconds(resting.refund), "refund"))
-    if tickets.closed_at:
-        rests.append(Rest(tickets.closed_at + milliseconds(resting.complaint_closed), "complaint_closed"))
-    return tuple(rests)
+    """A late parcel rests as long as an order, from the day it came: before that nobody tells that it is late."""
+    late = max((order.delivered_at for order in orders.recent if order.late), default=0)
+    causes = (
+        ("order", orders.last.at if orders.last else 0, resting.order),
+        ("late_delivery", late, resting.order),
+        ("refund", orders.refunded_at, resting.refund),
+        ("complaint_closed", tickets.closed_at, resting.complaint_closed),
+    )
+    return tuple(Rest(at + milliseconds(length), why) for why, at, length in causes if at)

@@ -10,7 +10,7 @@ adds are then one number, and all of them stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ LINES: Final = 100
 MARKS: Final = 64
 
 Items = tuple[CartItem, ...]
+Marks = tuple[tuple[str, int], ...]
 Adding = ProductAdded | WishlistProductAddedToCart
 
 _added_at: Final = attrgetter("added_at")
@@ -58,11 +59,13 @@ def _remove(state: Cart, event: ProductRemoved) -> Cart:
         return state
     items = [item if item.product_id != product else _since(item, at) for item in state.items]
     marks = [mark for mark in state.removed if mark[0] != product]
+    if at > state.settled_at:
+        marks.append((product, at))
     return Cart(
         cart_id=state.cart_id,
         items=_in_order(item for item in items if item is not None),
         changed_at=max(state.changed_at, at),
-        removed=(*marks, (product, at))[-MARKS:],
+        removed=_by_time(marks),
         settled_at=state.settled_at,
         shared_at=state.shared_at,
     )
@@ -73,11 +76,13 @@ def _replace(state: Cart, event: CartUpdated | CheckoutStarted) -> Cart:
     at = event.meta.occurred_at
     if at < state.settled_at:
         return state
-    items: Items = ()
+    lines: dict[str, CartItem] = {}
     for product in event.products:
         name = product.product_id or product.sku
         if name and product.quantity > 0 and not _was_removed_after(state, name, at):
-            items = _put(items, _item(product, name, at))
+            line = _item(product, name, at)
+            lines[name] = _again(lines[name], line) if name in lines else line
+    items = tuple(lines.values())[-LINES:]
     for item in state.items:
         if (left := _since(item, at)) is not None:
             items = _put(items, left)
@@ -135,7 +140,7 @@ def _was_removed_after(state: Cart, product: str, at: int) -> bool:
 
 def _cart_id(state: Cart, given: str, at: int) -> str:
     """The latest name of the basket."""
-    return given or state.cart_id if at >= state.changed_at else state.cart_id or given
+    return (given or state.cart_id) if at >= state.changed_at else (state.cart_id or given)
 
 
 def _put(items: Items, new: CartItem) -> Items:
@@ -151,8 +156,12 @@ def _put(items: Items, new: CartItem) -> Items:
     return _in_order((*items, new))
 
 
-def _in_order(items: Any) -> Items:
+def _in_order(items: Iterable[CartItem]) -> Items:
     return tuple(sorted(items, key=_added_at))[-LINES:]
+
+
+def _by_time(marks: Iterable[tuple[str, int]]) -> Marks:
+    return tuple(sorted(marks, key=lambda mark: (mark[1], mark[0])))[-MARKS:]
 
 
 def _again(one: CartItem, other: CartItem) -> CartItem:
@@ -237,7 +246,7 @@ class CartProjection:
         if others and (not items or _newest(others) > _newest(items)):
             winner, items = theirs, others
         return Cart(
-            cart_id=(winner.cart_id if items else "") or ("" if items else mine.cart_id or theirs.cart_id),
+            cart_id=winner.cart_id if items else mine.cart_id or theirs.cart_id,
             items=items,
             changed_at=max(mine.changed_at, theirs.changed_at),
             removed=_marks(mine, theirs, settled),
@@ -250,8 +259,6 @@ class CartProjection:
 
 
 def _standing(cart: Cart, settled: int) -> Items:
-    if cart.settled_at == settled:
-        return cart.items
     return _in_order(left for item in cart.items if (left := _since(item, settled - 1)) is not None)
 
 
@@ -259,10 +266,9 @@ def _newest(items: Items) -> int:
     return max(item.last_added_at for item in items)
 
 
-def _marks(mine: Cart, theirs: Cart, settled: int) -> tuple[tuple[str, int], ...]:
-    """The later removal of each product, the oldest first."""
+def _marks(mine: Cart, theirs: Cart, settled: int) -> Marks:
+    """The later removal of each product."""
     marks = dict(mine.removed)
     for product, when in theirs.removed:
         marks[product] = max(when, marks.get(product, 0))
-    kept = [mark for mark in marks.items() if mark[1] > settled]
-    return tuple(sorted(kept, key=lambda mark: mark[1]))[-MARKS:]
+    return _by_time(mark for mark in marks.items() if mark[1] > settled)

@@ -1,23 +1,31 @@
-"""What was sent to the customer, and whether they noticed."""
+"""What was sent to the customer and whether they noticed, and who else spoke to them.
+
+A click or a reply counts as noticed, and an open unless a machine fetched it ahead. A reaction may arrive before the
+decision that the message was sent.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from tactful.customer import Contact, Engagement
+from tactful.decisions import Verdict
 from tactful.events import (
     ConsentChanged,
+    ContactMade,
     Event,
     MessageClicked,
     MessageDecided,
     MessageOpened,
     MessageReplied,
 )
-from tactful_trigger.projections.versions import unknown_version
+from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 32
+_MAY_HAVE_ARRIVED: Final = (Verdict.SENT, Verdict.UNKNOWN)
 
 
 class EngagementProjection:
@@ -26,49 +34,69 @@ class EngagementProjection:
     name = "engagement"
     version = 1
     state = Engagement
-    events = (MessageDecided, MessageOpened, MessageClicked, MessageReplied, ConsentChanged)
+    events = (MessageDecided, MessageOpened, MessageClicked, MessageReplied, ConsentChanged, ContactMade)
 
     def fold(self, state: Engagement, event: Event) -> Engagement:
         at = event.meta.occurred_at
-        if isinstance(event, MessageDecided):
-            return _sent(state, event, at) if event.verdict in ("sent", "unknown") else state
+        if isinstance(event, ContactMade):
+            return _contacted(state, at, event.by)
         if isinstance(event, ConsentChanged):
-            if event.state != "withdrawn" or at <= state.withdrawn_at:
-                return state
-            return msgspec.structs.replace(state, withdrawn_at=at)
-        if isinstance(event, MessageClicked | MessageReplied) or (
-            isinstance(event, MessageOpened) and not event.prefetched
-        ):
-            return _noticed(state, event.message_id, at)
-        return state
+            return _withdrawn(state, at) if event.state == "withdrawn" else state
+        news = _news(event, at)
+        return state if news is None else _with(state, news)
 
     def merge(self, mine: Engagement, theirs: Engagement) -> Engagement:
-        """The messages of both."""
-        contacts = {contact.message_id: contact for contact in (*theirs.recent, *mine.recent)}
-        return Engagement(
-            recent=_latest(tuple(contacts.values())), withdrawn_at=max(mine.withdrawn_at, theirs.withdrawn_at)
-        )
+        """The messages of both, and the latest of what else happened."""
+        merged = _withdrawn(_contacted(mine, theirs.contacted_at, theirs.contacted_by), theirs.withdrawn_at)
+        for contact in theirs.recent:
+            merged = _with(merged, contact)
+        return merged
 
     def migrate(self, version: int, old: Any) -> Engagement:
-        raise unknown_version(self.name, version, self.version)
+        raise unknown_state(self.name, version, self.version)
 
 
-def _sent(state: Engagement, event: MessageDecided, at: int) -> Engagement:
-    if any(contact.message_id == event.message_id for contact in state.recent):
-        return state
-    contact = Contact(message_id=event.message_id, channel=event.channel, rule=event.rule, sent_at=at)
-    return Engagement(recent=_latest((*state.recent, contact)), withdrawn_at=state.withdrawn_at)
+def _news(event: Event, at: int) -> Contact | None:
+    """What one event tells of a message; None if nothing."""
+    if isinstance(event, MessageDecided):
+        return _contact(event, sent_at=at) if event.verdict in _MAY_HAVE_ARRIVED else None
+    if isinstance(event, MessageReplied) or (
+        isinstance(event, MessageOpened | MessageClicked) and not event.prefetched
+    ):
+        return _contact(event, engaged_at=at)
+    return None
 
 
-def _noticed(state: Engagement, message_id: str, at: int) -> Engagement:
-    if not any(contact.message_id == message_id and not contact.engaged_at for contact in state.recent):
-        return state
-    recent = tuple(
-        msgspec.structs.replace(contact, engaged_at=at) if contact.message_id == message_id else contact
-        for contact in state.recent
+def _contact(
+    event: MessageDecided | MessageOpened | MessageClicked | MessageReplied, *, sent_at: int = 0, engaged_at: int = 0
+) -> Contact:
+    return Contact(
+        message_id=event.message_id, channel=event.channel, rule=event.rule, sent_at=sent_at, engaged_at=engaged_at
     )
-    return Engagement(recent=recent, withdrawn_at=state.withdrawn_at)
 
 
-def _latest(contacts: tuple[Contact, ...]) -> tuple[Contact, ...]:
+def _with(state: Engagement, news: Contact) -> Engagement:
+    old = next((contact for contact in state.recent if contact.message_id == news.message_id), None)
+    new = news if old is None else _joined(old, news)
+    if new == old:
+        return state
+    return replace(state, recent=_latest((*(contact for contact in state.recent if contact is not old), new)))
+
+
+def _joined(one: Contact, other: Contact) -> Contact:
+    """The decision names the message; it counts as sent once, and as noticed from the first reaction on."""
+    decision = one if one.sent_at else other
+    reactions = [contact.engaged_at for contact in (one, other) if contact.engaged_at]
+    return replace(decision, engaged_at=min(reactions, default=0))
+
+
+def _withdrawn(state: Engagement, at: int) -> Engagement:
+    return replace(state, withdrawn_at=at) if at > state.withdrawn_at else state
+
+
+def _contacted(state: Engagement, at: int, by: str) -> Engagement:
+    return replace(state, contacted_at=at, contacted_by=by) if at > state.contacted_at else state
+
+
+def _latest(contacts: Iterable[Contact]) -> tuple[Contact, ...]:
     return tuple(sorted(contacts, key=lambda contact: (contact.sent_at, contact.message_id)))[-KEPT:]

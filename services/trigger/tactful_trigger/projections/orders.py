@@ -1,10 +1,15 @@
-"""The orders: the latest by when they happened, and how many there were."""
+"""The orders: the latest by when they happened, their count, and what was spent.
+
+News about an order may arrive before the order itself: it is kept under the order's id and counts for nothing until the
+order comes. A second `Order Completed` with a known id changes nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from tactful.customer import Order, Orders
 from tactful.events import (
@@ -15,9 +20,56 @@ from tactful.events import (
     OrderUpdated,
     ShipmentDelivered,
 )
-from tactful_trigger.projections.versions import unknown_version
+from tactful.events.commerce import OrderFields
+from tactful.events.model import Money
+from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 64
+PRODUCTS: Final = 20
+_STATUSES: Final = ("completed", "refunded", "cancelled")  # the later one is the stronger word
+
+
+def _complete(order: Order, event: OrderCompleted) -> Order:
+    if order.at:
+        return order
+    return replace(
+        order,
+        at=event.meta.occurred_at,
+        total=order.total or _total(event),
+        channel=event.channel,
+        products=tuple(product.product_id or product.sku for product in event.products[:PRODUCTS]),
+    )
+
+
+def _update(order: Order, event: OrderUpdated) -> Order:
+    """The latest correction of the total stands, also against an order that arrives after it."""
+    at, total = event.meta.occurred_at, _total(event)
+    return order if total is None or at < order.updated_at else replace(order, total=total, updated_at=at)
+
+
+def _cancel(order: Order, event: OrderCancelled) -> Order:
+    return replace(order, status="cancelled")
+
+
+def _refund(order: Order, event: OrderRefunded) -> Order:
+    return order if order.status == "cancelled" else replace(order, status="refunded")
+
+
+def _deliver(order: Order, event: ShipmentDelivered) -> Order:
+    """The last parcel counts; one late parcel makes the order late."""
+    at = event.meta.occurred_at
+    late = order.late or 0 < event.promised_at < at
+    return replace(order, delivered_at=max(order.delivered_at, at), late=late)
+
+
+News = OrderCompleted | OrderUpdated | OrderCancelled | OrderRefunded | ShipmentDelivered
+_FOLDS: Final[dict[type[Event], Callable[[Order, Any], Order]]] = {
+    OrderCompleted: _complete,
+    OrderUpdated: _update,
+    OrderCancelled: _cancel,
+    OrderRefunded: _refund,
+    ShipmentDelivered: _deliver,
+}
 
 
 class OrdersProjection:
@@ -26,70 +78,83 @@ class OrdersProjection:
     name = "orders"
     version = 1
     state = Orders
-    events = (OrderCompleted, OrderUpdated, OrderCancelled, OrderRefunded, ShipmentDelivered)
+    events = tuple(_FOLDS)
 
     def fold(self, state: Orders, event: Event) -> Orders:
-        if isinstance(event, OrderCompleted):
-            return _completed(state, event)
-        if isinstance(event, OrderCancelled):
-            return _marked(state, event.order_id, status="cancelled")
-        if isinstance(event, OrderRefunded):
-            marked = _marked(state, event.order_id, status="refunded")
-            return msgspec.structs.replace(marked, refunded_at=max(state.refunded_at, event.meta.occurred_at))
-        if isinstance(event, OrderUpdated):
-            return _marked(state, event.order_id, **({"total": event.total} if event.total else {}))
-        if isinstance(event, ShipmentDelivered):
-            late = bool(event.promised_at) and event.meta.occurred_at > event.promised_at
-            return _marked(state, event.order_id, delivered_at=event.meta.occurred_at, late=late)
-        return state
+        if not isinstance(event, News):
+            return state
+        old = _known(state, event.order_id)
+        after = _with(state, old, _FOLDS[type(event)](old, event))
+        if isinstance(event, OrderRefunded) and event.meta.occurred_at > after.refunded_at:
+            return replace(after, refunded_at=event.meta.occurred_at)
+        return after
 
     def merge(self, mine: Orders, theirs: Orders) -> Orders:
-        """All orders of both; one order id counts once."""
-        known = {order.order_id for order in mine.recent if order.order_id}
-        new = [order for order in theirs.recent if order.order_id not in known]
-        shared = len(theirs.recent) - len(new)
-        spent = dict(mine.spent)
-        for order in new:
-            if order.total:
-                spent[order.total.currency] = spent.get(order.total.currency, 0) + order.total.minor
+        """All orders of both; one that both know counts once."""
+        known = {order.order_id: order for order in mine.recent if order.order_id}
+        pairs = [(known[other.order_id], other) for other in theirs.recent if other.order_id in known]
+        joined = {one.order_id: _joined(one, other) for one, other in pairs}
+        entries = [(order, -1) for pair in pairs for order in pair] + [(order, 1) for order in joined.values()]
+        others = [order for order in theirs.recent if order.order_id not in known]
         return Orders(
-            count=mine.count + theirs.count - shared,
-            recent=_latest((*mine.recent, *new)),
+            count=mine.count + theirs.count + sum(sign * order.stands for order, sign in entries),
+            recent=_latest((*(joined.get(order.order_id, order) for order in mine.recent), *others)),
             refunded_at=max(mine.refunded_at, theirs.refunded_at),
-            spent=spent,
+            spent=_sums((*mine.spent.items(), *theirs.spent.items(), *_amounts(entries))),
         )
 
     def migrate(self, version: int, old: Any) -> Orders:
-        raise unknown_version(self.name, version, self.version)
+        raise unknown_state(self.name, version, self.version)
 
 
-def _completed(state: Orders, event: OrderCompleted) -> Orders:
-    if event.order_id and any(order.order_id == event.order_id for order in state.recent):
+def _known(state: Orders, order_id: str) -> Order:
+    """The order of that id; orders without one are all different."""
+    found = (order for order in state.recent if order_id and order.order_id == order_id)
+    return next(found, Order(order_id=order_id))
+
+
+def _with(state: Orders, old: Order, new: Order) -> Orders:
+    if new == old or not (new.order_id or new.at):
         return state
-    total = event.total or event.revenue or event.value
-    order = Order(
-        order_id=event.order_id,
-        at=event.meta.occurred_at,
-        total=total,
-        channel=event.channel,
-        products=tuple(p.product_id or p.sku for p in event.products[:20]),
-    )
-    spent = state.spent
-    if total:
-        spent = {**spent, total.currency: spent.get(total.currency, 0) + total.minor}
     return Orders(
-        count=state.count + 1, recent=_latest((*state.recent, order)), refunded_at=state.refunded_at, spent=spent
+        count=state.count + new.stands - old.stands,
+        recent=_latest((*(order for order in state.recent if order is not old), new)),
+        refunded_at=state.refunded_at,
+        spent=_sums((*state.spent.items(), *_amounts([(old, -1), (new, 1)]))),
     )
 
 
-def _latest(orders: tuple[Order, ...]) -> tuple[Order, ...]:
+def _latest(orders: Iterable[Order]) -> tuple[Order, ...]:
     return tuple(sorted(orders, key=lambda order: (order.at, order.order_id)))[-KEPT:]
 
 
-def _marked(state: Orders, order_id: str, **changes: Any) -> Orders:
-    if not order_id or not changes or not any(order.order_id == order_id for order in state.recent):
-        return state
-    recent = tuple(
-        msgspec.structs.replace(order, **changes) if order.order_id == order_id else order for order in state.recent
+def _total(event: OrderFields) -> Money | None:
+    return event.total or event.revenue or event.value
+
+
+def _amounts(entries: Iterable[tuple[Order, int]]) -> Iterable[tuple[str, int]]:
+    for order, sign in entries:
+        if order.stands and order.total is not None:
+            yield order.total.currency, sign * order.total.minor
+
+
+def _sums(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """By currency, sorted, so that equal sums are equal bytes; a sum of nothing is left out."""
+    sums: dict[str, int] = {}
+    for currency, minor in amounts:
+        sums[currency] = sums.get(currency, 0) + minor
+    return {currency: minor for currency, minor in sorted(sums.items()) if minor}
+
+
+def _joined(one: Order, other: Order) -> Order:
+    """What both sides know of one order."""
+    first = one if one.at else other
+    corrected = one if one.updated_at >= other.updated_at else other
+    return replace(
+        first,
+        total=corrected.total or first.total,
+        updated_at=corrected.updated_at,
+        status=max(one.status, other.status, key=_STATUSES.index),
+        delivered_at=max(one.delivered_at, other.delivered_at),
+        late=one.late or other.late,
     )
-    return msgspec.structs.replace(state, recent=recent)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from tactful.customer import Profile
-from tactful.events import ContactMade, CustomerFlagged, Event, Identify
-from tactful_trigger.projections.versions import unknown_version
+from tactful.events import CustomerFlagged, Event, Identify
+from tactful_trigger.projections.versions import unknown_state
 
 _FIELDS: Final = {
     "email": "email",
@@ -22,6 +22,7 @@ _FIELDS: Final = {
     "birthday": "birthday",
 }
 _ADDRESSES: Final = frozenset({"email", "phone", "push_token"})
+_FLAG: Final = "do_not_contact"
 
 
 class ProfileProjection:
@@ -30,49 +31,47 @@ class ProfileProjection:
     name = "profile"
     version = 1
     state = Profile
-    events = (Identify, CustomerFlagged, ContactMade)
+    events = (Identify, CustomerFlagged)
 
     def fold(self, state: Profile, event: Event) -> Profile:
         if isinstance(event, Identify):
             return _identified(state, event)
         if isinstance(event, CustomerFlagged):
-            flags = {k: v for k, v in state.flags.items() if k != "do_not_contact"}
-            return msgspec.structs.replace(
-                state, flags={**flags, "do_not_contact": event.reason} if event.reason else flags
-            )
-        if isinstance(event, ContactMade):
-            if event.meta.occurred_at <= state.contacted_at:
-                return state
-            return msgspec.structs.replace(state, contacted_at=event.meta.occurred_at, contacted_by=event.by)
+            return _flagged(state, event)
         return state
 
     def merge(self, mine: Profile, theirs: Profile) -> Profile:
-        """Mine, filled up with theirs; a flag of either holds."""
-        filled = {
-            field: getattr(mine, field) or getattr(theirs, field) for field in (*_FIELDS.values(), "contacted_by")
-        }
+        """Mine, and theirs where mine says nothing; a flag of either holds."""
         return Profile(
-            **filled,
-            contacted_at=max(mine.contacted_at, theirs.contacted_at),
+            **{field: getattr(mine, field) or getattr(theirs, field) for field in _FIELDS.values()},
             claimed={**theirs.claimed, **mine.claimed},
             flags={**theirs.flags, **mine.flags},
             set_at={**theirs.set_at, **mine.set_at},
         )
 
     def migrate(self, version: int, old: Any) -> Profile:
-        raise unknown_version(self.name, version, self.version)
+        raise unknown_state(self.name, version, self.version)
 
 
 def _identified(state: Profile, event: Identify) -> Profile:
-    at, changes, claimed, set_at = event.meta.occurred_at, {}, dict(state.claimed), dict(state.set_at)
+    """Anybody can post with a browser key: the addresses it gives are claims, kept apart and never written to."""
+    at, from_browser = event.meta.occurred_at, event.meta.scope == "browser"
+    said: dict[str, str] = {}
+    claimed, set_at = dict(state.claimed), dict(state.set_at)
     for given, field in _FIELDS.items():
-        value = getattr(event, given)
-        if not value:
-            continue
-        if given in _ADDRESSES and event.meta.scope == "browser":
-            claimed[field] = value
-        elif at >= set_at.get(field, 0):
-            changes[field], set_at[field] = value, at
-    if not changes and claimed == state.claimed:
+        value, is_claim = getattr(event, given), from_browser and given in _ADDRESSES
+        word = f"claimed {field}" if is_claim else field
+        if value and at >= set_at.get(word, 0):
+            (claimed if is_claim else said)[field], set_at[word] = value, at
+    return replace(state, **said, claimed=claimed, set_at=set_at) if set_at != state.set_at or said else state
+
+
+def _flagged(state: Profile, event: CustomerFlagged) -> Profile:
+    """An empty reason lifts the flag."""
+    at = event.meta.occurred_at
+    if at < state.set_at.get(_FLAG, 0):
         return state
-    return msgspec.structs.replace(state, **changes, claimed=claimed, set_at=set_at)
+    flags = {name: reason for name, reason in state.flags.items() if name != _FLAG}
+    if event.reason:
+        flags[_FLAG] = event.reason
+    return replace(state, flags=flags, set_at={**state.set_at, _FLAG: at})

@@ -1,4 +1,8 @@
-"""The visit: acts without a pause of half an hour."""
+"""The visit: acts without a pause of half an hour.
+
+When the last act was does not depend on the order of arrival. Start and count do, where a late act would have bridged two
+visits: the earlier visit is forgotten by then.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,13 @@ from tactful.clock import MINUTE
 from tactful.customer import Session
 from tactful.events import Event, Page
 from tactful.events.model import class_of, known_names
-from tactful_trigger.projections.versions import unknown_version
+from tactful_trigger.projections.versions import unknown_state
 
 PAUSE: Final = 30 * MINUTE
 
 
 class SessionProjection:
-    """Implements `tactful.projections.Projection` for `Session`."""
+    """Implements `tactful.projections.Projection` for `Session`. Acts outside the vocabulary are not counted."""
 
     name = "session"
     version = 1
@@ -22,22 +26,14 @@ class SessionProjection:
     events = tuple(class_of(name) for name in known_names() if class_of(name).act)
 
     def fold(self, state: Session, event: Event) -> Session:
-        at = event.meta.occurred_at
-        url = event.url if isinstance(event, Page) and event.url else state.last_url
-        if at > state.last_act_at + PAUSE:
-            return Session(started_at=at, last_act_at=at, acts=1, last_url=url)
-        if at < state.started_at - PAUSE:
+        if not event.act:
             return state
-        return Session(
-            started_at=min(state.started_at, at),
-            last_act_at=max(state.last_act_at, at),
-            acts=state.acts + 1,
-            last_url=url if at >= state.last_act_at else state.last_url,
-        )
+        at, url = event.meta.occurred_at, event.url if isinstance(event, Page) else ""
+        return self.merge(state, Session(started_at=at, last_act_at=at, acts=1, last_url=url))
 
     def merge(self, mine: Session, theirs: Session) -> Session:
         """The later visit; one visit if they touch."""
-        later, earlier = (mine, theirs) if mine.last_act_at >= theirs.last_act_at else (theirs, mine)
+        later, earlier = (mine, theirs) if mine.last_act_at > theirs.last_act_at else (theirs, mine)
         if not earlier.acts or earlier.last_act_at + PAUSE < later.started_at:
             return later
         return Session(
@@ -48,4 +44,4 @@ class SessionProjection:
         )
 
     def migrate(self, version: int, old: Any) -> Session:
-        raise unknown_version(self.name, version, self.version)
+        raise unknown_state(self.name, version, self.version)

@@ -1,18 +1,23 @@
-"""The complaints, open and closed."""
+"""The complaints, open and closed.
+
+A ticket is open while its last opening is later than its last closing, by when they happened. Of both at one instant the
+closing counts: sources that know only the day would otherwise keep a ticket open for ever.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from tactful.customer import Ticket, Tickets
 from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event
-from tactful_trigger.projections.versions import unknown_version
+from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 32
 
 
 class TicketsProjection:
-    """Implements `tactful.projections.Projection` for `Tickets`. Per ticket, the latest word by when it was said."""
+    """Implements `tactful.projections.Projection` for `Tickets`."""
 
     name = "tickets"
     version = 1
@@ -20,44 +25,56 @@ class TicketsProjection:
     events = (ComplaintOpened, ComplaintClosed, ComplaintReopened)
 
     def fold(self, state: Tickets, event: Event) -> Tickets:
-        if not isinstance(event, ComplaintOpened | ComplaintClosed | ComplaintReopened):
-            return state
-        at = event.meta.occurred_at
-        known = next(
-            (t for t in state.recent if t.ticket_id == event.ticket_id), Ticket(ticket_id=event.ticket_id, opened_at=0)
-        )
-        if isinstance(event, ComplaintClosed):
-            closed = at if at >= known.opened_at else 0
-            ticket = Ticket(
-                ticket_id=known.ticket_id,
-                opened_at=known.opened_at,
-                closed_at=max(closed, known.closed_at),
-                subject=known.subject,
-            )
-        else:
-            subject = event.subject if isinstance(event, ComplaintOpened) else known.subject
-            opened = max(at, known.opened_at)
-            closed = known.closed_at if known.closed_at >= opened else 0
-            ticket = Ticket(
-                ticket_id=known.ticket_id, opened_at=opened, closed_at=closed, subject=subject or known.subject
-            )
-        return state if ticket == known else Tickets(recent=_latest((*_others(state, ticket), ticket)))
+        news = _news(event)
+        return state if news is None else _with(state, news)
 
     def merge(self, mine: Tickets, theirs: Tickets) -> Tickets:
-        """All tickets of both; an open one stays open."""
-        tickets = {ticket.ticket_id: ticket for ticket in theirs.recent}
-        for ticket in mine.recent:
-            other = tickets.get(ticket.ticket_id)
-            tickets[ticket.ticket_id] = ticket if other is None or ticket.opened_at >= other.opened_at else other
-        return Tickets(recent=_latest(tuple(tickets.values())))
+        """All tickets of both, as if one customer had opened and closed them."""
+        merged = mine
+        for ticket in theirs.recent:
+            merged = _with(merged, ticket)
+        return merged
 
     def migrate(self, version: int, old: Any) -> Tickets:
-        raise unknown_version(self.name, version, self.version)
+        raise unknown_state(self.name, version, self.version)
 
 
-def _others(state: Tickets, ticket: Ticket) -> tuple[Ticket, ...]:
-    return tuple(other for other in state.recent if other.ticket_id != ticket.ticket_id)
+def _news(event: Event) -> Ticket | None:
+    """What one event tells of a ticket."""
+    at = event.meta.occurred_at
+    if isinstance(event, ComplaintOpened):
+        return Ticket(ticket_id=event.ticket_id, opened_at=at, subject=event.subject)
+    if isinstance(event, ComplaintReopened):
+        return Ticket(ticket_id=event.ticket_id, opened_at=at)
+    if isinstance(event, ComplaintClosed):
+        return Ticket(ticket_id=event.ticket_id, closed_at=at)
+    return None
 
 
-def _latest(tickets: tuple[Ticket, ...]) -> tuple[Ticket, ...]:
-    return tuple(sorted(tickets, key=lambda t: (not t.closed_at, t.opened_at, t.ticket_id)))[-KEPT:]
+def _with(state: Tickets, news: Ticket) -> Tickets:
+    old = next((ticket for ticket in state.recent if ticket.ticket_id == news.ticket_id), None)
+    new = news if old is None else _joined(old, news)
+    if new == old:
+        return state
+    return Tickets(recent=_kept((*(ticket for ticket in state.recent if ticket is not old), new)))
+
+
+def _joined(one: Ticket, other: Ticket) -> Ticket:
+    """An earlier closing says nothing once the ticket was opened again, so it need not be kept."""
+    opened, closed = max(one.opened_at, other.opened_at), max(one.closed_at, other.closed_at)
+    return Ticket(
+        ticket_id=one.ticket_id,
+        opened_at=opened,
+        closed_at=closed if closed >= opened else 0,
+        subject=one.subject or other.subject,
+    )
+
+
+def _kept(tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:
+    """A forgotten open ticket would let marketing speak, so closed ones go first."""
+    kept = sorted(tickets, key=lambda ticket: (not ticket.closed_at, *_age(ticket)))[-KEPT:]
+    return tuple(sorted(kept, key=_age))
+
+
+def _age(ticket: Ticket) -> tuple[int, str]:
+    return ticket.opened_at, ticket.ticket_id

@@ -1,0 +1,132 @@
+"""What was sent and what was noticed, whatever the order in which dispatch's news arrive."""
+
+from __future__ import annotations
+
+import pytest
+from folding import at, by_time, folded, scripts
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tactful.customer import Engagement
+from tactful.events import (
+    ConsentChanged,
+    ContactMade,
+    Event,
+    MessageClicked,
+    MessageDecided,
+    MessageDelivered,
+    MessageOpened,
+    MessageReplied,
+)
+from tactful_trigger.projections.engagement import KEPT, EngagementProjection
+
+ENGAGEMENT = EngagementProjection()
+
+
+def decided(message: str = "m1", verdict: str = "sent") -> MessageDecided:
+    return MessageDecided(message_id=message, rule="abandoned_cart", channel="email", verdict=verdict)
+
+
+def clicked(message: str) -> MessageClicked:
+    return MessageClicked(message_id=message, rule="abandoned_cart", channel="email")
+
+
+def engagement(*events: Event) -> Engagement:
+    return folded(ENGAGEMENT, events)
+
+
+names = st.sampled_from(["m1", "m2", "m3"])
+news: st.SearchStrategy[Event] = st.one_of(
+    st.builds(clicked, names),
+    st.sampled_from(["granted", "withdrawn"]).map(lambda state: ConsentChanged(purpose="marketing", state=state)),
+    st.sampled_from(["Ana", "Luis"]).map(lambda who: ContactMade(by=who)),
+)
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Event]:
+    """Each of some messages decided once, and any reactions and other news, in any order of arrival."""
+    messages = [at(10**7 + n, decided(name)) for n, name in enumerate(draw(st.sets(names)))]
+    return draw(st.permutations([*messages, *draw(scripts(news, most=8))]))
+
+
+@given(stories())
+def test_the_state_does_not_depend_on_the_order_of_arrival(arrivals: list[Event]) -> None:
+    assert folded(ENGAGEMENT, arrivals) == folded(ENGAGEMENT, by_time(arrivals))
+
+
+@given(stories())
+def test_hearing_everything_twice_changes_nothing(arrivals: list[Event]) -> None:
+    assert folded(ENGAGEMENT, [*arrivals, *arrivals]) == folded(ENGAGEMENT, arrivals)
+
+
+@given(stories(), st.data())
+def test_a_merge_of_two_halves_of_the_news_is_the_whole(arrivals: list[Event], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(arrivals)))
+    halves = folded(ENGAGEMENT, arrivals[:cut]), folded(ENGAGEMENT, arrivals[cut:])
+    assert ENGAGEMENT.merge(*halves) == folded(ENGAGEMENT, arrivals)
+
+
+@given(stories(), stories(), stories())
+def test_a_merge_of_three_does_not_depend_on_which_two_come_first(
+    one: list[Event], two: list[Event], three: list[Event]
+) -> None:
+    a, b, c = (folded(ENGAGEMENT, events) for events in (one, two, three))
+    assert ENGAGEMENT.merge(ENGAGEMENT.merge(a, b), c) == ENGAGEMENT.merge(a, ENGAGEMENT.merge(b, c))
+
+
+@pytest.mark.parametrize("verdict", ["sent", "unknown"])
+def test_a_message_that_was_sent_or_may_have_been_is_a_contact(verdict: str) -> None:
+    (contact,) = engagement(at(5, decided(verdict=verdict))).recent
+    assert (contact.message_id, contact.channel, contact.rule, contact.sent_at) == ("m1", "email", "abandoned_cart", 5)
+
+
+def test_a_message_that_was_not_sent_is_none() -> None:
+    assert engagement(at(5, decided(verdict="not_sent"))) == Engagement()
+
+
+@pytest.mark.parametrize(
+    "reaction", [MessageOpened(message_id="m1"), MessageClicked(message_id="m1"), MessageReplied(message_id="m1")]
+)
+def test_an_open_a_click_and_a_reply_are_noticed(reaction: Event) -> None:
+    assert engagement(at(5, decided()), at(9, reaction)).recent[0].engaged_at == 9
+
+
+@pytest.mark.parametrize(
+    "reaction", [MessageOpened(message_id="m1", prefetched=True), MessageClicked(message_id="m1", prefetched=True)]
+)
+def test_what_a_machine_fetched_ahead_is_not_noticed(reaction: Event) -> None:
+    assert engagement(at(5, decided()), at(9, reaction)).recent[0].engaged_at == 0
+
+
+def test_a_delivery_is_not_noticed() -> None:
+    assert engagement(at(5, decided()), at(9, MessageDelivered(message_id="m1"))).recent[0].engaged_at == 0
+
+
+def test_a_message_is_noticed_from_the_first_reaction_on() -> None:
+    assert engagement(at(5, decided()), at(9, clicked("m1")), at(7, clicked("m1"))).recent[0].engaged_at == 7
+
+
+def test_a_reaction_that_arrives_before_the_decision_counts() -> None:
+    (contact,) = engagement(at(9, clicked("m1")), at(5, decided())).recent
+    assert (contact.sent_at, contact.engaged_at) == (5, 9)
+
+
+def test_a_reaction_to_a_message_long_forgotten_brings_it_not_back() -> None:
+    state = engagement(*(at(number, decided(f"n{number}")) for number in range(1, KEPT + 1)))
+    assert ENGAGEMENT.fold(state, at(99, clicked("old"))) == state
+
+
+def test_messages_without_a_reaction_are_counted_back_to_the_last_one_that_had_one() -> None:
+    three = [at(number, decided(f"m{number}")) for number in (1, 2, 3)]
+    assert engagement(*three, at(4, clicked("m1"))).unanswered("abandoned_cart") == 2
+
+
+def test_a_withdrawal_is_remembered_and_a_grant_is_none() -> None:
+    withdrawal = at(7, ConsentChanged(purpose="marketing", state="withdrawn"))
+    assert engagement(withdrawal, at(9, ConsentChanged(purpose="marketing", state="granted"))).withdrawn_at == 7
+
+
+def test_the_latest_contact_by_somebody_else_counts() -> None:
+    state = engagement(at(7, ContactMade(by="Ana, support")), at(3, ContactMade(by="Luis")))
+    assert (state.contacted_at, state.contacted_by) == (7, "Ana, support")

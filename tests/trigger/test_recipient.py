@@ -1,0 +1,121 @@
+"""What dispatch is told of a customer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tactful.clock import DAY, HOUR
+from tactful.customer import Engagement, Order, Orders, Profile, Ticket, Tickets
+from tactful.records import RecipientBody, Rest
+from tactful.settings import Resting, Settings
+from tactful_trigger.recipient import recipient
+
+NOON = 1_795_442_400_000
+
+
+def told(
+    profile: Profile | None = None,
+    orders: Orders | None = None,
+    tickets: Tickets | None = None,
+    engagement: Engagement | None = None,
+    settings: Settings | None = None,
+) -> RecipientBody:
+    return recipient(
+        profile or Profile(),
+        orders or Orders(),
+        tickets or Tickets(),
+        engagement or Engagement(),
+        settings or Settings(),
+    )
+
+
+def ordered(**order: object) -> Orders:
+    return Orders(count=1, recent=(Order(order_id="o1", at=NOON, **order),))  # type: ignore[arg-type]
+
+
+def test_of_a_stranger_nothing_is_told() -> None:
+    assert told() == RecipientBody()
+
+
+def test_each_channel_gets_its_address() -> None:
+    profile = Profile(email="uma@example.test", phone="+34600123456", push_token="t0ken")
+    assert told(profile).addresses == {
+        "email": "uma@example.test",
+        "push": "t0ken",
+        "sms": "+34600123456",
+        "call": "+34600123456",
+    }
+
+
+@pytest.mark.parametrize("written", ["+34 600 123 456", "+34 (600) 123-456", "+34.600.123.456", "+34 (0) 600 123 456"])
+def test_a_phone_number_is_told_without_its_punctuation(written: str) -> None:
+    assert told(Profile(phone=written)).addresses["sms"] == "+34600123456"
+
+
+@pytest.mark.parametrize(
+    "written", ["600123456", "0034600123456", "+0600123456", "+34600", "+3460012345678901", "call me", "+34600123x56"]
+)
+def test_a_number_without_country_code_or_of_a_wrong_length_is_no_address(written: str) -> None:
+    assert told(Profile(phone=written)).addresses == {}
+
+
+def test_what_a_browser_only_claimed_is_no_address() -> None:
+    assert told(Profile(claimed={"email": "mallory@example.test"})).addresses == {}
+
+
+def test_name_language_and_zone_are_told_as_they_are_known() -> None:
+    body = told(Profile(first_name="Uma", locale="pt-PT", zone="Europe/Lisbon", country="pt"))
+    assert (body.first_name, body.locale, body.zone, body.country) == ("Uma", "pt-PT", "Europe/Lisbon", "PT")
+
+
+def test_a_country_that_is_no_code_is_left_out() -> None:
+    assert told(Profile(country="Portugal")).country is None
+
+
+@pytest.mark.parametrize(
+    ("count", "segment"), [(0, "new"), (1, "new"), (2, "repeat"), (4, "repeat"), (5, "loyal"), (50, "loyal")]
+)
+def test_the_segment_follows_from_the_number_of_orders(count: int, segment: str) -> None:
+    assert told(orders=Orders(count=count)).segment == segment
+
+
+def test_marketing_rests_for_a_day_after_an_order() -> None:
+    assert told(orders=ordered()).rests == (Rest(NOON + DAY, "order"),)
+
+
+def test_the_length_of_a_rest_is_the_shops_choice() -> None:
+    settings = Settings(resting=Resting(order="2h"))
+    assert told(orders=ordered(), settings=settings).rests == (Rest(NOON + 2 * HOUR, "order"),)
+
+
+def test_a_cancelled_order_gives_no_rest() -> None:
+    assert told(orders=ordered(status="cancelled")).rests == ()
+
+
+def test_a_late_parcel_rests_once_more_from_its_delivery() -> None:
+    late = told(orders=ordered(delivered_at=NOON + 9 * DAY, late=True))
+    assert Rest(NOON + 10 * DAY, "late_delivery") in late.rests
+    on_time = told(orders=ordered(delivered_at=NOON + 9 * DAY))
+    assert [rest.why for rest in on_time.rests] == ["order"]
+
+
+def test_marketing_rests_for_a_week_after_a_refund() -> None:
+    assert told(orders=Orders(refunded_at=NOON)).rests == (Rest(NOON + 7 * DAY, "refund"),)
+
+
+def test_an_open_complaint_is_told() -> None:
+    assert told(tickets=Tickets(recent=(Ticket(ticket_id="t1", opened_at=NOON),))).complaint_open
+
+
+def test_marketing_rests_for_a_week_after_a_complaint_closed() -> None:
+    body = told(tickets=Tickets(recent=(Ticket(ticket_id="t1", opened_at=1, closed_at=NOON),)))
+    assert (body.complaint_open, body.rests) == (False, (Rest(NOON + 7 * DAY, "complaint_closed"),))
+
+
+def test_somebody_who_spoke_to_the_customer_is_in_touch_for_a_day() -> None:
+    body = told(engagement=Engagement(contacted_at=NOON, contacted_by="Ana, support"))
+    assert (body.in_touch_until, body.in_touch_with) == (NOON + DAY, "Ana, support")
+
+
+def test_who_must_not_be_contacted_is_told_with_the_reason() -> None:
+    assert told(Profile(flags={"do_not_contact": "deceased"})).do_not_contact == "deceased"

@@ -102,7 +102,8 @@ class Attempts:
         """Render if the gates before `content` are open as of now; they are asked again under the lock."""
         row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
         delivery = row.deliveries[message_id]
-        facts = gather(cursor, row, None, delivery, self._clock.now(), self._adapters, None)
+        now = max(self._clock.now(), cursor.clock)
+        facts = gather(cursor, row, None, delivery, now, self._adapters, None)
         before = [record for record in judge(delivery.message, facts) if record.gate == "content"]
         if not before or row.recipient is None:
             return Written()

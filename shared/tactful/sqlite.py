@@ -8,6 +8,7 @@ that one failure does not take the others down.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import queue
@@ -36,17 +37,23 @@ class Database:
         self._jobs: queue.SimpleQueue[tuple[Job, asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="tactful-sqlite-read")
         self._reading: sqlite3.Connection | None = None
+        self._writing: sqlite3.Connection
         self._writer = threading.Thread(target=self._write_all, name="tactful-sqlite-write", daemon=True)
 
     @classmethod
     async def open(cls, path: Path) -> Database:
         """Raises StoreLocked if another process has the file, StoreUnavailable if it cannot be used."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        database = cls(path, asyncio.get_running_loop(), _take_lock(path))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = _take_lock(path)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        database = cls(path, asyncio.get_running_loop(), lock)
         try:
             _check_application(path)
+            database._writing = _for_writing(path)
         except BaseException:
-            os.close(database._lock)
+            os.close(lock)
             raise
         database._writer.start()
         return database
@@ -92,14 +99,7 @@ class Database:
             raise StoreUnavailable(f"{self._path}: {error}") from error
 
     def _write_all(self) -> None:
-        db = sqlite3.connect(self._path, isolation_level=None)
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"application_id = {APPLICATION}",
-        ):
-            db.execute(f"PRAGMA {pragma}")
+        db = self._writing
         while (batch := self._next_batch()) is not None:
             self._commit(db, batch)
         db.close()
@@ -169,7 +169,8 @@ def _take_lock(path: Path) -> int:
             f"{path} is in use by process {owner or '?'}; stop that process, or choose another folder with --data"
         ) from None
     os.ftruncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    with contextlib.suppress(OSError):  # on a full disk the lock holds just the same, only namelessly
+        os.pwrite(lock, str(os.getpid()).encode(), 0)
     return lock
 
 
@@ -185,6 +186,27 @@ def _check_application(path: Path) -> None:
         raise StoreUnavailable(f"{path} cannot be used as a database: {error}; move the file away") from None
     if tables and application != APPLICATION:
         raise StoreUnavailable(f"{path} is a database of another program; choose another folder with --data")
+
+
+def _for_writing(path: Path) -> sqlite3.Connection:
+    """The writer thread's connection, opened before the thread so that a failure has somebody to tell."""
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"application_id = {APPLICATION}",
+        ):
+            db.execute(f"PRAGMA {pragma}")
+    except sqlite3.OperationalError as error:
+        db.close()
+        raise _unwritable(path, error) from None
+    return db
+
+
+def _unwritable(path: Path, error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"{path} cannot be written: {error}; make room, or mend the folder's rights")
 
 
 def _version(db: sqlite3.Connection, component: str) -> int:

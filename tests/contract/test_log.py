@@ -1,0 +1,229 @@
+"""What every log keeps: bytes in, the same bytes out, in order, stamped by a clock that never falls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tactful.errors import SettingsError
+from tactful.log import ClosingLog
+from tactful.log.memory import MemoryLog
+from tactful.log.sqlite import SqliteLog
+from tactful.sqlite import Database
+
+NOON: Final = 1_795_518_000_000
+PARTITIONS: Final = 4
+AT_ONCE: Final = 0.0
+PATIENCE: Final = 30.0  # seconds: long enough that only a wake-up ends the wait
+
+
+class SettableClock:
+    """A clock that somebody sets, backwards too."""
+
+    def __init__(self, now: int) -> None:
+        self.time = now
+
+    def now(self) -> int:
+        return self.time
+
+
+@asynccontextmanager
+async def memory(folder: Path, clock: SettableClock) -> AsyncIterator[ClosingLog]:
+    yield MemoryLog(PARTITIONS, clock)
+
+
+@asynccontextmanager
+async def sqlite(folder: Path, clock: SettableClock, partitions: int = PARTITIONS) -> AsyncIterator[ClosingLog]:
+    database = await Database.open(folder / "log.db")
+    try:
+        yield await SqliteLog.open(database, partitions, clock)
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock(NOON)
+
+
+@pytest.fixture(params=[memory, sqlite])
+async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock) -> AsyncIterator[ClosingLog]:
+    async with request.param(tmp_path, clock) as made:
+        yield made
+
+
+async def values(log: ClosingLog, partition: int = 0, topic: str = "events") -> list[bytes]:
+    return [stored.value for stored in await log.read(topic, partition, 0, 1000)]
+
+
+async def test_records_come_back_in_the_order_in_which_they_were_appended(log: ClosingLog) -> None:
+    await log.append("events", [(1, b"a"), (2, b"x"), (1, b"b")])
+    await log.append("events", [(1, b"c")])
+    assert await values(log, 1) == [b"a", b"b", b"c"]
+    assert await values(log, 2) == [b"x"]
+
+
+async def test_an_append_says_where_and_when_each_record_landed(log: ClosingLog) -> None:
+    await log.append("events", [(1, b"before")])
+    positions = await log.append("events", [(1, b"a"), (2, b"x"), (1, b"b")])
+    assert positions == [(1, 1, NOON), (2, 0, NOON), (1, 2, NOON)]
+    assert await log.read("events", 1, 1, 1) == [("events", 1, 1, NOON, b"a")]
+
+
+async def test_bytes_of_any_kind_come_back_as_they_were(log: ClosingLog) -> None:
+    odd = [b"", b"\x00", b"\xff\xfe", bytes(range(256)), "\u2615".encode()]
+    await log.append("events", [(0, value) for value in odd])
+    assert await values(log) == odd
+
+
+@pytest.mark.parametrize("entry", [(0, "text"), (0, bytearray(b"a")), (PARTITIONS, b"a"), (-1, b"a")])
+async def test_an_append_with_one_impossible_entry_stores_nothing_at_all(log: ClosingLog, entry: Any) -> None:
+    with pytest.raises(ValueError, match="log of 4 partitions takes bytes"):
+        await log.append("events", [(0, b"good"), entry])
+    assert await values(log) == []
+    assert await log.end("events", 0) == 0
+
+
+async def test_nothing_appended_is_nothing_stored(log: ClosingLog) -> None:
+    assert await log.append("events", []) == []
+    assert await log.end("events", 0) == 0
+
+
+async def test_append_times_never_fall_when_the_clock_goes_backwards(log: ClosingLog, clock: SettableClock) -> None:
+    times = []
+    for now in (NOON, NOON - 3_600_000, NOON + 5, NOON - 1):
+        clock.time = now
+        times.append((await log.append("events", [(0, b"a")]))[0].appended)
+    assert times == [NOON, NOON, NOON + 5, NOON + 5]
+    assert [stored.appended for stored in await log.read("events", 0, 0, 10)] == times
+
+
+async def test_what_follows_a_closed_instant_is_stamped_strictly_later(log: ClosingLog) -> None:
+    [tick] = await log.close_instant("events", [(0, b"tick")], NOON)
+    [after] = await log.append("events", [(0, b"after")])
+    assert (tick.appended, after.appended) == (NOON, NOON + 1)
+
+
+async def test_an_instant_is_closed_only_in_the_partitions_that_were_told(log: ClosingLog) -> None:
+    await log.close_instant("events", [(0, b"tick")], NOON)
+    [other] = await log.append("events", [(1, b"other")])
+    [topic] = await log.append("dispatch", [(0, b"another topic")])
+    assert (other.appended, topic.appended) == (NOON, NOON)
+
+
+async def test_closing_an_earlier_instant_does_not_open_a_later_one(log: ClosingLog) -> None:
+    await log.close_instant("events", [(0, b"tick")], NOON + 10)
+    await log.close_instant("events", [(0, b"tick")], NOON)
+    [after] = await log.append("events", [(0, b"after")])
+    assert after.appended == NOON + 11
+
+
+async def test_reading_stops_at_the_limit_and_goes_on_from_there(log: ClosingLog) -> None:
+    await log.append("events", [(0, b"%d" % number) for number in range(7)])
+    first, rest = await log.read("events", 0, 0, 3), await log.read("events", 0, 3, 100)
+    assert [stored.offset for stored in first] == [0, 1, 2]
+    assert [stored.offset for stored in rest] == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("offset", [1, 2, 10**12])
+async def test_there_is_nothing_beyond_the_end(log: ClosingLog, offset: int) -> None:
+    await log.append("events", [(0, b"a")])
+    assert await log.read("events", 0, offset, 10) == []
+    assert await log.end("events", 0) == 1
+
+
+async def test_topics_and_partitions_count_for_themselves(log: ClosingLog) -> None:
+    await log.append("events", [(0, b"e"), (1, b"f")])
+    await log.append("dispatch", [(0, b"d")])
+    assert [await log.end("events", 0), await log.end("events", 1), await log.end("events", 2)] == [1, 1, 0]
+    assert await values(log, topic="dispatch") == [b"d"]
+    assert await values(log, topic="quarantine") == []
+
+
+async def test_waiting_ends_at_once_when_there_is_more_already(log: ClosingLog) -> None:
+    await log.append("events", [(2, b"a")])
+    await asyncio.wait_for(log.wait("events", {1: 0, 2: 0}, PATIENCE), PATIENCE / 2)
+
+
+async def test_waiting_ends_when_one_of_the_partitions_grows(log: ClosingLog) -> None:
+    waiting = asyncio.create_task(log.wait("events", {1: 0, 2: 0}, PATIENCE))
+    await asyncio.sleep(0)
+    await log.append("events", [(3, b"not waited for")])
+    await log.append("dispatch", [(2, b"not waited for")])
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await log.append("events", [(2, b"a")])
+    await asyncio.wait_for(waiting, PATIENCE / 2)
+
+
+async def test_everybody_who_waits_is_woken(log: ClosingLog) -> None:
+    waiting = [asyncio.create_task(log.wait("events", {0: 0}, PATIENCE)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await log.append("events", [(0, b"a")])
+    await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE / 2)
+
+
+async def test_waiting_gives_up_after_its_time(log: ClosingLog) -> None:
+    await log.append("events", [(0, b"a")])
+    await log.wait("events", {0: 1, 1: 0}, AT_ONCE)
+    assert await log.end("events", 0) == 1
+
+
+async def test_appends_at_the_same_time_each_stay_together(log: ClosingLog) -> None:
+    batches = [[(0, b"%d-%d" % (batch, number)) for number in range(3)] for batch in range(20)]
+    await asyncio.gather(*(log.append("events", entries) for entries in batches))
+    stored = await values(log)
+    assert len(stored) == 60
+    for start in range(0, 60, 3):
+        assert [value.split(b"-")[1] for value in stored[start : start + 3]] == [b"0", b"1", b"2"]
+
+
+async def test_a_log_is_the_same_after_it_was_closed_and_opened_again(tmp_path: Path, clock: SettableClock) -> None:
+    async with sqlite(tmp_path, clock) as log:
+        await log.append("events", [(0, b"a"), (3, b"b")])
+        await log.close_instant("events", [(0, b"tick")], NOON)
+    async with sqlite(tmp_path, clock) as log:
+        assert (await values(log), await values(log, 3)) == ([b"a", b"tick"], [b"b"])
+        assert await log.end("events", 0) == 2
+        assert await log.append("events", [(0, b"later")]) == [(0, 2, NOON + 1)]
+
+
+async def test_a_log_is_not_read_with_another_partition_count(tmp_path: Path, clock: SettableClock) -> None:
+    async with sqlite(tmp_path, clock, 4):
+        pass
+    with pytest.raises(SettingsError, match=r"made with 4 partitions and cannot be read with 8.*Start with 4"):
+        async with sqlite(tmp_path, clock, 8):
+            pass
+
+
+Steps = st.lists(
+    st.tuples(st.integers(-3, 3), st.booleans(), st.lists(st.integers(0, PARTITIONS - 1), min_size=1, max_size=4)),
+    max_size=20,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(Steps)
+async def test_offsets_have_no_gaps_and_times_never_fall_whatever_the_clock_does(
+    steps: list[tuple[int, bool, list[int]]],
+) -> None:
+    clock = SettableClock(NOON)
+    log, closed = MemoryLog(PARTITIONS, clock), dict.fromkeys(range(PARTITIONS), 0)
+    for leap, closes, partitions in steps:
+        clock.time += leap
+        entries = [(partition, b"") for partition in partitions]
+        appended = await (log.close_instant("events", entries, clock.time) if closes else log.append("events", entries))
+        assert all(position.appended > closed[position.partition] for position in appended)
+        if closes:
+            closed |= {partition: max(closed[partition], clock.time) for partition in partitions}
+    for partition in range(PARTITIONS):
+        stored = await log.read("events", partition, 0, 1000)
+        assert [record.offset for record in stored] == list(range(len(stored)))
+        assert [record.appended for record in stored] == sorted(record.appended for record in stored)

@@ -200,7 +200,8 @@ class SqliteTriggerStore:
             lambda db: count_runs(
                 value
                 for (value,) in db.execute(
-                    "SELECT value FROM trigger_row WHERE due IS NOT NULL OR value LIKE '%\"runs\"%'"
+                    # parked runs have no due instant; LIKE finds nothing in a BLOB where SQLite was built so
+                    "SELECT value FROM trigger_row WHERE due IS NOT NULL OR instr(value, CAST('\"runs\"' AS BLOB))"
                 )
             )
         )

@@ -1,0 +1,275 @@
+"""What every store of trigger keeps: one transaction a slice, fenced by epoch and offset."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from tactful.errors import Fenced
+from tactful.journal import Kept
+from tactful.outbox import Cause, OutboxRow
+from tactful.sqlite import Database
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.history import HistoryRow
+from tactful_trigger.row import Image, Run
+from tactful_trigger.store import ChangedRow, SliceResult, StepRequest, TriggerStore
+from tactful_trigger.store.memory import MemoryTriggerStore
+from tactful_trigger.store.sqlite import SqliteTriggerStore
+
+NOW: Final = 1_795_518_000_000
+LEASE: Final = 10_000
+UNTIL: Final = NOW + LEASE
+
+
+@asynccontextmanager
+async def memory(folder: Path) -> AsyncIterator[TriggerStore]:
+    yield MemoryTriggerStore()
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncIterator[TriggerStore]:
+    database = await Database.open(folder / "trigger.db")
+    try:
+        yield await SqliteTriggerStore.open(database)
+    finally:
+        await database.close()
+
+
+@pytest.fixture(params=[memory, sqlite])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TriggerStore]:
+    async with request.param(tmp_path) as made:
+        yield made
+
+
+async def claimed(store: TriggerStore, partition: int = 0, owner: str = "one", now: int = NOW) -> Cursor:
+    cursor = await store.claim(partition, owner, now, now + LEASE)
+    assert cursor is not None
+    return cursor
+
+
+def result(cursor: Cursor, to: int | None = None, **changes: Any) -> SliceResult:
+    """A slice that moves the cursor one record on, or to an offset."""
+    after = cursor.copy()
+    after.offset = cursor.offset + 1 if to is None else to
+    parts: dict[str, Any] = {"rows": [], "outbox": [], "history": [], "steps": []} | changes
+    return SliceResult(partition=cursor.partition, epoch=cursor.epoch, before=cursor.offset, cursor=after, **parts)
+
+
+def row(customer: str, value: bytes = b"{}", due: int | None = None) -> ChangedRow:
+    return ChangedRow(customer, value, due)
+
+
+def letter(seq: int, topic: str = "dispatch", target: int = 0, partition: int = 0) -> OutboxRow:
+    return OutboxRow("events", partition, seq, topic, target, b"record %d" % seq, Cause(seq, True, -1, "u1", 0))
+
+
+def line(customer: str, offset: int) -> HistoryRow:
+    return HistoryRow(customer, NOW + offset, offset, 0, "note", "cart", "r_1", b'{"why":"because"}')
+
+
+def step(number: int, run: str = "r_1") -> StepRequest:
+    return StepRequest("u1", run, number, "ask", "shop.stock:ask", ["p1", number])
+
+
+async def test_a_new_partition_begins_at_the_beginning(store: TriggerStore) -> None:
+    cursor = await claimed(store, 3)
+    assert (cursor.partition, cursor.offset, cursor.clock, cursor.epoch) == (3, 0, 0, 1)
+
+
+async def test_a_partition_whose_lease_runs_is_nobody_elses(store: TriggerStore) -> None:
+    await claimed(store, owner="one")
+    assert await store.claim(0, "two", UNTIL - 1, UNTIL + LEASE) is None
+    assert (await claimed(store, 1, owner="two")).epoch == 1
+
+
+async def test_a_lease_that_ran_out_passes_on_with_a_higher_epoch(store: TriggerStore) -> None:
+    await claimed(store, owner="one")
+    assert (await claimed(store, owner="two", now=UNTIL)).epoch == 2
+
+
+async def test_its_own_owner_may_claim_again_at_once_with_a_higher_epoch(store: TriggerStore) -> None:
+    assert [(await claimed(store)).epoch for _ in range(3)] == [1, 2, 3]
+
+
+async def test_a_released_partition_may_be_claimed_at_once(store: TriggerStore) -> None:
+    await store.release(0, (await claimed(store, owner="one")).epoch)
+    assert (await claimed(store, owner="two")).epoch == 2
+
+
+async def test_a_former_owner_cannot_release_what_is_anothers(store: TriggerStore) -> None:
+    await claimed(store, owner="one")
+    await claimed(store, owner="two", now=UNTIL)
+    await store.release(0, 1)
+    assert await store.claim(0, "three", UNTIL, UNTIL + LEASE) is None
+
+
+async def test_a_commit_renews_the_lease(store: TriggerStore) -> None:
+    await store.commit(result(await claimed(store, owner="one")), UNTIL + LEASE)
+    assert await store.claim(0, "two", UNTIL, UNTIL + LEASE) is None
+
+
+async def test_a_claim_finds_the_cursor_that_was_committed(store: TriggerStore) -> None:
+    moved = result(await claimed(store, owner="one"), to=7)
+    moved.cursor.clock, moved.cursor.sequences = NOW, {"dispatch/0": 4}
+    moved.cursor.taken, moved.cursor.paused = {"dispatch/0": 9}, {"cart"}
+    await store.commit(moved, UNTIL)
+    found = await claimed(store, owner="two", now=UNTIL)
+    assert (found.offset, found.clock, found.sequences) == (7, NOW, {"dispatch/0": 4})
+    assert (found.taken, found.paused, found.epoch) == ({"dispatch/0": 9}, {"cart"}, 2)
+
+
+async def test_the_cursor_can_be_read_to_learn_whether_a_commit_took_place(store: TriggerStore) -> None:
+    await store.commit(result(await claimed(store), to=5), UNTIL)
+    cursor = await store.cursor(0)
+    assert cursor is not None
+    assert cursor.offset == 5
+
+
+async def test_a_slice_of_an_earlier_epoch_is_fenced(store: TriggerStore) -> None:
+    old = await claimed(store, owner="one")
+    await claimed(store, owner="two", now=UNTIL)
+    with pytest.raises(Fenced):
+        await store.commit(result(old, rows=[row("u1")]), UNTIL + LEASE)
+    assert await store.load(0, ["u1"]) == {}
+
+
+async def test_a_slice_that_was_committed_already_is_fenced_and_changes_nothing(store: TriggerStore) -> None:
+    cursor = await claimed(store)
+    slice_ = result(cursor, rows=[row("u1", b"1", NOW)], outbox=[letter(1)], history=[line("u1", 0)], steps=[step(1)])
+    await store.commit(slice_, UNTIL)
+    with pytest.raises(Fenced):
+        await store.commit(msgspec.structs.replace(slice_, rows=[row("u1", b"2", None)]), UNTIL)
+    assert await store.load(0, ["u1"]) == {"u1": b"1"}
+    assert await store.due(0, 0, NOW + 1) == [(NOW, "u1")]
+    assert len(await store.unsent(0, 10)) == len(await store.steps(0, 10)) == len(await store.history("u1", 10)) == 1
+
+
+async def test_rows_come_back_as_they_were_and_unknown_customers_are_left_out(store: TriggerStore) -> None:
+    odd = "кот ☕ 'quoted' \x00"
+    await store.commit(result(await claimed(store), rows=[row(odd, b"\x00\xff"), row("u2", b"two")]), UNTIL)
+    assert await store.load(0, [odd, "u2", "u3"]) == {odd: b"\x00\xff", "u2": b"two"}
+    assert await store.load(0, []) == {}
+
+
+async def test_a_later_row_replaces_the_earlier_one(store: TriggerStore) -> None:
+    cursor = await claimed(store)
+    await store.commit(result(cursor, rows=[row("u1", b"1", NOW)]), UNTIL)
+    cursor.offset = 1
+    await store.commit(result(cursor, rows=[row("u1", b"2", None)]), UNTIL)
+    assert await store.load(0, ["u1"]) == {"u1": b"2"}
+    assert await store.due(0, 0, NOW + 1) == []
+
+
+async def test_more_rows_than_a_statement_takes_values_are_all_loaded(store: TriggerStore) -> None:
+    names = [f"u{number}" for number in range(1_203)]
+    await store.commit(result(await claimed(store), rows=[row(name, name.encode()) for name in names]), UNTIL)
+    assert await store.load(0, names) == {name: name.encode() for name in names}
+
+
+async def test_partitions_do_not_see_each_others_rows(store: TriggerStore) -> None:
+    await store.commit(result(await claimed(store, 0), rows=[row("u1", b"here", NOW)]), UNTIL)
+    await claimed(store, 1)
+    assert await store.load(1, ["u1"]) == {}
+    assert await store.due(1, 0, NOW + 1) == []
+    assert await store.earliest_due(1, 0) is None
+
+
+async def test_what_is_due_comes_by_instant_and_then_by_customer(store: TriggerStore) -> None:
+    rows = [row("b", due=20), row("a", due=20), row("c", due=10), row("d"), row("e", due=30)]
+    await store.commit(result(await claimed(store), rows=rows), UNTIL)
+    assert await store.due(0, 0, 30) == [(10, "c"), (20, "a"), (20, "b")]
+    assert await store.due(0, 11, 31) == [(20, "a"), (20, "b"), (30, "e")]
+    assert await store.due(0, 31, 100) == []
+
+
+async def test_the_earliest_due_instant_is_looked_for_from_a_start_on(store: TriggerStore) -> None:
+    await store.commit(result(await claimed(store), rows=[row("a", due=10), row("b", due=20), row("c")]), UNTIL)
+    assert [await store.earliest_due(0, start) for start in (0, 10, 11, 20, 21)] == [10, 10, 20, 20, None]
+
+
+async def test_the_outbox_keeps_its_order_until_the_log_has_it(store: TriggerStore) -> None:
+    rows = [letter(1), letter(1, "events", 2), letter(2), letter(2, "events", 2)]
+    await store.commit(result(await claimed(store), outbox=rows), UNTIL)
+    assert await store.unsent(0, 10) == rows
+    assert await store.unsent(0, 2) == rows[:2]
+    await store.forget(rows[:2])
+    assert await store.unsent(0, 10) == rows[2:]
+    await store.forget(rows)
+    assert await store.unsent(0, 10) == []
+
+
+async def test_forgetting_leaves_the_same_numbers_of_other_partitions(store: TriggerStore) -> None:
+    mine, other = letter(1), letter(1, partition=1)
+    await store.commit(result(await claimed(store, 0), outbox=[mine]), UNTIL)
+    await store.commit(result(await claimed(store, 1), outbox=[other]), UNTIL)
+    await store.forget([mine])
+    assert (await store.unsent(0, 10), await store.unsent(1, 10)) == ([], [other])
+
+
+async def test_history_is_told_oldest_first_and_only_the_latest(store: TriggerStore) -> None:
+    lines = [line("u1", offset) for offset in range(5)]
+    await store.commit(result(await claimed(store), history=[*lines[:3], line("u2", 9), *lines[3:]]), UNTIL)
+    assert await store.history("u1", 10) == lines
+    assert await store.history("u1", 2) == lines[3:]
+    assert await store.history("nobody", 10) == []
+
+
+async def test_customers_are_found_by_how_their_id_begins_the_latest_first(store: TriggerStore) -> None:
+    told = [line("ann", 1), line("bob", 2), line("anna", 3), line("a%", 4), line("ann", 5)]
+    await store.commit(result(await claimed(store), history=told), UNTIL)
+    assert await store.customers("ann", 10) == ["ann", "anna"]
+    assert await store.customers("a%", 10) == ["a%"]
+    assert await store.customers("", 2) == ["ann", "a%"]
+    assert await store.customers("Ann", 10) == []
+
+
+async def test_steps_wait_in_order_until_they_are_answered(store: TriggerStore) -> None:
+    asked = [step(2, "r_b"), step(1, "r_a"), step(3, "r_b")]
+    await store.commit(result(await claimed(store), steps=asked), UNTIL)
+    assert await store.steps(0, 10) == asked
+    assert await store.steps(0, 1) == asked[:1]
+    await store.forget_steps(0, asked[:2])
+    assert await store.steps(0, 10) == asked[2:]
+    assert await store.steps(1, 10) == []
+
+
+def holding(*rules: str, parked: str = "") -> bytes:
+    first = Kept(
+        name="Product Added",
+        id="e1",
+        source="shop",
+        occurred_at=NOW,
+        appended_at=NOW,
+        scope="server",
+        properties=msgspec.Raw(b"{}"),
+    )
+    runs = [
+        Run(id=f"r_{rule}", rule=rule, version=1, subject="u1", first=first, started=NOW, deadline=NOW, parked=parked)
+        for rule in rules
+    ]
+    return msgspec.json.encode(Image(runs=runs))
+
+
+async def test_live_runs_are_counted_by_rule_over_all_partitions(store: TriggerStore) -> None:
+    rows = [row("u1", holding("cart", "price"), NOW), row("u2", holding("cart", parked="version"), None), row("u3")]
+    await store.commit(result(await claimed(store, 0), rows=rows), UNTIL)
+    await store.commit(result(await claimed(store, 1), rows=[row("u4", holding("cart"), NOW)]), UNTIL)
+    assert await store.live_runs() == {"cart": 3, "price": 1}
+
+
+async def test_everything_committed_outlives_the_process(tmp_path: Path) -> None:
+    async with sqlite(tmp_path) as store:
+        cursor = await claimed(store, owner="one")
+        changes: dict[str, Any] = {"rows": [row("u1", b"1", NOW)], "outbox": [letter(1)], "steps": [step(1)]}
+        await store.commit(result(cursor, history=[line("u1", 0)], **changes), UNTIL)
+    async with sqlite(tmp_path) as store:
+        assert await store.claim(0, "two", UNTIL - 1, UNTIL) is None
+        assert (await claimed(store, owner="two", now=UNTIL)).epoch == 2
+        assert await store.load(0, ["u1"]) == {"u1": b"1"}
+        assert (await store.unsent(0, 9), await store.steps(0, 9)) == ([letter(1)], [step(1)])
+        assert await store.history("u1", 9) == [line("u1", 0)]

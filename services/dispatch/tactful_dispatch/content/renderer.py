@@ -13,6 +13,7 @@ import css_inline
 import msgspec
 from babel.lists import format_list
 from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, UndefinedError
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
@@ -69,6 +70,21 @@ class Renderer:
             version=self.content.version,
             links=tuple(links.targets),
         )
+
+    def unknown_names(self, template: Template, rendering: Rendering) -> list[str]:
+        """Names in the template that neither the rendering nor the product provides, wherever in it they stand."""
+        provided = {
+            *self._values(rendering, template, _Links(rendering, ())),
+            *_LINES,
+            *MACROS,
+            *self._environment.globals,
+        }
+        names = (name for name in self._sources if name.partition("#")[0] == template.file)
+        try:
+            trees = [self._environment.parse(self._sources[name]) for name in names]
+        except TemplateSyntaxError:
+            return []  # rendering tells where
+        return sorted(set().union(*map(find_undeclared_variables, trees)) - provided)
 
     def _body(self, template: Template, values: dict[str, Any]) -> tuple[str, str]:
         """HTML and text; the text of an e-mail is derived unless it was written in the same language."""

@@ -1,0 +1,156 @@
+"""What is wrong with a content set before anybody gets it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Final, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from tactful_dispatch.content import Rendered, Rendering, TemplateError
+from tactful_dispatch.content.contentset import ContentSet, Template
+from tactful_dispatch.content.letter import letter
+from tactful_dispatch.content.preview import sample
+from tactful_dispatch.content.renderer import Renderer
+from tactful_dispatch.content.smsparts import parts
+
+LARGEST: Final = 102 * 1024  # bytes of HTML: beyond it Gmail cuts a message off, and the way to unsubscribe with it
+SUBJECT: Final = 60  # characters that a phone shows
+_ADDRESS: Final = re.compile(r"https?://[^\s\"'<>{}]+")
+_PLACE: Final = re.compile(r"(?P<file>[^:\s]+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
+
+
+Code = Literal[
+    "alt_text",
+    "broken",
+    "foreign_link",
+    "language",
+    "markup",
+    "postal_address",
+    "size",
+    "sms_parts",
+    "subject",
+    "unknown_variable",
+    "unsubscribe",
+]
+
+
+class Finding(NamedTuple):
+    """One thing to mend."""
+
+    file: str
+    line: int
+    code: Code
+    message: str
+
+
+def lint(content: ContentSet, locale: str = "en") -> list[Finding]:
+    """Everything found, in order of file and line. `locale` is the shop's: every channel of a rule must speak it."""
+    renderer = Renderer(content)
+    found = {*_languages(content, locale)}
+    for file in ("_layout.html", *(template.file for template in content.templates.values())):
+        found.update(_foreign(content, file))
+    for template in content.templates.values():
+        found.update(_template(content, renderer, template))
+    return sorted(found)
+
+
+def _template(content: ContentSet, renderer: Renderer, template: Template) -> Iterator[Finding]:
+    """Findings of one file: read without rendering, then with its example in each of its variants."""
+    try:
+        for variant in (None, *template.matter.variants):
+            rendering = sample(content, template.name, template.channel, (template.language,), variant)
+            yield from _unknown(renderer, template, rendering)
+            yield from _message(template, rendering, renderer.render(rendering))
+    except TemplateError as error:
+        place = _PLACE.fullmatch(str(error))
+        if place:
+            yield Finding(place["file"], int(place["line"]), "broken", place["message"])
+        else:
+            yield Finding(template.file, 1, "broken", str(error))
+
+
+def _unknown(renderer: Renderer, template: Template, rendering: Rendering) -> Iterator[Finding]:
+    for name in renderer.unknown_names(template, rendering):
+        mend = f"{name} is nowhere: correct it, or give it in {template.name}/example.json"
+        yield Finding(template.file, template.line_of(name), "unknown_variable", mend)
+
+
+def _message(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:
+    if template.channel == "email":
+        yield from _email(template, rendering, rendered)
+    else:
+        yield from _short(template, rendering, rendered)
+
+
+def _email(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:
+    line = template.line_of("subject:")
+    if not 0 < len(rendered.subject) <= SUBJECT:
+        many = f"the subject has {len(rendered.subject)} characters; it must have some, and at most {SUBJECT}"
+        yield Finding(template.file, line, "subject", f'{many}: "{rendered.subject}"')
+    if (size := len(rendered.html.encode())) > LARGEST:
+        yield Finding(template.file, 1, "size", f"the HTML has {size} bytes; beyond {LARGEST} it is cut off")
+    for part, text in (("HTML", letter(rendered.html)), ("text", rendered.text)):
+        if rendering.links["unsubscribe"] not in text:
+            yield Finding(template.file, 1, "unsubscribe", f"the {part} part has no links.unsubscribe")
+        if rendering.shop["postal_address"] not in text:
+            yield Finding(template.file, 1, "postal_address", f"the {part} part has no shop.postal_address")
+    for picture in _pictures(rendered.html):
+        yield Finding(
+            template.file, template.line_of("image"), "alt_text", f"{picture} has no words in its place: alt=…"
+        )
+
+
+def _short(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:
+    if re.search(r"</?[A-Za-z]", rendered.text):
+        yield Finding(
+            template.file, template.line, "markup", f"{template.channel} shows HTML as it is; write plain text"
+        )
+    if template.channel == "sms":
+        count, encoding = parts(rendered.text)
+        if count > 1:
+            many = f"{len(rendered.text)} characters in {encoding} are {count} parts; shorten it to one"
+            yield Finding(template.file, template.line, "sms_parts", many)
+        if not any(rendering.links[name] in rendered.text for name in ("unsubscribe", "mute_rule")):
+            yield Finding(
+                template.file, 1, "unsubscribe", "neither links.unsubscribe nor links.mute_rule is in the text"
+            )
+
+
+def _languages(content: ContentSet, locale: str) -> Iterator[Finding]:
+    for name, channel, language, kind in content.templates:
+        speaks = any(content.choose(name, channel, (locale,), either) for either in ("html", "txt"))
+        if not speaks:
+            missing = f"{name}/{channel}.{locale}.{kind}"
+            yield Finding(
+                f"{name}/{channel}.{language}.{kind}", 1, "language", f"{missing} is missing: the shop's language"
+            )
+
+
+def _foreign(content: ContentSet, file: str) -> Iterator[Finding]:
+    """Addresses written into a template lead to the domains of `brand.yaml`, or are links of ours by name."""
+    for line, text in enumerate(content.files.get(file, "").splitlines(), start=1):
+        for url in _ADDRESS.findall(text):
+            host = urlsplit(url).hostname or ""
+            if not any(f".{host}".endswith(f".{domain}") for domain in content.brand.domains):
+                yield Finding(file, line, "foreign_link", f"{host} is not among the domains of brand.yaml")
+
+
+def _pictures(html: str) -> list[str]:
+    """The sources of pictures without words for those who do not see them."""
+    reader = _Pictures()
+    reader.feed(html)
+    reader.close()
+    return reader.mute
+
+
+class _Pictures(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mute: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if tag == "img" and not (attributes.get("alt") or "").strip():
+            self.mute.append(attributes.get("src") or "a picture")

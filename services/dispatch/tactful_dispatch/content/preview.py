@@ -1,0 +1,59 @@
+"""What a template would say: rendered with its `example.json`, or with data given."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tactful.settings import Shop
+from tactful_dispatch.content import Rendered, Rendering
+from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.content.renderer import Renderer
+
+_URL: Final = "https://shop.example"
+_LINKS: Final = {name: f"{_URL}/{name}" for name in ("cart", "preferences", "mute_rule", "pause", "unsubscribe")}
+
+
+def preview(
+    content: ContentSet,
+    template: str,
+    channel: str,
+    locales: tuple[str, ...] = ("en",),
+    variant: str | None = None,
+    data: dict[str, Any] | None = None,
+) -> Rendered:
+    """The message as nobody will get it. Raises TemplateError naming file, line and mend."""
+    return Renderer(content).render(sample(content, template, channel, locales, variant, data))
+
+
+def sample(
+    content: ContentSet,
+    template: str,
+    channel: str,
+    locales: tuple[str, ...] = ("en",),
+    variant: str | None = None,
+    data: dict[str, Any] | None = None,
+) -> Rendering:
+    """A rendering of the example: `first_name`, `because`, `because_at` and `data` of `example.json`, links that lead
+    nowhere. Raises TemplateError if there is no example."""
+    example = content.example(template)
+    shop = Shop()
+    return Rendering(
+        template=template,
+        channel=channel,
+        variant=variant,
+        locales=locales,
+        data=example.get("data", {}) if data is None else data,
+        first_name=example.get("first_name"),
+        shop={
+            "name": shop.name,
+            "sender": shop.sender,
+            "reply_to": shop.reply_to,
+            "postal_address": shop.postal_address,
+            "currency": shop.currency,
+            "public_url": _URL,
+        },
+        links=_LINKS,
+        because=example.get("because", ""),
+        because_at=example.get("because_at", 0),
+        zone=shop.timezone,
+    )

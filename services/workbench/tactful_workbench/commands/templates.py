@@ -1,0 +1,65 @@
+"""`tactful templates`: what messages would say, and what is wrong with them. Needs no server."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tactful_dispatch.content import Rendered
+from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.content.lint import lint
+from tactful_dispatch.content.preview import preview
+from tactful_workbench.commands.options import Json, show
+
+app = typer.Typer(no_args_is_help=True, help="What messages say.")
+
+Templates = Annotated[Path | None, typer.Option("--templates", help="Folder of the shop's own templates.")]
+Locale = Annotated[str, typer.Option("--locale", help="Language, e.g. en or ru-RU.")]
+
+
+@app.callback()
+def templates() -> None:
+    """What messages say."""
+
+
+@app.command("lint")
+def lint_templates(templates: Templates = None, locale: Locale = "en", as_json: Json = False) -> None:
+    """Everything that should be mended before a customer sees it. Exit code 1 if there is anything."""
+    content = _load(templates)
+    findings = lint(content, locale)
+    lines = [f"{finding.file}:{finding.line}: {finding.code}: {finding.message}" for finding in findings]
+    answer = {"version": content.version, "findings": [finding._asdict() for finding in findings]}
+    show(answer, "\n".join(lines) or f"nothing to mend in content set {content.version}", as_json)
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command("preview")
+def preview_template(
+    rule: Annotated[str, typer.Argument(help="Folder of the template, e.g. abandoned_cart.")],
+    channel: Annotated[str, typer.Option("--channel", help="email, push or sms.")] = "email",
+    locale: Locale = "en",
+    variant: Annotated[str | None, typer.Option("--variant", help="Name of a variant in the front matter.")] = None,
+    html: Annotated[bool, typer.Option("--html", help="The HTML alone, to look at in a browser.")] = False,
+    templates: Templates = None,
+    as_json: Json = False,
+) -> None:
+    """One message, rendered with the example.json beside its template."""
+    # A locale that has no template falls back to English, as in a shop that speaks English.
+    rendered = preview(_load(templates), rule, channel, (locale, "en"), variant)
+    show(asdict(rendered), rendered.html if html else as_text(rendered), as_json)
+
+
+def as_text(rendered: Rendered) -> str:
+    """Subject and preheader above the text, as a person would read it."""
+    head = [
+        f"{name}: {line}" for name, line in (("Subject", rendered.subject), ("Preheader", rendered.preheader)) if line
+    ]
+    return "\n".join([*head, "", rendered.text] if head else [rendered.text])
+
+
+def _load(folder: Path | None) -> ContentSet:
+    return ContentSet.load(*([folder] if folder else []))

@@ -8,7 +8,7 @@ from functools import lru_cache
 from tactful.purposes import covers
 from tactful.settings import Settings
 from tactful_dispatch.facts import Facts
-from tactful_dispatch.hours import recipient_zones
+from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
 
 
@@ -29,16 +29,15 @@ def gather(
 ) -> Facts:
     """The facts on one message as of `now`."""
     settings, recipient, message = settings_of(cursor.settings), row.recipient, delivery.message
-    zone = recipient.zone if recipient else None
+    zone, country = (recipient.zone, recipient.country) if recipient else (None, None)
+    place = whereabouts(zone, country, settings.shop.zone, settings.shop.country)
     withdrawn = address.withdrawn if address else {}
     return Facts(
         now=now,
         read_through=cursor.clock,
         settings=settings,
-        zones=recipient_zones(
-            zone, recipient.country if recipient else None, settings.shop.zone, settings.shop.country
-        ),
-        zone_from="profile" if zone else "country",
+        zones=place.zones,
+        zone_from=place.known_from,
         sending_stopped=cursor.stopped,
         recipient=recipient,
         address=recipient.addresses.get(message.channel) if recipient else None,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from tactful.localtime import instant_of, local_time
+from tactful.clock import DAY
+from tactful.localtime import local_time
 
-_ROUNDS: Final = 40  # zones of one country agree within a few of their own days
+_ROUNDS: Final = 40  # zones that agree at all do so within a few of their own days
+_DAYS: Final = 3  # a window opens every day, but for a day that a zone skips
 
 
 class Window(NamedTuple):
-    """From `start` to before `end`, in minutes of the local day."""
+    """From `start` to before `end`, in minutes of the local day. One that ends before it starts goes on past midnight;
+    one that ends where it starts is never shut."""
 
     start: int
     end: int
@@ -28,7 +31,10 @@ class Window(NamedTuple):
 
     def holds(self, moment: datetime) -> bool:
         """Whether a wall time lies inside."""
-        return self.start <= moment.hour * 60 + moment.minute < self.end
+        minute = moment.hour * 60 + moment.minute
+        if self.start < self.end:
+            return self.start <= minute < self.end
+        return minute >= self.start or minute < self.end
 
 
 def is_open(window: Window, zones: Sequence[ZoneInfo], now: int) -> bool:
@@ -36,44 +42,83 @@ def is_open(window: Window, zones: Sequence[ZoneInfo], now: int) -> bool:
     return all(window.holds(local_time(now, zone)) for zone in zones)
 
 
-def next_opening(window: Window, zones: Sequence[ZoneInfo], now: int) -> int:
-    """The first instant from `now` on at which the window is open in every zone; in the first zone alone if they never
-    agree. Raises nothing."""
+def next_opening(window: Window, zones: Sequence[ZoneInfo], now: int) -> int | None:
+    """The first instant (ms) from `now` on at which the window is open in every zone; None if they do not agree within
+    weeks, as Madrid and Auckland never do."""
     moment = now
     for _ in range(_ROUNDS):
-        later = max(_opening(window, zone, moment) for zone in zones)
+        openings = [_opening(window, zone, moment) for zone in zones]
+        later = max((opening for opening in openings if opening is not None), default=None)
+        if later is None or None in openings:
+            return None
         if later == moment:
             return moment
         moment = later
-    return _opening(window, zones[0], now)
+    return None
 
 
-def _opening(window: Window, zone: ZoneInfo, now: int) -> int:
-    local = local_time(now, zone)
-    if window.holds(local):
+def _opening(window: Window, zone: ZoneInfo, now: int) -> int | None:
+    """The first instant from `now` on at which the window is open in one zone."""
+    if window.holds(local_time(now, zone)):
         return now
-    start = time(window.start // 60, window.start % 60)
-    for days in range(3):
-        opening = instant_of(datetime.combine(local.date() + timedelta(days=days), start), zone)
-        if opening >= now:
-            return opening
-    return now
+    return min(
+        (at for at in _candidates(window, zone, now) if at > now and window.holds(local_time(at, zone))), default=None
+    )
 
 
-def recipient_zones(zone: str | None, country: str | None, shop_zone: ZoneInfo, shop_country: str) -> list[ZoneInfo]:
+def _candidates(window: Window, zone: ZoneInfo, now: int) -> Iterator[int]:
+    """A window opens at its first minute, which an autumn day may have twice, or when a change of the clocks leaps into it."""
+    today, start = local_time(now, zone).date(), time(window.start // 60 % 24, window.start % 60)
+    for days in range(_DAYS):
+        for fold in (0, 1):
+            local = datetime.combine(today + timedelta(days=days), start, zone).replace(fold=fold)
+            yield round(local.astimezone(UTC).timestamp()) * 1000
+    if _offset(zone, now) != _offset(zone, now + _DAYS * DAY):
+        yield _change(zone, now, now + _DAYS * DAY)
+
+
+def _change(zone: ZoneInfo, before: int, after: int) -> int:
+    """The instant between two others from which the zone's clocks are what they are at the later one."""
+    late = _offset(zone, after)
+    while after - before > 1:
+        middle = (before + after) // 2
+        if _offset(zone, middle) == late:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
+def _offset(zone: ZoneInfo, instant: int) -> timedelta | None:
+    return local_time(instant, zone).utcoffset()
+
+
+class Whereabouts(NamedTuple):
+    """The zones in which a recipient may be, and how we know: `profile`, or `country` for all that are plausible."""
+
+    zones: tuple[ZoneInfo, ...]
+    known_from: str
+
+
+def whereabouts(zone: str | None, country: str | None, shop_zone: ZoneInfo, shop_country: str) -> Whereabouts:
     """The recipient's own zone; else the shop's and every zone of their country, so that the strictest counts."""
-    if zone:
-        try:
-            return [ZoneInfo(zone)]
-        except (KeyError, ValueError, OSError):
-            pass
-    names = zones_of(country or shop_country)
-    return [shop_zone, *(ZoneInfo(name) for name in names if name != shop_zone.key)]
+    if zone and (own := _zone(zone)) is not None:
+        return Whereabouts((own,), "profile")
+    names = zones_of((country or shop_country).upper())
+    return Whereabouts((shop_zone, *(ZoneInfo(name) for name in names if name != shop_zone.key)), "country")
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 @cache
 def zones_of(country: str) -> tuple[str, ...]:
-    """The zones of a country (ISO 3166-1 alpha-2) by the time zone database's `zone.tab`; none for an unknown one."""
+    """The zones of a country (ISO 3166-1 alpha-2, upper case) by the time zone database's `zone.tab`; none for an
+    unknown one."""
     lines = files("tzdata.zoneinfo").joinpath("zone.tab").read_text().splitlines()
     rows = (line.split("\t") for line in lines if line and not line.startswith("#"))
-    return tuple(row[2] for row in rows if row[0] == country.upper())
+    return tuple(row[2] for row in rows if row[0] == country)

@@ -11,6 +11,7 @@ from tactful.decisions import GateRecord, GateVerdict
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates import person, release, standing, tact
+from tactful_dispatch.gates.budget import budget
 from tactful_dispatch.gates.verdicts import Gate
 
 ORDER: Final[tuple[Gate, ...]] = (
@@ -30,7 +31,7 @@ ORDER: Final[tuple[Gate, ...]] = (
     tact.in_touch,
     standing.not_yet,
     tact.quiet_hours,
-    tact.budget,
+    budget,
     tact.gap,
     standing.content,
     release.holdout,

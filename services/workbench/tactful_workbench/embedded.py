@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets as random_source
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -47,6 +46,8 @@ from tactful_workbench.story import Story
 from tactful_workbench.virtual import Ordinals, VirtualTime
 
 PARTITIONS: Final = 4
+# Whoever holds the lock on the file owns every partition: the lease of a process that was killed is ours at once.
+OWNER: Final = "holder of the file"
 DEV_KEYS: Final = (("dev_server", Key("dev_server", "server")), ("dev_browser", Key("dev_browser", "browser")))
 
 
@@ -116,10 +117,9 @@ async def _assemble(plan: Plan, database: Database, watch: SignalWatch, stack: A
     log = await SqliteLog.open(database, PARTITIONS, clock)
     loaded = load_rules(plan.rules)
     book = Rulebook(loaded.rules, SHIPPED)
-    owner = f"{os.getpid()}-{random_source.token_hex(4)}"
 
     trigger = await SqliteTriggerStore.open(database)
-    trigger_worker = TriggerWorker(log, trigger, book, clock, owner, watch=watch)
+    trigger_worker = TriggerWorker(log, trigger, book, clock, OWNER, watch=watch)
 
     addresses = AddressBook(secret(plan.data, "address-key"))
     links = Links(plan.public_url or settings.latest.shop.public_url, secret(plan.data, "link-key"))
@@ -128,7 +128,7 @@ async def _assemble(plan: Plan, database: Database, watch: SignalWatch, stack: A
     shelf = await SqliteShelf.open(database)
     adapters = _adapters(plan, shelf, clock)
     attempts = Attempts(dispatch, adapters, content, links, addresses, clock, time.monotonic)
-    dispatch_worker = DispatchWorker(log, dispatch, attempts, addresses, clock, owner)
+    dispatch_worker = DispatchWorker(log, dispatch, attempts, addresses, clock, OWNER)
     live = LiveDispatch(dispatch_worker, log, clock)
     desk = Reception(dispatch, addresses, clock, PARTITIONS, live.nudge)
 

@@ -33,6 +33,8 @@ _NOT_STARTED: Final = {
     "too_old": "the event was too old when it arrived",
     "holdout": "held out by lot",
 }
+# A goal is only ever reached while a run waits.
+_CEASED: Final = {"goal reached": "goal reached, timer removed"}
 _CHANGES: Final = {
     "rule_muted": "no more {rule}",
     "rule_unmuted": "{rule} again",
@@ -117,7 +119,8 @@ def _started(row: HistoryRow, moments: Moments) -> Entry:
 
 def _ceased(row: HistoryRow, moments: Moments) -> Entry:
     tone = Tone.UNKNOWN if row.kind == "parked" else Tone.NEUTRAL
-    return _entry(row, title=row.rule, chip=Chip(row.kind, tone), sentences=(_text(row, "why"),))
+    why = _text(row, "why")
+    return _entry(row, title=row.rule, chip=Chip(row.kind, tone), sentences=(_CEASED.get(why, why),))
 
 
 def _not_started(row: HistoryRow, moments: Moments) -> Entry:

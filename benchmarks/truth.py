@@ -13,7 +13,7 @@ import csv
 import gzip
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from tactful.events import (
     Event,
     Identify,
     OrderCompleted,
+    Product,
     ProductAdded,
     ProductAddedToWishlist,
     ProductViewed,
@@ -113,7 +114,7 @@ def _event(word: str, item: str, number: int) -> Event:
     if word == "add":
         return ProductAdded(product_id=item)
     if word == "buy":
-        return OrderCompleted(order_id=f"row-{number}")
+        return OrderCompleted(order_id=f"row-{number}", products=(Product(product_id=item),))
     return ProductViewed(product_id=item) if word == "view" else ProductAddedToWishlist(product_id=item)
 
 
@@ -123,9 +124,14 @@ def _instant(text: str) -> int:
     return int(datetime.strptime(text, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC).timestamp()) * 1000
 
 
-def simulate(shop: Shop, data: Path, settings: Settings, rules: tuple[Rule, ...] = (abandoned_cart,)) -> Simulation:
-    """Replay a file from its first event until nothing waits any more."""
+def simulate(
+    shop: Shop, data: Path, settings: Settings, rules: Sequence[Rule] = (abandoned_cart,), *, only_carts: bool = False
+) -> Simulation:
+    """Replay a file from its first event until nothing waits any more; `only_carts` leaves out who never had one."""
     events = behaviour(shop, data)
+    if only_carts:
+        with_cart = {visitor for _, visitor, event in events if isinstance(event, ProductAdded)}
+        events = [each for each in events if each[1] in with_cart]
     start = events[0][0] - 1000
     simulation = Simulation(rules, settings, start, content=Plain(), keep_history=False)
 

@@ -1,0 +1,43 @@
+"""Carts and sends of real shops, row for row; and how often a cart counts under other understandings of it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from truth import DELAYS, LISTS, SETTINGS, SHOPS, Shop, compute, expected, simulate
+from variants import variants
+
+from tactful_workbench.simulation import settings_from
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+pytestmark = [
+    pytest.mark.surroundings,
+    pytest.mark.skipif(not (DATA / "truth").exists(), reason=f"no data and expected answers at {DATA}"),
+    pytest.mark.timeout(300),
+]
+
+
+@pytest.mark.parametrize(("name", "shop", "delay"), LISTS, ids=[name for name, _, _ in LISTS])
+def test_the_shipped_rule_gives_the_expected_rows(name: str, shop: Shop, delay: str) -> None:
+    wanted = expected(DATA / "truth" / f"{name}.csv.gz")
+    assert len(wanted) > 10
+    assert compute(name, shop, delay, DATA) == wanted
+
+
+@pytest.mark.parametrize("shop", SHOPS, ids=[shop.name for shop in SHOPS])
+@pytest.mark.parametrize("delay", DELAYS)
+def test_other_understandings_of_a_left_cart_give_the_expected_counts(shop: Shop, delay: str) -> None:
+    truth: dict[str, Any] = json.loads((DATA / "truth" / "expected.json").read_text())[f"carts_{shop.name}"]["grid"]
+    rules = variants(delay)
+    settings = settings_from(SETTINGS / "variants.toml")
+    counted: defaultdict[str, list[str]] = defaultdict(list)
+    for message in simulate(shop, DATA, settings, rules, only_carts=True).messages():
+        counted[message.rule].append(message.customer)
+    found = {name: {"fires": len(whose), "visitors": len(set(whose))} for name, whose in counted.items()}
+    wanted = {rule.name: {key: truth[rule.name][key] for key in ("fires", "visitors")} for rule in rules}
+    assert len(wanted) == 8
+    assert found == wanted

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from types import FrameType
 from typing import Final
 
 import uvicorn
@@ -53,8 +55,9 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
                 server_header=False,
             )
         )
+        _end_on_signal(server)
         serving = asyncio.create_task(server.serve([listener]))
-        while not server.started and not serving.done():
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.01)
         product.running.start()
         file = ServerFile(url, os.getpid(), product.token)
@@ -68,6 +71,16 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
             await product.running.stop()
             with suppress(FileNotFoundError):
                 file.path(plan.data).unlink()
+
+
+def _end_on_signal(server: uvicorn.Server) -> None:
+    """uvicorn raises the signal again once it has ended; by default that kills us before anything is put away."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
 
 def _listen(host: str, port: int) -> socket.socket:

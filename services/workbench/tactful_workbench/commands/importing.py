@@ -83,7 +83,7 @@ def call_of(
     if unknown := [theirs for theirs in renamed if theirs not in row]:
         raise TactfulError(f"{file}:{number}: there is no column {unknown[0]}; there are: {', '.join(map(str, row))}")
     values = {renamed.get(name, name): value for name, value in row.items() if value not in ("", None)}
-    envelope = {name: values.pop(name) for name in _ENVELOPE if name in values}
+    envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
         envelope["timestamp"] = _when(str(envelope["timestamp"]), zone, file, number)
     envelope.setdefault("messageId", digest("import", event, json.dumps(row, sort_keys=True, default=str)))
@@ -94,13 +94,8 @@ def call_of(
 
 
 def _when(text: str, zone: ZoneInfo, file: Path, number: int) -> str:
-    for form in ("%Y%m%d",):
-        try:
-            return _noon(datetime.strptime(text, form).date(), zone)
-        except ValueError:
-            pass
     try:
-        if len(text) == len("2026-11-25"):
+        if len(text) in (len("20261125"), len("2026-11-25")):
             return _noon(date.fromisoformat(text), zone)
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))
     except ValueError:

@@ -1,0 +1,354 @@
+"""What every store of dispatch keeps: a transaction happens whole or not at all, and only for the partition's owner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tactful.errors import Fenced
+from tactful.outbox import Cause
+from tactful.partitioning import partition_of
+from tactful.records import EVENTS, EventBody, EventRecord, MessageBody, RecipientBody, decode_events
+from tactful.sqlite import Database
+from tactful_dispatch.ledger import ConsentEntry, broken_at
+from tactful_dispatch.rows import (
+    ACCEPTED,
+    HELD,
+    PENDING,
+    SENDING,
+    AddressKey,
+    Cursor,
+    Delivery,
+)
+from tactful_dispatch.store import DispatchStore, Fence, Workspace
+from tactful_dispatch.store.memory import MemoryDispatchStore
+from tactful_dispatch.store.sqlite import SqliteDispatchStore
+
+NOW: Final = 1_795_518_000_000
+LEASE: Final = 10_000
+UNTIL: Final = NOW + LEASE
+PARTITIONS: Final = 4
+ADDRESS: Final = AddressKey("email", "5f")
+CAUSE: Final = Cause(3, True)
+
+
+def salts() -> Callable[[], bytes]:
+    numbers = count(1)
+    return lambda: next(numbers).to_bytes(16)
+
+
+@asynccontextmanager
+async def memory(folder: Path) -> AsyncIterator[DispatchStore]:
+    yield MemoryDispatchStore(PARTITIONS, salts())
+
+
+@asynccontextmanager
+async def sqlite(folder: Path) -> AsyncIterator[DispatchStore]:
+    database = await Database.open(folder / "dispatch.db")
+    try:
+        yield await SqliteDispatchStore.open(database, PARTITIONS, salts())
+    finally:
+        await database.close()
+
+
+@pytest.fixture(params=[memory, sqlite])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DispatchStore]:
+    async with request.param(tmp_path) as made:
+        yield made
+
+
+async def claimed(store: DispatchStore, partition: int = 0, owner: str = "one", now: int = NOW) -> Cursor:
+    cursor = await store.claim(partition, owner, now, now + LEASE)
+    assert cursor is not None
+    return cursor
+
+
+def delivery(message_id: str, state: str = PENDING, due: int | None = None, customer: str = "u1") -> Delivery:
+    message = MessageBody(
+        message_id=message_id,
+        run_id="r_1",
+        customer=customer,
+        subject=customer,
+        rule="cart",
+        rule_version=1,
+        channel="email",
+        template="cart",
+        purpose="marketing.cart",
+        requested_at=NOW,
+        expires_at=NOW + 1,
+    )
+    return Delivery(message=message, state=state, due=due)
+
+
+async def holds(store: DispatchStore, customer: str, *deliveries: Delivery, partition: int = 0) -> None:
+    def work(space: Workspace) -> None:
+        space.customer(customer).deliveries = {d.message.message_id: d for d in deliveries}
+
+    await store.transact(partition, [customer], work)
+
+
+def entry(customer: str = "u1", state: str = "granted") -> ConsentEntry:
+    return ConsentEntry(
+        customer=customer,
+        purpose="marketing",
+        channel="email",
+        state=state,
+        basis="consent",
+        wording="form-3",
+        via="checkout",
+        source="shop",
+        record_id="c1",
+        occurred_at=NOW,
+        committed_at=NOW,
+        proof={"ip": "203.0.113.9"},
+    )
+
+
+def told(name: str, customer: str = "u1") -> EventRecord:
+    body = EventBody(name=name, source="dispatch", scope="system", occurred_at=NOW)
+    return EventRecord(id=name, key=customer, at=NOW, body=body)
+
+
+async def move_to(store: DispatchStore, offset: int, fence: Fence | None = None, until: int = 0) -> None:
+    def work(space: Workspace) -> None:
+        space.cursor.offset = offset
+
+    await store.transact(0, [], work, fence=fence, lease_until=until)
+
+
+async def test_a_new_partition_begins_at_the_beginning(store: DispatchStore) -> None:
+    cursor = await claimed(store, 3)
+    assert (cursor.partition, cursor.offset, cursor.epoch) == (3, 0, 1)
+    assert (await store.cursor(2)).offset == 0
+
+
+async def test_a_partition_whose_lease_runs_is_nobody_elses(store: DispatchStore) -> None:
+    await claimed(store, owner="one")
+    assert await store.claim(0, "two", UNTIL - 1, UNTIL) is None
+    assert (await claimed(store, owner="two", now=UNTIL)).epoch == 2
+
+
+async def test_its_own_owner_may_claim_again_at_once_with_a_higher_epoch(store: DispatchStore) -> None:
+    assert [(await claimed(store)).epoch for _ in range(3)] == [1, 2, 3]
+    assert (await store.cursor(0)).epoch == 3
+
+
+async def test_a_released_partition_may_be_claimed_at_once_but_only_its_owner_releases_it(store: DispatchStore) -> None:
+    first = await claimed(store, owner="one")
+    await store.release(0, first.epoch + 1)
+    assert await store.claim(0, "two", NOW, UNTIL) is None
+    await store.release(0, first.epoch)
+    assert (await claimed(store, owner="two")).epoch == 2
+
+
+async def test_a_transaction_renews_the_lease_and_never_shortens_it(store: DispatchStore) -> None:
+    await claimed(store, owner="one")
+    await move_to(store, 1, until=UNTIL + LEASE)
+    await move_to(store, 2, until=NOW)
+    assert await store.claim(0, "two", UNTIL + LEASE - 1, UNTIL) is None
+
+
+async def test_a_transaction_of_an_earlier_epoch_is_fenced_and_its_work_not_done(store: DispatchStore) -> None:
+    await claimed(store, owner="one")
+    await claimed(store, owner="two", now=UNTIL)
+    with pytest.raises(Fenced):
+        await move_to(store, 5, Fence(1))
+    assert (await store.cursor(0)).offset == 0
+
+
+async def test_a_slice_that_was_committed_already_is_fenced(store: DispatchStore) -> None:
+    epoch = (await claimed(store)).epoch
+    await move_to(store, 5, Fence(epoch, 0))
+    with pytest.raises(Fenced):
+        await move_to(store, 5, Fence(epoch, 0))
+    await move_to(store, 6, Fence(epoch, 5))
+
+
+async def test_an_attempt_is_bound_to_the_epoch_and_to_no_offset(store: DispatchStore) -> None:
+    epoch = (await claimed(store)).epoch
+    await move_to(store, 5)
+    await move_to(store, 6, Fence(epoch))
+    assert (await store.cursor(0)).offset == 6
+
+
+async def test_the_desk_needs_no_lease(store: DispatchStore) -> None:
+    def work(space: Workspace) -> str:
+        space.customer("u1").paused_until = NOW
+        return "done"
+
+    assert await store.transact(0, ["u1"], work) == "done"
+    assert (await store.customer(0, "u1")).paused_until == NOW
+
+
+async def test_rows_are_what_the_last_transaction_left(store: DispatchStore) -> None:
+    def first(space: Workspace) -> None:
+        space.customer("u1").recipient = RecipientBody(addresses={"email": "uma@example.test"}, zone="Europe/Madrid")
+        space.address(ADDRESS).suppressed = "bounced"
+
+    await store.transact(0, ["u1"], first)
+
+    def second(space: Workspace) -> tuple[RecipientBody | None, str]:
+        return space.customer("u1").recipient, space.address(ADDRESS).suppressed
+
+    recipient, suppressed = await store.transact(0, ["u1"], second)
+    assert recipient == RecipientBody(addresses={"email": "uma@example.test"}, zone="Europe/Madrid")
+    assert suppressed == "bounced"
+
+
+async def test_within_a_transaction_a_row_is_one_object(store: DispatchStore) -> None:
+    def work(space: Workspace) -> bool:
+        return space.customer("u1") is space.customer("u1") and space.address(ADDRESS) is space.address(ADDRESS)
+
+    assert await store.transact(0, ["u1"], work)
+
+
+async def test_a_row_that_was_read_is_a_copy(store: DispatchStore) -> None:
+    await holds(store, "u1", delivery("m1"))
+    (await store.customer(0, "u1")).deliveries.clear()
+    assert list((await store.customer(0, "u1")).deliveries) == ["m1"]
+
+
+async def test_an_address_binds_customers_of_all_partitions(store: DispatchStore) -> None:
+    def suppress(space: Workspace) -> None:
+        space.address(ADDRESS).suppressed = "complained"
+
+    await store.transact(0, [], suppress)
+    assert await store.transact(3, [], lambda space: space.address(ADDRESS).suppressed) == "complained"
+
+
+async def test_work_that_raises_undoes_everything(store: DispatchStore) -> None:
+    await claimed(store)
+
+    def work(space: Workspace) -> None:
+        space.cursor.offset = 9
+        space.customer("u1").deliveries["m1"] = delivery("m1", due=NOW)
+        space.address(ADDRESS).suppressed = "bounced"
+        space.record_consent(entry())
+        space.put(EVENTS, told("Consent Changed"), CAUSE)
+        raise ValueError("poison")
+
+    with pytest.raises(ValueError, match="poison"):
+        await store.transact(0, ["u1"], work)
+    row = await store.customer(0, "u1")
+    assert (row.deliveries, (await store.cursor(0)).offset) == ({}, 0)
+    assert await store.transact(0, [], lambda space: space.address(ADDRESS).suppressed) == ""
+    assert (list(await store.ledger(0)), await store.unsent(0, 9), await store.pending(0)) == ([], [], [])
+    assert (await store.customer_of("m1"), await store.earliest_due(0)) == (None, None)
+
+
+async def test_after_work_that_raised_numbers_go_on_without_a_gap(store: DispatchStore) -> None:
+    def good(space: Workspace) -> int:
+        space.put(EVENTS, told("good"), CAUSE)
+        return space.record_consent(entry())
+
+    def bad(space: Workspace) -> int:
+        good(space)
+        raise ValueError("poison")
+
+    first = await store.transact(0, ["u1"], good)
+    with pytest.raises(ValueError, match="poison"):
+        await store.transact(0, ["u1"], bad)
+    assert (first, await store.transact(0, ["u1"], good)) == (1, 2)
+    assert [row.seq for row in await store.unsent(0, 9)] == [1, 2]
+
+
+async def test_customers_with_something_that_may_leave_are_pending_in_order_of_id(store: DispatchStore) -> None:
+    await holds(store, "c", delivery("m1", PENDING))
+    await holds(store, "a", delivery("m2", SENDING))
+    await holds(store, "b", delivery("m3", HELD, NOW))
+    await holds(store, "d", delivery("m4", ACCEPTED))
+    await holds(store, "e", delivery("m5", PENDING), partition=1)
+    assert (await store.pending(0), await store.pending(1)) == (["a", "c"], ["e"])
+    await holds(store, "c", delivery("m1", ACCEPTED))
+    assert await store.pending(0) == ["a"]
+
+
+async def test_what_is_due_comes_by_instant_and_then_by_customer(store: DispatchStore) -> None:
+    await holds(store, "b", delivery("m1", HELD, 20), delivery("m2", HELD, 40))
+    await holds(store, "a", delivery("m3", HELD, 20))
+    await holds(store, "c", delivery("m4", HELD, 10))
+    await holds(store, "d", delivery("m5"))
+    assert await store.due(0, 20) == [(10, "c")]
+    assert await store.due(0, 21) == [(10, "c"), (20, "a"), (20, "b")]
+    assert await store.earliest_due(0) == 10
+    assert await store.earliest_due(1) is None
+
+
+async def test_what_is_no_longer_due_is_not_told(store: DispatchStore) -> None:
+    await holds(store, "a", delivery("m1", HELD, 20))
+    await holds(store, "a", delivery("m1", ACCEPTED))
+    assert (await store.due(0, 100), await store.earliest_due(0)) == ([], None)
+
+
+async def test_a_message_is_known_to_be_whose_even_after_its_row_forgot_it(store: DispatchStore) -> None:
+    await holds(store, "u1", delivery("m1", PENDING), delivery("m2", ACCEPTED))
+    await holds(store, "u1", delivery("m3"))
+    assert list((await store.customer(0, "u1")).deliveries) == ["m3"]
+    assert [await store.customer_of(message) for message in ("m1", "m2", "m3", "never")] == ["u1", "u1", "u1", None]
+
+
+async def test_the_ledger_counts_from_one_in_each_partition_and_its_chain_is_whole(store: DispatchStore) -> None:
+    def both(space: Workspace) -> list[int]:
+        return [space.record_consent(entry()), space.record_consent(entry(state="withdrawn"))]
+
+    assert await store.transact(0, ["u1"], both) == [1, 2]
+    assert await store.transact(0, ["u1"], both) == [3, 4]
+    assert await store.transact(1, ["u2"], both) == [1, 2]
+    assert [link.number for link in await store.ledger(0)] == [1, 2, 3, 4]
+    assert (broken_at(await store.ledger(0)), broken_at(await store.ledger(1))) == (None, None)
+
+
+async def test_what_is_told_is_numbered_per_target_and_kept_in_order(store: DispatchStore) -> None:
+    customers = ["u1", "u2", "u1"]
+
+    def work(space: Workspace) -> None:
+        for customer in customers:
+            space.put(EVENTS, told(customer, customer), CAUSE)
+
+    await store.transact(0, customers, work)
+    await store.transact(0, customers, work)
+    rows = await store.unsent(0, 100)
+    assert [decode_events(row.value).key for row in rows] == customers * 2
+    targets = [partition_of(customer, PARTITIONS) for customer in customers * 2]
+    assert [row.partition for row in rows] == targets
+    for target in set(targets):
+        numbers = [row.seq for row in rows if row.partition == target]
+        assert numbers == list(range(1, len(numbers) + 1))
+    await store.forget(rows[:2])
+    assert await store.unsent(0, 3) == rows[2:5]
+
+
+async def test_everything_committed_outlives_the_process(tmp_path: Path) -> None:
+    def work(space: Workspace) -> None:
+        space.customer("u1").deliveries["m1"] = delivery("m1", SENDING, NOW)
+        space.address(ADDRESS).suppressed = "bounced"
+        space.record_consent(entry())
+        space.put(EVENTS, told("Consent Changed"), CAUSE)
+
+    async with sqlite(tmp_path) as store:
+        await claimed(store, owner="one")
+        await store.transact(0, ["u1"], work)
+    async with sqlite(tmp_path) as store:
+        assert await store.claim(0, "two", UNTIL - 1, UNTIL) is None
+        assert (await claimed(store, owner="two", now=UNTIL)).epoch == 2
+        assert (await store.pending(0), await store.due(0, NOW + 1)) == (["u1"], [(NOW, "u1")])
+        assert [row.seq for row in await store.unsent(0, 9)] == [1]
+        assert await store.customer_of("m1") == "u1"
+        assert await store.transact(0, [], lambda space: space.address(ADDRESS).suppressed) == "bounced"
+        assert await store.transact(0, ["u1"], lambda space: space.record_consent(entry())) == 2
+
+
+async def test_transactions_asked_for_at_once_happen_one_after_the_other(store: DispatchStore) -> None:
+    def work(space: Workspace) -> int:
+        space.customer("u1").arrived += 1
+        return space.customer("u1").arrived
+
+    seen = await asyncio.gather(*(store.transact(0, ["u1"], work) for _ in range(50)))
+    assert sorted(seen) == list(range(1, 51))
+    assert (await store.customer(0, "u1")).arrived == 50

@@ -158,7 +158,8 @@ def _structure(kind: type[Any], file: str, text: str, above: int) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = (mark.line if mark else 0) + 1 + above
-        raise TemplateError(f"{file}:{line}: {getattr(error, 'problem', None) or error}; mend that line") from None
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise TemplateError(f"{file}:{line}: {problem}; mend that line") from None
     except msgspec.ValidationError as error:
         named = re.findall(r"`\$?\.?(\w+)", str(error))
         lines = [n for n, words in enumerate(text.splitlines(), start=1 + above) if named and named[-1] in words]

@@ -1,0 +1,147 @@
+"""What is found wrong with templates before a customer gets them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.content.lint import Finding, lint
+from tactful_dispatch.content.preview import preview
+from tactful_dispatch.content.smsparts import parts
+
+SHIPPED = ContentSet.load()
+EMAIL = "a/email.en.html"
+SMS = "a/sms.en.txt"
+
+
+def find(file: str, text: str, others: dict[str, str] | None = None) -> list[Finding]:
+    """What is found with one more template, and with `others` in place of what ships."""
+    more = {"a/example.json": '{"data": {"known": 1}}', file: text, **(others or {})}
+    return lint(ContentSet.of({**SHIPPED.files, **more}))
+
+
+def codes(found: list[Finding]) -> list[tuple[int, str]]:
+    return [(finding.line, finding.code) for finding in found]
+
+
+def test_there_is_nothing_to_mend_in_what_ships() -> None:
+    assert lint(SHIPPED) == []
+
+
+def test_a_letter_that_keeps_to_the_layout_has_nothing_to_mend() -> None:
+    assert find(EMAIL, "---\nsubject: Hello\n---\n{{ text('Hi') }}") == []
+
+
+def test_a_layout_without_a_way_out_or_an_address_is_found_in_both_parts() -> None:
+    found = find(EMAIL, "---\nsubject: Hello\n---\nHi", {"_layout.html": "<body>{{ body }}</body>"})
+    mine = [finding for finding in found if finding.file == EMAIL]
+    assert codes(mine) == [(1, "postal_address"), (1, "postal_address"), (1, "unsubscribe"), (1, "unsubscribe")]
+
+
+def test_a_written_text_part_without_a_way_out_is_found() -> None:
+    found = find(EMAIL, "---\nsubject: Hello\n---\nHi", {"a/email.en.txt": "Hi"})
+    assert [(finding.code, finding.message) for finding in found] == [
+        ("postal_address", "the text part has no shop.postal_address"),
+        ("unsubscribe", "the text part has no links.unsubscribe"),
+    ]
+
+
+def test_a_picture_without_words_is_found_on_its_line() -> None:
+    body = "---\nsubject: Hello\n---\nHi\n{{ image('https://shop.example/a.png', '') }}"
+    assert codes(find(EMAIL, body)) == [(5, "alt_text"), (5, "foreign_link")]
+
+
+def test_a_link_to_somewhere_else_is_found_on_its_line() -> None:
+    (finding,) = find(EMAIL, "---\nsubject: Hello\n---\n\n<a href='https://elsewhere.example/x'>x</a>")
+    assert finding == Finding(EMAIL, 5, "foreign_link", "elsewhere.example is not among the domains of brand.yaml")
+
+
+def test_a_link_to_a_named_domain_is_fine() -> None:
+    brand = SHIPPED.files["brand.yaml"].replace("domains: []", "domains: [elsewhere.example]")
+    body = "---\nsubject: Hello\n---\n<a href='https://www.elsewhere.example/x'>x</a>"
+    assert find(EMAIL, body, {"brand.yaml": brand}) == []
+
+
+@pytest.mark.parametrize(("length", "found"), [(60, []), (61, [(2, "subject")]), (0, [(2, "subject")])])
+def test_a_subject_is_neither_empty_nor_longer_than_a_phone_shows(length: int, found: list[tuple[int, str]]) -> None:
+    assert codes(find(EMAIL, f'---\nsubject: "{"a" * length}"\n---\nHi')) == found
+
+
+def test_a_variants_subject_is_looked_at_too() -> None:
+    body = f"---\nsubject: Hello\nvariants:\n  long: {{subject: {'a' * 61}}}\n---\nHi"
+    assert [finding.code for finding in find(EMAIL, body)] == ["subject"]
+
+
+def test_a_letter_that_mail_programs_cut_off_is_found() -> None:
+    assert codes(find(EMAIL, "---\nsubject: Hello\n---\n" + "long " * 25_000)) == [(1, "size")]
+
+
+def test_a_name_that_nothing_provides_is_found_even_where_the_example_does_not_lead() -> None:
+    (finding,) = find("a/push.en.txt", "---\nsubject: Hi\n---\n\n{% if known > 1 %}{{ knwon }}{% endif %}")
+    assert (finding.line, finding.code) == (5, "unknown_variable")
+    assert "knwon is nowhere" in finding.message
+
+
+def test_a_template_that_cannot_be_rendered_is_found_on_its_line() -> None:
+    found = find("a/push.en.txt", "---\nsubject: Hi\n---\n\n{{ known.name.first }}")
+    assert codes(found) == [(5, "broken")]
+    assert codes(find("a/push.en.txt", "\n\n{% for %}")) == [(3, "broken")]
+
+
+def test_a_template_without_an_example_is_found() -> None:
+    content = ContentSet.of({**SHIPPED.files, "a/push.en.txt": "Hi"})
+    assert [(finding.file, finding.code) for finding in lint(content)] == [("a/push.en.txt", "broken")]
+
+
+def test_a_channel_that_does_not_speak_the_shops_language_is_found() -> None:
+    content = ContentSet.of({**SHIPPED.files, "abandoned_cart/push.ru.txt": "Ждёт"})
+    assert [finding.file for finding in lint(content, "ru-RU") if finding.code == "language"] == [
+        "abandoned_cart/email.en.html",
+        "abandoned_cart/sms.en.txt",
+    ]
+
+
+def test_markup_in_a_push_is_found() -> None:
+    assert codes(find("a/push.en.txt", "---\nsubject: Hi\n---\n<b>Hi</b>")) == [(4, "markup")]
+
+
+def test_an_sms_of_two_parts_or_without_a_way_out_is_found() -> None:
+    assert codes(find(SMS, "Hi {{ links.unsubscribe }}")) == []
+    assert codes(find(SMS, "Hi")) == [(1, "unsubscribe")]
+    (finding,) = find(SMS, "Привет " * 8 + "{{ links.unsubscribe }}")
+    assert "in UCS-2 are 2 parts" in finding.message
+
+
+def test_the_carts_sms_is_one_part() -> None:
+    assert parts(preview(SHIPPED, "abandoned_cart", "sms").text) == (1, "GSM-7")
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "encoding"),
+    [
+        ("", 1, "GSM-7"),
+        ("a" * 160, 1, "GSM-7"),
+        ("a" * 161, 2, "GSM-7"),
+        ("a" * 306, 2, "GSM-7"),
+        ("a" * 307, 3, "GSM-7"),
+        ("€" * 80, 1, "GSM-7"),
+        ("€" * 81, 2, "GSM-7"),
+        ("€" * 153, 3, "GSM-7"),  # 76 in a part: half of the 77th would be left over
+        ("ж" * 70, 1, "UCS-2"),
+        ("ж" * 71, 2, "UCS-2"),
+        ("ж" * 134, 2, "UCS-2"),
+        ("ж" * 135, 3, "UCS-2"),
+        ("🫖" * 35, 1, "UCS-2"),
+        ("🫖" * 67, 3, "UCS-2"),  # 33 in a part
+        ("a" * 70 + "…", 2, "UCS-2"),
+    ],
+)
+def test_parts_of_an_sms_are_counted_as_they_are_paid(text: str, number: int, encoding: str) -> None:
+    assert parts(text) == (number, encoding)
+
+
+@given(st.text(max_size=400), st.text(max_size=5))
+def test_a_longer_text_never_takes_fewer_parts(text: str, more: str) -> None:
+    assert parts(text + more).number >= parts(text).number

@@ -1,0 +1,385 @@
+"""One message, rendered: what it says, what it never says, and what is complained about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tactful.events.model import Money
+from tactful_dispatch.content import Rendered, TemplateError
+from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.content.preview import sample
+from tactful_dispatch.content.renderer import Renderer
+from tactful_dispatch.content.tracking import track
+
+SHIPPED = ContentSet.load()
+SHIPPED_RENDERER = Renderer(SHIPPED)
+KETTLE = {"title": "Blue kettle", "quantity": 1, "price": [3990, "EUR"], "url": "https://shop.example/p1"}
+
+
+def render(channel: str = "email", **changes: Any) -> Rendered:
+    """The shipped cart message; `changes` are fields of the rendering."""
+    return SHIPPED_RENDERER.render(replace(sample(SHIPPED, "abandoned_cart", channel), **changes))
+
+
+def basket(*items: dict[str, Any], gift: bool = False) -> dict[str, Any]:
+    return {"items": list(items), "gift": gift, "shown": 3, "value": None, "cart_id": "c1"}
+
+
+def written(body: str, file: str = "welcome/email.en.html", **more: str) -> ContentSet:
+    """The shipped set with one more template."""
+    return ContentSet.of({**SHIPPED.files, "welcome/example.json": '{"data": {}}', file: body, **more})
+
+
+def say(body: str, channel: str = "push", data: dict[str, Any] | None = None, language: str = "en") -> str:
+    """The text of a template made of `body`."""
+    kind = "html" if channel == "email" else "txt"
+    content = written(body, f"welcome/{channel}.{language}.{kind}")
+    return Renderer(content).render(sample(content, "welcome", channel, (language,), data=data or {})).text.strip()
+
+
+def complaint(body: str, **given: Any) -> str:
+    content = written(body)
+    with pytest.raises(TemplateError) as caught:
+        Renderer(content).render(sample(content, "welcome", "email", **given))
+    return str(caught.value)
+
+
+# --- what the cart's messages say ------------------------------------------------------------------------------------
+
+
+def test_the_subject_names_the_customer_and_the_first_thing() -> None:
+    assert render().subject == "Uma, your Blue kettle is still here"
+
+
+def test_without_a_first_name_the_subject_still_is_a_sentence() -> None:
+    assert render(first_name=None).subject == "Your Blue kettle is still here"
+
+
+def test_a_gift_is_not_named_in_the_subject() -> None:
+    rendered = render(data=basket(KETTLE, gift=True))
+    assert rendered.subject == "Your basket is still here"
+
+
+def test_a_thing_without_a_picture_has_no_picture_cell() -> None:
+    html = render().html
+    assert html.count('width="88"') == 1
+    assert html.count('colspan="2"') == 1
+
+
+def test_three_things_are_shown_and_the_rest_is_a_number() -> None:
+    items = [{**KETTLE, "title": f"Thing {n}"} for n in range(1, 8)]
+    text = render(data=basket(*items)).text
+    assert "Thing 3" in text
+    assert "Thing 4" not in text
+    assert "and 4 more" in text
+
+
+def test_exactly_three_things_leave_no_rest() -> None:
+    assert "more" not in render(data=basket(KETTLE, KETTLE, KETTLE)).text.replace("No more", "")
+
+
+def test_a_price_that_is_not_known_is_not_shown() -> None:
+    assert "None" not in render(data=basket({**KETTLE, "price": None})).text
+
+
+def test_the_reason_for_the_letter_is_its_last_paragraph_above_the_links() -> None:
+    above = render().text.partition("Why did I get this?")[0].strip()
+    assert above.endswith(
+        "You get this letter because you left something in your basket on Monday 23 November. "
+        "To write it, we looked at your basket."
+    )
+
+
+def test_the_day_in_the_reason_is_the_recipients() -> None:
+    just_before_midnight_in_madrid = 1795474200000  # 2026-11-23T23:30:00+01:00
+    assert "Monday 23 November" in render(because_at=just_before_midnight_in_madrid).text
+    assert "Tuesday 24 November" in render(because_at=just_before_midnight_in_madrid, zone="Asia/Tokyo").text
+
+
+def test_the_letter_says_how_to_say_no_and_who_writes() -> None:
+    rendered = render()
+    for part in (rendered.text, rendered.html):
+        for words in ("No more cart reminders", "Pause 30 days", "Unsubscribe", "1 Market Street, Madrid"):
+            assert words in part
+
+
+@pytest.mark.parametrize("channel", ["push", "sms"])
+def test_push_and_sms_name_nothing_from_the_basket(channel: str) -> None:
+    rendered = render(channel)
+    for words in ("kettle", "Tea", "39", "Uma"):
+        assert words not in rendered.subject + rendered.text
+
+
+@pytest.mark.parametrize("channel", ["email", "push", "sms"])
+def test_no_message_shouts(channel: str) -> None:
+    rendered = render(channel)
+    assert "!" not in rendered.subject + rendered.preheader + rendered.text
+
+
+def test_one_thing_is_counted_in_the_singular() -> None:
+    assert render("push", data=basket(KETTLE)).text.startswith("One thing is waiting")
+    assert render("push").text.startswith("2 things are waiting")
+
+
+# --- choosing --------------------------------------------------------------------------------------------------------
+
+RUSSIAN = {"abandoned_cart/push.ru.txt": "---\nsubject: Корзина\n---\nЖдёт", "abandoned_cart/push.pt-BR.txt": "Espera"}
+SPEAKING = ContentSet.of({**SHIPPED.files, **RUSSIAN})
+
+
+@pytest.mark.parametrize(
+    ("locales", "language", "step"),
+    [
+        (("ru-RU", "en"), "ru", "locale"),
+        (("ru_RU", "en"), "ru", "locale"),
+        (("ru", "en"), "ru", "locale"),
+        (("pt-BR", "en"), "pt-BR", "locale"),
+        (("pt-PT", "en"), "en", "shop"),
+        (("de", "ru", "en"), "ru", "locale"),
+        (("en",), "en", "shop"),
+    ],
+)
+def test_a_language_falls_back_and_says_by_which_step(locales: tuple[str, ...], language: str, step: str) -> None:
+    rendered = Renderer(SPEAKING).render(replace(sample(SPEAKING, "abandoned_cart", "push"), locales=locales))
+    assert (rendered.language, rendered.language_from) == (language, step)
+
+
+def test_a_message_in_no_language_of_the_shop_is_named() -> None:
+    with pytest.raises(TemplateError, match=r"abandoned_cart/push\.de\.txt is missing; write it"):
+        render("push", locales=("fr", "de"))
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
+    plain, promise = render(variant="plain"), render(variant="promise")
+    assert plain == render()
+    assert promise.subject == "You meant to come back for this"
+    assert (promise.preheader, promise.text) == (plain.preheader, plain.text)
+
+
+def test_a_written_text_part_takes_the_place_of_the_derived_one() -> None:
+    content = ContentSet.of({**SHIPPED.files, "abandoned_cart/email.en.txt": "Dear {{ first_name }}\n"})
+    rendered = Renderer(content).render(sample(content, "abandoned_cart", "email"))
+    assert rendered.text == "Dear Uma"
+    assert "Finish my order" in rendered.html
+
+
+def test_a_text_part_in_another_language_does_not_go_with_the_letter() -> None:
+    content = ContentSet.of({**SHIPPED.files, "abandoned_cart/email.de.txt": "Hallo"})
+    rendered = Renderer(content).render(replace(sample(content, "abandoned_cart", "email"), locales=("de", "en")))
+    assert "Still thinking it over?" in rendered.text
+
+
+# --- money, days, counts ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amount", "language", "words"),
+    [
+        ([3990, "EUR"], "en", "€39.90"),
+        (Money(3990, "EUR"), "en", "€39.90"),
+        ([3990, "EUR"], "de", "39,90\xa0€"),
+        ([3990, "JPY"], "en", "¥3,990"),
+        ([3990, "KWD"], "en", "KWD3.990"),
+        ([2**53, "EUR"], "en", "€90,071,992,547,409.92"),
+        ([0, "EUR"], "en", "€0.00"),
+        (None, "en", ""),
+    ],
+)
+def test_money_is_written_as_the_language_writes_it(amount: Any, language: str, words: str) -> None:
+    assert say("{{ amount|money }}", data={"amount": amount}, language=language) == words
+
+
+def test_days_are_written_in_the_messages_language() -> None:
+    monday = 1795438800000
+    assert say("{{ day|date }}", data={"day": monday}, language="de") == "Montag 23 November"
+    assert say("{{ day|date('d MMM y') }}", data={"day": monday}, language="ru") == "23 нояб. 2026"
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "вещь"), (3, "вещи"), (5, "вещей"), (21, "вещь")])
+def test_counted_words_follow_the_languages_own_rules(count: int, words: str) -> None:
+    body = "{{ n|plural(one='вещь', few='вещи', many='вещей') }}"
+    assert say(body, data={"n": count}, language="ru") == words
+
+
+def test_a_plural_form_that_is_needed_and_missing_is_named() -> None:
+    with pytest.raises(TemplateError, match="5 needs the form many="):
+        say("{{ 5|plural(one='вещь', few='вещи') }}", language="ru")
+
+
+# --- what is wrong is named ------------------------------------------------------------------------------------------
+
+
+def test_a_missing_value_is_named_with_file_line_and_mend() -> None:
+    found = complaint("---\nsubject: Hello\n---\n{{ heading('Hi') }}\n{{ text(nowhere) }}\n")
+    assert found == "welcome/email.en.html:5: 'nowhere' is undefined; give it in `data`, or a default"
+
+
+def test_what_a_block_stumbles_over_is_named_where_it_was_given() -> None:
+    found = complaint("---\nsubject: Hello\n---\n\n{{ products([{'price': none}]) }}\n")
+    assert found.startswith("welcome/email.en.html:5: 'dict object' has no attribute 'title'")
+
+
+def test_a_missing_value_in_the_subject_is_named_on_the_subjects_line() -> None:
+    found = complaint("---\npreheader: Soon\nsubject: 'Hello {{ nowhere }}'\n---\n")
+    assert found.startswith("welcome/email.en.html:3: 'nowhere' is undefined")
+
+
+def test_a_missing_value_in_a_variant_is_named_on_the_variants_line() -> None:
+    body = "---\nsubject: Hello\nvariants:\n  mild: {subject: '{{ nowhere }}'}\n---\n"
+    assert complaint(body, variant="mild").startswith("welcome/email.en.html:4: 'nowhere' is undefined")
+
+
+def test_broken_syntax_is_named_with_its_line() -> None:
+    assert complaint("---\nsubject: Hello\n---\n\n\n{% for %}").startswith("welcome/email.en.html:6: ")
+
+
+def test_an_unknown_filter_is_named() -> None:
+    assert "No filter named 'shout'" in complaint("{{ 'a'|shout }}")
+
+
+def test_a_mistake_in_a_sum_is_named() -> None:
+    assert complaint("\n{{ 1 / 0 }}").startswith("welcome/email.en.html:2: ZeroDivisionError")
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ("button('Go', nowhere)", "Go"),
+        ("note(nowhere)", "None"),
+        ("offer('Yours:', nowhere)", "Yours"),
+        ("question('Why?', nowhere)", "Why?"),
+        ("survey('How was it?', nowhere)", "How was it?"),
+        ("image(nowhere, 'A kettle')", "A kettle"),
+    ],
+)
+def test_an_optional_block_without_data_disappears(block: str, words: str) -> None:
+    text = say(f"{{{{ heading('Hi') }}}}{{{{ {block} }}}}", "email")
+    assert "Hi" in text
+    assert words not in text
+
+
+def test_every_block_with_data_is_there() -> None:
+    body = """{{ heading("One") }}{{ text("Two") }}{{ note("Three") }}{{ divider() }}
+    {{ offer("Code", "AB12", 1795438800000) }}{{ image("https://shop.example/a.png", "A kettle") }}
+    {{ question("Why?", [{"words": "Too dear", "url": "https://shop.example/a"}]) }}
+    {{ survey("How was it?", "https://shop.example/s") }}"""
+    text = say(body, "email")
+    for words in ("One", "Two", "Three", "Code AB12, until Monday 23 November", "Too dear: https://", "Answer in a"):
+        assert words in text
+
+
+# --- hostile data ----------------------------------------------------------------------------------------------------
+
+
+def test_what_looks_like_html_in_a_title_stays_words() -> None:
+    rendered = render(data=basket({**KETTLE, "title": "<script>alert(1)</script> & co"}))
+    assert "<script>" not in rendered.html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in rendered.html
+    assert "<script>alert(1)</script> & co" in rendered.text
+    assert rendered.subject == "Uma, your <script>alert(1)</script> & co is still here"
+
+
+@pytest.mark.parametrize("name", ["Uma\r\nBcc: all@shop.example", "U\nma", "U\x00ma", "U\u2028ma", "U\x85ma"])
+def test_a_line_end_or_control_character_in_a_name_never_gets_into_the_subject(name: str) -> None:
+    with pytest.raises(TemplateError, match=r"abandoned_cart/email\.en\.html:2: subject must be one line"):
+        render(first_name=name)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(max_size=40))
+def test_whatever_a_title_holds_the_subject_is_one_line_or_refused(title: str) -> None:
+    try:
+        subject = render(data=basket({**KETTLE, "title": title})).subject
+    except TemplateError:
+        return
+    assert len(subject.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", "data:text/html,x", "//elsewhere.example", "http://[", "shop.example/p1", "ftp://a.b/"],
+)
+def test_an_address_that_no_message_should_lead_to_is_left_out(url: str) -> None:
+    rendered = render(data=basket({**KETTLE, "url": url, "image_url": url}))
+    assert url not in rendered.html
+    assert rendered.links == ("https://shop.example/cart",)
+    assert "Blue kettle" in rendered.html
+
+
+def test_links_and_pictures_lead_only_to_the_shops_domains_once_they_are_named() -> None:
+    brand = SHIPPED.files["brand.yaml"].replace("domains: []", "domains: [cdn.example]")
+    content = ContentSet.of({**SHIPPED.files, "brand.yaml": brand})
+    items = [
+        {**KETTLE, "url": "https://evil.example/login", "image_url": "https://notcdn.example/a.png"},
+        {**KETTLE, "url": "https://shop.example/p", "image_url": "https://a.cdn.example/b.png"},
+    ]
+    rendered = Renderer(content).render(sample(content, "abandoned_cart", "email", data=basket(*items)))
+    assert rendered.links == ("https://shop.example/p", "https://shop.example/cart")
+    assert "a.cdn.example" in rendered.html
+    assert "notcdn" not in rendered.html
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ first_name.__init__.__globals__ }}",
+        "{{ (heading|attr('__call__')).__globals__ }}",
+        "{{ heading.__globals__ }}",
+        "{{ self.__init__.__globals__ }}",
+        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+        "{{ ''|attr('__class__')|attr('__mro__') }}",
+        "{{ '{0.__class__.__mro__}'.format(first_name) }}",
+        "{{ data.update({'a': 1}) }}",
+        "{% set _ = links.clear() %}",
+        "{{ tracked.__self__.rendering }}",
+        "{{ tracked.__func__.__globals__ }}",
+        "{% include '../../etc/passwd' %}",
+        "{% import 'os' as os %}{{ os.system }}",
+    ],
+)
+def test_a_template_cannot_reach_out_of_its_sandbox(escape: str) -> None:
+    assert complaint("{{ heading('Hi') }}" + escape).startswith("welcome/email.en.html:1: ")
+
+
+def test_a_message_of_absurd_length_is_refused() -> None:
+    assert "longer than" in complaint("{% for a in range(60000) %}0123456789{% endfor %}")
+
+
+def test_the_same_rendering_gives_the_same_message() -> None:
+    assert render() == render()
+
+
+# --- tracking --------------------------------------------------------------------------------------------------------
+
+
+def test_marked_links_lead_through_us_and_ways_out_do_not() -> None:
+    rendered = render()
+    assert rendered.links == ("https://shop.example/p1", "https://shop.example/cart")
+    tracked = track(rendered, lambda n: f"https://t.example/c/{n}?a=1&b=2", None)
+    assert "https://t.example/c/0?a=1&amp;b=2" in tracked.html
+    assert "Finish my order: https://t.example/c/1?a=1&b=2" in tracked.text
+    assert 'href="https://shop.example/unsubscribe"' in tracked.html
+    assert "click.invalid" not in tracked.html + tracked.text
+
+
+def test_the_open_pixel_is_the_last_thing_of_the_letter_and_says_nothing() -> None:
+    tracked = track(render(), str, "https://t.example/o/x")
+    assert tracked.html.endswith(
+        '<img src="https://t.example/o/x" width="1" height="1" alt="" style="display:none"></body></html>'
+    )
+
+
+def test_a_push_has_no_pixel() -> None:
+    assert track(render("push"), str, "https://t.example/o/x").html == ""
+
+
+def test_what_only_looks_like_a_placeholder_is_no_link_of_ours() -> None:
+    rendered = render(data=basket({**KETTLE, "title": "https://click.invalid/7"}))
+    tracked = track(rendered, lambda n: f"https://t.example/{rendered.links[n]}", None)
+    assert "https://click.invalid/7" in tracked.text

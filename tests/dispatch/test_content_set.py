@@ -1,0 +1,94 @@
+"""The content set: which files are read, what they mean, and how a broken one is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tactful_dispatch.content import TemplateError
+from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.content.letter import letter
+from tactful_dispatch.content.preview import preview
+
+SHIPPED = ContentSet.load()
+
+
+def test_a_shops_own_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "abandoned_cart").mkdir()
+    (tmp_path / "abandoned_cart" / "push.en.txt").write_text("---\nsubject: Ours\n---\nOurs alone\n")
+    content = ContentSet.load(tmp_path)
+    assert preview(content, "abandoned_cart", "push").text == "Ours alone"
+    sms = preview(content, "abandoned_cart", "sms")
+    assert sms == replace(preview(SHIPPED, "abandoned_cart", "sms"), version=content.version)
+
+
+def test_every_file_counts_in_the_version(tmp_path: Path) -> None:
+    versions = {SHIPPED.version}
+    for name in ("brand.yaml", "_layout.html", "abandoned_cart/example.json", "abandoned_cart/sms.en.txt"):
+        versions.add(ContentSet.of({**SHIPPED.files, name: SHIPPED.files[name] + "\n"}).version)
+    assert len(versions) == 5
+
+
+def test_the_same_files_are_the_same_version_in_whatever_order() -> None:
+    backwards = dict(reversed(list(SHIPPED.files.items())))
+    assert ContentSet.of(backwards).version == SHIPPED.version == ContentSet.load().version
+
+
+def test_a_folder_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    assert ContentSet.load(tmp_path / "nowhere").version == SHIPPED.version
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "complaint"),
+    [
+        ("a/push.en.txt", "---\nsubject: Hello\n", r"a/push\.en\.txt:1: the front matter has no end"),
+        ("a/push.en.txt", "---\nuses: [cart\n---\n", r"a/push\.en\.txt:\d: .*mend that line"),
+        ("a/push.en.txt", "---\npreheader: a\nsubjcet: b\n---\n", r"a/push\.en\.txt:3: .*`subjcet`"),
+        ("a/push.en.txt", "---\npreheader: a\nsubject: [b]\n---\n", r"a/push\.en\.txt:3: Expected `str`, got `array`"),
+        ("a/push.en.txt", "---\n- a\n---\n", r"a/push\.en\.txt:2: Expected `object`"),
+        ("brand.yaml", "accent: '#000000'\ncolour: red\n", r"brand\.yaml:2: .*`colour`"),
+        ("brand.yaml", "accent: '\x00'\n", r"brand\.yaml:\d: .*mend that line"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(file: str, text: str, complaint: str) -> None:
+    with pytest.raises(TemplateError, match=complaint):
+        ContentSet.of({**SHIPPED.files, file: text})
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "brand.yaml").write_bytes(b"accent: \xff")
+    with pytest.raises(TemplateError, match=r"brand\.yaml: .*save the file as UTF-8"):
+        ContentSet.load(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("[]", "Expected `object`"), ("{", "example.json: ")])
+def test_an_example_that_is_no_object_is_named(text: str, complaint: str) -> None:
+    content = ContentSet.of({"a/example.json": text})
+    with pytest.raises(TemplateError, match=complaint):
+        content.example("a")
+
+
+def test_a_rule_without_an_example_is_named() -> None:
+    with pytest.raises(TemplateError, match=r"nothing/example\.json is missing"):
+        SHIPPED.example("nothing")
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("<p>One</p><p>Two</p>", "One\n\nTwo\n"),
+        ("<h1>A\n  b</h1>c&nbsp;&amp; d", "A b\n\nc & d\n"),
+        ("<head><title>no</title></head><style>p{}</style><p>yes</p>", "yes\n"),
+        ('<a href="https://a.example">Go <b>on</b></a>', "Go on: https://a.example\n"),
+        ('<a href="https://a.example">Why?</a>', "Why? https://a.example\n"),
+        ('<a data-text="words" href="https://a.example">Go</a>', "Go\n"),
+        ('a<span data-text="line"> · </span>b', "a\nb\n"),
+        ('<div data-text="none">a<div>b<br></div>c</div>d', "d\n"),
+        ("<table><tr><td>a</td><td>b<br>c</td></tr></table>", "a b\nc\n"),
+        ("a<!-- b -->c", "ac\n"),
+    ],
+)
+def test_html_becomes_a_letter(html: str, text: str) -> None:
+    assert letter(html) == text

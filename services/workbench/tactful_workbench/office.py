@@ -45,7 +45,7 @@ class ServerFile(msgspec.Struct, frozen=True):
 async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client for the routes under `/admin`."""
     server = ServerFile.read(data)
-    if server is not None and await _answers(server):
+    if server is not None and await answers(server):
         async with httpx.AsyncClient(
             base_url=server.url, headers=_bearer(server.token), timeout=600, trust_env=False
         ) as client:
@@ -65,6 +65,15 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
             transport=transport, base_url="http://file", headers=_bearer(product.token), timeout=600
         ) as client:
             yield client
+
+
+async def answers(server: ServerFile) -> bool:
+    """Whether it still runs: one that was killed has left its file behind."""
+    try:
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+            return (await client.get(f"{server.url}/livez")).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def get(data: Path, path: str, **query: Any) -> Any:
@@ -91,14 +100,6 @@ async def told(response: httpx.Response) -> Any:
 async def _ask(data: Path, method: str, path: str, **more: Any) -> Any:
     async with office(data) as client:
         return await told(await client.request(method, path, **more))
-
-
-async def _answers(server: ServerFile) -> bool:
-    try:
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
-            return (await client.get(f"{server.url}/livez")).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def _bearer(token: str) -> dict[str, str]:

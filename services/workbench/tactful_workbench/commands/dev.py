@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from tactful.errors import TactfulError
 from tactful.settings import parse
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.devclock import parse_start
-from tactful_workbench.office import ServerFile, post
+from tactful_workbench.office import ServerFile, answers, post
 
 app = typer.Typer(help="Everything on this machine: post events, move the clock, read the inbox.")
 
@@ -55,8 +56,9 @@ def advance(
 @app.command()
 def reset(data: Data = HERE) -> None:
     """Delete the development database; settings and secrets stay."""
-    if ServerFile.read(data) is not None:
-        raise TactfulError("a server is running on this folder; stop it first (or remove server.json if it died)")
+    server = ServerFile.read(data)
+    if server is not None and asyncio.run(answers(server)):
+        raise TactfulError(f"a server is running on this folder (process {server.pid}); stop it first")
     for suffix in ("", "-wal", "-shm", ".lock"):
         (data / f"dev.db{suffix}").unlink(missing_ok=True)
     print(f"{data / 'dev.db'} is gone; the next `tactful dev` begins anew")

@@ -45,7 +45,7 @@ class Shopper:
         assert answer.json() == {"success": True}
         return answer
 
-    def decisions(self, report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    def decisions(self, report: dict[str, Any]) -> list[tuple[str, str, str | None]]:
         """(channel, verdict, reason) of this customer in what an advance answered."""
         mine = [d for d in report["decisions"] if d["customer"] == self.id]
         return [(d["channel"], d["verdict"], d["reason"]) for d in mine]

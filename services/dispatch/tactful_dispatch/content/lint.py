@@ -51,8 +51,10 @@ def lint(content: ContentSet, locale: str = "en") -> list[Finding]:
     found = {*_languages(content, locale)}
     for file in ("_layout.html", *(template.file for template in content.templates.values())):
         found.update(_foreign(content, file))
-    for template in content.templates.values():
-        found.update(_template(content, renderer, template))
+    for (name, channel, language, kind), template in content.templates.items():
+        # A written text part is looked at together with the HTML it goes with.
+        if kind == "html" or (name, channel, language, "html") not in content.templates:
+            found.update(_template(content, renderer, template))
     return sorted(found)
 
 

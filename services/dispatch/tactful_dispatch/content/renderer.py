@@ -36,7 +36,7 @@ class Renderer:
     def __init__(self, content: ContentSet) -> None:
         self.content = content
         self._sources = dict(_sources(content))
-        self._inliner = css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)
+        self._inliner = css_inline.CSSInliner(load_remote_stylesheets=False)
         self._environment = ImmutableSandboxedEnvironment(
             # A name with a line's name behind `#` is a single line, which is text like a `.txt` file.
             autoescape=lambda name: bool(name and name.endswith(".html")),

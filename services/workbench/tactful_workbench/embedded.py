@@ -99,16 +99,25 @@ class Product:
 
 
 @asynccontextmanager
-async def opened(plan: Plan) -> AsyncIterator[Product]:
-    """Open the file and put everything over it. Raises StoreLocked, StoreTooNew, SettingsError."""
+async def opened(plan: Plan, adapters: Mapping[str, Adapter] | None = None) -> AsyncIterator[Product]:
+    """Open the file and put everything over it; `adapters` by channel take the place of the plan's own.
+
+    Raises StoreLocked, StoreTooNew, SettingsError.
+    """
     async with AsyncExitStack() as stack:
         database = await Database.open(plan.file)
         stack.push_async_callback(database.close)
         watch = stack.enter_context(SignalWatch())
-        yield await _assemble(plan, database, watch, stack)
+        yield await _assemble(plan, database, watch, stack, adapters)
 
 
-async def _assemble(plan: Plan, database: Database, watch: SignalWatch, stack: AsyncExitStack) -> Product:
+async def _assemble(
+    plan: Plan,
+    database: Database,
+    watch: SignalWatch,
+    stack: AsyncExitStack,
+    adapters: Mapping[str, Adapter] | None,
+) -> Product:
     wall = WallClock()
     dev_clock, used = await DevClock.open(database, wall, plan.start) if plan.dev else (None, True)
     clock: Clock = dev_clock or wall
@@ -122,11 +131,11 @@ async def _assemble(plan: Plan, database: Database, watch: SignalWatch, stack: A
     trigger_worker = TriggerWorker(log, trigger, book, clock, OWNER, watch=watch)
 
     addresses = AddressBook(secret(plan.data, "address-key"))
-    links = Links(plan.public_url or settings.latest.shop.public_url, secret(plan.data, "link-key"))
+    links = Links(lambda: plan.public_url or settings.latest.shop.public_url, secret(plan.data, "link-key"))
     content = await open_content(plan.templates, stack)
     dispatch = await SqliteDispatchStore.open(database, PARTITIONS, lambda: random_source.token_bytes(16))
     shelf = await SqliteShelf.open(database)
-    adapters = _adapters(plan, shelf, clock)
+    adapters = adapters or _adapters(plan, shelf, clock)
     attempts = Attempts(dispatch, adapters, content, links, addresses, clock, time.monotonic)
     dispatch_worker = DispatchWorker(log, dispatch, attempts, addresses, clock, OWNER)
     live = LiveDispatch(dispatch_worker, log, clock)

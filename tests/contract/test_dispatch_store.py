@@ -21,7 +21,9 @@ from tactful_dispatch.rows import (
     ACCEPTED,
     HELD,
     PENDING,
+    REFUSED,
     SENDING,
+    UNKNOWN,
     AddressKey,
     Cursor,
     Delivery,
@@ -239,7 +241,7 @@ async def test_work_that_raises_undoes_everything(store: DispatchStore) -> None:
     assert (row.deliveries, (await store.cursor(0)).offset) == ({}, 0)
     assert await store.transact(0, [], lambda space: space.address(ADDRESS).suppressed) == ""
     assert (list(await store.ledger(0)), await store.unsent(0, 9), await store.pending(0)) == ([], [], [])
-    assert (await store.customer_of("m1"), await store.earliest_due(0)) == (None, None)
+    assert (await store.delivery("m1"), await store.earliest_due(0)) == (None, None)
 
 
 async def test_after_work_that_raised_numbers_go_on_without_a_gap(store: DispatchStore) -> None:
@@ -286,11 +288,48 @@ async def test_what_is_no_longer_due_is_not_told(store: DispatchStore) -> None:
     assert (await store.due(0, 100), await store.earliest_due(0)) == ([], None)
 
 
-async def test_a_message_is_known_to_be_whose_even_after_its_row_forgot_it(store: DispatchStore) -> None:
-    await holds(store, "u1", delivery("m1", PENDING), delivery("m2", ACCEPTED))
-    await holds(store, "u1", delivery("m3"))
+async def test_a_decided_message_leaves_the_row_and_stays_known(store: DispatchStore) -> None:
+    await holds(store, "u1", delivery("m1"), delivery("m2", ACCEPTED))
+    await holds(store, "u1", delivery("m1", REFUSED), delivery("m3"))
     assert list((await store.customer(0, "u1")).deliveries) == ["m3"]
-    assert [await store.customer_of(message) for message in ("m1", "m2", "m3", "never")] == ["u1", "u1", "u1", None]
+    found = [await store.delivery(message) for message in ("m1", "m2", "m3", "never")]
+    assert [each and each.state for each in found] == [REFUSED, ACCEPTED, PENDING, None]
+
+    def known(space: Workspace) -> list[bool]:
+        return [space.knows(message) for message in ("m1", "m2", "m3", "never")]
+
+    assert await store.transact(0, ["u1"], known) == [True, True, True, False]
+
+
+async def test_what_comes_back_on_a_decided_message_is_kept_with_it(store: DispatchStore) -> None:
+    await holds(store, "u1", delivery("m1", ACCEPTED), delivery("m2"))
+
+    def click(space: Workspace) -> None:
+        decided = space.decided("m1")
+        assert decided is not None
+        decided.receipts["Message Clicked"] = NOW
+        assert space.decided("m1") is decided
+        assert (space.decided("m2"), space.decided("never")) == (None, None)
+
+    await store.transact(0, ["u1"], click)
+    kept = await store.delivery("m1")
+    assert kept is not None
+    assert kept.receipts == {"Message Clicked": NOW}
+
+
+async def test_what_reached_a_customer_is_listed_with_the_latest_first(store: DispatchStore) -> None:
+    for number, state in enumerate((ACCEPTED, REFUSED, UNKNOWN, ACCEPTED)):
+        sent = delivery(f"m{number}", state)
+        sent.decided_at = NOW + number
+        await holds(store, "u1", sent)
+    await holds(store, "u2", delivery("other", ACCEPTED, customer="u2"))
+    assert [each.name for each in await store.sent("u1", 9)] == ["m3", "m2", "m0"]
+    assert [each.name for each in await store.sent("u1", 1)] == ["m3"]
+
+
+async def test_a_row_that_was_not_asked_for_is_not_given(store: DispatchStore) -> None:
+    with pytest.raises(KeyError):
+        await store.transact(0, ["u1"], lambda space: space.customer("u2"))
 
 
 async def test_the_ledger_counts_from_one_in_each_partition_and_its_chain_is_whole(store: DispatchStore) -> None:
@@ -339,7 +378,7 @@ async def test_everything_committed_outlives_the_process(tmp_path: Path) -> None
         assert (await claimed(store, owner="two", now=UNTIL)).epoch == 2
         assert (await store.pending(0), await store.due(0, NOW + 1)) == (["u1"], [(NOW, "u1")])
         assert [row.seq for row in await store.unsent(0, 9)] == [1]
-        assert await store.customer_of("m1") == "u1"
+        assert (await store.delivery("m1")) == delivery("m1", SENDING, NOW)
         assert await store.transact(0, [], lambda space: space.address(ADDRESS).suppressed) == "bounced"
         assert await store.transact(0, ["u1"], lambda space: space.record_consent(entry())) == 2
 

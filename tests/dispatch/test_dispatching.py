@@ -405,8 +405,7 @@ def test_a_message_found_in_sending_after_a_restart_is_unknown(bench: DispatchBe
 
 
 def test_bytes_that_do_not_leave_within_five_seconds_stay_here(bench: DispatchBench) -> None:
-    readings = iter([0.0, 6.0])
-    bench.worker._attempts._monotonic = lambda: next(readings, 6.0)
+    bench.lags = [0.0, 6.0]
     bench.asks(expires_at=bench.now + HOUR)
     assert bench.delivery().attempts == 2
     assert bench.sent == ["m1"]

@@ -79,13 +79,13 @@ def test_samoa_waits_over_the_day_that_it_skipped() -> None:
     apia = ZoneInfo("Pacific/Apia")
     opening = next_opening(DAYTIME, [apia], instant(2011, 12, 30, 8))  # 22:00 on the 29th
     assert opening is not None
-    assert local_time(opening, apia).replace(tzinfo=None) == datetime(2011, 12, 31, 9)
+    assert f"{local_time(opening, apia):%Y-%m-%d %H:%M}" == "2011-12-31 09:00"
 
 
 def test_a_window_inside_the_spring_gap_waits_for_the_next_day() -> None:
     opening = next_opening(Window.parse("02:15-02:45"), [MADRID], instant(2026, 3, 28, 23))
     assert opening is not None
-    assert local_time(opening, MADRID).replace(tzinfo=None) == datetime(2026, 3, 30, 2, 15)
+    assert f"{local_time(opening, MADRID):%Y-%m-%d %H:%M}" == "2026-03-30 02:15"
 
 
 def test_a_window_that_the_spring_gap_swallows_in_part_opens_at_the_first_valid_instant() -> None:

@@ -141,7 +141,8 @@ class DispatchBench:
         self.store = MemoryDispatchStore(partitions, lambda: b"0" * 16)
         self.adapter, self.book = ScriptedAdapter(idempotent=idempotent), AddressBook(b"secret")
         self._adapters: dict[str, Adapter] = dict.fromkeys(channels, self.adapter)
-        self._slice_limit, self._count, self.seconds = slice_limit, 0, 0.0
+        self._slice_limit, self._count, self._seconds = slice_limit, 0, 0.0
+        self.lags: list[float] = []  # seconds that pass between one reading of the monotonic clock and the next
         self.trigger = ScriptedTrigger(self.log)
         self.desk = Reception(self.store, self.book, self.clock, partitions, lambda: None)
         self.restart()
@@ -150,13 +151,15 @@ class DispatchBench:
     def restart(self) -> None:
         """A new process over the same store."""
         links = Links("https://hello.shop.example", b"key")
-        attempts = Attempts(
-            self.store, self._adapters, PlainContent(), links, self.book, self.clock, lambda: self.seconds
-        )
+        attempts = Attempts(self.store, self._adapters, PlainContent(), links, self.book, self.clock, self._monotonic)
         self.worker = DispatchWorker(
             self.log, self.store, attempts, self.book, self.clock, "bench", slice_limit=self._slice_limit
         )
         self._time = VirtualTime(self.log, self.clock, (self.trigger, self.worker))
+
+    def _monotonic(self) -> float:
+        self._seconds += self.lags.pop(0) if self.lags else 0.0
+        return self._seconds
 
     @property
     def now(self) -> int:
@@ -239,8 +242,9 @@ class DispatchBench:
         row: CustomerRow = drive(self.store.customer(partition_of(customer, self.log.partitions), customer))
         return row
 
-    def delivery(self, message_id: str = "m1", customer: str = "u1") -> Delivery:
-        return self.row(customer).deliveries[message_id]
+    def delivery(self, message_id: str = "m1") -> Delivery:
+        delivery: Delivery = drive(self.store.delivery(message_id))
+        return delivery
 
     @property
     def decisions(self) -> list[MessageDecided]:

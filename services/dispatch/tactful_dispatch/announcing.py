@@ -25,8 +25,8 @@ def announce(name: str, id: str, customer: str, at: int, properties: dict[str, A
     return EventRecord(id=id, key=customer, at=at, body=body)
 
 
-def decided(delivery: Delivery, at: int, *, again: int = 0) -> EventRecord:
-    """The final word on a message. `again` counts later words on a message that was decided before."""
+def decided(delivery: Delivery, at: int) -> EventRecord:
+    """The final word on a message."""
     message, shut = delivery.message, deciding(delivery.gates)
     consent = next((gate.facts.get("entry") for gate in delivery.gates if gate.gate == "consent"), None)
     properties = {
@@ -54,8 +54,7 @@ def decided(delivery: Delivery, at: int, *, again: int = 0) -> EventRecord:
         "detail": delivery.provider_detail,
         "contact": message.contact,
     }
-    id = digest("decided", message.message_id, *([str(again)] if again else []))
-    return announce("Message Decided", id, message.customer, at, properties)
+    return announce("Message Decided", digest("decided", delivery.name), message.customer, at, properties)
 
 
 def deciding(gates: list[GateRecord]) -> GateRecord | None:

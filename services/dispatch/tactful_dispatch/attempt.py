@@ -10,23 +10,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from tactful import crashpoints
-from tactful.clock import MINUTE, SECOND, Clock
-from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
+from tactful.clock import SECOND, Clock
+from tactful.decisions import GateRecord, GateVerdict
 from tactful.outbox import Cause
-from tactful_dispatch import deciding
+from tactful_dispatch import deciding, outcomes
 from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.channels import Accepted, Adapter, Envelope, Outcome, Rejected, Retry, Unknown
+from tactful_dispatch.channels import Adapter, Envelope, Outcome, Unknown
 from tactful_dispatch.content import Content, Rendered, TemplateError
 from tactful_dispatch.gates import judge
 from tactful_dispatch.gathering import gather, settings_of
 from tactful_dispatch.links import Links
-from tactful_dispatch.rows import PENDING, SENDING, CustomerRow, Delivery
+from tactful_dispatch.rows import PENDING, SENDING, Cursor, Delivery
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 from tactful_dispatch.writing import envelope, rendering
 
 FIRST_BYTE: Final = 5.0  # seconds from the commit of `sending`
 MARGIN: Final = 10 * SECOND  # beyond an adapter's own deadline, before an outcome is unknown
-TRIES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,46 +65,44 @@ class Attempts:
         """Everything of one customer that may leave, the most urgent first; whether anything was done."""
         done, fence = False, Fence(epoch)
         row = await self._store.customer(partition, customer)
-        for delivery in [d for d in row.deliveries.values() if d.state == SENDING]:
-            await self._left_behind(partition, customer, delivery.message.message_id, fence)
+        if any(d.state == SENDING or d.look_again for d in row.deliveries.values()):
+            await self._store.transact(partition, [customer], lambda space: self._settle(space, customer), fence=fence)
             done = True
         while waiting := (await self._store.customer(partition, customer)).waiting():
             done = True
-            if not await self._attempt(partition, customer, waiting[0].message.message_id, fence):
+            if not await self._attempt(partition, customer, waiting[0].name, fence):
                 break
         return done
 
-    async def _attempt(self, partition: int, customer: str, message_id: str, fence: Fence) -> bool:
-        written = await self._write(partition, customer, message_id)
+    async def _attempt(self, partition: int, customer: str, name: str, fence: Fence) -> bool:
+        """Whether the next one may be tried at once."""
+        written = await self._write(partition, customer, name)
         departure = await self._store.transact(
-            partition, [customer], lambda space: self._gates(space, customer, message_id, written), fence=fence
+            partition, [customer], lambda space: self._gates(space, customer, name, written), fence=fence
         )
         if departure is None:
             return True
         crashpoints.reach("dispatch: sending")
         if self._monotonic() - departure.committed > FIRST_BYTE:
             await self._store.transact(
-                partition, [customer], lambda space: self._too_slow(space, customer, message_id), fence=fence
+                partition, [customer], lambda space: outcomes.take_back(space, customer, name), fence=fence
             )
             return False
-        outcome = await departure.adapter.send(departure.envelope)
+        outcome = await _send(departure)
         crashpoints.reach("dispatch: answered")
         await self._store.transact(
-            partition,
-            [customer],
-            lambda space: self._record(space, customer, message_id, outcome, departure.adapter),
-            fence=fence,
+            partition, [customer], lambda space: self._record(space, customer, name, outcome), fence=fence
         )
         return True
 
-    async def _write(self, partition: int, customer: str, message_id: str) -> Written:
+    async def _write(self, partition: int, customer: str, name: str) -> Written:
         """Render if the gates before `content` are open as of now; they are asked again under the lock."""
         row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
-        delivery = row.deliveries[message_id]
-        now = max(self._clock.now(), cursor.clock)
-        facts = gather(cursor, row, None, delivery, now, self._adapters, None)
-        before = [record for record in judge(delivery.message, facts) if record.gate == "content"]
-        if not before or row.recipient is None:
+        delivery = row.deliveries.get(name)
+        if delivery is None or row.recipient is None:
+            return Written()
+        facts = gather(cursor, row, None, delivery, self._now(cursor), self._adapters, None)
+        if not _reaches_content(judge(delivery.message, facts)):
             return Written()
         settings = settings_of(cursor.settings)
         try:
@@ -115,118 +112,74 @@ class Attempts:
         except TemplateError as error:
             return Written(error=str(error))
 
-    def _gates(self, space: Workspace, customer: str, message_id: str, written: Written) -> Departure | None:
-        row = space.customer(customer)
-        delivery = row.deliveries.get(message_id)
+    def _gates(self, space: Workspace, customer: str, name: str, written: Written) -> Departure | None:
+        delivery = space.customer(customer).deliveries.get(name)
         if delivery is None or delivery.state != PENDING:
             return None
-        now = max(self._clock.now(), space.cursor.clock)
-        key = self._book.of(row.recipient, delivery.message.channel)
-        address = space.address(key) if key else None
-        facts = gather(space.cursor, row, address, delivery, now, self._adapters, written.error)
-        gates = judge(delivery.message, facts)
-        if written.rendered is None and written.error is None and any(gate.gate == "content" for gate in gates):
+        gates = self._judge(space, customer, delivery, written.error)
+        if written == Written() and _reaches_content(gates):
             return None  # the gates opened meanwhile: it is written out first and asked again
         if written.rendered is not None:
             _remember_content(delivery, written.rendered)
-        if not deciding.follow(space, delivery, gates, now, _cause(space)):
+        if not deciding.follow(space, delivery, gates, self._now(space.cursor), _cause(space)):
             return None
-        assert written.rendered is not None
-        assert facts.address is not None
-        return self._depart(space, customer, row, delivery, facts.address, written.rendered, now)
+        assert written.rendered is not None, "no message leaves whose content was not seen by its gate"
+        return self._depart(space, customer, delivery, written.rendered)
 
-    def _depart(
-        self,
-        space: Workspace,
-        customer: str,
-        row: CustomerRow,
-        delivery: Delivery,
-        address: str,
-        rendered: Rendered,
-        now: int,
-    ) -> Departure:
-        adapter = self._adapters[delivery.message.channel]
-        settings = settings_of(space.cursor.settings)
-        delivery.state, delivery.attempts, delivery.provider = SENDING, delivery.attempts + 1, adapter.name
-        delivery.deadline = now + round(adapter.capabilities.deadline * SECOND) + MARGIN
-        delivery.due = delivery.deadline
+    def _judge(self, space: Workspace, customer: str, delivery: Delivery, error: str | None) -> list[GateRecord]:
+        row = space.customer(customer)
         key = self._book.of(row.recipient, delivery.message.channel)
-        deciding.count_contact(space, customer, delivery, key, now)
-        letter = envelope(delivery.message, address, rendered, settings, self._links)
-        return Departure(letter, adapter, self._monotonic())
+        address = space.address(key) if key else None
+        facts = gather(space.cursor, row, address, delivery, self._now(space.cursor), self._adapters, error)
+        return judge(delivery.message, facts)
 
-    def _too_slow(self, space: Workspace, customer: str, message_id: str) -> None:
-        """No byte left within five seconds: an opt-out may have come, so the gates run again."""
-        delivery = space.customer(customer).deliveries[message_id]
-        if delivery.state == SENDING:
-            delivery.state, delivery.due = PENDING, None
-            self._uncount(space, customer, delivery)
+    def _depart(self, space: Workspace, customer: str, delivery: Delivery, rendered: Rendered) -> Departure:
+        message, recipient = delivery.message, space.customer(customer).recipient
+        adapter, now = self._adapters[message.channel], self._now(space.cursor)
+        assert recipient is not None, "the gates saw an address"
+        delivery.state, delivery.attempts, delivery.provider = SENDING, delivery.attempts + 1, adapter.name
+        delivery.due = now + round(adapter.capabilities.deadline * SECOND) + MARGIN
+        delivery.address = self._book.of(recipient, message.channel)
+        deciding.count_contact(space, customer, delivery, now)
+        address, settings = recipient.addresses[message.channel], settings_of(space.cursor.settings)
+        return Departure(envelope(message, address, rendered, settings, self._links), adapter, self._monotonic())
 
-    def _record(self, space: Workspace, customer: str, message_id: str, outcome: Outcome, adapter: Adapter) -> None:
-        delivery = space.customer(customer).deliveries[message_id]
-        if delivery.state != SENDING:
-            return
-        now, cause = max(self._clock.now(), space.cursor.clock), _cause(space)
-        if isinstance(outcome, Unknown) and self._may_repeat(delivery, adapter):
-            outcome = Retry(MINUTE, "unknown", outcome.detail)
-        if isinstance(outcome, Accepted):
-            delivery.provider_id, delivery.provider_detail = outcome.provider_id, outcome.detail
-            deciding.finish(space, delivery, Verdict.SENT, None, now, cause)
-        elif isinstance(outcome, Unknown):
-            deciding.give_up(space, delivery, now, outcome.detail, cause)
-        elif isinstance(outcome, Retry):
-            self._uncount(space, customer, delivery)
-            delivery.provider_until, delivery.provider_detail = now + outcome.after, outcome.detail or outcome.code
-            deciding.hold(delivery, Reason.PROVIDER, now + outcome.after)
-        else:
-            self._rejected(space, customer, delivery, outcome, now, cause)
+    def _record(self, space: Workspace, customer: str, name: str, outcome: Outcome) -> None:
+        delivery = space.customer(customer).deliveries.get(name)
+        adapter = self._adapters.get(delivery.message.channel) if delivery else None
+        outcomes.record(space, customer, name, outcome, adapter, self._now(space.cursor), _cause(space))
         crashpoints.reach("dispatch: before decision")
 
-    def _rejected(
-        self, space: Workspace, customer: str, delivery: Delivery, outcome: Rejected, now: int, cause: Cause
-    ) -> None:
-        self._uncount(space, customer, delivery)
-        delivery.provider_detail = f"{outcome.code} {outcome.detail}".strip()
-        facts = {"code": outcome.code, "detail": outcome.detail}
-        delivery.gates = [
-            *delivery.gates,
-            GateRecord("provider", GateVerdict.REFUSED, facts, Reason.REJECTED, Scope.CHANNEL),
-        ]
-        key = self._book.of(space.customer(customer).recipient, delivery.message.channel)
-        if outcome.suppress and key is not None:
-            space.address(key).suppressed = outcome.code
-        deciding.finish(space, delivery, Verdict.NOT_SENT, Reason.REJECTED, now, cause)
+    def _settle(self, space: Workspace, customer: str) -> None:
+        """What a process that is gone left in `sending`, and what the customer spoke about while it was held."""
+        for delivery in list(space.customer(customer).deliveries.values()):
+            if delivery.state == SENDING:
+                self._record(space, customer, delivery.name, Unknown("the sender stopped while sending"))
+            elif delivery.look_again:
+                delivery.look_again = False
+                gates = self._judge(space, customer, delivery, None)
+                if gates[-1].verdict is GateVerdict.REFUSED:
+                    deciding.follow(space, delivery, gates, self._now(space.cursor), _cause(space))
 
-    def _uncount(self, space: Workspace, customer: str, delivery: Delivery) -> None:
-        key = self._book.of(space.customer(customer).recipient, delivery.message.channel)
-        deciding.uncount_contact(space, customer, delivery, key)
+    def _now(self, cursor: Cursor) -> int:
+        """Never before what was read from the log."""
+        return max(self._clock.now(), cursor.clock)
 
-    async def _left_behind(self, partition: int, customer: str, message_id: str, fence: Fence) -> None:
-        """`sending` was committed by a process that is gone: whether bytes left, nobody knows."""
 
-        def settle(space: Workspace) -> None:
-            delivery = space.customer(customer).deliveries[message_id]
-            if delivery.state != SENDING:
-                return
-            now, cause = max(self._clock.now(), space.cursor.clock), _cause(space)
-            adapter = self._adapters.get(delivery.message.channel)
-            if adapter is not None and self._may_repeat(delivery, adapter):
-                self._uncount(space, customer, delivery)
-                deciding.hold(delivery, Reason.PROVIDER, now)
-            else:
-                deciding.give_up(space, delivery, now, "the sender stopped while sending", cause)
+async def _send(departure: Departure) -> Outcome:
+    try:
+        return await departure.adapter.send(departure.envelope)
+    except Exception as error:  # noqa: BLE001 - an adapter that breaks its contract: bytes may have left
+        return Unknown(f"{departure.adapter.name} failed: {type(error).__name__}: {error}")
 
-        await self._store.transact(partition, [customer], settle, fence=fence)
 
-    @staticmethod
-    def _may_repeat(delivery: Delivery, adapter: Adapter) -> bool:
-        """Repeating is harmless where the provider honours our id, or where the template says so."""
-        return (adapter.capabilities.idempotent or delivery.message.repeats_allowed) and delivery.attempts < TRIES
+def _reaches_content(gates: list[GateRecord]) -> bool:
+    return any(gate.gate == "content" for gate in gates)
 
 
 def _remember_content(delivery: Delivery, rendered: Rendered) -> None:
     delivery.subject = rendered.subject or rendered.text[:80]
-    delivery.language, delivery.content_version, delivery.links = rendered.language, rendered.version, rendered.links
+    delivery.content_version, delivery.links = rendered.version, rendered.links
 
 
 def _cause(space: Workspace) -> Cause:

@@ -1,4 +1,4 @@
-"""Taking a word on consent into the ledger and into the customer's row, once."""
+"""Taking a word on consent into the ledger and into the customer's row, once. Pure but for the workspace."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Any
 
 from tactful.identity import digest
 from tactful.outbox import Cause
-from tactful.purposes import MARKETING, covers
+from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
+from tactful_dispatch.deciding import look_again
 from tactful_dispatch.facts import Word
 from tactful_dispatch.ledger import ConsentEntry
-from tactful_dispatch.rows import ASKED, HELD, PENDING, CustomerRow
+from tactful_dispatch.rows import CustomerRow
 from tactful_dispatch.store import Workspace
 
 
@@ -24,7 +25,31 @@ def take_consent(
     if repeat in row.repeats:
         return 0
     row.repeats.append(repeat)
-    entry = ConsentEntry(
+    number = space.record_consent(_entry(customer, record_id, body, now))
+    _remember(row, body, number)
+    if body.state == "withdrawn":
+        _bind_addresses(space, book, row, body)
+        look_again(row)
+    elif is_marketing(body.purpose) and body.occurred_at > row.stopped_at:
+        row.stopped_at = 0
+    id = digest("consent changed", repeat, customer)
+    space.put(EVENTS, announce("Consent Changed", id, customer, now, _told(body, number)), cause)
+    return number
+
+
+def standing_word(row: CustomerRow, purpose: str, channel: str) -> Word | None:
+    """The last word that touches a purpose on a channel ("" is all of them), more general and more special ones included."""
+    touching = (
+        word
+        for word in row.words
+        if (covers(word.purpose, purpose) or covers(purpose, word.purpose))
+        and (not channel or word.channel in ("", channel))
+    )
+    return max(touching, key=lambda word: (word.at, word.entry), default=None)
+
+
+def _entry(customer: str, record_id: str, body: ConsentBody, now: int) -> ConsentEntry:
+    return ConsentEntry(
         customer=customer,
         purpose=body.purpose,
         channel=body.channel,
@@ -38,26 +63,6 @@ def take_consent(
         committed_at=now,
         proof=body.proof,
     )
-    number = space.record_consent(entry)
-    _remember(row, body, number)
-    if body.state == "withdrawn":
-        _bind_addresses(space, book, row, body)
-        ask_again(row)
-    elif covers(MARKETING, body.purpose) or body.purpose == MARKETING:
-        row.stopped_at = row.stopped_at if body.occurred_at <= row.stopped_at else 0
-    space.put(
-        EVENTS,
-        announce("Consent Changed", digest("consent changed", repeat, customer), customer, now, _told(body, number)),
-        cause,
-    )
-    return number
-
-
-def ask_again(row: CustomerRow) -> None:
-    """The customer said something: whatever is held meets the gates at once, and is refused by them if need be."""
-    for delivery in row.deliveries.values():
-        if delivery.state in (HELD, ASKED):
-            delivery.state, delivery.due = PENDING, None
 
 
 def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
+from tactful.clock import SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.outbox import Cause
+from tactful.purposes import is_marketing
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import decided, deciding, hold_opened
 from tactful_dispatch.facts import Contacted
-from tactful_dispatch.rows import (
-    ACCEPTED,
-    ASKED,
-    HELD,
-    PENDING,
-    REFUSED,
-    SENDING,
-    UNKNOWN,
-    AddressKey,
-    Delivery,
-)
+from tactful_dispatch.rows import ACCEPTED, ASKED, HELD, PENDING, REFUSED, SENDING, UNKNOWN, CustomerRow, Delivery
 from tactful_dispatch.store import Workspace
 
+STILL_STOPPED: Final = 30 * SECOND
 _STATES: Final = {Verdict.SENT: ACCEPTED, Verdict.NOT_SENT: REFUSED, Verdict.UNKNOWN: UNKNOWN}
 
 
 def finish(
     space: Workspace, delivery: Delivery, verdict: Verdict, reason: Reason | None, now: int, cause: Cause
 ) -> None:
-    """The final word, told once."""
+    """The final word, told once. What an earlier attempt may have delivered is never called unsent."""
+    if delivery.doubtful and verdict is Verdict.NOT_SENT:
+        verdict, reason = Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN
     delivery.state, delivery.verdict = _STATES[verdict], verdict
     delivery.reason, delivery.decided_at, delivery.due = reason or "", now, None
+    delivery.look_again = False
     space.put(EVENTS, decided(delivery, now), cause)
 
 
@@ -60,6 +56,8 @@ def time_is_up(space: Workspace, delivery: Delivery, due: int, cause: Cause) -> 
         give_up(space, delivery, due, "no answer within the deadline", cause)
     elif due >= delivery.message.expires_at:
         expire(space, delivery, due, cause)
+    elif delivery.state == HELD and delivery.held_for == Reason.STOPPED and space.cursor.stopped:
+        hold(delivery, Reason.STOPPED, due + STILL_STOPPED)  # nobody need be asked while nothing may leave
     elif delivery.state == HELD:
         delivery.hold += 1
         delivery.state, delivery.due = ASKED, delivery.message.expires_at
@@ -69,10 +67,8 @@ def time_is_up(space: Workspace, delivery: Delivery, due: int, cause: Cause) -> 
 def expire(space: Workspace, delivery: Delivery, now: int, cause: Cause) -> None:
     """Too late; the hold that lasted too long is named."""
     facts = {"expires_at": delivery.message.expires_at, "held_for": delivery.held_for}
-    delivery.gates = [
-        *delivery.gates,
-        GateRecord("expired", GateVerdict.REFUSED, facts, Reason.EXPIRED, Scope.CUSTOMER),
-    ]
+    shut = GateRecord("expired", GateVerdict.REFUSED, facts, Reason.EXPIRED, Scope.CUSTOMER)
+    delivery.gates = [*delivery.gates, shut]
     finish(space, delivery, Verdict.NOT_SENT, Reason.EXPIRED, now, cause)
 
 
@@ -99,19 +95,34 @@ def confirm(delivery: Delivery, number: int) -> bool:
     return True
 
 
-def count_contact(space: Workspace, customer: str, delivery: Delivery, key: AddressKey | None, now: int) -> None:
-    """The attempt counts, for the customer and for everybody who shares the address."""
+def look_again(row: CustomerRow) -> None:
+    """The customer said something: what is held meets the gates at once and may be refused. It never leaves unasked."""
+    for delivery in row.deliveries.values():
+        delivery.look_again = delivery.state in (HELD, ASKED)
+
+
+def count_contact(space: Workspace, customer: str, delivery: Delivery, now: int) -> None:
+    """The attempt counts, for the customer and for everybody who shares the address. Service messages never do."""
     message = delivery.message
+    if not is_marketing(message.purpose):
+        return
     contact = Contacted(now, message.channel, message.contact, message.rule, message.priority, message.message_id)
-    space.customer(customer).contacts.append(contact)
-    if key is not None:
-        space.address(key).contacts.append(contact)
+    for contacts in _counts(space, customer, delivery):
+        _remove(contacts, message.message_id)
+        contacts.append(contact)
 
 
-def uncount_contact(space: Workspace, customer: str, delivery: Delivery, key: AddressKey | None) -> None:
-    """Nothing was sent after all."""
-    row, name = space.customer(customer), delivery.message.message_id
-    row.contacts = [contact for contact in row.contacts if contact.message_id != name]
-    if key is not None:
-        address = space.address(key)
-        address.contacts = [contact for contact in address.contacts if contact.message_id != name]
+def uncount_contact(space: Workspace, customer: str, delivery: Delivery) -> None:
+    """Nothing was sent after all, unless an earlier attempt may have been."""
+    if not delivery.doubtful:
+        for contacts in _counts(space, customer, delivery):
+            _remove(contacts, delivery.message.message_id)
+
+
+def _counts(space: Workspace, customer: str, delivery: Delivery) -> list[list[Contacted]]:
+    counts = [space.customer(customer).contacts]
+    return counts if delivery.address is None else [*counts, space.address(delivery.address).contacts]
+
+
+def _remove(contacts: list[Contacted], message_id: str) -> None:
+    contacts[:] = [contact for contact in contacts if contact.message_id != message_id]

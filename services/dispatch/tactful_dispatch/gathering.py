@@ -52,7 +52,7 @@ def gather(
         contacts=row.contacts,
         address_contacts=address.contacts if address else (),
         cancelled=delivery.cancelled,
-        duplicate=delivery.duplicate,
+        duplicate=delivery.again > 0,
         held_for=delivery.held_for,
         content_error=content_error,
         provider_until=delivery.provider_until,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Callable
 from hashlib import sha256
 
 import msgspec
@@ -24,14 +25,16 @@ class Grant(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Links:
-    """Makes and reads links under one public URL. `secret` is at least 128 random bits."""
+    """Makes and reads links under one public URL, or the one that a function tells at the moment; links that were made
+    under another stay valid. `secret` is at least 128 random bits."""
 
-    def __init__(self, public_url: str, secret: bytes) -> None:
-        self._url, self._secret = public_url.rstrip("/"), secret
+    def __init__(self, public_url: str | Callable[[], str], secret: bytes) -> None:
+        self._url = public_url if callable(public_url) else lambda: public_url
+        self._secret = secret
 
     def url(self, grant: Grant) -> str:
         """`<public url>/<letter>/<token>`"""
-        return f"{self._url}/{_PATHS[grant.action]}/{self.token(grant)}"
+        return f"{self._url().rstrip('/')}/{_PATHS[grant.action]}/{self.token(grant)}"
 
     def token(self, grant: Grant) -> str:
         """URL-safe: payload and a 16-byte HMAC-SHA256 over it."""

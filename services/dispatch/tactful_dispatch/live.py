@@ -19,6 +19,7 @@ from tactful_dispatch.worker import DispatchWorker
 
 TICK_APART: Final = 100  # ms between two ticks of one partition
 STALE: Final = 30 * SECOND
+AT_ONCE: Final = 16  # customers written to at the same time; a slow provider must not keep the log from being read
 IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
 
 _logger = logging.getLogger(__name__)
@@ -43,8 +44,7 @@ class LiveDispatch:
         for partition in sorted(self._worker.owned.keys() - self._worker.stopped.keys()):
             try:
                 moved |= await self._worker.run_once(partition)
-                if partition in self._worker.owned:
-                    moved |= await self._worker.attempt(partition)
+                moved |= await self._attempt(partition)
             except StreamStopped as stopped:
                 self._worker.stopped[partition] = stopped
                 _logger.error("partition %s of dispatch stops: %s", partition, stopped)
@@ -65,6 +65,16 @@ class LiveDispatch:
         for task in (news, change):
             task.cancel()
         await asyncio.gather(news, change, return_exceptions=True)
+
+    async def _attempt(self, partition: int) -> bool:
+        """A handful of customers at a time. All are waited for: a message that was left behind would count as unknown."""
+        customers = (await self._worker.outbox.pending(partition))[:AT_ONCE]
+        attempts = (self._worker.attempt_for(partition, customer) for customer in customers)
+        results = await asyncio.gather(*attempts, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return any(results)
 
     async def _tick(self, partition: int) -> bool:
         now = self._clock.now()

@@ -14,17 +14,17 @@ from tactful.purposes import MARKETING
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
-from tactful_dispatch.consenting import ask_again, take_consent
+from tactful_dispatch.consenting import standing_word, take_consent
+from tactful_dispatch.deciding import look_again
 from tactful_dispatch.desk import ConsentState, CustomerCard, SentMessage
-from tactful_dispatch.facts import Contacted
 from tactful_dispatch.gathering import settings_of
-from tactful_dispatch.rows import CustomerRow, Delivery
+from tactful_dispatch.receiving import take_receipt
+from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import DispatchStore, Workspace
 
 T = TypeVar("T")
 
 SHOWN: Final = 20
-_NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 
 
 class Reception:
@@ -51,7 +51,7 @@ class Reception:
             muted_rules=tuple(row.muted_rules),
             paused_until=row.paused_until,
             stopped=bool(row.stopped_at),
-            messages=_sent(row),
+            messages=tuple(_sent(each) for each in await self._store.sent(customer, SHOWN)),
             shop_locale=settings_of(cursor.settings).shop.locale,
         )
 
@@ -81,9 +81,9 @@ class Reception:
         )
 
         def work(space: Workspace) -> int:
-            for word in space.customer(customer).words:
-                if (word.purpose, word.channel, word.state) == (purpose, channel, state):
-                    return word.entry
+            last = standing_word(space.customer(customer), purpose, channel)
+            if last is not None and (last.purpose, last.channel, last.state) == (purpose, channel, state):
+                return last.entry  # said again, and nothing was said in between
             return self._take(space, customer, body, now)
 
         return await self._change(customer, work)
@@ -93,7 +93,7 @@ class Reception:
             row = space.customer(customer)
             if (rule in row.muted_rules) != muted:
                 row.muted_rules = [r for r in row.muted_rules if r != rule] + ([rule] if muted else [])
-                ask_again(row)
+                look_again(row)
                 self._tell(space, customer, "rule_muted" if muted else "rule_unmuted", rule=rule)
 
         await self._change(customer, work)
@@ -103,7 +103,7 @@ class Reception:
             row = space.customer(customer)
             if row.paused_until != until:
                 row.paused_until = until
-                ask_again(row)
+                look_again(row)
                 self._tell(space, customer, "paused" if until else "resumed", until=until)
 
         await self._change(customer, work)
@@ -131,25 +131,21 @@ class Reception:
         return await self._change(customer, work)
 
     async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
-        customer = await self._store.customer_of(message_id)
-        if customer is None:
+        known = await self._store.delivery(message_id)
+        if known is None:
             return False
+        customer = known.message.customer
 
-        def work(space: Workspace) -> bool:
-            delivery = space.customer(customer).deliveries.get(message_id)
-            if delivery is None:
-                return False
-            self._take_receipt(space, customer, delivery, name, detail)
-            return True
+        def work(space: Workspace) -> None:
+            delivery = space.customer(customer).deliveries.get(message_id) or space.decided(message_id)
+            if delivery is not None:
+                take_receipt(space, customer, delivery, name, detail, self._clock.now(), _cause(space))
 
-        return await self._change(customer, work)
+        await self._change(customer, work)
+        return True
 
     async def click_target(self, message_id: str, index: int) -> str | None:
-        customer = await self._store.customer_of(message_id)
-        if customer is None:
-            return None
-        row = await self._store.customer(partition_of(customer, self._count), customer)
-        delivery = row.deliveries.get(message_id)
+        delivery = await self._store.delivery(message_id)
         return delivery.links[index] if delivery and 0 <= index < len(delivery.links) else None
 
     async def _change(self, customer: str, work: Callable[[Workspace], T]) -> T:
@@ -169,55 +165,18 @@ class Reception:
         id = digest("preferences", customer, change, str(now), str(more))
         space.put(EVENTS, announce("Preferences Changed", id, customer, now, {"change": change, **more}), _cause(space))
 
-    def _take_receipt(
-        self, space: Workspace, customer: str, delivery: Delivery, name: str, detail: dict[str, Any]
-    ) -> None:
-        machine = bool(detail.get("prefetched"))
-        key, now, message = f"{name} by machine" if machine else name, self._clock.now(), delivery.message
-        if key in delivery.receipts:
-            return
-        delivery.receipts[key] = now
-        row = space.customer(customer)
-        if name in _NOTICED and not machine:
-            row.contacts = [_engaged(contact, message.message_id) for contact in row.contacts]
-        address = self._book.of(row.recipient, message.channel)
-        if address is not None and (name == "Message Complained" or (name == "Message Bounced" and detail.get("hard"))):
-            space.address(address).suppressed = "complained" if name == "Message Complained" else "bounced"
-        told = {
-            "message_id": message.message_id,
-            "run_id": message.run_id,
-            "rule": message.rule,
-            "channel": message.channel,
-            "at": now,
-            **detail,
-        }
-        id = digest("receipt", message.message_id, key)
-        space.put(EVENTS, announce(name, id, customer, now, told), _cause(space))
 
-
-def _sent(row: CustomerRow) -> tuple[SentMessage, ...]:
-    sent = [d for d in row.deliveries.values() if d.verdict in ("sent", "unknown")]
-    latest = sorted(sent, key=lambda d: (d.decided_at, d.order), reverse=True)[:SHOWN]
-    return tuple(
-        SentMessage(
-            d.message.message_id,
-            d.decided_at,
-            d.message.channel,
-            d.message.rule,
-            d.subject,
-            d.message.because,
-            d.message.because_at,
-            d.message.uses,
-        )
-        for d in latest
-    )
-
-
-def _engaged(contact: Contacted, message_id: str) -> Contacted:
-    if contact.message_id != message_id:
-        return contact
-    return Contacted(
-        contact.at, contact.channel, contact.contact, contact.rule, contact.priority, contact.message_id, True
+def _sent(delivery: Delivery) -> SentMessage:
+    message = delivery.message
+    return SentMessage(
+        message.message_id,
+        delivery.decided_at,
+        message.channel,
+        message.rule,
+        delivery.subject,
+        message.because,
+        message.because_at,
+        message.uses,
     )
 
 

@@ -11,13 +11,20 @@ from tactful.records import MessageBody, RecipientBody
 from tactful_dispatch.facts import Contacted, Word
 
 CONTACTS_KEPT: Final = 64
-MESSAGES_KEPT: Final = 40
+CANCELLATIONS_KEPT: Final = 40
 REPEATS_KEPT: Final = 256
 
-# States of a delivery. Held ones wait for an instant or for the run's confirmation.
+# States of a delivery. Held ones wait for an instant; asked ones for the run to say that it still wants them.
 HELD, ASKED, PENDING, SENDING = "held", "asked", "pending", "sending"
 ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
 OPEN_STATES: Final = frozenset({HELD, ASKED, PENDING, SENDING})
+
+
+class AddressKey(msgspec.Struct, frozen=True, array_like=True):
+    """An address without the address: its keyed hash."""
+
+    channel: str
+    hash: str
 
 
 class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -26,22 +33,22 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     message: MessageBody
     state: str = PENDING
     order: int = 0  # in which messages of this customer arrived
+    again: int = 0  # the message was decided before: this is the so-many-th arrival
     due: int | None = None  # when time moves it on
-    hold: int = 0  # how many holds there were
+    hold: int = 0  # how many holds asked
     held_for: str = ""  # reason of the present hold, or of the last one
     held_until: int | None = None
+    look_again: bool = False  # the customer said something while it was held
     gates: list[GateRecord] = msgspec.field(default_factory=list)
     cancelled: str = ""
-    duplicate: bool = False
     attempts: int = 0
-    deadline: int = 0  # sending: after it the outcome is unknown
+    doubtful: bool = False  # an earlier attempt may have arrived
     provider_until: int = 0
     provider_detail: str = ""
-    address_hash: str = ""
+    address: AddressKey | None = None  # to which the last attempt went
     provider: str = ""
     provider_id: str = ""
     subject: str = ""
-    language: str = ""
     content_version: str = ""
     links: tuple[str, ...] = ()
     decided_at: int = 0
@@ -49,9 +56,24 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     reason: str = ""
     receipts: dict[str, int] = msgspec.field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """The message's id; a later arrival of the same message has a name of its own."""
+        return f"{self.message.message_id}.{self.again}" if self.again else self.message.message_id
+
+    @property
+    def open(self) -> bool:
+        """Whether the final word is still to come."""
+        return self.state in OPEN_STATES
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it reached the customer, or may have."""
+        return self.state in (ACCEPTED, UNKNOWN)
+
 
 class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Everything about one customer that decides whether they are written to."""
+    """Everything about one customer that decides whether they are written to. Decided messages are kept elsewhere."""
 
     recipient: RecipientBody | None = None
     words: list[Word] = msgspec.field(default_factory=list)  # the latest per purpose and channel
@@ -61,7 +83,7 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     paused_until: int = 0
     stopped_at: int = 0  # "stop all"; a grant said later lifts it
     contacts: list[Contacted] = msgspec.field(default_factory=list)
-    deliveries: dict[str, Delivery] = msgspec.field(default_factory=dict)
+    deliveries: dict[str, Delivery] = msgspec.field(default_factory=dict)  # by name
     cancelled: dict[str, str] = msgspec.field(default_factory=dict)  # messages that have not come yet
     arrived: int = 0
 
@@ -72,22 +94,27 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def pending(self) -> bool:
-        """Whether something may leave, or stands where a restart left it."""
-        return any(d.state in (PENDING, SENDING) for d in self.deliveries.values())
+        """Whether something may leave, stands where a restart left it, or has to be looked at again."""
+        return any(d.state in (PENDING, SENDING) or d.look_again for d in self.deliveries.values())
 
     def waiting(self) -> list[Delivery]:
         """What may leave, the most urgent first."""
-        ready = [d for d in self.deliveries.values() if d.state == PENDING]
-        return sorted(ready, key=lambda d: (-d.message.priority, d.order))
+        return sorted((d for d in self.deliveries.values() if d.state == PENDING), key=urgency)
 
-    def trim(self) -> None:
-        """Keep what is open, and the latest of what is done."""
-        done = [name for name, d in self.deliveries.items() if d.state not in OPEN_STATES]
-        for name in done[: max(0, len(done) - MESSAGES_KEPT)]:
-            del self.deliveries[name]
+    def take_decided(self) -> list[Delivery]:
+        """Take out what is decided, and let go of what is too old to matter."""
+        decided = [d for d in self.deliveries.values() if not d.open]
+        for delivery in decided:
+            del self.deliveries[delivery.name]
         del self.contacts[:-CONTACTS_KEPT], self.repeats[:-REPEATS_KEPT]
-        for name in list(self.cancelled)[:-MESSAGES_KEPT]:
+        for name in list(self.cancelled)[:-CANCELLATIONS_KEPT]:
             del self.cancelled[name]
+        return decided
+
+
+def urgency(delivery: Delivery) -> tuple[int, int]:
+    """Sorts the more urgent first, then those that came first."""
+    return -delivery.message.priority, delivery.order
 
 
 class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -116,14 +143,8 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     poison: int = 0
 
 
-class AddressKey(msgspec.Struct, frozen=True, array_like=True):
-    """An address without the address: its keyed hash."""
-
-    channel: str
-    hash: str
-
-
 encode: Final = msgspec.json.Encoder().encode
 decode_customer: Final = msgspec.json.Decoder(CustomerRow).decode
 decode_address: Final = msgspec.json.Decoder(AddressRow).decode
 decode_cursor: Final = msgspec.json.Decoder(Cursor).decode
+decode_delivery: Final = msgspec.json.Decoder(Delivery).decode

@@ -7,12 +7,10 @@ from heapq import heapify, heappop, heappush
 
 import msgspec
 
-from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.errors import InvalidInput
 from tactful.log import Stored
 from tactful.outbox import Cause, Taken
 from tactful.records import (
-    EVENTS,
     BroadcastBody,
     BroadcastRecord,
     CancelBody,
@@ -30,9 +28,8 @@ from tactful.records import (
 from tactful.settings import Settings
 from tactful_dispatch import deciding
 from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.announcing import decided
 from tactful_dispatch.consenting import take_consent
-from tactful_dispatch.rows import Delivery
+from tactful_dispatch.rows import Delivery, urgency
 from tactful_dispatch.store import Workspace
 
 
@@ -79,7 +76,7 @@ class DispatchSlice:
         while self._dues and self._dues[0][0] < limit:
             due, customer = heappop(self._dues)
             row = self._space.customer(customer)
-            for delivery in sorted(row.deliveries.values(), key=lambda d: d.order):
+            for delivery in sorted(row.deliveries.values(), key=urgency):  # so that the urgent is confirmed first
                 if delivery.due is not None and delivery.due <= due:
                     deciding.time_is_up(self._space, delivery, delivery.due, Cause(self._offset, False, due, customer))
             self._watch(customer)
@@ -91,7 +88,7 @@ class DispatchSlice:
 
     def _apply(self, record: DispatchTopic, at: int, cause: Cause) -> None:
         if isinstance(record, MessageRecord):
-            self._message(record.key, record.body, at, cause)
+            self._message(record.key, record.body)
         elif isinstance(record, CancelRecord):
             self._cancel(record.key, record.body, at, cause)
         elif isinstance(record, ConfirmRecord):
@@ -103,17 +100,16 @@ class DispatchSlice:
         elif isinstance(record, BroadcastRecord):
             self._broadcast(record.body)
 
-    def _message(self, customer: str, message: MessageBody, at: int, cause: Cause) -> None:
-        row = self._space.customer(customer)
+    def _message(self, customer: str, message: MessageBody) -> None:
+        row, name = self._space.customer(customer), message.message_id
         row.arrived += 1
-        known = row.deliveries.get(message.message_id)
-        if known is not None:
-            again = Delivery(message=message, verdict=Verdict.NOT_SENT, reason=Reason.DUPLICATE, order=row.arrived)
-            again.gates = [GateRecord("duplicate", GateVerdict.REFUSED, {}, Reason.DUPLICATE, Scope.CUSTOMER)]
-            self._space.put(EVENTS, decided(again, at, again=row.arrived), cause)
-            return
-        cancelled = row.cancelled.pop(message.message_id, "")
-        row.deliveries[message.message_id] = Delivery(message=message, order=row.arrived, cancelled=cancelled)
+        known = row.deliveries.get(name)
+        if known is not None and known.open:
+            return  # the one decision that is still to come answers both
+        delivery = Delivery(message=message, order=row.arrived, cancelled=row.cancelled.pop(name, ""))
+        if known is not None or self._space.knows(name):
+            delivery.again = row.arrived
+        row.deliveries[delivery.name] = delivery
 
     def _cancel(self, customer: str, body: CancelBody, at: int, cause: Cause) -> None:
         row = self._space.customer(customer)

@@ -71,7 +71,7 @@ class DispatchWorker:
         try:
             await self._apply(partition, slice_)
         except Fenced:
-            del self.owned[partition]
+            self.owned.pop(partition, None)
         return True
 
     async def _apply(self, partition: int, slice_: Sequence[Stored]) -> None:
@@ -129,15 +129,21 @@ class DispatchWorker:
         await self._transact(partition, [stored], [], pass_over)
 
     async def attempt(self, partition: int) -> bool:
-        """Attempt whatever may leave; whether anything was done."""
+        """Attempt whatever may leave, one customer after the other; whether anything was done."""
         done = False
         for customer in await self.outbox.pending(partition):
-            try:
-                done |= await self._attempts.customer(partition, self.owned[partition], customer)
-            except Fenced:
-                del self.owned[partition]
-                return True
+            done |= await self.attempt_for(partition, customer)
         return done
+
+    async def attempt_for(self, partition: int, customer: str) -> bool:
+        """Attempt what may leave for one customer; never twice at the same time for the same one."""
+        if partition not in self.owned:
+            return False
+        try:
+            return await self._attempts.customer(partition, self.owned[partition], customer)
+        except Fenced:
+            self.owned.pop(partition, None)
+            return True
 
     async def relay(self, partition: int) -> int:
         """Append what is to be told; how many records."""

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from tactful.outbox import Cause, OutboxStore
 from tactful.records import Record
 from tactful_dispatch.ledger import ConsentEntry, Link
-from tactful_dispatch.rows import AddressKey, AddressRow, Cursor, CustomerRow
+from tactful_dispatch.rows import AddressKey, AddressRow, Cursor, CustomerRow, Delivery
 
 T = TypeVar("T")
 
@@ -24,16 +24,25 @@ class Fence(NamedTuple):
 
 
 class Workspace(Protocol):
-    """One transaction. Rows are locked as they are taken: customers first, then their addresses."""
+    """One transaction. The rows of its customers are locked when it begins, in order of id; addresses are locked after
+    them, as they are taken. A row that was not asked for is a KeyError."""
 
     cursor: Cursor
 
     def customer(self, customer: str) -> CustomerRow:
-        """The row, made now if there is none. Changes to it are stored."""
+        """The row, made now if there is none. Changes to it are stored; what is decided in it moves to the archive."""
         ...
 
     def address(self, key: AddressKey) -> AddressRow:
         """Likewise, for an address of a customer of this transaction."""
+        ...
+
+    def knows(self, message_id: str) -> bool:
+        """Whether a message was taken before this transaction, however long ago."""
+        ...
+
+    def decided(self, message_id: str) -> Delivery | None:
+        """A decided message of a customer of this transaction. Changes to it are stored."""
         ...
 
     def record_consent(self, entry: ConsentEntry) -> int:
@@ -65,7 +74,8 @@ class DispatchStore(OutboxStore, Protocol):
         fence: Fence | None = None,
         lease_until: int = 0,
     ) -> T:
-        """Run `work` on the rows of these customers. Raises Fenced; what `work` raises undoes everything."""
+        """Run `work` on the rows of these customers. Raises Fenced; what `work` raises undoes everything. `work` may run in
+        another thread, and again if the store has to start over."""
         ...
 
     async def cursor(self, partition: int) -> Cursor:
@@ -88,8 +98,12 @@ class DispatchStore(OutboxStore, Protocol):
         """Customers with something that may leave or stands where a restart left it, in order of id."""
         ...
 
-    async def customer_of(self, message_id: str) -> str | None:
-        """Whose message it is."""
+    async def delivery(self, message_id: str) -> Delivery | None:
+        """A copy of one message for reading, open or decided."""
+        ...
+
+    async def sent(self, customer: str, limit: int) -> list[Delivery]:
+        """Messages that reached a customer or may have, the latest decision first."""
         ...
 
     async def ledger(self, partition: int) -> Sequence[Link]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
@@ -15,9 +16,11 @@ from tactful_dispatch.rows import (
     AddressRow,
     Cursor,
     CustomerRow,
+    Delivery,
     decode_address,
     decode_cursor,
     decode_customer,
+    decode_delivery,
     encode,
 )
 from tactful_dispatch.store import Fence
@@ -37,14 +40,23 @@ class _Partition:
         self.outbox: list[OutboxRow] = []
 
 
+class _Shared:
+    """What belongs to no partition."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[AddressKey, bytes] = {}
+        self.owners: dict[str, tuple[int, str]] = {}  # message -> partition and customer
+        self.archive: dict[str, bytes] = {}
+        self.sent: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)  # customer -> (decided at, name)
+
+
 class MemoryDispatchStore:
     """Implements `tactful_dispatch.store.DispatchStore`. Never suspends. `salt` gives 16 random bytes."""
 
     def __init__(self, partitions: int, salt: Callable[[], bytes]) -> None:
         self._count, self._salt = partitions, salt
         self._partitions: dict[int, _Partition] = {}
-        self._addresses: dict[AddressKey, bytes] = {}
-        self._messages: dict[str, str] = {}
+        self._shared = _Shared()
 
     def _at(self, partition: int) -> _Partition:
         return self._partitions.setdefault(partition, _Partition(partition))
@@ -78,9 +90,9 @@ class MemoryDispatchStore:
         cursor = decode_cursor(held.cursor)
         if fence is not None and (held.epoch != fence.epoch or fence.offset not in (None, cursor.offset)):
             raise Fenced(f"dispatch/{partition}: epoch {held.epoch} holds it now")
-        space = MemoryWorkspace(cursor, held, self._addresses, self._count, self._salt)
+        space = MemoryWorkspace(cursor, held, self._shared, frozenset(customers), self._count, self._salt)
         result = work(space)
-        space.write(held, self._addresses, self._messages)
+        space.write()
         held.lease_until = max(held.lease_until, lease_until)
         return result
 
@@ -100,8 +112,16 @@ class MemoryDispatchStore:
     async def pending(self, partition: int) -> list[str]:
         return sorted(self._at(partition).pending)
 
-    async def customer_of(self, message_id: str) -> str | None:
-        return self._messages.get(message_id)
+    async def delivery(self, message_id: str) -> Delivery | None:
+        if (value := self._shared.archive.get(message_id)) is not None:
+            return decode_delivery(value)
+        if (owner := self._shared.owners.get(message_id)) is None:
+            return None
+        return (await self.customer(*owner)).deliveries.get(message_id)
+
+    async def sent(self, customer: str, limit: int) -> list[Delivery]:
+        latest = sorted(self._shared.sent.get(customer, ()), reverse=True)[:limit]
+        return [decode_delivery(self._shared.archive[name]) for _, name in latest]
 
     async def ledger(self, partition: int) -> Sequence[Link]:
         return list(self._at(partition).links)
@@ -123,27 +143,40 @@ class MemoryWorkspace:
         self,
         cursor: Cursor,
         held: _Partition,
-        addresses: dict[AddressKey, bytes],
+        shared: _Shared,
+        locked: frozenset[str],
         partitions: int,
         salt: Callable[[], bytes],
     ) -> None:
-        self.cursor, self._held, self._stored, self._salt = cursor, held, addresses, salt
+        self.cursor, self._held, self._shared, self._locked, self._salt = cursor, held, shared, locked, salt
         self._customers: dict[str, CustomerRow] = {}
         self._addresses: dict[AddressKey, AddressRow] = {}
+        self._decided: dict[str, Delivery] = {}
         self._links: list[Link] = []
         self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
 
     def customer(self, customer: str) -> CustomerRow:
         if customer not in self._customers:
+            if customer not in self._locked:
+                raise KeyError(f"{customer} is not among the customers of this transaction")
             value = self._held.customers.get(customer)
             self._customers[customer] = CustomerRow() if value is None else decode_customer(value)
         return self._customers[customer]
 
     def address(self, key: AddressKey) -> AddressRow:
         if key not in self._addresses:
-            value = self._stored.get(key)
+            value = self._shared.addresses.get(key)
             self._addresses[key] = AddressRow() if value is None else decode_address(value)
         return self._addresses[key]
+
+    def knows(self, message_id: str) -> bool:
+        return message_id in self._shared.owners
+
+    def decided(self, message_id: str) -> Delivery | None:
+        value = self._shared.archive.get(message_id)
+        if message_id not in self._decided and value is not None:
+            self._decided[message_id] = decode_delivery(value)
+        return self._decided.get(message_id)
 
     def record_consent(self, entry: ConsentEntry) -> int:
         chain = self._links or self._held.links
@@ -153,21 +186,30 @@ class MemoryWorkspace:
     def put(self, topic: str, record: Record, cause: Cause) -> None:
         self._outbox.put(topic, record, cause)
 
-    def write(self, held: _Partition, addresses: dict[AddressKey, bytes], messages: dict[str, str]) -> None:
+    def write(self) -> None:
         """Make everything true at once."""
+        held = self._held
         self.cursor.sequences = self._outbox.sequences
         held.cursor = encode(self.cursor)
         held.links += self._links
         held.outbox += self._outbox.rows
+        for delivery in self._decided.values():
+            self._shared.archive[delivery.name] = encode(delivery)
         for customer, row in self._customers.items():
-            row.trim()
-            held.customers[customer] = encode(row)
-            messages.update(dict.fromkeys(row.deliveries, customer))
-            if row.due is None:
-                held.dues.pop(customer, None)
-            else:
-                held.dues[customer] = row.due
-            held.pending.add(customer) if row.pending else held.pending.discard(customer)
+            self._write_customer(customer, row)
         for key, address in self._addresses.items():
             address.trim()
-            addresses[key] = encode(address)
+            self._shared.addresses[key] = encode(address)
+
+    def _write_customer(self, customer: str, row: CustomerRow) -> None:
+        held, shared = self._held, self._shared
+        shared.owners.update(dict.fromkeys(row.deliveries, (self.cursor.partition, customer)))
+        for delivery in row.take_decided():
+            shared.archive[delivery.name] = encode(delivery)
+            if delivery.arrived:
+                shared.sent[customer].append((delivery.decided_at, delivery.name))
+        held.customers[customer] = encode(row)
+        held.dues.pop(customer, None)
+        if row.due is not None:
+            held.dues[customer] = row.due
+        held.pending.add(customer) if row.pending else held.pending.discard(customer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -19,9 +19,11 @@ from tactful_dispatch.rows import (
     AddressRow,
     Cursor,
     CustomerRow,
+    Delivery,
     decode_address,
     decode_cursor,
     decode_customer,
+    decode_delivery,
     encode,
 )
 from tactful_dispatch.store import Fence
@@ -39,7 +41,10 @@ MIGRATIONS: Final = (
     "CREATE INDEX dispatch_customer_pending ON dispatch_customer (partition) WHERE pending",
     """CREATE TABLE dispatch_address (
         channel TEXT NOT NULL, hash TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (channel, hash)) WITHOUT ROWID""",
-    "CREATE TABLE dispatch_message (message TEXT PRIMARY KEY, customer TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE dispatch_message (
+        message TEXT PRIMARY KEY, partition INTEGER NOT NULL, customer TEXT NOT NULL, decided_at INTEGER,
+        arrived INTEGER NOT NULL, value BLOB)""",
+    "CREATE INDEX dispatch_message_arrived ON dispatch_message (customer, decided_at) WHERE arrived",
     """CREATE TABLE dispatch_ledger (
         partition INTEGER NOT NULL, number INTEGER NOT NULL, commitment BLOB NOT NULL, hash BLOB NOT NULL,
         salt BLOB, entry BLOB, PRIMARY KEY (partition, number)) WITHOUT ROWID""",
@@ -100,7 +105,7 @@ class SqliteDispatchStore:
             cursor = decode_cursor(value)
             if fence is not None and (epoch != fence.epoch or fence.offset not in (None, cursor.offset)):
                 raise Fenced(f"dispatch/{partition}: epoch {epoch} holds it now")
-            space = SqliteWorkspace(db, cursor, self._count, self._salt)
+            space = SqliteWorkspace(db, cursor, frozenset(customers), self._count, self._salt)
             result = work(space)
             space.write(lease_until)
             return result
@@ -141,11 +146,29 @@ class SqliteDispatchStore:
         )
         return [customer for (customer,) in rows]
 
-    async def customer_of(self, message_id: str) -> str | None:
+    async def delivery(self, message_id: str) -> Delivery | None:
+        def fetch(db: sqlite3.Connection) -> Delivery | None:
+            row = db.execute(
+                "SELECT partition, customer, value FROM dispatch_message WHERE message = ?", (message_id,)
+            ).fetchone()
+            if row is None:
+                return None
+            partition, customer, value = row
+            if value is not None:
+                return decode_delivery(value)
+            return _customer(db, partition, customer).deliveries.get(message_id)
+
+        return await self._database.read(fetch)
+
+    async def sent(self, customer: str, limit: int) -> list[Delivery]:
         rows = await self._database.read(
-            lambda db: db.execute("SELECT customer FROM dispatch_message WHERE message = ?", (message_id,)).fetchall()
+            lambda db: db.execute(
+                """SELECT value FROM dispatch_message WHERE customer = ? AND arrived
+                   ORDER BY decided_at DESC, message DESC LIMIT ?""",
+                (customer, limit),
+            ).fetchall()
         )
-        return rows[0][0] if rows else None
+        return [decode_delivery(value) for (value,) in rows]
 
     async def ledger(self, partition: int) -> Sequence[Link]:
         rows = await self._database.read(
@@ -180,14 +203,24 @@ class SqliteDispatchStore:
 class SqliteWorkspace:
     """Implements `tactful_dispatch.store.Workspace` inside a job of the writer thread."""
 
-    def __init__(self, db: sqlite3.Connection, cursor: Cursor, partitions: int, salt: Callable[[], bytes]) -> None:
-        self._db, self.cursor, self._salt = db, cursor, salt
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        cursor: Cursor,
+        locked: frozenset[str],
+        partitions: int,
+        salt: Callable[[], bytes],
+    ) -> None:
+        self._db, self.cursor, self._locked, self._salt = db, cursor, locked, salt
         self._customers: dict[str, CustomerRow] = {}
         self._addresses: dict[AddressKey, AddressRow] = {}
+        self._decided: dict[str, Delivery] = {}
         self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
 
     def customer(self, customer: str) -> CustomerRow:
         if customer not in self._customers:
+            if customer not in self._locked:
+                raise KeyError(f"{customer} is not among the customers of this transaction")
             self._customers[customer] = _customer(self._db, self.cursor.partition, customer)
         return self._customers[customer]
 
@@ -198,6 +231,21 @@ class SqliteWorkspace:
             ).fetchone()
             self._addresses[key] = AddressRow() if row is None else decode_address(row[0])
         return self._addresses[key]
+
+    def knows(self, message_id: str) -> bool:
+        return self._message(message_id) is not None
+
+    def decided(self, message_id: str) -> Delivery | None:
+        row = self._message(message_id)
+        if message_id not in self._decided and row is not None and row[0] is not None:
+            self._decided[message_id] = decode_delivery(row[0])
+        return self._decided.get(message_id)
+
+    def _message(self, message_id: str) -> tuple[bytes | None] | None:
+        row: tuple[bytes | None] | None = self._db.execute(
+            "SELECT value FROM dispatch_message WHERE message = ?", (message_id,)
+        ).fetchone()
+        return row
 
     def record_consent(self, entry: ConsentEntry) -> int:
         row = self._db.execute(
@@ -222,28 +270,38 @@ class SqliteWorkspace:
             "UPDATE dispatch_cursor SET value = ?, lease_until = max(lease_until, ?) WHERE partition = ?",
             (encode(self.cursor), lease_until, partition),
         )
-        for row in self._customers.values():
-            row.trim()
-        for address in self._addresses.values():
+        for name, row in self._customers.items():
+            self._write_customer(name, row)
+        self._archive(self._decided.values())
+        for key, address in self._addresses.items():
             address.trim()
-        self._db.executemany(
-            "INSERT OR REPLACE INTO dispatch_customer VALUES (?, ?, ?, ?, ?)",
-            [(partition, name, encode(row), row.due, row.pending) for name, row in self._customers.items()],
-        )
-        self._db.executemany(
-            "INSERT OR REPLACE INTO dispatch_address VALUES (?, ?, ?)",
-            [(key.channel, key.hash, encode(row)) for key, row in self._addresses.items()],
-        )
-        self._db.executemany(
-            "INSERT OR IGNORE INTO dispatch_message VALUES (?, ?)",
-            [(message, name) for name, row in self._customers.items() for message in row.deliveries],
-        )
+            self._db.execute(
+                "INSERT OR REPLACE INTO dispatch_address VALUES (?, ?, ?)", (key.channel, key.hash, encode(address))
+            )
         self._db.executemany(
             "INSERT INTO dispatch_outbox (partition, topic, target, seq, value, cause) VALUES (?, ?, ?, ?, ?, ?)",
             [
                 (partition, r.topic, r.partition, r.seq, r.value, msgspec.json.encode(r.cause))
                 for r in self._outbox.rows
             ],
+        )
+
+    def _write_customer(self, customer: str, row: CustomerRow) -> None:
+        partition = self.cursor.partition
+        self._db.executemany(
+            "INSERT OR IGNORE INTO dispatch_message VALUES (?, ?, ?, NULL, FALSE, NULL)",
+            [(name, partition, customer) for name in row.deliveries],
+        )
+        self._archive(row.take_decided())
+        self._db.execute(
+            "INSERT OR REPLACE INTO dispatch_customer VALUES (?, ?, ?, ?, ?)",
+            (partition, customer, encode(row), row.due, row.pending),
+        )
+
+    def _archive(self, deliveries: Iterable[Delivery]) -> None:
+        self._db.executemany(
+            "UPDATE dispatch_message SET decided_at = ?, arrived = ?, value = ? WHERE message = ?",
+            [(d.decided_at, d.arrived, encode(d), d.name) for d in deliveries],
         )
 
 

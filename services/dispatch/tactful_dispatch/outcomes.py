@@ -1,0 +1,67 @@
+"""What came of an attempt, written down. Pure but for the workspace."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tactful.clock import MINUTE
+from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
+from tactful.outbox import Cause
+from tactful_dispatch import deciding
+from tactful_dispatch.channels import Accepted, Adapter, Outcome, Rejected, Retry
+from tactful_dispatch.rows import PENDING, SENDING, Delivery
+from tactful_dispatch.store import Workspace
+
+TRIES: Final = 8
+
+
+def record(
+    space: Workspace, customer: str, name: str, outcome: Outcome, adapter: Adapter | None, now: int, cause: Cause
+) -> None:
+    """The provider's answer. Nothing if time gave the attempt up before."""
+    delivery = space.customer(customer).deliveries.get(name)
+    if delivery is None or delivery.state != SENDING:
+        return
+    if isinstance(outcome, Accepted):
+        delivery.provider_id, delivery.provider_detail = outcome.provider_id, outcome.detail
+        deciding.finish(space, delivery, Verdict.SENT, None, now, cause)
+    elif isinstance(outcome, Rejected):
+        _rejected(space, customer, delivery, outcome, now, cause)
+    elif isinstance(outcome, Retry):
+        deciding.uncount_contact(space, customer, delivery)
+        _wait_for_provider(delivery, now + outcome.after, outcome.detail or outcome.code)
+    elif _may_repeat(delivery, adapter):
+        delivery.doubtful = True
+        _wait_for_provider(delivery, now + MINUTE, outcome.detail)
+    else:
+        deciding.give_up(space, delivery, now, outcome.detail, cause)
+
+
+def take_back(space: Workspace, customer: str, name: str) -> None:
+    """No byte left within five seconds: an opt-out may have come, so the gates run again."""
+    delivery = space.customer(customer).deliveries.get(name)
+    if delivery is not None and delivery.state == SENDING:
+        delivery.state, delivery.due = PENDING, None
+        deciding.uncount_contact(space, customer, delivery)
+
+
+def _wait_for_provider(delivery: Delivery, until: int, detail: str) -> None:
+    delivery.provider_until, delivery.provider_detail = until, detail
+    deciding.hold(delivery, Reason.PROVIDER, until)
+
+
+def _rejected(space: Workspace, customer: str, delivery: Delivery, outcome: Rejected, now: int, cause: Cause) -> None:
+    deciding.uncount_contact(space, customer, delivery)
+    delivery.provider_detail = f"{outcome.code} {outcome.detail}".strip()
+    facts = {"code": outcome.code, "detail": outcome.detail}
+    shut = GateRecord("provider", GateVerdict.REFUSED, facts, Reason.REJECTED, Scope.CHANNEL)
+    delivery.gates = [*delivery.gates, shut]
+    if outcome.suppress and delivery.address is not None:
+        space.address(delivery.address).suppressed = outcome.code
+    deciding.finish(space, delivery, Verdict.NOT_SENT, Reason.REJECTED, now, cause)
+
+
+def _may_repeat(delivery: Delivery, adapter: Adapter | None) -> bool:
+    """Repeating is harmless where the provider honours our id, or where the template says so."""
+    honours = adapter is not None and adapter.capabilities.idempotent
+    return (honours or delivery.message.repeats_allowed) and delivery.attempts < TRIES

@@ -63,6 +63,16 @@ async def test_a_batch_s_context_is_merged_into_each_call_and_the_call_wins() ->
     assert [context(event) for event in door.events] == [{"ip": "::2", "app": "shop"}, {"ip": "::1", "app": "shop"}]
 
 
+@pytest.mark.parametrize(
+    "shared", [b'{"x":"\\u0000"}', b'{"x":"\\ud800"}', b'{"x":NaN}', b"5", b'{"a":' * 40 + b"1" + b"}" * 40]
+)
+async def test_a_batch_s_context_that_cannot_be_kept_puts_each_call_into_quarantine(shared: bytes) -> None:
+    door = Doorstep()
+    answered = await door.post("/v1/batch", b'{"context":' + shared + b',"batch":[{"userId":"u1","event":"x"}]}')
+    assert answered.json() == {"success": True, "rejected": 1}
+    assert (door.refusal[1] or "").startswith("context")
+
+
 async def test_a_batch_s_sent_time_judges_the_clock_of_its_calls() -> None:
     door = Doorstep()
     await door.post("/v1/batch", {"sentAt": MONDAY + DAY, "batch": [call("m1", timestamp=MONDAY + DAY - 1000)]})

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from tactful.errors import InvalidInput
+from tactful.events.wire import clean
 from tactful_ingest.answers import Refusal
 from tactful_ingest.door import Visit
 from tactful_ingest.jsontext import BROKEN, decode_event, lenient, raw
@@ -124,8 +125,12 @@ def _said(kind: str, call: Call) -> tuple[Any, Any, str]:
 
 
 def _context(own: Any, head: Head | None) -> dict[str, Any]:
+    """A batch's context that cannot be kept spoils each of its calls, not the request: so each is there to be mended."""
+    shared = None if head is None else head.context
+    if shared is not None:
+        clean(shared, "context")
     merged: dict[str, Any] = {}
-    for context in (head.context if head else None, own):
+    for context in (shared, own):
         if isinstance(context, dict):
             merged |= context
         elif context is not None:

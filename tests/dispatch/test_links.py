@@ -91,3 +91,13 @@ def test_a_link_for_another_action_is_refused() -> None:
     assert LINKS.read(LINKS.token(GRANT), "open", "click") == GRANT
     with pytest.raises(InvalidInput, match="use the one in your message"):
         LINKS.read(LINKS.token(GRANT), "unsubscribe")
+
+
+def test_a_shop_that_moves_makes_links_to_its_new_address_and_reads_the_old_ones() -> None:
+    address = ["https://old.shop.example"]
+    links = Links(lambda: address[0], b"0123456789abcdef")
+    before = links.url(GRANT)
+    address[0] = "https://new.shop.example/"
+    assert before.startswith("https://old.shop.example/")
+    assert links.url(GRANT) == before.replace("old.", "new.")
+    assert links.read(before.rsplit("/", 1)[1]) == GRANT

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -154,6 +155,26 @@ class Server:
         ended = self.cli(*arguments)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
+
+    @contextlib.contextmanager
+    def following(self, *arguments: str) -> Iterator[Spoken]:
+        """A command that goes on until it is no longer needed, and what it prints meanwhile."""
+        with subprocess.Popen(
+            [TACTFUL, *arguments, "--data", str(self.data)],
+            cwd=self.folder,
+            env=_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            said = Spoken(process.stdout)
+            try:
+                yield said
+            finally:
+                process.terminate()
+                process.wait(PATIENCE)
+                said.close()
 
     def _end(self, how: signal.Signals) -> int:
         process, self._process = self._process, None

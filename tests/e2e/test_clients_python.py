@@ -1,0 +1,54 @@
+"""Segment's Python client, unmodified, over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from doorstep import MONDAY, SERVER, Doorstep, properties
+from loopback import served
+from segment.analytics.client import Client
+
+
+def speak(host: str, key: str, errors: list[Any], gzip: bool) -> None:
+    """Every call of the client, until all of it was sent."""
+    client = Client(key, host=host, gzip=gzip, on_error=lambda error, batch: errors.append(error), max_retries=0)
+    at = datetime.fromtimestamp(MONDAY / 1000 - 60, UTC)
+    client.identify("u1", {"email": "u@example.test", "firstName": "Ada"}, timestamp=at)
+    client.track("u1", "Product Added", {"product_id": "p1", "price": 39.9}, timestamp=at, anonymous_id="a1")
+    client.page("u1", "Shop", "Home", {"url": "https://shop.example/"}, timestamp=at)
+    client.screen("u1", None, "Cart", timestamp=at)
+    client.group("u1", "g1", {"size": 3}, timestamp=at)
+    client.alias("u0", "u1", timestamp=at)
+    client.track("null", "Product Added", timestamp=at)
+    for number in range(250):
+        client.track(f"many-{number}", "Product Viewed", {"n": number}, timestamp=at)
+    client.shutdown()
+
+
+@pytest.mark.parametrize("gzip", [False, True])
+async def test_the_python_client_delivers_every_call(gzip: bool) -> None:
+    door, errors = Doorstep(), list[Any]()
+    async with served(door.app) as host:
+        await asyncio.to_thread(speak, host, SERVER, errors, gzip)
+    assert errors == []
+    names = [event.body.name for event in door.events]
+    assert names[:6] == ["Identify", "Product Added", "Page", "Screen", "Group", "Alias"]
+    assert names[6:] == ["Product Viewed"] * 250
+    assert {event.body.occurred_at for event in door.events} == {MONDAY - 60_000}
+    assert len({event.id for event in door.events}) == 256
+    assert properties(door.events[0]) == {"email": "u@example.test", "first_name": "Ada"}
+    assert properties(door.events[1])["price"] == [3990, "EUR"]
+    assert [(link.key, link.body.user_id) for link in door.links] == [("a1", "u1")]
+    assert door.refusal == ("placeholder_id", "userId")
+
+
+async def test_the_python_client_is_told_that_its_key_is_wrong() -> None:
+    door, errors = Doorstep(), list[Any]()
+    async with served(door.app) as host:
+        await asyncio.to_thread(speak, host, "wrong", errors, False)
+    assert {error.status for error in errors} == {401}
+    assert {error.code for error in errors} == {"invalid_key"}
+    assert door.diary.appends == []

@@ -1,0 +1,162 @@
+"""A small shop: `tactful serve all` and a mail server. As shipped nobody is written to; then one rule goes live."""
+
+from __future__ import annotations
+
+import email.message
+import queue
+import re
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from devserver import PATIENCE, Server, free_port
+from shopper import KETTLE, Shopper
+
+LIVE = """\
+[shop]
+name = "My shop"
+timezone = "Europe/Madrid"
+sender = "My shop <hello@shop.example>"
+postal_address = "My shop, 1 Market Street, Madrid"
+public_url = "{url}"
+
+[rules.abandoned_cart]
+mode = "{mode}"
+delay = "1s"
+holdout = 0.0
+
+[caps]
+grace = "0s"
+
+[hours]
+marketing = "00:00-24:00"
+
+[sending]
+mode = "allowlist"
+allow = [{allow}]
+"""
+
+
+class Postbox:
+    """A mail server's handler that keeps what arrives."""
+
+    def __init__(self) -> None:
+        self.mail: queue.Queue[email.message.EmailMessage] = queue.Queue()
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(message, email.message.EmailMessage)
+        self.mail.put(message)
+        return "250 OK"
+
+
+@pytest.fixture
+def postbox() -> Iterator[tuple[Postbox, int]]:
+    """A mail server on loopback, and its port."""
+    box, port = Postbox(), free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield box, port
+    finally:
+        controller.stop()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, postbox: tuple[Postbox, int]) -> Iterator[Server]:
+    """The shop with a key for its backend, as shipped."""
+    server = Server(tmp_path, "serve", "all", "--smtp", f"smtp+plain://127.0.0.1:{postbox[1]}", ready="  rules ")
+    server.start()
+    made = re.match(
+        r"(\S+)      shown once\. Scope: events, identify, consent\.", server.told("keys", "create", "shop")
+    )
+    assert made is not None
+    server.key = made[1]
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def test_the_banner_says_what_is_switched_off(shop: Server) -> None:
+    assert "  e-mail        by SMTP\n" in shop.said.text
+    assert "  sending       allow-list (empty)\n" in shop.said.text
+    assert re.search(r"  rules         .*abandoned_cart shadow.*\(0 broken\)", shop.said.text)
+
+
+@pytest.mark.parametrize("path", ["/dev/clock", "/inbox", "/inbox.json", "/inbox/1", "/shop", "/shop/p1"])
+def test_what_belongs_to_development_is_not_there(shop: Server, path: str) -> None:
+    assert shop.get(path).status_code == 404
+    assert shop.post(path, {"advance": "1h"}).status_code == 404
+
+
+@pytest.mark.parametrize("key", ["dev_server", "dev_browser", ""])
+def test_the_keys_of_development_open_nothing(shop: Server, key: str) -> None:
+    assert shop.post("/v1/track", {"userId": "u1", "event": "Product Viewed"}, key=key).status_code == 401
+
+
+def test_a_revoked_key_is_refused_and_the_others_are_not(shop: Server) -> None:
+    call = {"userId": "u1", "event": "Product Viewed"}
+    other = shop.told("keys", "create", "pos").split()[0]
+    shop.told("keys", "revoke", "pos")
+    assert shop.post("/v1/track", call, key=other).status_code == 401
+    assert shop.post("/v1/track", call).status_code == 200
+
+
+def test_as_shipped_a_rule_decides_and_nobody_is_written_to(shop: Server, postbox: tuple[Postbox, int]) -> None:
+    _settings(shop, mode="shadow", allow="")
+    uma = Shopper(shop).known().consents("email")
+    uma.adds(KETTLE)
+    assert "shadow" in _decided(shop)
+    assert postbox[0].mail.empty()
+
+
+def test_a_live_rule_writes_to_nobody_outside_the_list(shop: Server, postbox: tuple[Postbox, int]) -> None:
+    _settings(shop, mode="live", allow='"*@myshop.example"')
+    uma = Shopper(shop).known().consents("email")
+    uma.adds(KETTLE)
+    assert "not_allowed" in _decided(shop)
+    assert postbox[0].mail.empty()
+
+
+def test_a_listed_address_gets_the_letter_and_one_click_ends_it(shop: Server, postbox: tuple[Postbox, int]) -> None:
+    _settings(shop, mode="live", allow='"*@example.test"')
+    uma = Shopper(shop).known().consents("email")
+    uma.adds(KETTLE)
+    letter = postbox[0].mail.get(timeout=PATIENCE)
+    assert letter["To"] == f"{uma.id}@example.test"
+    assert letter["Subject"] == "Uma, your Blue kettle is still here"
+    assert letter["From"] == "My shop <hello@shop.example>"
+    assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert [part.get_content_type() for part in letter.iter_parts()] == ["text/plain", "text/html"]
+    link = re.fullmatch(r"<(http://127\.0\.0\.1:\d+/u/[^>]+)>.*", letter["List-Unsubscribe"])
+    assert link is not None, letter["List-Unsubscribe"]
+    answer = shop.http.post(link[1], data={"List-Unsubscribe": "One-Click"})
+    assert (answer.status_code, "set-cookie" in answer.headers) == (200, False)
+    assert re.search(r"withdrawn marketing/email  entry #\d+", shop.told("consent", "show", uma.id))
+    assert "SENT" in uma.explained()
+    assert postbox[0].mail.empty()
+
+
+def test_the_settings_can_be_changed_by_command(shop: Server) -> None:
+    assert "allow-list *@myshop.example" in shop.told("sending", "allowlist", "*@myshop.example")
+    assert "allow-list *@myshop.example" in shop.told("sending", "show")
+    refused = shop.cli("sending", "live", "--shop", "Somebody else's")
+    assert refused.returncode == 1
+    assert 'it is called "My shop"' in refused.stderr
+    assert "everybody who consents" in shop.told("sending", "live", "--shop", "My shop")
+    assert "everybody who consents" in shop.told("sending", "show")
+
+
+def _settings(shop: Server, **wanted: str) -> None:
+    (shop.data / "settings.toml").write_text(LIVE.format(url=shop.url, **wanted))
+    shop.said.wait_for("settings.toml was read again")
+
+
+def _decided(shop: Server) -> str:
+    """The log's own word on the first message, as soon as there is one."""
+    with shop.following("events", "tail", "--follow", "--json") as said:
+        return said.wait_for('"Message Decided"')

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tactful_dispatch.content import Content, Rendering, TemplateError
@@ -131,12 +135,34 @@ async def test_closing_leaves_no_process_behind() -> None:
     assert children() == before
 
 
-async def test_the_process_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TACTFUL_SMTP_PASSWORD", "hunter2")
+async def test_the_process_has_none_of_our_environment() -> None:
     content = ProcessContent(SHIPPED)
     await content.render(CART)
     (child,) = children()
-    assert b"hunter2" not in Path(f"/proc/{child}/environ").read_bytes()  # noqa: ASYNC240 - no disk behind it
+    assert Path(f"/proc/{child}/environ").read_bytes() == b""  # noqa: ASYNC240 - no disk behind it
+    await content.close()
+
+
+async def test_a_process_whose_parent_is_gone_does_not_run_for_ever() -> None:
+    question = (
+        msgspec.json.encode(HUNGRY.files)
+        + b"\n"
+        + msgspec.json.encode(asdict(eater(list(EATERS).index("looped"))))
+        + b"\n"
+    )
+    orphan = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tactful_dispatch.content.child", stdin=PIPE, stdout=PIPE
+    )
+    answered, _ = await orphan.communicate(question)
+    assert answered.count(b"\n") == 1  # ready, and not another word
+    assert orphan.returncode == -signal.SIGXCPU
+
+
+async def test_a_process_that_does_not_start_is_named() -> None:
+    unreadable = replace(SHIPPED, files={"a/push.en.txt": "---\nno end"})
+    content = ProcessContent(unreadable)
+    with pytest.raises(TemplateError, match=r"does not start; see why with: .* -m tactful_dispatch\.content\.child"):
+        await content.render(CART)
     await content.close()
 
 

@@ -13,7 +13,7 @@ from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.renderer import Renderer
 
 MEMORY: Final = 512 * 1024 * 1024  # bytes of address space
-CPU: Final = 3  # seconds for one message: ends a process whose parent is gone
+CPU: Final = 2  # seconds for one message: ends a process whose parent is gone and cannot end it
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -75,9 +75,16 @@ class ProcessContent:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, *_CHILD, stdin=PIPE, stdout=PIPE, limit=LINE, env={}
             )
-            async with asyncio.timeout(START):
-                await _ask(self._process, msgspec.json.encode(self._content.files))
+            await self._begin(self._process)
         return self._process
+
+    async def _begin(self, process: Process) -> None:
+        try:
+            async with asyncio.timeout(START):
+                await _ask(process, msgspec.json.encode(self._content.files))
+        except (TimeoutError, OSError, EOFError):
+            command = " ".join((sys.executable, *_CHILD))
+            raise TemplateError(f"the process that renders does not start; see why with: {command}") from None
 
     async def _end(self) -> None:
         process, self._process = self._process, None

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from tactful.clock import ManualClock
+from tactful.clock import ManualClock, WallClock
 from tactful.errors import LogUnavailable
 from tactful.keys import FixedKeys, Key
 from tactful.log import Position, Stored
@@ -70,9 +70,8 @@ class Doorstep:
         self.diary = diary(MemoryLog(4, self.clock))
         ports: dict[str, Any] = {"keys": KEYS, "currency": "EUR", "jitter": lambda: 0.5} | door
         self.door = Door(log=self.diary, clock=self.clock, **ports)
-        self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(create_app(self.door)), base_url="http://door.example"
-        )
+        self.app = create_app(self.door)
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://door.example")
 
     async def post(self, path: str, body: Any, key: str | None = SERVER, **headers: str) -> httpx.Response:
         """`body` is bytes as they are, or any JSON value; the key goes as the Basic user name."""
@@ -88,6 +87,11 @@ class Doorstep:
         assert answer.status_code == 200, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+    def come_to_the_present(self) -> int:
+        """For clients that know no other time: set the clock to the machine's, and tell it."""
+        self.clock.forward_to(WallClock().now())
+        return self.clock.now()
 
     @property
     def events(self) -> list[EventRecord]:

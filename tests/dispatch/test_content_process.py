@@ -26,6 +26,7 @@ CART = sample(SHIPPED, "abandoned_cart", "email")
 EATERS = {
     "repeated": "{{ 'a' * n }}",
     "repeated before it runs": "{{ 'a' * 300000000 }}",
+    "kept to itself": "{{ ('a' * (2 * n))|length }}",  # only the limit on memory stops it
     "padded": "{{ '%300000000d' % 1 }}",
     "centred": "{{ 'a'|center(300000000) }}",
     "looped": "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}",

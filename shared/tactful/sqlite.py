@@ -41,8 +41,11 @@ class Database:
         self._writer = threading.Thread(target=self._write_all, name="tactful-sqlite-write", daemon=True)
 
     @classmethod
-    async def open(cls, path: Path) -> Database:
-        """Raises StoreLocked if another process has the file, StoreUnavailable if it cannot be used."""
+    async def open(cls, path: Path, *, disposable: bool = False) -> Database:
+        """Raises StoreLocked if another process has the file, StoreUnavailable if it cannot be used.
+
+        `disposable` trades durability for speed: for data that can be made again, like the demo's.
+        """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = _take_lock(path)
@@ -51,7 +54,7 @@ class Database:
         database = cls(path, asyncio.get_running_loop(), lock)
         try:
             _check_application(path)
-            database._writing = _for_writing(path)
+            database._writing = _for_writing(path, "OFF" if disposable else "FULL")
         except BaseException:
             os.close(lock)
             raise
@@ -188,13 +191,13 @@ def _check_application(path: Path) -> None:
         raise StoreUnavailable(f"{path} is a database of another program; choose another folder with --data")
 
 
-def _for_writing(path: Path) -> sqlite3.Connection:
+def _for_writing(path: Path, synchronous: str) -> sqlite3.Connection:
     """The writer thread's connection, opened before the thread so that a failure has somebody to tell."""
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     try:
         for pragma in (
             "journal_mode = WAL",
-            "synchronous = FULL",
+            f"synchronous = {synchronous}",
             "foreign_keys = ON",
             f"application_id = {APPLICATION}",
         ):

@@ -62,6 +62,7 @@ class Plan:
     start: int | None = None  # dev: where the clock of a new file begins
     smtp: str = ""
     public_url: str = ""
+    disposable: bool = False  # the data can be made again: fast rather than durable
 
     @property
     def file(self) -> Path:
@@ -105,7 +106,7 @@ async def opened(plan: Plan, adapters: Mapping[str, Adapter] | None = None) -> A
     Raises StoreLocked, StoreTooNew, SettingsError.
     """
     async with AsyncExitStack() as stack:
-        database = await Database.open(plan.file)
+        database = await Database.open(plan.file, disposable=plan.disposable)
         stack.push_async_callback(database.close)
         watch = stack.enter_context(SignalWatch())
         yield await _assemble(plan, database, watch, stack, adapters)

@@ -1,0 +1,150 @@
+"""The demo: a year of a real shop posted through a real socket in virtual time, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sqlite3
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import msgspec
+import uvicorn
+from rich.progress import Progress
+
+from tactful.clock import DAY, MINUTE
+from tactful_workbench.demo.diary import Call
+from tactful_workbench.demo.retail import shipped
+from tactful_workbench.demo.shop import MadeUp, shop_year
+from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.web import web
+
+WINDOW: Final = 30 * MINUTE  # calls of one window are posted as one batch
+BATCH: Final = 100
+SETTINGS: Final = """\
+[shop]
+name = "The gift shop of the demo"
+timezone = "Europe/London"
+country = "GB"
+currency = "GBP"
+
+[rules.abandoned_cart]
+mode = "live"
+holdout = 0.1
+
+[sending]
+mode = "live"          # every channel is the inbox: nothing leaves this machine
+"""
+
+
+async def show(data: Path, seed: int, quiet: bool) -> dict[str, Any]:
+    """Run it into a fresh folder; the figures that are printed."""
+    calls, made_up = shop_year(shipped(), seed)
+    if not quiet:
+        print(made_up.text, flush=True)
+    _clear(data)
+    (data / "settings.toml").write_text(SETTINGS)
+    plan = Plan(data, dev=True, start=calls[0].at - MINUTE, disposable=True)
+    async with opened(plan) as product:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            server = uvicorn.Server(uvicorn.Config(web(product, url, "tactful"), log_level="warning", lifespan="off"))
+            serving = asyncio.create_task(server.serve([listener]))
+            began = time.perf_counter()
+            await _post_all(product, url, calls, quiet)
+            seconds = time.perf_counter() - began
+            server.should_exit = True
+            await serving
+        return {
+            **await _figures(product, made_up),
+            "seconds": round(seconds, 1),
+            "events_per_second": round(len(calls) / seconds),
+        }
+
+
+def _clear(data: Path) -> None:
+    data.mkdir(parents=True, exist_ok=True)
+    for suffix in ("", "-wal", "-shm"):
+        (data / f"dev.db{suffix}").unlink(missing_ok=True)
+
+
+async def _post_all(product: Product, url: str, calls: Sequence[Call], quiet: bool) -> None:
+    async with httpx.AsyncClient(base_url=url, auth=("dev_server", ""), trust_env=False) as client:
+        with Progress(disable=quiet) as progress:
+            task = progress.add_task("a year of orders", total=len(calls))
+            for window, part in groupby(calls, key=lambda call: call.at // WINDOW):
+                lot = list(part)
+                await product.time.advance((window + 1) * WINDOW)
+                for batch in _batches([call.body for call in lot]):
+                    answer = await client.post("/v1/batch", json={"batch": batch})
+                    answer.raise_for_status()
+                progress.advance(task, len(lot))
+            await product.time.advance(product.clock.now() + 7 * DAY)
+        if product.dev_clock is not None:
+            await product.dev_clock.keep()
+
+
+def _batches(calls: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(calls), BATCH):
+        yield calls[start : start + BATCH]
+
+
+async def _figures(product: Product, made_up: MadeUp) -> dict[str, Any]:
+    lines = await product.database.read(_told)
+    counts, people = Counter[str](), defaultdict[str, list[int]](list)
+    entered, ended = 0, Counter[str]()
+    for customer, at, kind, data in lines:
+        if kind == "started":
+            entered += 1
+        elif kind in ("ended", "not_started", "parked"):
+            ended[msgspec.json.decode(data)["why"]] += 1
+        else:
+            word = msgspec.json.decode(data)["body"]["properties"]
+            counts[f"{word['channel']} {word['reason'] or word['verdict']}"] += 1
+            if word["verdict"] == "sent":
+                people[customer].append(at)
+    return {
+        "calls": made_up.calls,
+        "entered": entered,
+        "ended": dict(ended.most_common()),
+        "sent": {name: n for name, n in counts.most_common() if name.endswith(" sent")},
+        "not_sent": {name: n for name, n in counts.most_common() if not name.endswith(" sent")},
+        "most_in_a_week": max((_most_within(sorted(times), 7 * DAY) for times in people.values()), default=0),
+        "most_in_the_year": max(map(len, people.values()), default=0),
+        "people_reached": len(people),
+    }
+
+
+def _told(db: sqlite3.Connection) -> list[tuple[str, int, str, bytes]]:
+    return db.execute(
+        """SELECT customer, at, kind, data FROM trigger_history
+           WHERE kind IN ('started', 'ended', 'not_started', 'parked', 'decided')"""
+    ).fetchall()
+
+
+def _most_within(times: Sequence[int], span: int) -> int:
+    return max((sum(at <= later < at + span for later in times) for at in times), default=0)
+
+
+def in_words(figures: dict[str, Any], data: Path) -> str:
+    """The figures as the demo prints them."""
+    rows = [("entered", figures["entered"])]
+    rows += [(f"  {why}", n) for why, n in figures["ended"].items()]
+    rows += [("sent", sum(figures["sent"].values()))]
+    rows += [(f"  {name.removesuffix(' sent')}", n) for name, n in figures["sent"].items()]
+    rows += [("not sent", sum(figures["not_sent"].values()))]
+    rows += [(f"  {name}", n) for name, n in figures["not_sent"].items()]
+    rows += [("most to one person in 7 days", figures["most_in_a_week"])]
+    rows += [("most to one person in the year", figures["most_in_the_year"])]
+    lines = [f"{name:<34}{number:>8,}" for name, number in rows]
+    lines += [
+        f"{figures['calls']:,} calls in {figures['seconds']} s: {figures['events_per_second']:,} events/s, everything decided on the way",
+        f"open the inbox:  tactful dev --data {data}   then http://127.0.0.1:8080/inbox",
+    ]
+    return "\n".join(lines)

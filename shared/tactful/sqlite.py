@@ -14,7 +14,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -135,6 +135,26 @@ class Database:
             failure = StoreUnavailable(f"{self._path}: {error}")
             results = [(done, None, failure) for _, done in batch]
         self._loop.call_soon_threadsafe(_settle, results)
+
+
+class Standing:
+    """Answers that still stand. This process is the only writer, so what was read of a partition holds until it is
+    written again: an idle loop asks the file nothing."""
+
+    def __init__(self) -> None:
+        self._answers: dict[int, dict[Hashable, Any]] = {}
+
+    def changed(self, partition: int) -> None:
+        """Say so before and after a write."""
+        self._answers.pop(partition, None)
+
+    async def ask(self, partition: int, question: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+        """The standing answer, or a new one."""
+        answers = self._answers.setdefault(partition, {})
+        if question not in answers:
+            answers[question] = await read()
+        answer: T = answers[question]
+        return answer
 
 
 def _attempt(db: sqlite3.Connection, job: Job) -> tuple[Any, BaseException | None]:

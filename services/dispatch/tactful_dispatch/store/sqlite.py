@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from tactful.errors import Fenced
 from tactful.outbox import Cause, Outbox, OutboxRow
 from tactful.records import DISPATCH, Record
-from tactful.sqlite import Database
+from tactful.sqlite import Database, Standing
 from tactful_dispatch import ledger
 from tactful_dispatch.ledger import ConsentEntry, Link
 from tactful_dispatch.rows import (
@@ -59,6 +59,7 @@ class SqliteDispatchStore:
 
     def __init__(self, database: Database, partitions: int, salt: Callable[[], bytes]) -> None:
         self._database, self._count, self._salt = database, partitions, salt
+        self._standing = Standing()
 
     @classmethod
     async def open(cls, database: Database, partitions: int, salt: Callable[[], bytes]) -> SqliteDispatchStore:
@@ -80,7 +81,7 @@ class SqliteDispatchStore:
             db.execute("UPDATE dispatch_cursor SET value = ? WHERE partition = ?", (encode(cursor), partition))
             return cursor
 
-        return await self._database.write(take)
+        return await self._write(partition, take)
 
     async def release(self, partition: int, epoch: int) -> None:
         await self._database.write(
@@ -110,11 +111,23 @@ class SqliteDispatchStore:
             space.write(lease_until)
             return result
 
-        return await self._database.write(run)
+        return await self._write(partition, run)
+
+    async def _write(self, partition: int, job: Callable[[sqlite3.Connection], T]) -> T:
+        self._standing.changed(partition)
+        try:
+            return await self._database.write(job)
+        finally:
+            self._standing.changed(partition)
+
+    async def _ask(self, partition: int, question: Hashable, job: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._standing.ask(partition, question, lambda: self._database.read(job))
 
     async def cursor(self, partition: int) -> Cursor:
-        row = await self._database.read(
-            lambda db: db.execute("SELECT value FROM dispatch_cursor WHERE partition = ?", (partition,)).fetchone()
+        row = await self._ask(
+            partition,
+            "cursor",
+            lambda db: db.execute("SELECT value FROM dispatch_cursor WHERE partition = ?", (partition,)).fetchone(),
         )
         return Cursor(partition=partition) if row is None else decode_cursor(row[0])
 
@@ -122,6 +135,9 @@ class SqliteDispatchStore:
         return await self._database.read(lambda db: _customer(db, partition, customer))
 
     async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
+        earliest = await self.earliest_due(partition)
+        if earliest is None or earliest >= before:
+            return []
         return await self._database.read(
             lambda db: db.execute(
                 "SELECT due, customer FROM dispatch_customer WHERE partition = ? AND due < ? ORDER BY 1, 2",
@@ -130,19 +146,22 @@ class SqliteDispatchStore:
         )
 
     async def earliest_due(self, partition: int) -> int | None:
-        rows = await self._database.read(
+        rows: list[tuple[int | None]] = await self._ask(
+            partition,
+            "earliest due",
             lambda db: db.execute(
                 "SELECT min(due) FROM dispatch_customer WHERE partition = ? AND due IS NOT NULL", (partition,)
-            ).fetchall()
+            ).fetchall(),
         )
-        due: int | None = rows[0][0]
-        return due
+        return rows[0][0]
 
     async def pending(self, partition: int) -> list[str]:
-        rows = await self._database.read(
+        rows: list[tuple[str]] = await self._ask(
+            partition,
+            "pending",
             lambda db: db.execute(
                 "SELECT customer FROM dispatch_customer WHERE partition = ? AND pending ORDER BY 1", (partition,)
-            ).fetchall()
+            ).fetchall(),
         )
         return [customer for (customer,) in rows]
 
@@ -180,11 +199,13 @@ class SqliteDispatchStore:
         return [_link(row) for row in rows]
 
     async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        rows = await self._database.read(
+        rows: list[tuple[int, str, int, bytes, bytes]] = await self._ask(
+            partition,
+            ("unsent", limit),
             lambda db: db.execute(
                 "SELECT seq, topic, target, value, cause FROM dispatch_outbox WHERE partition = ? ORDER BY id LIMIT ?",
                 (partition, limit),
-            ).fetchall()
+            ).fetchall(),
         )
         return [
             OutboxRow(DISPATCH, partition, seq, topic, target, value, msgspec.json.decode(cause, type=Cause))
@@ -198,6 +219,8 @@ class SqliteDispatchStore:
                 [(row.origin_partition, row.topic, row.partition, row.seq) for row in rows],
             )
         )
+        for partition in {row.origin_partition for row in rows}:
+            self._standing.changed(partition)
 
 
 class SqliteWorkspace:

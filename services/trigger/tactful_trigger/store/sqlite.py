@@ -12,7 +12,7 @@ from tactful import crashpoints
 from tactful.errors import Fenced
 from tactful.outbox import Cause, OutboxRow
 from tactful.records import EVENTS
-from tactful.sqlite import Database
+from tactful.sqlite import Database, Standing
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
@@ -48,6 +48,7 @@ class SqliteTriggerStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._standing = Standing()
 
     @classmethod
     async def open(cls, database: Database) -> SqliteTriggerStore:
@@ -110,9 +111,11 @@ class SqliteTriggerStore:
             ).fetchone()
             return None if row is None else row[0]
 
-        return await self._database.read(fetch)
+        return await self._standing.ask(partition, ("earliest due", start), lambda: self._database.read(fetch))
 
     async def commit(self, result: SliceResult, until: int) -> None:
+        self._standing.changed(result.partition)
+
         def apply(db: sqlite3.Connection) -> None:
             moved = db.execute(
                 """UPDATE trigger_cursor SET value = ?, next_offset = ?, lease_until = ?
@@ -132,6 +135,7 @@ class SqliteTriggerStore:
             crashpoints.reach("trigger: before commit")
 
         await self._database.write(apply)
+        self._standing.changed(result.partition)
 
     async def cursor(self, partition: int) -> Cursor | None:
         def fetch(db: sqlite3.Connection) -> Cursor | None:
@@ -141,12 +145,13 @@ class SqliteTriggerStore:
         return await self._database.read(fetch)
 
     async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        rows = await self._database.read(
-            lambda db: db.execute(
+        def fetch(db: sqlite3.Connection) -> list[tuple[int, str, int, bytes, bytes]]:
+            return db.execute(
                 "SELECT seq, topic, target, value, cause FROM trigger_outbox WHERE partition = ? ORDER BY id LIMIT ?",
                 (partition, limit),
             ).fetchall()
-        )
+
+        rows = await self._standing.ask(partition, ("unsent", limit), lambda: self._database.read(fetch))
         return [
             OutboxRow(EVENTS, partition, seq, topic, target, value, msgspec.json.decode(cause, type=Cause))
             for seq, topic, target, value, cause in rows
@@ -159,13 +164,16 @@ class SqliteTriggerStore:
                 [(row.origin_partition, row.topic, row.partition, row.seq) for row in rows],
             )
         )
+        for partition in {row.origin_partition for row in rows}:
+            self._standing.changed(partition)
 
     async def steps(self, partition: int, limit: int) -> list[StepRequest]:
-        rows = await self._database.read(
-            lambda db: db.execute(
+        def fetch(db: sqlite3.Connection) -> list[tuple[bytes]]:
+            return db.execute(
                 "SELECT value FROM trigger_step WHERE partition = ? ORDER BY rowid LIMIT ?", (partition, limit)
             ).fetchall()
-        )
+
+        rows = await self._standing.ask(partition, ("steps", limit), lambda: self._database.read(fetch))
         return [msgspec.json.decode(value, type=StepRequest) for (value,) in rows]
 
     async def forget_steps(self, partition: int, done: Sequence[StepRequest]) -> None:
@@ -174,6 +182,7 @@ class SqliteTriggerStore:
                 "DELETE FROM trigger_step WHERE run = ? AND number = ?", [(step.run_id, step.number) for step in done]
             )
         )
+        self._standing.changed(partition)
 
     async def history(self, customer: str, limit: int) -> list[HistoryRow]:
         rows = await self._database.read(

@@ -136,6 +136,17 @@ def test_the_customer_can_be_played_and_the_console_tells_of_it(visitor: Visitor
     _fits(page)
 
 
+def test_the_sample_shop_leads_from_its_window_to_a_product_and_back(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto("/shop")
+    _fits(page)
+    page.get_by_role("link", name="Blue kettle").click()
+    expect(page.get_by_role("img")).to_be_visible()
+    _fits(page)
+    page.get_by_role("link", name="Back to the inbox").click()
+    expect(page.get_by_role("heading", name="No message yet")).to_be_visible()
+
+
 def test_pages_speak_for_themselves_without_pictures(browser: Browser, server: Server) -> None:
     _a_left_cart(server)
     server.advance(by="1h")

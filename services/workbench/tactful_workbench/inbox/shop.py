@@ -60,12 +60,17 @@ def create_shop() -> APIRouter:
     async def window() -> Response:
         return pages.answer("window", products=_WINDOW)
 
+    async def icon() -> Response:
+        """Browsers ask for it beside every page that may show pictures."""
+        return await product("p1.svg")
+
     async def product(product: str) -> Response:
         if found := _PICTURE.match(product):
             policy = {"content-security-policy": "default-src 'none'", "x-content-type-options": "nosniff"}
             return Response(picture(found[1]), headers=policy, media_type="image/svg+xml")
         return pages.answer("product", product=product)
 
+    router.add_api_route("/favicon.ico", icon, methods=["GET"])
     router.add_api_route("/shop", window, methods=["GET"])
     router.add_api_route("/shop/{product}", product, methods=["GET"])
     return router

@@ -195,6 +195,17 @@ async def test_a_log_is_the_same_after_it_was_closed_and_opened_again(tmp_path: 
         assert await log.append("events", [(0, b"later")]) == [(0, 2, NOON + 1)]
 
 
+async def test_an_opened_log_tells_how_late_it_was_left(tmp_path: Path, clock: SettableClock) -> None:
+    database = await Database.open(tmp_path / "log.db")
+    log = await SqliteLog.open(database, PARTITIONS, clock)
+    await log.append("events", [(0, b"a")])
+    clock.time = NOON + 5
+    await log.close_instant("dispatch", [(1, b"tick")], NOON + 5)
+    again = await SqliteLog.open(database, PARTITIONS, clock)
+    assert (log.opened_at, again.opened_at) == (0, NOON + 6)
+    await database.close()
+
+
 async def test_a_log_is_not_read_with_another_partition_count(tmp_path: Path, clock: SettableClock) -> None:
     async with sqlite(tmp_path, clock, 4):
         pass

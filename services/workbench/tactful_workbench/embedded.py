@@ -125,6 +125,8 @@ async def _assemble(
     settings = SettingsFile(plan.data, DEV if plan.dev else SHOP)
     settings.latest = settings.read()
     log = await SqliteLog.open(database, PARTITIONS, clock)
+    if dev_clock is not None:
+        dev_clock.forward_to(log.opened_at)  # killed while time was moved on, it had not been kept
     loaded = load_rules(plan.rules)
     book = Rulebook(loaded.rules, SHIPPED)
 

@@ -30,6 +30,7 @@ class SqliteLog:
         self._database, self._count, self._clock = database, partitions, clock
         self._ends: dict[tuple[str, int], int] = {}  # committed
         self._grown = asyncio.Event()
+        self.opened_at = 0  # ms: nothing in the file when it was opened is stamped later
 
     @classmethod
     async def open(cls, database: Database, partitions: int, clock: Clock) -> SqliteLog:
@@ -42,10 +43,11 @@ class SqliteLog:
                 f"this database was made with {stored} partitions and cannot be read with {partitions}: a customer's "
                 f"records would be looked for in the wrong place. Start with {stored}"
             )
-        for topic, partition, end in await database.read(
-            lambda db: db.execute("SELECT topic, partition, next_offset FROM log_partition").fetchall()
+        for topic, partition, end, floor in await database.read(
+            lambda db: db.execute("SELECT topic, partition, next_offset, floor FROM log_partition").fetchall()
         ):
             log._ends[topic, partition] = end
+            log.opened_at = max(log.opened_at, floor)
         return log
 
     @property

@@ -27,6 +27,7 @@ SINGLES = tuple(f"/v1/{call}" for call in CALLS)
 PATHS = (*SINGLES, "/v1/t", "/v1/batch", "/v1/import/", "/v1/m", "/beacon/v1/batch", "/api/s/track", "/events")
 
 Wrap = Callable[[bytes], bytes]
+Count = Callable[[str, object], None]
 INSIDE: dict[str, Wrap] = {
     "an event of a batch": lambda text: b'{"batch":[{"userId":"u","event":"x","messageId":"good"},' + text + b"]}",
     "the properties of an unknown event": lambda text: _batch(b'"event":"Quiz Finished","properties":' + text),
@@ -86,13 +87,12 @@ def answered_well(answer: httpx.Response) -> bool:
 
 
 def test_both_collections_are_complete() -> None:
-    print(f"{len(json_texts())} JSON texts, {len(naughty_strings())} naughty strings")
     assert len(json_texts()) == 318
     assert len(naughty_strings()) >= 515
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_every_json_text_as_a_body_gets_200_or_a_4xx(path: str) -> None:
+async def test_every_json_text_as_a_body_gets_200_or_a_4xx(path: str, record_property: Count) -> None:
     door = Doorstep()
     for name, text in json_texts().items():
         answer = await door.post(path, text)
@@ -100,10 +100,11 @@ async def test_every_json_text_as_a_body_gets_200_or_a_4xx(path: str) -> None:
         if name.startswith("n_") and path != "/v1/m":
             assert answer.status_code == 400 or b"accepted" not in answer.content, (name, answer.text)
     all_can_be_read_again(door)
+    record_property("counted", f"{len(json_texts())} JSON texts as bodies of {path}: no 5xx")
 
 
 @pytest.mark.parametrize("place", INSIDE)
-async def test_every_json_text_inside_an_event_is_stored_or_refused(place: str) -> None:
+async def test_every_json_text_inside_an_event_is_stored_or_refused(place: str, record_property: Count) -> None:
     door = Doorstep()
     accepted = 0
     for name, text in json_texts().items():
@@ -112,9 +113,9 @@ async def test_every_json_text_inside_an_event_is_stored_or_refused(place: str) 
         accepted += answer.status_code == 200
         if name.startswith("y_") and place not in ("the batch",):
             assert answer.status_code == 200, (name, answer.text)
-    print(
-        f"{len(json_texts())} texts as {place}: {accepted} answered 200, {all_can_be_read_again(door)} records stored"
-    )
+    stored = all_can_be_read_again(door)
+    told = f"{len(json_texts())} JSON texts as {place}: no 5xx, {accepted} answered 200, {stored} records stored"
+    record_property("counted", told)
 
 
 @pytest.mark.parametrize("attribute", CLOUD)
@@ -156,7 +157,7 @@ def _calls_with(text: str) -> Iterator[dict[str, Any]]:
     yield call | {"context": {text: text, "traits": {text: text}}}
 
 
-async def test_every_naughty_string_in_every_field_is_stored_or_refused() -> None:
+async def test_every_naughty_string_in_every_field_is_stored_or_refused(record_property: Count) -> None:
     door, posted = Doorstep(), 0
     for text in naughty_strings():
         calls = list(_calls_with(text))
@@ -165,14 +166,18 @@ async def test_every_naughty_string_in_every_field_is_stored_or_refused() -> Non
         posted += len(calls)
     stored = len(door.events) + len(door.consents) + len(door.quarantined)
     all_can_be_read_again(door)
-    print(
-        f"{len(naughty_strings())} strings, {posted} calls: {len(door.events)} events, {len(door.quarantined)} refused"
+    record_property(
+        "counted",
+        f"{len(naughty_strings())} naughty strings in {posted} calls: no 5xx, {len(door.events)} events, "
+        f"{len(door.quarantined)} refused",
     )
     assert stored == posted
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_every_naughty_string_through_every_path_and_header_gets_200_or_a_4xx(path: str) -> None:
+async def test_every_naughty_string_through_every_path_and_header_gets_200_or_a_4xx(
+    path: str, record_property: Count
+) -> None:
     door = Doorstep()
     for text in naughty_strings():
         call = {"userId": text, "event": text, "properties": {text: text}, "traits": {text: text}, "previousId": text}
@@ -181,6 +186,7 @@ async def test_every_naughty_string_through_every_path_and_header_gets_200_or_a_
         answer = await door.client.post(path, content=text.encode(), headers=[(b"x-write-key", text.encode())])
         assert answered_well(answer), text
     all_can_be_read_again(door)
+    record_property("counted", f"{len(naughty_strings())} naughty strings through {path}: no 5xx")
 
 
 async def test_every_naughty_string_as_a_cloud_event_in_each_mode_gets_200_or_a_4xx() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -59,11 +59,16 @@ class ScriptedAdapter:
     def __init__(self, *, idempotent: bool = False) -> None:
         self.capabilities = Capabilities(frozenset({"email", "push", "sms"}), idempotent=idempotent)
         self.sent: list[Envelope] = []
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[Outcome | Exception] = []
+        self.meanwhile: Callable[[], None] = lambda: None  # happens while a message is on its way
 
     async def send(self, envelope: Envelope) -> Outcome:
         self.sent.append(envelope)
-        return self.outcomes.pop(0) if self.outcomes else Accepted(f"p{len(self.sent)}")
+        self.meanwhile()
+        outcome = self.outcomes.pop(0) if self.outcomes else Accepted(f"p{len(self.sent)}")
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 class PlainContent:
@@ -142,23 +147,25 @@ class DispatchBench:
         self.adapter, self.book = ScriptedAdapter(idempotent=idempotent), AddressBook(b"secret")
         self._adapters: dict[str, Adapter] = dict.fromkeys(channels, self.adapter)
         self._slice_limit, self._count, self._seconds = slice_limit, 0, 0.0
-        self.lags: list[float] = []  # seconds that pass between one reading of the monotonic clock and the next
+        self.lags: list[float | Callable[[], float]] = []  # seconds between readings of the monotonic clock
         self.trigger = ScriptedTrigger(self.log)
         self.desk = Reception(self.store, self.book, self.clock, partitions, lambda: None)
         self.restart()
         self.settings(**(LIVE if settings is None else settings))
 
-    def restart(self) -> None:
-        """A new process over the same store."""
+    def restart(self, clock: ManualClock | None = None) -> None:
+        """A new process over the same store, with a clock of its own if it has one."""
+        own = clock or self.clock
         links = Links("https://hello.shop.example", b"key")
-        attempts = Attempts(self.store, self._adapters, PlainContent(), links, self.book, self.clock, self._monotonic)
+        attempts = Attempts(self.store, self._adapters, PlainContent(), links, self.book, own, self._monotonic)
         self.worker = DispatchWorker(
-            self.log, self.store, attempts, self.book, self.clock, "bench", slice_limit=self._slice_limit
+            self.log, self.store, attempts, self.book, own, "bench", slice_limit=self._slice_limit
         )
         self._time = VirtualTime(self.log, self.clock, (self.trigger, self.worker))
 
     def _monotonic(self) -> float:
-        self._seconds += self.lags.pop(0) if self.lags else 0.0
+        lag = self.lags.pop(0) if self.lags else 0.0
+        self._seconds += lag() if callable(lag) else lag
         return self._seconds
 
     @property
@@ -211,8 +218,8 @@ class DispatchBench:
         self.knows(customer, **more)
         self.grants(customer)
 
-    def asks(self, message_id: str = "m1", customer: str = "u1", **more: Any) -> MessageBody:
-        """A run asks to say something; returns what it asked for, everything settled."""
+    def wish(self, message_id: str = "m1", customer: str = "u1", **more: Any) -> MessageBody:
+        """What a run would ask for now."""
         fields = {
             "message_id": message_id,
             "run_id": f"run-{message_id}",
@@ -227,15 +234,29 @@ class DispatchBench:
             "expires_at": self.now + 24 * 3_600_000,
             "contact": f"run-{message_id}.0",
         }
-        body = MessageBody(**{**fields, **more})
+        return MessageBody(**{**fields, **more})
+
+    def asks(self, message_id: str = "m1", customer: str = "u1", **more: Any) -> MessageBody:
+        """A run asks to say something; returns what it asked for, everything settled."""
+        body = self.wish(message_id, customer, **more)
         self.append(MessageRecord(id=message_id, key=customer, at=self.now, body=body))
         self.settle()
         return body
 
-    def cancels(self, message_id: str = "m1", customer: str = "u1", reason: str = "cancelled") -> None:
+    def cancellation(self, message_id: str = "m1", customer: str = "u1", reason: str = "cancelled") -> CancelRecord:
         self._count += 1
-        body = CancelBody(message_id, reason)
-        self.append(CancelRecord(id=f"x{self._count}", key=customer, at=self.now, body=body))
+        return CancelRecord(id=f"x{self._count}", key=customer, at=self.now, body=CancelBody(message_id, reason))
+
+    def cancels(self, message_id: str = "m1", customer: str = "u1", reason: str = "cancelled") -> None:
+        """The run no longer wants to say it."""
+        self.append(self.cancellation(message_id, customer, reason))
+        self.settle()
+
+    def confirms(self, message_id: str, hold: int, customer: str = "u1") -> None:
+        """The run says that it still wants it, by itself."""
+        self._count += 1
+        body = ConfirmBody(message_id, hold, {})
+        self.append(ConfirmRecord(id=f"y{self._count}", key=customer, at=self.now, body=body))
         self.settle()
 
     def row(self, customer: str = "u1") -> CustomerRow:

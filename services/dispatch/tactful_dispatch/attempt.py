@@ -17,7 +17,8 @@ from tactful_dispatch import deciding, outcomes
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.channels import Adapter, Envelope, Outcome, Unknown
 from tactful_dispatch.content import Content, Rendered, TemplateError
-from tactful_dispatch.gates import judge
+from tactful_dispatch.facts import Facts
+from tactful_dispatch.gates import WISHES, judge
 from tactful_dispatch.gathering import gather, settings_of
 from tactful_dispatch.links import Links
 from tactful_dispatch.rows import PENDING, SENDING, Cursor, Delivery
@@ -116,7 +117,7 @@ class Attempts:
         delivery = space.customer(customer).deliveries.get(name)
         if delivery is None or delivery.state != PENDING:
             return None
-        gates = self._judge(space, customer, delivery, written.error)
+        gates = judge(delivery.message, self._facts(space, customer, delivery, written.error))
         if written == Written() and _reaches_content(gates):
             return None  # the gates opened meanwhile: it is written out first and asked again
         if written.rendered is not None:
@@ -126,12 +127,11 @@ class Attempts:
         assert written.rendered is not None, "no message leaves whose content was not seen by its gate"
         return self._depart(space, customer, delivery, written.rendered)
 
-    def _judge(self, space: Workspace, customer: str, delivery: Delivery, error: str | None) -> list[GateRecord]:
+    def _facts(self, space: Workspace, customer: str, delivery: Delivery, error: str | None) -> Facts:
         row = space.customer(customer)
         key = self._book.of(row.recipient, delivery.message.channel)
         address = space.address(key) if key else None
-        facts = gather(space.cursor, row, address, delivery, self._now(space.cursor), self._adapters, error)
-        return judge(delivery.message, facts)
+        return gather(space.cursor, row, address, delivery, self._now(space.cursor), self._adapters, error)
 
     def _depart(self, space: Workspace, customer: str, delivery: Delivery, rendered: Rendered) -> Departure:
         message, recipient = delivery.message, space.customer(customer).recipient
@@ -157,8 +157,8 @@ class Attempts:
                 self._record(space, customer, delivery.name, Unknown("the sender stopped while sending"))
             elif delivery.look_again:
                 delivery.look_again = False
-                gates = self._judge(space, customer, delivery, None)
-                if gates[-1].verdict is GateVerdict.REFUSED:
+                gates = judge(delivery.message, self._facts(space, customer, delivery, None), WISHES)
+                if gates[-1].verdict is not GateVerdict.OPEN:
                     deciding.follow(space, delivery, gates, self._now(space.cursor), _cause(space))
 
     def _now(self, cursor: Cursor) -> int:

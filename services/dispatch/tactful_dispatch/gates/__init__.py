@@ -41,10 +41,14 @@ ORDER: Final[tuple[Gate, ...]] = (
 )
 
 
-def judge(message: MessageBody, facts: Facts) -> list[GateRecord]:
+WISHES: Final[tuple[Gate, ...]] = (person.consent, person.own_settings)
+"""What the customer decides: asked at once, also of what is held, when they say something."""
+
+
+def judge(message: MessageBody, facts: Facts, gates: tuple[Gate, ...] = ORDER) -> list[GateRecord]:
     """The verdicts up to the first gate that is not open; all open means that the message may leave."""
     records = []
-    for gate in ORDER:
+    for gate in gates:
         record = gate(message, facts)
         records.append(record)
         if record.verdict is not GateVerdict.OPEN:

@@ -87,5 +87,5 @@ def _ignored(history: Iterable[Contacted], many: int, mine: str) -> bool:
     for contact in history:
         if contact.contact != mine:
             reactions[contact.contact] = reactions.get(contact.contact, False) or contact.engaged
-    last = list(reactions.values())[-many:] if many else []
-    return bool(last) and len(last) == many and not any(last)
+    last = list(reactions.values())[-many:]
+    return len(last) == many and not any(last)

@@ -1,0 +1,135 @@
+"""Attempts: what the provider says, and what nobody can know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dispatchbench import DispatchBench
+from enginebench import drive
+
+from tactful.clock import HOUR, MINUTE
+from tactful.records import (
+    MessageRecord,
+)
+from tactful_dispatch.channels import Rejected, Retry, Unknown
+
+
+def message_record(bench: DispatchBench) -> MessageRecord:
+    body = bench.wish("m1")
+    return MessageRecord(id="m1", key="u1", at=bench.now, body=body)
+
+
+def test_a_provider_that_asks_for_patience_gets_it_and_the_attempt_does_not_count(bench: DispatchBench) -> None:
+    bench.adapter.outcomes = [Retry(10 * MINUTE, "421", "busy")]
+    bench.asks()
+    assert bench.delivery().held_for == "provider"
+    assert bench.row().contacts == []
+    bench.advance("10m")
+    assert bench.holds == ["m1 provider"]
+    assert bench.words == ["sent"]
+
+
+def test_a_rejection_returns_its_contact_and_suppresses_the_address(bench: DispatchBench) -> None:
+    bench.adapter.outcomes = [Rejected("5.1.1", "no such user", suppress=True)]
+    bench.asks()
+    bench.asks("m2")
+    assert [(d.reason, d.scope) for d in bench.decisions] == [
+        ("rejected", "channel"),
+        ("suppressed_address", "channel"),
+    ]
+    assert bench.row().contacts == []
+
+
+def test_an_unknown_outcome_is_told_as_such_and_never_sent_again(bench: DispatchBench) -> None:
+    bench.adapter.outcomes = [Unknown("silence after the final dot")]
+    bench.asks()
+    bench.advance("3d")
+    (decision,) = bench.decisions
+    assert (decision.verdict, decision.reason) == ("unknown", "outcome_unknown")
+    assert bench.sent == ["m1"]
+
+
+def test_where_the_provider_honours_our_id_an_unknown_outcome_is_tried_again() -> None:
+    bench = DispatchBench(idempotent=True)
+    bench.consenting()
+    bench.adapter.outcomes = [Unknown("reset")]
+    bench.asks()
+    bench.advance("2m")
+    assert bench.words == ["sent"]
+    assert bench.sent == ["m1", "m1"]
+
+
+def test_a_message_found_in_sending_after_a_restart_is_unknown(bench: DispatchBench) -> None:
+    def leave(space: Any) -> None:
+        delivery = space.customer("u1").deliveries["m1"]
+        delivery.state, delivery.due = "sending", bench.now + MINUTE
+
+    bench.advance("10h")
+    bench.asks()
+    drive(bench.store.transact(0, ["u1"], leave))
+    bench.restart()
+    bench.settle()
+    assert bench.words == ["outcome_unknown"]
+    assert bench.sent == []
+
+
+def test_bytes_that_do_not_leave_within_five_seconds_stay_here(bench: DispatchBench) -> None:
+    bench.lags = [0.0, 6.0]
+    bench.asks(expires_at=bench.now + HOUR)
+    assert bench.delivery().attempts == 2
+    assert bench.sent == ["m1"]
+    assert len(bench.row().contacts) == 1
+
+
+def test_an_old_owner_can_neither_apply_nor_send(bench: DispatchBench) -> None:
+    old = bench.worker
+    bench.restart()
+    drive(bench.worker.claim())
+    bench.append(message_record(bench))
+    drive(old.run_once(0))
+    assert (old.owned, bench.row().deliveries) == ({}, {})
+    while drive(bench.worker.run_once(0)):
+        pass
+    old.owned[0] = 1
+    drive(old.attempt(0))
+    assert (old.owned, bench.sent, bench.delivery().state) == ({}, [], "pending")
+
+
+def test_an_opt_out_before_the_first_byte_of_a_slow_start_is_obeyed(bench: DispatchBench) -> None:
+    """`sending` was committed, the process stood still, the opt-out committed: the gates run again."""
+
+    def stand_still() -> float:
+        drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+        return 6.0
+
+    bench.lags = [0.0, stand_still]
+    bench.asks()
+    assert (bench.words, bench.sent) == (["withdrawn"], [])
+
+
+def test_an_attempt_that_may_have_arrived_is_never_called_unsent() -> None:
+    bench = DispatchBench(idempotent=True)
+    bench.consenting()
+    bench.adapter.outcomes = [Unknown("reset")]
+    bench.asks()
+    bench.cancels()
+    (decision,) = bench.decisions
+    assert (decision.verdict, decision.reason, decision.scope) == ("unknown", "outcome_unknown", None)
+    assert len(bench.row().contacts) == 1
+
+
+def test_an_adapter_that_raises_leaves_an_unknown_outcome(bench: DispatchBench) -> None:
+    bench.adapter.outcomes = [ZeroDivisionError("division by zero")]
+    bench.asks()
+    (decision,) = bench.decisions
+    assert (decision.verdict, decision.detail) == ("unknown", "scripted failed: ZeroDivisionError: division by zero")
+
+
+def test_an_opt_out_that_comes_while_it_is_being_sent_ends_the_next_one(bench: DispatchBench) -> None:
+    def meanwhile() -> None:
+        drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+
+    bench.adapter.meanwhile = meanwhile
+    bench.asks()
+    bench.asks("m2", channel="push")
+    assert (bench.words, bench.sent) == (["sent", "withdrawn"], ["m1"])

@@ -1,0 +1,128 @@
+"""Who may be written to: words on consent, from whichever door they come."""
+
+from __future__ import annotations
+
+import pytest
+from dispatchbench import LIVE, DispatchBench
+from enginebench import drive
+
+from tactful.clock import DAY, HOUR
+from tactful.events import ConsentChanged
+from tactful.partitioning import partition_of
+from tactful_dispatch.ledger import broken_at, erase
+
+
+def test_without_consent_nothing_is_sent_and_another_channel_may_do() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.asks()
+    assert [(d.reason, d.scope) for d in bench.decisions] == [("no_consent", "channel")]
+    assert bench.sent == []
+
+
+def test_a_grant_of_marketing_covers_its_parts_and_never_the_reverse() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(purpose="marketing.news", channel="email")
+    bench.asks()
+    bench.grants(purpose="marketing", channel="email")
+    bench.asks("m2")
+    assert bench.words == ["no_consent", "sent"]
+
+
+def test_a_withdrawal_on_one_channel_silences_the_purpose_on_all_for_thirty_days(bench: DispatchBench) -> None:
+    bench.grants(channel="sms", state="withdrawn")
+    bench.asks()
+    bench.advance("31d")
+    bench.asks("m2")
+    assert [(d.reason or d.verdict, d.scope) for d in bench.decisions] == [("withdrawn", "customer"), ("sent", None)]
+
+
+def test_a_new_grant_ends_the_silence(bench: DispatchBench) -> None:
+    bench.grants(channel="sms", state="withdrawn")
+    bench.advance("1m")
+    bench.grants(channel="email")
+    bench.asks()
+    assert bench.words == ["sent"]
+
+
+def test_a_late_word_does_not_undo_a_later_one(bench: DispatchBench) -> None:
+    bench.advance("1d")
+    bench.grants(state="withdrawn")
+    bench.grants(occurred_at=bench.now - HOUR)
+    bench.asks()
+    assert bench.words == ["withdrawn"]
+
+
+def test_the_same_consent_record_is_taken_once() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(id="same")
+    bench.grants(id="same")
+    bench.settle()
+    assert [e.entry for e in bench.trigger.events if isinstance(e, ConsentChanged)] == [1]
+
+
+def test_service_messages_need_no_marketing_consent_and_keep_no_hours() -> None:
+    bench = DispatchBench()
+    bench.knows(complaint_open=True)
+    bench.advance("10h")
+    bench.asks(purpose="service.order")
+    assert bench.words == ["sent"]
+    bench.grants(purpose="service", state="withdrawn")
+    bench.asks("m2", purpose="service.order")
+    assert bench.words == ["sent", "withdrawn"]
+
+
+def test_an_opt_out_binds_the_address_too() -> None:
+    bench = DispatchBench(settings={**LIVE, "caps": {"budget": False}})
+    for customer in ("u1", "u2"):
+        bench.consenting(customer, addresses={"email": "family@example.test"})
+    bench.advance("1h")
+    drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+    bench.asks("m2", "u2")
+    assert bench.words == ["withdrawn"]
+
+
+def test_stop_all_stops_all_marketing_until_a_new_grant(bench: DispatchBench) -> None:
+    drive(bench.desk.stop_all("u1", "preference-page"))
+    bench.asks()
+    bench.asks("m2", purpose="service.order")
+    bench.advance("40d")
+    bench.asks("m3")
+    bench.grants(occurred_at=bench.now - 41 * DAY)
+    bench.asks("still")
+    assert drive(bench.desk.card("u1")).stopped
+    drive(bench.desk.consent("u1", "marketing", "email", "granted", via="preference-page"))
+    bench.asks("m4")
+    assert bench.words == ["withdrawn", "sent", "no_consent", "no_consent", "sent"]
+    assert not drive(bench.desk.card("u1")).stopped
+
+
+def test_the_ledger_is_a_chain_that_erasing_does_not_break(bench: DispatchBench) -> None:
+    for number in range(5):
+        bench.grants(id=f"k-{number}", channel="email", state="granted" if number % 2 else "withdrawn")
+    bench.settle()
+    links = list(drive(bench.store.ledger(partition_of("u1", 1))))
+    assert len(links) == 6
+    assert broken_at(links) is None
+    assert broken_at([erase(link) if link.number in (2, 5) else link for link in links]) is None
+    assert broken_at([*links[:2], *links[3:]]) == 3
+
+
+@pytest.mark.parametrize(("purpose", "channel"), [("marketing", ""), ("marketing.cart", "email")])
+def test_a_withdrawal_after_a_grant_is_not_a_repeat(bench: DispatchBench, purpose: str, channel: str) -> None:
+    drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+    bench.advance("1h")
+    bench.grants(purpose=purpose, channel=channel)
+    bench.advance("1h")
+    drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+    bench.asks()
+    assert bench.words == ["withdrawn"]
+
+
+def test_a_withdrawal_that_the_shop_posts_overtakes_what_is_held(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks()
+    bench.grants(channel="push", state="withdrawn")
+    assert bench.words == ["withdrawn"]

@@ -1,0 +1,175 @@
+"""What is held, asks before it opens, and may be cancelled meanwhile."""
+
+from __future__ import annotations
+
+from dispatchbench import TUESDAY_NOON, DispatchBench
+from enginebench import drive
+
+from tactful.clock import HOUR
+
+
+def test_quiet_hours_hold_ask_and_then_send_what_is_true_in_the_morning(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks(data={"items": 1})
+    assert bench.words == []
+    assert bench.delivery().held_for == "quiet_hours"
+    bench.trigger.fresh = {"items": 2}
+    bench.advance("12h")
+    assert bench.holds == ["m1 quiet_hours"]
+    (decision,) = bench.decisions
+    assert decision.subject == "about {'items': 2}"
+    assert decision.decided_at // HOUR * HOUR == TUESDAY_NOON + 21 * HOUR  # 09:00
+
+
+def test_a_hold_that_nobody_confirms_expires_and_names_itself(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks()
+    bench.trigger.fresh = None
+    bench.advance("2d")
+    (decision,) = bench.decisions
+    assert (decision.reason, decision.facts["held_for"], decision.scope) == ("expired", "quiet_hours", "customer")
+    assert bench.sent == []
+
+
+def test_a_cancelled_hold_never_opens(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks()
+    bench.cancels()
+    bench.advance("1d")
+    assert bench.words == ["cancelled"]
+    assert bench.holds == []
+
+
+def test_a_cancellation_that_comes_before_its_message_is_remembered(bench: DispatchBench) -> None:
+    bench.cancels("m1", reason="nothing_to_say")
+    bench.asks("m1")
+    assert bench.words == ["nothing_to_say"]
+
+
+def test_an_opt_out_overtakes_what_is_held(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks()
+    drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+    bench.settle()
+    assert bench.words == ["withdrawn"]
+
+
+def test_not_before_lets_the_other_gates_refuse_at_once_and_asks_when_its_time_comes(bench: DispatchBench) -> None:
+    bench.asks("m1", not_before=bench.now + 4 * HOUR)
+    bench.asks("m2", channel="sms", not_before=bench.now + 4 * HOUR)
+    assert bench.words == ["no_address"]
+    bench.advance("4h")
+    assert bench.holds == ["m1 not_yet"]
+    assert bench.words == ["no_address", "sent"]
+
+
+def test_waiting_messages_are_decided_by_priority_and_the_displaced_say_so(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks("low", priority=1)
+    bench.asks("high", priority=9)
+    bench.advance("12h")
+    assert bench.sent == ["high"]
+    assert bench.delivery("low").held_for == "displaced"
+    bench.advance("2d")
+    assert [(d.message_id, d.reason or d.verdict, d.facts.get("held_for")) for d in bench.decisions] == [
+        ("high", "sent", None),
+        ("low", "expired", "displaced"),
+    ]
+
+
+def test_somebody_who_is_in_touch_holds_it_back() -> None:
+    bench = DispatchBench()
+    bench.consenting(in_touch_until=bench.now + HOUR, in_touch_with="a manager")
+    bench.asks()
+    assert bench.delivery().held_for == "in_touch"
+    bench.advance("1h")
+    assert bench.words == ["sent"]
+
+
+def test_stopped_sending_holds_everything_and_lets_it_go_when_it_resumes(bench: DispatchBench) -> None:
+    bench.broadcast("Sending Stopped", b'{"by":"ops"}')
+    bench.asks()
+    assert bench.delivery().held_for == "stopped"
+    bench.broadcast("Sending Resumed", b"{}")
+    bench.advance("1m")
+    assert bench.words == ["sent"]
+
+
+def test_a_template_that_cannot_be_rendered_holds_and_does_not_climb(bench: DispatchBench) -> None:
+    bench.asks(data={"broken": 1})
+    assert bench.delivery().held_for == "template_error"
+    assert "cart/email.en.html:3" in str(bench.delivery().gates[-1].facts)
+    bench.trigger.fresh = {"mended": 1}
+    bench.advance("6m")
+    assert bench.words == ["sent"]
+
+
+def test_only_the_answer_to_the_hold_that_asked_lets_a_message_go(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks()
+    bench.confirms("m1", 1)
+    assert (bench.delivery().state, bench.sent) == ("held", [])
+    bench.trigger.fresh = None
+    bench.advance("12h")
+    bench.confirms("m1", 2)
+    assert (bench.delivery().state, bench.sent) == ("asked", [])
+    bench.confirms("m1", 1)
+    assert bench.words == ["sent"]
+
+
+def test_a_cancellation_that_comes_while_it_is_being_sent_loses(bench: DispatchBench) -> None:
+    def meanwhile() -> None:
+        bench.append(bench.cancellation("m1"))
+        drive(bench.worker.run_once(0))
+
+    bench.adapter.meanwhile = meanwhile
+    bench.asks()
+    assert (bench.words, bench.sent) == (["sent"], ["m1"])
+
+
+def test_a_wish_does_not_let_what_is_held_leave_unasked(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks()
+    bench.trigger.fresh = None
+    bench.advance("12h")  # it is day, the run was asked and has not answered
+    drive(bench.desk.mute("u1", "another", True))
+    bench.settle()
+    assert (bench.delivery().state, bench.sent) == ("asked", [])
+    drive(bench.desk.mute("u1", "cart", True))
+    assert bench.words == ["muted_rule"]
+
+
+def test_a_wish_leaves_a_hold_as_it_is(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks()
+    due = bench.delivery().due
+    drive(bench.desk.pause("u1", bench.now + HOUR))
+    drive(bench.desk.pause("u1", 0))
+    bench.settle()
+    assert (bench.delivery().state, bench.delivery().due) == ("held", due)
+
+
+def test_a_message_asked_for_again_while_it_is_held_has_one_decision(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks("m1")
+    bench.asks("m1")
+    bench.advance("1d")
+    assert (bench.words, bench.sent) == (["sent"], ["m1"])
+
+
+def test_while_sending_is_stopped_nobody_is_asked_again_and_again(bench: DispatchBench) -> None:
+    bench.broadcast("Sending Stopped", b'{"by":"ops"}')
+    bench.asks()
+    bench.advance("3h")
+    assert bench.holds == []
+    bench.broadcast("Sending Resumed", b"{}")
+    bench.advance("1m")
+    assert (bench.holds, bench.words) == (["m1 stopped"], ["sent"])
+
+
+def test_the_more_urgent_of_two_holds_is_asked_first(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks("low", priority=1)
+    bench.asks("high", priority=9)
+    bench.advance("12h")
+    assert bench.holds[:2] == ["high quiet_hours", "low quiet_hours"]

@@ -1,0 +1,102 @@
+"""Reading the log: repeats, gaps, poison, clocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dispatchbench import DispatchBench
+from enginebench import drive
+
+from tactful.clock import HOUR, MINUTE, ManualClock
+from tactful.errors import ClockAhead, OutboxGap, PoisonFlood
+from tactful.records import (
+    DISPATCH,
+    EVENTS,
+    MessageRecord,
+    Origin,
+    QuarantineRecord,
+    TickBody,
+    TickRecord,
+    decode_any,
+)
+
+
+def test_the_same_message_asked_for_again_is_a_duplicate_and_is_answered(bench: DispatchBench) -> None:
+    bench.asks("m1")
+    bench.asks("m1")
+    assert bench.words == ["sent", "duplicate"]
+    assert bench.sent == ["m1"]
+
+
+def test_nothing_is_sent_for_a_log_that_has_not_been_read_for_a_minute(bench: DispatchBench) -> None:
+    bench.asks("m1", not_before=bench.now + HOUR)
+    row = bench.row()
+    assert row.deliveries["m1"].state == "held"
+
+    def wake(space: Any) -> None:
+        space.customer("u1").deliveries["m1"].state = "pending"
+
+    bench.clock.forward_to(bench.now + 2 * HOUR)
+    drive(bench.store.transact(0, ["u1"], wake))
+    drive(bench.worker.attempt(0))
+    assert bench.delivery().held_for == "log_not_read"
+    assert bench.sent == []
+
+
+def test_a_repeat_is_refused_however_many_messages_came_between(bench: DispatchBench) -> None:
+    bench.asks("m1")
+    for number in range(2, 100):
+        bench.asks(f"m{number}", channel="sms")
+    bench.advance("60d")
+    bench.asks("m1")
+    assert (bench.words[-1], bench.sent) == ("duplicate", ["m1"])
+
+
+def test_a_log_whose_clock_is_ahead_of_ours_decides_what_time_it_is(bench: DispatchBench) -> None:
+    bench.advance("20h 59m")  # 08:59 in Madrid
+    bench.append(TickRecord(id="t", key="", at=bench.now, body=TickBody()))
+    bench.settle()
+    bench.clock.forward_to(bench.now + MINUTE)
+    bench.asks("first")
+    behind = ManualClock(bench.now - MINUTE)
+    bench.restart(clock=behind)
+    bench.asks("second", contact="run-first.0", channel="push")
+    assert bench.words == ["sent", "sent"]
+
+
+def test_a_record_that_cannot_be_applied_is_quarantined_and_the_rest_goes_on(bench: DispatchBench) -> None:
+    drive(bench.log.append(DISPATCH, [(0, b'{"kind":"message"}')]))
+    bench.broadcast("Settings Changed", b'{"caps":{"grace":"soon"}}')
+    bench.asks()
+    assert bench.words == ["sent"]
+    found = [decode_any(stored.value) for stored in drive(bench.log.read("quarantine", 0, 0, 10))]
+    assert [r.body.came_from for r in found if isinstance(r, QuarantineRecord)] == [
+        ("dispatch", 0, 3),
+        ("dispatch", 0, 4),
+    ]
+
+
+def test_a_flood_of_poison_stops_the_partition(bench: DispatchBench) -> None:
+    drive(bench.log.append(DISPATCH, [(0, b"?")] * 30))
+    with pytest.raises(PoisonFlood):
+        bench.settle()
+
+
+def test_a_repeated_record_of_an_outbox_is_skipped_and_a_missing_one_stops_the_partition(bench: DispatchBench) -> None:
+    def record(seq: int, name: str) -> MessageRecord:
+        wish = bench.wish(name, purpose="service.order")
+        return MessageRecord(id=name, key="u1", at=bench.now, body=wish, origin=Origin(EVENTS, 0, seq))
+
+    bench.append(record(1, "m1"), record(1, "m2"))
+    assert bench.words == ["sent"]
+    bench.append(record(3, "m3"))
+    with pytest.raises(OutboxGap):
+        bench.settle()
+
+
+def test_a_record_far_in_the_future_stops_the_partition(bench: DispatchBench) -> None:
+    bench.restart(clock=ManualClock(bench.now - 3 * MINUTE))
+    bench.append(TickRecord(id="t", key="", at=bench.now, body=TickBody()))
+    with pytest.raises(ClockAhead):
+        bench.settle()

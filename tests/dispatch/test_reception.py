@@ -1,0 +1,92 @@
+"""The desk: wishes, receipts, links, the card."""
+
+from __future__ import annotations
+
+from dispatchbench import DispatchBench
+from enginebench import drive
+
+from tactful.clock import DAY
+from tactful.events import MessageClicked, PreferencesChanged
+
+
+def test_not_this_kind_mutes_the_rule_and_no_other(bench: DispatchBench) -> None:
+    drive(bench.desk.mute("u1", "cart", True))
+    bench.asks()
+    bench.settings(rules={"other": {"mode": "live"}}, sending={"mode": "live"})
+    bench.asks("m2", rule="other")
+    assert bench.words == ["muted_rule", "sent"]
+    assert [e.change for e in bench.trigger.events if isinstance(e, PreferencesChanged)] == ["rule_muted"]
+
+
+def test_a_pause_ends_by_itself(bench: DispatchBench) -> None:
+    drive(bench.desk.pause("u1", bench.now + 30 * DAY))
+    bench.asks()
+    bench.advance("30d")
+    bench.asks("m2")
+    assert bench.words == ["paused", "sent"]
+
+
+def test_a_receipt_is_told_once_and_one_by_a_machine_does_not_hide_the_persons(bench: DispatchBench) -> None:
+    bench.asks()
+    for detail in ({"prefetched": True}, {"prefetched": True}, {}, {}):
+        assert drive(bench.desk.receipt("m1", "Message Clicked", detail))
+    assert not drive(bench.desk.receipt("unknown", "Message Clicked", {}))
+    bench.settle()
+    clicks = [e.prefetched for e in bench.trigger.events if isinstance(e, MessageClicked)]
+    assert clicks == [True, False]
+
+
+def test_a_click_leads_to_the_stored_url_only(bench: DispatchBench) -> None:
+    bench.asks()
+    assert drive(bench.desk.click_target("m1", 0)) == "https://shop.example/"
+    assert drive(bench.desk.click_target("m1", 1)) is None
+    assert drive(bench.desk.click_target("m1", -1)) is None
+
+
+def test_the_card_tells_what_was_said_and_sent(bench: DispatchBench) -> None:
+    bench.asks()
+    card = drive(bench.desk.card("u1"))
+    assert card.addresses["email"] == "u1@example.test"
+    assert [c.state for c in card.consents] == ["granted"]
+    assert [m.subject for m in card.messages] == ["about {}"]
+
+
+def test_a_wish_said_twice_is_one_entry(bench: DispatchBench) -> None:
+    said = [drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click")) for _ in range(2)]
+    assert said == [2, 2]
+    assert [drive(bench.desk.stop_all("u1", "page")) for _ in range(2)] == [3, 3]
+
+
+def test_links_of_old_messages_go_on_working(bench: DispatchBench) -> None:
+    bench.asks("m1")
+    for number in range(2, 100):
+        bench.asks(f"m{number}", channel="sms")
+    assert drive(bench.desk.click_target("m1", 0)) == "https://shop.example/"
+    assert drive(bench.desk.receipt("m1", "Message Clicked", {}))
+    assert bench.row().deliveries == {}
+
+
+def test_what_bounces_is_the_address_that_was_written_to(bench: DispatchBench) -> None:
+    bench.asks()
+    bench.knows(addresses={"email": "new@example.test"})
+    drive(bench.desk.receipt("m1", "Message Bounced", {"hard": True}))
+    bench.advance("8d")
+    bench.asks("m2")
+    bench.knows()
+    bench.asks("m3")
+    assert bench.words == ["sent", "sent", "suppressed_address"]
+
+
+def test_a_complaint_ends_the_address(bench: DispatchBench) -> None:
+    bench.asks()
+    drive(bench.desk.receipt("m1", "Message Complained", {}))
+    bench.asks("m2")
+    assert [(d.reason, d.facts.get("why")) for d in bench.decisions[1:]] == [("suppressed_address", "complained")]
+
+
+def test_a_soft_bounce_ends_nothing(bench: DispatchBench) -> None:
+    bench.asks()
+    drive(bench.desk.receipt("m1", "Message Bounced", {"hard": False}))
+    bench.advance("8d")
+    bench.asks("m2")
+    assert bench.words == ["sent", "sent"]

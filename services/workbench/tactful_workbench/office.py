@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -84,6 +85,11 @@ def get(data: Path, path: str, **query: Any) -> Any:
 def post(data: Path, path: str, body: Any) -> Any:
     """The JSON of one POST. Raises TactfulError with what the office said is wrong."""
     return asyncio.run(_ask(data, "POST", path, json=body))
+
+
+def segment(name: str) -> str:
+    """A customer's id or a key's name as a part of a path, whatever characters it has."""
+    return quote(name, safe="")
 
 
 async def told(response: httpx.Response) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tactful_workbench.commands.options import HERE, Data, Json, show
-from tactful_workbench.office import get, post
+from tactful_workbench.office import get, post, segment
 
 app = typer.Typer(no_args_is_help=True, help="Who allowed what, and the proof of it.")
 
@@ -32,7 +32,7 @@ def grant(
 @app.command()
 def withdraw(
     customer: str,
-    purpose: str = "marketing",
+    purpose: Annotated[str, typer.Argument(help="marketing is all of it.")] = "marketing",
     channel: Channel = "",
     source: Source = "command-line",
     data: Data = HERE,
@@ -45,7 +45,7 @@ def withdraw(
 @app.command("show")
 def show_consent(customer: str, data: Data = HERE, as_json: Json = False) -> None:
     """What a customer has allowed and withdrawn."""
-    states = get(data, f"/admin/consent/{customer}")["consents"]
+    states = get(data, f"/admin/consent/{segment(customer)}")["consents"]
     lines = [
         f"{s['state']:9} {s['purpose']}/{s['channel'] or 'every channel'}  entry #{s['entry']}  {s['via']}"
         for s in states
@@ -71,5 +71,5 @@ def _change(
     customer: str, purpose: str, channel: str, state: str, source: str, wording: str, data: Data, as_json: bool
 ) -> None:
     body = {"purpose": purpose, "channel": channel, "state": state, "via": source, "wording": wording}
-    answer = post(data, f"/admin/consent/{customer}", body)
+    answer = post(data, f"/admin/consent/{segment(customer)}", body)
     show(answer, f"{customer}: {purpose}/{channel or 'every channel'} {state}, entry #{answer['entry']}", as_json)

@@ -13,6 +13,7 @@ import httpx
 import typer
 
 from tactful.errors import TactfulError
+from tactful_console.terminal import printable
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import office, told
 
@@ -98,7 +99,7 @@ async def _tail(data: Path, topics: str, latest: int, follow: bool, as_json: boo
                 place = (stored["topic"], stored["partition"], stored["offset"])
                 if place not in seen:
                     seen.add(place)
-                    print(line if as_json else _in_words(stored), flush=True)
+                    print(line if as_json else printable(_in_words(stored)), flush=True)
             if not follow:
                 return
             await asyncio.sleep(AGAIN)

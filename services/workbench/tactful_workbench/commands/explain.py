@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tactful_workbench.commands.options import HERE, Data, Json, show
-from tactful_workbench.office import get
+from tactful_workbench.office import get, segment
 
 
 def explain(customer: str, data: Data = HERE, as_json: Json = False) -> None:
     """Tell a customer's story: events, runs, decisions with their reasons, what is pending."""
-    answer = get(data, f"/admin/customers/{customer}/explain")
+    answer = get(data, f"/admin/customers/{segment(customer)}/explain")
     show(answer["timeline"], answer["text"], as_json)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tactful_workbench.commands.options import HERE, Data, Json, show
-from tactful_workbench.office import get, post
+from tactful_workbench.office import get, post, segment
 
 app = typer.Typer(no_args_is_help=True, help="Write keys of shop backends and browsers.")
 
@@ -28,11 +28,11 @@ def create(
 
 @app.command("list")
 def list_keys(data: Data = HERE, as_json: Json = False) -> None:
-    """Names and scopes."""
+    """Names, scopes, and which are revoked."""
     keys = get(data, "/admin/keys")["keys"]
     show(
         keys,
-        "\n".join(f"{key['name']}  {key['scope']}" for key in keys)
+        "\n".join(f"{key['name']}  {key['scope']}{'  revoked' * key['revoked']}" for key in keys)
         or "no keys; make one with `tactful keys create NAME`",
         as_json,
     )
@@ -41,4 +41,4 @@ def list_keys(data: Data = HERE, as_json: Json = False) -> None:
 @app.command()
 def revoke(name: str, data: Data = HERE, as_json: Json = False) -> None:
     """Refuse a key from now on."""
-    show(post(data, f"/admin/keys/{name}/revoke", {}), f"{name} is refused from now on", as_json)
+    show(post(data, f"/admin/keys/{segment(name)}/revoke", {}), f"{name} is refused from now on", as_json)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tactful_console.terminal import printable
+
 Data = Annotated[Path, typer.Option("--data", help="Folder that holds the database, settings and secrets.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
@@ -15,5 +17,6 @@ HERE = Path(".tactful")
 
 
 def show(value: Any, text: str, as_json: bool) -> None:
-    """Print an answer for a program or for a person."""
-    print(json.dumps(value, ensure_ascii=False, indent=2) if as_json else text)
+    """Print an answer for a program, or for a person's terminal."""
+    lines = [json.dumps(value, ensure_ascii=False, indent=2)] if as_json else map(printable, text.split("\n"))
+    print("\n".join(lines))

@@ -1,0 +1,115 @@
+"""Commands beside the first script: what they print, what they refuse, and customers with difficult names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from devserver import Server, dev_server
+from shopper import KETTLE, Shopper
+
+ESCAPE = "\x1b[31mred"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server; every test has a customer of its own."""
+    running = dev_server(tmp_path_factory.mktemp("commands")).start()
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def test_consent_is_granted_shown_withdrawn_and_verified(server: Server) -> None:
+    uma = Shopper(server).known()
+    assert f"{uma.id} has neither allowed nor withdrawn anything" in server.told("consent", "show", uma.id)
+    granted = server.told("consent", "grant", uma.id, "marketing", "--channel", "email", "--source", "signup-form")
+    assert re.fullmatch(rf"{uma.id}: marketing/email granted, entry #\d+\n", granted)
+    assert re.search(r"granted +marketing/email +entry #\d+  signup-form", server.told("consent", "show", uma.id))
+    server.told("consent", "withdraw", uma.id, "marketing", "--channel", "email")
+    assert re.search(r"withdrawn marketing/email", server.told("consent", "show", uma.id))
+    verified = server.told("consent", "verify")
+    assert re.fullmatch(r"(partition \d: \d+ entries, whole\n){4}", verified)
+
+
+def test_an_event_can_be_sent_by_hand_and_is_told_by_tail_and_dump(server: Server) -> None:
+    sent = server.told(
+        "events", "send", "Product Added", "--user", "hand", "product_id=p1", "name=Kettle", "price=39.9"
+    )
+    assert sent == "accepted\n"
+    assert re.search(r"events/\d@\d+  hand  Product Added  .*Kettle", server.told("events", "tail"))
+    dumped = [json.loads(line) for line in server.told("events", "dump", "--topics", "events").splitlines()]
+    (mine,) = [line for line in dumped if line["record"]["key"] == "hand"]
+    assert mine.keys() == {"topic", "partition", "offset", "appended", "record"}
+    assert mine["record"]["body"]["properties"]["product_id"] == "p1"
+
+
+def test_an_event_with_a_wrong_field_says_where_the_reason_is(server: Server) -> None:
+    assert "events tail --quarantine" in server.told("events", "send", "Product Added", "--user", "wrong", "price=dear")
+    assert re.search(r"quarantine/\d@\d+ .*price.*dear", server.told("events", "tail", "--quarantine"))
+
+
+def test_a_property_without_a_value_is_refused_with_an_example(server: Server) -> None:
+    refused = server.cli("events", "send", "Product Added", "--user", "hand", "price")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert '"price" is not a property; write it like price=39.90' in refused.stderr
+
+
+def test_a_topic_that_is_not_there_is_refused_with_those_that_are(server: Server) -> None:
+    refused = server.cli("events", "dump", "--topics", "evnts")
+    assert refused.returncode == 1
+    assert "there is no topic evnts; there are: events" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["a/b", "who?", "50%", "x#y", "José Ñ", "a b", "consent/../rules"])
+def test_a_customer_with_a_difficult_name_is_explained(server: Server, name: str) -> None:
+    strange = Shopper(server, name).known().consents("email")
+    strange.adds(KETTLE)
+    assert "Blue kettle" in strange.explained()
+    assert "granted" in server.told("consent", "show", name)
+
+
+def test_what_a_customer_wrote_cannot_move_the_cursor(server: Server) -> None:
+    Shopper(server, ESCAPE).does(ESCAPE, wording=ESCAPE)
+    for command in (("events", "tail"), ("explain", ESCAPE), ("consent", "show", ESCAPE)):
+        assert "\x1b" not in server.told(*command), command
+
+
+def test_keys_are_listed_with_what_they_may_and_whether_they_still_may(server: Server) -> None:
+    made = server.told("keys", "create", "pos/1", "--kind", "browser")
+    assert re.match(r"tk_live_\S+      shown once\. Scope: events; never consent", made)
+    assert "pos/1  browser\n" in server.told("keys", "list")
+    taken = server.cli("keys", "create", "pos/1")
+    assert taken.returncode == 1
+    assert "choose another name" in taken.stderr
+    server.told("keys", "revoke", "pos/1")
+    assert "pos/1  browser  revoked\n" in server.told("keys", "list")
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        (("soon",), '"soon"'),
+        (("--to", "yesterday"), '"yesterday" is no moment; say a length like 1h, or message, timer, idle'),
+        ((), "message"),
+        (("1h", "--to", "message"), "message"),
+    ],
+)
+def test_a_step_of_the_clock_that_makes_no_sense_moves_nothing(
+    server: Server, step: tuple[str, ...], says: str
+) -> None:
+    before = server.get("/dev/clock").json()["now"]
+    refused = server.cli("dev", "advance", *step)
+    assert refused.returncode == 1
+    assert says in refused.stderr
+    assert server.get("/dev/clock").json()["now"] - before < 60_000
+
+
+def test_the_routes_of_the_commands_ask_for_the_token(server: Server) -> None:
+    answer = server.http.get("/admin/keys", headers={"Authorization": "Bearer guess"})
+    assert answer.status_code in (400, 401, 403)
+    assert "server.json" in answer.json()["message"]
+    assert (server.data / "server.json").stat().st_mode & 0o077 == 0

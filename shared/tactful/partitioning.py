@@ -5,6 +5,8 @@ Kafka's own murmur2 (`org.apache.kafka.common.utils.Utils.murmur2`), so that for
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _SEED, _M, _MASK = 0x9747B28C, 0x5BD1E995, 0xFFFFFFFF
 
 
@@ -23,6 +25,7 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
+@lru_cache(maxsize=65_536)
 def partition_of(key: str, partitions: int) -> int:
     """The partition of a customer's (or product's) key."""
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

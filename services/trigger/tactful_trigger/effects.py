@@ -40,16 +40,17 @@ class Effects:
         cause = Cause(self.offset, True) if timer is None else Cause(self.offset, False, *timer)
         self.outbox.put(topic, record, cause, partition)
 
-    def tell(self, row: Row, at: int, kind: str, rule: str = "", run: str = "", **data: Any) -> int:
-        """Leave a line in the customer's history; its index."""
-        index = len(self.history)
+    def place(self) -> int:
+        """The place in the record's story at which a line may be left later, ahead of what comes now."""
+        return 2 * len(self.history)
+
+    def tell(
+        self, row: Row, at: int, kind: str, rule: str = "", run: str = "", place: int | None = None, **data: Any
+    ) -> None:
+        """Leave a line in the customer's history."""
+        index = 2 * len(self.history) + 1 if place is None else place
         self.history.append(HistoryRow(row.id, at, self.offset, index, kind, rule, run, _encode(data)))
         self.dirty[row.id] = row
-        return index
-
-    def complete(self, index: int, **data: Any) -> None:
-        """Say more in a line left before."""
-        self.history[index] = msgspec.structs.replace(self.history[index], data=_encode(data))
 
     def record(self, row: Row, at: int, kind: str, value: bytes) -> None:
         """Leave the record itself in the customer's history, ahead of what it did."""

@@ -74,7 +74,7 @@ class Rulebook:
     def _routes(self) -> dict[str, Route]:
         folded = {name_of(event) for projection in self.projections.values() for event in projection.events}
         named = {name for terms in self.terms.values() for name in (*terms.on, *terms.goal, *terms.exit_on)}
-        names = {canonical_name(name) for name in folded | named} | INTERNAL | TOLD_ALWAYS
+        names = {canonical_name(name) for name in folded | named} | INTERNAL | TOLD_ALWAYS | {"Feed Complete"}
         return {name: self._route(name) for name in names}
 
     def _route(self, name: str) -> Route:

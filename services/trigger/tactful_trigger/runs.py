@@ -86,10 +86,11 @@ class Runs:
         if any(other.id == run.id for other in row.runs):
             return
         row.runs.append(run)
-        told = self._effects.tell(row, seen.at, "started", rule.name, run.id)
+        place = self._effects.place()
         self._drive(row, run, seen.at, fresh=0)
-        waiting = _waiting(run.wait) if run.wait is not None else ""
-        self._effects.complete(told, version=run.version, event=record.id, waiting=waiting)
+        waiting = "" if run.wait is None else _waiting(run.wait)
+        told = {"version": run.version, "event": record.id, "waiting": waiting}
+        self._effects.tell(row, seen.at, "started", rule.name, run.id, place, **told)
 
     # -- being woken
 

@@ -7,7 +7,7 @@ depend on where slices are cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -42,15 +42,12 @@ from tactful_trigger.store import ChangedRow, SliceResult
 PAUSE_AFTER_SLOW = 3  # interrupted runs of a rule, before it is paused everywhere
 
 
-def read(slice_: Iterable[Stored]) -> list[EventsTopic]:
+def read(slice_: Sequence[Stored]) -> list[EventsTopic]:
     """Decode a slice. Raises InvalidInput for a record that is none of ours."""
-    records = []
-    for stored in slice_:
-        try:
-            records.append(decode_events(stored.value))
-        except msgspec.MsgspecError as error:
-            raise InvalidInput("unreadable_record", f"offset {stored.offset}: {error}") from None
-    return records
+    try:
+        return [decode_events(stored.value) for stored in slice_]
+    except msgspec.MsgspecError as error:
+        raise InvalidInput("unreadable_record", str(error)) from None
 
 
 def limit_of(stored: Stored, record: EventsTopic) -> int:
@@ -82,20 +79,26 @@ class Slice:
     def _bind(self) -> None:
         self._runs = Runs(self._partition.book, self._cursor, self._effects, self._watch)
         self._applying = Applying(self._partition, self._effects, self._runs)
+        self._routes = self._partition.book.routes
 
     def compute(self, slice_: Sequence[Stored], records: Sequence[EventsTopic]) -> SliceResult:
         """Apply all records and say what changed. The partition's memory is only good if the result is committed."""
-        effects, cursor, timers = self._effects, self._cursor, self._partition.timers
+        effects, cursor, partition = self._effects, self._cursor, self._partition
+        timers, rows = partition.timers, partition.rows
         for stored, record in zip(slice_, records, strict=True):
             effects.offset = stored.offset
-            limit = limit_of(stored, record)
+            limit = limit_of(stored, record) if type(record) is TickRecord else stored.appended
             if timers.any_before(limit):
                 self._fire_before(limit)
-            effects.because_of_record()
-            cursor.clock = max(cursor.clock, stored.appended)
-            if record.origin is None or self._taken.take(record.origin):
+                effects.because_of_record()
+            if record.origin is not None and not self._taken.take(record.origin):
+                continue
+            if type(record) is not EventRecord:
                 self._apply(stored, record)
-            cursor.offset = stored.offset + 1
+            elif record.body.name in self._routes or ((row := rows.get(record.key)) is not None and row.runs):
+                self._event(record, stored)
+        if slice_:
+            cursor.clock, cursor.offset = max(cursor.clock, slice_[-1].appended), slice_[-1].offset + 1
         cursor.poison = 0
         return self._result()
 
@@ -134,9 +137,7 @@ class Slice:
                 row.held |= {run.id}
 
     def _apply(self, stored: Stored, record: EventsTopic) -> None:
-        if type(record) is EventRecord:
-            self._event(record, stored)
-        elif type(record) is BroadcastRecord:
+        if type(record) is BroadcastRecord:
             self._broadcast(record.body, stored.appended)
         elif type(record) is LinkRecord:
             row = self._partition.row(record.key)

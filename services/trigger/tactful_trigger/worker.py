@@ -15,7 +15,7 @@ from tactful_trigger.cursor import Cursor
 from tactful_trigger.partition import Partition
 from tactful_trigger.replay import NoWatch, Watch
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.slice import Slice, customers_of, limit_of, read
+from tactful_trigger.slice import Slice, customers_of, read
 from tactful_trigger.store import SliceResult, TriggerStore
 
 AHEAD: Final = 2 * MINUTE
@@ -91,7 +91,7 @@ class TriggerWorker:
     async def _compute(self, held: Partition, slice_: Sequence[Stored]) -> SliceResult:
         records = read(slice_)
         await self._load(held, held.missing(customers_of(held, records)))
-        await self._look_ahead(held, max(map(limit_of, slice_, records)))
+        await self._look_ahead(held, slice_[-1].appended + 1)
         computing = Slice(held, self._log.partitions, self._watch)
         result = computing.compute(slice_, records)
         self.timers_fired += computing.fired

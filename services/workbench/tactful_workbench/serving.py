@@ -15,6 +15,7 @@ from typing import Final
 import uvicorn
 
 from tactful.errors import SettingsError, TactfulError, Transient
+from tactful_workbench import collecting
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.office import ServerFile
 from tactful_workbench.web import web
@@ -59,6 +60,7 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.01)
+        collecting.settle()
         product.running.start()
         file = ServerFile(url, os.getpid(), product.token)
         file.write(plan.data)

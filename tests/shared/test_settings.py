@@ -1,0 +1,100 @@
+"""Settings of a shop: every value has a default, and what is wrong is named with its line."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tactful.errors import SettingsError
+from tactful.settings import Settings, parse
+
+GOOD = """
+[shop]
+name = "Tea"
+timezone = "Europe/Lisbon"
+
+[rules.abandoned_cart]
+mode = "live"
+delay = "2h"
+variants = ["plain", "short"]
+
+[caps.weekly]
+new = 2
+
+[sending]
+mode = "allowlist"
+allow = ["*@tea.example"]
+"""
+
+
+def refused(text: str) -> str:
+    with pytest.raises(SettingsError) as error:
+        parse(text, "settings.toml")
+    return str(error.value)
+
+
+def test_an_empty_file_is_a_shop_that_writes_to_nobody() -> None:
+    settings = parse("", "settings.toml")
+    assert settings == Settings()
+    assert (settings.sending.mode, settings.sending.allow) == ("allowlist", ())
+    assert settings.rule("abandoned_cart").mode == "shadow"
+
+
+def test_what_is_set_is_set_and_the_rest_keeps_its_default() -> None:
+    settings = parse(GOOD, "settings.toml")
+    assert (settings.shop.name, settings.shop.zone) == ("Tea", ZoneInfo("Europe/Lisbon"))
+    assert (settings.caps.weekly.new, settings.caps.weekly.loyal) == (2, 3)
+    assert settings.sending.allow == ("*@tea.example",)
+
+
+def test_a_rules_mode_stands_apart_from_what_the_rule_itself_asks_for() -> None:
+    rule = parse(GOOD, "settings.toml").rule("abandoned_cart")
+    assert (rule.mode, rule.parameters) == ("live", {"delay": "2h", "variants": ["plain", "short"]})
+
+
+def test_settings_travel_as_json_and_come_back_the_same() -> None:
+    settings = parse(GOOD, "settings.toml")
+    assert Settings.model_validate_json(settings.model_dump_json()) == settings
+
+
+def test_a_file_that_is_no_toml_is_named_with_the_place() -> None:
+    said = refused("[shop]\nname = Tea\n")
+    assert said.startswith("settings.toml: ")
+    assert "line 2" in said
+    assert "nothing was changed" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('[shop]\nname = "Tea"\ntimezone = "Madrid"', "settings.toml:3: shop.timezone: "),
+        ('[shop]\nnmae = "Tea"', "settings.toml:2: shop.nmae is not a setting; remove it or correct its spelling"),
+        ('\n[shopp]\nname = "Tea"', "settings.toml:2: shopp is not a setting"),
+        ('[rules.cart]\n\nmode = "on"', "settings.toml:3: rules.cart.mode: "),
+        ('[caps]\nemail_gap = "16 hours"', "settings.toml:2: caps.email_gap: "),
+        ("[caps.weekly]\nnew = -1", "settings.toml:2: caps.weekly.new: "),
+        ('[hours]\nmarketing = "9-21"', "settings.toml:2: hours.marketing: "),
+        ('[hours]\nmarketing = "25:00-26:00"', "settings.toml:2: hours.marketing: "),
+        ('[sending]\nmode = "yes"', "settings.toml:2: sending.mode: "),
+    ],
+)
+def test_a_wrong_value_is_named_with_file_and_line(text: str, place: str) -> None:
+    assert refused(text).startswith(place)
+
+
+def test_the_line_is_that_of_the_right_section() -> None:
+    text = '[shop]\nname = "mode"\n[rules.one]\nmode = "live"\n[rules.two]\nmode = "on"\n'
+    assert refused(text).startswith("settings.toml:6: rules.two.mode: ")
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    said = refused('[shop]\ntimezone = "Madrid"\n[sending]\nmode = "yes"\n')
+    assert "settings.toml:2: " in said
+    assert "settings.toml:4: " in said
+
+
+def test_a_length_and_a_zone_say_how_they_are_written() -> None:
+    said = refused('[shop]\ntimezone = "Madrid"\n[caps]\nsms_gap = "soon"\n')
+    assert '"Europe/Madrid"' in said
+    assert 'write it like "90s", "1h" or "3d"' in said

@@ -46,6 +46,7 @@ from tactful_workbench.story import Story
 from tactful_workbench.virtual import Ordinals, VirtualTime
 
 PARTITIONS: Final = 4
+SLICE: Final = 200  # records: the door shares this process, and waits while a slice is computed
 # Whoever holds the lock on the file owns every partition: the lease of a process that was killed is ours at once.
 OWNER: Final = "holder of the file"
 DEV_KEYS: Final = (("dev_server", Key("dev_server", "server")), ("dev_browser", Key("dev_browser", "browser")))
@@ -131,7 +132,7 @@ async def _assemble(
     book = Rulebook(loaded.rules, SHIPPED)
 
     trigger = await SqliteTriggerStore.open(database)
-    trigger_worker = TriggerWorker(log, trigger, book, clock, OWNER, watch=watch)
+    trigger_worker = TriggerWorker(log, trigger, book, clock, OWNER, watch=watch, slice_limit=SLICE)
 
     addresses = AddressBook(secret(plan.data, "address-key"))
     links = Links(lambda: plan.public_url or settings.latest.shop.public_url, secret(plan.data, "link-key"))
@@ -140,7 +141,7 @@ async def _assemble(
     shelf = await SqliteShelf.open(database)
     adapters = adapters or _adapters(plan, shelf, clock)
     attempts = Attempts(dispatch, adapters, content, links, addresses, clock, time.monotonic)
-    dispatch_worker = DispatchWorker(log, dispatch, attempts, addresses, clock, OWNER)
+    dispatch_worker = DispatchWorker(log, dispatch, attempts, addresses, clock, OWNER, slice_limit=SLICE)
     live = LiveDispatch(dispatch_worker, log, clock)
     desk = Reception(dispatch, addresses, clock, PARTITIONS, live.nudge)
 

@@ -21,6 +21,7 @@ from tactful_workbench.office import ServerFile
 from tactful_workbench.web import web
 
 GRACE: Final = 3  # seconds for requests in flight when told to stop
+SWITCH: Final = 0.0002  # seconds: the writer thread asks for the interpreter after every statement
 LOOK: Final = 1.0  # seconds between two looks at the settings file
 
 Banner = Callable[[Product, str], str]
@@ -61,6 +62,7 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.01)
         collecting.settle()
+        sys.setswitchinterval(SWITCH)
         product.running.start()
         file = ServerFile(url, os.getpid(), product.token)
         file.write(plan.data)

@@ -35,7 +35,7 @@ class Advance(BaseModel):
 
 def web(product: Product, url: str, command: str) -> FastAPI:
     """The whole application. `/dev/*`, the inbox and the sample shop exist in dev alone."""
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app = FastAPI(routes=door_routes(product.door), openapi_url=None, redirect_slashes=False)  # the busiest come first
 
     def shop() -> Shop:
         return product.settings.latest.shop
@@ -45,7 +45,6 @@ def web(product: Product, url: str, command: str) -> FastAPI:
     app.include_router(create_public(product.desk, product.links, product.clock, shop))
     if product.dev_clock is not None:
         _add_dev(app, product, url, command)
-    app.router.routes += door_routes(product.door)
     app.add_exception_handler(TactfulError, told_as_json)
     return app
 

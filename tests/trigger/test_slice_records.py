@@ -275,3 +275,15 @@ def test_an_address_that_a_browser_claims_is_never_told_to_dispatch() -> None:
     bench = EngineBench(after_a_while)
     bench.emits("u1", "Identify", properties={"email": "else@example.test", "first_name": "Eve"}, scope="browser")
     assert [record.body.addresses for record in bench.recipients] == [{}]
+
+
+def test_after_three_claims_without_a_commit_records_are_taken_one_by_one() -> None:
+    bench = EngineBench(after_a_while)
+    entries = [(0, encode(event_record(f"u{n}", ADD, bench.now, f"e{n}"))) for n in range(3)]
+    drive(bench.log.append(EVENTS, entries))
+    for _ in range(3):
+        bench.deploy(after_a_while)
+    assert drive(bench.worker.run_once(0))
+    assert bench.partition().cursor.offset == 1
+    assert drive(bench.worker.run_once(0))
+    assert bench.partition().cursor.offset == 3

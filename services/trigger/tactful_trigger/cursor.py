@@ -23,6 +23,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     slow: dict[str, int] = {}  # rule -> interrupted runs
     duplicates: int = 0
     counted: int = 0  # events of customers beyond a limit: counted, not applied
+    attempts: int = 0  # claims since the last commit: a slice may kill its process
     poison: int = 0  # records in a row that could not be applied
 
     def copy(self) -> Cursor:

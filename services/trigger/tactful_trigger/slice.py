@@ -99,7 +99,7 @@ class Slice:
                 self._event(record, stored)
         if slice_:
             cursor.clock, cursor.offset = max(cursor.clock, slice_[-1].appended), slice_[-1].offset + 1
-        cursor.poison = 0
+        cursor.poison = cursor.attempts = 0
         return self._result()
 
     def quarantine(self, stored: Stored, why: str) -> SliceResult:

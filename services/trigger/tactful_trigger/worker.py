@@ -21,6 +21,7 @@ from tactful_trigger.store import SliceResult, TriggerStore
 AHEAD: Final = 2 * MINUTE
 LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory
 POISON_IN_A_ROW: Final = 20
+CAREFUL_AFTER: Final = 3  # claims without a commit: from then on one record at a time, so that the killer stands alone
 ROWS_IN_MEMORY: Final = 200_000  # per partition
 
 
@@ -64,7 +65,8 @@ class TriggerWorker:
     async def run_once(self, partition: int) -> bool:
         """Read and commit one slice; whether there was one. Raises Transient or StreamStopped; memory is then dropped."""
         held = self.owned[partition]
-        records = await self._log.read(EVENTS, partition, held.cursor.offset, self._limit)
+        limit = 1 if held.cursor.attempts >= CAREFUL_AFTER else self._limit
+        records = await self._log.read(EVENTS, partition, held.cursor.offset, limit)
         if not records:
             return False
         if records[-1].appended > self._clock.now() + AHEAD:

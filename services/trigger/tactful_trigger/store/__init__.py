@@ -51,7 +51,7 @@ class TriggerStore(OutboxStore, Protocol):
     """Durable when a call returns. Raises Transient when it cannot be reached: retry the whole call."""
 
     async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
-        """Take the lease until `until` (ms) and raise the epoch; None while another owner's lease runs."""
+        """Take the lease until `until` (ms), raise the epoch and count the attempt; None while another's lease runs."""
         ...
 
     async def release(self, partition: int, epoch: int) -> None:

@@ -44,6 +44,8 @@ class MemoryTriggerStore:
         held.epoch += 1
         cursor = cursors.decode(held.cursor)
         cursor.epoch = held.epoch
+        cursor.attempts += 1
+        held.cursor = cursors.encode(cursor)
         return cursor
 
     async def release(self, partition: int, epoch: int) -> None:

@@ -70,6 +70,8 @@ class SqliteTriggerStore:
                 return None
             cursor = cursors.decode(row[0])
             cursor.epoch = row[1]
+            cursor.attempts += 1
+            db.execute("UPDATE trigger_cursor SET value = ? WHERE partition = ?", (cursors.encode(cursor), partition))
             return cursor
 
         return await self._database.write(take)

@@ -42,6 +42,12 @@ class Ledgers:
         return sorted(message["id"] for message in self.report["messages"])
 
     @property
+    def stored(self) -> list[str]:
+        """Ids of posted events as they stand in the log, those that were posted again included."""
+        customers = tuple(f"{customer}-" for customer in self.report["customers"])
+        return [event["id"] for event in self.report["events"] if event["id"].startswith(customers)]
+
+    @property
     def carts(self) -> dict[str, Any]:
         """Carts by customer."""
         return {name: customer["cart"] for name, customer in self.report["customers"].items()}
@@ -121,6 +127,9 @@ def _nothing_is_doubled(after: Ledgers, calm: Ledgers) -> None:
     for customer in calm.report["customers"]:
         assert after.effects(customer) == calm.effects(customer)
     assert set(after.messages) == set(calm.messages)
+    assert after.report["duplicates"] == len(after.stored) - len(
+        set(after.stored)
+    )  # what was posted again, nothing else
 
 
 def _sends_are_accounted_for(after: Ledgers, calm: Ledgers, in_the_dark: bool) -> None:

@@ -1,20 +1,26 @@
-"""Names derived from what they stand for, so that a repeat has the same name and cannot act twice."""
+"""Names derived from what they stand for, so that a repeat has the same name and cannot act twice.
+
+The parts of a name are hashed as a JSON list, so that no part can pretend to be two.
+"""
 
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
-_SEPARATOR = "\x1f"
+import msgspec
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def digest(*parts: str, size: int = 12) -> str:
     """A hex name of `2 * size` characters for an ordered tuple of strings."""
-    return blake2b(_SEPARATOR.join(parts).encode(), digest_size=size).hexdigest()
+    return blake2b(_encode(parts), digest_size=size).hexdigest()
 
 
 def event_hash(source: str, event_id: str) -> bytes:
     """Eight bytes by which a customer's row remembers an event of the last 48 hours."""
-    return blake2b(f"{source}{_SEPARATOR}{event_id}".encode(), digest_size=8).digest()
+    return blake2b(_encode((source, event_id)), digest_size=8).digest()
 
 
 def run_id(rule: str, subject: str, key: str, event_source: str, event_id: str) -> str:
@@ -29,4 +35,4 @@ def message_id(run: str, generation: int, nth_send: int) -> str:
 
 def fraction(*parts: str) -> float:
     """A number in [0, 1) that is the same for the same parts for ever: draws holdouts, variants and roll-outs."""
-    return int.from_bytes(blake2b(_SEPARATOR.join(parts).encode(), digest_size=7).digest()) / 2**56
+    return int.from_bytes(blake2b(_encode(parts), digest_size=7).digest()) / 2**56

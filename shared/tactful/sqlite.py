@@ -27,6 +27,21 @@ Job = Callable[[sqlite3.Connection], Any]
 
 APPLICATION: Final = 0x54616374  # "Tact": tells our files from others
 JOBS_PER_COMMIT: Final = 1000
+# Primary result codes that speak of the file and not of the job (https://www.sqlite.org/rescode.html).
+FILE_FAULTS: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 
 
 class Database:
@@ -39,6 +54,7 @@ class Database:
         self._reading: sqlite3.Connection | None = None
         self._writing: sqlite3.Connection
         self._writer = threading.Thread(target=self._write_all, name="tactful-sqlite-write", daemon=True)
+        self._closed = False
 
     @classmethod
     async def open(cls, path: Path, *, disposable: bool = False) -> Database:
@@ -62,13 +78,19 @@ class Database:
         return database
 
     async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `job` in a transaction; returns once it is durable. What `job` raises is raised here and undone alone."""
+        """Run `job` in a transaction; returns once it is durable. What `job` raises is raised here and undone alone.
+
+        Raises StoreUnavailable if the file cannot take it: then nothing of it is stored. A caller who is cancelled
+        while waiting does not know whether it was.
+        """
+        self._refuse_if_closed()
         done: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put((job, done))
         return await done
 
     async def read(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `job` on a connection that sees what was committed before."""
+        """Run `job` on a connection that sees what was committed before. Raises StoreUnavailable."""
+        self._refuse_if_closed()
         return await self._loop.run_in_executor(self._readers, self._read, job)
 
     async def migrate(self, component: str, steps: Sequence[str | Job]) -> None:
@@ -84,7 +106,10 @@ class Database:
             crashpoints.reach("store: migration")
 
     async def close(self) -> None:
-        """Finish what was asked for, then let go of the file."""
+        """Finish what was asked for, then let go of the file. What is asked for later is refused."""
+        if self._closed:
+            return
+        self._closed = True
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._writer.join)
         self._readers.shutdown()
@@ -92,13 +117,19 @@ class Database:
             self._reading.close()
         os.close(self._lock)
 
+    def _refuse_if_closed(self) -> None:
+        if self._closed:  # its thread is gone: nobody would ever answer
+            raise StoreUnavailable(f"{self._path} was closed; open it again")
+
     def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        if self._reading is None:
-            self._reading = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-            self._reading.execute("PRAGMA query_only = ON")
         try:
+            if self._reading is None:
+                self._reading = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+                self._reading.execute("PRAGMA query_only = ON")
             return job(self._reading)
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
+            if not _is_of_the_file(error):
+                raise
             raise StoreUnavailable(f"{self._path}: {error}") from error
 
     def _write_all(self) -> None:
@@ -161,14 +192,19 @@ def _attempt(db: sqlite3.Connection, job: Job) -> tuple[Any, BaseException | Non
     db.execute("SAVEPOINT job")
     try:
         result = job(db)
-    except sqlite3.OperationalError:
-        raise  # the disk: nobody in this transaction can be helped
-    except Exception as error:  # noqa: BLE001 - it is raised where the job was asked for
+    except Exception as error:  # it is raised where the job was asked for
+        if _is_of_the_file(error):
+            raise  # nobody in this transaction can be helped
         db.execute("ROLLBACK TO job")
         db.execute("RELEASE job")
         return None, error
     db.execute("RELEASE job")
     return result, None
+
+
+def _is_of_the_file(error: Exception) -> bool:
+    """Whether the disk or the file failed. An extended result code keeps the primary one in its low byte."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in FILE_FAULTS
 
 
 def _settle(results: Sequence[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
@@ -185,9 +221,11 @@ def _take_lock(path: Path) -> int:
     lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         owner = os.pread(lock, 32, 0).decode(errors="replace").strip()
         os.close(lock)
+        if not isinstance(error, BlockingIOError):
+            raise  # this file system has no locks
         raise StoreLocked(
             f"{path} is in use by process {owner or '?'}; stop that process, or choose another folder with --data"
         ) from None

@@ -185,6 +185,28 @@ async def test_appends_at_the_same_time_each_stay_together(log: ClosingLog) -> N
         assert [value.split(b"-")[1] for value in stored[start : start + 3]] == [b"0", b"1", b"2"]
 
 
+async def test_what_was_stored_for_somebody_who_went_away_can_be_read(log: ClosingLog) -> None:
+    """The record is in the log whether or not anybody waits for the answer, and readers must not miss it."""
+    reading = asyncio.create_task(log.wait("events", {0: 0}, PATIENCE))
+    posting = asyncio.create_task(log.append("events", [(0, b"a")]))
+    await asyncio.sleep(0)
+    posting.cancel()
+    await asyncio.wait_for(reading, PATIENCE / 2)
+    assert (await log.end("events", 0), await values(log)) == (1, [b"a"])
+
+
+def test_the_log_in_memory_never_suspends_its_caller(clock: SettableClock) -> None:
+    log = MemoryLog(PARTITIONS, clock)
+    for asked in (
+        log.append("events", [(0, b"a")]),
+        log.close_instant("events", [(0, b"tick")], NOON),
+        log.read("events", 0, 0, 10),
+        log.end("events", 0),
+    ):
+        with pytest.raises(StopIteration):
+            asked.send(None)
+
+
 async def test_a_log_is_the_same_after_it_was_closed_and_opened_again(tmp_path: Path, clock: SettableClock) -> None:
     async with sqlite(tmp_path, clock) as log:
         await log.append("events", [(0, b"a"), (3, b"b")])

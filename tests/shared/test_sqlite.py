@@ -147,6 +147,23 @@ async def test_a_job_that_fails_is_undone_alone(database: Database) -> None:
     assert await database.read(notes) == ["a", "b"]
 
 
+async def test_a_job_in_wrong_sql_is_told_so_and_fails_alone(database: Database) -> None:
+    gate = Gate()
+    held = await gate.hold(database)
+    writing = [
+        asyncio.create_task(database.write(job))
+        for job in (noting("a"), lambda db: db.execute("INSERT INTO nowhere VALUES (1)"), noting("b"))
+    ]
+    await asyncio.sleep(0)
+    gate.open.set()
+    await held
+    first, second, third = await asyncio.gather(*writing, return_exceptions=True)
+    assert (first, third) == (None, None)
+    assert isinstance(second, sqlite3.OperationalError)
+    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        await database.read(lambda db: db.execute("SELECT * FROM nowhere"))
+
+
 async def test_a_job_whose_caller_went_away_does_not_disturb_the_others(database: Database) -> None:
     gate = Gate()
     held = await gate.hold(database)
@@ -172,6 +189,15 @@ async def test_closing_finishes_what_was_asked_for(path: Path) -> None:
     again = await Database.open(path)
     assert len(await again.read(notes)) == 20
     await again.close()
+
+
+async def test_a_closed_database_refuses_rather_than_lets_wait(path: Path) -> None:
+    database = await Database.open(path)
+    await database.close()
+    await database.close()  # changes nothing: the file may belong to another by now
+    for asking in (database.read(notes), database.write(noting("a"))):
+        with pytest.raises(StoreUnavailable, match=r"shop\.db was closed"):
+            await asyncio.wait_for(asking, 30)
 
 
 async def test_the_file_belongs_to_one_process_and_the_error_names_it(database: Database, path: Path) -> None:
@@ -289,6 +315,18 @@ async def test_a_full_disk_fails_the_commit_whole_and_works_again_afterwards(dat
     await database.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 1000}"))
     await database.write(noting("there is room again"))
     assert await database.read(notes) == ["there is room again"]
+
+
+async def test_a_file_whose_pages_are_damaged_is_named(database: Database, path: Path) -> None:
+    await database.write(flood)
+    await database.close()
+    first_page = content(path)[:4096]
+    fill(path, first_page.ljust(len(content(path)), b"\xff"))
+    reopened = await Database.open(path)
+    for asking in (reopened.read(notes), reopened.write(noting("a"))):
+        with pytest.raises(StoreUnavailable, match=r"shop\.db: .*malformed"):
+            await asking
+    await reopened.close()
 
 
 def test_a_crash_point_strikes_at_its_nth_time_only() -> None:

@@ -85,6 +85,10 @@ class SqliteLog:
             return
 
     async def _append(self, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None) -> list[Position]:
+        """A caller who is cancelled must not keep readers from what is stored all the same."""
+        return await asyncio.shield(self._store(topic, entries, closes))
+
+    async def _store(self, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None) -> list[Position]:
         for partition, value in entries:
             if not 0 <= partition < self._count or not isinstance(value, bytes):
                 raise ValueError(f"{topic}/{partition}: a log of {self._count} partitions takes bytes")

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from tactful import crashpoints
 from tactful.errors import StoreLocked, StoreTooNew, StoreUnavailable
@@ -57,7 +57,7 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path, *, disposable: bool = False) -> Database:
+    async def open(cls, path: Path, *, disposable: bool = False) -> Self:
         """Raises StoreLocked if another process has the file, StoreUnavailable if it cannot be used.
 
         `disposable` trades durability for speed: for data that can be made again, like the demo's.

@@ -35,11 +35,12 @@ class Keys:
         if (key := await self._known.find(secret)) is not None:
             return key
         mark = fingerprint(secret)
-        if mark not in self._found:
-            if len(self._found) > 10_000:
-                self._found.clear()
-            self._found[mark] = await self._database.read(lambda db: _look_up(db, mark))
-        return self._found[mark]
+        if len(self._found) > 10_000:
+            self._found = {}
+        found = self._found  # what is read now goes with what was remembered before a key changed
+        if mark not in found:
+            found[mark] = await self._database.read(lambda db: _look_up(db, mark))
+        return found[mark]
 
     async def create(self, name: str, scope: str) -> str:
         """A new key's secret, shown once. Raises InvalidInput for a taken name or an unknown scope."""
@@ -56,7 +57,7 @@ class Keys:
             await self._database.write(insert)
         except sqlite3.IntegrityError:
             raise InvalidInput("name_taken", f'there is a key called "{name}" already; choose another name') from None
-        self._found.clear()
+        self._found = {}
         return secret
 
     async def listed(self) -> list[tuple[str, str, bool]]:
@@ -71,7 +72,7 @@ class Keys:
         changed = await self._database.write(
             lambda db: db.execute("UPDATE write_key SET revoked = 1 WHERE name = ?", (name,)).rowcount
         )
-        self._found.clear()
+        self._found = {}
         if not changed:
             raise InvalidInput("no_such_key", f'there is no key called "{name}"; `tactful keys list` names them')
 

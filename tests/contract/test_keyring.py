@@ -1,0 +1,135 @@
+"""What every key ring keeps: a secret opens what its key may, and nothing else opens anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Final, TypeVar
+
+import pytest
+
+from tactful.errors import InvalidInput
+from tactful.keys import FixedKeys, Key, KeyRing
+from tactful.sqlite import Database
+from tactful_workbench.keyring import Keys
+
+T = TypeVar("T")
+KNOWN: Final = (("s3cret", Key("shop", "server")), ("public", Key("web", "browser")))
+
+
+@asynccontextmanager
+async def fixed(folder: Path) -> AsyncIterator[KeyRing]:
+    yield FixedKeys(KNOWN)
+
+
+@asynccontextmanager
+async def stored(folder: Path) -> AsyncIterator[Keys]:
+    database = await Database.open(folder / "keys.db")
+    yield await Keys.open(database, KNOWN)
+    await database.close()
+
+
+@pytest.fixture(params=[fixed, stored])
+async def ring(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[KeyRing]:
+    async with request.param(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def keys(tmp_path: Path) -> AsyncIterator[Keys]:
+    async with stored(tmp_path) as made:
+        yield made
+
+
+def found_in_files(text: str, folder: Path) -> bool:
+    return any(text.encode() in file.read_bytes() for file in folder.iterdir())
+
+
+async def test_a_key_is_found_by_its_secret(ring: KeyRing) -> None:
+    assert [await ring.find(secret) for secret, _ in KNOWN] == [key for _, key in KNOWN]
+
+
+@pytest.mark.parametrize("secret", ["", "shop", "S3CRET", "s3cret ", "s3cret\x00", "'; --", "\ud800", "ключ"])
+async def test_anything_else_opens_nothing_however_often_it_is_tried(ring: KeyRing, secret: str) -> None:
+    assert [await ring.find(secret), await ring.find(secret)] == [None, None]
+
+
+@pytest.mark.parametrize("scope", ["server", "browser"])
+async def test_a_new_key_opens_at_once_what_its_kind_may(keys: Keys, scope: str) -> None:
+    assert await keys.find(secret := await keys.create("pos", scope)) == Key("pos", scope)
+    assert await keys.listed() == [("pos", scope, False)]
+    assert secret.startswith("tk_live_")
+
+
+async def test_no_two_secrets_are_alike_and_none_can_be_guessed(keys: Keys) -> None:
+    secrets = {await keys.create(f"pos-{number}", "server") for number in range(50)}
+    assert len(secrets) == 50
+    assert all(len(secret.removeprefix("tk_live_")) * 6 >= 128 for secret in secrets)  # bits; 64 letters to choose from
+
+
+async def test_a_revoked_key_opens_nothing_and_the_others_still_do(keys: Keys) -> None:
+    revoked, other = await keys.create("pos", "server"), await keys.create("app", "browser")
+    assert await keys.find(revoked) is not None
+    await keys.revoke("pos")
+    assert (await keys.find(revoked), await keys.find(other)) == (None, Key("app", "browser"))
+    assert await keys.listed() == [("app", "browser", False), ("pos", "server", True)]
+
+
+class LateAnswers(Database):
+    """Says that an answer has been read, and holds it back as a busy machine does."""
+
+    hold: tuple[asyncio.Event, asyncio.Event] | None = None
+
+    async def read(self, job: Callable[[Connection], T]) -> T:
+        answer = await super().read(job)
+        if self.hold is not None:
+            was_read, may_go = self.hold
+            was_read.set()
+            await may_go.wait()
+        return answer
+
+
+async def test_a_key_that_is_revoked_while_it_is_looked_up_is_not_remembered(tmp_path: Path) -> None:
+    database = await LateAnswers.open(tmp_path / "keys.db")
+    keys = await Keys.open(database, ())
+    secret = await keys.create("pos", "server")
+    database.hold = was_read, may_go = asyncio.Event(), asyncio.Event()
+    looking_up = asyncio.create_task(keys.find(secret))
+    await was_read.wait()
+    await keys.revoke("pos")
+    may_go.set()
+    assert await looking_up == Key("pos", "server")
+    assert await keys.find(secret) is None
+    await database.close()
+
+
+async def test_keys_outlive_the_process_and_only_their_hash_is_in_the_file(tmp_path: Path) -> None:
+    async with stored(tmp_path) as keys:
+        secret, gone = await keys.create("pos", "server"), await keys.create("old", "server")
+        await keys.revoke("old")
+    assert not found_in_files(secret, tmp_path)
+    assert found_in_files("pos", tmp_path)
+    async with stored(tmp_path) as keys:
+        assert (await keys.find(secret), await keys.find(gone)) == (Key("pos", "server"), None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda keys: keys.create("pos", "server"), 'a key called "pos" already; choose another name'),
+        (lambda keys: keys.create("x", "admin"), 'server or browser, not "admin"'),
+        (lambda keys: keys.create("a:b", "server"), "without a colon"),
+        (lambda keys: keys.create("", "server"), "needs a name"),
+        (lambda keys: keys.revoke("nobody"), 'no key called "nobody"'),
+    ],
+)
+async def test_what_cannot_be_is_refused_with_the_mend(
+    keys: Keys, wrong: Callable[[Keys], Awaitable[object]], says: str
+) -> None:
+    await keys.create("pos", "server")
+    with pytest.raises(InvalidInput, match=says):
+        await wrong(keys)
+    assert await keys.listed() == [("pos", "server", False)]

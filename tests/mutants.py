@@ -1,0 +1,323 @@
+"""Plants faults one by one and fails if the suite lets one live: `make mutants`.
+
+Each fault is a change of text in a copy of the tree, and the tests that ought to notice. A text that is no longer found
+fails too: the fault must be planted anew where the code went.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = (
+    "shared",
+    "services/ingest",
+    "services/trigger",
+    "services/dispatch",
+    "services/console",
+    "services/workbench",
+)
+TRIGGER, DISPATCH = "services/trigger/tactful_trigger", "services/dispatch/tactful_dispatch"
+LIMIT = "timeout=20"  # seconds a test: some faults go round for ever
+RULES = ("tests/trigger/test_operations.py", "tests/trigger/test_terms.py")
+SLICES = ("tests/trigger/test_slice_records.py", "tests/trigger/test_slices.py")
+REPLAY = ("tests/trigger/test_replay.py",)
+SENDING = ("tests/dispatch/test_dispatching.py",)
+STORES = ("tests/contract",)
+
+
+class Fault(NamedTuple):
+    """What goes wrong, and where it is planted."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...]
+
+
+FAULTS = (
+    Fault("no deduplication", f"{TRIGGER}/applying.py", "if name in row.seen:", "if False:", (*REPLAY, *SLICES)),
+    Fault(
+        "no superseded", f"{TRIGGER}/runs.py", "if terms.key is None and occurred <", "if False and occurred <", RULES
+    ),
+    Fault(
+        "an event before its link",
+        "services/ingest/tactful_ingest/placement.py",
+        "        await self._append(EVENTS, _with_links(events, links))\n        await self._append(EVENTS, [event for event in events if event.body.user_id])\n",
+        "        await self._append(EVENTS, [event for event in events if event.body.user_id])\n        await self._append(EVENTS, _with_links(events, links))\n",
+        ("tests/ingest/test_links.py",),
+    ),
+    Fault(
+        "a timer at the event's own instant",
+        f"{TRIGGER}/slice.py",
+        "if type(record) is TickRecord else stored.appended\n",
+        "if type(record) is TickRecord else stored.appended + 1\n",
+        (*RULES, *SLICES),
+    ),
+    Fault(
+        "no timers before a record",
+        f"{TRIGGER}/slice.py",
+        "            if timers.any_before(limit):",
+        "            if False:",
+        RULES,
+    ),
+    Fault(
+        "a repeat from an outbox taken again", "shared/tactful/outbox.py", "if origin.seq <= last:", "if False:", SLICES
+    ),
+    Fault("a gap in an outbox ignored", "shared/tactful/outbox.py", "if origin.seq != last + 1:", "if False:", SLICES),
+    Fault(
+        "another epoch may commit",
+        f"{TRIGGER}/store/sqlite.py",
+        "WHERE partition = ? AND epoch = ? AND next_offset = ?",
+        "WHERE partition = ? AND ? AND next_offset = ?",
+        STORES,
+    ),
+    Fault(
+        "another offset may be committed",
+        f"{TRIGGER}/store/memory.py",
+        "or cursors.decode(held.cursor).offset != result.before",
+        "",
+        STORES,
+    ),
+    Fault(
+        "cooldown not looked at before the first send",
+        f"{TRIGGER}/stage.py",
+        "if not run.reached and self.now <",
+        "if False and self.now <",
+        RULES,
+    ),
+    Fault("held out does not count as sent", f"{TRIGGER}/applying.py", 'and word.reason != "holdout"', "", RULES),
+    Fault(
+        "a run that reached nobody cools down",
+        f"{TRIGGER}/applying.py",
+        'if word.verdict not in ("sent", "unknown")',
+        'if word.verdict not in ("sent", "unknown", "not_sent")',
+        RULES,
+    ),
+    Fault(
+        "a goal does not cancel what is held",
+        f"{TRIGGER}/runs.py",
+        'self._cancel(row, run.wait.message, "cancelled", why, at)',
+        "pass",
+        RULES,
+    ),
+    Fault("history starts runs", f"{TRIGGER}/applying.py", "if seen.record.body.history:", "if False:", RULES),
+    Fault("an unknown outcome climbs to SMS", "shared/tactful/ladder.py", "if loud and doubtful:", "if False:", RULES),
+    Fault("SMS comes at once", "shared/tactful/ladder.py", "if loud else None", "if False else None", RULES),
+    Fault(
+        "patience counts from the request",
+        "shared/tactful/operations.py",
+        "due = max(self._answer.at + self._within, host.now)",
+        "due = host.now + self._within - (host.now - self._answer.at) * 2",
+        RULES,
+    ),
+    Fault(
+        "data is not fresh at the confirmation",
+        f"{DISPATCH}/slice.py",
+        "msgspec.structs.replace(delivery.message, data=body.data)",
+        "delivery.message",
+        SENDING,
+    ),
+    Fault(
+        "an inbox that wait_for forgets",
+        "shared/tactful/operations.py",
+        "for kept in host.inbox:",
+        "for kept in ():",
+        RULES,
+    ),
+    Fault("an end of waiting keeps the inbox", f"{TRIGGER}/runs.py", "run.inbox = ()", "pass", RULES),
+    Fault(
+        "the version in the run's name",
+        "shared/tactful/identity.py",
+        'digest("run", rule, subject',
+        'digest("run", rule, str(__import__("sys").getrefcount(rule)), subject',
+        (*REPLAY, "tests/shared/test_identity.py"),
+    ),
+    Fault(
+        "shapes of a journal not compared",
+        f"{TRIGGER}/replay.py",
+        "if entry.shape != operation.shape:",
+        "if False:",
+        REPLAY,
+    ),
+    Fault(
+        "notes left again at every replay", f"{TRIGGER}/replay.py", "if self._index >= self._fresh:", "if True:", RULES
+    ),
+    Fault(
+        "a full journal goes on", f"{TRIGGER}/replay.py", "if len(journal) > JOURNAL_ENTRIES or", "if False and", REPLAY
+    ),
+    Fault(
+        "memory kept after a slice that failed",
+        f"{TRIGGER}/worker.py",
+        "        held.forget_all()\n",
+        "",
+        (*SLICES, *REPLAY),
+    ),
+    Fault(
+        "settings of the day instead of the run's",
+        f"{TRIGGER}/replay.py",
+        "self.parameters = run.parameters or {}",
+        'self.parameters = {"delay": "10m"} if run.parameters is None else {}',
+        SLICES,
+    ),
+    Fault(
+        "poison stops everything",
+        f"{TRIGGER}/worker.py",
+        "            await self._one_by_one(held, records)\n",
+        "            raise\n",
+        SLICES,
+    ),
+    Fault(
+        "a flood of poison drains into quarantine",
+        f"{TRIGGER}/worker.py",
+        "if held.cursor.poison >= POISON_IN_A_ROW:",
+        "if False:",
+        SLICES,
+    ),
+    Fault("a held run blocks the others", f"{TRIGGER}/row.py", "and run.id not in self.held", "", SLICES),
+    Fault(
+        "browser addresses are told",
+        f"{TRIGGER}/projections/profile.py",
+        'event.meta.scope == "browser"',
+        "False",
+        ("tests/trigger/test_slice_records.py", "tests/trigger/test_projection_profile.py"),
+    ),
+    Fault(
+        "a hold opens without asking",
+        f"{DISPATCH}/deciding.py",
+        "delivery.state, delivery.due = ASKED, delivery.message.expires_at",
+        "delivery.state, delivery.due = PENDING, None",
+        SENDING,
+    ),
+    Fault(
+        "a cancellation is ignored",
+        f"{DISPATCH}/deciding.py",
+        "if delivery.state not in (HELD, ASKED, PENDING):",
+        "if True:",
+        SENDING,
+    ),
+    Fault(
+        "an early cancellation is forgotten",
+        f"{DISPATCH}/slice.py",
+        'cancelled=row.cancelled.pop(name, "")',
+        'cancelled=""',
+        SENDING,
+    ),
+    Fault(
+        "an unknown outcome is sent again",
+        f"{DISPATCH}/outcomes.py",
+        "return (honours or delivery.message.repeats_allowed) and delivery.attempts < TRIES",
+        "return delivery.attempts < TRIES",
+        SENDING,
+    ),
+    Fault("consent not asked for", f"{DISPATCH}/gates/__init__.py", "    person.consent,\n", "", SENDING),
+    Fault(
+        "a withdrawal on one channel alone",
+        f"{DISPATCH}/gates/person.py",
+        "facts.now - anywhere.at < SILENCE",
+        "False",
+        SENDING,
+    ),
+    Fault(
+        "a ladder counts each rung",
+        f"{DISPATCH}/gates/budget.py",
+        "for c in history if c.contact != mine",
+        "for c in history",
+        ("tests/dispatch/test_how_often.py", *SENDING),
+    ),
+    Fault(
+        "quiet hours in UTC",
+        f"{DISPATCH}/hours.py",
+        "return all(window.holds(local_time(now, zone)) for zone in zones)",
+        'return all(window.holds(local_time(now, ZoneInfo("UTC"))) for zone in zones)',
+        ("tests/dispatch/test_hours.py", *SENDING),
+    ),
+    Fault(
+        "budget before quiet hours",
+        f"{DISPATCH}/gates/__init__.py",
+        "    tact.quiet_hours,\n    budget,\n",
+        "    budget,\n    tact.quiet_hours,\n",
+        ("tests/dispatch/test_gates.py",),
+    ),
+    Fault(
+        "an opt-out does not bind the address",
+        f"{DISPATCH}/consenting.py",
+        "        _bind_addresses(space, book, row, body)\n",
+        "",
+        ("tests/dispatch/test_consents.py", *SENDING),
+    ),
+    Fault(
+        "bytes that leave too late",
+        f"{DISPATCH}/attempt.py",
+        "if self._monotonic() - departure.committed > FIRST_BYTE:",
+        "if False:",
+        SENDING,
+    ),
+    Fault("a log that nobody reads", f"{DISPATCH}/gates/standing.py", "if behind > FRESH:", "if False:", SENDING),
+    Fault(
+        "a forged ledger verifies",
+        f"{DISPATCH}/ledger.py",
+        "fits = link.number == number and",
+        "fits = True or",
+        SENDING,
+    ),
+    Fault(
+        "consent recorded twice",
+        f"{DISPATCH}/consenting.py",
+        "    if repeat in row.repeats:",
+        "    if False:",
+        ("tests/dispatch/test_consents.py", *SENDING),
+    ),
+)
+
+
+def plant(fault: Fault, copy: Path) -> None:
+    """Change the text once. Raises LookupError if it is not there."""
+    file = copy / fault.file
+    text = file.read_text()
+    if fault.right not in text:
+        raise LookupError(f"{fault.file} no longer holds {fault.right!r}; plant “{fault.name}” where the code went")
+    file.write_text(text.replace(fault.right, fault.wrong, 1))
+
+
+def survives(fault: Fault) -> tuple[bool, str]:
+    """Whether the tests pass with the fault in, and what they say last."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for part in ("shared", "services", "tests", "benchmarks"):
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "*.csv.gz"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        plant(fault, copy)
+        path = os.pathsep.join(str(copy / package) for package in PACKAGES)
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", LIMIT, *fault.tests]
+        run = subprocess.run(
+            command, cwd=copy, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        )
+        lines = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        return run.returncode == 0, (lines or run.stdout.splitlines()[-1:] or [""])[0]
+
+
+def main() -> int:
+    """Plant all, or those whose names are given; 1 if one survives."""
+    wanted = [fault for fault in FAULTS if not sys.argv[1:] or fault.name in sys.argv[1:]]
+    began, alive = time.monotonic(), []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for fault, (lives, said) in zip(wanted, pool.map(survives, wanted), strict=True):
+            alive += [fault.name] if lives else []
+            killer = said.removeprefix("FAILED ").partition(" - ")[0]
+            print(f"{fault.name}: {'SURVIVED' if lives else f'killed by {killer}'}", flush=True)
+    print(f"{len(wanted)} faults planted, {len(wanted) - len(alive)} killed, {time.monotonic() - began:.0f} s")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,6 @@
-"""What durability costs: jobs through the one writer thread, beside bare SQLite that commits each or all of them.
+"""What durability costs: jobs and log appends through the one writer thread, beside bare SQLite doing the same.
 
-`python benchmarks/sqlite_commits.py [--dir DIR]` prints jobs per second and ratios for the disk under DIR.
+`python benchmarks/sqlite_commits.py [--dir DIR]` prints jobs and records per second and ratios for the disk under DIR.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from tactful.clock import WallClock
+from tactful.log.sqlite import SqliteLog
 from tactful.sqlite import Database
 
 VALUE: Final = b"x" * 500  # about one event
 SEVERAL: Final = 500
 MANY: Final = 20_000
+LOT: Final = 100  # records of one append, as in a batch of the tracking API
+PARTITIONS: Final = 4
 TABLE: Final = "CREATE TABLE job (value BLOB)"
 INSERT: Final = "INSERT INTO job VALUES (?)"
 
@@ -72,8 +76,51 @@ async def ours(path: Path, callers: int, jobs: int) -> float:
     return jobs / seconds
 
 
+def lots(path: Path) -> float:
+    """Records per second with an `executemany` and a commit for each lot."""
+    with bare(path) as db:
+        start = time.perf_counter()
+        for _ in range(MANY // LOT):
+            db.execute("BEGIN")
+            db.executemany(INSERT, [(VALUE,)] * LOT)
+            db.execute("COMMIT")
+        return MANY / (time.perf_counter() - start)
+
+
+async def lots_into_the_log(path: Path, callers: int) -> float:
+    """Records per second with so many callers, each of whom waits until a lot is acknowledged."""
+    database = await Database.open(path)
+    log = await SqliteLog.open(database, PARTITIONS, WallClock())
+    lot = [(number % PARTITIONS, VALUE) for number in range(LOT)]
+
+    async def post() -> None:
+        for _ in range(MANY // LOT // callers):
+            await log.append("events", lot)
+
+    start = time.perf_counter()
+    await asyncio.gather(*(post() for _ in range(callers)))
+    seconds = time.perf_counter() - start
+    await database.close()
+    return MANY / seconds
+
+
 def main(folder: Path) -> None:
     """Measure and print."""
+    measure_jobs(folder)
+    measure_lots(folder)
+
+
+def measure_lots(folder: Path) -> None:
+    """Appends to the log."""
+    rate = lots(folder / "lots.db")
+    print(f"bare, a commit for each lot      {rate:>10,.0f} records/s in lots of {LOT}")
+    for callers in (1, 10):
+        appended = asyncio.run(lots_into_the_log(folder / f"log-{callers}.db", callers))
+        print(f"the log, {callers:>2} callers at a time  {appended:>12,.0f} records/s   {appended / rate:>6.2f}x bare")
+
+
+def measure_jobs(folder: Path) -> None:
+    """Single jobs."""
     each, together = one_by_one(folder / "each.db"), all_at_once(folder / "together.db")
     print(f"bare, a commit for each          {each:>10,.0f} jobs/s")
     print(f"bare, a commit for a thousand    {together:>10,.0f} jobs/s")

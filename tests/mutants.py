@@ -30,7 +30,10 @@ LIMIT = "timeout=20"  # seconds a test: some faults go round for ever
 RULES = ("tests/trigger/test_operations.py", "tests/trigger/test_terms.py")
 SLICES = ("tests/trigger/test_slice_records.py", "tests/trigger/test_slices.py")
 REPLAY = ("tests/trigger/test_replay.py",)
-SENDING = ("tests/dispatch/test_dispatching.py",)
+SENDING = tuple(
+    f"tests/dispatch/test_{name}.py"
+    for name in ("dispatching", "holds", "consents", "attempts", "reading_dispatch", "reception", "gates", "how_often")
+)
 STORES = ("tests/contract",)
 
 
@@ -117,7 +120,7 @@ FAULTS = (
         "patience counts from the request",
         "shared/tactful/operations.py",
         "due = max(self._answer.at + self._within, host.now)",
-        "due = host.now + self._within - (host.now - self._answer.at) * 2",
+        "due = host.now + self._within",
         RULES,
     ),
     Fault(

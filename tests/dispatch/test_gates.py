@@ -322,3 +322,32 @@ def test_the_allow_list_knows_patterns_and_no_case() -> None:
 
 def test_only_what_browsing_told_falls_to_the_level_of_personalisation() -> None:
     assert reason(replace(WELL, personalisation="none"), message(uses=("orders",))) is None
+
+
+def test_the_gates_are_asked_in_the_order_of_the_contract() -> None:
+    """Holds stand before whatever depends on the moment of sending; what is only withheld stands last."""
+    assert [gate.__name__ for gate in ORDER] == [
+        "cancelled",
+        "expired",
+        "duplicate",
+        "log_not_read",
+        "stopped",
+        "erased",
+        "do_not_contact",
+        "no_address",
+        "suppressed_address",
+        "consent",
+        "own_settings",
+        "complaint_open",
+        "resting",
+        "in_touch",
+        "not_yet",
+        "quiet_hours",
+        "budget",
+        "gap",
+        "content",
+        "holdout",
+        "shadow",
+        "not_allowed",
+        "provider",
+    ]

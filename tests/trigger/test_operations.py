@@ -408,3 +408,32 @@ def test_messages_of_one_ladder_share_a_contact() -> None:
     bench.advance("3h")
     assert [m.channel for m in bench.messages] == ["email", "push"]
     assert len({m.contact for m in bench.messages}) == 1
+
+
+def test_patience_counts_from_the_decision_even_if_the_rule_does_something_in_between() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello")
+        await run.sleep("1h")
+        return str(await message.engaged(within="2h"))
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("119m")
+    assert bench.endings("u1") == []
+    bench.advance("1m")
+    assert bench.endings("u1") == ["False"]
+
+
+def test_a_wait_that_ended_has_used_up_what_came_before_it() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        await run.send("email", "held")
+        await run.sleep("1h")
+        got = await run.wait_for(ShipmentDelivered, within="1h")
+        return "none" if got is None else "an old one"
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD)
+    bench.emits("u1", ShipmentDelivered(order_id="o1"))
+    bench.decides(bench.messages[0], verdict="sent")
+    bench.advance("3h")
+    assert bench.endings("u1") == ["none"]

@@ -14,11 +14,6 @@ from tactful.records import (
 from tactful_dispatch.channels import Rejected, Retry, Unknown
 
 
-def message_record(bench: DispatchBench) -> MessageRecord:
-    body = bench.wish("m1")
-    return MessageRecord(id="m1", key="u1", at=bench.now, body=body)
-
-
 def test_a_provider_that_asks_for_patience_gets_it_and_the_attempt_does_not_count(bench: DispatchBench) -> None:
     bench.adapter.outcomes = [Retry(10 * MINUTE, "421", "busy")]
     bench.asks()
@@ -83,13 +78,15 @@ def test_bytes_that_do_not_leave_within_five_seconds_stay_here(bench: DispatchBe
 
 def test_an_old_owner_can_neither_apply_nor_send(bench: DispatchBench) -> None:
     old = bench.worker
+    bench.consenting("u2")
+    bench.settle()
     bench.restart()
     drive(bench.worker.claim())
-    bench.append(message_record(bench))
+    for name, customer in (("m1", "u1"), ("m2", "u2")):
+        bench.append(MessageRecord(id=name, key=customer, at=bench.now, body=bench.wish(name, customer)))
     drive(old.run_once(0))
     assert (old.owned, bench.row().deliveries) == ({}, {})
-    while drive(bench.worker.run_once(0)):
-        pass
+    drive(bench.worker.run_once(0))
     old.owned[0] = 1
     drive(old.attempt(0))
     assert (old.owned, bench.sent, bench.delivery().state) == ({}, [], "pending")

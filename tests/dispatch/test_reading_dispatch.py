@@ -44,6 +44,13 @@ def test_nothing_is_sent_for_a_log_that_has_not_been_read_for_a_minute(bench: Di
     assert bench.sent == []
 
 
+def test_a_cancellation_of_a_decided_message_says_nothing_about_its_repeat(bench: DispatchBench) -> None:
+    bench.asks("m1")
+    bench.cancels("m1")
+    bench.asks("m1")
+    assert bench.words == ["sent", "duplicate"]
+
+
 def test_a_repeat_is_refused_however_many_messages_came_between(bench: DispatchBench) -> None:
     bench.asks("m1")
     for number in range(2, 100):

@@ -139,13 +139,14 @@ class DispatchBench:
         slice_limit: int = 1000,
         settings: dict[str, Any] | None = None,
         idempotent: bool = False,
-        channels: Sequence[str] = ("email", "push", "sms"),
+        adapters: dict[str, Adapter] | None = None,
+        store: MemoryDispatchStore | None = None,
     ) -> None:
         self.clock = ManualClock(start)
         self.log = Ordinals(MemoryLog(partitions, self.clock))
-        self.store = MemoryDispatchStore(partitions, lambda: b"0" * 16)
+        self.store = store or MemoryDispatchStore(partitions, lambda: b"0" * 16)
         self.adapter, self.book = ScriptedAdapter(idempotent=idempotent), AddressBook(b"secret")
-        self._adapters: dict[str, Adapter] = dict.fromkeys(channels, self.adapter)
+        self._adapters: dict[str, Adapter] = adapters or dict.fromkeys(("email", "push", "sms"), self.adapter)
         self._slice_limit, self._count, self._seconds = slice_limit, 0, 0.0
         self.lags: list[float | Callable[[], float]] = []  # seconds between readings of the monotonic clock
         self.trigger = ScriptedTrigger(self.log)

@@ -39,6 +39,7 @@ class LiveDispatch:
 
     async def round(self) -> bool:
         """Everything that can be done now, once; whether anything moved."""
+        self._changed.clear()  # what changes from here on wakes the next pause
         moved = False
         await self._worker.claim()
         for partition in sorted(self._worker.owned.keys() - self._worker.stopped.keys()):
@@ -55,7 +56,6 @@ class LiveDispatch:
 
     async def pause(self) -> None:
         """Sleep until something arrives, changes or falls due."""
-        self._changed.clear()
         dues = [due for p in self._worker.owned if (due := await self._worker.earliest_due(p)) is not None]
         until_due = (min(dues) + 1 - self._clock.now()) / 1000 if dues else IDLE
         seconds = min(IDLE, max(until_due, TICK_APART / 1000))

@@ -114,10 +114,10 @@ class DispatchSlice:
     def _cancel(self, customer: str, body: CancelBody, at: int, cause: Cause) -> None:
         row = self._space.customer(customer)
         delivery = row.deliveries.get(body.message_id)
-        if delivery is None:
-            row.cancelled[body.message_id] = body.reason
-        else:
+        if delivery is not None:
             deciding.cancel(self._space, delivery, body.reason, body.note, at, cause)
+        elif not self._space.knows(body.message_id):
+            row.cancelled[body.message_id] = body.reason
 
     def _confirm(self, customer: str, body: ConfirmBody) -> None:
         delivery = self._space.customer(customer).deliveries.get(body.message_id)

@@ -1,0 +1,170 @@
+"""Dispatch by the clock: ticks when time moves something on, and a handful of attempts at a time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from dispatchbench import DispatchBench
+
+from tactful.clock import HOUR, SECOND
+from tactful.errors import StoreUnavailable
+from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
+from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
+from tactful_dispatch.live import AT_ONCE, LiveDispatch
+from tactful_dispatch.store.memory import MemoryDispatchStore
+
+
+class Live:
+    """The bench's worker, driven by the clock; the trigger answers between two rounds."""
+
+    def __init__(self, bench: DispatchBench) -> None:
+        self.bench, self.live = bench, LiveDispatch(bench.worker, bench.log, bench.clock)
+
+    async def until_quiet(self) -> None:
+        while await self.live.round() or await self.bench.trigger.settle():
+            pass
+
+    async def ticks(self) -> list[TickRecord]:
+        read = await self.bench.log.read(DISPATCH, 0, 0, 1000)
+        records = [decode_dispatch(stored.value) for stored in read]
+        return [record for record in records if isinstance(record, TickRecord)]
+
+    async def after(self, milliseconds: int) -> int:
+        """Let time pass and everything settle; how many ticks that took."""
+        before = len(await self.ticks())
+        self.bench.clock.forward_to(self.bench.now + milliseconds)
+        await self.until_quiet()
+        return len(await self.ticks()) - before
+
+
+@pytest.fixture
+def live(bench: DispatchBench) -> Live:
+    return Live(bench)
+
+
+async def test_a_hold_that_ends_is_noticed_by_a_tick_that_closes_nothing(live: Live) -> None:
+    live.bench.asks(not_before=live.bench.now + HOUR)
+    before = len(await live.ticks())
+    await live.after(HOUR - 1)
+    assert live.bench.sent == []
+    await live.after(101)
+    assert live.bench.sent == ["m1"]
+    assert all(tick.body.closes is None for tick in (await live.ticks())[before:])
+
+
+async def test_with_nothing_to_wait_for_there_is_no_tick(live: Live) -> None:
+    assert await live.after(HOUR) == 0
+
+
+async def test_while_something_is_held_the_log_is_never_older_than_half_a_minute(live: Live) -> None:
+    live.bench.asks(not_before=live.bench.now + HOUR)
+    assert await live.after(29 * SECOND) == 0
+    assert await live.after(SECOND) == 1
+    assert await live.after(10 * SECOND) == 0
+
+
+async def test_no_tick_is_appended_while_something_is_unread() -> None:
+    bench = DispatchBench(slice_limit=1)
+    bench.consenting()
+    bench.asks(not_before=bench.now + HOUR)
+    live, before = Live(bench), await Live(bench).ticks()
+    bench.knows("somebody else")
+    bench.append(bench.cancellation())
+    bench.clock.forward_to(bench.now + 2 * HOUR)
+    await live.until_quiet()
+    assert await live.ticks() == before
+    assert bench.words == ["cancelled"]
+
+
+async def test_ticks_of_one_partition_stand_apart(live: Live) -> None:
+    live.bench.trigger.fresh = None
+    start = live.bench.now
+    for number, later in enumerate((0, 50)):
+        live.bench.asks(f"m{number}", not_before=start + HOUR + later)
+    await live.after(HOUR - 500)
+    assert await live.after(501) == 1
+    assert await live.after(50) == 0
+    assert await live.after(50) == 1
+    assert len(live.bench.holds) == 2
+
+
+async def test_a_wish_that_comes_during_a_round_is_not_slept_through_and_wakes_once(live: Live) -> None:
+    await live.until_quiet()
+    live.live.nudge()
+    await asyncio.wait_for(live.live.pause(), 1)
+    await live.live.round()
+    pause = asyncio.ensure_future(live.live.pause())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not pause.done()
+    live.live.nudge()
+    await asyncio.wait_for(pause, 1)
+
+
+class Crowded:
+    """A provider that sees how many are at its door at the same time."""
+
+    name, capabilities = "crowded", Capabilities(frozenset({"email"}))
+
+    def __init__(self) -> None:
+        self.present, self.most, self.total = 0, 0, 0
+
+    async def send(self, envelope: Envelope) -> Outcome:
+        self.present += 1
+        self.total += 1
+        self.most = max(self.most, self.present)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.present -= 1
+        return Accepted(envelope.message_id)
+
+
+def crowd(adapter: Crowded, many: int, store: MemoryDispatchStore | None = None) -> Live:
+    """Many customers, each with a message that may leave."""
+    bench = DispatchBench(adapters={"email": adapter}, store=store)
+    for number in range(many):
+        bench.consenting(f"u{number}")
+    bench.settle()
+    wishes = [bench.wish(f"m{number}", f"u{number}") for number in range(many)]
+    bench.append(*(MessageRecord(id=w.message_id, key=w.customer, at=bench.now, body=w) for w in wishes))
+    return Live(bench)
+
+
+async def test_a_handful_of_customers_are_written_to_at_the_same_time() -> None:
+    adapter = Crowded()
+    live = crowd(adapter, 3 * AT_ONCE)
+    await live.until_quiet()
+    assert (adapter.most, adapter.total) == (AT_ONCE, 3 * AT_ONCE)
+    assert live.bench.words == ["sent"] * 3 * AT_ONCE
+
+
+async def test_the_log_is_read_between_one_handful_and_the_next() -> None:
+    live = crowd(Crowded(), 3 * AT_ONCE)
+    await live.live.round()
+    live.bench.append(live.bench.cancellation("m9", "u9"))  # of the last handful, in order of id
+    await live.until_quiet()
+    assert [d.message_id for d in live.bench.decisions if d.reason == "cancelled"] == ["m9"]
+
+
+class FailingOnce(MemoryDispatchStore):
+    """Cannot be reached at one transaction."""
+
+    fails_at = 0
+
+    async def transact(self, *arguments: object, **more: object) -> object:  # type: ignore[override]
+        self.fails_at -= 1
+        if self.fails_at == 0:
+            raise StoreUnavailable("the disk is full")
+        return await super().transact(*arguments, **more)  # type: ignore[arg-type]
+
+
+async def test_trouble_with_one_customer_leaves_no_other_in_doubt() -> None:
+    store = FailingOnce(1, lambda: b"0" * 16)
+    live = crowd(Crowded(), 5, store)
+    store.fails_at = 4  # after the slice: the gates of the third
+    with pytest.raises(StoreUnavailable):
+        await live.live.round()
+    assert live.bench.row("u2").waiting()
+    await live.until_quiet()
+    assert live.bench.words == ["sent"] * 5

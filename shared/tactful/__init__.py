@@ -7,7 +7,8 @@ from tactful.customer import Cart, CartItem, Customer, Order, Orders, Profile
 from tactful.errors import TactfulError
 from tactful.events.model import Event, Money, UnknownEvent
 from tactful.ladder import Ladder
-from tactful.operations import Message, StepFailed
+from tactful.operation import StepFailed
+from tactful.operations import Message
 from tactful.rules import Rule, rule
 from tactful.run import Run
 

@@ -13,7 +13,8 @@ from tactful.durations import Duration, milliseconds
 from tactful.errors import TactfulError
 from tactful.events.model import Event
 from tactful.identity import fraction
-from tactful.operations import Data, Get, Host, Message, Operation, Quiet, Send, Sleep, Step, WaitAny, WaitFor
+from tactful.operation import Host, Operation
+from tactful.operations import Data, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor
 
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from tactful.errors import TactfulError
 from tactful.journal import Entry, Wait
-from tactful.operations import EndRun, Host, Operation, StepFailed
+from tactful.operation import EndRun, Host, Operation, StepFailed
 from tactful.rules import Rule
 from tactful.run import Again
 from tactful.run import Run as RunHandle

@@ -9,7 +9,8 @@ import msgspec
 from tactful.durations import spoken
 from tactful.identity import digest, fraction, run_id
 from tactful.journal import Entry, Wait
-from tactful.operations import OPERATIONS, Ask, Done, Host, Moved, Operation, Send
+from tactful.operation import Ask, Done, Host, Moved, Operation
+from tactful.operations import OPERATIONS, Send
 from tactful.records import DISPATCH, CancelBody, CancelRecord, ConfirmBody, ConfirmRecord
 from tactful.rules import Rule, Terms
 from tactful_trigger.cursor import Cursor

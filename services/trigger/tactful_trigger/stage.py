@@ -11,7 +11,8 @@ from tactful.durations import milliseconds
 from tactful.errors import TactfulError
 from tactful.identity import message_id
 from tactful.journal import Kept, Notice
-from tactful.operations import EndRun, Send
+from tactful.operation import EndRun
+from tactful.operations import Send
 from tactful.records import DISPATCH, MessageBody, MessageRecord
 from tactful_trigger.effects import Effects
 from tactful_trigger.replay import Watch

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
+import pytest
 from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import HOUR, MINUTE
-from tactful.records import (
-    MessageRecord,
-)
+from tactful.records import MessageRecord
 from tactful_dispatch.channels import Rejected, Retry, Unknown
 
 
@@ -21,6 +21,22 @@ def test_a_provider_that_asks_for_patience_gets_it_and_the_attempt_does_not_coun
     assert bench.row().contacts == []
     bench.advance("10m")
     assert bench.holds == ["m1 provider"]
+    assert bench.words == ["sent"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [(MINUTE, [1, 2, 4, 8, 15, 15]), (20 * MINUTE, [20, 20]), (5 * HOUR, [60])],
+)
+def test_a_provider_that_stays_busy_is_asked_more_and_more_seldom(
+    bench: DispatchBench, asked: int, waits: list[int]
+) -> None:
+    tried: list[int] = []
+    bench.adapter.meanwhile = lambda: tried.append(bench.now)
+    bench.adapter.outcomes = [Retry(asked, "421", "busy") for _ in waits]
+    bench.asks()
+    bench.advance("3h")
+    assert [round((later - earlier) / MINUTE) for earlier, later in pairwise(tried)] == waits
     assert bench.words == ["sent"]
 
 

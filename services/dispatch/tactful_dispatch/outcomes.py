@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tactful.clock import MINUTE
+from tactful.clock import HOUR, MINUTE
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.outbox import Cause
 from tactful_dispatch import deciding
@@ -13,6 +13,8 @@ from tactful_dispatch.rows import PENDING, SENDING, Delivery
 from tactful_dispatch.store import Workspace
 
 TRIES: Final = 8
+LONGEST_OF_OURS: Final = 15 * MINUTE
+LONGEST_OF_THEIRS: Final = HOUR
 
 
 def record(
@@ -29,10 +31,10 @@ def record(
         _rejected(space, customer, delivery, outcome, now, cause)
     elif isinstance(outcome, Retry):
         deciding.uncount_contact(space, customer, delivery)
-        _wait_for_provider(delivery, now + outcome.after, outcome.detail or outcome.code)
+        _wait_for_provider(delivery, now + _patience(outcome.after, delivery.attempts), outcome.detail or outcome.code)
     elif _may_repeat(delivery, adapter):
         delivery.doubtful = True
-        _wait_for_provider(delivery, now + MINUTE, outcome.detail)
+        _wait_for_provider(delivery, now + _patience(MINUTE, delivery.attempts), outcome.detail)
     else:
         deciding.give_up(space, delivery, now, outcome.detail, cause)
 
@@ -43,6 +45,11 @@ def take_back(space: Workspace, customer: str, name: str) -> None:
     if delivery is not None and delivery.state == SENDING:
         delivery.state, delivery.due = PENDING, None
         deciding.uncount_contact(space, customer, delivery)
+
+
+def _patience(asked: int, attempts: int) -> int:
+    """How long (ms) to leave a provider alone: what it asked for, twice as long each time, but never hours."""
+    return min(max(asked, min(asked << min(attempts - 1, 16), LONGEST_OF_OURS)), LONGEST_OF_THEIRS)
 
 
 def _wait_for_provider(delivery: Delivery, until: int, detail: str) -> None:

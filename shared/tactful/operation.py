@@ -6,7 +6,7 @@ Operations are yielded to whoever drives the run's coroutine; nothing here does 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,9 +14,6 @@ import msgspec
 from tactful.customer import Customer
 from tactful.errors import TactfulError
 from tactful.journal import NOTHING, Answer, Kept, Notice, Wait
-
-if TYPE_CHECKING:
-    from tactful.operations import Send
 
 T = TypeVar("T")
 
@@ -67,6 +64,16 @@ class Happening(Protocol):
     def kept(self) -> Kept: ...
 
 
+class Wish(Protocol):
+    """What a send wants of dispatch, apart from its data."""
+
+    channel: str
+    template: str
+    expires: int | None
+    variant: str | None
+    repeats_allowed: bool
+
+
 class Host(Protocol):
     """What an operation may ask of the engine when it begins."""
 
@@ -78,7 +85,7 @@ class Host(Protocol):
     def zone(self) -> ZoneInfo: ...
     def view(self) -> Customer: ...
     def state(self, projection: str) -> Any: ...
-    def ask(self, send: Send, data: Mapping[str, Any], not_before: int | None) -> str: ...
+    def ask(self, send: Wish, data: Mapping[str, Any], not_before: int | None) -> str: ...
     def may_send(self) -> None: ...
     def step(self, name: str, function: str, arguments: Sequence[Any]) -> tuple[str, int]: ...
     def noticed(self, message_id: str) -> Notice | None: ...

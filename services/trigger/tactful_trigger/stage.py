@@ -11,8 +11,7 @@ from tactful.durations import milliseconds
 from tactful.errors import TactfulError
 from tactful.identity import message_id
 from tactful.journal import Kept, Notice
-from tactful.operation import EndRun
-from tactful.operations import Send
+from tactful.operation import EndRun, Wish
 from tactful.records import DISPATCH, MessageBody, MessageRecord
 from tactful_trigger.effects import Effects
 from tactful_trigger.replay import Watch
@@ -80,7 +79,7 @@ class Stage:
         if not run.reached and self.now < cooling_until(self._row, run.rule, run.key, terms.cooldown):
             raise EndRun("cooldown")
 
-    def ask(self, send: Send, data: Mapping[str, Any], not_before: int | None) -> str:
+    def ask(self, send: Wish, data: Mapping[str, Any], not_before: int | None) -> str:
         run, terms = self._run, self._book.terms[self._run.rule]
         run.sends += 1
         message = message_id(run.id, run.generation, run.sends)

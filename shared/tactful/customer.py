@@ -69,6 +69,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     channel: str = ""  # "store" for a till
     status: str = "completed"  # completed | cancelled | refunded (in whole or in part)
     delivered_at: int = 0
+    refunded_at: int = 0  # when it was last refunded, in whole or in part
     late: bool = False  # delivered after the promised day
     products: tuple[str, ...] = ()  # ids of the first 20
 
@@ -140,6 +141,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message_id: str
     channel: str
     rule: str
+    ladder: str = ""  # messages of one ladder share it
     sent_at: int = 0  # 0 while only the reaction has arrived
     engaged_at: int = 0  # the first reaction, 0 for none
 
@@ -151,6 +153,16 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     withdrawn_at: int = 0  # when consent was last withdrawn, for whatever purpose and channel
     contacted_at: int = 0  # when somebody else last spoke to them
     contacted_by: str = ""
+
+    def ladders(self, rule: str) -> tuple[Contact, ...]:
+        """This rule's contacts, oldest first, with all messages of a ladder as one: its last message, noticed if any was."""
+        found: dict[str, Contact] = {}
+        for contact in self.recent:
+            if contact.rule == rule:
+                name = contact.ladder or contact.message_id
+                noticed = contact.engaged_at or (found[name].engaged_at if name in found else 0)
+                found[name] = msgspec.structs.replace(contact, engaged_at=noticed)
+        return tuple(found.values())
 
     def unanswered(self, rule: str) -> int:
         """How many of this rule's latest messages in a row got no reaction."""

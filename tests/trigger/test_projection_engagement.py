@@ -6,6 +6,7 @@ import pytest
 from folding import at, by_time, folded, scripts
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tactful.customer import Engagement
 from tactful.events import (
@@ -130,3 +131,9 @@ def test_a_withdrawal_is_remembered_and_a_grant_is_none() -> None:
 def test_the_latest_contact_by_somebody_else_counts() -> None:
     state = engagement(at(7, ContactMade(by="Ana, support")), at(3, ContactMade(by="Luis")))
     assert (state.contacted_at, state.contacted_by) == (7, "Ana, support")
+
+
+def test_messages_of_one_ladder_are_one_noticed_if_any_was() -> None:
+    first, second, other = (replace(decided(m), contact=c) for m, c in (("m1", "l1"), ("m2", "l1"), ("m3", "l2")))
+    ladders = engagement(at(1, first), at(2, second), at(3, other), at(4, clicked("m1"))).ladders("abandoned_cart")
+    assert [(ladder.message_id, ladder.engaged_at) for ladder in ladders] == [("m2", 4), ("m3", 0)]

@@ -120,6 +120,7 @@ def test_news_about_an_order_that_never_came_are_no_order() -> None:
 def test_a_refund_leaves_the_order_standing_and_says_when() -> None:
     state = orders(at(1, completed("o1", 100)), at(5, OrderRefunded(order_id="o1")))
     assert (state.count, state.refunded_at, state.recent[0].status) == (1, 5, "refunded")
+    assert state.recent[0].refunded_at == 5
 
 
 def test_a_refund_of_a_cancelled_order_does_not_revive_it() -> None:

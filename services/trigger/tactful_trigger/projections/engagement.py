@@ -59,7 +59,8 @@ class EngagementProjection:
 def _news(event: Event, at: int) -> Contact | None:
     """What one event tells of a message; None if nothing."""
     if isinstance(event, MessageDecided):
-        return _contact(event, sent_at=at) if event.verdict in _MAY_HAVE_ARRIVED else None
+        sent = _contact(event, sent_at=at)
+        return replace(sent, ladder=event.contact) if event.verdict in _MAY_HAVE_ARRIVED else None
     if isinstance(event, MessageReplied) or (
         isinstance(event, MessageOpened | MessageClicked) and not event.prefetched
     ):

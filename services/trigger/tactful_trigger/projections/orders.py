@@ -52,7 +52,8 @@ def _cancel(order: Order, event: OrderCancelled) -> Order:
 
 
 def _refund(order: Order, event: OrderRefunded) -> Order:
-    return order if order.status == "cancelled" else replace(order, status="refunded")
+    at = max(order.refunded_at, event.meta.occurred_at)
+    return replace(order, refunded_at=at, status=order.status if order.status == "cancelled" else "refunded")
 
 
 def _deliver(order: Order, event: ShipmentDelivered) -> Order:
@@ -156,5 +157,6 @@ def _joined(one: Order, other: Order) -> Order:
         updated_at=corrected.updated_at,
         status=max(one.status, other.status, key=_STATUSES.index),
         delivered_at=max(one.delivered_at, other.delivered_at),
+        refunded_at=max(one.refunded_at, other.refunded_at),
         late=one.late or other.late,
     )

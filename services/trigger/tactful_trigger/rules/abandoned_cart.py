@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
 from typing import Any
+
+import msgspec
 
 from tactful import Cart, Customer, Ladder, Run, rule
 from tactful.customer import Contact
@@ -18,6 +22,7 @@ from tactful.events import (
 )
 
 SHOWN = 3  # items in a message; the rest is a number
+RETURNED = "90d"  # for so long a product that was given back is not shown
 
 
 @rule(
@@ -25,7 +30,7 @@ SHOWN = 3  # items in a message; the rest is a number
     goal=OrderCompleted,
     exit_on=(CartShared, ComplaintOpened),
     purpose="marketing.cart",
-    uses=("cart", "engagement"),
+    uses=("cart", "engagement", "orders"),
     cooldown="3d",
     holdout=0.1,
     priority=40,
@@ -40,11 +45,12 @@ async def abandoned_cart(run: Run, first: Any) -> str:
     if (cart.value.minor if cart.value else 0) < run.param("min_value", 0):
         return "below min_value"
     engagement = await run.get("engagement")
-    if why := _often_enough(run, engagement.recent):
+    if why := _often_enough(run, engagement.ladders("abandoned_cart")):
         return why
     ladder = Ladder(*_rungs(run, cart), expires={"push": "6h", "sms": "6h"})
     variant = run.variant("wording", run.param("variants", ["plain"]))
-    return await ladder.climb(run, "abandoned_cart", data=_basket, variant=variant)
+    basket = partial(_basket, since=_before(run.now, RETURNED))
+    return await ladder.climb(run, "abandoned_cart", data=basket, variant=variant)
 
 
 def _rungs(run: Run, cart: Cart) -> list[tuple[str, str]]:
@@ -60,20 +66,26 @@ def _rungs(run: Run, cart: Cart) -> list[tuple[str, str]]:
     return rungs
 
 
-def _often_enough(run: Run, contacts: tuple[Contact, ...]) -> str:
+def _often_enough(run: Run, ladders: tuple[Contact, ...]) -> str:
     """At most so many reminders in 90 days, and none for 90 days once that many in a row found no reaction."""
-    most, since = run.param("most_in_90_days", 4), int(run.now.timestamp() * 1000) - milliseconds("90d")
-    mine = [c for c in contacts if c.rule == "abandoned_cart" and c.channel == "email" and c.sent_at > since]
-    if len(mine) >= most:
-        ignored = not any(contact.engaged_at for contact in mine)
-        return f"{len(mine)} reminders in 90 days" + (", none noticed" if ignored else "")
+    most, since = run.param("most_in_90_days", 4), _before(run.now, "90d")
+    if sum(ladder.sent_at > since for ladder in ladders) >= most:
+        return f"{most} reminders in 90 days"
+    latest = ladders[-most:]
+    if len(latest) == most and latest[-1].sent_at > since and not any(ladder.engaged_at for ladder in latest):
+        return f"{most} reminders in a row unnoticed"
     return ""
 
 
-def _basket(customer: Customer) -> dict[str, Any] | None:
-    """What the message is about; None when there is nothing left to remind of."""
-    cart = customer.cart
-    if not cart.items:
+def _before(now: datetime, length: str) -> int:
+    return int(now.timestamp() * 1000) - milliseconds(length)
+
+
+def _basket(customer: Customer, since: int) -> dict[str, Any] | None:
+    """What the message is about, without what was given back lately; None when there is nothing left to remind of."""
+    cart, returned = customer.cart, _returned(customer, since)
+    left = [item for item in cart.items if item.product_id not in returned]
+    if not left:
         return None
     items = [
         {
@@ -84,7 +96,13 @@ def _basket(customer: Customer) -> dict[str, Any] | None:
             "url": item.url,
             "image_url": item.image_url,
         }
-        for item in cart.items
+        for item in left
     ]
-    gift = any(item.is_gift for item in cart.items)
-    return {"cart_id": cart.cart_id, "items": items, "shown": SHOWN, "value": cart.value, "gift": gift}
+    gift = any(item.is_gift for item in left)
+    value = msgspec.structs.replace(cart, items=tuple(left)).value
+    return {"cart_id": cart.cart_id, "items": items, "shown": SHOWN, "value": value, "gift": gift}
+
+
+def _returned(customer: Customer, since: int) -> set[str]:
+    """Products of orders that were refunded since then. Which part was refunded is not known, so all of it counts."""
+    return {product for order in customer.orders.recent if order.refunded_at > since for product in order.products}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -24,8 +25,11 @@ def _length(text: str) -> str:
     return text
 
 
+_zones = cache(available_timezones)  # it walks the file system, and settings are read at every claim
+
+
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError(f'"{name}" is not an IANA time zone; write it like "Europe/Madrid"')
     return name
 

@@ -1,0 +1,343 @@
+"""An adversarial live scheduler: the shipped workers over ports in memory, one action at a time, chosen by a seed.
+
+Owners have skewed clocks, freeze in the middle of a write and wake up as somebody who was replaced, lose commits or the
+replies to them, relay late, in part and twice, and restart; customers and clients go on meanwhile. Virtual time hides
+the races between trigger and dispatch; here they happen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Final
+
+import msgspec
+from adversary_world import (
+    BOOK,
+    Fate,
+    Owner,
+    Provider,
+    ShakyDispatchStore,
+    ShakyLog,
+    ShakyTriggerStore,
+    Trouble,
+)
+from enginebench import MONDAY, event_record
+
+from tactful.clock import HOUR, MINUTE, SECOND, ManualClock
+from tactful.errors import Transient
+from tactful.events import Event, Identify, OrderCompleted, Page, ProductAdded, ProductRemoved
+from tactful.outbox import OutboxRow, OutboxStore, append_rows, relay
+from tactful.partitioning import partition_of
+from tactful.records import (
+    DISPATCH,
+    EVENTS,
+    BroadcastBody,
+    BroadcastRecord,
+    ConsentBody,
+    ConsentRecord,
+    EventRecord,
+    Record,
+    TickBody,
+    TickRecord,
+    encode,
+)
+from tactful.settings import Settings
+from tactful_dispatch.channels import Envelope
+from tactful_dispatch.ledger import ConsentEntry
+from tactful_dispatch.reception import Reception
+
+PARTITIONS: Final = 2
+ACTIONS: Final = 150
+CUSTOMERS: Final = ("u1", "u2", "u3", "u4")
+SKEW: Final = 90 * SECOND
+RECOGNISED: Final = 40 * HOUR  # a repeat within so long is recognised
+SETTINGS: Final = Settings.model_validate(
+    {
+        "rules": {"abandoned_cart": {"mode": "live"}, "looking": {"mode": "live"}},
+        "sending": {"mode": "live"},
+        "caps": {"weekly": {"new": 6, "repeat": 6, "loyal": 6}, "email_gap": "1h", "push_gap": "10m"},
+        "resting": {"order": "1s"},  # else the rest would hide a message that an order should have stopped
+    }
+)
+
+
+class Play:
+    """One seed's play. `await play.run()`, then look at what it left behind."""
+
+    def __init__(self, seed: int) -> None:
+        self.random, self.clock, self.fate = Random(seed), ManualClock(MONDAY), Fate()
+        self.fate.frozen = self._frozen
+        self.log = ShakyLog(PARTITIONS, self.clock, self.fate)
+        self.trigger = ShakyTriggerStore(self.fate, self.log)
+        self.dispatch = ShakyDispatchStore(PARTITIONS, self.fate)
+        self.provider = Provider(seed, self._leaves)
+        self.desk = Reception(self.dispatch, BOOK, self.clock, PARTITIONS, lambda: None)
+        self.owners: list[Owner] = []
+        self.unwanted: list[str] = []  # messages whose first byte left after a committed withdrawal
+        self.stopped: list[str] = []  # partitions that stopped, and why
+        self.happened: Counter[str] = Counter()
+        self._standing_still: list[Owner] = []
+        self._acting: Owner | None = None
+        self._posted: list[EventRecord] = []
+        self._unanswered: list[EventRecord] = []
+        self._late: list[list[OutboxRow]] = []  # read by a relay that is slow to append them
+        self._count = 0
+
+    async def run(self, actions: int = ACTIONS) -> None:
+        """Everything: the beginning, the adversary's actions, and a long calm after them."""
+        await self._begin()
+        for _ in range(actions):
+            await self._act()
+        await self._settle()
+
+    # -- the beginning and the end are calm
+
+    async def _begin(self) -> None:
+        told = msgspec.Raw(SETTINGS.model_dump_json().encode())
+        settings = BroadcastRecord(id="settings", key="all", at=MONDAY, body=BroadcastBody("Settings Changed", told))
+        for topic in (EVENTS, DISPATCH):
+            await self.log.append(topic, [(partition, encode(settings)) for partition in range(PARTITIONS)])
+        for customer in CUSTOMERS:
+            known = Identify(email=f"{customer}@example.test", push_token=f"token-{customer}", timezone="Europe/Madrid")
+            await self._append(EVENTS, self._event(customer, known))
+            await self._append(DISPATCH, self._consent(customer, "granted", ""))
+        self.owners = [self._new_owner(name) for name in ("a", "b", "c")]
+
+    def _new_owner(self, name: str, *, calm: bool = False) -> Owner:
+        skew, limit = (0, 1000) if calm else (self.random.randint(-SKEW, SKEW), self.random.randint(1, 50))
+        return Owner(
+            name,
+            self.log,
+            self.trigger,
+            self.dispatch,
+            self.provider,
+            self.clock,
+            skew=skew,
+            slice_limit=limit,
+        )
+
+    async def _settle(self) -> None:
+        """Whoever is still there has died; a healthy process finds the leases run out and goes on to the last deadline."""
+        self.fate.disarm()
+        for record in self._unanswered:
+            await self._append(EVENTS, record)
+        self.clock.forward_to(self.clock.now() + HOUR)
+        owner = self._new_owner("calm", calm=True)
+        due: int | None = self.clock.now()
+        while due is not None:
+            self.clock.forward_to(max(due, self.clock.now()) + SECOND)
+            while await owner.live_trigger.round() | await owner.live_dispatch.round():
+                pass
+            dues = [
+                await worker.earliest_due(p) for worker in (owner.trigger, owner.dispatch) for p in range(PARTITIONS)
+            ]
+            due = min((due for due in dues if due is not None), default=None)
+        self._note_stopped(owner)
+
+    # -- one action
+
+    async def _act(self) -> None:
+        """One thing happens, and perhaps trouble comes with it."""
+        if self.random.random() < 0.15:
+            self.fate.arm(self.random.choice(list(Trouble)), self.random.randint(1, 3))
+        action, _ = self.random.choice(_WEIGHED)
+        try:
+            await action(self)
+        except Transient as error:
+            self.happened[str(error)] += 1
+        finally:
+            self._acting = None
+            self.fate.disarm()
+
+    async def _time_passes(self) -> None:
+        length = self.random.choice((SECOND, MINUTE, 7 * MINUTE, 20 * MINUTE, HOUR + 1, 3 * HOUR, 11 * HOUR))
+        self.clock.forward_to(self.clock.now() + self.random.randint(0, length))
+
+    async def _something_is_posted(self) -> None:
+        cart = f"p{self.random.randint(1, 3)}"
+        self._count += 1
+        event: Event = self.random.choice(
+            (
+                ProductAdded(product_id=cart, cart_id="c"),
+                ProductAdded(product_id=cart, cart_id="c"),
+                ProductRemoved(product_id=cart, cart_id="c"),
+                Page(name="home"),
+                Page(name="home"),
+                OrderCompleted(order_id=f"o{self._count}"),
+            )
+        )
+        lag = self.random.choice((0, 0, 0, self.random.randint(0, 30 * MINUTE)))
+        await self._post(self._event(self.random.choice(CUSTOMERS), event, lag))
+
+    async def _something_is_posted_again(self) -> None:
+        recent = [record for record in self._posted if record.at > self.clock.now() - RECOGNISED]
+        if self._unanswered:
+            await self._post(self._unanswered.pop(0))
+        elif recent:
+            await self._post(self.random.choice(recent))
+
+    async def _consent_is_posted(self) -> None:
+        state, channel = self.random.choice(("granted", "withdrawn")), self.random.choice(("", "email", "push"))
+        await self._append(DISPATCH, self._consent(self.random.choice(CUSTOMERS), state, channel))
+
+    async def _somebody_opts_out_on_the_page(self) -> None:
+        channel = self.random.choice(("", "email"))
+        await self.desk.consent(self.random.choice(CUSTOMERS), "marketing", channel, "withdrawn", via="one-click")
+
+    async def _somebody_opts_in_on_the_page(self) -> None:
+        await self.desk.consent(self.random.choice(CUSTOMERS), "marketing", "", "granted", via="preferences")
+
+    async def _an_owner_claims(self) -> None:
+        owner = self._somebody()
+        await owner.trigger.claim()
+        await owner.dispatch.claim()
+
+    async def _an_owner_reads_events(self) -> None:
+        owner = self._somebody()
+        if owner.trigger.owned:
+            partition = self.random.choice(sorted(owner.trigger.owned))
+            await owner.trigger.run_once(partition)
+            self._note_fenced(partition not in owner.trigger.owned)
+
+    async def _an_owner_reads_dispatch(self) -> None:
+        owner = self._somebody()
+        if owner.dispatch.owned:
+            partition = self.random.choice(sorted(owner.dispatch.owned))
+            await owner.dispatch.run_once(partition)
+            self._note_fenced(partition not in owner.dispatch.owned)
+
+    async def _an_owner_sends(self) -> None:
+        owner = self._somebody()
+        if owner.dispatch.owned:
+            await owner.dispatch.attempt(self.random.choice(sorted(owner.dispatch.owned)))
+
+    async def _an_owner_goes_round(self) -> None:
+        owner = self._somebody()
+        await owner.live_trigger.round()
+        await owner.live_dispatch.round()
+        self._note_stopped(owner)
+
+    async def _an_owner_ticks(self) -> None:
+        now = self._somebody().clock.now()
+        tick = TickRecord(id=f"t{self._next()}", key="", at=now, body=TickBody())
+        topic = self.random.choice((EVENTS, DISPATCH))
+        await self.log.append(topic, [(self.random.randrange(PARTITIONS), encode(tick))])
+
+    async def _an_owner_relays(self) -> None:
+        store, partition = self._outbox()
+        self._somebody()
+        await relay(self.log, store, partition, limit=self.random.randint(1, 20))
+
+    async def _an_owner_relays_late(self) -> None:
+        """Reads what is unsent and appends it much later, whoever else has appended it meanwhile."""
+        store, partition = self._outbox()
+        if rows := await store.unsent(partition, self.random.randint(1, 20)):
+            self._late.append(rows)
+
+    async def _late_rows_arrive(self) -> None:
+        if self._late:
+            await append_rows(self.log, self._late.pop(self.random.randrange(len(self._late))))
+
+    async def _an_owner_restarts(self) -> None:
+        """With another clock; the old process, if it still stands somewhere, knows nothing of it."""
+        owner = self._somebody()
+        name = owner.name if self.random.random() < 0.5 else f"{owner.name}{self._next()}"
+        self.owners[self.owners.index(owner)] = self._new_owner(name)
+
+    async def _frozen(self) -> None:
+        """What the others do while one stands still for up to ten minutes. No opt-out may overtake a first byte by more
+        than five seconds, so nobody stands still for less."""
+        still = self._acting
+        self.happened["frozen"] += 1
+        if still is not None:
+            self._standing_still.append(still)
+        self.clock.forward_to(self.clock.now() + self.random.randint(6 * SECOND, 10 * MINUTE))
+        for _ in range(self.random.randint(0, 12)):
+            action, alone = self.random.choice(_WEIGHED)
+            if alone or len(self._standing_still) < len(self.owners):
+                await action(self)
+        if still is not None:
+            self._standing_still.remove(still)
+        self._acting = still
+
+    # -- small things
+
+    def _somebody(self) -> Owner:
+        awake = [owner for owner in self.owners if owner not in self._standing_still]
+        self._acting = self.random.choice(awake)
+        return self._acting
+
+    def _outbox(self) -> tuple[OutboxStore, int]:
+        return self.random.choice((self.trigger, self.dispatch)), self.random.randrange(PARTITIONS)
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    def _event(self, customer: str, event: Event, lag: int = 0) -> EventRecord:
+        now = self.clock.now()
+        return event_record(customer, event, now, f"e{self._next()}", now - lag)
+
+    def _consent(self, customer: str, state: str, channel: str) -> ConsentRecord:
+        now = self.clock.now()
+        body = ConsentBody(source="shop", purpose="marketing", channel=channel, state=state, occurred_at=now)
+        return ConsentRecord(id=f"k{self._next()}", key=customer, at=now, body=body)
+
+    async def _post(self, record: EventRecord) -> None:
+        """A client that gets no answer posts the same again later."""
+        self._unanswered.append(record)
+        await self._append(EVENTS, record)
+        self._unanswered = [waiting for waiting in self._unanswered if waiting.id != record.id]
+        self._posted.append(record)
+
+    async def _append(self, topic: str, record: Record) -> None:
+        await self.log.append(topic, [(partition_of(record.key, PARTITIONS), encode(record))])
+
+    async def _leaves(self, envelope: Envelope) -> None:
+        """The first byte: the ledger must not have a withdrawal as its latest word by now."""
+        said = await self._said(envelope.customer)
+        if not said or said[-1][1].state == "withdrawn":
+            self.unwanted.append(envelope.message_id)
+
+    async def _said(self, customer: str) -> Sequence[tuple[tuple[int, int], ConsentEntry]]:
+        links = await self.dispatch.ledger(partition_of(customer, PARTITIONS))
+        entries = [(link.number, msgspec.json.decode(link.entry or b"", type=ConsentEntry)) for link in links]
+        return sorted(
+            (((entry.occurred_at, number), entry) for number, entry in entries if entry.customer == customer),
+            key=lambda said: said[0],
+        )
+
+    def _note_fenced(self, fenced: bool) -> None:
+        self.happened["fenced"] += fenced
+
+    def _note_stopped(self, owner: Owner) -> None:
+        for worker in (owner.trigger, owner.dispatch):
+            self.stopped += [f"{owner.name}: {error}" for error in worker.stopped.values()]
+
+
+Action = Callable[[Play], Awaitable[None]]
+
+# what may happen, how often, and whether nobody need be awake for it
+_ACTIONS: Final[tuple[tuple[Action, int, bool], ...]] = (
+    (Play._time_passes, 18, True),
+    (Play._something_is_posted, 24, True),
+    (Play._something_is_posted_again, 6, True),
+    (Play._consent_is_posted, 2, True),
+    (Play._somebody_opts_out_on_the_page, 1, True),
+    (Play._somebody_opts_in_on_the_page, 2, True),
+    (Play._an_owner_claims, 10, False),
+    (Play._an_owner_reads_events, 18, False),
+    (Play._an_owner_reads_dispatch, 14, False),
+    (Play._an_owner_sends, 12, False),
+    (Play._an_owner_goes_round, 12, False),
+    (Play._an_owner_ticks, 8, False),
+    (Play._an_owner_relays, 14, False),
+    (Play._an_owner_relays_late, 4, False),
+    (Play._late_rows_arrive, 4, True),
+    (Play._an_owner_restarts, 3, False),
+)
+_WEIGHED: Final[Sequence[tuple[Action, bool]]] = [
+    (action, alone) for action, weight, alone in _ACTIONS for _ in range(weight)
+]

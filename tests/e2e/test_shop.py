@@ -93,6 +93,12 @@ def test_what_belongs_to_development_is_not_there(shop: Server, path: str) -> No
     assert shop.post(path, {"advance": "1h"}).status_code == 404
 
 
+def test_its_clock_is_nobodys_to_move(shop: Server) -> None:
+    refused = shop.cli("dev", "advance", "1h")
+    assert refused.returncode == 1
+    assert "only `tactful dev` has a clock to move" in refused.stderr
+
+
 @pytest.mark.parametrize("key", ["dev_server", "dev_browser", ""])
 def test_the_keys_of_development_open_nothing(shop: Server, key: str) -> None:
     assert shop.post("/v1/track", {"userId": "u1", "event": "Product Viewed"}, key=key).status_code == 401

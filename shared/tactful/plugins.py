@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -34,6 +34,12 @@ class Loaded(NamedTuple):
     rules: tuple[Rule, ...]
     broken: tuple[Broken, ...]
 
+    def with_projections(self, known: Collection[str]) -> Loaded:
+        """The same, with every rule that uses a projection that is not among these counted as broken."""
+        faults = {rule: fault for rule in self.rules if (fault := rule.unmet(known))}
+        broken = [Broken(rule.name, fault) for rule, fault in faults.items()]
+        return Loaded(tuple(rule for rule in self.rules if rule not in faults), (*self.broken, *broken))
+
 
 def load_rules(folder: Path | None = None, points: Iterable[EntryPoint] | None = None) -> Loaded:
     """Rules of all distributions and of the `*.py` files in `folder`. Of two with one name, both are broken."""
@@ -43,12 +49,13 @@ def load_rules(folder: Path | None = None, points: Iterable[EntryPoint] | None =
         if isinstance(module, Broken):
             broken.append(module)
             continue
-        found = [value for value in vars(module).values() if isinstance(value, Rule)]
+        found = dict.fromkeys(value for value in vars(module).values() if isinstance(value, Rule))
         if not found:
             broken.append(Broken(name, f"{module.__file__ or name}: no function is decorated with @rule"))
-        for each in found:
+        own = [each for each in found if each not in rules]  # what is imported from another plugin is no second one
+        for each in own:
             each.origin = origin
-        rules += found
+        rules += own
     twins = {each.name for each in rules if sum(other.name == each.name for other in rules) > 1}
     broken += [Broken(name, f"rule {name} is defined more than once: {_places(rules, name)}") for name in sorted(twins)]
     return Loaded(tuple(r for r in rules if r.name not in twins), tuple(broken))
@@ -57,20 +64,21 @@ def load_rules(folder: Path | None = None, points: Iterable[EntryPoint] | None =
 def _modules(folder: Path | None, points: Iterable[EntryPoint]) -> Iterator[tuple[str, str, ModuleType | Broken]]:
     for point in points:
         origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-        yield point.name, origin, _attempt(point.name, point.load)
+        yield point.name, origin, _attempt(point.name, f"entry point {point.name} = {point.value}", point.load)
     for file in sorted(folder.glob("*.py")) if folder and folder.is_dir() else ():
-        yield file.stem, str(file), _attempt(file.stem, partial(_import_file, file))
+        yield file.stem, str(file), _attempt(file.stem, str(file), partial(_import_file, file))
 
 
-def _attempt(name: str, load: Callable[[], object]) -> ModuleType | Broken:
+def _attempt(name: str, where: str, load: Callable[[], object]) -> ModuleType | Broken:
     try:
         module = load()
     except PluginError as error:
         return Broken(name, str(error))
     except SyntaxError as error:
-        return Broken(name, f"{error.filename}:{error.lineno}: {error.msg}")
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises must not stop the rest
-        return Broken(name, f"{_place(error)}: {type(error).__name__}: {error}")
+        place = f"{error.filename}:{error.lineno}" if error.filename and error.lineno else where
+        return Broken(name, f"{place}: {error.msg}")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's module raises must not stop the rest
+        return Broken(name, f"{_place(error) or where}: {type(error).__name__}: {error}")
     if not isinstance(module, ModuleType):
         return Broken(name, f"the entry point {name} must name a module, not {type(module).__name__}")
     return module
@@ -91,9 +99,10 @@ def _import_file(file: Path) -> ModuleType:
     return module
 
 
-def _place(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.filename}:{frame.lineno}"
+def _place(error: BaseException) -> str:
+    """The innermost line of a module that was being imported: what its author wrote, not the library that refused it."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name == "<module>"]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def _places(rules: list[Rule], name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -68,6 +68,14 @@ class Rule:
     def body_for(self, version: int) -> Body:
         """The body that a run of that version continues with."""
         return self.older.get(version, self.body)
+
+    def unmet(self, projections: Collection[str]) -> str:
+        """What is wrong if it uses something that is not among these projections; "" if nothing is."""
+        wrong = next((name for name in self.terms.uses if name not in projections), None)
+        if wrong is None:
+            return ""
+        known = ", ".join(sorted(projections))
+        return f"{self.file}:{self.line}: rule {self.name} uses {wrong!r}, which is no projection; there are: {known}"
 
     def under(self, parameters: Mapping[str, Any]) -> Terms:
         """The terms with an operator's overrides. Raises InvalidInput naming the value."""

@@ -62,12 +62,8 @@ class Rulebook:
     def _wanted(self) -> Mapping[str, Projection[Any]]:
         known = {projection.name: projection for projection in self._all}
         for rule in self.rules.values():
-            for name in rule.terms.uses:
-                if name not in known:
-                    raise PluginError(
-                        f"{rule.file}:{rule.line}: rule {rule.name} uses {name!r}, which is no projection; "
-                        f"there are: {', '.join(sorted(known))}"
-                    )
+            if fault := rule.unmet(known):
+                raise PluginError(fault)
         wanted = {*RECIPIENT, *(name for rule in self.rules.values() for name in rule.terms.uses)}
         return {name: known[name] for name in sorted(wanted & known.keys())}
 

@@ -128,7 +128,7 @@ async def _assemble(
     log = await SqliteLog.open(database, PARTITIONS, clock)
     if dev_clock is not None:
         dev_clock.forward_to(log.opened_at)  # killed while time was moved on, it had not been kept
-    loaded = load_rules(plan.rules)
+    loaded = load_rules(plan.rules).with_projections({projection.name for projection in SHIPPED})
     book = Rulebook(loaded.rules, SHIPPED)
 
     trigger = await SqliteTriggerStore.open(database)

@@ -1,0 +1,183 @@
+"""Plugins: what is found, and what is said about one that is broken while the rest loads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from tactful.plugins import Broken, Loaded, load_rules
+
+GOOD = """from tactful import rule
+
+@rule(on="Thing Happened", purpose="marketing.test", version=1)
+async def {name}(run, first):
+    pass
+"""
+HEAD = "from tactful import rule\n\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A rules folder with one good rule; what was imported from it is forgotten afterwards."""
+    before = set(sys.modules)
+    (tmp_path / "good.py").write_text(GOOD.format(name="good"))
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def load(folder: Path, *points: EntryPoint) -> Loaded:
+    return load_rules(folder, points)
+
+
+def broken(folder: Path, text: str, *points: EntryPoint) -> Broken:
+    """What is said about a broken file, after making sure that its neighbour has been loaded."""
+    (folder / "bad.py").write_text(text)
+    loaded = load(folder, *points)
+    assert [rule.name for rule in loaded.rules] == ["good"]
+    (said,) = loaded.broken
+    return said
+
+
+def test_a_rule_in_the_folder_is_found_and_knows_where_it_stands(folder: Path) -> None:
+    (rule,) = load(folder).rules
+    assert (rule.name, rule.file, rule.line, rule.origin) == (
+        "good",
+        str(folder / "good.py"),
+        3,
+        str(folder / "good.py"),
+    )
+
+
+def test_a_folder_that_is_not_there_is_an_empty_one(tmp_path: Path) -> None:
+    assert load(tmp_path / "rules") == Loaded((), ())
+    assert load_rules(None, ()) == Loaded((), ())
+
+
+def test_the_shipped_rule_is_found_by_its_entry_point() -> None:
+    loaded = load_rules()
+    assert ([rule.name for rule in loaded.rules], loaded.broken) == (["abandoned_cart"], ())
+    assert loaded.rules[0].origin.startswith("tactful ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("x = 1\ndef oops(:\n", 2, "invalid syntax"),
+        ("\n\nimport a_module_that_nobody_has\n", 3, "ModuleNotFoundError: No module named 'a_module_that_nobody_has'"),
+        ("from tactful import Runn\n", 1, "ImportError: cannot import name 'Runn'"),
+        ("import json\njson.loads('[')\n", 2, "JSONDecodeError"),
+        ("import sys\nsys.exit(3)\n", 2, "SystemExit: 3"),
+        (
+            HEAD + '@rule(on="X", purpose="marketing.t", version=1, cooldwn="1d")\nasync def f(run, e): ...\n',
+            3,
+            "cooldwn",
+        ),
+        (HEAD + '@rule(on="X", purpose="marketing.t", version="1")\nasync def f(run, e): ...\n', 3, "TypeError"),
+        (
+            HEAD + '@rule(on="X", purpose="marketing.t", version=1, cooldown=3)\nasync def f(run, e): ...\n',
+            3,
+            "TypeError",
+        ),
+        (HEAD + '@rule(on=7, purpose="marketing.t", version=1)\nasync def f(run, e): ...\n', 3, ""),
+        (
+            HEAD + '@rule(on="X", purpose="marketing.t", version=1, cooldown="soon")\nasync def f(run, e): ...\n',
+            3,
+            "soon",
+        ),
+        (HEAD + '@rule(on="X", purpose="marketing.t", version=0)\nasync def f(run, e): ...\n', 3, "counts from 1"),
+        (HEAD + '@rule(on="X", purpose="adverts", version=1)\nasync def f(run, e): ...\n', 3, "`purpose` begins with"),
+        (HEAD + '@rule(on="X", purpose="marketing.t", version=1)\ndef f(run, e): ...\n', 3, "`async def`"),
+        (HEAD + '@rule(on="X", purpose="marketing.t", version=1, key=len)\nasync def f(run, e): ...\n', 3, "match="),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line_and_the_rest_loads(
+    folder: Path, text: str, line: int, words: str
+) -> None:
+    said = broken(folder, text)
+    assert said.name == "bad"
+    assert said.message.startswith(f"{folder / 'bad.py'}:{line}: ")
+    assert words in said.message
+
+
+def test_a_fault_of_a_rule_names_the_rule(folder: Path) -> None:
+    text = HEAD + '@rule(on="X", purpose="marketing.t", version=0)\nasync def late_news(run, e): ...\n'
+    assert "rule late_news: " in broken(folder, text).message
+
+
+@pytest.mark.parametrize("text", ["x = '\0'\n", "\0"])
+def test_a_file_that_is_no_text_is_named(folder: Path, text: str) -> None:
+    assert broken(folder, text).message.startswith(str(folder / "bad.py"))
+
+
+def test_a_file_in_another_encoding_is_named(folder: Path) -> None:
+    (folder / "bad.py").write_bytes(b"name = '\xff'\n")
+    (said,) = load(folder).broken
+    assert said.message.startswith(str(folder / "bad.py"))
+
+
+def test_a_file_without_a_rule_is_told_what_it_lacks(folder: Path) -> None:
+    said = broken(folder, "async def f(run, first): ...\n")
+    assert said.message == f"{folder / 'bad.py'}: no function is decorated with @rule"
+
+
+def test_of_two_rules_with_one_name_neither_loads_and_both_places_are_named(folder: Path) -> None:
+    for file in ("one", "two"):
+        (folder / f"{file}.py").write_text(GOOD.format(name="twin"))
+    loaded = load(folder)
+    assert [rule.name for rule in loaded.rules] == ["good"]
+    assert loaded.broken == (
+        Broken("twin", f"rule twin is defined more than once: {folder / 'one.py'}:3, {folder / 'two.py'}:3"),
+    )
+
+
+def test_a_rule_with_a_second_name_or_imported_from_elsewhere_is_still_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "good.py").write_text(GOOD.format(name="good") + "\nalso = good\n")
+    (folder / "borrowing.py").write_text("from tactful_rules_folder_of_another import good\n")
+    (folder / "outside").mkdir()
+    (folder / "outside" / "tactful_rules_folder_of_another.py").write_text(GOOD.format(name="good"))
+    (folder / "good.py").unlink()
+    monkeypatch.syspath_prepend(str(folder / "outside"))
+    loaded = load(folder, EntryPoint("another", "tactful_rules_folder_of_another", "tactful.rules"))
+    assert ([rule.name for rule in loaded.rules], loaded.broken) == (["good"], ())
+    assert loaded.rules[0].origin == "tactful_rules_folder_of_another"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (
+            "a_distribution_that_is_gone.rules",
+            "entry point theirs = a_distribution_that_is_gone.rules: ModuleNotFoundError",
+        ),
+        ("json:no_such_thing", "entry point theirs = json:no_such_thing: AttributeError"),
+        ("json:dumps", "the entry point theirs must name a module, not function"),
+        ("json", "no function is decorated with @rule"),
+    ],
+)
+def test_a_broken_entry_point_is_named_and_the_rest_loads(folder: Path, value: str, words: str) -> None:
+    loaded = load(folder, EntryPoint("theirs", value, "tactful.rules"))
+    assert [rule.name for rule in loaded.rules] == ["good"]
+    assert [said.name for said in loaded.broken] == ["theirs"]
+    assert words in loaded.broken[0].message
+
+
+def test_a_rule_that_uses_what_is_no_projection_is_broken_and_the_rest_stays(folder: Path) -> None:
+    (folder / "bad.py").write_text(GOOD.format(name="bad").replace("version=1", "version=1, uses=('cart', 'tarot')"))
+    loaded = load(folder).with_projections({"orders", "cart"})
+    assert [rule.name for rule in loaded.rules] == ["good"]
+    (said,) = loaded.broken
+    assert said == Broken(
+        "bad", f"{folder / 'bad.py'}:3: rule bad uses 'tarot', which is no projection; there are: cart, orders"
+    )
+
+
+def test_a_file_that_failed_leaves_no_half_module_behind(folder: Path) -> None:
+    broken(folder, "raise ValueError('no')\n")
+    assert "tactful_rules_folder.bad" not in sys.modules

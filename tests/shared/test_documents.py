@@ -1,0 +1,96 @@
+"""The reference pages leave nothing out: every reason, every gate in its order, every setting with its default."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import BaseModel
+
+from tactful.decisions import Reason
+from tactful.records import MessageBody
+from tactful.settings import Settings
+from tactful_dispatch.facts import Facts
+from tactful_dispatch.gates import ORDER
+from tactful_trigger.rules import abandoned_cart
+
+REFERENCE: Final = Path(__file__).parents[2] / "docs" / "reference"
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of every table row of a page, heads and rules left out."""
+    lines = [line.strip("|").split(" | ") for line in (REFERENCE / page).read_text().splitlines() if line[:1] == "|"]
+    cells = [[cell.strip(" |") for cell in line] for line in lines]
+    return [row for row in cells[1:] if not row[0].startswith("---")]
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_every_reason_of_a_decision_is_explained_and_no_other() -> None:
+    explained = {reason for row in rows("decisions.md") for reason in quoted(row[1])}
+    assert explained == {reason.value for reason in Reason}
+
+
+def test_gates_are_explained_in_the_order_in_which_they_are_asked() -> None:
+    said = dict.fromkeys(row[0] for row in rows("decisions.md") if row[0] != "\N{EN DASH}")
+    assert list(said) == [_name_of(number) for number in range(len(ORDER))]
+
+
+def _name_of(number: int) -> str:
+    """What a gate calls itself in its record."""
+    message = MessageBody(
+        message_id="m",
+        run_id="r",
+        customer="u",
+        subject="u",
+        rule="r",
+        rule_version=1,
+        channel="email",
+        template="t",
+        purpose="marketing.t",
+        priority=0,
+        requested_at=0,
+        expires_at=1,
+    )
+    return ORDER[number](
+        message, Facts(now=0, read_through=0, settings=Settings(), zones=(ZoneInfo("UTC"),), zone_from="shop")
+    ).gate
+
+
+def settings(section: BaseModel, path: str = "") -> Iterator[tuple[str, str, object]]:
+    """(section, name, default) of everything that can stand in the file."""
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from settings(value, f"{path}.{name}".strip("."))
+        elif path:
+            yield path, name, value
+
+
+@pytest.mark.parametrize(("section", "name", "default"), [*settings(Settings())], ids=str)
+def test_every_setting_stands_on_its_page_with_its_default(section: str, name: str, default: object) -> None:
+    """A setting is a cell like `[caps] email_gap`, `sms_gap`, and its defaults in the same order in the next cell."""
+    for named, defaults, *_ in rows("settings.md"):
+        first, *others = quoted(named)
+        names = [first.partition("] ")[2], *others]
+        if first.startswith(f"[{section}] ") and name in names:
+            values = defaults.split(", ")
+            shown = values[names.index(name)] if len(values) == len(names) else defaults
+            assert shown in (json.dumps(default, ensure_ascii=False), "sample values")
+            return
+    pytest.fail(f"docs/reference/settings.md: add a row for `[{section}] {name}`, default {json.dumps(default)}")
+
+
+def test_every_parameter_of_the_cart_rule_stands_on_its_page() -> None:
+    code = Path(abandoned_cart.file).read_text()
+    asked = set(re.findall(r'run\.param\(\s*"(\w+)"', code))
+    page = (REFERENCE / "abandoned_cart.md").read_text()
+    assert asked
+    assert {name for name in asked if not re.search(rf"`{name}\b", page)} == set()

@@ -179,7 +179,8 @@ def consent_record(customer: str, consent: ConsentChanged, at: int) -> ConsentRe
         occurred_at=at,
         proof=consent.proof,
     )
-    return ConsentRecord(id=digest("consent", customer, consent.purpose, str(at)), key=customer, at=at, body=body)
+    id = digest("consent", customer, consent.purpose, consent.channel, consent.state, str(at))
+    return ConsentRecord(id=id, key=customer, at=at, body=body)
 
 
 def settings_from(file: Path) -> Settings:

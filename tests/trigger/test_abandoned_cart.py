@@ -323,6 +323,8 @@ def test_where_sms_is_on_it_follows_four_hours_after_the_push() -> None:
 def test_sms_is_for_carts_that_are_worth_it() -> None:
     bench = left_alone(bench_with(sms=True, sms_min_value=4901), length="5d")
     assert [m.channel for m in bench.messages] == ["email", "push"]
+    bench = left_alone(bench_with(sms=True, sms_min_value=4900), length="5d")
+    assert [m.channel for m in bench.messages] == ["email", "push", "sms"]
 
 
 def test_who_cannot_have_the_email_gets_the_push_at_once() -> None:

@@ -164,15 +164,6 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 found[name] = msgspec.structs.replace(contact, engaged_at=noticed)
         return tuple(found.values())
 
-    def unanswered(self, rule: str) -> int:
-        """How many of this rule's latest messages in a row got no reaction."""
-        count = 0
-        for contact in reversed([c for c in self.recent if c.rule == rule]):
-            if contact.engaged_at:
-                break
-            count += 1
-        return count
-
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The latest stretch of acts without a pause of 30 minutes."""

@@ -118,11 +118,6 @@ def test_a_reaction_to_a_message_long_forgotten_brings_it_not_back() -> None:
     assert ENGAGEMENT.fold(state, at(99, clicked("old"))) == state
 
 
-def test_messages_without_a_reaction_are_counted_back_to_the_last_one_that_had_one() -> None:
-    three = [at(number, decided(f"m{number}")) for number in (1, 2, 3)]
-    assert engagement(*three, at(4, clicked("m1"))).unanswered("abandoned_cart") == 2
-
-
 def test_a_withdrawal_is_remembered_and_a_grant_is_none() -> None:
     withdrawal = at(7, ConsentChanged(purpose="marketing", state="withdrawn"))
     assert engagement(withdrawal, at(9, ConsentChanged(purpose="marketing", state="granted"))).withdrawn_at == 7

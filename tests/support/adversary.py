@@ -13,11 +13,11 @@ from random import Random
 from typing import Final
 
 import msgspec
+from adversary_provider import WatchfulProvider
 from adversary_world import (
     BOOK,
     Fate,
     Owner,
-    Provider,
     ShakyDispatchStore,
     ShakyLog,
     ShakyTriggerStore,
@@ -44,13 +44,12 @@ from tactful.records import (
     encode,
 )
 from tactful.settings import Settings
-from tactful_dispatch.channels import Envelope
-from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.reception import Reception
 
 PARTITIONS: Final = 2
-ACTIONS: Final = 150
+ACTIONS: Final = 200
 CUSTOMERS: Final = ("u1", "u2", "u3", "u4")
+SHARING: Final = {"u3": "u4", "u4": "u3"}  # who uses one e-mail address with whom
 SKEW: Final = 90 * SECOND
 RECOGNISED: Final = 40 * HOUR  # a repeat within so long is recognised
 SETTINGS: Final = Settings.model_validate(
@@ -72,16 +71,16 @@ class Play:
         self.log = ShakyLog(PARTITIONS, self.clock, self.fate)
         self.trigger = ShakyTriggerStore(self.fate, self.log)
         self.dispatch = ShakyDispatchStore(PARTITIONS, self.fate)
-        self.provider = Provider(seed, self._leaves)
+        self.provider = WatchfulProvider(seed, self.log, self.dispatch, self.clock, SHARING)
         self.desk = Reception(self.dispatch, BOOK, self.clock, PARTITIONS, lambda: None)
         self.owners: list[Owner] = []
-        self.unwanted: list[str] = []  # messages whose first byte left after a committed withdrawal
         self.stopped: list[str] = []  # partitions that stopped, and why
         self.happened: Counter[str] = Counter()
         self._standing_still: list[Owner] = []
         self._acting: Owner | None = None
         self._posted: list[EventRecord] = []
         self._unanswered: list[EventRecord] = []
+        self._consents: list[ConsentRecord] = []
         self._late: list[list[OutboxRow]] = []  # read by a relay that is slow to append them
         self._count = 0
 
@@ -100,9 +99,14 @@ class Play:
         for topic in (EVENTS, DISPATCH):
             await self.log.append(topic, [(partition, encode(settings)) for partition in range(PARTITIONS)])
         for customer in CUSTOMERS:
-            known = Identify(email=f"{customer}@example.test", push_token=f"token-{customer}", timezone="Europe/Madrid")
+            mailbox = "family" if customer in SHARING else customer
+            known = Identify(email=f"{mailbox}@example.test", push_token=f"token-{customer}", timezone="Europe/Madrid")
             await self._append(EVENTS, self._event(customer, known))
             await self._append(DISPATCH, self._consent(customer, "granted", ""))
+        first = self._new_owner("first", calm=True)
+        await self._go_round(first)
+        await first.trigger.release()
+        await first.dispatch.release()
         self.owners = [self._new_owner(name) for name in ("a", "b", "c")]
 
     def _new_owner(self, name: str, *, calm: bool = False) -> Owner:
@@ -118,6 +122,11 @@ class Play:
             slice_limit=limit,
         )
 
+    @staticmethod
+    async def _go_round(owner: Owner) -> None:
+        while await owner.live_trigger.round() | await owner.live_dispatch.round():
+            pass
+
     async def _settle(self) -> None:
         """Whoever is still there has died; a healthy process finds the leases run out and goes on to the last deadline."""
         self.fate.disarm()
@@ -128,8 +137,7 @@ class Play:
         due: int | None = self.clock.now()
         while due is not None:
             self.clock.forward_to(max(due, self.clock.now()) + SECOND)
-            while await owner.live_trigger.round() | await owner.live_dispatch.round():
-                pass
+            await self._go_round(owner)
             dues = [
                 await worker.earliest_due(p) for worker in (owner.trigger, owner.dispatch) for p in range(PARTITIONS)
             ]
@@ -140,7 +148,7 @@ class Play:
 
     async def _act(self) -> None:
         """One thing happens, and perhaps trouble comes with it."""
-        if self.random.random() < 0.15:
+        if self.random.random() < 0.2:
             self.fate.arm(self.random.choice(list(Trouble)), self.random.randint(1, 3))
         action, _ = self.random.choice(_WEIGHED)
         try:
@@ -152,8 +160,9 @@ class Play:
             self.fate.disarm()
 
     async def _time_passes(self) -> None:
-        length = self.random.choice((SECOND, MINUTE, 7 * MINUTE, 20 * MINUTE, HOUR + 1, 3 * HOUR, 11 * HOUR))
-        self.clock.forward_to(self.clock.now() + self.random.randint(0, length))
+        """In steps of a minute, so that deadlines and events meet in one instant."""
+        longest = self.random.choice((0, 1, 7, 20, 60, 60, 180, 660))
+        self.clock.forward_to(self.clock.now() + self.random.randint(0, longest) * MINUTE)
 
     async def _something_is_posted(self) -> None:
         cart = f"p{self.random.randint(1, 3)}"
@@ -168,8 +177,8 @@ class Play:
                 OrderCompleted(order_id=f"o{self._count}"),
             )
         )
-        lag = self.random.choice((0, 0, 0, self.random.randint(0, 30 * MINUTE)))
-        await self._post(self._event(self.random.choice(CUSTOMERS), event, lag))
+        lag = self.random.choice((0, 0, 0, self.random.randint(0, 30)))
+        await self._post(self._event(self.random.choice(CUSTOMERS), event, lag * MINUTE))
 
     async def _something_is_posted_again(self) -> None:
         recent = [record for record in self._posted if record.at > self.clock.now() - RECOGNISED]
@@ -179,8 +188,14 @@ class Play:
             await self._post(self.random.choice(recent))
 
     async def _consent_is_posted(self) -> None:
+        """Some clients post it twice."""
         state, channel = self.random.choice(("granted", "withdrawn")), self.random.choice(("", "email", "push"))
-        await self._append(DISPATCH, self._consent(self.random.choice(CUSTOMERS), state, channel))
+        self._consents.append(self._consent(self.random.choice(CUSTOMERS), state, channel))
+        await self._append(DISPATCH, self._consents[-1])
+
+    async def _consent_is_posted_again(self) -> None:
+        if self._consents:
+            await self._append(DISPATCH, self.random.choice(self._consents))
 
     async def _somebody_opts_out_on_the_page(self) -> None:
         channel = self.random.choice(("", "email"))
@@ -253,7 +268,9 @@ class Play:
         self.happened["frozen"] += 1
         if still is not None:
             self._standing_still.append(still)
-        self.clock.forward_to(self.clock.now() + self.random.randint(6 * SECOND, 10 * MINUTE))
+        self.clock.forward_to(self.clock.now() + self.random.randint(1, 60) * 10 * SECOND)
+        if self.random.random() < 0.25:
+            await self._somebody_opts_out_on_the_page()
         for _ in range(self.random.randint(0, 12)):
             action, alone = self.random.choice(_WEIGHED)
             if alone or len(self._standing_still) < len(self.owners):
@@ -295,20 +312,6 @@ class Play:
     async def _append(self, topic: str, record: Record) -> None:
         await self.log.append(topic, [(partition_of(record.key, PARTITIONS), encode(record))])
 
-    async def _leaves(self, envelope: Envelope) -> None:
-        """The first byte: the ledger must not have a withdrawal as its latest word by now."""
-        said = await self._said(envelope.customer)
-        if not said or said[-1][1].state == "withdrawn":
-            self.unwanted.append(envelope.message_id)
-
-    async def _said(self, customer: str) -> Sequence[tuple[tuple[int, int], ConsentEntry]]:
-        links = await self.dispatch.ledger(partition_of(customer, PARTITIONS))
-        entries = [(link.number, msgspec.json.decode(link.entry or b"", type=ConsentEntry)) for link in links]
-        return sorted(
-            (((entry.occurred_at, number), entry) for number, entry in entries if entry.customer == customer),
-            key=lambda said: said[0],
-        )
-
     def _note_fenced(self, fenced: bool) -> None:
         self.happened["fenced"] += fenced
 
@@ -324,9 +327,10 @@ _ACTIONS: Final[tuple[tuple[Action, int, bool], ...]] = (
     (Play._time_passes, 18, True),
     (Play._something_is_posted, 24, True),
     (Play._something_is_posted_again, 6, True),
-    (Play._consent_is_posted, 2, True),
+    (Play._consent_is_posted, 1, True),
+    (Play._consent_is_posted_again, 1, True),
     (Play._somebody_opts_out_on_the_page, 1, True),
-    (Play._somebody_opts_in_on_the_page, 2, True),
+    (Play._somebody_opts_in_on_the_page, 6, True),
     (Play._an_owner_claims, 10, False),
     (Play._an_owner_reads_events, 18, False),
     (Play._an_owner_reads_dispatch, 14, False),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
-from adversary import CUSTOMERS, PARTITIONS, Play
+from adversary import CUSTOMERS, PARTITIONS, SKEW, Play
 from adversary_world import QUIET, RULEBOOK
 
 from tactful.events import MessageDecided
@@ -24,6 +24,7 @@ from tactful.partitioning import partition_of
 from tactful.records import (
     DISPATCH,
     EVENTS,
+    ConfirmRecord,
     EventRecord,
     MessageBody,
     MessageRecord,
@@ -32,7 +33,8 @@ from tactful.records import (
     decode_events,
 )
 from tactful_dispatch.channels import Accepted, Retry, Unknown
-from tactful_dispatch.ledger import broken_at
+from tactful_dispatch.gates.standing import FRESH
+from tactful_dispatch.ledger import ConsentEntry, broken_at
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
@@ -53,17 +55,18 @@ class Aftermath:
 
     def __init__(self, play: Play, logs: dict[tuple[str, int], list[Stored]], calm: MemoryTriggerStore) -> None:
         self.play, self.logs, self.calm = play, logs, calm
-        self.messages = [record.body for _, record in self._news(DISPATCH, MessageRecord)]
+        self.messages = [record.body for _, record in self.news(DISPATCH, MessageRecord)]
         self.posted: dict[str, list[Posted]] = {customer: [] for customer in CUSTOMERS}
-        self.decisions: list[MessageDecided] = []
+        self.decisions: list[tuple[Stored, str, MessageDecided]] = []  # with the customer
         self.opened: dict[str, int] = {}  # message -> offset of its last `Hold Opened`
         known: set[str] = set()
-        for stored, record in self._news(EVENTS, EventRecord):
+        for stored, record in self.news(EVENTS, EventRecord):
             if record.body.source == "shop" and record.id not in known:
                 known.add(record.id)
                 self.posted[record.key].append(Posted(stored.offset, stored.appended, record))
             elif record.body.name == "Message Decided":
-                self.decisions.append(msgspec.json.decode(record.body.properties, type=MessageDecided))
+                word = msgspec.json.decode(record.body.properties, type=MessageDecided)
+                self.decisions.append((stored, record.key, word))
             elif record.body.name == "Hold Opened":
                 message = msgspec.json.decode(record.body.properties)["message_id"]
                 self.opened[message] = stored.offset
@@ -83,7 +86,7 @@ class Aftermath:
                 pass
         return cls(play, logs, calm)
 
-    def _news(self, topic: str, kind: type[R]) -> Iterator[tuple[Stored, R]]:
+    def news(self, topic: str, kind: type[R]) -> Iterator[tuple[Stored, R]]:
         """Records of one kind as a reader takes them: repeats of an outbox are skipped."""
         for partition in range(PARTITIONS):
             for stored, record in self.taken(topic, partition):
@@ -187,7 +190,7 @@ async def customers_are_those_of_a_calm_run(after: Aftermath) -> None:
 
 async def every_message_is_decided_once(after: Aftermath) -> None:
     """One message, one final word."""
-    assert Counter(word.message_id for word in after.decisions) == Counter(
+    assert Counter(word.message_id for _, _, word in after.decisions) == Counter(
         message.message_id for message in after.messages
     )
     assert len({message.message_id for message in after.messages}) == len(after.messages)
@@ -195,7 +198,7 @@ async def every_message_is_decided_once(after: Aftermath) -> None:
 
 async def every_message_is_sent_at_most_once(after: Aftermath) -> None:
     """Another attempt follows only if the provider said that nothing was sent; and what may have arrived is not denied."""
-    words = {word.message_id: word.verdict for word in after.decisions}
+    words = {word.message_id: word.verdict for _, _, word in after.decisions}
     for answers in after.play.provider.answers.values():
         assert all(isinstance(answer, Retry) for answer in answers[:-1]), answers
     for message in filter(after.may_have_arrived, after.messages):
@@ -203,10 +206,57 @@ async def every_message_is_sent_at_most_once(after: Aftermath) -> None:
 
 
 async def nothing_is_sent_after_a_withdrawal(after: Aftermath) -> None:
-    """No first byte leaves once the ledger's latest word is a withdrawal."""
-    assert after.play.unwanted == []
+    """No first byte leaves once the ledger's latest word is a withdrawal, or that of somebody who shares the address."""
+    assert not [departure for departure in after.play.provider.departures if departure.withdrawn]
+
+
+async def nothing_is_sent_after_a_cancellation(after: Aftermath) -> None:
+    """No first byte leaves once dispatch has read that the run no longer wants it."""
+    assert not [departure for departure in after.play.provider.departures if departure.cancelled]
+
+
+async def sending_is_committed_before_the_first_byte(after: Aftermath) -> None:
+    """Whoever dies now leaves a trace."""
+    assert all(departure.committed for departure in after.play.provider.departures)
+
+
+async def nothing_is_sent_for_a_log_that_nobody_reads(after: Aftermath) -> None:
+    """A minute by the sender's own clock, whose skew is bounded."""
+    assert all(departure.unread_for <= FRESH + SKEW for departure in after.play.provider.departures)
+
+
+async def what_leaves_is_what_was_said_last(after: Aftermath) -> None:
+    """The data of the last confirmation, if a hold asked for one."""
+    data = {message.message_id: message.data for message in after.messages}
+    data |= {record.body.message_id: record.body.data for _, record in after.news(DISPATCH, ConfirmRecord)}
+    left = {departure.message_id: departure.subject for departure in after.play.provider.departures}
+    for message in filter(after.may_have_arrived, after.messages):
+        assert left[message.message_id] == f"about {data[message.message_id]}"
+
+
+async def consent_is_recorded_once(after: Aftermath) -> None:
+    """A repeat adds nothing to the ledger, and the chain is whole."""
     for partition in range(PARTITIONS):
-        assert broken_at(await after.play.dispatch.ledger(partition)) is None
+        links = await after.play.dispatch.ledger(partition)
+        assert broken_at(links) is None
+        entries = [msgspec.json.decode(link.entry or b"", type=ConsentEntry) for link in links]
+        assert len({(entry.source, entry.record_id) for entry in entries}) == len(entries)
+
+
+async def nobody_is_reminded_within_the_cooldown(after: Aftermath) -> None:
+    """A run does not begin to write while another one's first message, sent, unknown or held out, is too recent."""
+    asked = await after.asked()
+    firsts = {message.run_id: message for message in reversed(after.messages)}
+    marks: dict[str, tuple[int, int, str, str]] = {}  # run -> offset and instant of its first mark, customer, rule
+    for stored, customer, word in after.decisions:
+        if word.verdict != "not_sent" or word.reason == "holdout":
+            marks.setdefault(word.run_id, (stored.offset, stored.appended, customer, word.rule))
+    for message in firsts.values():
+        cooldown = RULEBOOK.terms[message.rule].cooldown
+        for run, (offset, marked, customer, rule) in marks.items():
+            if run != message.run_id and (customer, rule) == (message.customer, message.rule):
+                early = offset < asked[message.message_id] and marked <= message.requested_at < marked + cooldown
+                assert not early, message
 
 
 async def nothing_is_sent_after_an_order(after: Aftermath) -> None:
@@ -274,7 +324,13 @@ PROMISES: Final[tuple[Callable[[Aftermath], Any], ...]] = (
     an_ended_run_asks_for_nothing,
     every_message_is_decided_once,
     every_message_is_sent_at_most_once,
+    sending_is_committed_before_the_first_byte,
+    consent_is_recorded_once,
     nothing_is_sent_after_a_withdrawal,
+    nothing_is_sent_after_a_cancellation,
+    nothing_is_sent_for_a_log_that_nobody_reads,
+    what_leaves_is_what_was_said_last,
+    nobody_is_reminded_within_the_cooldown,
     nothing_is_sent_after_an_order,
 )
 

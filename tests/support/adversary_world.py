@@ -10,20 +10,20 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from adversary_provider import CHANNELS
 from dispatchbench import PlainContent
 
 from tactful import Run, rule
 from tactful.clock import Clock
 from tactful.errors import LogUnavailable, StoreUnavailable, Transient
 from tactful.events import OrderCompleted, Page, ProductAdded
-from tactful.identity import fraction
 from tactful.log import Log, Position
 from tactful.log.memory import MemoryLog
 from tactful.outbox import OutboxRow
 from tactful.records import EVENTS
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
+from tactful_dispatch.channels import Adapter
 from tactful_dispatch.links import Links
 from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.store import DispatchStore, Fence
@@ -180,31 +180,6 @@ class SkewedClock:
         return self._clock.now() + self._skew
 
 
-class Provider:
-    """Mostly accepts. What it says to an attempt depends on the seed and the attempt alone."""
-
-    name = "provider"
-    capabilities = Capabilities(frozenset({"email", "push", "sms"}))
-
-    def __init__(self, seed: int, saw: Callable[[Envelope], Awaitable[None]]) -> None:
-        self._seed, self._saw = str(seed), saw
-        self.answers: dict[str, list[Outcome]] = {}
-
-    async def send(self, envelope: Envelope) -> Outcome:
-        await self._saw(envelope)
-        said = self.answers.setdefault(envelope.message_id, [])
-        said.append(self._answer(envelope.message_id, len(said)))
-        return said[-1]
-
-    def _answer(self, message_id: str, nth: int) -> Outcome:
-        drawn = fraction("answer", self._seed, message_id, str(nth))
-        if drawn < 0.1:
-            return Retry(7 * 60_000, "busy")
-        if drawn < 0.15:
-            return Rejected("550", "no")
-        return Unknown("silence") if drawn < 0.25 else Accepted(message_id)
-
-
 class Owner:
     """One process that runs trigger and dispatch, by a clock of its own."""
 
@@ -214,7 +189,7 @@ class Owner:
         log: Log,
         trigger_store: TriggerStore,
         dispatch_store: DispatchStore,
-        provider: Provider,
+        provider: Adapter,
         clock: Clock,
         *,
         skew: int = 0,
@@ -226,7 +201,7 @@ class Owner:
         self.live_trigger = LiveTrigger(self.trigger, log, trigger_store, self.clock)
         attempts = Attempts(
             dispatch_store,
-            dict.fromkeys(("email", "push", "sms"), provider),
+            dict.fromkeys(CHANNELS, provider),
             PlainContent(),
             Links("https://hello.shop.example", b"key"),
             BOOK,

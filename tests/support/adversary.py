@@ -48,8 +48,8 @@ from tactful_dispatch.reception import Reception
 
 PARTITIONS: Final = 2
 ACTIONS: Final = 200
-CUSTOMERS: Final = ("u1", "u2", "u3", "u4")
-SHARING: Final = {"u3": "u4", "u4": "u3"}  # who uses one e-mail address with whom
+CUSTOMERS: Final = ("u1", "u3", "u5", "u13")  # u5 has a partition of its own; u13 is held out of carts
+SHARING: Final = {"u3": "u5", "u5": "u3"}  # who uses one e-mail address with whom
 SKEW: Final = 90 * SECOND
 RECOGNISED: Final = 40 * HOUR  # a repeat within so long is recognised
 SETTINGS: Final = Settings.model_validate(
@@ -66,11 +66,11 @@ class Play:
     """One seed's play. `await play.run()`, then look at what it left behind."""
 
     def __init__(self, seed: int) -> None:
-        self.random, self.clock, self.fate = Random(seed), ManualClock(MONDAY), Fate()
-        self.fate.frozen = self._frozen
-        self.log = ShakyLog(PARTITIONS, self.clock, self.fate)
-        self.trigger = ShakyTriggerStore(self.fate, self.log)
-        self.dispatch = ShakyDispatchStore(PARTITIONS, self.fate)
+        self.random, self.clock = Random(seed), ManualClock(MONDAY)
+        self._fate, self._fate_of_attempts = Fate(self._frozen), Fate(self._frozen)
+        self.log = ShakyLog(PARTITIONS, self.clock, self._fate)
+        self.trigger = ShakyTriggerStore(self._fate, self.log)
+        self.dispatch = ShakyDispatchStore(PARTITIONS, self._fate, self._fate_of_attempts)
         self.provider = WatchfulProvider(seed, self.log, self.dispatch, self.clock, SHARING)
         self.desk = Reception(self.dispatch, BOOK, self.clock, PARTITIONS, lambda: None)
         self.owners: list[Owner] = []
@@ -129,7 +129,6 @@ class Play:
 
     async def _settle(self) -> None:
         """Whoever is still there has died; a healthy process finds the leases run out and goes on to the last deadline."""
-        self.fate.disarm()
         for record in self._unanswered:
             await self._append(EVENTS, record)
         self.clock.forward_to(self.clock.now() + HOUR)
@@ -148,8 +147,9 @@ class Play:
 
     async def _act(self) -> None:
         """One thing happens, and perhaps trouble comes with it."""
-        if self.random.random() < 0.2:
-            self.fate.arm(self.random.choice(list(Trouble)), self.random.randint(1, 3))
+        for fate, often, latest in ((self._fate, 0.2, 3), (self._fate_of_attempts, 0.5, 2)):
+            if self.random.random() < often:
+                fate.arm(self.random.choice(list(Trouble)), self.random.randint(1, latest))
         action, _ = self.random.choice(_WEIGHED)
         try:
             await action(self)
@@ -157,11 +157,11 @@ class Play:
             self.happened[str(error)] += 1
         finally:
             self._acting = None
-            self.fate.disarm()
+            self._calm_down()
 
     async def _time_passes(self) -> None:
         """In steps of a minute, so that deadlines and events meet in one instant."""
-        longest = self.random.choice((0, 1, 7, 20, 60, 60, 180, 660))
+        longest = self.random.choice((0, 1, 7, 20, 60, 60, 180, 720))
         self.clock.forward_to(self.clock.now() + self.random.randint(0, longest) * MINUTE)
 
     async def _something_is_posted(self) -> None:
@@ -200,6 +200,12 @@ class Play:
     async def _somebody_opts_out_on_the_page(self) -> None:
         channel = self.random.choice(("", "email"))
         await self.desk.consent(self.random.choice(CUSTOMERS), "marketing", channel, "withdrawn", via="one-click")
+
+    async def _somebody_opts_out_while_a_message_is_on_its_way(self) -> None:
+        """Whoever has one; the worst moment is between the commit of `sending` and the first byte."""
+        for partition in range(PARTITIONS):
+            for customer in await self.dispatch.pending(partition):
+                await self.desk.consent(customer, "marketing", "", "withdrawn", via="one-click")
 
     async def _somebody_opts_in_on_the_page(self) -> None:
         await self.desk.consent(self.random.choice(CUSTOMERS), "marketing", "", "granted", via="preferences")
@@ -264,13 +270,14 @@ class Play:
     async def _frozen(self) -> None:
         """What the others do while one stands still for up to ten minutes. No opt-out may overtake a first byte by more
         than five seconds, so nobody stands still for less."""
+        self._calm_down()
         still = self._acting
         self.happened["frozen"] += 1
         if still is not None:
             self._standing_still.append(still)
         self.clock.forward_to(self.clock.now() + self.random.randint(1, 60) * 10 * SECOND)
         if self.random.random() < 0.25:
-            await self._somebody_opts_out_on_the_page()
+            await self._somebody_opts_out_while_a_message_is_on_its_way()
         for _ in range(self.random.randint(0, 12)):
             action, alone = self.random.choice(_WEIGHED)
             if alone or len(self._standing_still) < len(self.owners):
@@ -280,6 +287,10 @@ class Play:
         self._acting = still
 
     # -- small things
+
+    def _calm_down(self) -> None:
+        self._fate.disarm()
+        self._fate_of_attempts.disarm()
 
     def _somebody(self) -> Owner:
         awake = [owner for owner in self.owners if owner not in self._standing_still]
@@ -333,11 +344,11 @@ _ACTIONS: Final[tuple[tuple[Action, int, bool], ...]] = (
     (Play._somebody_opts_in_on_the_page, 6, True),
     (Play._an_owner_claims, 10, False),
     (Play._an_owner_reads_events, 18, False),
-    (Play._an_owner_reads_dispatch, 14, False),
-    (Play._an_owner_sends, 12, False),
-    (Play._an_owner_goes_round, 12, False),
+    (Play._an_owner_reads_dispatch, 18, False),
+    (Play._an_owner_sends, 18, False),
+    (Play._an_owner_goes_round, 26, False),
     (Play._an_owner_ticks, 8, False),
-    (Play._an_owner_relays, 14, False),
+    (Play._an_owner_relays, 20, False),
     (Play._an_owner_relays_late, 4, False),
     (Play._late_rows_arrive, 4, True),
     (Play._an_owner_restarts, 3, False),

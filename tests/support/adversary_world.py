@@ -83,10 +83,10 @@ class Trouble(Enum):
 class Fate:
     """Lets trouble befall the n-th write from now on, whoever makes it; writes of others meanwhile go well."""
 
-    def __init__(self) -> None:
+    def __init__(self, frozen: Callable[[], Awaitable[None]]) -> None:
+        """`frozen`: what the world does while somebody stands still."""
         self._trouble: Trouble | None = None
-        self._left = 0
-        self.frozen: Callable[[], Awaitable[None]]  # what the world does while somebody stands still
+        self._left, self._frozen = 0, frozen
 
     def arm(self, trouble: Trouble, nth: int) -> None:
         self._trouble, self._left = trouble, nth
@@ -99,10 +99,10 @@ class Fate:
         if trouble is Trouble.LOST:
             raise lost(trouble.value)
         if trouble is Trouble.FROZEN_BEFORE:
-            await self.frozen()
+            await self._frozen()
         result = await write()
         if trouble is Trouble.FROZEN_AFTER:
-            await self.frozen()
+            await self._frozen()
         if trouble is Trouble.REPLY_LOST:
             raise lost(trouble.value)
         return result
@@ -148,11 +148,11 @@ class ShakyTriggerStore(MemoryTriggerStore):
 
 
 class ShakyDispatchStore(MemoryDispatchStore):
-    """The shipped store in memory under a fate."""
+    """The shipped store in memory under two fates: attempts have one of their own, or trouble would seldom find them."""
 
-    def __init__(self, partitions: int, fate: Fate) -> None:
+    def __init__(self, partitions: int, fate: Fate, of_attempts: Fate) -> None:
         super().__init__(partitions, lambda: b"0" * 16)
-        self._fate = fate
+        self._fate, self._of_attempts = fate, of_attempts
 
     async def transact(
         self,
@@ -164,7 +164,8 @@ class ShakyDispatchStore(MemoryDispatchStore):
         lease_until: int = 0,
     ) -> T:
         write = partial(super().transact, partition, customers, work, fence=fence, lease_until=lease_until)
-        return await self._fate.write(StoreUnavailable, write)
+        is_attempt = fence is not None and fence.offset is None
+        return await (self._of_attempts if is_attempt else self._fate).write(StoreUnavailable, write)
 
     async def forget(self, rows: Sequence[OutboxRow]) -> None:
         await self._fate.write(StoreUnavailable, partial(super().forget, rows))

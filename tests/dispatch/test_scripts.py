@@ -13,6 +13,7 @@ from dispatchbench import LIVE, DispatchBench
 from enginebench import drive
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tactful import crashpoints
 from tactful.clock import HOUR, MINUTE
@@ -168,7 +169,7 @@ class Play:
 
 
 def words(decisions: list[MessageDecided], apart: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """What was decided when and on which facts, but for some gates."""
+    """What was decided when and on which facts, but for some gates, and then for when a hold would have looked again."""
     return sorted(
         (
             d.message_id,
@@ -176,7 +177,9 @@ def words(decisions: list[MessageDecided], apart: tuple[str, ...]) -> list[tuple
             d.decided_at,
             d.subject,
             d.detail,
-            msgspec.json.encode([gate for gate in d.gates if gate.gate not in apart]),
+            msgspec.json.encode(
+                [replace(gate, until=0) if apart else gate for gate in d.gates if gate.gate not in apart]
+            ),
         )
         for d in decisions
     )

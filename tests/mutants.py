@@ -46,7 +46,7 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
-    Fault("no deduplication", f"{TRIGGER}/applying.py", "if name in row.seen:", "if False:", (*REPLAY, *SLICES)),
+    Fault("no deduplication", f"{TRIGGER}/applying.py", "if row.has_seen(name):", "if False:", (*REPLAY, *SLICES)),
     Fault(
         "no superseded", f"{TRIGGER}/runs.py", "if terms.key is None and occurred <", "if False and occurred <", RULES
     ),
@@ -67,7 +67,7 @@ FAULTS = (
     Fault(
         "no timers before a record",
         f"{TRIGGER}/slice.py",
-        "            if timers.any_before(limit):",
+        "            if timers.nearest < limit:",
         "            if False:",
         RULES,
     ),
@@ -154,7 +154,11 @@ FAULTS = (
         "notes left again at every replay", f"{TRIGGER}/replay.py", "if self._index >= self._fresh:", "if True:", RULES
     ),
     Fault(
-        "a full journal goes on", f"{TRIGGER}/replay.py", "if len(journal) > JOURNAL_ENTRIES or", "if False and", REPLAY
+        "a full journal goes on",
+        f"{TRIGGER}/replay.py",
+        "return len(journal) > JOURNAL_ENTRIES or",
+        "return False and",
+        REPLAY,
     ),
     Fault(
         "memory kept after a slice that failed",
@@ -166,8 +170,8 @@ FAULTS = (
     Fault(
         "settings of the day instead of the run's",
         f"{TRIGGER}/replay.py",
-        "self.parameters = run.parameters or {}",
-        'self.parameters = {"delay": "10m"} if run.parameters is None else {}',
+        "return self._run.parameters or {}",
+        'return {"delay": "10m"} if self._run.parameters is None else {}',
         SLICES,
     ),
     Fault(

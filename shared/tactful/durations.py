@@ -31,6 +31,7 @@ def milliseconds(duration: Duration) -> int:
     return round(total)
 
 
+@lru_cache(maxsize=1024)
 def spoken(length: int) -> str:
     """Milliseconds in the largest units that fit: 5_400_000 is `"1h 30m"`."""
     parts, left = [], abs(length)

@@ -50,11 +50,10 @@ class Happening(Protocol):
 
     at: int  # append time
     name: str
+    message_id: str
 
     @property
     def act(self) -> bool: ...
-    @property
-    def message_id(self) -> str: ...
     @property
     def answer(self) -> Answer | None: ...
     @property

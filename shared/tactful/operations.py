@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -19,7 +20,9 @@ from tactful.operation import Ask, Done, Happening, Host, Moved, Offered, Operat
 E = TypeVar("E", bound=Event)
 Data = Callable[[Customer], Mapping[str, Any] | None]
 
-_encode = msgspec.json.encode
+_encode = msgspec.json.Encoder().encode
+_decode_answer = msgspec.json.Decoder(Answer).decode
+_decode_kept: Callable[[msgspec.Raw], Kept | None] = msgspec.json.Decoder(Kept | None).decode
 
 
 class Sleep(Operation[None]):
@@ -64,7 +67,7 @@ class Quiet(Operation[None]):
 
     def __init__(self, duration: Duration, of: Sequence[type[Event] | str] | None) -> None:
         self._length = milliseconds(duration)
-        self._names = None if of is None else tuple(map(name_of, of))
+        self._names = None if of is None else _names(tuple(of))
 
     def begin(self, host: Host) -> Done | Wait:
         return self._wait(host, due=host.now + self._length, length=self._length, names=self._names)
@@ -104,7 +107,7 @@ class WaitFor(Operation[E | None], Generic[E]):
         return Done(msgspec.Raw(_encode(kept))) if matches else None
 
     def revive(self, value: msgspec.Raw) -> E | None:
-        kept = msgspec.json.decode(value, type=Kept | None)
+        kept = _decode_kept(value)
         return None if kept is None else kept.event()  # type: ignore[return-value]
 
 
@@ -195,13 +198,15 @@ class Send(Operation["Message"]):
 
     def content(self, host: Host) -> dict[str, Any] | None:
         """What the message is about, as of now; None when there is nothing to say. Always plain JSON values."""
-        given = {} if self._data is None else self._data(host.view())
-        if given is None:
-            return None
-        values = msgspec.to_builtins(given)
-        if not isinstance(values, dict):
-            raise TactfulError("`data` of a send must give an object or None")
-        return {**values, **msgspec.to_builtins(dict(self._fixed))}
+        values: Any = {}
+        if self._data is not None:
+            given = self._data(host.view())
+            if given is None:
+                return None
+            values = msgspec.to_builtins(given)
+            if not isinstance(values, dict):
+                raise TactfulError("`data` of a send must give an object or None")
+        return {**values, **msgspec.to_builtins(dict(self._fixed))} if self._fixed else values
 
     def begin(self, host: Host) -> Done | Wait:
         host.may_send()
@@ -218,7 +223,7 @@ class Send(Operation["Message"]):
         return Done(msgspec.Raw(_encode(answer)))
 
     def revive(self, value: msgspec.Raw) -> Message:
-        return Message(msgspec.json.decode(value, type=Answer))
+        return Message(_decode_answer(value))
 
 
 class Engaged(Operation[bool]):
@@ -310,6 +315,11 @@ OPERATIONS: Final[dict[str, type[Operation[Any]]]] = {
     kind.op: kind for kind in (Sleep, Quiet, WaitFor, WaitAny, Get, Send, Engaged, Step)
 }
 _NO_WAIT: Final = Wait(op="", shape="", since=0)
+
+
+@lru_cache(maxsize=1024)
+def _names(events: tuple[type[Event] | str, ...]) -> tuple[str, ...]:
+    return tuple(map(name_of, events))
 
 
 def _indexed(index: int, value: msgspec.Raw) -> msgspec.Raw:

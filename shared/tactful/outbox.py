@@ -59,9 +59,9 @@ class Outbox:
         target = partition_of(record.key, self._partitions) if partition is None else partition
         name = f"{topic}/{target}"
         seq = self.sequences[name] = self.sequences.get(name, 0) + 1
-        stamped = msgspec.structs.replace(record, origin=Origin(self._topic, self._partition, seq))
-        cause = msgspec.structs.replace(cause, index=len(self.rows))
-        self.rows.append(OutboxRow(self._topic, self._partition, seq, topic, target, encode(stamped), cause))
+        msgspec.structs.force_setattr(record, "origin", Origin(self._topic, self._partition, seq))  # nobody has seen it
+        cause = Cause(cause.offset, cause.after_timers, cause.due, cause.customer, len(self.rows))
+        self.rows.append(OutboxRow(self._topic, self._partition, seq, topic, target, encode(record), cause))
 
 
 class Taken:

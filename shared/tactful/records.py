@@ -29,7 +29,7 @@ class Origin(msgspec.Struct, frozen=True, array_like=True):
     seq: int
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", gc=False):
     """What every record carries. `at` is the instant it stands for: when it was received, or when it was first appended."""
 
     id: str

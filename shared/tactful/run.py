@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, TypeVar, overload
 
@@ -27,13 +27,18 @@ class Again:
 class Situation(Protocol):
     """What the driver of a run tells it. Changes only when an operation has its result."""
 
-    rule: str
-    subject: str
-    version: int
-    started: int
     now: int
-    parameters: dict[str, Any]
 
+    @property
+    def rule(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def started(self) -> int: ...
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
     def note(self, text: str) -> None: ...
     def type_of(self, projection: str) -> Any: ...
 
@@ -159,13 +164,17 @@ class Run:
         self._situation.note(text)
 
 
+def _at_once(host: Host) -> None:
+    return None
+
+
 def _moment(instant: int) -> datetime:
     return datetime.fromtimestamp(instant / 1000, UTC)
 
 
 def _not_before(given: Duration | datetime | None) -> Callable[[Host], int | None]:
     if given is None:
-        return lambda host: None
+        return _at_once
     if isinstance(given, datetime):
         instant = int(given.timestamp() * 1000)
         return lambda host: instant

@@ -16,7 +16,7 @@ from tactful.journal import Wait
 from tactful.outbox import Outbox
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects
-from tactful_trigger.replay import Execution, NoWatch, Waiting
+from tactful_trigger.replay import Execution, NoWatch
 from tactful_trigger.row import Run as Stored
 from tactful_trigger.stage import Stage
 from tactful_trigger.watch import SignalWatch
@@ -247,7 +247,7 @@ def _carry_on(bench: EngineBench, run: Stored) -> Wait | None:
     effects = Effects(Outbox("events", 0, 1, {}))
     stage = Stage(row, run, now, partition.book, effects, NoWatch(), {})
     outcome = Execution(partition.book.rules["journey"], run, stage, fresh=len(run.journal)).carry_on()
-    return outcome.wait if isinstance(outcome, Waiting) else None
+    return outcome if isinstance(outcome, Wait) else None
 
 
 def test_drive_is_for_ports_in_memory_only() -> None:

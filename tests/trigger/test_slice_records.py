@@ -253,7 +253,7 @@ def test_a_row_comes_back_from_its_stored_form_as_it_was() -> None:
     value = row.encode(book.projections)
     again = decode("u1", value, book.projections)
     assert again.encode(book.projections) == value
-    assert again.seen == row.seen
+    assert again.trail == row.trail
     assert again.states == row.states
 
 

@@ -14,7 +14,7 @@ from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
 from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.partition import Partition
-from tactful_trigger.recipient import recipient
+from tactful_trigger.recipient import recipient, tells_dispatch
 from tactful_trigger.row import Mark, Row
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
@@ -27,15 +27,12 @@ class Applying:
 
     def __init__(self, partition: Partition, effects: Effects, runs: Runs) -> None:
         self._partition, self._effects, self._runs = partition, effects, runs
-        self._routes, self._rows = partition.book.routes, partition.rows
+        self._rows = partition.rows
 
-    def event(self, record: EventRecord, at: int, value: bytes) -> Row | None:
-        """Apply a record; the row if it changed. An event that concerns nobody touches nothing."""
+    def event(self, record: EventRecord, route: Route | None, row: Row | None, at: int, value: bytes) -> Row | None:
+        """Apply a record to its customer's row, if there is one; the row if it changed."""
         body = record.body
-        route, row = self._routes.get(body.name), self._rows.get(record.key)
-        if route is None and (
-            row is None or not row.runs or not row.waits_for(body.name, is_act(body.name, body.scope))
-        ):
+        if route is None and (row is None or not row.waits_for(body.name, is_act(body.name, body.scope))):
             return None
         name = event_hash(body.source, record.id)
         if row is None:
@@ -54,7 +51,7 @@ class Applying:
 
     def _is_welcome(self, row: Row, name: bytes, at: int) -> bool:
         cursor = self._partition.cursor
-        if name in row.seen:
+        if row.has_seen(name):
             cursor.duplicates += 1
             return False
         if row.blocked or row.is_flooding(at):
@@ -63,9 +60,7 @@ class Applying:
         return True
 
     def _changes(self, row: Row, route: Route, seen: Seen) -> bool:
-        changed = self._fold(row, route, seen) or seen.name in TOLD_ALWAYS
-        if changed and route.tells_dispatch:
-            self._tell_dispatch(row, seen.at)
+        changed = (bool(route.folds) and self._fold(row, route, seen)) or seen.name in TOLD_ALWAYS
         if seen.record.body.history:
             return changed
         if seen.name == "Message Decided":
@@ -73,7 +68,9 @@ class Applying:
         if seen.name == "Hold Opened":
             self._runs.confirm(row, seen)
             return True
-        changed |= self._end(row, route, seen)
+        if route.ends:
+            self._end(row, route, seen)
+            changed = True
         for run in tuple(row.runs):
             changed |= self._runs.offer(row, run, seen)
         for rule in route.starts:
@@ -81,7 +78,7 @@ class Applying:
         return changed
 
     def _fold(self, row: Row, route: Route, seen: Seen) -> bool:
-        changed = False
+        changed = concerns_dispatch = False
         for projection in route.folds:
             before = row.states.get(projection.name)
             if before is None:
@@ -90,6 +87,9 @@ class Applying:
             if after is not before and after != before:
                 row.states[projection.name] = after
                 changed = True
+                concerns_dispatch |= tells_dispatch(before, after)
+        if concerns_dispatch:
+            self._tell_dispatch(row, seen.at)
         return changed
 
     def _tell_dispatch(self, row: Row, at: int) -> None:
@@ -120,7 +120,7 @@ class Applying:
             row.marks = {**row.marks, key: Mark(word.contact, seen.at)}
         return True
 
-    def _end(self, row: Row, route: Route, seen: Seen) -> bool:
+    def _end(self, row: Row, route: Route, seen: Seen) -> None:
         for rule, is_goal in route.ends:
             terms = self._partition.book.terms[rule.name]
             if terms.key is None:
@@ -129,4 +129,3 @@ class Applying:
             for run in [run for run in row.runs if run.rule == rule.name]:
                 if terms.match is None or terms.match(run.first.event(), seen.event):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")
-        return bool(route.ends)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ class Effects:
         return 2 * len(self.history)
 
     def tell(
-        self, row: Row, at: int, kind: str, rule: str = "", run: str = "", place: int | None = None, **data: Any
+        self, row: Row, at: int, kind: str, rule: str, run: str, data: Mapping[str, Any], place: int | None = None
     ) -> None:
         """Leave a line in the customer's history."""
         index = 2 * len(self.history) + 1 if place is None else place

@@ -41,12 +41,14 @@ _NO_POINTER: Final = _Pointer()
 class Seen:
     """One event record at its place in the log. `at` is its append time."""
 
-    __slots__ = ("_event", "at", "name", "pointer", "record")
+    __slots__ = ("_event", "at", "message_id", "name", "pointer", "record")
 
     def __init__(self, record: EventRecord, at: int) -> None:
-        self.record, self.at, self.name = record, at, record.body.name
+        self.record, self.at = record, at
+        self.name = name = record.body.name
         self._event: Event | None = None
-        self.pointer = _decode_pointer(record.body.properties) if self.name in INTERNAL else _NO_POINTER
+        self.pointer = pointer = _decode_pointer(record.body.properties) if name in INTERNAL else _NO_POINTER
+        self.message_id = pointer.message_id
 
     @property
     def event(self) -> Event:
@@ -60,10 +62,6 @@ class Seen:
     @property
     def act(self) -> bool:
         return is_act(self.name, self.record.body.scope)
-
-    @property
-    def message_id(self) -> str:
-        return self.pointer.message_id
 
     @property
     def answer(self) -> Answer | None:

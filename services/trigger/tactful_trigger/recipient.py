@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from tactful.customer import Engagement, Orders, Profile, Tickets
 from tactful.durations import milliseconds
@@ -40,6 +40,13 @@ def recipient(
     )
 
 
+def tells_dispatch(before: Any, after: Any) -> bool:
+    """Whether a change of this state may change what dispatch is told."""
+    if isinstance(after, Engagement):
+        return bool(after.contacted_at != before.contacted_at)
+    return isinstance(after, Profile | Orders | Tickets)
+
+
 def _segment(orders: int) -> str:
     """By orders that stand: `new` up to one, `repeat` from two, `loyal` from five."""
     if orders >= _LOYAL:
@@ -49,7 +56,7 @@ def _segment(orders: int) -> str:
 
 def _addresses(profile: Profile) -> dict[str, str]:
     """By channel. A phone number without its country code could be anybody's, so it is no address."""
-    phone = _PUNCTUATION.sub("", profile.phone)
+    phone = _PUNCTUATION.sub("", profile.phone) if profile.phone else ""
     number = phone if _E164.fullmatch(phone) else ""
     addresses = {"email": profile.email.strip(), "push": profile.push_token, "sms": number, "call": number}
     return {channel: address for channel, address in addresses.items() if address}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 from tactful.errors import TactfulError
@@ -20,12 +20,6 @@ JOURNAL_ENTRIES: Final = 256
 JOURNAL_BYTES: Final = 64 * 1024
 
 
-class Waiting(NamedTuple):
-    """The run waits in an operation."""
-
-    wait: Wait
-
-
 class Ended(NamedTuple):
     """The rule returned, or an operation said that the run must not go on."""
 
@@ -39,7 +33,7 @@ class Parked(NamedTuple):
     why: str
 
 
-Outcome = Waiting | Ended | Parked
+Outcome = Wait | Ended | Parked
 
 
 class TooSlow(BaseException):
@@ -63,26 +57,38 @@ class NoWatch:
         pass
 
 
-class _Stop(Exception):
-    """Ends the driving with an outcome."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-
-
 class Execution:
     """One wake-up. Notes that the rule left at earlier wake-ups are not left again.
 
     `fresh` is the number of journal entries that the previous wake-up had already consumed.
     """
 
+    __slots__ = ("_coroutine", "_fresh", "_index", "_rule", "_run", "host", "now")
+
     def __init__(self, rule: Rule, run: Run, host: RunHost, fresh: int) -> None:
         self._rule, self._run, self.host, self._fresh = rule, run, host, fresh
-        self._index = 0
-        self.rule, self.subject, self.version = rule.name, run.subject, run.version
-        self.started = self.now = run.started
-        self.parameters = run.parameters or {}
+        self._index, self.now = 0, run.started
         self._coroutine: Coroutine[Any, Any, Any] | None = None
+
+    @property
+    def rule(self) -> str:
+        return self._rule.name
+
+    @property
+    def subject(self) -> str:
+        return self._run.subject
+
+    @property
+    def version(self) -> int:
+        return self._run.version
+
+    @property
+    def started(self) -> int:
+        return self._run.started
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        return self._run.parameters or {}
 
     def note(self, text: str) -> None:
         if self._index >= self._fresh:
@@ -93,66 +99,63 @@ class Execution:
 
     def carry_on(self) -> Outcome:
         """Replay the journal, then live on until the run waits or ends."""
-        return self._guarded(self._live_until_waiting)
+        return self._guarded(self._live)
 
     def pending(self, ask: Callable[[Operation[Any]], T]) -> T | Parked:
         """Replay the journal, and ask the operation the run waits in, closures and all."""
-        answers: list[T] = []
+        answer = self._guarded(ask)
+        return Parked(answer.why) if isinstance(answer, Ended) else answer
 
-        def rewind() -> Outcome:
-            answers.append(ask(self._replayed()))
-            return Parked("")
-
-        outcome = self._guarded(rewind)
-        return answers[0] if answers else cast(Parked, outcome)
-
-    def _guarded(self, drive: Callable[[], Outcome]) -> Outcome:
-        self.host.watch.enter(self.rule)
+    def _guarded(self, go_on: Callable[[Operation[Any]], T]) -> T | Ended | Parked:
+        """Replay, then `go_on` from the operation that has no result yet. Whatever a rule raises parks its run."""
+        watch = self.host.watch
+        watch.enter(self._rule.name)
         try:
-            return drive()
-        except _Stop as stop:
-            return stop.outcome
+            operation = self._replayed()
+            return go_on(operation) if isinstance(operation, Operation) else operation
         except TooSlow:
-            self.host.too_slow(self.rule)
+            self.host.too_slow(self._rule.name)
             return Parked(f"{self._place()}: ran for longer than a second without coming back")
         except TactfulError as error:
             return Parked(f"{self._place()}: {error}")
         except Exception as error:  # noqa: BLE001 - whatever a rule raises parks its run and nothing else
             return Parked(f"{self._place(error)}: {type(error).__name__}: {error}")
         finally:
-            self.host.watch.leave()
+            watch.leave()
             if self._coroutine is not None:
                 self._coroutine.close()
 
-    def _live_until_waiting(self) -> Outcome:
-        operation, run, host = self._replayed(), self._run, self.host
-        while True:
-            self._limit()
+    def _live(self, operation: Operation[Any]) -> Outcome:
+        run, host = self._run, self.host
+        while not self._is_full():
             try:
                 begun = operation.begin(host)
             except EndRun as end:
                 return Ended(str(end))
             if isinstance(begun, Wait):
-                return Waiting(begun)
+                return begun
             run.journal.append(Entry(operation.shape, host.now, begun.value))
-            operation = self._consume(operation)
+            following = self._consume(operation)
+            if not isinstance(following, Operation):
+                return following
+            operation = following
+        return Parked(f"{self._place()}: the journal is full; start over with `return run.again()`")
 
-    def _replayed(self) -> Operation[Any]:
-        body = self._rule.body_for(self._run.version)
-        self._coroutine = cast(Coroutine[Any, Any, Any], body(RunHandle(self), self._run.first.event()))
+    def _replayed(self) -> Operation[Any] | Ended | Parked:
+        run = self._run
+        body = self._rule.body_for(run.version)
+        self._coroutine = cast(Coroutine[Any, Any, Any], body(RunHandle(self), run.first.event()))
         operation = self._send(None)
-        while self._index < len(self._run.journal):
+        while self._index < len(run.journal) and isinstance(operation, Operation):
             operation = self._consume(operation)
         return operation
 
-    def _consume(self, operation: Operation[Any]) -> Operation[Any]:
+    def _consume(self, operation: Operation[Any]) -> Operation[Any] | Ended | Parked:
         entry = self._run.journal[self._index]
         if entry.shape != operation.shape:
-            raise _Stop(
-                Parked(
-                    f"{self._place()}: entry {self._index + 1} of the journal is `{entry.shape}`, the rule now awaits "
-                    f"`{operation.shape}`; raise the version and keep the old body with @{self.rule}.previous"
-                )
+            return Parked(
+                f"{self._place()}: entry {self._index + 1} of the journal is `{entry.shape}`, the rule now awaits "
+                f"`{operation.shape}`; raise the version and keep the old body with @{self.rule}.previous"
             )
         self._index += 1
         self.now = entry.at
@@ -162,19 +165,18 @@ class Execution:
             return self._send(failure)
         return self._send(value)
 
-    def _send(self, value: Any) -> Operation[Any]:
-        assert self._coroutine is not None
+    def _send(self, value: Any) -> Operation[Any] | Ended | Parked:
+        coroutine = self._coroutine
+        assert coroutine is not None
         try:
-            yielded = self._coroutine.throw(value) if isinstance(value, StepFailed) else self._coroutine.send(value)
+            yielded = coroutine.throw(value) if isinstance(value, StepFailed) else coroutine.send(value)
         except StopIteration as stop:
-            raise _Stop(_ending(stop.value)) from None
+            return _ending(stop.value)
         except RuntimeError as error:
             if "no running event loop" in str(error):
-                raise _Stop(Parked(self._foreign(error))) from None
+                return Parked(self._foreign(error))
             raise
-        if not isinstance(yielded, Operation):
-            raise _Stop(Parked(self._foreign()))
-        return yielded
+        return yielded if isinstance(yielded, Operation) else Parked(self._foreign())
 
     def _foreign(self, error: BaseException | None = None) -> str:
         return f"{self._place(error)}: only operations of the run can be awaited here; to wait use run.sleep, for I/O run.step"
@@ -189,10 +191,11 @@ class Execution:
         frame = getattr(self._coroutine, "cr_frame", None)
         return f"{file}:{frame.f_lineno if frame else self._rule.line}"
 
-    def _limit(self) -> None:
+    def _is_full(self) -> bool:
         journal = self._run.journal
-        if len(journal) > JOURNAL_ENTRIES or sum(len(bytes(entry.value)) for entry in journal) > JOURNAL_BYTES:
-            raise _Stop(Parked(f"{self._place()}: the journal is full; start over with `return run.again()`"))
+        if len(journal) < 2:  # one value alone is bounded by the customer's row
+            return False
+        return len(journal) > JOURNAL_ENTRIES or sum(len(bytes(entry.value)) for entry in journal) > JOURNAL_BYTES
 
 
 class RunHost(Host, Protocol):

@@ -50,9 +50,11 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         """The next instant at which something happens by itself; None while parked."""
         if self.parked:
             return None
-        if self.wait is None:
+        wait, deadline = self.wait, self.deadline
+        if wait is None:
             return self.started
-        return self.deadline if self.wait.due is None else min(self.wait.due, self.deadline)
+        due = wait.due
+        return deadline if due is None or deadline < due else due
 
     @property
     def contact(self) -> str:
@@ -105,7 +107,6 @@ class Row:
         "pushed",
         "recipient",
         "runs",
-        "seen",
         "states",
         "trail",
     )
@@ -114,7 +115,6 @@ class Row:
         self.id = id
         self.states: dict[str, Any] = {}
         self.runs: list[Run] = []
-        self.seen: set[bytes] = set()
         self.trail = bytearray()  # (hash, minute of its append time) of what was seen, oldest first
         self.marks: Mapping[str, Mark] = _NONE
         self.goals: Mapping[str, int] = _NONE  # rule -> latest goal or exit, by occurrence
@@ -127,13 +127,18 @@ class Row:
     @property
     def due(self) -> int | None:
         """The earliest due instant of all runs: what the store keeps."""
-        if len(self.runs) == 1:
-            return self.runs[0].due
+        runs = self.runs
+        if not runs:
+            return None
+        if len(runs) == 1:
+            return runs[0].due
         return min((due for run in self.runs if (due := run.due) is not None), default=None)
 
     @property
     def next_due(self) -> int | None:
         """The earliest due instant of the runs that may go on."""
+        if not self.held:
+            return self.due
         earliest = None
         for run in self.runs:
             due = run.due
@@ -141,13 +146,18 @@ class Row:
                 earliest = due
         return earliest
 
+    def has_seen(self, event: bytes) -> bool:
+        """Whether this event (its hash) is remembered."""
+        place = self.trail.find(event)
+        while place > 0 and place % 12:  # within two entries, and so by chance
+            place = self.trail.find(event, place + 1)
+        return place >= 0
+
     def remember(self, event: bytes, at: int) -> None:
         """Recognise this event for 48 hours, among the latest 256 that changed something."""
         minute, trail = at // MINUTE, self.trail
-        self.seen.add(event)
         trail += event + minute.to_bytes(4)
         while len(trail) > SEEN_LIMIT * 12 or int.from_bytes(trail[8:12]) < minute - SEEN_MINUTES:
-            self.seen.discard(bytes(trail[:8]))
             del trail[:12]
 
     def is_flooding(self, at: int) -> bool:
@@ -178,11 +188,17 @@ class Row:
                 name: (projections[name].version, state) if name in projections else state
                 for name, state in self.states.items()
             }
-        for field in ("runs", "marks", "goals", "recipient", "linked_to", "blocked"):
-            if value := getattr(self, field):
+        for field, value in (
+            ("runs", self.runs),
+            ("marks", self.marks),
+            ("goals", self.goals),
+            ("recipient", self.recipient),
+            ("linked_to", self.linked_to),
+            ("blocked", self.blocked),
+            ("seen", self.trail),
+        ):
+            if value:
                 image[field] = value
-        if self.trail:
-            image["seen"] = self.trail
         return _encode(image)
 
 
@@ -198,7 +214,6 @@ def decode(customer: str, value: bytes, projections: Mapping[str, Projection[Any
     row.runs, row.marks, row.goals = image.runs, image.marks or _NONE, image.goals or _NONE
     row.recipient, row.linked_to, row.blocked = image.recipient, image.linked_to, image.blocked
     row.trail = bytearray(image.seen)
-    row.seen = {image.seen[i : i + 8] for i in range(0, len(image.seen), 12)}
     return row
 
 

@@ -27,7 +27,6 @@ class Route(msgspec.Struct, frozen=True):
     folds: tuple[Projection[Any], ...] = ()
     starts: tuple[Rule, ...] = ()
     ends: tuple[tuple[Rule, bool], ...] = ()  # (rule, whether it is the goal)
-    tells_dispatch: bool = False
 
 
 class Rulebook:
@@ -83,5 +82,4 @@ class Rulebook:
                 for rule in self.rules.values()
                 if name in (*self.terms[rule.name].goal, *self.terms[rule.name].exit_on)
             ),
-            tells_dispatch=any(projection.name in RECIPIENT for projection in folds),
         )

@@ -16,7 +16,7 @@ from tactful.rules import Rule, Terms
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import INTERNAL, Seen
-from tactful_trigger.replay import Execution, Parked, Waiting, Watch
+from tactful_trigger.replay import Execution, Parked, Watch
 from tactful_trigger.row import Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
@@ -34,7 +34,7 @@ class Runs:
         """Begin a run of `rule` for what was seen, if its terms allow; whether the row changed."""
         terms = self._book.terms[rule.name]
         key = terms.key(seen.event) if terms.key else ""
-        alive = [run for run in row.runs if run.rule == rule.name and run.key == key]
+        alive = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else None
         if alive and not self._makes_room(row, alive, terms, seen.at):
             return False
         if rule.name in self._book.off or rule.name in self._cursor.paused:
@@ -42,7 +42,7 @@ class Runs:
         if terms.when is not None and not terms.when(view(row, rule.name, self._book), seen.event):
             return bool(alive)
         if why := self._too_late(row, rule, terms, key, seen):
-            self._effects.tell(row, seen.at, "not_started", rule.name, why=why)
+            self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
             return True
         self._begin(row, rule, terms, key, seen)
         return True
@@ -84,14 +84,14 @@ class Runs:
             holdout=terms.holdout > 0 and fraction("holdout", rule.name, row.id) < terms.holdout,
             parameters=self._book.parameters[rule.name] or None,
         )
-        if any(other.id == run.id for other in row.runs):
+        if row.runs and any(other.id == run.id for other in row.runs):
             return
         row.runs.append(run)
         place = self._effects.place()
         self._drive(row, run, seen.at, fresh=0)
         waiting = "" if run.wait is None else _waiting(run.wait)
         told = {"version": run.version, "event": record.id, "waiting": waiting}
-        self._effects.tell(row, seen.at, "started", rule.name, run.id, place, **told)
+        self._effects.tell(row, seen.at, "started", rule.name, run.id, told, place)
 
     # -- being woken
 
@@ -103,17 +103,20 @@ class Runs:
         if wait is None or run.parked:
             return False
         offered = OPERATIONS[wait.op].offer(wait, seen)
-        if isinstance(offered, Moved):
-            return True
-        if isinstance(offered, Ask):
-            return self._ask_rule(row, run, wait, offered, seen)
+        if offered is None:
+            return self._keep(run, wait, seen)
         if isinstance(offered, Done):
             self._resolve(row, run, wait, offered.value, seen.at)
             return True
-        if wait.op in ("send", "step") and seen.name not in INTERNAL:
-            run.keep(seen.kept())
-            return True
-        return False
+        return isinstance(offered, Moved) or self._ask_rule(row, run, wait, offered, seen)
+
+    @staticmethod
+    def _keep(run: Run, wait: Wait, seen: Seen) -> bool:
+        """While a run waits for an answer of dispatch or of a step, the customer's events are kept for it."""
+        if wait.op not in ("send", "step") or seen.name in INTERNAL:
+            return False
+        run.keep(seen.kept())
+        return True
 
     def confirm(self, row: Row, seen: Seen) -> None:
         """Dispatch asks before a hold opens: answer with fresh data if the run still waits, else withdraw."""
@@ -134,7 +137,7 @@ class Runs:
             body = ConfirmBody(message, seen.pointer.hold, pending)
             name = digest("confirm", message, str(seen.pointer.hold))
             self._effects.put(DISPATCH, ConfirmRecord(id=name, key=row.id, at=seen.at, body=body))
-            self._effects.tell(row, seen.at, "confirmed", run.rule, run.id, message_id=message)
+            self._effects.tell(row, seen.at, "confirmed", run.rule, run.id, {"message_id": message})
 
     def fire(self, row: Row, run: Run, due: int) -> bool:
         """Its time has come. False for a run whose rule is missing, newer than this process or paused: it keeps its due instant."""
@@ -168,7 +171,7 @@ class Runs:
         if run.wait is not None and run.wait.op == "send":
             self._cancel(row, run.wait.message, "cancelled", why, at)
         row.runs.remove(run)
-        self._effects.tell(row, at, "ended", run.rule, run.id, why=why)
+        self._effects.tell(row, at, "ended", run.rule, run.id, {"why": why})
 
     # -- within
 
@@ -183,8 +186,8 @@ class Runs:
     def _drive(self, row: Row, run: Run, at: int, fresh: int) -> None:
         outcome = self._execution(row, run, at, fresh).carry_on()
         self._effects.dirty[row.id] = row
-        if isinstance(outcome, Waiting):
-            run.wait = outcome.wait
+        if isinstance(outcome, Wait):
+            run.wait = outcome
         elif isinstance(outcome, Parked):
             self._park(row, run, at, outcome.why)
         elif not outcome.again:
@@ -197,14 +200,14 @@ class Runs:
     def _start_over(self, row: Row, run: Run, at: int) -> None:
         run.generation, run.journal, run.inbox, run.sends, run.started = run.generation + 1, [], (), 0, at
         run.notices, run.reached = None, False
-        self._effects.tell(row, at, "note", run.rule, run.id, text=f"starts over (generation {run.generation})")
+        self._effects.tell(row, at, "note", run.rule, run.id, {"text": f"starts over (generation {run.generation})"})
         self._drive(row, run, at, fresh=0)
 
     def _park(self, row: Row, run: Run, at: int, why: str) -> None:
         if run.wait is not None and run.wait.op == "send":
             self._cancel(row, run.wait.message, "cancelled", "the run is parked", at)
         run.parked = why
-        self._effects.tell(row, at, "parked", run.rule, run.id, why=why)
+        self._effects.tell(row, at, "parked", run.rule, run.id, {"why": why})
 
     def _ask_rule(self, row: Row, run: Run, wait: Wait, ask: Ask, seen: Seen) -> bool:
         if self._code(run) is None:
@@ -247,7 +250,7 @@ class Runs:
         run.late_since, run.wait.due, run.deadline = due, None, due + terms.after_max
         self._cursor.late.add(row.id)
         feeds = [feed for feed in terms.after if self._cursor.feeds.get(feed, -1) < due]
-        self._effects.tell(row, due, "note", run.rule, run.id, text=f"source_late: waits for {', '.join(feeds)}")
+        self._effects.tell(row, due, "note", run.rule, run.id, {"text": f"source_late: waits for {', '.join(feeds)}"})
         return True
 
 

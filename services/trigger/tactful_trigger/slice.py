@@ -57,11 +57,10 @@ def limit_of(stored: Stored, record: EventsTopic) -> int:
     return stored.appended
 
 
-def customers_of(partition: Partition, records: Sequence[EventsTopic]) -> set[str]:
-    """Whose rows a slice may touch, timers aside."""
-    customers = {record.key for record in records}
-    customers |= partition.cursor.late
-    return customers
+def unknown_customers(partition: Partition, records: Sequence[EventsTopic]) -> set[str]:
+    """Whose rows a slice may touch and memory does not have, timers aside."""
+    rows = partition.rows
+    return {key for record in records if (key := record.key) not in rows} | partition.missing(partition.cursor.late)
 
 
 class Slice:
@@ -79,24 +78,23 @@ class Slice:
     def _bind(self) -> None:
         self._runs = Runs(self._partition.book, self._cursor, self._effects, self._watch)
         self._applying = Applying(self._partition, self._effects, self._runs)
-        self._routes = self._partition.book.routes
+        self._routes, self._rows = self._partition.book.routes, self._partition.rows
 
     def compute(self, slice_: Sequence[Stored], records: Sequence[EventsTopic]) -> SliceResult:
         """Apply all records and say what changed. The partition's memory is only good if the result is committed."""
-        effects, cursor, partition = self._effects, self._cursor, self._partition
-        timers, rows = partition.timers, partition.rows
+        effects, cursor, timers = self._effects, self._cursor, self._partition.timers
         for stored, record in zip(slice_, records, strict=True):
             effects.offset = stored.offset
             limit = limit_of(stored, record) if type(record) is TickRecord else stored.appended
-            if timers.any_before(limit):
+            if timers.nearest < limit:
                 self._fire_before(limit)
                 effects.because_of_record()
             if record.origin is not None and not self._taken.take(record.origin):
                 continue
-            if type(record) is not EventRecord:
-                self._apply(stored, record)
-            elif record.body.name in self._routes or ((row := rows.get(record.key)) is not None and row.runs):
+            if type(record) is EventRecord:
                 self._event(record, stored)
+            else:
+                self._apply(stored, record)
         if slice_:
             cursor.clock, cursor.offset = max(cursor.clock, slice_[-1].appended), slice_[-1].offset + 1
         cursor.poison = cursor.attempts = 0
@@ -145,10 +143,14 @@ class Slice:
             self._effects.dirty[row.id] = row
 
     def _event(self, record: EventRecord, stored: Stored) -> None:
-        if record.body.name == "Feed Complete":
+        name = record.body.name
+        route, row = self._routes.get(name), self._rows.get(record.key)
+        if route is None and (row is None or not row.runs):
+            return
+        if name == "Feed Complete":
             self._feed_complete(record, stored.appended)
             return
-        changed = self._applying.event(record, stored.appended, stored.value)
+        changed = self._applying.event(record, route, row, stored.appended, stored.value)
         if changed is not None and changed.runs:
             self._partition.timers.watch(changed)
         if self._cursor.slow:

@@ -42,6 +42,8 @@ def cooling_until(row: Row, rule: str, key: str, cooldown: int) -> int:
 class Stage:
     """Implements `tactful_trigger.replay.RunHost` for one wake-up of one run."""
 
+    __slots__ = ("_book", "_effects", "_row", "_run", "_slow", "now", "watch")
+
     def __init__(
         self, row: Row, run: Run, now: int, book: Rulebook, effects: Effects, watch: Watch, slow: dict[str, int]
     ) -> None:
@@ -109,7 +111,8 @@ class Stage:
             because_at=run.first.occurred_at,
         )
         self._effects.put(DISPATCH, MessageRecord(id=message, key=self._row.id, at=self.now, body=body))
-        self._tell("asked", message_id=message, channel=send.channel, template=send.template)
+        told = {"message_id": message, "channel": send.channel, "template": send.template}
+        self._effects.tell(self._row, self.now, "asked", run.rule, run.id, told)
         return message
 
     def step(self, name: str, function: str, arguments: Sequence[Any]) -> tuple[str, int]:
@@ -122,10 +125,7 @@ class Stage:
         return self._run.notices.get(message_id) if self._run.notices else None
 
     def note(self, text: str) -> None:
-        self._tell("note", text=text)
+        self._effects.tell(self._row, self.now, "note", self._run.rule, self._run.id, {"text": text})
 
     def too_slow(self, rule: str) -> None:
         self._slow[rule] = self._slow.get(rule, 0) + 1
-
-    def _tell(self, kind: str, **data: Any) -> None:
-        self._effects.tell(self._row, self.now, kind, self._run.rule, self._run.id, **data)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
+from typing import Final
 
 from tactful_trigger.row import Row
+
+NEVER: Final = 2**63
 
 
 class Timers:
@@ -13,12 +16,13 @@ class Timers:
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, str]] = []
+        self.nearest = NEVER  # the first entry's instant: one comparison tells that nothing comes up
         self.horizon = 0
 
     def extend(self, dues: Iterable[tuple[int, str]], horizon: int) -> None:
         """Take in what the store has up to a new horizon."""
         for entry in dues:
-            heappush(self._heap, entry)
+            self._push(entry)
         self.horizon = horizon
 
     def watch(self, row: Row) -> None:
@@ -26,17 +30,11 @@ class Timers:
         due = row.next_due
         if due is not None and due < self.horizon and (row.pushed is None or due < row.pushed):
             row.pushed = due
-            heappush(self._heap, (due, row.id))
-
-    def any_before(self, limit: int) -> bool:
-        """Whether something may have to fire before `limit`."""
-        return bool(self._heap) and self._heap[0][0] < limit
+            self._push((due, row.id))
 
     def next_before(self, limit: int) -> tuple[int, str] | None:
         """Take the first entry before `limit`."""
-        if self._heap and self._heap[0][0] < limit:
-            return heappop(self._heap)
-        return None
+        return self._pop() if self.nearest < limit else None
 
     def earliest(self, rows: Mapping[str, Row | None]) -> int | None:
         """The earliest due instant within the horizon; stale entries are put right on the way."""
@@ -45,8 +43,17 @@ class Timers:
             row = rows.get(customer)
             if row is not None and row.next_due == due:
                 return due
-            heappop(self._heap)
+            self._pop()
             if row is not None:
                 row.pushed = None
                 self.watch(row)
         return None
+
+    def _push(self, entry: tuple[int, str]) -> None:
+        heappush(self._heap, entry)
+        self.nearest = self._heap[0][0]
+
+    def _pop(self) -> tuple[int, str]:
+        entry = heappop(self._heap)
+        self.nearest = self._heap[0][0] if self._heap else NEVER
+        return entry

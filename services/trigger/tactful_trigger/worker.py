@@ -15,7 +15,7 @@ from tactful_trigger.cursor import Cursor
 from tactful_trigger.partition import Partition
 from tactful_trigger.replay import NoWatch, Watch
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.slice import Slice, customers_of, read
+from tactful_trigger.slice import Slice, read, unknown_customers
 from tactful_trigger.store import SliceResult, TriggerStore
 
 AHEAD: Final = 2 * MINUTE
@@ -92,7 +92,7 @@ class TriggerWorker:
 
     async def _compute(self, held: Partition, slice_: Sequence[Stored]) -> SliceResult:
         records = read(slice_)
-        await self._load(held, held.missing(customers_of(held, records)))
+        await self._load(held, unknown_customers(held, records))
         await self._look_ahead(held, slice_[-1].appended + 1)
         computing = Slice(held, self._log.partitions, self._watch)
         result = computing.compute(slice_, records)

@@ -48,7 +48,11 @@ class Fault(NamedTuple):
 FAULTS = (
     Fault("no deduplication", f"{TRIGGER}/applying.py", "if row.has_seen(name):", "if False:", (*REPLAY, *SLICES)),
     Fault(
-        "no superseded", f"{TRIGGER}/runs.py", "if terms.key is None and occurred <", "if False and occurred <", RULES
+        "no superseded",
+        f"{TRIGGER}/runs.py",
+        "if terms.key is None and row.goals and occurred <",
+        "if False and occurred <",
+        RULES,
     ),
     Fault(
         "an event before its link",

@@ -6,7 +6,7 @@ The parts of a name are hashed as a JSON list, so that no part can pretend to be
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,11 @@ _encode: Final = msgspec.json.Encoder().encode
 def digest(*parts: str, size: int = 12) -> str:
     """A hex name of `2 * size` characters for an ordered tuple of strings."""
     return blake2b(_encode(parts), digest_size=size).hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    """Sixteen hex characters that differ when the value's JSON does."""
+    return blake2b(_encode(value), digest_size=8).hexdigest()
 
 
 def event_hash(source: str, event_id: str) -> bytes:

@@ -70,7 +70,8 @@ class Quiet(Operation[None]):
         self._names = None if of is None else _names(tuple(of))
 
     def begin(self, host: Host) -> Done | Wait:
-        return self._wait(host, due=host.now + self._length, length=self._length, names=self._names)
+        now, length = host.now, self._length
+        return Wait(op="quiet", shape="quiet", since=now, due=now + length, length=length, names=self._names)
 
     @staticmethod
     def offer(wait: Wait, happening: Happening) -> Offered:
@@ -214,7 +215,7 @@ class Send(Operation["Message"]):
         if data is None:
             return Done(msgspec.Raw(_encode(_nothing_to_say(self.channel, host.now))))
         message = host.ask(self, data, self._not_before(host))
-        return self._wait(host, message=message, data=(data,))
+        return Wait(op="send", shape=self.shape, since=host.now, message=message, data=(data,))
 
     @staticmethod
     def offer(wait: Wait, happening: Happening) -> Offered:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -15,7 +15,7 @@ from tactful.events.model import Event, name_of
 from tactful.run import Run
 
 Repeat = Literal["ignore", "restart", "parallel", "debounce"]
-Body = Callable[..., Awaitable[Any]]
+Body = Callable[..., Coroutine[Any, Any, Any]]
 Events = type[Event] | str | tuple[type[Event] | str, ...]
 
 _LENGTHS: Final = ("cooldown", "debounce_max", "goal_within", "after_max", "max_event_age", "max_age")

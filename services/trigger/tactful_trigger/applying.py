@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from tactful.customer import Engagement, Orders, Profile, Tickets
-from tactful.events.model import is_act
-from tactful.identity import digest, event_hash
+from tactful.identity import digest, event_hash, fingerprint
 from tactful.records import DISPATCH, EventRecord, RecipientRecord
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
@@ -32,14 +29,13 @@ class Applying:
     def event(self, record: EventRecord, route: Route | None, row: Row | None, at: int, value: bytes) -> Row | None:
         """Apply a record to its customer's row, if there is one; the row if it changed."""
         body = record.body
-        if route is None and (row is None or not row.waits_for(body.name, is_act(body.name, body.scope))):
+        if route is None and (row is None or not row.waits_for(body.name, body.scope)):
             return None
         name = event_hash(body.source, record.id)
+        is_new = row is None
         if row is None:
-            row, is_new = Row(record.key), True
-        elif self._is_welcome(row, name, at):
-            is_new = False
-        else:
+            row = Row(record.key)
+        elif row.trail and not self._is_welcome(row, name, at):
             return None
         if not self._changes(row, route or _NOWHERE, Seen(record, at)):
             return None
@@ -101,7 +97,7 @@ class Applying:
             states.get("engagement") or Engagement(),
             self._partition.book.settings,
         )
-        known = digest(msgspec.json.encode(body).decode(), size=8)
+        known = fingerprint(body)
         if known != row.recipient:
             row.recipient = known
             name = digest("recipient", row.id, str(at), known)
@@ -116,16 +112,17 @@ class Applying:
             if run.id == word.run_id:
                 run.reached = True
         key = f"{word.rule}\x1f{word.run_key}"
-        if (mark := row.marks.get(key)) is None or mark.contact != word.contact:
-            row.marks = {**row.marks, key: Mark(word.contact, seen.at)}
+        marks = row.marks or {}
+        if key not in marks or marks[key].contact != word.contact:
+            row.marks = {**marks, key: Mark(word.contact, seen.at)}
         return True
 
     def _end(self, row: Row, route: Route, seen: Seen) -> None:
         for rule, is_goal in route.ends:
             terms = self._partition.book.terms[rule.name]
             if terms.key is None:
-                latest = max(row.goals.get(rule.name, 0), seen.record.body.occurred_at)
-                row.goals = {**row.goals, rule.name: latest}
+                goals = row.goals or {}
+                row.goals = {**goals, rule.name: max(goals.get(rule.name, 0), seen.record.body.occurred_at)}
             for run in [run for run in row.runs if run.rule == rule.name]:
                 if terms.match is None or terms.match(run.first.event(), seen.event):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")

@@ -31,7 +31,7 @@ def recipient(
         locale=profile.locale or None,
         zone=profile.zone or None,
         country=country if _COUNTRY.fullmatch(country) else None,
-        complaint_open=tickets.open,
+        complaint_open=bool(tickets.recent) and tickets.open,
         rests=_rests(orders, tickets, settings.resting),
         in_touch_until=engagement.contacted_at + contact if engagement.contacted_at else 0,
         in_touch_with=engagement.contacted_by,
@@ -64,9 +64,10 @@ def _addresses(profile: Profile) -> dict[str, str]:
 
 def _rests(orders: Orders, tickets: Tickets, resting: Resting) -> tuple[Rest, ...]:
     """A late parcel rests as long as an order, from the day it came: before that nobody tells that it is late."""
+    last = orders.last
     late = max((order.delivered_at for order in orders.recent if order.late), default=0)
     causes = (
-        ("order", orders.last.at if orders.last else 0, resting.order),
+        ("order", last.at if last else 0, resting.order),
         ("late_delivery", late, resting.order),
         ("refund", orders.refunded_at, resting.refund),
         ("complaint_closed", tickets.closed_at, resting.complaint_closed),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from tactful.errors import TactfulError
 from tactful.journal import Entry, Wait
@@ -98,53 +98,41 @@ class Execution:
         return self.host.type_of(projection)
 
     def carry_on(self) -> Outcome:
-        """Replay the journal, then live on until the run waits or ends."""
-        return self._guarded(self._live)
+        """Replay the journal, then live on until the run waits or ends. Whatever a rule raises parks its run."""
+        run, host = self._run, self.host
+        host.watch.enter(run.rule)
+        try:
+            operation = self._replayed()
+            while isinstance(operation, Operation):
+                if len(run.journal) > 1 and self._is_full():
+                    return Parked(f"{self._place()}: the journal is full; start over with `return run.again()`")
+                begun = operation.begin(host)
+                if isinstance(begun, Wait):
+                    return begun
+                run.journal.append(Entry(operation.shape, host.now, begun.value))
+                operation = self._consume(operation)
+            return operation
+        except EndRun as end:
+            return Ended(str(end))
+        except (Exception, TooSlow) as error:  # noqa: BLE001
+            return self._parked(error)
+        finally:
+            self._close()
 
     def pending(self, ask: Callable[[Operation[Any]], T]) -> T | Parked:
         """Replay the journal, and ask the operation the run waits in, closures and all."""
-        answer = self._guarded(ask)
-        return Parked(answer.why) if isinstance(answer, Ended) else answer
-
-    def _guarded(self, go_on: Callable[[Operation[Any]], T]) -> T | Ended | Parked:
-        """Replay, then `go_on` from the operation that has no result yet. Whatever a rule raises parks its run."""
-        watch = self.host.watch
-        watch.enter(self._rule.name)
+        self.host.watch.enter(self._run.rule)
         try:
             operation = self._replayed()
-            return go_on(operation) if isinstance(operation, Operation) else operation
-        except TooSlow:
-            self.host.too_slow(self._rule.name)
-            return Parked(f"{self._place()}: ran for longer than a second without coming back")
-        except TactfulError as error:
-            return Parked(f"{self._place()}: {error}")
-        except Exception as error:  # noqa: BLE001 - whatever a rule raises parks its run and nothing else
-            return Parked(f"{self._place(error)}: {type(error).__name__}: {error}")
+            return ask(operation) if isinstance(operation, Operation) else Parked(operation.why)
+        except (Exception, TooSlow) as error:  # noqa: BLE001
+            return self._parked(error)
         finally:
-            watch.leave()
-            if self._coroutine is not None:
-                self._coroutine.close()
-
-    def _live(self, operation: Operation[Any]) -> Outcome:
-        run, host = self._run, self.host
-        while not self._is_full():
-            try:
-                begun = operation.begin(host)
-            except EndRun as end:
-                return Ended(str(end))
-            if isinstance(begun, Wait):
-                return begun
-            run.journal.append(Entry(operation.shape, host.now, begun.value))
-            following = self._consume(operation)
-            if not isinstance(following, Operation):
-                return following
-            operation = following
-        return Parked(f"{self._place()}: the journal is full; start over with `return run.again()`")
+            self._close()
 
     def _replayed(self) -> Operation[Any] | Ended | Parked:
         run = self._run
-        body = self._rule.body_for(run.version)
-        self._coroutine = cast(Coroutine[Any, Any, Any], body(RunHandle(self), run.first.event()))
+        self._coroutine = self._rule.body_for(run.version)(RunHandle(self), run.first.event())
         operation = self._send(None)
         while self._index < len(run.journal) and isinstance(operation, Operation):
             operation = self._consume(operation)
@@ -178,6 +166,19 @@ class Execution:
             raise
         return yielded if isinstance(yielded, Operation) else Parked(self._foreign())
 
+    def _parked(self, error: BaseException) -> Parked:
+        if isinstance(error, TooSlow):
+            self.host.too_slow(self._run.rule)
+            return Parked(f"{self._place()}: ran for longer than a second without coming back")
+        if isinstance(error, TactfulError):
+            return Parked(f"{self._place()}: {error}")
+        return Parked(f"{self._place(error)}: {type(error).__name__}: {error}")
+
+    def _close(self) -> None:
+        self.host.watch.leave()
+        if self._coroutine is not None:
+            self._coroutine.close()
+
     def _foreign(self, error: BaseException | None = None) -> str:
         return f"{self._place(error)}: only operations of the run can be awaited here; to wait use run.sleep, for I/O run.step"
 
@@ -193,8 +194,6 @@ class Execution:
 
     def _is_full(self) -> bool:
         journal = self._run.journal
-        if len(journal) < 2:  # one value alone is bounded by the customer's row
-            return False
         return len(journal) > JOURNAL_ENTRIES or sum(len(bytes(entry.value)) for entry in journal) > JOURNAL_BYTES
 
 

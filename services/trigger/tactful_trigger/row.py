@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
+from tactful.events.model import is_act
 from tactful.journal import Entry, Kept, Notice, Wait
 from tactful.projections import Projection
 
 SEEN_LIMIT: Final = 256
+SEEN_BYTES: Final = SEEN_LIMIT * 12
 SEEN_MINUTES: Final = 48 * 60
 ROW_LIMIT: Final = 64 * 1024
 INBOX_LIMIT: Final = 64
 MINUTE: Final = 60_000
-_NONE: Final[Mapping[str, Any]] = MappingProxyType({})  # shared: most rows have no marks and no goals
 
 
 class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -86,43 +86,28 @@ class Image(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     states: dict[str, tuple[int, msgspec.Raw]] = {}
     runs: list[Run] = []
-    seen: bytes = b""
-    marks: dict[str, Mark] = {}
-    goals: dict[str, int] = {}
+    seen: bytearray = msgspec.field(default_factory=bytearray)  # (hash, minute of append time), oldest first
+    marks: dict[str, Mark] | None = None
+    goals: dict[str, int] | None = None  # rule -> latest goal or exit, by occurrence
     recipient: str = ""
     linked_to: str = ""
     blocked: str = ""
 
 
-class Row:
+class Row(msgspec.Struct, eq=False, gc=False):
     """A row in memory. It belongs to an epoch and is dropped whole when a slice does not commit."""
 
-    __slots__ = (
-        "blocked",
-        "goals",
-        "held",
-        "id",
-        "linked_to",
-        "marks",
-        "pushed",
-        "recipient",
-        "runs",
-        "states",
-        "trail",
-    )
-
-    def __init__(self, id: str) -> None:
-        self.id = id
-        self.states: dict[str, Any] = {}
-        self.runs: list[Run] = []
-        self.trail = bytearray()  # (hash, minute of its append time) of what was seen, oldest first
-        self.marks: Mapping[str, Mark] = _NONE
-        self.goals: Mapping[str, int] = _NONE  # rule -> latest goal or exit, by occurrence
-        self.recipient = ""  # digest of what dispatch knows
-        self.linked_to = ""
-        self.blocked = ""  # why further events are only counted
-        self.pushed: int | None = None  # the earliest due instant that stands in the timer heap
-        self.held: frozenset[str] = frozenset()  # runs that came up and may not go on: rule missing, newer or paused
+    id: str
+    states: dict[str, Any] = {}
+    runs: list[Run] = []
+    trail: bytearray = msgspec.field(default_factory=bytearray)
+    marks: dict[str, Mark] | None = None
+    goals: dict[str, int] | None = None
+    recipient: str = ""  # digest of what dispatch knows
+    linked_to: str = ""
+    blocked: str = ""  # why further events are only counted
+    pushed: int | None = None  # the earliest due instant that stands in the timer heap
+    held: frozenset[str] = frozenset()  # runs that came up and may not go on: rule missing, newer or paused
 
     @property
     def due(self) -> int | None:
@@ -157,49 +142,48 @@ class Row:
         """Recognise this event for 48 hours, among the latest 256 that changed something."""
         minute, trail = at // MINUTE, self.trail
         trail += event + minute.to_bytes(4)
-        while len(trail) > SEEN_LIMIT * 12 or int.from_bytes(trail[8:12]) < minute - SEEN_MINUTES:
+        while int.from_bytes(trail[8:12]) < minute - SEEN_MINUTES or len(trail) > SEEN_BYTES:
             del trail[:12]
 
     def is_flooding(self, at: int) -> bool:
         """Whether 256 events changed something within this minute."""
         trail = self.trail
-        return len(trail) >= SEEN_LIMIT * 12 and int.from_bytes(trail[8:12]) == at // MINUTE
+        return len(trail) >= SEEN_BYTES and int.from_bytes(trail[8:12]) == at // MINUTE
 
-    def waits_for(self, name: str, act: bool) -> bool:
-        """Whether an event of this name may end or move a wait, or belongs into an inbox."""
+    def waits_for(self, name: str, scope: str) -> bool:
+        """Whether an event of this name and scope may end or move a wait, or belongs into an inbox."""
         for run in self.runs:
             wait = run.wait
-            if wait is not None and (act or wait.op != "quiet") and (wait.names is None or name in wait.names):
+            if wait is None:
+                continue
+            names = wait.names
+            if (wait.op != "quiet" or is_act(name, scope)) if names is None else name in names:
                 return True
         return False
 
     def encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
         """The stored form; a row beyond the limit is blocked from its next event on."""
-        value = self._encode(projections)
+        value = _encode(self._image(projections))
         if len(value) > ROW_LIMIT and not self.blocked:
             self.blocked = f"row of {len(value)} bytes, limit {ROW_LIMIT}"
-            value = self._encode(projections)
+            value = _encode(self._image(projections))
         return value
 
-    def _encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
-        image: dict[str, Any] = {}
-        if self.states:
-            image["states"] = {
-                name: (projections[name].version, state) if name in projections else state
-                for name, state in self.states.items()
-            }
-        for field, value in (
-            ("runs", self.runs),
-            ("marks", self.marks),
-            ("goals", self.goals),
-            ("recipient", self.recipient),
-            ("linked_to", self.linked_to),
-            ("blocked", self.blocked),
-            ("seen", self.trail),
-        ):
-            if value:
-                image[field] = value
-        return _encode(image)
+    def _image(self, projections: Mapping[str, Projection[Any]]) -> Image:
+        states: dict[str, Any] = self.states and {
+            name: (projections[name].version, state) if name in projections else state
+            for name, state in self.states.items()
+        }
+        return Image(
+            states=states,
+            runs=self.runs,
+            seen=self.trail,
+            marks=self.marks,
+            goals=self.goals,
+            recipient=self.recipient,
+            linked_to=self.linked_to,
+            blocked=self.blocked,
+        )
 
 
 _encode = msgspec.json.Encoder().encode
@@ -211,9 +195,9 @@ def decode(customer: str, value: bytes, projections: Mapping[str, Projection[Any
     image, row = _decode_image(value), Row(customer)
     for name, (version, raw) in image.states.items():
         row.states[name] = _state(projections.get(name), version, raw)
-    row.runs, row.marks, row.goals = image.runs, image.marks or _NONE, image.goals or _NONE
+    row.runs, row.marks, row.goals = image.runs, image.marks, image.goals
     row.recipient, row.linked_to, row.blocked = image.recipient, image.linked_to, image.blocked
-    row.trail = bytearray(image.seen)
+    row.trail = image.seen
     return row
 
 

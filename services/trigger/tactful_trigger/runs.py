@@ -64,7 +64,7 @@ class Runs:
         occurred = seen.record.body.occurred_at
         if seen.at - occurred > terms.max_event_age:
             return "too_old"
-        if terms.key is None and occurred < row.goals.get(rule.name, occurred):
+        if terms.key is None and row.goals and occurred < row.goals.get(rule.name, occurred):
             return "superseded"
         if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
             return "cooldown"

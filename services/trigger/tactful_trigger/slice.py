@@ -8,6 +8,8 @@ depend on where slices are cut.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
+from typing import Final
 
 import msgspec
 
@@ -39,7 +41,8 @@ from tactful_trigger.row import Row
 from tactful_trigger.runs import Runs
 from tactful_trigger.store import ChangedRow, SliceResult
 
-PAUSE_AFTER_SLOW = 3  # interrupted runs of a rule, before it is paused everywhere
+PAUSE_AFTER_SLOW: Final = 3  # interrupted runs of a rule, before it is paused everywhere
+_BY_ID: Final = attrgetter("id")
 
 
 def read(slice_: Sequence[Stored]) -> list[EventsTopic]:
@@ -130,8 +133,9 @@ class Slice:
     def _fire(self, row: Row, due: int) -> None:
         self._effects.because_of_timer(due, row.id)
         self.fired += 1
-        for run in sorted((run for run in row.runs if run.due == due), key=lambda run: run.id):
-            if run in row.runs and not self._runs.fire(row, run, due):
+        runs = row.runs
+        for run in sorted(runs, key=_BY_ID) if len(runs) > 1 else tuple(runs):
+            if run.due == due and run in row.runs and not self._runs.fire(row, run, due):
                 row.held |= {run.id}
 
     def _apply(self, stored: Stored, record: EventsTopic) -> None:

@@ -35,7 +35,7 @@ def view(row: Row, rule: str, book: Rulebook) -> Customer:
 
 def cooling_until(row: Row, rule: str, key: str, cooldown: int) -> int:
     """Until when the customer rests from this rule (and key); 0 if they do not."""
-    mark = row.marks.get(f"{rule}\x1f{key}")
+    mark = row.marks.get(f"{rule}\x1f{key}") if row.marks else None
     return mark.at + cooldown if mark is not None and cooldown else 0
 
 

@@ -59,8 +59,7 @@ class EngagementProjection:
 def _news(event: Event, at: int) -> Contact | None:
     """What one event tells of a message; None if nothing."""
     if isinstance(event, MessageDecided):
-        sent = _contact(event, sent_at=at)
-        return replace(sent, ladder=event.contact) if event.verdict in _MAY_HAVE_ARRIVED else None
+        return _contact(event, sent_at=at, ladder=event.contact) if event.verdict in _MAY_HAVE_ARRIVED else None
     if isinstance(event, MessageReplied) or (
         isinstance(event, MessageOpened | MessageClicked) and not event.prefetched
     ):
@@ -68,16 +67,15 @@ def _news(event: Event, at: int) -> Contact | None:
     return None
 
 
-def _contact(
-    event: MessageDecided | MessageOpened | MessageClicked | MessageReplied, *, sent_at: int = 0, engaged_at: int = 0
-) -> Contact:
-    return Contact(
-        message_id=event.message_id, channel=event.channel, rule=event.rule, sent_at=sent_at, engaged_at=engaged_at
-    )
+def _contact(event: MessageDecided | MessageOpened | MessageClicked | MessageReplied, **more: Any) -> Contact:
+    return Contact(message_id=event.message_id, channel=event.channel, rule=event.rule, **more)
 
 
 def _with(state: Engagement, news: Contact) -> Engagement:
-    old = next((contact for contact in state.recent if contact.message_id == news.message_id), None)
+    recent = state.recent
+    if not recent:
+        return replace(state, recent=(news,))
+    old = next((contact for contact in recent if contact.message_id == news.message_id), None)
     new = news if old is None else _joined(old, news)
     if new == old:
         return state

@@ -89,4 +89,5 @@ class Seen:
 
     def kept(self) -> Kept:
         body = self.record.body
-        return Kept(self.name, self.record.id, body.source, body.occurred_at, self.at, body.scope, body.properties)
+        properties = body.properties.copy()  # not a view that keeps the whole record in memory
+        return Kept(self.name, self.record.id, body.source, body.occurred_at, self.at, body.scope, properties)

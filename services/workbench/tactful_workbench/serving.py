@@ -42,7 +42,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
-    listener = _listen(host, port)
+    listener = listen(host, port)
     async with opened(plan) as product:
         url = f"http://{host}:{port}"
         server = uvicorn.Server(
@@ -87,9 +87,14 @@ def _end_on_signal(server: uvicorn.Server) -> None:
         signal.signal(number, end)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to an address. Raises TactfulError that says what to do.
+
+    asyncio switches Nagle's algorithm off only for sockets that name their protocol; with it on, every answer waits for
+    the client's delayed acknowledgement (40 ms).
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

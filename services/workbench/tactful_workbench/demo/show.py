@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sqlite3
 import time
 from collections import Counter, defaultdict
@@ -22,6 +21,7 @@ from tactful_workbench.demo.diary import Call
 from tactful_workbench.demo.retail import shipped
 from tactful_workbench.demo.shop import MadeUp, shop_year
 from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.serving import listen
 from tactful_workbench.web import web
 
 WINDOW: Final = 30 * MINUTE  # calls of one window are posted as one batch
@@ -51,8 +51,7 @@ async def show(data: Path, seed: int, quiet: bool) -> dict[str, Any]:
     (data / "settings.toml").write_text(SETTINGS)
     plan = Plan(data, dev=True, start=calls[0].at - MINUTE, disposable=True)
     async with opened(plan) as product:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
+        with listen("127.0.0.1", 0) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             server = uvicorn.Server(uvicorn.Config(web(product, url, "tactful"), log_level="warning", lifespan="off"))
             serving = asyncio.create_task(server.serve([listener]))

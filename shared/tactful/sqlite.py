@@ -16,6 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -27,6 +28,8 @@ Job = Callable[[sqlite3.Connection], Any]
 
 APPLICATION: Final = 0x54616374  # "Tact": tells our files from others
 JOBS_PER_COMMIT: Final = 1000
+ROWS_PER_STATEMENT: Final = 100
+STATEMENTS: Final = 1000  # kept prepared: one for each table and number of rows
 # Primary result codes that speak of the file and not of the job (https://www.sqlite.org/rescode.html).
 FILE_FAULTS: Final = frozenset(
     {
@@ -168,6 +171,23 @@ class Database:
         self._loop.call_soon_threadsafe(_settle, results)
 
 
+def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows of one width; `into` is the statement up to VALUES.
+
+    Many rows a statement, since each step of a statement gives the interpreter's lock up and has to get it back, which
+    costs more than the row when another thread is busy.
+    """
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        part = rows[start : start + ROWS_PER_STATEMENT]
+        db.execute(_statement(into, len(part[0]), len(part)), [value for row in part for value in row])
+
+
+@lru_cache(STATEMENTS)
+def _statement(into: str, width: int, rows: int) -> str:
+    row = f"({', '.join('?' * width)})"
+    return f"{into} VALUES {', '.join([row] * rows)}"
+
+
 class Standing:
     """Answers that still stand. This process is the only writer, so what was read of a partition holds until it is
     written again: an idle loop asks the file nothing."""
@@ -251,7 +271,7 @@ def _check_application(path: Path) -> None:
 
 def _for_writing(path: Path, synchronous: str) -> sqlite3.Connection:
     """The writer thread's connection, opened before the thread so that a failure has somebody to tell."""
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, cached_statements=STATEMENTS)
     try:
         for pragma in (
             "journal_mode = WAL",

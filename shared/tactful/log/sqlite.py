@@ -10,7 +10,7 @@ from typing import Final
 from tactful.clock import Clock
 from tactful.errors import LogUnavailable, SettingsError, StoreUnavailable
 from tactful.log import Position, Stored
-from tactful.sqlite import Database
+from tactful.sqlite import Database, insert
 
 MIGRATIONS: Final = (
     """CREATE TABLE log (
@@ -106,7 +106,7 @@ class SqliteLog:
     def _insert(
         self, db: sqlite3.Connection, topic: str, entries: Sequence[tuple[int, bytes]], now: int, closes: int | None
     ) -> list[Position]:
-        heads = {p: self._head(db, topic, p) for p in {partition for partition, _ in entries}}
+        heads = _heads(db, topic, {partition for partition, _ in entries})
         positions = []
         for partition, _ in entries:
             end, floor = heads[partition]
@@ -114,20 +114,17 @@ class SqliteLog:
             positions.append(Position(partition, end, max(floor, now)))
         if closes is not None:
             heads = {p: (end, max(floor, closes + 1)) for p, (end, floor) in heads.items()}
-        db.executemany(
-            "INSERT INTO log VALUES (?, ?, ?, ?, ?)",
-            [(topic, *position, value) for position, (_, value) in zip(positions, entries, strict=True)],
-        )
-        db.executemany(
-            "INSERT OR REPLACE INTO log_partition VALUES (?, ?, ?, ?)", [(topic, p, *head) for p, head in heads.items()]
-        )
+        rows = [(topic, *position, value) for position, (_, value) in zip(positions, entries, strict=True)]
+        insert(db, "INSERT INTO log", rows)
+        insert(db, "INSERT OR REPLACE INTO log_partition", [(topic, p, *head) for p, head in heads.items()])
         return positions
 
-    def _head(self, db: sqlite3.Connection, topic: str, partition: int) -> tuple[int, int]:
-        row = db.execute(
-            "SELECT next_offset, floor FROM log_partition WHERE topic = ? AND partition = ?", (topic, partition)
-        ).fetchone()
-        return row or (0, 0)
+
+def _heads(db: sqlite3.Connection, topic: str, partitions: set[int]) -> dict[int, tuple[int, int]]:
+    """(next offset, floor) of some partitions."""
+    known = db.execute("SELECT partition, next_offset, floor FROM log_partition WHERE topic = ?", (topic,))
+    heads = {partition: (end, floor) for partition, end, floor in known}
+    return {partition: heads.get(partition, (0, 0)) for partition in partitions}
 
 
 def _shape(db: sqlite3.Connection, partitions: int) -> int:

@@ -11,7 +11,7 @@ import msgspec
 from tactful.errors import Fenced
 from tactful.outbox import Cause, Outbox, OutboxRow
 from tactful.records import DISPATCH, Record
-from tactful.sqlite import Database, Standing
+from tactful.sqlite import Database, Standing, insert
 from tactful_dispatch import ledger
 from tactful_dispatch.ledger import ConsentEntry, Link
 from tactful_dispatch.rows import (
@@ -301,8 +301,9 @@ class SqliteWorkspace:
             self._db.execute(
                 "INSERT OR REPLACE INTO dispatch_address VALUES (?, ?, ?)", (key.channel, key.hash, encode(address))
             )
-        self._db.executemany(
-            "INSERT INTO dispatch_outbox (partition, topic, target, seq, value, cause) VALUES (?, ?, ?, ?, ?, ?)",
+        insert(
+            self._db,
+            "INSERT INTO dispatch_outbox (partition, topic, target, seq, value, cause)",
             [
                 (partition, r.topic, r.partition, r.seq, r.value, msgspec.json.encode(r.cause))
                 for r in self._outbox.rows

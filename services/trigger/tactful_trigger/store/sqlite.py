@@ -12,7 +12,7 @@ from tactful import crashpoints
 from tactful.errors import Fenced
 from tactful.outbox import Cause, OutboxRow
 from tactful.records import EVENTS
-from tactful.sqlite import Database, Standing
+from tactful.sqlite import Database, Standing, insert
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
@@ -220,24 +220,27 @@ class SqliteTriggerStore:
 
 def _write(db: sqlite3.Connection, result: SliceResult) -> None:
     partition = result.partition
-    db.executemany(
-        "INSERT OR REPLACE INTO trigger_row VALUES (?, ?, ?, ?)",
+    insert(
+        db,
+        "INSERT OR REPLACE INTO trigger_row",
         [(partition, row.customer, row.value, row.due) for row in result.rows],
     )
-    db.executemany(
-        "INSERT INTO trigger_outbox (partition, topic, target, seq, value, cause) VALUES (?, ?, ?, ?, ?, ?)",
+    insert(
+        db,
+        "INSERT INTO trigger_outbox (partition, topic, target, seq, value, cause)",
         [
             (partition, row.topic, row.partition, row.seq, row.value, msgspec.json.encode(row.cause))
             for row in result.outbox
         ],
     )
-    db.executemany(
-        """INSERT INTO trigger_history (customer, at, log_offset, position, kind, rule, run, data)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
+    insert(
+        db,
+        "INSERT INTO trigger_history (customer, at, log_offset, position, kind, rule, run, data)",
         [(h.customer, h.at, h.offset, h.index, h.kind, h.rule, h.run, h.data) for h in result.history],
     )
-    db.executemany(
-        "INSERT OR IGNORE INTO trigger_step VALUES (?, ?, ?, ?)",
+    insert(
+        db,
+        "INSERT OR IGNORE INTO trigger_step",
         [(step.run_id, step.number, partition, msgspec.json.encode(step)) for step in result.steps],
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -30,6 +31,7 @@ class SqliteLog:
         self._database, self._count, self._clock = database, partitions, clock
         self._ends: dict[tuple[str, int], int] = {}  # committed
         self._grown = asyncio.Event()
+        self._waiting: dict[str, _Lot] = {}  # by topic: what the next transaction takes in
         self.opened_at = 0  # ms: nothing in the file when it was opened is stamped later
 
     @classmethod
@@ -92,9 +94,8 @@ class SqliteLog:
         for partition, value in entries:
             if not 0 <= partition < self._count or not isinstance(value, bytes):
                 raise ValueError(f"{topic}/{partition}: a log of {self._count} partitions takes bytes")
-        now = self._clock.now()
         try:
-            positions = await self._database.write(lambda db: self._insert(db, topic, entries, now, closes))
+            positions = await self._inserted(topic, entries, closes)
         except StoreUnavailable as error:
             raise LogUnavailable(str(error)) from error
         for position in positions:
@@ -103,21 +104,59 @@ class SqliteLog:
         self._grown.set()
         return positions
 
-    def _insert(
-        self, db: sqlite3.Connection, topic: str, entries: Sequence[tuple[int, bytes]], now: int, closes: int | None
-    ) -> list[Position]:
-        heads = _heads(db, topic, {partition for partition, _ in entries})
-        positions = []
-        for partition, _ in entries:
-            end, floor = heads[partition]
-            heads[partition] = (end + 1, max(floor, now))
-            positions.append(Position(partition, end, max(floor, now)))
+    async def _inserted(self, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None) -> list[Position]:
+        """What is appended to a topic while the previous transaction runs shares one insert."""
         if closes is not None:
-            heads = {p: (end, max(floor, closes + 1)) for p, (end, floor) in heads.items()}
-        rows = [(topic, *position, value) for position, (_, value) in zip(positions, entries, strict=True)]
-        insert(db, "INSERT INTO log", rows)
-        insert(db, "INSERT OR REPLACE INTO log_partition", [(topic, p, *head) for p, head in heads.items()])
-        return positions
+            self._waiting.pop(topic, None)  # nothing may join what stands before the instant
+            return await self._database.write(lambda db: _insert(db, topic, entries, self._clock.now(), closes))
+        lot = self._waiting.get(topic)
+        first = None if lot is None else lot.add(entries)
+        if lot is None or first is None:
+            lot = self._waiting[topic] = new = _Lot(entries)
+            first = 0
+            write = self._database.write(lambda db: _insert(db, topic, new.close(), self._clock.now(), None))
+            lot.stored = asyncio.ensure_future(write)
+        return (await lot.stored)[first : first + len(entries)]
+
+
+class _Lot:
+    """Entries that are inserted together. It is added to by the loop, and closed by the writer's thread."""
+
+    stored: asyncio.Future[list[Position]]
+
+    def __init__(self, entries: Sequence[tuple[int, bytes]]) -> None:
+        self._entries, self._closed, self._lock = list(entries), False, threading.Lock()
+
+    def add(self, entries: Sequence[tuple[int, bytes]]) -> int | None:
+        """The place of the first, or None if it is too late."""
+        with self._lock:
+            if self._closed:
+                return None
+            self._entries += entries
+            return len(self._entries) - len(entries)
+
+    def close(self) -> list[tuple[int, bytes]]:
+        with self._lock:
+            self._closed = True
+        return self._entries
+
+
+def _insert(
+    db: sqlite3.Connection, topic: str, entries: Sequence[tuple[int, bytes]], now: int, closes: int | None
+) -> list[Position]:
+    heads = _heads(db, topic, {partition for partition, _ in entries})
+    positions = []
+    for partition, _ in entries:
+        end, floor = heads[partition]
+        floor = max(floor, now)
+        heads[partition] = (end + 1, floor)
+        positions.append(Position(partition, end, floor))
+    if closes is not None:
+        heads = {p: (end, max(floor, closes + 1)) for p, (end, floor) in heads.items()}
+    rows = [(topic, *position, value) for position, (_, value) in zip(positions, entries, strict=True)]
+    insert(db, "INSERT INTO log", rows)
+    insert(db, "INSERT OR REPLACE INTO log_partition", [(topic, p, *head) for p, head in heads.items()])
+    return positions
 
 
 def _heads(db: sqlite3.Connection, topic: str, partitions: set[int]) -> dict[int, tuple[int, int]]:

@@ -53,6 +53,7 @@ class UnknownEvent(Event, frozen=True, kw_only=True):
 E = TypeVar("E", bound=Event)
 
 _by_name: Final[dict[str, type[Event]]] = {}
+_canonical: Final[dict[str, str]] = {}
 _decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {}
 
 
@@ -71,6 +72,7 @@ def vocabulary(classes: Iterable[type[E]]) -> None:
     for event in classes:
         for name in (name_of(event), *event.aliases):
             _by_name[name] = event
+            _canonical[name] = name_of(event)
         _decoders[name_of(event)] = msgspec.json.Decoder(event)
 
 
@@ -81,8 +83,7 @@ def class_of(name: str) -> type[Event]:
 
 def canonical_name(name: str) -> str:
     """`"Completed Order"` is `"Order Completed"`; an unknown name is itself."""
-    event = _by_name.get(name)
-    return name if event is None else name_of(event)
+    return _canonical.get(name, name)
 
 
 def known_names() -> tuple[str, ...]:

@@ -7,7 +7,7 @@ currency]`, whether it was `39.9`, `"39.90"`, `40` or `{"amount": "39.90", "curr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from types import UnionType
 from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -72,8 +72,8 @@ def read_object(values: Mapping[str, Any], fields: Fields, currency: str) -> dic
             if reader is None:
                 name = _field(key, values, result, fields)
                 result[name] = readers[name](value, currency) if name in readers else value
-            elif reader is text and type(value) is str:  # most values: spared the call
-                result[key] = value
+            elif type(value) is str and (reader is text or (reader is identifier and len(value) <= ID_LENGTH)):
+                result[key] = value  # most values: spared the call
             else:
                 result[key] = reader(value, currency)
     except Unreadable as unreadable:
@@ -110,6 +110,8 @@ def identifier(value: Any, currency: str) -> str:
 
 def whole(value: Any, _currency: str) -> int:
     """A whole number."""
+    if type(value) is int and abs(value) <= LARGEST:
+        return value
     decimal = number(value)
     if decimal is None or decimal != decimal.to_integral_value():
         raise Unreadable("a whole number", value)
@@ -133,10 +135,16 @@ def truth(value: Any, _currency: str) -> bool:
 
 def currency_code(value: Any, _currency: str) -> str:
     """Three letters (ISO 4217) in upper case; empty if none is said."""
-    code = value.strip().upper() if type(value) is str else None
-    if code == "" or (code is not None and len(code) == 3 and code.isascii() and code.isalpha()):
-        return code
-    raise Unreadable('a currency like "EUR"', value)
+    code = _code(value) if type(value) is str else None
+    if code is None:
+        raise Unreadable('a currency like "EUR"', value)
+    return code
+
+
+@lru_cache(maxsize=512)
+def _code(value: str) -> str | None:
+    code = value.strip().upper()
+    return code if code == "" or (len(code) == 3 and code.isascii() and code.isalpha()) else None
 
 
 def money(value: Any, currency: str) -> list[Any]:

@@ -32,6 +32,7 @@ class SqliteLog:
         self._ends: dict[tuple[str, int], int] = {}  # committed
         self._grown = asyncio.Event()
         self._waiting: dict[str, _Lot] = {}  # by topic: what the next transaction takes in
+        self._heads = _Heads(database)
         self.opened_at = 0  # ms: nothing in the file when it was opened is stamped later
 
     @classmethod
@@ -108,15 +109,34 @@ class SqliteLog:
         """What is appended to a topic while the previous transaction runs shares one insert."""
         if closes is not None:
             self._waiting.pop(topic, None)  # nothing may join what stands before the instant
-            return await self._database.write(lambda db: _insert(db, topic, entries, self._clock.now(), closes))
+            return await self._database.write(lambda db: self._insert(db, topic, entries, closes))
         lot = self._waiting.get(topic)
         first = None if lot is None else lot.add(entries)
         if lot is None or first is None:
             lot = self._waiting[topic] = new = _Lot(entries)
             first = 0
-            write = self._database.write(lambda db: _insert(db, topic, new.close(), self._clock.now(), None))
+            write = self._database.write(lambda db: self._insert(db, topic, new.close(), None))
             lot.stored = asyncio.ensure_future(write)
         return (await lot.stored)[first : first + len(entries)]
+
+    def _insert(
+        self, db: sqlite3.Connection, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None
+    ) -> list[Position]:
+        """Runs in the writer's thread."""
+        heads, now = self._heads.of(db, topic), self._clock.now()
+        rows = []
+        for partition, value in entries:
+            end, floor = heads.get(partition, (0, 0))
+            floor = max(floor, now)
+            heads[partition] = (end + 1, floor)
+            rows.append((topic, partition, end, floor, value))
+        touched = {partition for partition, _ in entries}
+        if closes is not None:
+            heads |= {p: (heads[p][0], max(heads[p][1], closes + 1)) for p in touched}
+        insert(db, "INSERT INTO log", rows)
+        insert(db, "INSERT OR REPLACE INTO log_partition", [(topic, p, *heads[p]) for p in touched])
+        self._heads.are(topic, heads)
+        return [Position(partition, end, appended) for _, partition, end, appended, _ in rows]
 
 
 class _Lot:
@@ -141,29 +161,28 @@ class _Lot:
         return self._entries
 
 
-def _insert(
-    db: sqlite3.Connection, topic: str, entries: Sequence[tuple[int, bytes]], now: int, closes: int | None
-) -> list[Position]:
-    heads = _heads(db, topic, {partition for partition, _ in entries})
-    positions = []
-    for partition, _ in entries:
-        end, floor = heads[partition]
-        floor = max(floor, now)
-        heads[partition] = (end + 1, floor)
-        positions.append(Position(partition, end, floor))
-    if closes is not None:
-        heads = {p: (end, max(floor, closes + 1)) for p, (end, floor) in heads.items()}
-    rows = [(topic, *position, value) for position, (_, value) in zip(positions, entries, strict=True)]
-    insert(db, "INSERT INTO log", rows)
-    insert(db, "INSERT OR REPLACE INTO log_partition", [(topic, p, *head) for p, head in heads.items()])
-    return positions
+class _Heads:
+    """(next offset, floor) by topic and partition, as of the transaction that runs. Of the writer's thread alone.
 
+    What an undone transaction left is forgotten and read again.
+    """
 
-def _heads(db: sqlite3.Connection, topic: str, partitions: set[int]) -> dict[int, tuple[int, int]]:
-    """(next offset, floor) of some partitions."""
-    known = db.execute("SELECT partition, next_offset, floor FROM log_partition WHERE topic = ?", (topic,))
-    heads = {partition: (end, floor) for partition, end, floor in known}
-    return {partition: heads.get(partition, (0, 0)) for partition in partitions}
+    def __init__(self, database: Database) -> None:
+        self._database, self._undone = database, 0
+        self._known: dict[str, dict[int, tuple[int, int]]] = {}
+
+    def of(self, db: sqlite3.Connection, topic: str) -> dict[int, tuple[int, int]]:
+        """A copy: it counts once `are` says so."""
+        if self._undone != self._database.undone:
+            self._undone = self._database.undone
+            self._known.clear()
+        if topic not in self._known:
+            rows = db.execute("SELECT partition, next_offset, floor FROM log_partition WHERE topic = ?", (topic,))
+            self._known[topic] = {partition: (end, floor) for partition, end, floor in rows}
+        return dict(self._known[topic])
+
+    def are(self, topic: str, heads: dict[int, tuple[int, int]]) -> None:
+        self._known[topic] = heads
 
 
 def _shape(db: sqlite3.Connection, partitions: int) -> int:

@@ -152,6 +152,14 @@ def prepared(requests: Iterator[bytes], count: int) -> Iterator[bytes]:
     return iter([next(requests) for _ in range(count)])
 
 
+def dev(data: str, requests: Iterator[bytes], seconds: float) -> float:
+    """Requests per second that a new `tactful dev` answers."""
+    port = free_port()
+    command = (str(Path(sys.executable).parent / "tactful"), "dev", "--data", data, "--port", str(port))
+    with server(*command, port=port):
+        return asyncio.run(load(port, requests, seconds))
+
+
 def main() -> None:
     """Print rates and ratios."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -159,11 +167,8 @@ def main() -> None:
     seconds = options.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder:
         floor = bare_inserts(seconds, folder)
-        port = free_port()
-        tactful = (str(Path(sys.executable).parent / "tactful"), "dev", "--data", f"{folder}/dev", "--port", str(port))
-        with server(*tactful, port=port):
-            lots = BATCH * asyncio.run(load(port, prepared(batches(), int(3000 * seconds / 5)), seconds))
-            posts = asyncio.run(load(port, prepared(singles(), int(60_000 * seconds / 5)), seconds))
+        lots = BATCH * dev(f"{folder}/batches", prepared(batches(), int(6000 * seconds / 5)), seconds)
+        posts = dev(f"{folder}/singles", prepared(singles(), int(60_000 * seconds / 5)), seconds)
         port = free_port()
         with server(sys.executable, "-c", BARE, str(port), port=port):
             plain = asyncio.run(load(port, prepared(singles(), int(120_000 * seconds / 5)), seconds))

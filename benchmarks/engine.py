@@ -256,7 +256,7 @@ def main() -> int:
     given = options.parse_args()
     events, expected = records(given.events), oracle(given.events)
     collecting.settle()
-    ratios, costs = [], []
+    ratios, alone, beside = [], [], []
     for _ in range(given.rounds):
         floor = bare(events)
         one, told = run(events, cart_left)
@@ -265,14 +265,16 @@ def main() -> int:
             return 1
         two, _ = run(events, cart_left, elsewhere)
         ratios.append(floor / one)
-        costs.append(two / one - 1)
+        alone.append(one)
+        beside.append(two)
         print(
             f"bare decode {given.events / floor:,.0f}/s   one rule {given.events / one:,.0f}/s   "
             f"ratio {floor / one:.2f}   with a rule that does not match {given.events / two:,.0f}/s"
         )
     print(f"messages as the oracle says: {len(expected)}")
     print(f"engine, one rule, ratio to bare decode: {statistics.median(ratios):.2f} (goal 0.2, aim 0.3)")
-    print(f"cost of a rule that does not match: {100 * statistics.median(costs):+.1f} % (goal 2 %)")
+    cost = min(beside) / min(alone) - 1  # the quickest rounds: what disturbs a round only makes it slower
+    print(f"cost of a rule that does not match: {100 * cost:+.1f} % (goal 2 %)")
     return 0
 
 

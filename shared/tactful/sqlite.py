@@ -16,7 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -28,8 +28,8 @@ Job = Callable[[sqlite3.Connection], Any]
 
 APPLICATION: Final = 0x54616374  # "Tact": tells our files from others
 JOBS_PER_COMMIT: Final = 1000
-ROWS_PER_STATEMENT: Final = (256, 64, 16, 4, 1)  # few sizes, so that each statement stays prepared
-STATEMENTS: Final = 256  # kept prepared
+ROWS_PER_STATEMENT: Final = 512
+STATEMENTS: Final = 256  # kept prepared: one for each table and number of rows
 # Primary result codes that speak of the file and not of the job (https://www.sqlite.org/rescode.html).
 FILE_FAULTS: Final = frozenset(
     {
@@ -58,6 +58,7 @@ class Database:
         self._writing: sqlite3.Connection
         self._writer = threading.Thread(target=self._write_all, name="tactful-sqlite-write", daemon=True)
         self._closed = False
+        self.undone = 0  # transactions that did not happen: what a job knows from an earlier one holds while it stands
 
     @classmethod
     async def open(cls, path: Path, *, disposable: bool = False) -> Self:
@@ -164,6 +165,7 @@ class Database:
             results = [(done, *_attempt(db, job)) for job, done in batch]
             db.execute("COMMIT")
         except sqlite3.Error as error:
+            self.undone += 1
             if db.in_transaction:
                 db.execute("ROLLBACK")
             failure = StoreUnavailable(f"{self._path}: {error}")
@@ -177,15 +179,12 @@ def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -
     Many rows a statement, since each step of a statement gives the interpreter's lock up and has to get it back, which
     costs more than the row when another thread is busy.
     """
-    start = 0
-    for size in ROWS_PER_STATEMENT:
-        while len(rows) - start >= size:
-            part = rows[start : start + size]
-            db.execute(_statement(into, len(part[0]), size), [value for row in part for value in row])
-            start += size
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        part = rows[start : start + ROWS_PER_STATEMENT]
+        db.execute(_statement(into, len(part[0]), len(part)), [value for row in part for value in row])
 
 
-@cache
+@lru_cache(STATEMENTS)
 def _statement(into: str, width: int, rows: int) -> str:
     row = f"({', '.join('?' * width)})"
     return f"{into} VALUES {', '.join([row] * rows)}"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tactful.errors import SettingsError
+from tactful.errors import LogUnavailable, SettingsError
 from tactful.log import ClosingLog
 from tactful.log.memory import MemoryLog
 from tactful.log.sqlite import SqliteLog
@@ -183,6 +183,39 @@ async def test_appends_at_the_same_time_each_stay_together(log: ClosingLog) -> N
     assert len(stored) == 60
     for start in range(0, 60, 3):
         assert [value.split(b"-")[1] for value in stored[start : start + 3]] == [b"0", b"1", b"2"]
+
+
+async def test_each_of_many_appends_at_the_same_time_is_told_where_its_own_records_landed(log: ClosingLog) -> None:
+    lots = [[(number % 3, b"%d-%d" % (number, part)) for part in range(1 + number % 5)] for number in range(400)]
+    landed = await asyncio.gather(*(log.append("events", entries) for entries in lots))
+    stored = {(s.partition, s.offset): s.value for p in range(3) for s in await log.read("events", p, 0, 10_000)}
+    for entries, positions in zip(lots, landed, strict=True):
+        assert [stored[position.partition, position.offset] for position in positions] == [v for _, v in entries]
+
+
+async def test_what_is_appended_with_a_closed_instant_comes_in_the_order_in_which_it_was_asked_for(
+    log: ClosingLog,
+) -> None:
+    before, closing, after = await asyncio.gather(
+        log.append("events", [(0, b"before")]),
+        log.close_instant("events", [(0, b"tick")], NOON),
+        log.append("events", [(0, b"after")]),
+    )
+    assert await values(log) == [b"before", b"tick", b"after"]
+    assert [position.appended for (position,) in (before, closing, after)] == [NOON, NOON, NOON + 1]
+
+
+async def test_after_a_full_disk_offsets_go_on_where_they_stood(tmp_path: Path, clock: SettableClock) -> None:
+    database = await Database.open(tmp_path / "log.db")
+    log = await SqliteLog.open(database, PARTITIONS, clock)
+    await log.append("events", [(0, b"a")])
+    pages = await database.write(lambda db: int(db.execute("PRAGMA page_count").fetchone()[0]))
+    await database.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 1}"))
+    with pytest.raises(LogUnavailable):
+        await log.append("events", [(0, b"too much" * 1000)] * 10)
+    await database.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 1000}"))
+    assert await log.append("events", [(0, b"b")]) == [(0, 1, NOON)]
+    await database.close()
 
 
 async def test_what_was_stored_for_somebody_who_went_away_can_be_read(log: ClosingLog) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tactful import crashpoints
 from tactful.errors import StoreLocked, StoreTooNew, StoreUnavailable
-from tactful.sqlite import Database
+from tactful.sqlite import ROWS_PER_STATEMENT, Database, insert
 
 NOTES = ("CREATE TABLE note (text TEXT UNIQUE NOT NULL)",)
 
@@ -315,6 +315,13 @@ async def test_a_full_disk_fails_the_commit_whole_and_works_again_afterwards(dat
     await database.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 1000}"))
     await database.write(noting("there is room again"))
     assert await database.read(notes) == ["there is room again"]
+
+
+@pytest.mark.parametrize("count", [0, 1, ROWS_PER_STATEMENT, 2 * ROWS_PER_STATEMENT + 1])
+async def test_rows_are_inserted_whole_whatever_their_number(database: Database, count: int) -> None:
+    rows = [(f"note {number:04}",) for number in range(count)]
+    await database.write(lambda db: insert(db, "INSERT INTO note", rows))
+    assert await database.read(notes) == [text for (text,) in rows]
 
 
 async def test_a_file_whose_pages_are_damaged_is_named(database: Database, path: Path) -> None:

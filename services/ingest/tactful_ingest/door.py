@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from tactful.clock import Clock
 from tactful.keys import Key, KeyRing
 from tactful.log import Log
 from tactful_ingest.limits import Limits
+from tactful_ingest.overload import InFlight
 
 
 def unshifted(instant: int) -> int:
@@ -32,6 +34,11 @@ class Door:
     client_time: Callable[[int], int] = unshifted
     limits: Limits = field(default_factory=Limits)
     jitter: Callable[[], float] = random.random
+
+    @cached_property
+    def flight(self) -> InFlight:
+        """What is between arrival and answer."""
+        return InFlight(self.limits.requests_in_flight, self.limits.bytes_in_flight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from tactful_ingest.authentication import authenticate
 from tactful_ingest.body import read_body
 from tactful_ingest.door import Door, Visit, visit
 from tactful_ingest.intake import Intake
-from tactful_ingest.overload import InFlight, Rate, Ticket
+from tactful_ingest.overload import Rate, Ticket
 from tactful_ingest.placement import Placement
 
 Handle = Callable[[Request], Awaitable[Response]]
@@ -26,14 +26,13 @@ class Entrance:
 
     def __init__(self, door: Door) -> None:
         self.door = door
-        self._flight = InFlight(door.limits.requests_in_flight, door.limits.bytes_in_flight)
         self._rate = Rate(door.limits.requests_per_second, door.clock)
         self._placement = Placement(door.log, door.limits.links_remembered)
 
     async def guarded(self, work: Callable[[Ticket], Awaitable[Response]]) -> Response:
         """The answer of `work`, or the refusal that it raised."""
         try:
-            with self._flight.enter() as ticket:
+            with self.door.flight.enter() as ticket:
                 return await work(ticket)
         except Refusal as refusal:
             return refused(refusal, self.door.jitter)

@@ -15,6 +15,7 @@ class InFlight:
     def __init__(self, requests: int, size: int) -> None:
         self._requests, self._size = requests, size
         self.requests = self.size = 0
+        self.entered = 0  # requests since the start
 
     def enter(self) -> Ticket:
         """Room for one more request; leave it by `with`. Raises Refusal 503."""
@@ -42,6 +43,7 @@ class Ticket:
 
     def __enter__(self) -> Self:
         self._flight.requests += 1
+        self._flight.entered += 1
         return self
 
     def __exit__(

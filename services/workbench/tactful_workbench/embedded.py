@@ -149,6 +149,7 @@ async def _assemble(
     keys = await Keys.open(database, [*(DEV_KEYS if plan.dev else ()), (token, Key("command-line", "server"))])
     await settings.tell(log, clock, await _known_settings(trigger))
     ordinals = Ordinals(log)
+    door = _door(log, keys, clock, settings, dev_clock)
     return Product(
         plan=plan,
         database=database,
@@ -163,7 +164,7 @@ async def _assemble(
         dispatch=dispatch,
         trigger_worker=trigger_worker,
         dispatch_worker=dispatch_worker,
-        running=Running(LiveTrigger(trigger_worker, log, trigger, clock), live),
+        running=Running(LiveTrigger(trigger_worker, log, trigger, clock), live, arrivals=lambda: door.flight.entered),
         time=VirtualTime(
             ordinals,
             dev_clock or _Unmovable(clock),
@@ -175,7 +176,7 @@ async def _assemble(
         content=content,
         settings=settings,
         story=Story(trigger, dispatch, book, PARTITIONS),
-        door=_door(log, keys, clock, settings, dev_clock),
+        door=door,
         token=token,
     )
 

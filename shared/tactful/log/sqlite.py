@@ -24,6 +24,9 @@ MIGRATIONS: Final = (
 )
 
 
+LOT: Final = 512  # records of one insert: the loop reads the next requests while the writer stores it
+
+
 class SqliteLog:
     """Implements `tactful.log.ClosingLog`. Ends and floors are known in memory: this process is the only writer."""
 
@@ -107,17 +110,18 @@ class SqliteLog:
 
     async def _inserted(self, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None) -> list[Position]:
         """What is appended to a topic while the previous transaction runs shares one insert."""
-        if closes is not None:
-            self._waiting.pop(topic, None)  # nothing may join what stands before the instant
-            return await self._database.write(lambda db: self._insert(db, topic, entries, closes))
         lot = self._waiting.get(topic)
-        first = None if lot is None else lot.add(entries)
+        first = None if lot is None else lot.add(entries, closes)
         if lot is None or first is None:
-            lot = self._waiting[topic] = new = _Lot(entries)
-            first = 0
-            write = self._database.write(lambda db: self._insert(db, topic, new.close(), None))
-            lot.stored = asyncio.ensure_future(write)
+            lot, first = _Lot(entries, closes), 0
+            self._waiting[topic] = lot
+            lot.stored = asyncio.ensure_future(self._write(topic, lot))
         return (await lot.stored)[first : first + len(entries)]
+
+    async def _write(self, topic: str, lot: _Lot) -> list[Position]:
+        """Whoever is ready to append now shall join: each transaction costs the loop a few handovers to the writer."""
+        await asyncio.sleep(0)
+        return await self._database.write(lambda db: self._insert(db, topic, lot.close(), lot.closes))
 
     def _insert(
         self, db: sqlite3.Connection, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None
@@ -144,13 +148,14 @@ class _Lot:
 
     stored: asyncio.Future[list[Position]]
 
-    def __init__(self, entries: Sequence[tuple[int, bytes]]) -> None:
-        self._entries, self._closed, self._lock = list(entries), False, threading.Lock()
+    def __init__(self, entries: Sequence[tuple[int, bytes]], closes: int | None) -> None:
+        self._entries, self.closes = list(entries), closes
+        self._closed, self._lock = False, threading.Lock()
 
-    def add(self, entries: Sequence[tuple[int, bytes]]) -> int | None:
-        """The place of the first, or None if it is too late."""
+    def add(self, entries: Sequence[tuple[int, bytes]], closes: int | None) -> int | None:
+        """The place of the first, or None if it cannot join: nothing else may stand where an instant closes."""
         with self._lock:
-            if self._closed:
+            if self._closed or len(self._entries) >= LOT or not (self.closes is closes is None):
                 return None
             self._entries += entries
             return len(self._entries) - len(entries)

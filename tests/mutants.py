@@ -2,6 +2,9 @@
 
 Each fault is a change of text in a copy of the tree, and the tests that ought to notice. A text that is no longer found
 fails too: the fault must be planted anew where the code went.
+
+Not here, since nothing can tell the difference: taking an answer to an attempt that was given up. What time gives up is
+decided and leaves the customer's row with the same transaction, and the answer of an earlier owner is fenced.
 """
 
 from __future__ import annotations

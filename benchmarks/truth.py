@@ -1,4 +1,4 @@
-"""Carts and sends of two real shops, reproduced row for row by the shipped rule in virtual time.
+"""What the shipped rules make of real shops' data, row for row, in virtual time: carts, sends, missed orders.
 
     python benchmarks/truth.py --data DIR --truth DIR --out DIR
 
@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import argparse
 import csv
-import gzip
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from replaying import SETTINGS, Plain, Row, rows_of, with_parameters
+from truth_orders import ORDERS, missed
 
 from tactful.events import (
     ConsentChanged,
@@ -32,14 +35,11 @@ from tactful.events import (
 from tactful.records import DISPATCH, EVENTS
 from tactful.rules import Rule
 from tactful.settings import Settings
-from tactful_dispatch.content import Rendered, Rendering
 from tactful_trigger.rules import abandoned_cart
 from tactful_workbench.simulation import Simulation, consent_record, event_record, settings_from
 from tactful_workbench.virtual import Input
 
-SETTINGS: Final = Path(__file__).parent.parent / "tests" / "truth"
 DELAYS: Final = ("1h", "4h", "24h")
-Row = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +84,6 @@ SHOPS: Final = (
         {"view": "view", "cart": "add", "purchase": "buy"},
     ),
 )
-
-
-class Plain:
-    """Content for a run in which nobody reads: the subject alone."""
-
-    version = "plain"
-
-    async def render(self, rendering: Rendering) -> Rendered:
-        return Rendered(subject="cart", text="cart")
-
-
-def rows_of(file: Path) -> Iterator[dict[str, str]]:
-    """The rows of a gzip CSV file."""
-    with gzip.open(file, "rt", newline="", encoding="utf-8") as text:
-        yield from csv.DictReader(text)
 
 
 def behaviour(shop: Shop, data: Path) -> list[tuple[int, str, Event]]:
@@ -148,13 +133,6 @@ def simulate(
     return simulation
 
 
-def with_parameters(settings: Settings, rule: str, **parameters: Any) -> Settings:
-    """The settings with other parameters of one rule."""
-    values = settings.model_dump(mode="json")
-    values["rules"][rule] = {**values["rules"][rule], **parameters}
-    return Settings.model_validate(values)
-
-
 def carts(shop: Shop, data: Path, delay: str) -> list[Row]:
     """visitor, fire_ts, n_items, items of every cart that was left alone."""
     settings = with_parameters(settings_from(SETTINGS / "carts.toml"), "abandoned_cart", delay=delay)
@@ -176,16 +154,17 @@ def sends(shop: Shop, data: Path) -> list[Row]:
     return sorted(rows)
 
 
-LISTS: Final = (
-    *((f"carts_{shop.name}_{delay}", shop, delay) for shop in SHOPS for delay in DELAYS),
-    *((f"sends_{shop.name}_1h", shop, "") for shop in SHOPS),
-)
-HEADS: Final = {"carts": ("visitor", "fire_ts", "n_items", "items"), "sends": ("visitor", "fire_ts", "send_ts")}
-
-
-def compute(name: str, shop: Shop, delay: str, data: Path) -> list[Row]:
-    """The rows of one list."""
-    return carts(shop, data, delay) if name.startswith("carts") else sends(shop, data)
+LISTS: Final[Mapping[str, Callable[[Path], list[Row]]]] = {
+    **{f"carts_{shop.name}_{delay}": partial(carts, shop, delay=delay) for shop in SHOPS for delay in DELAYS},
+    **{f"sends_{shop.name}_1h": partial(sends, shop) for shop in SHOPS},
+    **{f"missed_{name}": partial(missed, name) for name in ORDERS},
+}
+FILES: Final = (*(shop.name for shop in SHOPS), *(source.file for source in ORDERS.values()))
+HEADS: Final = {
+    "carts": ("visitor", "fire_ts", "n_items", "items"),
+    "sends": ("visitor", "fire_ts", "send_ts"),
+    "missed": ("customer", "last_order_day", "due_day", "median_gap", "regular", "next_order_day"),
+}
 
 
 def expected(file: Path) -> list[Row]:
@@ -203,14 +182,14 @@ def main() -> int:
     for name in ("data", "truth", "out"):
         options.add_argument(f"--{name}", type=Path, required=True)
     given = options.parse_args()
-    if missing := [s.name for s in SHOPS if not (given.data / f"{s.name}.csv.gz").exists()]:
+    if missing := [name for name in FILES if not (given.data / f"{name}.csv.gz").exists()]:
         print(f"missing in {given.data}: {', '.join(missing)}")
         return 2
     given.out.mkdir(parents=True, exist_ok=True)
     computed: dict[str, tuple[list[Row], float]] = {}
-    for name, shop, delay in LISTS:
+    for name, compute in LISTS.items():
         began = time.perf_counter()
-        rows = compute(name, shop, delay, given.data)
+        rows = compute(given.data)
         computed[name] = (rows, time.perf_counter() - began)
         with (given.out / f"{name}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([HEADS[name.partition("_")[0]], *rows])

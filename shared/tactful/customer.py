@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tactful.events.model import Money
+from tactful.rhythm import Rhythm
 
 
 class CartItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -211,6 +212,11 @@ class Customer:
     def session(self) -> Session:
         """The visit."""
         return self._read("session")  # type: ignore[no-any-return]
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """At what pace they order."""
+        return self._read("rhythm")  # type: ignore[no-any-return]
 
     def state(self, projection: str) -> Any:
         """A projection of a plugin."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -174,6 +175,20 @@ class Get(Operation[Any]):
         return self._revive(value)
 
 
+class Zone(Operation[ZoneInfo]):
+    """The time zone that calendar waits go by. Journaled, since the customer may move."""
+
+    op = "zone"
+    shape = "zone"
+    consumes_inbox = False
+
+    def begin(self, host: Host) -> Done | Wait:
+        return Done(msgspec.Raw(_encode(host.zone.key)))
+
+    def revive(self, value: msgspec.Raw) -> ZoneInfo:
+        return ZoneInfo(msgspec.json.decode(value, type=str))
+
+
 class Send(Operation["Message"]):
     """Ask dispatch for a message and wait for its final decision."""
 
@@ -313,7 +328,7 @@ class Message:
 
 
 OPERATIONS: Final[dict[str, type[Operation[Any]]]] = {
-    kind.op: kind for kind in (Sleep, Quiet, WaitFor, WaitAny, Get, Send, Engaged, Step)
+    kind.op: kind for kind in (Sleep, Quiet, WaitFor, WaitAny, Get, Zone, Send, Engaged, Step)
 }
 _NO_WAIT: Final = Wait(op="", shape="", since=0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, TypeVar, overload
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,7 +15,8 @@ from tactful.errors import TactfulError
 from tactful.events.model import Event
 from tactful.identity import fraction
 from tactful.operation import Host, Operation
-from tactful.operations import Data, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor
+from tactful.operations import Data, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor, Zone
+from tactful.rhythm import Rhythm
 
 E = TypeVar("E", bound=Event)
 T = TypeVar("T")
@@ -125,11 +127,17 @@ class Run:
     @overload
     def get(self, projection: Literal["session"]) -> Operation[Session]: ...
     @overload
+    def get(self, projection: Literal["rhythm"]) -> Operation[Rhythm]: ...
+    @overload
     def get(self, projection: str) -> Operation[Any]: ...
     def get(self, projection: str) -> Operation[Any]:
         """A projection's state as it is now; the rule must name it in `uses`."""
         kind = self._situation.type_of(projection)
         return Get(projection, lambda value: msgspec.json.decode(value, type=kind))
+
+    def zone(self) -> Operation[ZoneInfo]:
+        """The customer's time zone as of now, or else the shop's."""
+        return Zone()
 
     def step(self, name: str, function: Callable[..., T], *arguments: Any) -> Operation[T]:
         """Run an importable function with JSON arguments outside the engine. Raises StepFailed at the `await`."""

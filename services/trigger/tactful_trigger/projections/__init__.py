@@ -7,6 +7,7 @@ from tactful_trigger.projections.cart import CartProjection
 from tactful_trigger.projections.engagement import EngagementProjection
 from tactful_trigger.projections.orders import OrdersProjection
 from tactful_trigger.projections.profile import ProfileProjection
+from tactful_trigger.projections.rhythm import RhythmProjection
 from tactful_trigger.projections.session import SessionProjection
 from tactful_trigger.projections.tickets import TicketsProjection
 
@@ -17,4 +18,5 @@ SHIPPED: Final[tuple[Projection[Any], ...]] = (
     TicketsProjection(),
     EngagementProjection(),
     SessionProjection(),
+    RhythmProjection(),
 )

@@ -1,5 +1,6 @@
 """The rules that ship."""
 
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
+from tactful_trigger.rules.missed_order import missed_order
 
-__all__ = ["abandoned_cart"]
+__all__ = ["abandoned_cart", "missed_order"]

@@ -1,0 +1,82 @@
+"""The days on which a customer orders, and what the latest orders held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from tactful.clock import MINUTE
+from tactful.customer import CartItem
+from tactful.events import Event, OrderCancelled, OrderCompleted, OrderRefunded
+from tactful.rhythm import LATEST, Beat, Line, Rhythm
+from tactful_trigger.projections.versions import unknown_state
+
+KEPT: Final = 64
+OLDER: Final = 1000
+LINES: Final = 12  # of one order
+
+
+class RhythmProjection:
+    """Implements `tactful.projections.Projection` for `Rhythm`."""
+
+    name = "rhythm"
+    version = 1
+    state = Rhythm
+    events = (OrderCompleted, OrderCancelled, OrderRefunded)
+
+    def fold(self, state: Rhythm, event: Event) -> Rhythm:
+        if isinstance(event, OrderCompleted):
+            return _with(state, _beat(event))
+        if isinstance(event, OrderCancelled | OrderRefunded) and event.order_id:
+            return _with(state, Beat(event.order_id, void=True))
+        return state
+
+    def merge(self, mine: Rhythm, theirs: Rhythm) -> Rhythm:
+        """The orders of both; one that both know counts once."""
+        merged = replace(mine, older=_moments((*mine.older, *theirs.older)))
+        for beat in theirs.orders:
+            merged = _with(merged, beat)
+        return merged
+
+    def migrate(self, version: int, old: Any) -> Rhythm:
+        raise unknown_state(self.name, version, self.version)
+
+
+def _beat(event: OrderCompleted) -> Beat:
+    products = [product for product in event.products if product.product_id or product.sku]
+    gifts = [CartItem(product_id=product.product_id, category=product.category).is_gift for product in products]
+    lines = tuple(
+        Line(product.product_id or product.sku, product.name, product.url, product.image_url)
+        for product in products[:LINES]
+    )
+    units = sum(max(product.quantity, 0) for product in products)
+    return Beat(event.order_id, event.meta.occurred_at, units, bool(gifts) and all(gifts), lines=lines)
+
+
+def _with(state: Rhythm, news: Beat) -> Rhythm:
+    old = next((beat for beat in state.orders if news.order_id and beat.order_id == news.order_id), None)
+    new = news if old is None else _joined(old, news)
+    if new == old:
+        return state
+    ordered = sorted(
+        (*(beat for beat in state.orders if beat is not old), new), key=lambda beat: (beat.at, beat.order_id)
+    )
+    leaving = [beat.at // MINUTE for beat in ordered[:-KEPT] if beat.at and not beat.void and not beat.gift]
+    older = _moments((*state.older, *leaving)) if leaving else state.older
+    return Rhythm(older=older, orders=tuple(map(_bare, ordered[-KEPT:-LATEST])) + tuple(ordered[-LATEST:]))
+
+
+def _joined(one: Beat, other: Beat) -> Beat:
+    """What both say of one order; of two that say when it was, the earlier."""
+    told = min((beat for beat in (one, other) if beat.at), key=lambda beat: beat.at, default=one)
+    return replace(told, void=one.void or other.void)
+
+
+def _bare(beat: Beat) -> Beat:
+    return replace(beat, lines=()) if beat.lines else beat
+
+
+def _moments(minutes: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted(set(minutes)))[-OLDER:]

@@ -1,0 +1,151 @@
+"""A regular order that did not come."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from math import floor
+from typing import Any, Final
+
+from tactful import Customer, Ladder, Run, rule
+from tactful.customer import Contact, Order, Orders
+from tactful.durations import milliseconds
+from tactful.events import CartUpdated, CheckoutStarted, ComplaintOpened, OrderCompleted, ProductAdded
+from tactful.localtime import instant_of
+from tactful.rhythm import Pace
+
+GAPS: Final = 3  # fewer say nothing about a rhythm
+LEAD: Final = 0.2  # of the gap, by which the early reminder comes ahead
+EARLIEST: Final = 45  # days ahead
+LATEST: Final = 7
+ANSWERED: Final = "30d"  # an order so soon after a reminder answers it
+SHOWN: Final = 3  # items in a message; the rest is a number
+
+
+def _has_a_past(customer: Customer, order: OrderCompleted) -> bool:
+    return len(customer.rhythm.older) + len(customer.rhythm.orders) > GAPS
+
+
+@rule(
+    on=OrderCompleted,
+    when=_has_a_past,
+    goal=OrderCompleted,
+    exit_on=(ProductAdded, CartUpdated, CheckoutStarted, ComplaintOpened),
+    purpose="marketing.reorder",
+    uses=("rhythm", "orders", "engagement", "session"),
+    holdout=0.1,
+    priority=30,
+    max_age="800d",
+    version=1,
+)
+async def missed_order(run: Run, first: OrderCompleted) -> str:
+    """A customer with a rhythm whose next order is overdue: say so once, with what they usually buy."""
+    zone = await run.zone()
+    rhythm = await run.get("rhythm")
+    pace = rhythm.pace(zone)
+    if pace is None or (why := _no_rhythm(run, pace)):
+        return "no rhythm" if pace is None else why
+    early = _early(run, pace)
+    if early is not None:
+        await run.sleep_until(_at(pace.last, early, zone))
+        ended, reminded = await _remind(run, pace, zone)
+        if reminded and pace.median < run.param("both_from_days", 120):
+            return ended
+    await run.sleep_until(_at(pace.last, _overdue(run, pace) + 1, zone))  # the day is over
+    ended, _ = await _remind(run, pace, zone)
+    return ended
+
+
+def _no_rhythm(run: Run, pace: Pace) -> str:
+    if len(pace.gaps) < GAPS:
+        return "too few orders for a rhythm"
+    if pace.median < run.param("min_gap_days", 6.0):
+        return "orders too often to be reminded"
+    return "orders too irregularly" if pace.variation > run.param("max_cv", 0.5) else ""
+
+
+def _overdue(run: Run, pace: Pace) -> int:
+    """Days after the last order at whose end the next one is missed."""
+    return floor(max(run.param("factor", 1.5) * pace.median, pace.median + run.param("min_slack_days", 3.0)))
+
+
+def _early(run: Run, pace: Pace) -> int | None:
+    """Days after the last order at which somebody with a long rhythm is reminded ahead; shorter ones come by themselves."""
+    if pace.median < run.param("before_from_days", 60):
+        return None
+    return floor(pace.median - min(max(LEAD * pace.median, LATEST), EARLIEST))
+
+
+def _at(day: date, days: int, zone: Any) -> datetime:
+    """The beginning of a day in the customer's zone."""
+    instant = instant_of(datetime.combine(day + timedelta(days=days), time()), zone)
+    return datetime.fromtimestamp(instant / 1000, UTC)
+
+
+async def _remind(run: Run, pace: Pace, zone: Any) -> tuple[str, bool]:
+    """How it ended, and whether anything was sent."""
+    end = _at(pace.last, floor(2 * pace.median) + 1, zone)
+    if why := await _silence(run, end):
+        return why, False
+    left = end - run.now
+    if left <= timedelta():
+        return "too late", False
+    ladder = Ladder(*_rungs(run), expires=dict.fromkeys(("email", "push"), left))
+    ended = await ladder.climb(run, "missed_order", data=partial(_usual, pace=pace))
+    return ended, ended == "no reaction" or ended.startswith("engaged")
+
+
+def _rungs(run: Run) -> list[tuple[str, str]]:
+    rungs = [("email", run.param("email_patience", "48h"))]
+    if run.param("push", True):
+        rungs.append(("push", run.param("push_patience", "1d")))
+    return rungs
+
+
+async def _silence(run: Run, end: datetime) -> str:
+    """Why nothing is said; "" if it may be. Who was here within a day is left alone for another one."""
+    orders = await run.get("orders")
+    if why := _badly_ended(orders.last):
+        return why
+    engagement = await run.get("engagement")
+    if _unanswered(engagement.ladders("missed_order"), orders, run.param("most_unanswered", 2)):
+        return "two reminders in a row unnoticed"
+    while run.now < end:
+        session = await run.get("session")
+        rested = session.last_act_at + milliseconds(run.param("visit_rest", "24h"))
+        if not session.last_act_at or rested <= run.now.timestamp() * 1000:
+            break
+        await run.sleep_until(datetime.fromtimestamp(rested / 1000, UTC))
+    return ""
+
+
+def _badly_ended(order: Order | None) -> str:
+    if order is None:
+        return ""
+    if order.late:
+        return "the last order came late"
+    return "the last order was given back" if order.status == "refunded" else ""
+
+
+def _unanswered(ladders: tuple[Contact, ...], orders: Orders, most: int) -> bool:
+    latest = ladders[-most:]
+    return len(latest) == most and not any(contact.engaged_at or _led_to_order(contact, orders) for contact in latest)
+
+
+def _led_to_order(contact: Contact, orders: Orders) -> bool:
+    until = contact.sent_at + milliseconds(ANSWERED)
+    return any(order.stands and contact.sent_at < order.at <= until for order in orders.recent)
+
+
+def _usual(customer: Customer, pace: Pace) -> dict[str, Any]:
+    """What the message is about: what they usually buy, since when it is due, and how often it used to be."""
+    items = [
+        {
+            "product_id": line.product_id,
+            "title": line.title or line.product_id,
+            "url": line.url,
+            "image_url": line.image_url,
+        }
+        for line in customer.rhythm.usual()
+    ]
+    return {"items": items, "shown": SHOWN, "last_order_on": pace.last.isoformat(), "every_days": pace.median}

@@ -1,0 +1,81 @@
+"""At what pace a customer orders: the days of their orders and the gaps between them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, tzinfo
+from itertools import pairwise
+from statistics import mean, median, pstdev
+from typing import Final, NamedTuple
+
+import msgspec
+
+from tactful.clock import MINUTE
+from tactful.localtime import local_time
+
+LATEST: Final = 4  # orders whose lines are remembered
+USUAL: Final = 2  # of these hold what a customer usually buys
+BULK: Final = 3.0  # times a customer's own usual quantity
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """One product of an order, as it was shown then."""
+
+    product_id: str
+    title: str = ""
+    url: str = ""
+    image_url: str = ""
+
+
+class Beat(msgspec.Struct, frozen=True, array_like=True):
+    """One order. `at` is 0 while only its cancellation has arrived; one that is void counts for nothing."""
+
+    order_id: str
+    at: int = 0  # ms
+    units: int = 0
+    gift: bool = False
+    void: bool = False  # cancelled or refunded
+    lines: tuple[Line, ...] = ()
+
+
+class Pace(NamedTuple):
+    """The gaps in days between the days on which a customer ordered."""
+
+    last: date
+    gaps: tuple[int, ...]
+
+    @property
+    def median(self) -> float:
+        """In days; there must be a gap."""
+        return median(self.gaps)
+
+    @property
+    def variation(self) -> float:
+        """The population's standard deviation of the gaps in terms of their mean; there must be a gap."""
+        return pstdev(self.gaps) / mean(self.gaps)
+
+
+class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The latest 64 orders, oldest first, with the lines of the last four; of up to 1,000 before them only when."""
+
+    older: tuple[int, ...] = ()  # minutes since the epoch; ordinary orders alone
+    orders: tuple[Beat, ...] = ()
+
+    def pace(self, zone: tzinfo) -> Pace | None:
+        """By the calendar of a zone, without gifts, void orders and orders in bulk; None without an order."""
+        ordinary = [beat for beat in self.orders if beat.at and not beat.gift and not beat.void]
+        usual = median(units) if (units := [beat.units for beat in ordinary if beat.units]) else 0
+        if len(units) >= USUAL + 1:
+            ordinary = [beat for beat in ordinary if beat.units < BULK * usual]
+        instants = (*(minute * MINUTE for minute in self.older), *(beat.at for beat in ordinary))
+        days = sorted({local_time(instant, zone).date() for instant in instants})
+        gaps = tuple((later - earlier).days for earlier, later in pairwise(days))
+        return Pace(days[-1], gaps) if days else None
+
+    def usual(self) -> tuple[Line, ...]:
+        """What is in at least two of the last four orders, most often bought first, as it was last shown."""
+        latest = [beat for beat in self.orders[-LATEST:] if beat.at and not beat.void and not beat.gift]
+        counts = Counter(name for beat in latest for name in {line.product_id for line in beat.lines})
+        shown = {line.product_id: line for beat in latest for line in beat.lines}
+        often = [name for name, count in counts.items() if count >= USUAL]
+        return tuple(shown[name] for name in sorted(often, key=lambda name: (-counts[name], name)))

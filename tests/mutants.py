@@ -49,7 +49,7 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
-    Fault("no deduplication", f"{TRIGGER}/applying.py", "if row.has_seen(name):", "if False:", (*REPLAY, *SLICES)),
+    Fault("no deduplication", f"{TRIGGER}/applying.py", "if row.has_seen(id):", "if False:", (*REPLAY, *SLICES)),
     Fault(
         "no superseded",
         f"{TRIGGER}/runs.py",

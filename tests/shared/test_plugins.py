@@ -58,9 +58,9 @@ def test_a_folder_that_is_not_there_is_an_empty_one(tmp_path: Path) -> None:
     assert load_rules(None, ()) == Loaded((), ())
 
 
-def test_the_shipped_rule_is_found_by_its_entry_point() -> None:
+def test_the_shipped_rules_are_found_by_their_entry_point() -> None:
     loaded = load_rules()
-    assert ([rule.name for rule in loaded.rules], loaded.broken) == (["abandoned_cart"], ())
+    assert ([rule.name for rule in loaded.rules], loaded.broken) == (["abandoned_cart", "missed_order"], ())
     assert loaded.rules[0].origin.startswith("tactful ")
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from folding import at, euros, folded
+from folding import at as happened
+from folding import euros, folded
 
+from tactful.clock import HOUR
 from tactful.errors import UnknownState
 from tactful.events import (
     CartShared,
@@ -29,6 +31,14 @@ from tactful.events import (
 from tactful.events.model import name_of
 from tactful.projections import Projection
 from tactful_trigger.projections import SHIPPED
+
+LONG_AGO = 66  # orders that arrive last, an hour apart
+
+
+def at(number: int, event: Event, scope: str = "server") -> Event:
+    """After everything that happened long ago."""
+    return happened((LONG_AGO + 1) * HOUR + number, event, scope)
+
 
 STORY: tuple[Event, ...] = (
     at(
@@ -61,6 +71,7 @@ STORY: tuple[Event, ...] = (
     at(15, MessageClicked(message_id="m1", rule="abandoned_cart", channel="email")),
     at(16, ConsentChanged(purpose="marketing", channel="email", state="withdrawn")),
     at(17, ContactMade(by="Ana")),
+    *(happened(hour * HOUR, OrderCompleted(order_id=f"long ago {hour}")) for hour in range(1, LONG_AGO)),
 )
 
 
@@ -75,9 +86,9 @@ def told(projection: Projection[Any]) -> Any:
 every = pytest.mark.parametrize("projection", SHIPPED, ids=lambda projection: projection.name)
 
 
-def test_six_projections_ship_each_under_its_own_name() -> None:
+def test_seven_projections_ship_each_under_its_own_name() -> None:
     names = [projection.name for projection in SHIPPED]
-    assert names == ["profile", "cart", "orders", "tickets", "engagement", "session"]
+    assert names == ["profile", "cart", "orders", "tickets", "engagement", "session", "rhythm"]
 
 
 @every

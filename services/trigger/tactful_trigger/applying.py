@@ -8,7 +8,7 @@ from tactful.customer import Engagement, Orders, Profile, Tickets
 from tactful.identity import digest, event_hash, fingerprint
 from tactful.records import DISPATCH, EventRecord, RecipientRecord
 from tactful_trigger.effects import Effects
-from tactful_trigger.happening import Seen
+from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import recipient, tells_dispatch
@@ -35,7 +35,7 @@ class Applying:
         is_new = row is None
         if row is None:
             row = Row(record.key)
-        elif row.trail and not self._is_welcome(row, name, at):
+        elif row.trail and not self._is_welcome(row, name, body.name, at):
             return None
         if not self._changes(row, route or _NOWHERE, Seen(record, at)):
             return None
@@ -45,12 +45,13 @@ class Applying:
         self._effects.record(row, at, KIND_OF_EVENT.get(body.name, "event"), value)
         return row
 
-    def _is_welcome(self, row: Row, name: bytes, at: int) -> bool:
+    def _is_welcome(self, row: Row, id: bytes, name: str, at: int) -> bool:
+        """No repeat, and nothing beyond a limit. What dispatch says of its messages is always heard: runs wait for it."""
         cursor = self._partition.cursor
-        if row.has_seen(name):
+        if row.has_seen(id):
             cursor.duplicates += 1
             return False
-        if row.blocked or row.is_flooding(at):
+        if name not in INTERNAL and (row.blocked or row.is_flooding(at)):
             cursor.counted += 1
             return False
         return True

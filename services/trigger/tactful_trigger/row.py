@@ -162,10 +162,11 @@ class Row(msgspec.Struct, eq=False, gc=False):
         return False
 
     def encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
-        """The stored form; a row beyond the limit is blocked from its next event on."""
+        """The stored form; a row beyond the limit is blocked from its next event on, until half of it has gone."""
         value = _encode(self._image(projections))
-        if len(value) > ROW_LIMIT and not self.blocked:
-            self.blocked = f"row of {len(value)} bytes, limit {ROW_LIMIT}"
+        size = len(value)
+        if size > ROW_LIMIT if not self.blocked else size <= ROW_LIMIT // 2:
+            self.blocked = "" if self.blocked else f"row of {size} bytes, limit {ROW_LIMIT}"
             value = _encode(self._image(projections))
         return value
 

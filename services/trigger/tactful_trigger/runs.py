@@ -133,7 +133,7 @@ class Runs:
         elif pending is None:
             self._cancel(row, message, "nothing_to_say", "the rule has nothing to say any more", seen.at)
         else:
-            run.wait.data = (*run.wait.data, pending)
+            run.wait.data = (pending,)
             body = ConfirmBody(message, seen.pointer.hold, pending)
             name = digest("confirm", message, str(seen.pointer.hold))
             self._effects.put(DISPATCH, ConfirmRecord(id=name, key=row.id, at=seen.at, body=body))

@@ -25,6 +25,10 @@ holdout = 0.0
 sms = true             # the ladder's last rung
 sms_min_value = 0
 
+[rules.missed_order]
+mode = "live"
+holdout = 0.0
+
 [hours]
 marketing = "09:00-21:00"
 
@@ -47,6 +51,9 @@ public_url = "http://127.0.0.1:8080"
 
 [rules.abandoned_cart]
 mode = "shadow"        # decides everything and writes to nobody; `live` is the next step
+
+[rules.missed_order]
+mode = "shadow"
 
 [sending]
 mode = "allowlist"     # nobody outside the list is written to

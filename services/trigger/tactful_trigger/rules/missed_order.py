@@ -10,15 +10,25 @@ from typing import Any, Final
 from tactful import Customer, Ladder, Run, rule
 from tactful.customer import Contact, Order, Orders
 from tactful.durations import milliseconds
-from tactful.events import CartUpdated, CheckoutStarted, ComplaintOpened, OrderCompleted, ProductAdded
+from tactful.events import (
+    CartUpdated,
+    CheckoutStarted,
+    ComplaintOpened,
+    OrderCancelled,
+    OrderCompleted,
+    OrderRefunded,
+    ProductAdded,
+)
 from tactful.localtime import instant_of
 from tactful.rhythm import Pace
+from tactful.run import Again
 
 GAPS: Final = 3  # fewer say nothing about a rhythm
 LEAD: Final = 0.2  # of the gap, by which the early reminder comes ahead
 EARLIEST: Final = 45  # days ahead
 LATEST: Final = 7
 ANSWERED: Final = "30d"  # an order so soon after a reminder answers it
+_EVER: Final = "800d"
 SHOWN: Final = 3  # items in a message; the rest is a number
 
 
@@ -38,22 +48,30 @@ def _has_a_past(customer: Customer, order: OrderCompleted) -> bool:
     max_age="800d",
     version=1,
 )
-async def missed_order(run: Run, first: OrderCompleted) -> str:
+async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
     """A customer with a rhythm whose next order is overdue: say so once, with what they usually buy."""
+    await run.sleep(run.param("settle", "1d"))  # what is cancelled at once is no part of the rhythm
     zone = await run.zone()
-    rhythm = await run.get("rhythm")
-    pace = rhythm.pace(zone)
+    pace = (await run.get("rhythm")).pace(zone)
     if pace is None or (why := _no_rhythm(run, pace)):
         return "no rhythm" if pace is None else why
     early = _early(run, pace)
     if early is not None:
-        await run.sleep_until(_at(pace.last, early, zone))
+        if not await _undisturbed(run, _at(pace.last, early, zone)):
+            return run.again()
         ended, reminded = await _remind(run, pace, zone)
         if reminded and pace.median < run.param("both_from_days", 120):
             return ended
-    await run.sleep_until(_at(pace.last, _overdue(run, pace) + 1, zone))  # the day is over
+    if not await _undisturbed(run, _at(pace.last, _overdue(run, pace) + 1, zone)):  # the day is over
+        return run.again()
     ended, _ = await _remind(run, pace, zone)
     return ended
+
+
+async def _undisturbed(run: Run, moment: datetime) -> bool:
+    """Wait for a moment; False as soon as an order is cancelled or given back, since then the rhythm is another one."""
+    news = [run.wait_for(event, within=_EVER) for event in (OrderCancelled, OrderRefunded)]
+    return (await run.wait_any(run.sleep_until(moment), *news))[0] == 0
 
 
 def _no_rhythm(run: Run, pace: Pace) -> str:

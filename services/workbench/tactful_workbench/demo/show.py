@@ -37,6 +37,10 @@ currency = "GBP"
 mode = "live"
 holdout = 0.1
 
+[rules.missed_order]
+mode = "live"
+holdout = 0.1
+
 [sending]
 mode = "live"          # every channel is the inbox: nothing leaves this machine
 """
@@ -96,33 +100,31 @@ def _batches(calls: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 async def _figures(product: Product, made_up: MadeUp) -> dict[str, Any]:
     lines = await product.database.read(_told)
-    counts, people = Counter[str](), defaultdict[str, list[int]](list)
-    entered, ended = 0, Counter[str]()
-    for customer, at, kind, data in lines:
+    rules: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    people = defaultdict[str, list[int]](list)
+    for customer, at, kind, rule, data in lines:
         if kind == "started":
-            entered += 1
+            rules[rule]["entered"] += 1
         elif kind in ("ended", "not_started", "parked"):
-            ended[msgspec.json.decode(data)["why"]] += 1
+            rules[rule][f"ended {msgspec.json.decode(data)['why']}"] += 1
         else:
             word = msgspec.json.decode(data)["body"]["properties"]
-            counts[f"{word['channel']} {word['reason'] or word['verdict']}"] += 1
+            outcome = "sent" if word["verdict"] == "sent" else "not sent"
+            rules[word["rule"]][f"{outcome} {word['channel']} {word['reason'] or ''}".strip()] += 1
             if word["verdict"] == "sent":
                 people[customer].append(at)
     return {
         "calls": made_up.calls,
-        "entered": entered,
-        "ended": dict(ended.most_common()),
-        "sent": {name: n for name, n in counts.most_common() if name.endswith(" sent")},
-        "not_sent": {name: n for name, n in counts.most_common() if not name.endswith(" sent")},
+        "rules": {rule: dict(counts.most_common()) for rule, counts in sorted(rules.items())},
         "most_in_a_week": max((_most_within(sorted(times), 7 * DAY) for times in people.values()), default=0),
         "most_in_the_year": max(map(len, people.values()), default=0),
         "people_reached": len(people),
     }
 
 
-def _told(db: sqlite3.Connection) -> list[tuple[str, int, str, bytes]]:
+def _told(db: sqlite3.Connection) -> list[tuple[str, int, str, str, bytes]]:
     return db.execute(
-        """SELECT customer, at, kind, data FROM trigger_history
+        """SELECT customer, at, kind, rule, data FROM trigger_history
            WHERE kind IN ('started', 'ended', 'not_started', 'parked', 'decided')"""
     ).fetchall()
 
@@ -133,15 +135,17 @@ def _most_within(times: Sequence[int], span: int) -> int:
 
 def in_words(figures: dict[str, Any], data: Path) -> str:
     """The figures as the demo prints them."""
-    rows = [("entered", figures["entered"])]
-    rows += [(f"  {why}", n) for why, n in figures["ended"].items()]
-    rows += [("sent", sum(figures["sent"].values()))]
-    rows += [(f"  {name.removesuffix(' sent')}", n) for name, n in figures["sent"].items()]
-    rows += [("not sent", sum(figures["not_sent"].values()))]
-    rows += [(f"  {name}", n) for name, n in figures["not_sent"].items()]
+    rows: list[tuple[str, int | None]] = []
+    for rule, counts in figures["rules"].items():
+        rows += [(rule, None), ("  entered", counts.get("entered", 0))]
+        for outcome in ("ended", "sent", "not sent"):
+            parts = [
+                (name.removeprefix(outcome + " "), n) for name, n in counts.items() if name.startswith(outcome + " ")
+            ]
+            rows += [(f"  {outcome}", sum(n for _, n in parts)), *((f"    {name}", n) for name, n in parts)]
     rows += [("most to one person in 7 days", figures["most_in_a_week"])]
     rows += [("most to one person in the year", figures["most_in_the_year"])]
-    lines = [f"{name:<34}{number:>8,}" for name, number in rows]
+    lines = [name if number is None else f"{name:<38}{number:>8,}" for name, number in rows]
     lines += [
         f"{figures['calls']:,} calls in {figures['seconds']} s: {figures['events_per_second']:,} events/s, everything decided on the way",
         f"open the inbox:  tactful dev --data {data}   then http://127.0.0.1:8080/inbox",

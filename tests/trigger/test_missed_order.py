@@ -1,0 +1,231 @@
+"""What the rule for missed orders promises, cell by cell: docs/reference/missed_order.md."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from enginebench import Decide, EngineBench, refused, sent
+
+from tactful.clock import DAY, HOUR
+from tactful.durations import milliseconds
+from tactful.events import (
+    CartUpdated,
+    CheckoutStarted,
+    ComplaintOpened,
+    Event,
+    OrderCancelled,
+    OrderCompleted,
+    OrderRefunded,
+    Page,
+    Product,
+    ProductAdded,
+    ShipmentDelivered,
+)
+from tactful.localtime import local_time
+from tactful_trigger.rules import missed_order
+
+MADRID = ZoneInfo("Europe/Madrid")
+TEA = Product(product_id="tea", name="Tea", url="https://s/tea")
+
+
+def customer_of(*gaps: int, decide: Decide = sent, **parameters: Any) -> EngineBench:
+    """Orders of tea with so many days between them, each posted as it happens; the last one just now."""
+    bench = EngineBench(missed_order, decide=decide)
+    bench.broadcast("Settings Changed", rules={"missed_order": {"holdout": 0.0, **parameters}})
+    bench.emits("u1", OrderCompleted(order_id="o0", products=(TEA,)))
+    for number, gap in enumerate(gaps, start=1):
+        bench.advance(f"{gap}d")
+        bench.emits("u1", OrderCompleted(order_id=f"o{number}", products=(TEA,)))
+    return bench
+
+
+def asked_after(bench: EngineBench, days: int = 200) -> list[int]:
+    """How many calendar days after now each message is asked for, at the day's very beginning or not."""
+    before, today = len(bench.messages), local_time(bench.now, MADRID).date()
+    bench.advance(f"{days}d")
+    return [(local_time(message.requested_at, MADRID).date() - today).days for message in bench.messages[before:]]
+
+
+# who has a rhythm
+
+
+def test_after_four_orders_the_fifth_is_missed_once_it_is_overdue_by_half_the_gap() -> None:
+    assert asked_after(customer_of(20, 20, 20, push=False)) == [31]
+
+
+def test_the_day_on_which_it_is_overdue_is_waited_for_to_its_end() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("31d")
+    asked = bench.messages[0].requested_at
+    assert (asked + HOUR) % DAY == 0  # midnight in Madrid, an hour ahead of UTC in winter
+
+
+@pytest.mark.parametrize(
+    ("gaps", "why"),
+    [
+        ((20, 20), ""),
+        ((5, 5, 5), "orders too often to be reminded"),
+        ((6, 60, 10, 50), "orders too irregularly"),
+    ],
+    ids=["three orders", "every five days", "no regular gap"],
+)
+def test_who_has_no_rhythm_is_never_reminded(gaps: tuple[int, ...], why: str) -> None:
+    bench = customer_of(*gaps)
+    assert asked_after(bench) == []
+    assert bench.endings("u1")[-1:] == ([why] if why else [])
+
+
+def test_a_short_rhythm_gets_three_days_of_grace() -> None:
+    assert asked_after(customer_of(6, 6, 6, push=False)) == [10]
+    assert asked_after(customer_of(6, 6, 6, push=False, min_slack_days=5.0)) == [12]
+
+
+def test_a_gift_an_order_in_bulk_and_what_came_to_nothing_are_no_part_of_the_rhythm() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("1d")
+    bench.emits("u1", OrderCompleted(order_id="card", products=(Product(product_id="c", category="Gift cards"),)))
+    bench.emits("u1", OrderCompleted(order_id="stock", products=(Product(product_id="tea", quantity=30),)))
+    bench.emits("u1", OrderCompleted(order_id="void", products=(TEA,)), OrderCancelled(order_id="void"))
+    assert asked_after(bench)[:1] == [30]
+
+
+def test_an_order_that_is_cancelled_weeks_later_is_as_if_it_had_never_been() -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.advance("10d")
+    bench.emits("u1", OrderCompleted(order_id="void", products=(TEA,)))
+    bench.advance("12d")
+    bench.emits("u1", OrderCancelled(order_id="void"))
+    assert len(asked_after(bench)) == 1
+
+
+# before
+
+
+def test_a_long_rhythm_is_reminded_ahead_by_a_fifth_of_it_and_not_again_when_it_is_overdue() -> None:
+    assert asked_after(customer_of(100, 100, 100, push=False)) == [80]
+
+
+def test_a_very_long_rhythm_is_reminded_ahead_and_again_when_it_is_overdue() -> None:
+    assert asked_after(customer_of(182, 182, 182, push=False, email_patience="1d"), 400) == [145, 274]
+
+
+# silent
+
+
+def test_an_order_that_came_late_is_not_followed_by_a_reminder() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("5d")
+    bench.emits("u1", ShipmentDelivered(order_id="o3", promised_at=bench.now - DAY))
+    assert asked_after(bench) == []
+    assert bench.endings("u1")[-1] == "the last order came late"
+
+
+def test_an_order_that_was_given_back_is_not_followed_by_a_reminder() -> None:
+    bench = customer_of(20, 20, 20, 20)
+    bench.advance("5d")
+    bench.emits("u1", OrderRefunded(order_id="o4"))
+    assert asked_after(bench) == []
+    assert bench.endings("u1")[-1] == "the last order was given back"
+
+
+def test_who_was_here_within_a_day_is_left_alone_for_another_one() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("30d")
+    bench.emits("u1", Page(url="https://s/"))
+    start = bench.now
+    bench.advance("3d")
+    assert bench.messages[0].requested_at == start + DAY
+
+
+# cancels
+
+
+@pytest.mark.parametrize(
+    "news",
+    [OrderCompleted(order_id="o9", channel="store"), ProductAdded(product_id="tea"), CartUpdated(), CheckoutStarted()],
+    ids=["an order in the store", "an add", "a whole cart", "a checkout"],
+)
+def test_whoever_orders_or_begins_to_needs_no_reminder(news: Event) -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("29d")
+    bench.emits("u1", news)
+    bench.advance("5d")
+    assert bench.messages == []
+
+
+def test_a_complaint_ends_it() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.emits("u1", ComplaintOpened(ticket_id="t1"))
+    assert asked_after(bench) == []
+
+
+# how often
+
+
+def test_a_missed_order_is_spoken_of_once() -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.advance("200d")
+    assert len(bench.messages) == 1
+
+
+def test_after_two_reminders_that_nobody_answered_there_is_no_third() -> None:
+    bench = customer_of(20, 20, 20, push=False, max_cv=10.0)
+    for number in range(3):
+        bench.advance("70d")  # the reminder, and then a month without an order
+        bench.emits("u1", OrderCompleted(order_id=f"late{number}"))
+    bench.advance("300d")
+    assert len(bench.messages) == 2
+    assert bench.endings("u1")[-1] == "two reminders in a row unnoticed"
+
+
+def test_an_order_soon_after_the_reminder_answers_it() -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    for number in range(4):
+        bench.advance("31d")
+        bench.emits("u1", OrderCompleted(order_id=f"next{number}"))
+    assert len(bench.messages) >= 3
+
+
+# the ladder
+
+
+def test_an_e_mail_that_nobody_noticed_for_two_days_is_followed_by_a_push() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("31d")
+    bench.advance("33h")
+    assert bench.sent() == ["email missed_order"]
+    bench.advance("2h")
+    assert bench.sent() == ["email missed_order", "push missed_order"]
+
+
+def test_a_refusal_of_the_customer_ends_the_ladder() -> None:
+    bench = customer_of(20, 20, 20, decide=refused("no_consent", "customer"))
+    bench.advance("60d")
+    assert (len(bench.messages), bench.endings("u1")[-1]) == (1, "no_consent")
+
+
+def test_a_message_is_too_old_once_twice_the_gap_is_over() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("31d")
+    message = bench.messages[0]
+    assert message.expires_at - message.requested_at == milliseconds("10d")
+
+
+# says
+
+
+def test_it_names_what_they_usually_buy() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("31d")
+    told = bench.messages[0].data
+    assert [item["title"] for item in told["items"]] == ["Tea"]
+    assert told["every_days"] == 20.0
+
+
+def test_it_needs_consent_to_marketing_and_says_what_it_looked_at() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("31d")
+    message = bench.messages[0]
+    assert (message.purpose, message.uses) == ("marketing.reorder", ("rhythm", "orders", "engagement", "session"))

@@ -1,0 +1,112 @@
+"""At what pace a customer orders, whatever the order in which the news arrive."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, tzinfo
+from zoneinfo import ZoneInfo
+
+import pytest
+from folding import at, by_time, folded, scripts
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tactful.clock import DAY, HOUR
+from tactful.events import Event, OrderCancelled, OrderCompleted, OrderRefunded, Product
+from tactful.rhythm import Pace, Rhythm
+from tactful_trigger.projections.rhythm import KEPT, RhythmProjection
+
+RHYTHM = RhythmProjection()
+TEA = Product(product_id="tea", name="Tea", quantity=2)
+OATS = Product(product_id="oats", name="Oats")
+CARD = Product(product_id="card", category="Gift cards")
+
+
+def order(name: str, day: float, *products: Product) -> Event:
+    return at(round(day * DAY), OrderCompleted(order_id=name, products=products))
+
+
+def rhythm(*events: Event) -> Rhythm:
+    return folded(RHYTHM, events)
+
+
+def pace(*events: Event, zone: tzinfo = UTC) -> Pace:
+    found = rhythm(*events).pace(zone)
+    assert found is not None
+    return found
+
+
+def every(days: int, times: int, *products: Product) -> list[Event]:
+    return [order(f"o{number}", 100 + days * number, *products) for number in range(times)]
+
+
+names = st.sampled_from(["a", "b", "c", "d", "e", "f"])
+news: st.SearchStrategy[Event] = st.one_of(
+    st.builds(
+        lambda name, products: OrderCompleted(order_id=name, products=products),
+        names,
+        st.sampled_from([(TEA,), (TEA, OATS), (CARD,), ()]),
+    ),
+    st.builds(lambda name: OrderCancelled(order_id=name), names),
+    st.builds(lambda name: OrderRefunded(order_id=name), names),
+)
+
+
+@given(scripts(news))
+def test_the_pace_does_not_depend_on_the_order_of_arrival(arrivals: list[Event]) -> None:
+    """An order that is told twice happened when it was told to have happened first."""
+    assert folded(RHYTHM, arrivals).pace(UTC) == folded(RHYTHM, by_time(arrivals)).pace(UTC)
+
+
+@given(scripts(news))
+def test_hearing_everything_twice_changes_nothing(arrivals: list[Event]) -> None:
+    assert folded(RHYTHM, [*arrivals, *arrivals]) == folded(RHYTHM, arrivals)
+
+
+@given(scripts(news), scripts(news))
+def test_a_merge_has_the_pace_that_one_customer_would_have(mine: list[Event], theirs: list[Event]) -> None:
+    merged = RHYTHM.merge(folded(RHYTHM, mine), folded(RHYTHM, theirs))
+    assert merged.pace(UTC) == folded(RHYTHM, [*mine, *theirs]).pace(UTC)
+
+
+def test_gaps_are_counted_between_the_days_with_an_order() -> None:
+    found = pace(order("a", 100), order("b", 100.3), order("c", 107), order("d", 121))
+    assert (found.gaps, found.median, found.last) == ((7, 14), 10.5, date(1970, 5, 2))
+
+
+def test_the_day_of_an_order_is_that_of_the_customer_s_calendar() -> None:
+    late = at(100 * DAY + 23 * HOUR, OrderCompleted(order_id="a"))
+    assert (pace(late, zone=ZoneInfo("Asia/Tokyo")).last - pace(late).last).days == 1
+
+
+@pytest.mark.parametrize(
+    "news", [OrderCancelled(order_id="o3"), OrderRefunded(order_id="o3")], ids=["cancelled", "refunded"]
+)
+def test_an_order_that_came_to_nothing_leaves_the_rhythm(news: Event) -> None:
+    assert pace(*every(10, 5), at(150 * DAY, news)).gaps == (10, 10, 20)
+
+
+def test_gifts_leave_the_rhythm_and_what_is_usually_bought() -> None:
+    events = (*every(10, 4, TEA), order("g1", 133, CARD), order("g2", 134, CARD))
+    assert pace(*events).gaps == (10, 10, 10)
+    assert [line.product_id for line in rhythm(*events).usual()] == ["tea"]
+
+
+def test_a_stock_bought_at_once_is_no_rhythm() -> None:
+    stock = order("bulk", 133, Product(product_id="tea", quantity=6))
+    assert pace(*every(10, 4, TEA), stock).gaps == (10, 10, 10)
+
+
+def test_what_is_in_two_of_the_last_four_orders_is_usual_and_shown_as_it_was_last_shown() -> None:
+    renamed = Product(product_id="tea", name="Tea, new recipe")
+    state = rhythm(order("a", 90, OATS), *every(10, 2, TEA, OATS), order("x", 150, OATS), order("y", 160, renamed))
+    assert [(line.product_id, line.title) for line in state.usual()] == [("oats", "Oats"), ("tea", "Tea, new recipe")]
+
+
+def test_nobody_has_a_pace_before_the_first_order() -> None:
+    assert Rhythm().pace(UTC) is None
+
+
+def test_of_a_long_past_only_the_days_are_kept_and_all_of_them_count() -> None:
+    events = every(3, KEPT + 200, TEA)
+    assert len(rhythm(*events).orders) == KEPT
+    assert pace(*events).gaps == (3,) * (KEPT + 199)

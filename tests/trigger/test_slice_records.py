@@ -252,7 +252,7 @@ def test_a_customer_is_heard_again_once_half_of_the_limit_is_free() -> None:
     bench = EngineBench(after_a_while, decide=lambda message: None)
     bench.emits("u1", ADD)
     bench.advance("2h")
-    for number in range(60):
+    for _ in range(60):
         bench.advance("2m")
         bench.emits("u1", "Note Left", properties={"text": "x" * 2000})
     row = bench.row("u1")

@@ -1,4 +1,5 @@
-"""What the shipped rules make of real shops' data, row for row, in virtual time: carts, sends, missed orders.
+"""What the shipped rules make of real shops' data, row for row, in virtual time: carts, sends, missed orders,
+complaints.
 
     python benchmarks/truth.py --data DIR --truth DIR --out DIR
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from replaying import SETTINGS, Plain, Row, rows_of, with_parameters
+from truth_complaints import OLIST, complaints
 from truth_orders import ORDERS, missed
 
 from tactful.events import (
@@ -158,12 +160,14 @@ LISTS: Final[Mapping[str, Callable[[Path], list[Row]]]] = {
     **{f"carts_{shop.name}_{delay}": partial(carts, shop, delay=delay) for shop in SHOPS for delay in DELAYS},
     **{f"sends_{shop.name}_1h": partial(sends, shop) for shop in SHOPS},
     **{f"missed_{name}": partial(missed, name) for name in ORDERS},
+    "complaints_olist": complaints,
 }
-FILES: Final = (*(shop.name for shop in SHOPS), *(source.file for source in ORDERS.values()))
+FILES: Final = (*(shop.name for shop in SHOPS), *(source.file for source in ORDERS.values()), *OLIST)
 HEADS: Final = {
     "carts": ("visitor", "fire_ts", "n_items", "items"),
     "sends": ("visitor", "fire_ts", "send_ts"),
     "missed": ("customer", "last_order_day", "due_day", "median_gap", "regular", "next_order_day"),
+    "complaints": ("order_id", "person", "score", "complaint_at", "follow_up_due_72h", "late", "never_delivered"),
 }
 
 

@@ -6,12 +6,16 @@ Folding events into these states is trigger's work; here is only what they look 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from tactful.clock import HOUR
 from tactful.events.model import Money
 from tactful.rhythm import Rhythm
+
+REVIEW: Final = "review"
+REVIEW_LASTS: Final = 72 * HOUR
 
 
 class CartItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,8 +120,14 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ticket_id: str
     opened_at: int = 0  # when it was opened or last reopened, ms; 0 while only its end has arrived
-    closed_at: int = 0  # 0 while it is open
+    closed_at: int = 0  # 0 while nobody closed it
     subject: str = ""
+    channel: str = ""  # "review" for one that nobody will ever close
+
+    @property
+    def settled_at(self) -> int:
+        """When it was closed. A review counts as closed after 72 hours; 0 while it is open."""
+        return self.closed_at or (self.opened_at + REVIEW_LASTS if self.channel == REVIEW and self.opened_at else 0)
 
 
 class Tickets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -127,13 +137,13 @@ class Tickets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def open(self) -> bool:
-        """Whether a complaint is open."""
-        return any(not ticket.closed_at for ticket in self.recent)
+        """Whether a complaint is open that somebody has to close."""
+        return any(not ticket.settled_at for ticket in self.recent)
 
     @property
     def closed_at(self) -> int:
-        """When the last complaint closed, or 0."""
-        return max((ticket.closed_at for ticket in self.recent), default=0)
+        """When the last complaint closed, or will be taken for closed; or 0."""
+        return max((ticket.settled_at for ticket in self.recent), default=0)
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

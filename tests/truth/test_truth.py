@@ -1,4 +1,4 @@
-"""Carts, sends and missed orders of real shops, row for row; and how often a cart counts under other understandings of it."""
+"""Carts, sends, missed orders and complaints of real shops, row for row; and how often a cart counts under other understandings of it."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _news(event: Event) -> Ticket | None:
     """What one event tells of a ticket."""
     at = event.meta.occurred_at
     if isinstance(event, ComplaintOpened):
-        return Ticket(ticket_id=event.ticket_id, opened_at=at, subject=event.subject)
+        return Ticket(ticket_id=event.ticket_id, opened_at=at, subject=event.subject, channel=event.channel)
     if isinstance(event, ComplaintReopened):
         return Ticket(ticket_id=event.ticket_id, opened_at=at)
     if isinstance(event, ComplaintClosed):
@@ -67,6 +67,7 @@ def _joined(one: Ticket, other: Ticket) -> Ticket:
         opened_at=opened,
         closed_at=closed if closed >= opened else 0,
         subject=one.subject or other.subject,
+        channel=one.channel or other.channel,
     )
 
 

@@ -1,0 +1,100 @@
+"""A complaint that was settled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from tactful import Customer, Run, rule
+from tactful.customer import REVIEW, Order
+from tactful.durations import milliseconds
+from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, OrderRefunded, ShipmentDelivered
+
+SATURDAY: Final = 5
+NO_COMPLAINT: Final = frozenset({"spam", "duplicate", "withdrawn"})  # resolutions after which nobody is asked
+
+
+def _ticket(event: Event) -> str:
+    return str(getattr(event, "ticket_id", ""))
+
+
+def _same_ticket(first: Event, event: Event) -> bool:
+    return _ticket(first) == _ticket(event)
+
+
+def _is_settled(customer: Customer, event: Event) -> bool:
+    """A review has no end of its own: it starts the rule by itself."""
+    return not isinstance(event, ComplaintOpened) or event.channel == REVIEW
+
+
+@rule(
+    on=(ComplaintClosed, ComplaintOpened),
+    key=_ticket,
+    match=_same_ticket,
+    when=_is_settled,
+    exit_on=ComplaintReopened,
+    purpose="service.complaint",
+    uses=("tickets", "orders", "engagement"),
+    priority=100,
+    version=1,
+)
+async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened) -> str:
+    """A day after a complaint was closed: ask once whether it is settled, and sell nothing."""
+    if isinstance(first, ComplaintClosed) and first.resolution in NO_COMPLAINT:
+        return f"closed as {first.resolution}"
+    if isinstance(first, ComplaintOpened) and (why := await _review(run)):
+        return why
+    if isinstance(first, ComplaintClosed):
+        await run.sleep(run.param("delay", "24h"))
+    await _working_day(run)
+    if why := await _silence(run):
+        return why
+    about = partial(_about, ticket_id=first.ticket_id)
+    message = await run.send("email", "complaint_followup", data=about, expires=run.param("expires", "3d"))
+    return "asked" if message else message.reason or "refused"
+
+
+async def _review(run: Run) -> str:
+    """A review counts as closed after three days, but nobody is asked before their order came or was paid back."""
+    await run.sleep(run.param("review_delay", "72h"))
+    last = (await run.get("orders")).last
+    if not run.param("after_arrival", True) or last is None or _arrived(last):
+        return ""
+    within = run.param("arrives_within", "30d")
+    _, news = await run.wait_any(
+        run.wait_for(ShipmentDelivered, within=within), run.wait_for(OrderRefunded, within=within)
+    )
+    return "" if news is not None else "the order has not come"
+
+
+def _arrived(order: Order) -> bool:
+    return bool(order.delivered_at or order.refunded_at)
+
+
+async def _working_day(run: Run) -> None:
+    weekday = run.now.astimezone(await run.zone()).weekday()
+    if run.param("working_days", True) and weekday >= SATURDAY:
+        await run.sleep_until_local("10:00", days=7 - weekday)
+
+
+async def _silence(run: Run) -> str:
+    if (await run.get("tickets")).open:
+        return "another complaint is open"
+    engagement = await run.get("engagement")
+    asked = engagement.ladders("complaint_followup")
+    now = round(run.now.timestamp() * 1000)
+    if asked and asked[-1].sent_at > now - milliseconds(run.param("once_in", "14d")):
+        return "asked lately"
+    in_touch = run.now - timedelta(milliseconds=milliseconds(run.param("in_touch", "24h")))
+    if engagement.contacted_at > in_touch.timestamp() * 1000:
+        return "a person was in touch"
+    return ""
+
+
+def _about(customer: Customer, ticket_id: str) -> dict[str, Any] | None:
+    """What the message is about; None once it is open again, or another one is."""
+    ticket = next((ticket for ticket in customer.tickets.recent if ticket.ticket_id == ticket_id), None)
+    if customer.tickets.open:
+        return None
+    return {"ticket_id": ticket_id, "subject": ticket.subject if ticket else ""}

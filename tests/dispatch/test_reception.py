@@ -6,7 +6,7 @@ from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import DAY
-from tactful.events import MessageClicked, PreferencesChanged
+from tactful.events import ComplaintReopened, MessageClicked, PreferencesChanged, SurveyAnswered
 
 
 def test_not_this_kind_mutes_the_rule_and_no_other(bench: DispatchBench) -> None:
@@ -34,6 +34,26 @@ def test_a_receipt_is_told_once_and_one_by_a_machine_does_not_hide_the_persons(b
     bench.settle()
     clicks = [e.prefetched for e in bench.trigger.events if isinstance(e, MessageClicked)]
     assert clicks == [True, False]
+
+
+def test_the_first_answer_to_a_question_stands_and_is_told_once(bench: DispatchBench) -> None:
+    bench.asks()
+    said = [drive(bench.desk.answer("m1", answer)) for answer in ("settled", "unsettled", "settled")]
+    bench.settle()
+    assert said == ["settled"] * 3
+    assert [e.answer for e in bench.trigger.events if isinstance(e, SurveyAnswered)] == ["settled"]
+    assert not [e for e in bench.trigger.events if isinstance(e, ComplaintReopened)]
+
+
+def test_who_says_that_it_is_not_settled_opens_their_complaint_again(bench: DispatchBench) -> None:
+    bench.asks(data={"ticket_id": "t1"})
+    assert drive(bench.desk.answer("m1", "unsettled")) == "unsettled"
+    bench.settle()
+    assert [e.ticket_id for e in bench.trigger.events if isinstance(e, ComplaintReopened)] == ["t1"]
+
+
+def test_an_answer_to_a_message_that_nobody_knows_is_none(bench: DispatchBench) -> None:
+    assert drive(bench.desk.answer("unknown", "settled")) == ""
 
 
 def test_a_click_leads_to_the_stored_url_only(bench: DispatchBench) -> None:

@@ -16,6 +16,7 @@ class FakeDesk:
         self.kept, self._now = card, now
         self.calls: list[tuple[object, ...]] = []
         self.targets: dict[tuple[str, int], str] = {}
+        self.answers: dict[str, str] = {}  # message -> the first answer
         self.closed = False
 
     async def card(self, customer: str) -> CustomerCard:
@@ -62,6 +63,11 @@ class FakeDesk:
         self._open()
         self.calls.append(("receipt", message_id, name, detail))
         return True
+
+    async def answer(self, message_id: str, answer: str) -> str:
+        self._open()
+        self.calls.append(("answer", message_id, answer))
+        return self.answers.setdefault(message_id, answer)
 
     async def click_target(self, message_id: str, index: int) -> str | None:
         self._open()

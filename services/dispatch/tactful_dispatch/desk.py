@@ -7,7 +7,11 @@ stand in front of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+SETTLED: Final = "settled"
+UNSETTLED: Final = "unsettled"
+ANSWERS: Final = (SETTLED, UNSETTLED)  # to "is it settled?"; links carry the place
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,11 @@ class Desk(Protocol):
         `detail` holds fields of that event (`prefetched`, `url`, ...). One that is `prefetched` was made by a machine:
         it neither is the person's first nor stands in the way of it.
         """
+        ...
+
+    async def answer(self, message_id: str, answer: str) -> str:
+        """Note one of `ANSWERS` to the question that a message asks. The answer that stands: the first one that was
+        given; "" if the message is unknown."""
         ...
 
     async def click_target(self, message_id: str, index: int) -> str | None:

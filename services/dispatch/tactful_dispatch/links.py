@@ -15,13 +15,13 @@ from tactful.errors import InvalidInput
 class Grant(msgspec.Struct, frozen=True, array_like=True):
     """What the bearer of a link may do: one action, for one customer, because of one message."""
 
-    action: str  # preferences | unsubscribe | mute | pause | open | click | cart
+    action: str  # preferences | unsubscribe | mute | pause | open | click | cart | answer
     customer: str
     message_id: str = ""
     channel: str = ""
     purpose: str = ""
     rule: str = ""
-    target: int = 0  # click: index of the stored URL
+    target: int = 0  # click: index of the stored URL; answer: which one
 
 
 class Links:
@@ -75,4 +75,5 @@ _PATHS = {
     "open": "o",
     "click": "c",
     "cart": "r",
+    "answer": "a",
 }

@@ -11,6 +11,7 @@ from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import announce
+from tactful_dispatch.desk import ANSWERS, UNSETTLED
 from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import Workspace
 
@@ -39,6 +40,25 @@ def take_receipt(
         **detail,
     }
     space.put(EVENTS, announce(name, digest("receipt", message.message_id, key), customer, now, told), cause)
+
+
+def take_answer(space: Workspace, customer: str, delivery: Delivery, answer: str, now: int, cause: Cause) -> str:
+    """The first answer stands. Whoever says that their complaint is not settled opens it again."""
+    given = next((said for said in ANSWERS if said in delivery.receipts), None)
+    if given is not None:
+        return given
+    delivery.receipts[answer] = now
+    message = delivery.message
+    _count_reaction(space, customer, message.message_id)
+    told = {"survey": message.rule, "answer": answer, "message_id": message.message_id}
+    id = digest("answer", message.message_id)
+    space.put(EVENTS, announce("Survey Answered", id, customer, now, told), cause)
+    ticket = message.data.get("ticket_id")
+    if answer == UNSETTLED and ticket:
+        reopened = {"ticket_id": ticket, "reason": "the customer says that it is not settled"}
+        id = digest("reopened", message.message_id)
+        space.put(EVENTS, announce("Complaint Reopened", id, customer, now, reopened), cause)
+    return answer
 
 
 def _count_reaction(space: Workspace, customer: str, message_id: str) -> None:

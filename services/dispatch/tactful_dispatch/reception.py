@@ -18,7 +18,7 @@ from tactful_dispatch.consenting import standing_word, take_consent
 from tactful_dispatch.deciding import look_again
 from tactful_dispatch.desk import ConsentState, CustomerCard, SentMessage
 from tactful_dispatch.gathering import settings_of
-from tactful_dispatch.receiving import take_receipt
+from tactful_dispatch.receiving import take_answer, take_receipt
 from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import DispatchStore, Workspace
 
@@ -143,6 +143,20 @@ class Reception:
 
         await self._change(customer, work)
         return True
+
+    async def answer(self, message_id: str, answer: str) -> str:
+        known = await self._store.delivery(message_id)
+        if known is None:
+            return ""
+        customer = known.message.customer
+
+        def work(space: Workspace) -> str:
+            delivery = space.customer(customer).deliveries.get(message_id) or space.decided(message_id)
+            if delivery is None:
+                return ""
+            return take_answer(space, customer, delivery, answer, self._clock.now(), _cause(space))
+
+        return await self._change(customer, work)
 
     async def click_target(self, message_id: str, index: int) -> str | None:
         delivery = await self._store.delivery(message_id)

@@ -8,15 +8,17 @@ from tactful.settings import Settings
 from tactful_dispatch.channels import Envelope
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
+from tactful_dispatch.desk import ANSWERS
 from tactful_dispatch.links import Grant, Links
 
-# what templates call a link -> the action it allows
+# what templates call a link -> the action it allows, and which answer it gives
 _LINKS = {
-    "preferences": "preferences",
-    "mute_rule": "mute",
-    "pause": "pause",
-    "unsubscribe": "unsubscribe",
-    "cart": "cart",
+    "preferences": ("preferences", 0),
+    "mute_rule": ("mute", 0),
+    "pause": ("pause", 0),
+    "unsubscribe": ("unsubscribe", 0),
+    "cart": ("cart", 0),
+    **{answer: ("answer", place) for place, answer in enumerate(ANSWERS)},
 }
 
 
@@ -38,7 +40,7 @@ def rendering(message: MessageBody, recipient: RecipientBody, settings: Settings
             "currency": shop.currency,
             "public_url": shop.public_url,
         },
-        links={name: links.url(_grant(action, message)) for name, action in _LINKS.items()},
+        links={name: links.url(_grant(action, message, target)) for name, (action, target) in _LINKS.items()},
         because=message.because,
         because_at=message.because_at,
         zone=recipient.zone or shop.timezone,

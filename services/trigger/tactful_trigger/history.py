@@ -32,5 +32,5 @@ KIND_OF_EVENT: Final = {
 }
 
 TOLD_ALWAYS: Final = frozenset(
-    {"Consent Changed", "Preferences Changed", "Message Delivered"}
+    {"Consent Changed", "Preferences Changed", "Message Delivered", "Survey Answered"}
 )  # whether or not they change a state

@@ -29,6 +29,9 @@ sms_min_value = 0
 mode = "live"
 holdout = 0.0
 
+[rules.complaint_followup]
+mode = "live"
+
 [hours]
 marketing = "09:00-21:00"
 
@@ -53,6 +56,9 @@ public_url = "http://127.0.0.1:8080"
 mode = "shadow"        # decides everything and writes to nobody; `live` is the next step
 
 [rules.missed_order]
+mode = "shadow"
+
+[rules.complaint_followup]
 mode = "shadow"
 
 [sending]

@@ -19,7 +19,9 @@ class Rendering:
     data: dict[str, Any]  # what the run gave
     first_name: str | None
     shop: dict[str, str]  # name, sender, reply_to, postal_address, currency, public_url
-    links: dict[str, str]  # cart, preferences, mute_rule, pause, unsubscribe: see `tactful_dispatch.links`
+    links: dict[
+        str, str
+    ]  # cart, preferences, mute_rule, pause, unsubscribe, settled, unsettled: see `tactful_dispatch.links`
     because: str  # name of the event that started the run
     because_at: int
     zone: str  # the recipient's zone, for dates

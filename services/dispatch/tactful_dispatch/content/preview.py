@@ -8,9 +8,11 @@ from tactful.settings import Shop
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.renderer import Renderer
+from tactful_dispatch.desk import ANSWERS
 
 _URL: Final = "https://shop.example"
-_LINKS: Final = {name: f"{_URL}/{name}" for name in ("cart", "preferences", "mute_rule", "pause", "unsubscribe")}
+_NAMES: Final = ("cart", "preferences", "mute_rule", "pause", "unsubscribe", *ANSWERS)
+_LINKS: Final = {name: f"{_URL}/{name}" for name in _NAMES}
 
 
 def preview(

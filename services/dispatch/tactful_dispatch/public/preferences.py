@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,19 +17,11 @@ from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.choices import Topic, kinds, open_switches, topics
 from tactful_dispatch.public.form import read_form
 from tactful_dispatch.public.pages import DISCREET, Calendar, Pages
+from tactful_dispatch.public.question import Question
 from tactful_dispatch.public.texts import Texts, texts_for
 from tactful_dispatch.public.wishes import PAUSES, Asked, Mute, Pause, Wish, unsubscribe, wish_of
 
 _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")  # RFC 8058 §3.1
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A page with one question: its buttons are (field, value, label)."""
-
-    title: str
-    lead: str
-    buttons: tuple[tuple[str, str, str], ...]
 
 
 class Preferences:

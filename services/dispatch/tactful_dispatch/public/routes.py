@@ -15,6 +15,7 @@ from tactful.errors import InvalidInput, Transient
 from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.links import Links
+from tactful_dispatch.public.answers import Answers
 from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.preferences import Preferences
 from tactful_dispatch.public.receipts import Receipts
@@ -44,6 +45,9 @@ def create_public(desk: Desk, links: Links, clock: Clock, shop: Callable[[], Sho
     route("r", looking, receipts.cart)
     route("p", looking, preferences.show)
     route("p", ["POST"], preferences.change)
+    answers = Answers(desk, links, shop, pages)
+    route("a", looking, answers.ask)
+    route("a", ["POST"], answers.take)
     for question in "unz":
         route(question, looking, preferences.ask)
         route(question, ["POST"], preferences.answer)

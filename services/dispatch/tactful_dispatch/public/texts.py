@@ -11,6 +11,8 @@ from typing import Final
 
 from babel.lists import format_list
 
+from tactful_dispatch.desk import SETTLED, UNSETTLED
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:
@@ -68,6 +70,11 @@ class Texts:
     ask_mute_lead: str
     ask_pause: str
     more: str
+    ask_answer: str
+    answer_leads: Mapping[str, str]  # by answer: what will be sent
+    send_answer: str
+    answer_thanks: Mapping[str, tuple[str, str]]  # by answer: title and lead once it has been sent
+    answered_before: str
     turned_on: str
     turned_off: str
     silent_elsewhere: str
@@ -173,6 +180,17 @@ ENGLISH: Final = Texts(
     ask_mute_lead="We will leave out one kind of message: {rule}. Everything else stays as it is.",
     ask_pause="Take a pause?",
     more="See all your choices",
+    ask_answer="Is it settled?",
+    answer_leads={
+        SETTLED: "Your answer: yes, it is settled.",
+        UNSETTLED: "Your answer: no, not yet. A person will look at it again and write to you.",
+    },
+    send_answer="Send this answer",
+    answer_thanks={
+        SETTLED: ("Thank you", "Good to know that it is settled."),
+        UNSETTLED: ("We are sorry", "Your complaint is open again. A person will look at it and write to you."),
+    },
+    answered_before="You have answered already, and your first answer stands.",
     turned_on="{topic}: you get them {channel} from now on.",
     turned_off="{topic}: you get no more of them {channel}.",
     silent_elsewhere="For 30 days we stay silent about this on every other channel too.",
@@ -219,6 +237,7 @@ ENGLISH: Final = Texts(
         "marketing": "Offers and reminders",
         "marketing.cart": "Basket reminders",
         "marketing.goodwill": "Goodwill offers",
+        "marketing.reorder": "Usual orders",
     },
     rules={
         "abandoned_cart": "Basket reminders",

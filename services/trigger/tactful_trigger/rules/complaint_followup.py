@@ -48,7 +48,7 @@ async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened)
     if isinstance(first, ComplaintClosed):
         await run.sleep(run.param("delay", "24h"))
     await _working_day(run)
-    if why := await _silence(run):
+    if why := await _silence(run, first.ticket_id):
         return why
     about = partial(_about, ticket_id=first.ticket_id)
     message = await run.send("email", "complaint_followup", data=about, expires=run.param("expires", "3d"))
@@ -78,12 +78,16 @@ async def _working_day(run: Run) -> None:
         await run.sleep_until_local("10:00", days=7 - weekday)
 
 
-async def _silence(run: Run) -> str:
-    if (await run.get("tickets")).open:
+async def _silence(run: Run, ticket_id: str) -> str:
+    tickets, now = await run.get("tickets"), round(run.now.timestamp() * 1000)
+    if tickets.open:
         return "another complaint is open"
+    since = now - milliseconds(run.param("delay", "24h"))
+    later = any(ticket.settled_at > since for ticket in tickets.recent if ticket.ticket_id != ticket_id)
+    if later and run.param("one_for_several", True):
+        return "another complaint was closed later"
     engagement = await run.get("engagement")
     asked = engagement.ladders("complaint_followup")
-    now = round(run.now.timestamp() * 1000)
     if asked and asked[-1].sent_at > now - milliseconds(run.param("once_in", "14d")):
         return "asked lately"
     in_touch = run.now - timedelta(milliseconds=milliseconds(run.param("in_touch", "24h")))
@@ -97,4 +101,4 @@ def _about(customer: Customer, ticket_id: str) -> dict[str, Any] | None:
     ticket = next((ticket for ticket in customer.tickets.recent if ticket.ticket_id == ticket_id), None)
     if customer.tickets.open:
         return None
-    return {"ticket_id": ticket_id, "subject": ticket.subject if ticket else ""}
+    return {"ticket_id": ticket_id, "about": ticket.subject if ticket else ""}

@@ -1,0 +1,14 @@
+"""A page with one question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A page with one question: its buttons are (field, value, label)."""
+
+    title: str
+    lead: str
+    buttons: tuple[tuple[str, str, str], ...]

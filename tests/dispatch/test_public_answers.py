@@ -1,0 +1,89 @@
+"""The page behind an answer in a message: looking answers nothing, one button sends it, the first answer stands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import httpx
+import pytest
+from fakedesk import FakeDesk
+from fastapi import FastAPI
+
+from tactful.clock import ManualClock
+from tactful.settings import Shop
+from tactful_dispatch.desk import ANSWERS, CustomerCard
+from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.public import create_public
+
+NOW: Final = 1_795_600_000_000
+LINKS: Final = Links("http://shop.test", b"0123456789abcdef")
+SEND: Final = {"do": "answer"}
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk(CustomerCard("u1", {}, None, None, None, (), (), 0, False, ()), NOW)
+
+
+@pytest.fixture
+def client(desk: FakeDesk) -> httpx.AsyncClient:
+    app = FastAPI()
+    app.include_router(create_public(desk, LINKS, ManualClock(NOW), Shop))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test")
+
+
+def path(place: int) -> str:
+    grant = Grant("answer", "u1", "m_1", "email", "service.complaint", "complaint_followup", place)
+    return LINKS.url(grant).removeprefix("http://shop.test")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("place", [0, 1])
+async def test_looking_answers_nothing(desk: FakeDesk, client: httpx.AsyncClient, place: int, method: str) -> None:
+    assert (await client.request(method, path(place))).status_code == 200
+    assert desk.calls == []
+
+
+async def test_the_page_says_which_answer_its_button_sends(client: httpx.AsyncClient) -> None:
+    assert "yes, it is settled" in (await client.get(path(0))).text
+    assert "no, not yet" in (await client.get(path(1))).text
+
+
+@pytest.mark.parametrize(("place", "thanks"), [(0, "Thank you"), (1, "Your complaint is open again")])
+async def test_one_button_sends_the_answer_of_the_link(
+    desk: FakeDesk, client: httpx.AsyncClient, place: int, thanks: str
+) -> None:
+    answer = await client.post(path(place), data=SEND)
+    assert answer.status_code == 200
+    assert thanks in answer.text
+    assert desk.calls == [("answer", "m_1", ANSWERS[place])]
+
+
+async def test_whoever_answers_again_is_told_that_the_first_answer_stands(client: httpx.AsyncClient) -> None:
+    await client.post(path(0), data=SEND)
+    again = (await client.post(path(1), data=SEND)).text
+    assert "your first answer stands" in again
+    assert "Good to know that it is settled" in again
+
+
+async def test_a_form_without_the_button_answers_nothing(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    assert (await client.post(path(0), data={"do": "mute"})).status_code == 400
+    assert desk.calls == []
+
+
+async def test_a_link_with_a_flipped_byte_and_one_for_no_answer_there_is_open_nothing(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    right = path(0)
+    flipped = right[:-1] + ("A" if right[-1] != "A" else "B")
+    for wrong in (flipped, path(7), path(-1)):
+        assert (await client.post(wrong, data=SEND)).status_code == 404
+    assert desk.calls == []
+
+
+async def test_a_store_that_is_away_is_said_so_and_the_link_stays_valid(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    desk.closed = True
+    answer = await client.post(path(0), data=SEND)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")

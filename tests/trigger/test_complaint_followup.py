@@ -1,0 +1,182 @@
+"""What the rule after a complaint promises, cell by cell: docs/reference/complaint_followup.md."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from enginebench import Decide, EngineBench, sent
+
+from tactful.clock import DAY, HOUR
+from tactful.events import (
+    ComplaintClosed,
+    ComplaintOpened,
+    ComplaintReopened,
+    ContactMade,
+    Event,
+    OrderCompleted,
+    OrderRefunded,
+    ShipmentDelivered,
+)
+from tactful.localtime import local_time
+from tactful_trigger.rules import complaint_followup
+
+MADRID = ZoneInfo("Europe/Madrid")
+OPENED = ComplaintOpened(ticket_id="t1", subject="Dented kettle")
+CLOSED = ComplaintClosed(ticket_id="t1", resolution="replaced")
+REVIEW = ComplaintOpened(ticket_id="r1", channel="review")
+
+
+def bench_with(decide: Decide = sent, **parameters: Any) -> EngineBench:
+    """The rule under an operator's parameters; it is Monday, two in the afternoon."""
+    bench = EngineBench(complaint_followup, decide=decide)
+    bench.broadcast("Settings Changed", rules={"complaint_followup": parameters})
+    return bench
+
+
+def after(*events: Event, length: str = "30d", **parameters: Any) -> EngineBench:
+    bench = bench_with(**parameters)
+    bench.emits("u1", *events)
+    bench.advance(length)
+    return bench
+
+
+# at opening, and starts speaking
+
+
+def test_nothing_is_said_while_a_complaint_is_open() -> None:
+    assert after(OPENED).messages == []
+
+
+def test_a_day_after_it_was_closed_the_customer_is_asked_once_whether_it_is_settled() -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, CLOSED)
+    start = bench.now
+    bench.advance("60d")
+    assert [(m.channel, m.template, m.requested_at - start) for m in bench.messages] == [
+        ("email", "complaint_followup", DAY)
+    ]
+    assert bench.messages[0].data == {"ticket_id": "t1", "about": "Dented kettle"}
+
+
+def test_it_waits_for_a_working_day() -> None:
+    bench = bench_with()
+    bench.advance("4d")  # Friday
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("10d")
+    asked = local_time(bench.messages[0].requested_at, MADRID)
+    assert (asked.weekday(), asked.hour) == (0, 10)
+
+
+def test_a_review_that_nobody_closes_counts_as_closed_after_three_days() -> None:
+    bench = bench_with()
+    bench.emits("u1", REVIEW)
+    start = bench.now
+    bench.advance("30d")
+    assert [message.requested_at - start for message in bench.messages] == [3 * DAY]
+
+
+@pytest.mark.parametrize(
+    "news", [ShipmentDelivered(order_id="o1"), OrderRefunded(order_id="o1")], ids=["it came", "it was paid back"]
+)
+def test_after_a_review_nobody_is_asked_before_the_order_came_or_was_paid_back(news: Event) -> None:
+    bench = bench_with()
+    bench.emits("u1", OrderCompleted(order_id="o1"), REVIEW)
+    bench.advance("10d")
+    assert bench.messages == []
+    bench.emits("u1", news)
+    bench.advance("4d")
+    assert len(bench.messages) == 1
+
+
+def test_after_a_review_of_an_order_that_never_comes_nobody_is_asked() -> None:
+    bench = after(OrderCompleted(order_id="o1"), REVIEW, length="90d")
+    assert (bench.messages, bench.endings("u1")) == ([], ["the order has not come"])
+
+
+# silent
+
+
+@pytest.mark.parametrize("resolution", ["spam", "duplicate", "withdrawn"])
+def test_what_was_no_complaint_is_not_asked_about(resolution: str) -> None:
+    bench = after(OPENED, ComplaintClosed(ticket_id="t1", resolution=resolution))
+    assert (bench.messages, bench.endings("u1")) == ([], [f"closed as {resolution}"])
+
+
+def test_while_another_complaint_is_open_nobody_is_asked() -> None:
+    bench = after(OPENED, ComplaintOpened(ticket_id="t2"), CLOSED)
+    assert (bench.messages, bench.endings("u1")) == ([], ["another complaint is open"])
+
+
+def test_of_several_complaints_the_last_one_to_be_closed_is_asked_about() -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, ComplaintOpened(ticket_id="t2"), CLOSED)
+    bench.advance("2h")
+    bench.emits("u1", ComplaintClosed(ticket_id="t2"))
+    bench.advance("30d")
+    assert [message.data["ticket_id"] for message in bench.messages] == ["t2"]
+
+
+def test_after_a_person_was_in_touch_within_a_day_nobody_asks() -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("20h")
+    bench.emits("u1", ContactMade(channel="call", by="Ana"))
+    bench.advance("30d")
+    assert (bench.messages, bench.endings("u1")) == ([], ["a person was in touch"])
+
+
+# cancels
+
+
+def test_a_complaint_that_is_opened_again_ends_it() -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("23h")
+    bench.emits("u1", ComplaintReopened(ticket_id="t1"))
+    bench.advance("30d")
+    assert (bench.messages, bench.endings("u1")) == ([], ["ended by Complaint Reopened"])
+
+
+def test_a_held_message_is_withdrawn_when_another_complaint_comes() -> None:
+    bench = bench_with(decide=lambda message: None)
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("25h")
+    bench.emits("u1", ComplaintOpened(ticket_id="t2"))
+    message = bench.messages[0]
+    bench.decides(message, name="Hold Opened", hold=1, reason="quiet_hours")
+    assert bench.cancelled == [message.message_id]
+
+
+def test_an_order_does_not_end_it() -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("2h")
+    bench.emits("u1", OrderCompleted(order_id="o9"))
+    bench.advance("2d")
+    assert len(bench.messages) == 1
+
+
+# how often, and what it is
+
+
+def test_a_customer_is_asked_once_in_two_weeks() -> None:
+    bench = after(OPENED, CLOSED, length="3d")
+    bench.emits("u1", ComplaintOpened(ticket_id="t2"), ComplaintClosed(ticket_id="t2"))
+    bench.advance("5d")
+    assert (len(bench.messages), bench.endings("u1")[-1]) == (1, "asked lately")
+
+
+def test_it_is_a_service_message_that_nobody_is_held_out_of() -> None:
+    message = after(OPENED, CLOSED).messages[0]
+    assert (message.purpose, message.holdout, message.uses) == (
+        "service.complaint",
+        False,
+        ("tickets", "orders", "engagement"),
+    )
+
+
+def test_it_may_be_sent_for_three_days() -> None:
+    message = after(OPENED, CLOSED).messages[0]
+    assert message.expires_at - message.requested_at == 72 * HOUR

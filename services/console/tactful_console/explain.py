@@ -63,9 +63,9 @@ def _lines(parts: list[Entry], say: Say) -> Iterator[str]:
     word = f" {first.chip.word}" if first.chip is not None else ""
     match first.kind:
         case "event":
-            yield f"{when}  {first.title:<15} {first.about:<32}{first.ref}"
+            yield f"{when}  {first.title:<15} {first.about:<31} {first.ref}"
         case "consent" | "receipt" | "preferences":
-            yield f"{when}  {first.title:<15} {first.about + word:<32}{first.ref}"
+            yield f"{when}  {first.title:<15} {first.about + word:<31} {first.ref}"
         case _:
             yield f"{when}  {first.title}{word}{''.join(f', {sentence}' for sentence in first.sentences)}"
 

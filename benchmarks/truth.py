@@ -1,5 +1,5 @@
 """What the shipped rules make of real shops' data, row for row, in virtual time: carts, sends, missed orders,
-complaints.
+complaints, returned mail.
 
     python benchmarks/truth.py --data DIR --truth DIR --out DIR
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from replaying import SETTINGS, Plain, Row, rows_of, with_parameters
+from truth_bounces import BOUNCES, bounces
 from truth_complaints import OLIST, complaints
 from truth_orders import ORDERS, missed
 
@@ -161,13 +162,16 @@ LISTS: Final[Mapping[str, Callable[[Path], list[Row]]]] = {
     **{f"sends_{shop.name}_1h": partial(sends, shop) for shop in SHOPS},
     **{f"missed_{name}": partial(missed, name) for name in ORDERS},
     "complaints_olist": complaints,
+    **{f"bounces_{name}": partial(bounces, name) for name in BOUNCES},
 }
 FILES: Final = (*(shop.name for shop in SHOPS), *(source.file for source in ORDERS.values()), *OLIST)
+RETURNED: Final = tuple(f"bounces_{name}.ndjson.gz" for name in BOUNCES)
 HEADS: Final = {
     "carts": ("visitor", "fire_ts", "n_items", "items"),
     "sends": ("visitor", "fire_ts", "send_ts"),
     "missed": ("customer", "last_order_day", "due_day", "median_gap", "regular", "next_order_day"),
     "complaints": ("order_id", "person", "score", "complaint_at", "follow_up_due_72h", "late", "never_delivered"),
+    "bounces": ("name", "kind", "recipient", "action_status", "class"),
 }
 
 
@@ -186,7 +190,8 @@ def main() -> int:
     for name in ("data", "truth", "out"):
         options.add_argument(f"--{name}", type=Path, required=True)
     given = options.parse_args()
-    if missing := [name for name in FILES if not (given.data / f"{name}.csv.gz").exists()]:
+    needed = (*(f"{name}.csv.gz" for name in FILES), *RETURNED)
+    if missing := [name for name in needed if not (given.data / name).exists()]:
         print(f"missing in {given.data}: {', '.join(missing)}")
         return 2
     given.out.mkdir(parents=True, exist_ok=True)

@@ -55,6 +55,7 @@ class Shop(_Section):
     reply_to: str = "hello@shop.example"
     postal_address: str = "Sample shop, 1 Market Street, Madrid"
     public_url: str = "http://127.0.0.1:8080"
+    bounce_address: str = ""  # where reports of failed delivery go, e.g. bounces@shop.example
     cart_url: str = ""  # where a restore-cart link leads; the shop's own page
 
     @property

@@ -17,7 +17,7 @@ class FakeDesk:
         self.calls: list[tuple[object, ...]] = []
         self.targets: dict[tuple[str, int], str] = {}
         self.answers: dict[str, str] = {}  # message -> the first answer
-        self.closed = False
+        self.closed, self.knows_messages = False, True
 
     async def card(self, customer: str) -> CustomerCard:
         self._open()
@@ -61,8 +61,9 @@ class FakeDesk:
 
     async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
         self._open()
-        self.calls.append(("receipt", message_id, name, detail))
-        return True
+        if self.knows_messages:
+            self.calls.append(("receipt", message_id, name, detail))
+        return self.knows_messages
 
     async def answer(self, message_id: str, answer: str) -> str:
         self._open()

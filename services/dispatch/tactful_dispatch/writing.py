@@ -65,7 +65,14 @@ def envelope(message: MessageBody, address: str, rendered: Rendered, settings: S
         rendered=tracked,
         one_click_url=links.url(_grant("unsubscribe", message)) if marketing else "",
         unsubscribe_url=links.url(_grant("unsubscribe", message)) if marketing else "",
+        return_path=_return_path(settings.shop.bounce_address, message.message_id),
     )
+
+
+def _return_path(address: str, message_id: str) -> str:
+    """Variable envelope return path: `bounces+<message id>@…`, so that a report names the message by its address alone."""
+    local, at, domain = address.rpartition("@")
+    return f"{local}+{message_id}@{domain}" if at else ""
 
 
 def _grant(action: str, message: MessageBody, target: int = 0) -> Grant:

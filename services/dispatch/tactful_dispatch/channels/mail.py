@@ -79,7 +79,8 @@ def compose(envelope: Envelope, now: int) -> Mail:
     _add_unsubscribe(message, envelope)
     _add_extra(message, envelope)
     _add_content(message, envelope)
-    return Mail(sender.addr_spec, recipient.addr_spec, message_id, message)
+    returns = mailbox(envelope.return_path, "return_path") if envelope.return_path else sender
+    return Mail(returns.addr_spec, recipient.addr_spec, message_id, message)
 
 
 def mailbox(text: str, field: str) -> Address:

@@ -1,0 +1,103 @@
+"""`POST /mail/inbound`: a mail server hands over what came back, raw, with a server key.
+
+The answer is 200 whatever the message holds, since a mail server would only try again; it says what was made of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tactful.errors import Transient
+from tactful.keys import KeyRing
+from tactful_dispatch.desk import Desk
+from tactful_dispatch.inbound.reading import ARF, DSN, HARD, OK, REPLY, Report, read
+
+LARGEST: Final = 10 * 1024 * 1024  # bytes: a report may return the whole message
+_COMPLAINTS: Final = frozenset({"abuse", "fraud"})
+
+
+def create_inbound(desk: Desk, keys: KeyRing) -> APIRouter:
+    """A router for the root of the public URL."""
+    router = APIRouter(include_in_schema=False)
+
+    async def inbound(request: Request) -> Response:
+        if refusal := await _refused(request, keys):
+            return refusal
+        raw = await _body(request)
+        if raw is None:
+            return _answer(413, "too_large", f"a message may hold {LARGEST:,} bytes")
+        try:
+            return await _take(desk, raw)
+        except Transient:
+            return _answer(503, "store_unavailable", "nothing was noted; post it again later", {"retry-after": "30"})
+
+    router.add_api_route("/mail/inbound", inbound, methods=["POST"])
+    return router
+
+
+async def _take(desk: Desk, raw: bytes) -> Response:
+    returned = await asyncio.to_thread(read, raw)
+    if not returned.reports:
+        return _answer(200, "nothing_reported", "no delivery report, no abuse report, no reply to a message of ours")
+    if not returned.message_id:
+        return _answer(200, "no_message_named", "it names no message of ours")
+    noted = [name for report in returned.reports if (name := await _note(desk, returned.message_id, report))]
+    if not noted and any(map(_receipt, returned.reports)):
+        return _answer(200, "unknown_message", f"{returned.message_id} is not known here")
+    return JSONResponse({"success": True, "message_id": returned.message_id, "noted": noted})
+
+
+async def _note(desk: Desk, message_id: str, report: Report) -> str:
+    """The name of the receipt, if there is one and the message is known."""
+    receipt = _receipt(report)
+    return receipt[0] if receipt and await desk.receipt(message_id, *receipt) else ""
+
+
+def _receipt(report: Report) -> tuple[str, dict[str, Any]] | None:
+    """What it means for the message. A machine's answer means nothing, and "not spam" is no complaint."""
+    if report.kind == DSN and report.outcome == OK:
+        return "Message Delivered", {}
+    if report.kind == DSN:
+        return "Message Bounced", {"hard": report.outcome == HARD, "detail": report.said}
+    if report.kind == ARF and report.outcome in _COMPLAINTS:
+        return "Message Complained", {}
+    return ("Message Replied", {}) if report.kind == REPLY else None
+
+
+async def _refused(request: Request, keys: KeyRing) -> Response | None:
+    secret = request.headers.get("x-write-key") or _user(request.headers.get("authorization", ""))
+    key = await keys.find(secret) if secret else None
+    if key is None:
+        return _answer(401, "invalid_key", "send a server key as the Basic user name or X-Write-Key")
+    return None if key.scope == "server" else _answer(403, "key_scope", "a browser key may not report mail")
+
+
+def _user(header: str) -> str:
+    scheme, _, credentials = header.partition(" ")
+    try:
+        plain = base64.b64decode(credentials.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return plain.partition(":")[0] if scheme.lower() == "basic" else ""
+
+
+async def _body(request: Request) -> bytes | None:
+    """None if it is too large."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _answer(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"code": code, "message": message}, status, headers)

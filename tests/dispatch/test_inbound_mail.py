@@ -1,0 +1,247 @@
+"""What comes back by e-mail: who may hand it over, what it means, and that nothing in it breaks anything."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from typing import Any, Final
+
+import httpx
+import pytest
+from fakedesk import FakeDesk
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tactful.keys import FixedKeys, Key
+from tactful.records import MessageBody
+from tactful.settings import Settings, Shop
+from tactful_dispatch.channels.mail import compose
+from tactful_dispatch.content import Rendered
+from tactful_dispatch.desk import CustomerCard
+from tactful_dispatch.inbound import create_inbound
+from tactful_dispatch.inbound.reading import read
+from tactful_dispatch.inbound.routes import LARGEST
+from tactful_dispatch.links import Links
+from tactful_dispatch.writing import envelope
+
+OURS: Final = "m_0123456789abcdef01234567"
+BOUNCE: Final = f"""\
+From: MAILER-DAEMON@mx.example
+To: bounces+{OURS}@shop.example
+Subject: Undelivered Mail Returned to Sender
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+Sorry.
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example
+
+Final-Recipient: rfc822; uma@example.test
+Action: failed
+Status: 5.1.1
+
+--b--
+"""
+ABUSE: Final = """\
+From: abuse@provider.example
+Subject: complaint
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="b"
+
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: Loop/1
+
+--b
+Content-Type: text/rfc822-headers
+
+Message-ID: <m_0123456789abcdef01234567@shop.example>
+From: shop@shop.example
+
+--b--
+"""
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk(CustomerCard("u1", {}, None, None, None, (), (), 0, False, ()), 1)
+
+
+@pytest.fixture
+def client(desk: FakeDesk) -> httpx.AsyncClient:
+    app = FastAPI()
+    keys = FixedKeys([("server-key", Key("mail", "server")), ("browser-key", Key("page", "browser"))])
+    app.include_router(create_inbound(desk, keys))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test", auth=("server-key", ""))
+
+
+async def posted(client: httpx.AsyncClient, raw: str | bytes) -> dict[str, Any]:
+    answer = await client.post("/mail/inbound", content=raw)
+    assert answer.status_code == 200
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def reply(**headers: str) -> bytes:
+    message = EmailMessage()
+    message["From"] = "uma@example.test"
+    message["In-Reply-To"] = f"<{OURS}@shop.example>"
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    message.set_content("Thank you!")
+    return message.as_bytes()
+
+
+# what it means
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "receipt"),
+    [
+        ("failed", "5.1.1", ("Message Bounced", {"hard": True, "detail": "failed 5.1.1"})),
+        ("failed", "4.2.2", ("Message Bounced", {"hard": False, "detail": "failed 4.2.2"})),
+        ("delayed", "5.0.0", ("Message Bounced", {"hard": False, "detail": "delayed 5.0.0"})),
+        ("delivered", "2.0.0", ("Message Delivered", {})),
+        ("relayed", "5.9.9", ("Message Delivered", {})),
+    ],
+)
+async def test_a_delivery_report_says_what_became_of_the_message(
+    desk: FakeDesk, client: httpx.AsyncClient, action: str, status: str, receipt: tuple[str, dict[str, Any]]
+) -> None:
+    told = await posted(client, BOUNCE.replace("failed", action).replace("5.1.1", status))
+    assert desk.calls == [("receipt", OURS, *receipt)]
+    assert told == {"success": True, "message_id": OURS, "noted": [receipt[0]]}
+
+
+async def test_a_report_of_spam_is_a_complaint(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    await posted(client, ABUSE)
+    assert desk.calls == [("receipt", OURS, "Message Complained", {})]
+
+
+async def test_a_report_that_it_is_no_spam_is_no_complaint(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    await posted(client, ABUSE.replace("Type: abuse", "Type: not-spam"))
+    assert desk.calls == []
+
+
+async def test_a_person_s_answer_is_a_reply_and_what_it_says_is_not_kept(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    await posted(client, reply())
+    assert desk.calls == [("receipt", OURS, "Message Replied", {})]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Auto_Submitted": "auto-replied"}, {"Precedence": "auto_reply"}, {"X_Autoreply": "yes"}],
+    ids=lambda headers: next(iter(headers)),
+)
+async def test_a_machine_s_answer_is_no_reply(
+    desk: FakeDesk, client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    await posted(client, reply(**headers))
+    assert desk.calls == []
+
+
+# what names no message of ours
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (BOUNCE.replace(OURS, "x"), "no_message_named"),
+        ("Subject: hello\n\nhello", "nothing_reported"),
+        ("", "nothing_reported"),
+    ],
+    ids=["a report of somebody else's", "a letter", "nothing"],
+)
+async def test_what_is_not_about_our_messages_is_taken_and_named(
+    desk: FakeDesk, client: httpx.AsyncClient, raw: str, code: str
+) -> None:
+    assert (await posted(client, raw))["code"] == code
+    assert desk.calls == []
+
+
+async def test_a_report_on_a_message_that_nobody_knows_is_named(client: httpx.AsyncClient, desk: FakeDesk) -> None:
+    desk.knows_messages = False
+    assert (await posted(client, BOUNCE))["code"] == "unknown_message"
+
+
+# who may hand it over
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "code"),
+    [("", 401, "invalid_key"), ("wrong", 401, "invalid_key"), ("browser-key", 403, "key_scope")],
+)
+async def test_only_a_server_key_may(
+    client: httpx.AsyncClient, desk: FakeDesk, key: str, status: int, code: str
+) -> None:
+    answer = await client.post("/mail/inbound", content=BOUNCE, auth=(key, ""))
+    assert (answer.status_code, answer.json()["code"], desk.calls) == (status, code, [])
+
+
+async def test_a_message_without_end_is_refused(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/mail/inbound", content=b"x" * (LARGEST + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+async def test_a_store_that_is_away_asks_for_patience(client: httpx.AsyncClient, desk: FakeDesk) -> None:
+    desk.closed = True
+    answer = await client.post("/mail/inbound", content=BOUNCE)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+
+
+# that nothing breaks
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_read(raw: bytes) -> None:
+    read(raw)
+
+
+@given(st.integers(0, len(BOUNCE) - 1), st.binary(max_size=6), st.integers(0, 40))
+def test_a_report_that_was_damaged_anywhere_is_read(place: int, noise: bytes, cut: int) -> None:
+    raw = BOUNCE.encode()
+    read(raw[:place] + noise + raw[place + cut :])
+
+
+# the address that reports come back to
+
+
+def letter(bounce_address: str) -> str:
+    settings = Settings(shop=Shop(bounce_address=bounce_address))
+    message = MessageBody(
+        message_id=OURS,
+        run_id="r",
+        customer="u1",
+        subject="u1",
+        rule="cart",
+        rule_version=1,
+        channel="email",
+        template="cart",
+        purpose="marketing.cart",
+        requested_at=0,
+        expires_at=1,
+    )
+    sent = envelope(
+        message, "uma@example.test", Rendered(subject="s", text="t"), settings, Links("http://x", b"0" * 16)
+    )
+    return compose(sent, 0).sender
+
+
+def test_each_message_has_a_return_path_of_its_own_that_names_it() -> None:
+    sender = letter("bounces@shop.example")
+    assert sender == f"bounces+{OURS}@shop.example"
+    assert read(f"To: {sender}\n\n".encode()).message_id == OURS
+
+
+def test_without_an_address_for_them_reports_go_to_the_sender() -> None:
+    assert letter("") == "hello@shop.example"

@@ -100,6 +100,9 @@ def test_a_channel_that_does_not_speak_the_shops_language_is_found() -> None:
     assert [finding.file for finding in lint(content, "ru-RU") if finding.code == "language"] == [
         "abandoned_cart/email.en.html",
         "abandoned_cart/sms.en.txt",
+        "churn_risk/email.en.html",
+        "churn_risk/push.en.txt",
+        "churn_survey/email.en.html",
         "complaint_followup/email.en.html",
         "missed_order/email.en.html",
         "missed_order/push.en.txt",

@@ -11,9 +11,10 @@ from fastapi import FastAPI
 
 from tactful.clock import ManualClock
 from tactful.settings import Shop
-from tactful_dispatch.desk import ANSWERS, CustomerCard
+from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public import create_public
+from tactful_dispatch.questions import ANSWERS, MOST_WORDS, REASONS
 
 NOW: Final = 1_795_600_000_000
 LINKS: Final = Links("http://shop.test", b"0123456789abcdef")
@@ -56,7 +57,7 @@ async def test_one_button_sends_the_answer_of_the_link(
     answer = await client.post(path(place), data=SEND)
     assert answer.status_code == 200
     assert thanks in answer.text
-    assert desk.calls == [("answer", "m_1", ANSWERS[place])]
+    assert desk.calls == [("answer", "m_1", ANSWERS[place], "")]
 
 
 async def test_whoever_answers_again_is_told_that_the_first_answer_stands(client: httpx.AsyncClient) -> None:
@@ -64,6 +65,46 @@ async def test_whoever_answers_again_is_told_that_the_first_answer_stands(client
     again = (await client.post(path(1), data=SEND)).text
     assert "your first answer stands" in again
     assert "Good to know that it is settled" in again
+
+
+# why somebody stays away
+
+
+async def test_the_reason_of_the_link_is_chosen_already_and_looking_sends_nothing(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    page = (await client.get(path(ANSWERS.index("delivery")))).text
+    assert page.count('" checked>') == 1
+    assert 'value="delivery" checked' in page
+    assert page.count('type="radio"') == len(REASONS)
+    assert desk.calls == []
+
+
+async def test_another_reason_may_be_chosen_on_the_page_and_said_in_own_words(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    form = {**SEND, "reason": "product", "text": "  It broke.  "}
+    answer = await client.post(path(ANSWERS.index("delivery")), data=form)
+    assert desk.calls == [("answer", "m_1", "product", "It broke.")]
+    assert "A person will read it and write to you" in answer.text
+
+
+async def test_who_hears_from_us_too_often_is_told_how_long_we_are_silent(client: httpx.AsyncClient) -> None:
+    answer = await client.post(path(ANSWERS.index("too_often")), data=SEND)
+    assert "for 30 days" in answer.text
+
+
+async def test_words_beyond_measure_are_cut(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    await client.post(path(ANSWERS.index("other")), data={**SEND, "text": "x" * 5000})
+    assert desk.calls == [("answer", "m_1", "other", "x" * MOST_WORDS)]
+
+
+@pytest.mark.parametrize(("link", "reason"), [("settled", "unsettled"), ("settled", "other"), ("other", "settled")])
+async def test_a_form_cannot_turn_a_link_into_another_question_s_answer(
+    desk: FakeDesk, client: httpx.AsyncClient, link: str, reason: str
+) -> None:
+    answer = await client.post(path(ANSWERS.index(link)), data={**SEND, "reason": reason})
+    assert (answer.status_code, desk.calls) == (400, [])
 
 
 async def test_a_form_without_the_button_answers_nothing(desk: FakeDesk, client: httpx.AsyncClient) -> None:
@@ -76,7 +117,7 @@ async def test_a_link_with_a_flipped_byte_and_one_for_no_answer_there_is_open_no
 ) -> None:
     right = path(0)
     flipped = right[:-1] + ("A" if right[-1] != "A" else "B")
-    for wrong in (flipped, path(7), path(-1)):
+    for wrong in (flipped, path(99), path(-1)):
         assert (await client.post(wrong, data=SEND)).status_code == 404
     assert desk.calls == []
 

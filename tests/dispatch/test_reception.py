@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import DAY
-from tactful.events import ComplaintReopened, MessageClicked, PreferencesChanged, SurveyAnswered
+from tactful.events import ComplaintOpened, ComplaintReopened, MessageClicked, PreferencesChanged, SurveyAnswered
 
 
 def test_not_this_kind_mutes_the_rule_and_no_other(bench: DispatchBench) -> None:
@@ -50,6 +51,27 @@ def test_who_says_that_it_is_not_settled_opens_their_complaint_again(bench: Disp
     assert drive(bench.desk.answer("m1", "unsettled")) == "unsettled"
     bench.settle()
     assert [e.ticket_id for e in bench.trigger.events if isinstance(e, ComplaintReopened)] == ["t1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "opens"), [("product", "It broke.", True), ("product", "", False), ("other", "Hm.", False)]
+)
+def test_who_was_hurt_and_says_how_has_a_complaint(bench: DispatchBench, answer: str, text: str, opens: bool) -> None:
+    bench.asks()
+    drive(bench.desk.answer("m1", answer, text))
+    bench.settle()
+    opened = [e for e in bench.trigger.events if isinstance(e, ComplaintOpened)]
+    assert [(e.ticket_id, e.subject, e.channel) for e in opened] == [("survey-m1", text, "survey")] * opens
+
+
+def test_who_hears_from_us_too_often_hears_nothing_for_thirty_days(bench: DispatchBench) -> None:
+    bench.asks()
+    drive(bench.desk.answer("m1", "too_often"))
+    bench.advance("29d")
+    bench.asks("m2")
+    bench.advance("2d")
+    bench.asks("m3")
+    assert bench.words == ["sent", "paused", "sent"]
 
 
 def test_an_answer_to_a_message_that_nobody_knows_is_none(bench: DispatchBench) -> None:

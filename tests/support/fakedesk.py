@@ -65,9 +65,9 @@ class FakeDesk:
             self.calls.append(("receipt", message_id, name, detail))
         return self.knows_messages
 
-    async def answer(self, message_id: str, answer: str) -> str:
+    async def answer(self, message_id: str, answer: str, text: str = "") -> str:
         self._open()
-        self.calls.append(("answer", message_id, answer))
+        self.calls.append(("answer", message_id, answer, text))
         return self.answers.setdefault(message_id, answer)
 
     async def click_target(self, message_id: str, index: int) -> str | None:

@@ -7,11 +7,7 @@ stand in front of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
-
-SETTLED: Final = "settled"
-UNSETTLED: Final = "unsettled"
-ANSWERS: Final = (SETTLED, UNSETTLED)  # to "is it settled?"; links carry the place
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +97,9 @@ class Desk(Protocol):
         """
         ...
 
-    async def answer(self, message_id: str, answer: str) -> str:
-        """Note one of `ANSWERS` to the question that a message asks. The answer that stands: the first one that was
-        given; "" if the message is unknown."""
+    async def answer(self, message_id: str, answer: str, text: str = "") -> str:
+        """Note one of `questions.ANSWERS` to the question that a message asks, with the customer's own words. The answer
+        that stands: the first one that was given; "" if the message is unknown."""
         ...
 
     async def click_target(self, message_id: str, index: int) -> str | None:

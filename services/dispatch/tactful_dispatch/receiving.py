@@ -7,15 +7,18 @@ from typing import Any, Final
 
 import msgspec
 
+from tactful.clock import DAY
 from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import announce
-from tactful_dispatch.desk import ANSWERS, UNSETTLED
+from tactful_dispatch.deciding import look_again
+from tactful_dispatch.questions import ANSWERS, HURTS, TOO_OFTEN, UNSETTLED
 from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import Workspace
 
 _NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
+PAUSE: Final = 30 * DAY  # for whom we write too often
 
 
 def take_receipt(
@@ -42,22 +45,32 @@ def take_receipt(
     space.put(EVENTS, announce(name, digest("receipt", message.message_id, key), customer, now, told), cause)
 
 
-def take_answer(space: Workspace, customer: str, delivery: Delivery, answer: str, now: int, cause: Cause) -> str:
-    """The first answer stands. Whoever says that their complaint is not settled opens it again."""
+def take_answer(
+    space: Workspace, customer: str, delivery: Delivery, answer: str, text: str, now: int, cause: Cause
+) -> str:
+    """The first answer stands, and has its consequences at once."""
     given = next((said for said in ANSWERS if said in delivery.receipts), None)
     if given is not None:
         return given
     delivery.receipts[answer] = now
     message = delivery.message
     _count_reaction(space, customer, message.message_id)
-    told = {"survey": message.rule, "answer": answer, "message_id": message.message_id}
-    id = digest("answer", message.message_id)
-    space.put(EVENTS, announce("Survey Answered", id, customer, now, told), cause)
-    ticket = message.data.get("ticket_id")
-    if answer == UNSETTLED and ticket:
-        reopened = {"ticket_id": ticket, "reason": "the customer says that it is not settled"}
-        id = digest("reopened", message.message_id)
-        space.put(EVENTS, announce("Complaint Reopened", id, customer, now, reopened), cause)
+
+    def tell(name: str, told: dict[str, Any]) -> None:
+        space.put(EVENTS, announce(name, digest("answer", message.message_id, name), customer, now, told), cause)
+
+    tell("Survey Answered", {"survey": message.rule, "answer": answer, "text": text, "message_id": message.message_id})
+    if answer == UNSETTLED and "ticket_id" in message.data:
+        why = "the customer says that it is not settled"
+        tell("Complaint Reopened", {"ticket_id": message.data["ticket_id"], "reason": why})
+    elif answer in HURTS and text:
+        ticket = {"ticket_id": f"survey-{message.message_id}", "subject": text[:120], "channel": "survey"}
+        tell("Complaint Opened", ticket)
+    elif answer == TOO_OFTEN:
+        row = space.customer(customer)
+        row.paused_until = max(row.paused_until, now + PAUSE)
+        look_again(row)
+        tell("Preferences Changed", {"change": "paused", "until": row.paused_until})
     return answer
 
 

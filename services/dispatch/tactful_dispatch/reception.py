@@ -144,7 +144,7 @@ class Reception:
         await self._change(customer, work)
         return True
 
-    async def answer(self, message_id: str, answer: str) -> str:
+    async def answer(self, message_id: str, answer: str, text: str = "") -> str:
         known = await self._store.delivery(message_id)
         if known is None:
             return ""
@@ -154,7 +154,7 @@ class Reception:
             delivery = space.customer(customer).deliveries.get(message_id) or space.decided(message_id)
             if delivery is None:
                 return ""
-            return take_answer(space, customer, delivery, answer, self._clock.now(), _cause(space))
+            return take_answer(space, customer, delivery, answer, text, self._clock.now(), _cause(space))
 
         return await self._change(customer, work)
 

@@ -8,8 +8,8 @@ from tactful.settings import Settings
 from tactful_dispatch.channels import Envelope
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
-from tactful_dispatch.desk import ANSWERS
 from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.questions import ANSWERS
 
 # what templates call a link -> the action it allows, and which answer it gives
 _LINKS = {

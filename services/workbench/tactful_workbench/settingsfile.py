@@ -29,6 +29,10 @@ sms_min_value = 0
 mode = "live"
 holdout = 0.0
 
+[rules.churn_risk]
+mode = "live"
+holdout = 0.0
+
 [rules.complaint_followup]
 mode = "live"
 
@@ -56,6 +60,9 @@ public_url = "http://127.0.0.1:8080"
 mode = "shadow"        # decides everything and writes to nobody; `live` is the next step
 
 [rules.missed_order]
+mode = "shadow"
+
+[rules.churn_risk]
 mode = "shadow"
 
 [rules.complaint_followup]

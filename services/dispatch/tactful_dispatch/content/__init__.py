@@ -21,7 +21,7 @@ class Rendering:
     shop: dict[str, str]  # name, sender, reply_to, postal_address, currency, public_url
     links: dict[
         str, str
-    ]  # cart, preferences, mute_rule, pause, unsubscribe, settled, unsettled: see `tactful_dispatch.links`
+    ]  # cart, preferences, mute_rule, pause, unsubscribe, and the answers: see `tactful_dispatch.links`
     because: str  # name of the event that started the run
     because_at: int
     zone: str  # the recipient's zone, for dates

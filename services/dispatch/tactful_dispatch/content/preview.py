@@ -8,7 +8,7 @@ from tactful.settings import Shop
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.renderer import Renderer
-from tactful_dispatch.desk import ANSWERS
+from tactful_dispatch.questions import ANSWERS
 
 _URL: Final = "https://shop.example"
 _NAMES: Final = ("cart", "preferences", "mute_rule", "pause", "unsubscribe", *ANSWERS)

@@ -24,7 +24,19 @@ from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.tracking import PLACEHOLDER
 
 LONGEST: Final = 512 * 1024  # characters that a message may have
-MACROS: Final = ("heading", "text", "button", "products", "offer", "question", "survey", "divider", "image", "note")
+MACROS: Final = (
+    "heading",
+    "text",
+    "button",
+    "products",
+    "offer",
+    "question",
+    "survey",
+    "choice",
+    "divider",
+    "image",
+    "note",
+)
 _LINES: Final = ("subject", "preheader", "why", "no_more")
 _LAYOUT: Final = "_layout.html"
 _SHELF: Final = "macros.html"  # stands beside this module, not in the content set

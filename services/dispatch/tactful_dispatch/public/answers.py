@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tactful.errors import InvalidInput
 from tactful.settings import Shop
-from tactful_dispatch.desk import ANSWERS, Desk
+from tactful_dispatch.desk import Desk
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.form import read_form
 from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.question import Question
 from tactful_dispatch.public.texts import Texts, texts_for
+from tactful_dispatch.questions import ANSWERS, MOST_WORDS, REASONS
 
 
 class Answers:
@@ -26,23 +27,23 @@ class Answers:
     async def ask(self, request: Request, token: str) -> Response:
         """`GET /a/…`: the question with the answer that the link gives."""
         grant, texts = await self._read(token)
-        lead = texts.answer_leads[_answer(grant)]
-        question = Question(texts.ask_answer, lead, (("do", "answer", texts.send_answer),))
+        given, shop = _answer(grant), self._shop()
         more = "../p/" + self._links.token(
             Grant("preferences", grant.customer, grant.message_id, purpose=grant.purpose)
         )
-        return self._pages.answer("ask", t=texts, shop=self._shop(), question=question, more=more)
+        if given in REASONS:
+            return self._pages.answer("survey", t=texts, shop=shop, reasons=REASONS, given=given, more=more)
+        question = Question(texts.ask_answer, texts.answer_leads[given], (("do", "answer", texts.send_answer),))
+        return self._pages.answer("ask", t=texts, shop=shop, question=question, more=more)
 
     async def take(self, request: Request, token: str) -> Response:
         """`POST /a/…`: once; a second answer is told which one stands."""
         grant, texts = await self._read(token)
-        if (await read_form(request)).get("do") != "answer":
-            raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
-        given = _answer(grant)
-        stands = await self._desk.answer(grant.message_id, given)
+        given, words = _said(_answer(grant), await read_form(request))
+        stands = await self._desk.answer(grant.message_id, given, words)
         if not stands:
             raise InvalidInput("bad_link", "the message is not known here any more")
-        title, lead = texts.answer_thanks[stands]
+        title, lead = texts.thanks(stands, with_words=bool(words) and stands == given)
         lead = lead if stands == given else f"{texts.answered_before} {lead}"
         return self._pages.answer("notice", t=texts, shop=self._shop(), title=title, lead=lead)
 
@@ -56,3 +57,11 @@ def _answer(grant: Grant) -> str:
     if not 0 <= grant.target < len(ANSWERS):
         raise InvalidInput("bad_link", "the link gives no answer that there is")
     return ANSWERS[grant.target]
+
+
+def _said(linked: str, form: Mapping[str, str]) -> tuple[str, str]:
+    """The answer that is sent, and the customer's own words. A reason may be changed on the page, to another reason."""
+    given = form.get("reason", linked)
+    if form.get("do") != "answer" or (given != linked and not {given, linked} <= set(REASONS)):
+        raise InvalidInput("unknown_wish", "the form states no answer that this page offers", "do")
+    return given, form.get("text", "").strip()[:MOST_WORDS] if given in REASONS else ""

@@ -11,7 +11,7 @@ from typing import Final
 
 from babel.lists import format_list
 
-from tactful_dispatch.desk import SETTLED, UNSETTLED
+from tactful_dispatch.questions import HURTS, SETTLED, TOO_OFTEN, UNSETTLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,11 @@ class Texts:
     send_answer: str
     answer_thanks: Mapping[str, tuple[str, str]]  # by answer: title and lead once it has been sent
     answered_before: str
+    ask_reason: str
+    reason_lead: str
+    reasons: Mapping[str, str]
+    own_words: str
+    complaint_thanks: tuple[str, str]  # for who was hurt and said how
     turned_on: str
     turned_off: str
     silent_elsewhere: str
@@ -100,6 +105,12 @@ class Texts:
     rules: Mapping[str, str]
     causes: Mapping[str, str]
     data: Mapping[str, str]
+
+    def thanks(self, answer: str, with_words: bool) -> tuple[str, str]:
+        """Title and lead once an answer stands."""
+        if with_words and answer in HURTS:
+            return self.complaint_thanks
+        return self.answer_thanks.get(answer) or self.answer_thanks[""]
 
     def channel(self, name: str) -> str:
         """What a channel is called at the start of a line."""
@@ -189,8 +200,24 @@ ENGLISH: Final = Texts(
     answer_thanks={
         SETTLED: ("Thank you", "Good to know that it is settled."),
         UNSETTLED: ("We are sorry", "Your complaint is open again. A person will look at it and write to you."),
+        TOO_OFTEN: ("Understood", "You get no offers or reminders from us for 30 days."),
+        "": ("Thank you", "Your answer helps us. There will be no second question."),
     },
     answered_before="You have answered already, and your first answer stands.",
+    ask_reason="What was in the way?",
+    reason_lead="One answer is enough. Nothing is sold on this page.",
+    reasons={
+        "too_expensive": "It is too expensive",
+        "delivery": "Delivery: time or price",
+        "product": "A product let me down",
+        "service": "Your service let me down",
+        "not_found": "I could not find what I wanted",
+        "no_need": "I do not need it now",
+        "too_often": "You write too often",
+        "other": "Something else",
+    },
+    own_words="In your own words, if you like. A person reads it.",
+    complaint_thanks=("Thank you, and sorry", "A person will read it and write to you. Until then you get no offers."),
     turned_on="{topic}: you get them {channel} from now on.",
     turned_off="{topic}: you get no more of them {channel}.",
     silent_elsewhere="For 30 days we stay silent about this on every other channel too.",
@@ -238,6 +265,7 @@ ENGLISH: Final = Texts(
         "marketing.cart": "Basket reminders",
         "marketing.goodwill": "Goodwill offers",
         "marketing.reorder": "Usual orders",
+        "marketing.winback": "Notes when you have been away",
     },
     rules={
         "abandoned_cart": "Basket reminders",

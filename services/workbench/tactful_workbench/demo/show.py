@@ -41,6 +41,13 @@ holdout = 0.1
 mode = "live"
 holdout = 0.1
 
+[rules.churn_risk]
+mode = "live"
+holdout = 0.1
+
+[rules.complaint_followup]
+mode = "live"
+
 [sending]
 mode = "live"          # every channel is the inbox: nothing leaves this machine
 """

@@ -1,0 +1,93 @@
+"""A customer who stays away."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
+
+from tactful import Customer, Ladder, Run, rule
+from tactful.durations import milliseconds
+from tactful.events import ComplaintOpened, OrderCancelled, OrderCompleted, OrderRefunded
+from tactful.localtime import instant_of
+from tactful.rhythm import Pace
+from tactful.run import Again
+
+SHOWN: Final = 3  # items in a message; the rest is a number
+_EVER: Final = "800d"
+
+
+@rule(
+    on=OrderCompleted,
+    goal=OrderCompleted,
+    exit_on=ComplaintOpened,
+    purpose="marketing.winback",
+    uses=("rhythm", "orders", "tickets", "engagement", "session"),
+    holdout=0.1,
+    priority=20,
+    max_age="800d",
+    version=1,
+)
+async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
+    """A customer who has stayed away for twice their own gap: one reason to return, and a week later one question."""
+    await run.sleep(run.param("settle", "1d"))  # what is cancelled at once is no order
+    pace = (await run.get("rhythm")).pace(await run.zone())
+    if pace is None:
+        return "no order of their own"
+    if not await _undisturbed(run, await _morning(run, pace)):
+        return run.again()
+    if why := await _silence(run):
+        return why
+    begun = run.now
+    ladder = Ladder(("email", run.param("email_patience", "3d")), ("push", run.param("push_patience", "1d")))
+    ended = await ladder.climb(run, "churn_risk", data=_usual)
+    if ended != "no reaction" or not run.param("question", True):
+        return ended
+    await run.sleep_until(begun + timedelta(milliseconds=milliseconds(run.param("question_after", "8d"))))
+    if (await run.get("session")).last_act_at > begun.timestamp() * 1000:
+        return "came back to look"
+    message = await run.send("email", "churn_survey")
+    return "asked why" if message else message.reason or "refused"
+
+
+async def _morning(run: Run, pace: Pace) -> datetime:
+    """Six o'clock of the day on which they have stayed away too long."""
+    gap = run.param("factor", 2.0) * pace.median if pace.gaps else run.param("one_time_days", 120.0)
+    shortest = run.param("at_least_days", 45.0 if pace.gaps else 90.0)
+    days = round(min(max(gap, shortest), run.param("at_most_days", 180.0)))
+    day = datetime.combine(pace.last + timedelta(days=days), time(6))
+    return datetime.fromtimestamp(instant_of(day, await run.zone()) / 1000, UTC)
+
+
+async def _undisturbed(run: Run, moment: datetime) -> bool:
+    """Wait for a moment; False as soon as an order is cancelled or given back, since then the gap is another one."""
+    news = [run.wait_for(event, within=_EVER) for event in (OrderCancelled, OrderRefunded)]
+    return (await run.wait_any(run.sleep_until(moment), *news))[0] == 0
+
+
+async def _silence(run: Run) -> str:
+    """Why nothing is said; "" if it may be. Who was here within a week is left alone until they were not."""
+    while (seen := (await run.get("session")).last_act_at) and _since(seen, "visit_rest", "7d", run) > run.now:
+        await run.sleep_until(_since(seen, "visit_rest", "7d", run))
+    tickets, orders = await run.get("tickets"), await run.get("orders")
+    if tickets.open or (tickets.closed_at and _since(tickets.closed_at, "complaint_rest", "30d", run) > run.now):
+        return "a complaint is too recent"
+    if orders.refunded_at and _since(orders.refunded_at, "refund_rest", "30d", run) > run.now:
+        return "a refund is too recent"
+    ladders = (await run.get("engagement")).ladders("churn_risk")
+    if ladders and _since(ladders[-1].sent_at, "series_apart", "60d", run) > run.now:
+        return "asked to come back lately"
+    year_ago = (run.now - timedelta(days=365)).timestamp() * 1000
+    if sum(contact.sent_at > year_ago for contact in ladders) >= run.param("most_in_a_year", 2):
+        return "asked to come back often enough this year"
+    return ""
+
+
+def _since(instant: int, name: str, default: str, run: Run) -> datetime:
+    return datetime.fromtimestamp((instant + milliseconds(run.param(name, default))) / 1000, UTC)
+
+
+def _usual(customer: Customer) -> dict[str, Any]:
+    """What they used to buy."""
+    lines = customer.rhythm.usual()
+    items = [{"title": line.title or line.product_id, "url": line.url, "image_url": line.image_url} for line in lines]
+    return {"items": items, "shown": SHOWN}

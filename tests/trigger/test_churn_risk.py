@@ -1,0 +1,174 @@
+"""What the rule for customers who stay away promises, cell by cell: docs/reference/churn_risk.md."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from enginebench import Decide, EngineBench, refused, sent
+
+from tactful.clock import DAY
+from tactful.events import (
+    ComplaintClosed,
+    ComplaintOpened,
+    OrderCompleted,
+    OrderRefunded,
+    Page,
+    Product,
+)
+from tactful.localtime import local_time
+from tactful_trigger.rules import churn_risk
+
+MADRID = ZoneInfo("Europe/Madrid")
+TEA = Product(product_id="tea", name="Tea", url="https://s/tea")
+LETTER, PUSH, QUESTION = "email churn_risk", "push churn_risk", "email churn_survey"
+
+
+def customer_of(*gaps: int, decide: Decide = sent, **parameters: Any) -> EngineBench:
+    """Orders of tea with so many days between them, each posted as it happens; the last one just now."""
+    bench = EngineBench(churn_risk, decide=decide)
+    bench.broadcast("Settings Changed", rules={"churn_risk": {"holdout": 0.0, **parameters}})
+    bench.emits("u1", OrderCompleted(order_id="o0", products=(TEA,)))
+    for number, gap in enumerate(gaps, start=1):
+        bench.advance(f"{gap}d")
+        bench.emits("u1", OrderCompleted(order_id=f"o{number}", products=(TEA,)))
+    return bench
+
+
+def asked_after(bench: EngineBench, days: int = 250) -> list[tuple[int, str]]:
+    """How many calendar days after now each message is asked for, and which."""
+    before, today = len(bench.messages), local_time(bench.now, MADRID).date()
+    bench.advance(f"{days}d")
+    told = bench.messages[before:]
+    return [((local_time(m.requested_at, MADRID).date() - today).days, f"{m.channel} {m.template}") for m in told]
+
+
+# starts
+
+
+@pytest.mark.parametrize(
+    ("gaps", "days"),
+    [((40, 40), 80), ((10, 10), 45), ((150, 150), 180), ((), 120)],
+    ids=["twice their own gap", "not before 45 days", "at the latest after 180", "one order alone"],
+)
+def test_who_stays_away_too_long_gets_a_reason_to_return(gaps: tuple[int, ...], days: int) -> None:
+    assert asked_after(customer_of(*gaps))[0] == (days, LETTER)
+
+
+def test_it_begins_at_six_in_the_morning() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("81d")
+    assert local_time(bench.messages[0].requested_at, MADRID).hour == 6
+
+
+# the two steps
+
+
+def test_unseen_for_three_days_it_is_followed_by_a_push_and_on_the_eighth_day_by_one_question() -> None:
+    assert asked_after(customer_of(40, 40)) == [(80, LETTER), (83, PUSH), (88, QUESTION)]
+
+
+def test_nobody_is_asked_who_was_not_written_to() -> None:
+    bench = customer_of(40, 40, decide=refused("no_consent", "customer"))
+    assert asked_after(bench) == [(80, LETTER)]
+    assert bench.endings("u1")[-1] == "no_consent"
+
+
+def test_who_noticed_the_letter_is_not_asked() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("80d")
+    message = bench.messages[0]
+    bench.decides(message, name="Message Clicked")
+    bench.advance("30d")
+    assert bench.sent() == [LETTER]
+
+
+def test_who_came_to_look_is_not_asked() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("84d")
+    bench.emits("u1", Page(url="https://s/"))
+    bench.advance("30d")
+    assert QUESTION not in bench.sent()
+    assert bench.endings("u1")[-1] == "came back to look"
+
+
+def test_a_shop_may_leave_the_question_out() -> None:
+    assert [what for _, what in asked_after(customer_of(40, 40, question=False))] == [LETTER, PUSH]
+
+
+# silent
+
+
+def test_who_was_here_within_a_week_is_left_alone_until_they_were_not() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("78d")
+    bench.emits("u1", Page(url="https://s/"))
+    start = bench.now
+    bench.advance("20d")
+    assert bench.messages[0].requested_at == start + 7 * DAY
+
+
+def test_a_complaint_that_closed_within_thirty_days_silences_it() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("60d")
+    bench.emits("u1", ComplaintClosed(ticket_id="t1"))
+    assert (asked_after(bench), bench.endings("u1")[-1]) == ([], "a complaint is too recent")
+
+
+def test_a_refund_within_thirty_days_silences_it() -> None:
+    bench = customer_of(40, 40, 40)
+    bench.advance("30d")
+    bench.emits("u1", OrderRefunded(order_id="o3"))
+    assert (asked_after(bench, 20), bench.endings("u1")[-1]) == ([], "a refund is too recent")
+
+
+# cancels
+
+
+def test_an_order_from_anywhere_ends_it() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("82d")
+    bench.emits("u1", OrderCompleted(order_id="o9", channel="store"))
+    bench.advance("20d")
+    assert bench.sent() == [LETTER]
+
+
+def test_a_complaint_ends_it() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("10d")
+    bench.emits("u1", ComplaintOpened(ticket_id="t1"))
+    assert asked_after(bench) == []
+
+
+# how often, and what it is
+
+
+def test_there_is_one_series_for_each_stay_away() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("700d")
+    assert bench.sent() == [LETTER, PUSH, QUESTION]
+
+
+def test_a_third_series_within_a_year_is_not_begun() -> None:
+    bench = customer_of(40, 40, at_most_days=80.0)
+    for number in range(3):
+        bench.advance("100d")
+        bench.emits("u1", OrderCompleted(order_id=f"back{number}", products=(TEA,)))
+    assert bench.sent().count(LETTER) == 2
+    assert "asked to come back often enough this year" in bench.endings("u1")
+
+
+def test_two_series_are_at_least_sixty_days_apart() -> None:
+    bench = customer_of(20, 20, question=False)
+    bench.advance("46d")
+    bench.emits("u1", OrderCompleted(order_id="back"))
+    bench.advance("50d")
+    assert (bench.sent(), bench.endings("u1")[-1]) == ([LETTER], "asked to come back lately")
+
+
+def test_it_names_what_they_used_to_buy_and_needs_consent() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("81d")
+    message = bench.messages[0]
+    assert ([item["title"] for item in message.data["items"]], message.purpose) == (["Tea"], "marketing.winback")

@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from tactful.clock import DAY, MINUTE
 from tactful_workbench.demo.diary import Call
+from tactful_workbench.demo.promises import Line, broken
 from tactful_workbench.demo.retail import shipped
 from tactful_workbench.demo.shop import MadeUp, shop_year
 from tactful_workbench.embedded import Plan, Product, opened
@@ -109,13 +110,17 @@ async def _figures(product: Product, made_up: MadeUp) -> dict[str, Any]:
     lines = await product.database.read(_told)
     rules: defaultdict[str, Counter[str]] = defaultdict(Counter)
     people = defaultdict[str, list[int]](list)
+    story: list[Line] = []
     for customer, at, kind, rule, data in lines:
+        if kind in ("event", "consent", "decided"):
+            body = msgspec.json.decode(data)["body"]
+            story.append(Line(customer, at, body["name"], body["properties"]))
         if kind == "started":
             rules[rule]["entered"] += 1
         elif kind in ("ended", "not_started", "parked"):
             rules[rule][f"ended {msgspec.json.decode(data)['why']}"] += 1
-        else:
-            word = msgspec.json.decode(data)["body"]["properties"]
+        elif kind == "decided":
+            word = story[-1].told
             outcome = "sent" if word["verdict"] == "sent" else "not sent"
             rules[word["rule"]][f"{outcome} {word['channel']} {word['reason'] or ''}".strip()] += 1
             if word["verdict"] == "sent":
@@ -126,13 +131,14 @@ async def _figures(product: Product, made_up: MadeUp) -> dict[str, Any]:
         "most_in_a_week": max((_most_within(sorted(times), 7 * DAY) for times in people.values()), default=0),
         "most_in_the_year": max(map(len, people.values()), default=0),
         "people_reached": len(people),
+        "broken": broken(story),
     }
 
 
 def _told(db: sqlite3.Connection) -> list[tuple[str, int, str, str, bytes]]:
     return db.execute(
         """SELECT customer, at, kind, rule, data FROM trigger_history
-           WHERE kind IN ('started', 'ended', 'not_started', 'parked', 'decided')"""
+           WHERE kind IN ('started', 'ended', 'not_started', 'parked', 'decided', 'event', 'consent') ORDER BY id"""
     ).fetchall()
 
 
@@ -152,6 +158,7 @@ def in_words(figures: dict[str, Any], data: Path) -> str:
             rows += [(f"  {outcome}", sum(n for _, n in parts)), *((f"    {name}", n) for name, n in parts)]
     rows += [("most to one person in 7 days", figures["most_in_a_week"])]
     rows += [("most to one person in the year", figures["most_in_the_year"])]
+    rows += list(figures["broken"].items())
     lines = [name if number is None else f"{name:<38}{number:>8,}" for name, number in rows]
     lines += [
         f"{figures['calls']:,} calls in {figures['seconds']} s: {figures['events_per_second']:,} events/s, everything decided on the way",

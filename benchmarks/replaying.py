@@ -31,7 +31,7 @@ def rows_of(file: Path) -> Iterator[dict[str, str]]:
 
 
 def with_parameters(settings: Settings, rule: str, **parameters: Any) -> Settings:
-    """The settings with other parameters of one rule."""
+    """The settings with other parameters of one rule; it is live."""
     values = settings.model_dump(mode="json")
-    values["rules"][rule] = {**values["rules"][rule], **parameters}
+    values["rules"][rule] = {"mode": "live", **values["rules"].get(rule, {}), **parameters}
     return Settings.model_validate(values)

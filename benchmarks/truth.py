@@ -24,6 +24,7 @@ from replaying import SETTINGS, Plain, Row, rows_of, with_parameters
 from truth_bounces import BOUNCES, bounces
 from truth_complaints import OLIST, complaints
 from truth_orders import ORDERS, missed
+from truth_rfm import rfm
 
 from tactful.events import (
     ConsentChanged,
@@ -161,6 +162,7 @@ LISTS: Final[Mapping[str, Callable[[Path], list[Row]]]] = {
     **{f"carts_{shop.name}_{delay}": partial(carts, shop, delay=delay) for shop in SHOPS for delay in DELAYS},
     **{f"sends_{shop.name}_1h": partial(sends, shop) for shop in SHOPS},
     **{f"missed_{name}": partial(missed, name) for name in ORDERS},
+    **{f"rfm_{name}": partial(rfm, name) for name in ORDERS},
     "complaints_olist": complaints,
     **{f"bounces_{name}": partial(bounces, name) for name in BOUNCES},
 }
@@ -170,6 +172,7 @@ HEADS: Final = {
     "carts": ("visitor", "fire_ts", "n_items", "items"),
     "sends": ("visitor", "fire_ts", "send_ts"),
     "missed": ("customer", "last_order_day", "due_day", "median_gap", "regular", "next_order_day"),
+    "rfm": ("customer", "recency_days", "orders", "money_thousandths", "R", "F", "M"),
     "complaints": ("order_id", "person", "score", "complaint_at", "follow_up_due_72h", "late", "never_delivered"),
     "bounces": ("name", "kind", "recipient", "action_status", "class"),
 }

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
+from typing import Final
+
+from tactful.clock import DAY
+
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 def instant_of(local: datetime, zone: tzinfo) -> int:
@@ -16,6 +21,13 @@ def instant_of(local: datetime, zone: tzinfo) -> int:
 def local_time(instant: int, zone: tzinfo) -> datetime:
     """The wall time of an instant (ms) in a zone."""
     return datetime.fromtimestamp(instant / 1000, zone)
+
+
+def local_day(instant: int, zone: tzinfo) -> date:
+    """The day of an instant (ms) in a zone. Without a calendar where the zone needs none."""
+    if zone is UTC or str(zone) == "UTC":
+        return date.fromordinal(_EPOCH + instant // DAY)
+    return local_time(instant, zone).date()
 
 
 def _exists(moment: datetime) -> bool:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tactful.clock import MINUTE
-from tactful.localtime import local_time
+from tactful.localtime import local_day
 
 LATEST: Final = 4  # orders whose lines are remembered
 USUAL: Final = 2  # of these hold what a customer usually buys
@@ -68,7 +68,7 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if len(units) >= USUAL + 1:
             ordinary = [beat for beat in ordinary if beat.units < BULK * usual]
         instants = (*(minute * MINUTE for minute in self.older), *(beat.at for beat in ordinary))
-        days = sorted({local_time(instant, zone).date() for instant in instants})
+        days = sorted({local_day(instant, zone) for instant in instants})
         gaps = tuple((later - earlier).days for earlier, later in pairwise(days))
         return Pace(days[-1], gaps) if days else None
 

@@ -56,6 +56,12 @@ class Rule:
         self.older: dict[int, Body] = {}
         self.origin = "this process"  # the distribution or folder it came from; set when it is loaded
 
+    def named(self, name: str) -> Rule:
+        """The same rule under another name, with settings and runs of its own."""
+        twin = Rule(self.body, self.terms)
+        twin.name, twin.older, twin.origin = name, self.older, self.origin
+        return twin
+
     def previous(self, version: int) -> Callable[[Body], Body]:
         """Keep the body of an older version for the runs that began under it."""
 

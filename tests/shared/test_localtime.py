@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tactful.localtime import instant_of, local_time
+from tactful.localtime import instant_of, local_day, local_time
 
 ZONES = [
     ZoneInfo(name)
@@ -83,3 +83,8 @@ def test_the_wall_time_of_an_instant_leads_back_to_it_or_to_its_earlier_twin(zon
     moment -= moment % 1000
     back = instant_of(local_time(moment, zone).replace(tzinfo=None, fold=0), zone)
     assert moment - 2 * 3_600_000 <= back <= moment
+
+
+@given(st.integers(-(10**12), 4 * 10**12), st.sampled_from([UTC, *ZONES]))
+def test_the_day_of_an_instant_is_that_of_its_wall_time(instant: int, zone: tzinfo) -> None:
+    assert local_day(instant, zone) == local_time(instant, zone).date()

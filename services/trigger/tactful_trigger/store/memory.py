@@ -11,7 +11,7 @@ from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import count_runs
-from tactful_trigger.store import ChangedRow, SliceResult, StepRequest
+from tactful_trigger.store import SliceResult, StepRequest
 
 
 class _Partition:
@@ -19,7 +19,8 @@ class _Partition:
         self.cursor = cursors.encode(Cursor(partition=number))
         self.epoch = self.lease_until = 0
         self.owner = ""
-        self.rows: dict[str, ChangedRow] = {}
+        self.rows: dict[str, bytes] = {}
+        self.dues: dict[str, int] = {}
         self.outbox: list[OutboxRow] = []
         self.steps: list[StepRequest] = []
 
@@ -54,15 +55,14 @@ class MemoryTriggerStore:
 
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
         rows = self._at(partition).rows
-        return {customer: rows[customer].value for customer in customers if customer in rows}
+        return {customer: rows[customer] for customer in customers if customer in rows}
 
     async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
-        rows = self._at(partition).rows.values()
-        return sorted((row.due, row.customer) for row in rows if row.due is not None and start <= row.due < before)
+        dues = self._at(partition).dues
+        return sorted((due, customer) for customer, due in dues.items() if start <= due < before)
 
     async def earliest_due(self, partition: int, start: int) -> int | None:
-        dues = [row.due for row in self._at(partition).rows.values() if row.due is not None]
-        return min((due for due in dues if due >= start), default=None)
+        return min((due for due in self._at(partition).dues.values() if due >= start), default=None)
 
     async def commit(self, result: SliceResult, until: int) -> None:
         held = self._at(result.partition)
@@ -71,7 +71,11 @@ class MemoryTriggerStore:
         held.lease_until = until
         held.cursor = cursors.encode(result.cursor)
         for row in result.rows:
-            held.rows[row.customer] = row
+            held.rows[row.customer] = row.value
+            if row.due is None:
+                held.dues.pop(row.customer, None)
+            else:
+                held.dues[row.customer] = row.due
         held.outbox += result.outbox
         held.steps += result.steps
         if self._keep_history:
@@ -105,4 +109,4 @@ class MemoryTriggerStore:
         return [customer for customer in latest if customer.startswith(text)][:limit]
 
     async def live_runs(self) -> dict[str, int]:
-        return count_runs(row.value for held in self._partitions.values() for row in held.rows.values())
+        return count_runs(value for held in self._partitions.values() for value in held.rows.values())

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from loopback import served
 from tactful.clock import MINUTE
 
 PACKAGE = "@segment/analytics-node@3.1.0"
+CLIENT = Path("node_modules", "@segment", "analytics-node")
 PROGRAM = """
 import { Analytics } from '@segment/analytics-node'
 const [host, writeKey, at] = process.argv.slice(2)
@@ -47,16 +49,26 @@ def program() -> Path:
     if int(version.split(".")[0]) < 20:
         pytest.skip("the client needs Node 20")
     folder = Path(sys.prefix) / "node-clients"
-    if not (folder / "node_modules" / "@segment" / "analytics-node").is_dir():
-        folder.mkdir(exist_ok=True)
-        (folder / "package.json").write_text('{"private": true, "type": "module"}')
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(dir=sys.prefix) as fresh:
+            whole = Path(fresh, "node-clients")
+            whole.mkdir()
+            install(npm, whole)
+            whole.rename(folder)
+    (folder / "speak.mjs").write_text(PROGRAM)
+    return folder / "speak.mjs"
+
+
+def install(npm: str, folder: Path) -> None:
+    """The client and what it needs. npm has been seen to end well without having put everything down."""
+    (folder / "package.json").write_text('{"private": true, "type": "module"}')
+    for _ in range(3):
         installed = subprocess.run(
             [npm, "install", "--ignore-scripts", PACKAGE], check=False, cwd=folder, capture_output=True, text=True
         )
-        if installed.returncode:
-            pytest.skip(f"npm cannot install {PACKAGE}: {installed.stderr[-300:]}")
-    (folder / "speak.mjs").write_text(PROGRAM)
-    return folder / "speak.mjs"
+        if installed.returncode == 0 and (folder / CLIENT / "package.json").is_file():
+            return
+    pytest.skip(f"npm cannot install {PACKAGE}: {installed.stderr[-300:]}")
 
 
 async def run(program: Path, *arguments: str) -> list[str]:

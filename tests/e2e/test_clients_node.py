@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,6 @@ from loopback import served
 from tactful.clock import MINUTE
 
 PACKAGE = "@segment/analytics-node@3.1.0"
-CLIENT = Path("node_modules", "@segment", "analytics-node")
 PROGRAM = """
 import { Analytics } from '@segment/analytics-node'
 const [host, writeKey, at] = process.argv.slice(2)
@@ -49,26 +48,25 @@ def program() -> Path:
     if int(version.split(".")[0]) < 20:
         pytest.skip("the client needs Node 20")
     folder = Path(sys.prefix) / "node-clients"
-    if not folder.is_dir():
-        with tempfile.TemporaryDirectory(dir=sys.prefix) as fresh:
-            whole = Path(fresh, "node-clients")
-            whole.mkdir()
-            install(npm, whole)
-            whole.rename(folder)
-    (folder / "speak.mjs").write_text(PROGRAM)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker of this run may be at it
+        folder.mkdir(exist_ok=True)
+        install(npm, folder)
+        (folder / "speak.mjs").write_text(PROGRAM)
     return folder / "speak.mjs"
 
 
 def install(npm: str, folder: Path) -> None:
-    """The client and what it needs. npm has been seen to end well without having put everything down."""
+    """The client and what it needs, once."""
+    if (folder / "complete").exists():
+        return
     (folder / "package.json").write_text('{"private": true, "type": "module"}')
-    for _ in range(3):
-        installed = subprocess.run(
-            [npm, "install", "--ignore-scripts", PACKAGE], check=False, cwd=folder, capture_output=True, text=True
-        )
-        if installed.returncode == 0 and (folder / CLIENT / "package.json").is_file():
-            return
-    pytest.skip(f"npm cannot install {PACKAGE}: {installed.stderr[-300:]}")
+    installed = subprocess.run(
+        [npm, "install", "--ignore-scripts", PACKAGE], check=False, cwd=folder, capture_output=True, text=True
+    )
+    if installed.returncode:
+        pytest.skip(f"npm cannot install {PACKAGE}: {installed.stderr[-300:]}")
+    (folder / "complete").touch()
 
 
 async def run(program: Path, *arguments: str) -> list[str]:

@@ -11,7 +11,7 @@ OTHERS := $(shell for minor in 11 12 13 14; do \
 	if $$python -c 'import sys, venv; sys.exit(sys.version_info[1] == '"$$($(PYTHON) -c 'import sys; print(sys.version_info[1])')"')' 2>/dev/null; \
 	then echo $$python; break; fi; done; done)
 
-.PHONY: run test test-others check demo bench mutants clean
+.PHONY: run test test-others check demo bench mutants year faults long clean
 
 run: $(VENV)/ready
 	@$(BIN)/tactful dev --at next-14:00 $(ARGS)
@@ -25,7 +25,7 @@ test-others: $(VENV)/ready
 		venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 		echo "== $$($$python --version)"; \
 		test -f $$venv/ready || { $$python -m venv $$venv && $(call install,$$venv) && touch $$venv/ready; } || exit 1; \
-		$$venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not surroundings" \
+		$$venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not surroundings and not long" \
 			--ignore tests/e2e --ignore tests/faults --ignore tests/adversary || exit 1; \
 	done
 
@@ -45,12 +45,28 @@ bench: $(VENV)/ready
 mutants: $(VENV)/ready
 	@$(BIN)/python tests/mutants.py
 
+# Every fault, those that take minutes too. `make faults SECONDS=3600`: a fault every 15 s over three brokers, for an hour.
+faults: $(VENV)/ready
+ifdef SECONDS
+	@$(BIN)/python tests/support/nemesis.py $(SECONDS) $(ARGS)
+else
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "long or not long" tests/faults $(ARGS)
+endif
+
+long: $(VENV)/ready
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m long $(ARGS)
+
+# A simulated year of 20,000 customers under fault: about a quarter of an hour.
+year: $(VENV)/ready
+	@$(BIN)/python tests/support/year_promises.py $(ARGS)
+
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 # Hash-pinned packages first, then this project itself, without looking anything up.
+# Modules are compiled when they are first used: most never are.
 define install
-	$(1)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock && \
+	$(1)/bin/python -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements.lock && \
 	$(1)/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endef
 

@@ -33,7 +33,7 @@ from starlette.routing import Route
 async def take(request):
     await request.body()
     return Response(b'{"success":true}', media_type="application/json")
-uvicorn.run(Starlette(routes=[Route("/v1/track", take, methods=["POST"])]), port=int(sys.argv[1]), log_level="error")
+uvicorn.run(Starlette(routes=[Route("/v1/" + name, take, methods=["POST"]) for name in ("track", "batch")]), port=int(sys.argv[1]), log_level="error")
 """
 
 

@@ -60,7 +60,7 @@ def measure(data: Path, seconds: float) -> list[Figure]:
             busy, began = _busy(family), time.monotonic()
             time.sleep(seconds)
             share = (_busy(family) - busy) / (time.monotonic() - began)
-            memory = sum(_resident(pid) for pid in family)
+            memory = sum(resident(pid) for pid in family)
         finally:
             server.terminate()
     return [
@@ -88,7 +88,7 @@ def _busy(pids: list[int]) -> float:
     return sum(sum(map(int, _stat(pid)[11:13])) for pid in pids) / TICKS
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     """Bytes in memory; pages that processes share count for each."""
     return int(_stat(pid)[21]) * PAGE
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from servers import kafka, postgres
+
+__all__ = ["kafka", "postgres"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

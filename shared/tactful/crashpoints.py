@@ -53,7 +53,11 @@ POINTS = (
     "dispatch: sending",  # `sending` is committed, no byte has left
     "dispatch: answered",  # the provider answered, nothing recorded
     "dispatch: before decision",  # inside the transaction that records the outcome
+    "dispatch: before commit",  # inside the slice's transaction
     "dispatch: opt-out",  # inside the transaction of an opt-out
+    "dispatch: address closed",  # by a STOP; nobody who uses it has withdrawn yet
+    "dispatch: receipt",  # inside the transaction of a receipt
+    "erasure: noted",  # outside of the database, nothing is erased yet
     "store: migration",  # between two steps of a migration
 )
 

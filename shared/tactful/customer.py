@@ -16,6 +16,7 @@ from tactful.rhythm import Rhythm
 
 REVIEW: Final = "review"
 REVIEW_LASTS: Final = 72 * HOUR
+REPEAT, LOYAL = 2, 5  # orders
 
 
 class CartItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -164,6 +165,8 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     withdrawn_at: int = 0  # when consent was last withdrawn, for whatever purpose and channel
     contacted_at: int = 0  # when somebody else last spoke to them
     contacted_by: str = ""
+    contacted_on: str = ""  # the channel
+    contacted_for: str = ""  # the purpose
 
     def ladders(self, rule: str) -> tuple[Contact, ...]:
         """This rule's contacts, oldest first, with all messages of a ladder as one: its last message, noticed if any was."""
@@ -183,6 +186,26 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_act_at: int = 0
     acts: int = 0
     last_url: str = ""
+
+
+class Segments(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How well the shop and the customer know each other, by orders that stand. It drives the weekly budget."""
+
+    orders: tuple[str, ...] = ()  # ids of the latest 16
+    older: int = 0
+    cancelled: tuple[str, ...] = ()  # ids of the latest 16, so that an order that arrives late stays out
+
+    @property
+    def count(self) -> int:
+        """Orders that stand."""
+        return self.older + len(self.orders)
+
+    @property
+    def name(self) -> str:
+        """`new` up to one order, `repeat` from two, `loyal` from five."""
+        if self.count >= LOYAL:
+            return "loyal"
+        return "repeat" if self.count >= REPEAT else "new"
 
 
 class Customer:
@@ -222,6 +245,11 @@ class Customer:
     def session(self) -> Session:
         """The visit."""
         return self._read("session")  # type: ignore[no-any-return]
+
+    @property
+    def segments(self) -> Segments:
+        """How often they have ordered."""
+        return self._read("segments")  # type: ignore[no-any-return]
 
     @property
     def rhythm(self) -> Rhythm:

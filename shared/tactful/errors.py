@@ -4,6 +4,7 @@ TactfulError
 ├── InvalidInput        refuse or quarantine; never retry
 ├── PluginError         name the rule, list it as broken, go on with the rest
 ├── SettingsError       refuse to start or to save; the message names file, line and mend
+│   └── SchemaBehind    wait until the schema was brought up to date
 ├── Transient           retry later; nothing was changed
 │   ├── LogUnavailable  answer 503 with Retry-After
 │   └── StoreUnavailable
@@ -14,7 +15,10 @@ TactfulError
     ├── OutboxGap       records of an origin are missing
     ├── ClockAhead      a record's append time is far in the future
     ├── PoisonFlood     too much unusable input in a row
-    └── UnknownState    a stored state is of a version that this program does not know
+    ├── UnknownState    a stored state is of a version that this program does not know
+    ├── RetentionOverrun  the log has let go of what was not read yet
+    ├── UnstampedRecord   a record without an append time
+    └── RewoundStore      the store was restored from the past
 """
 
 from __future__ import annotations
@@ -38,6 +42,10 @@ class PluginError(TactfulError):
 
 class SettingsError(TactfulError):
     """A settings or data file is wrong. The message names the file, the line and the mend."""
+
+
+class SchemaBehind(SettingsError):
+    """The database has no schema or an older one; `tactful db upgrade` brings it up to date."""
 
 
 class Transient(TactfulError):
@@ -82,3 +90,15 @@ class PoisonFlood(StreamStopped):
 
 class UnknownState(StreamStopped):
     """A projection's stored state has a version that this program cannot read; the message says which program can."""
+
+
+class RetentionOverrun(StreamStopped):
+    """The log no longer has the record that comes next: whatever stood there is lost to this reader."""
+
+
+class RewoundStore(StreamStopped):
+    """The store stands behind what was read before: opt-outs and messages since then are unknown to it."""
+
+
+class UnstampedRecord(StreamStopped):
+    """The log does not stamp append times, so nobody knows when anything was acknowledged."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 _encode: Final = msgspec.json.Encoder().encode
+ANONYMOUS: Final = "anon:"  # begins the name of a customer whom nobody knows yet; no known id may begin so
 
 
 def digest(*parts: str, size: int = 12) -> str:
@@ -36,6 +37,16 @@ def run_id(rule: str, subject: str, key: str, event_source: str, event_id: str) 
 def message_id(run: str, generation: int, nth_send: int) -> str:
     """The n-th send of one generation of a run."""
     return "m_" + digest("message", run, str(generation), str(nth_send))
+
+
+def anonymous(id: str) -> str:
+    """The name of the customer behind an anonymous id. It is never the name of a known one, whatever a client writes."""
+    return ANONYMOUS + id
+
+
+def is_anonymous(customer: str) -> bool:
+    """Whether a customer's name is that of somebody whom nobody knows yet."""
+    return customer.startswith(ANONYMOUS)
 
 
 def fraction(*parts: str) -> float:

@@ -18,3 +18,8 @@ def is_marketing(purpose: str) -> bool:
 def covers(granted: str, wanted: str) -> bool:
     """Whether consent to one purpose is consent to another."""
     return wanted == granted or wanted.startswith(granted + ".")
+
+
+def is_service(purpose: str) -> bool:
+    """Whether the purpose rests on the contract."""
+    return covers(SERVICE, purpose)

@@ -3,8 +3,9 @@
 A record is JSON `{kind, v, id, key, at, origin, body}`. Topic, partition, offset and append time belong to the log,
 not to the record (see `tactful.log`). Three topics, one partition count:
 
-- `events`: all that trigger reads (events, links, ticks, broadcasts);
-- `dispatch`: all that dispatch reads (messages, cancellations, confirmations, recipients, consents, ticks, broadcasts);
+- `events`: all that trigger reads (events, links, merges, what was absorbed, erasures, commands, ticks, broadcasts);
+- `dispatch`: all that dispatch reads (messages, cancellations, confirmations, recipients and who they turned out to be,
+  consents, erasures, ticks, broadcasts);
 - `quarantine`: refused input with a reason.
 """
 
@@ -60,16 +61,40 @@ class EventRecord(Record, tag="event", frozen=True, kw_only=True):
 
 
 class LinkBody(msgspec.Struct, frozen=True):
-    """`anonymous_id` turned out to be `user_id`."""
+    """The record's key turned out to be this customer: an anonymous one is known now, or two known ones are one."""
 
-    anonymous_id: str
-    user_id: str
+    customer: str
 
 
 class LinkRecord(Record, tag="link", frozen=True, kw_only=True):
-    """topic events, keyed by the anonymous id, appended before the event that told us"""
+    """topic events; of an anonymous customer, appended before the event that told us"""
 
     body: LinkBody
+
+
+class MergeBody(msgspec.Struct, frozen=True):
+    """A server says that the record's key and this known customer are one person."""
+
+    customer: str
+
+
+class MergeRecord(Record, tag="merge", frozen=True, kw_only=True):
+    """topic events"""
+
+    body: MergeBody
+
+
+class AbsorbBody(msgspec.Struct, frozen=True):
+    """A part of the customer who was found to be the record's key: their row, or one of its runs, as trigger stores it."""
+
+    absorbed: str
+    image: msgspec.Raw
+
+
+class AbsorbRecord(Record, tag="absorb", frozen=True, kw_only=True):
+    """topic events"""
+
+    body: AbsorbBody
 
 
 class TickBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -84,8 +109,37 @@ class TickRecord(Record, tag="tick", frozen=True, kw_only=True):
     body: TickBody
 
 
+class CommandBody(msgspec.Struct, frozen=True):
+    """What an operator wants of one customer and one rule: `enrol`, or `cancel` its runs. `since`: enrol for what happened
+    from then on (ms)."""
+
+    name: str
+    rule: str
+    since: int = 0
+
+
+class CommandRecord(Record, tag="command", frozen=True, kw_only=True):
+    """topic events"""
+
+    body: CommandBody
+
+
+class EraseBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything about the record's key goes. `at`: what happened before brings them back under no name."""
+
+    at: int
+    via: str = ""
+
+
+class EraseRecord(Record, tag="erase", frozen=True, kw_only=True):
+    """topics events and dispatch"""
+
+    body: EraseBody
+
+
 class BroadcastBody(msgspec.Struct, frozen=True):
-    """The same news for every partition. Names: `Settings Changed`, `Sending Stopped`, `Sending Resumed`."""
+    """The same news for every partition. Names: `Settings Changed`, `Sending Stopped`, `Sending Resumed`, `Customer Erased`,
+    `Rule Paused`, `Rule Drained`, `Rule Resumed`, `Feed Complete`."""
 
     name: str
     data: msgspec.Raw
@@ -177,6 +231,8 @@ class RecipientBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     rests: tuple[Rest, ...] = ()
     in_touch_until: int = 0
     in_touch_with: str = ""
+    contacted_at: int = 0  # when somebody else last spoke to them, not in a matter of service; counts against budgets
+    contacted_on: str = ""  # on which channel
     do_not_contact: str = ""  # the reason, or ""
     segment: str = "new"  # new | repeat | loyal
 
@@ -187,18 +243,45 @@ class RecipientRecord(Record, tag="recipient", frozen=True, kw_only=True):
     body: RecipientBody
 
 
+class LinkedBody(msgspec.Struct, frozen=True):
+    """The recipient turned out to be this customer."""
+
+    customer: str
+
+
+class LinkedRecord(Record, tag="linked", frozen=True, kw_only=True):
+    """topic dispatch, keyed by who they were taken for"""
+
+    body: LinkedBody
+
+
+class InheritBody(msgspec.Struct, frozen=True):
+    """What dispatch knew of somebody who was found to be the record's key: their row as dispatch stores it."""
+
+    inherited: str
+    image: msgspec.Raw
+
+
+class InheritRecord(Record, tag="inherit", frozen=True, kw_only=True):
+    """topic dispatch"""
+
+    body: InheritBody
+
+
 class ConsentBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody granted or withdrew. `channel` "" means every channel."""
 
     source: str  # with the record's id: recognises repeats
     purpose: str
     channel: str
-    state: str  # granted | withdrawn
+    state: str  # granted | withdrawn | requested: to be confirmed by the customer
+    once: bool = False  # granted for one message
     basis: str = "consent"  # consent | soft_opt_in
     wording: str = ""
     via: str = ""  # where the customer said so: checkout, preference-page, one-click, ...
     occurred_at: int
     proof: dict[str, Any] = {}
+    said_as: str = ""  # under which name the customer said so, if it was another one
 
 
 class ConsentRecord(Record, tag="consent", frozen=True, kw_only=True):
@@ -224,9 +307,20 @@ class QuarantineRecord(Record, tag="quarantine", frozen=True, kw_only=True):
     body: QuarantineBody
 
 
-EventsTopic = EventRecord | LinkRecord | TickRecord | BroadcastRecord
+EventsTopic = (
+    EventRecord | LinkRecord | MergeRecord | AbsorbRecord | EraseRecord | CommandRecord | TickRecord | BroadcastRecord
+)
 DispatchTopic = (
-    MessageRecord | CancelRecord | ConfirmRecord | RecipientRecord | ConsentRecord | TickRecord | BroadcastRecord
+    MessageRecord
+    | CancelRecord
+    | ConfirmRecord
+    | RecipientRecord
+    | LinkedRecord
+    | InheritRecord
+    | ConsentRecord
+    | EraseRecord
+    | TickRecord
+    | BroadcastRecord
 )
 AnyRecord = EventsTopic | DispatchTopic | QuarantineRecord
 

@@ -19,7 +19,7 @@ Body = Callable[..., Coroutine[Any, Any, Any]]
 Events = type[Event] | str | tuple[type[Event] | str, ...]
 
 _LENGTHS: Final = ("cooldown", "debounce_max", "goal_within", "after_max", "max_event_age", "max_age")
-_OVERRIDABLE: Final = (*_LENGTHS, "holdout", "priority", "repeat")
+_OVERRIDABLE: Final = (*_LENGTHS, "holdout", "priority", "repeat", "after")
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +187,8 @@ def _override(name: str, value: Any) -> Any:
         return float(value)
     if name == "priority" and isinstance(value, int):
         return value
+    if name == "after" and isinstance(value, list | tuple) and all(isinstance(feed, str) for feed in value):
+        return tuple(value)
     if name == "repeat" and value in get_args(Repeat):
         return value
     raise InvalidInput("invalid_setting", f"{name} = {value!r} does not fit", field=name)

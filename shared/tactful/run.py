@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tactful.customer import Cart, Engagement, Orders, Profile, Session, Tickets
+from tactful.customer import Cart, Engagement, Orders, Profile, Segments, Session, Tickets
 from tactful.durations import Duration, milliseconds
 from tactful.errors import TactfulError
 from tactful.events.model import Event
-from tactful.identity import fraction
+from tactful.identity import fraction, is_anonymous
 from tactful.operation import Host, Operation
 from tactful.operations import Data, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor, Zone
 from tactful.rhythm import Rhythm
@@ -60,6 +60,11 @@ class Run:
     def started(self) -> datetime:
         """The instant at which the run began."""
         return _moment(self._situation.started)
+
+    @property
+    def began_anonymous(self) -> bool:
+        """Whether nobody knew the customer when the run began. `wait_for(CustomerRecognised, ...)` waits until somebody does."""
+        return is_anonymous(self._situation.subject)
 
     def sleep(self, duration: Duration) -> Operation[None]:
         """Wait so long, counted from the latest result."""
@@ -126,6 +131,8 @@ class Run:
     def get(self, projection: Literal["engagement"]) -> Operation[Engagement]: ...
     @overload
     def get(self, projection: Literal["session"]) -> Operation[Session]: ...
+    @overload
+    def get(self, projection: Literal["segments"]) -> Operation[Segments]: ...
     @overload
     def get(self, projection: Literal["rhythm"]) -> Operation[Rhythm]: ...
     @overload

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -56,7 +57,9 @@ class Shop(_Section):
     postal_address: str = "Sample shop, 1 Market Street, Madrid"
     public_url: str = "http://127.0.0.1:8080"
     bounce_address: str = ""  # where reports of failed delivery go, e.g. bounces@shop.example
-    cart_url: str = ""  # where a restore-cart link leads; the shop's own page
+    cart_url: str = Field(
+        "", pattern=r"^(https?://\S+)?$"
+    )  # the shop's page that fills a basket; {cart_id} and {items}
 
     @property
     def zone(self) -> ZoneInfo:
@@ -112,6 +115,30 @@ class Resting(_Section):
     contact: Length = "24h"
 
 
+class Source(_Section):
+    """A source of events that delivers late, and how late at most: rules that wait for it (`after`) wait so long."""
+
+    lag: Length
+
+
+class LogSettings(_Section):
+    """How long the log keeps what both services have read."""
+
+    retention: Length = "30d"
+
+
+class History(_Section):
+    """How long the timeline of a customer is kept: what happened, and why something was or was not sent."""
+
+    retention: Length = "400d"
+
+
+class Webhook(_Section):
+    """A system of the shop's own that takes messages of the channel `webhook`."""
+
+    url: str = Field("", pattern=r"^(https://\S+)?$")
+
+
 class Sending(_Section):
     """Who may be written to at all. As shipped: nobody outside the list."""
 
@@ -129,6 +156,10 @@ class Settings(_Section):
     hours: Hours = Hours()
     resting: Resting = Resting()
     sending: Sending = Sending()
+    webhook: Webhook = Webhook()
+    log: LogSettings = LogSettings()
+    history: History = History()
+    sources: Mapping[str, Source] = {}
 
     def rule(self, name: str) -> RuleSettings:
         """The settings of one rule; a rule that is not mentioned stands in shadow."""
@@ -138,11 +169,27 @@ class Settings(_Section):
 def parse(text: str, file: str) -> Settings:
     """Settings from TOML text. Raises SettingsError that names the file, the line and the mend."""
     try:
-        return Settings.model_validate(tomllib.loads(text))
+        settings = Settings.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: {error}. Mend that line; nothing was changed.") from None
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(detail, text, file) for detail in error.errors())) from None
+    if contradiction := _contradiction(settings):
+        raise SettingsError(f"{file}: {contradiction}. Nothing was changed.")
+    return settings
+
+
+def _contradiction(settings: Settings) -> str:
+    """What contradicts itself among the values that the file gives; "" if nothing does."""
+    weekly = settings.caps.weekly
+    said = [(name, getattr(weekly, name)) for name in Weekly.model_fields if name in weekly.model_fields_set]
+    if any(later[1] < earlier[1] for earlier, later in pairwise(said)):
+        told = ", ".join(f"{name} = {most}" for name, most in said)
+        return f"[caps.weekly] {told}: who buys more would hear less than who buys less; let them not fall"
+    texting = [name for name, rule in settings.rules.items() if rule.parameters.get("sms") is True]
+    if texting and not settings.caps.sms_per_30_days:
+        return f"[rules.{texting[0]}] sms = true and [caps] sms_per_30_days = 0: no text would ever leave; change one"
+    return ""
 
 
 def _sentence(detail: Any, text: str, file: str) -> str:

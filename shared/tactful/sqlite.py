@@ -14,7 +14,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -82,7 +82,8 @@ class Database:
         return database
 
     async def write(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `job` in a transaction; returns once it is durable. What `job` raises is raised here and undone alone.
+        """Run `job` in a transaction; returns once it is durable. What `job` raises is raised here and undone alone. A cursor is
+        no result: nothing comes of it.
 
         Raises StoreUnavailable if the file cannot take it: then nothing of it is stored. A caller who is cancelled
         while waiting does not know whether it was.
@@ -173,6 +174,12 @@ class Database:
         self._loop.call_soon_threadsafe(_settle, results)
 
 
+def renew(db: sqlite3.Connection, service: str, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+    """As `tactful.leases.LeaseStore.renew`, for a service's cursors."""
+    query = f"UPDATE {service}_cursor SET lease_until = ? WHERE partition = ? AND epoch = ?"
+    return frozenset(p for p, epoch in epochs.items() if db.execute(query, (until, p, epoch)).rowcount)
+
+
 def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows of one width; `into` is the statement up to VALUES.
 
@@ -214,6 +221,9 @@ def _attempt(db: sqlite3.Connection, job: Job) -> tuple[Any, BaseException | Non
     db.execute("SAVEPOINT job")
     try:
         result = job(db)
+        if isinstance(result, sqlite3.Cursor):  # let go of in another thread, it would reset a statement that runs here
+            result.close()
+            result = None
     except Exception as error:  # it is raised where the job was asked for
         if _is_of_the_file(error):
             raise  # nobody in this transaction can be helped
@@ -279,6 +289,7 @@ def _for_writing(path: Path, synchronous: str) -> sqlite3.Connection:
             "journal_mode = WAL",
             f"synchronous = {synchronous}",
             "foreign_keys = ON",
+            "secure_delete = FAST",  # what is erased is overwritten where that costs no write of its own
             f"application_id = {APPLICATION}",
         ):
             db.execute(f"PRAGMA {pragma}")

@@ -18,10 +18,15 @@ from tactful.records import EVENTS
 
 SEEDS, TOGETHER = 400, 40
 ONE = os.environ.get("TACTFUL_ADVERSARY_SEED")
+EVERY_TIME = 240  # seeds; `make long` plays the rest
 CHAPTERS = [range(int(ONE), int(ONE) + 1)] if ONE else [range(n, n + TOGETHER) for n in range(0, SEEDS, TOGETHER)]
 
 
-@pytest.mark.parametrize("seeds", CHAPTERS, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+@pytest.mark.parametrize(
+    "seeds",
+    [pytest.param(seeds, marks=[pytest.mark.long] if seeds[0] >= EVERY_TIME and not ONE else []) for seeds in CHAPTERS],
+    ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}",
+)
 async def test_whatever_the_adversary_does_every_promise_is_kept(
     seeds: range, record_property: Callable[[str, object], None]
 ) -> None:

@@ -15,7 +15,7 @@ from stories import FOUR, decision, held_message, row, umas_story
 
 from tactful.clock import DAY, ManualClock
 from tactful.settings import Shop
-from tactful_console.app import create_console, customer_path
+from tactful_console.app import Stopped, create_console, customer_path
 from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
 
 
@@ -24,9 +24,13 @@ class Facts:
 
     def __init__(self, *known: TimelineInputs) -> None:
         self.known = {inputs.customer: inputs for inputs in known}
+        self.stop: Stopped | None = None
 
     async def timeline(self, customer: str) -> TimelineInputs:
         return self.known.get(customer, TimelineInputs(customer))
+
+    async def stopped(self) -> Stopped | None:
+        return self.stop
 
     async def search(self, text: str) -> list[str]:
         return [customer for customer in self.known if text in customer]
@@ -56,6 +60,18 @@ async def test_the_story_is_told_with_what_comes_next(browser: httpx.AsyncClient
         "signup-form-3",
     ):
         assert words in page.text
+
+
+async def test_every_page_says_who_stopped_all_sending_when_and_why() -> None:
+    facts = Facts(umas_story())
+    async with client(facts) as browser:
+        assert "stopped" not in (await browser.get("/console")).text
+        facts.stop = Stopped("olga", "wrong price", FOUR)
+        for path in ("/console", "/console/customers/u1", "/console/customers/nobody"):
+            page = assert_harmless(await browser.get(path))
+            words = " ".join(page.text.split())
+            assert "All sending is stopped by olga since" in words
+            assert "wrong price" in words
 
 
 async def test_only_the_latest_decision_is_open(browser: httpx.AsyncClient) -> None:

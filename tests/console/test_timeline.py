@@ -15,6 +15,8 @@ from tactful.clock import HOUR
 from tactful.decisions import GateVerdict, Reason, Verdict
 from tactful_console.entries import Entry, Tone
 from tactful_console.history import HistoryRow, Pending, TimelineInputs
+from tactful_console.moments import Moments
+from tactful_console.telling import entry
 from tactful_console.timeline import Timeline, timeline
 
 DATA: dict[str, dict[str, Any]] = {
@@ -25,6 +27,9 @@ DATA: dict[str, dict[str, Any]] = {
     "ended": {"why": "x"},
     "parked": {"why": "x"},
     "note": {"text": "x"},
+    "linked": {"customer": "u1"},
+    "absorbed": {"customer": "a"},
+    "adopted": {"customer": "a"},
     "not_started": {"why": "cooldown"},
     "receipt": {"name": "Message Opened", "message_id": "m_1"},
     "consent": {"purpose": "marketing", "channel": "", "state": "withdrawn", "entry": 2},
@@ -156,3 +161,16 @@ def test_a_change_of_preferences_that_nobody_knows_is_shown_as_it_is() -> None:
     assert only({"change": "paused", "until": AFTERNOON + HOUR}, "preferences").about == (
         "pause until Mon 23 Nov 2026 15:00"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("linked", "turned out to be u1: their story goes on there"),
+        ("absorbed", "u1 turned out to be this customer"),
+        ("adopted", "the run of u1 goes on here"),
+    ],
+)
+def test_who_turned_out_to_be_whom_is_told(kind: str, sentence: str) -> None:
+    row = HistoryRow(customer="u", at=1, offset=1, index=1, kind=kind, rule="", run="", data={"customer": "u1"})
+    assert entry(row, Moments.of("UTC", "UTC")).sentences == (sentence,)

@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from servers import SERVERS, fresh_database
 
+from tactful.erasure import Erased
 from tactful.errors import Fenced
 from tactful.outbox import Cause
 from tactful.partitioning import partition_of
+from tactful.postgres import Postgres
 from tactful.records import EVENTS, EventBody, EventRecord, MessageBody, RecipientBody, decode_events
 from tactful.sqlite import Database
 from tactful_dispatch.ledger import ConsentEntry, broken_at
 from tactful_dispatch.rows import (
     ACCEPTED,
+    ASKED,
     HELD,
     PENDING,
     REFUSED,
@@ -26,10 +30,12 @@ from tactful_dispatch.rows import (
     UNKNOWN,
     AddressKey,
     Cursor,
+    CustomerRow,
     Delivery,
 )
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 from tactful_dispatch.store.memory import MemoryDispatchStore
+from tactful_dispatch.store.postgres import PostgresDispatchStore
 from tactful_dispatch.store.sqlite import SqliteDispatchStore
 
 NOW: Final = 1_795_518_000_000
@@ -59,10 +65,15 @@ async def sqlite(folder: Path) -> AsyncIterator[DispatchStore]:
         await database.close()
 
 
-@pytest.fixture(params=[memory, sqlite])
+@pytest.fixture(params=[memory, sqlite, pytest.param("postgres", marks=SERVERS)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DispatchStore]:
-    async with request.param(tmp_path) as made:
-        yield made
+    if request.param != "postgres":
+        async with request.param(tmp_path) as made:
+            yield made
+        return
+    url = await fresh_database(request.getfixturevalue("postgres"))
+    async with Postgres.open(url) as database:
+        yield PostgresDispatchStore(database, PARTITIONS, salts())
 
 
 async def claimed(store: DispatchStore, partition: int = 0, owner: str = "one", now: int = NOW) -> Cursor:
@@ -224,6 +235,19 @@ async def test_an_address_binds_customers_of_all_partitions(store: DispatchStore
     assert await store.transact(3, [], lambda space: space.address(ADDRESS).suppressed) == "complained"
 
 
+async def test_an_address_can_be_looked_at_and_knows_its_latest_sixteen_customers(store: DispatchStore) -> None:
+    def used(space: Workspace) -> None:
+        for number in (*range(20), 7):
+            space.address(ADDRESS).used_by(f"u{number}")
+
+    assert (await store.address(ADDRESS)).customers == []
+    await store.transact(0, [], used)
+    known = await store.address(ADDRESS)
+    assert known.customers == [f"u{number}" for number in (4, 5, 6, *range(8, 20), 7)]
+    known.suppressed = "changed in a copy"
+    assert (await store.address(ADDRESS)).suppressed == ""
+
+
 async def test_work_that_raises_undoes_everything(store: DispatchStore) -> None:
     await claimed(store)
 
@@ -280,6 +304,13 @@ async def test_what_is_due_comes_by_instant_and_then_by_customer(store: Dispatch
     assert await store.due(0, 21) == [(10, "c"), (20, "a"), (20, "b")]
     assert await store.earliest_due(0) == 10
     assert await store.earliest_due(1) is None
+
+
+async def test_what_waits_is_told_whole(store: DispatchStore) -> None:
+    await holds(store, "a", delivery("m1", HELD, 20), delivery("m2"))
+    await holds(store, "b", delivery("m3", ASKED, 30), delivery("m4", SENDING, 40))
+    assert sorted(each.name for each in await store.held(0)) == ["m1", "m3"]
+    assert await store.held(1) == []
 
 
 async def test_what_is_no_longer_due_is_not_told(store: DispatchStore) -> None:
@@ -391,3 +422,68 @@ async def test_transactions_asked_for_at_once_happen_one_after_the_other(store: 
     seen = await asyncio.gather(*(store.transact(0, ["u1"], work) for _ in range(50)))
     assert sorted(seen) == list(range(1, 51))
     assert (await store.customer(0, "u1")).arrived == 50
+
+
+async def test_an_erasure_takes_everything_of_one_customer_and_the_chain_stays_whole(store: DispatchStore) -> None:
+    sent, held = delivery("m1", ACCEPTED), delivery("m2", HELD, NOW)
+    sent.address = ADDRESS
+    other = delivery("m3", ACCEPTED, customer="u2")
+    await holds(store, "u1", sent, held)
+    await holds(store, "u2", other)
+
+    def consent(space: Workspace) -> None:
+        for customer in ("u1", "u2", "u1"):
+            space.record_consent(entry(customer))
+
+    await store.transact(0, [], consent)
+
+    def erase(space: Workspace) -> set[AddressKey]:
+        assert space.grave("5f") == 0
+        keys = space.erase("u1", Erased("5f", NOW))
+        assert space.grave("5f") == NOW
+        return keys
+
+    assert await store.transact(0, ["u1"], erase) == {ADDRESS}
+    assert await store.customer(0, "u1") == CustomerRow()
+    assert [await store.delivery(name) for name in ("m1", "m2")] == [None, None]
+    assert await store.sent("u1", 9) == []
+    assert [d.message.message_id for d in await store.sent("u2", 9)] == ["m3"]
+    assert (await store.due(0, NOW + 9), await store.pending(0)) == ([], [])
+    links = await store.ledger(0)
+    assert broken_at(links) is None
+    assert [(link.entry is None, link.salt is None) for link in links] == [(True, True), (False, False), (True, True)]
+    assert await store.everybody() == ["u2"]
+    assert (await store.graves(0), await store.graves(1)) == ({"5f": NOW}, {})
+
+
+async def test_what_happens_to_a_customer_after_their_erasure_in_one_transaction_is_kept(store: DispatchStore) -> None:
+    await holds(store, "u1", delivery("m1", HELD, NOW))
+
+    def erase(space: Workspace) -> None:
+        space.erase("u1", Erased("5f", NOW))
+        space.revive("5f")
+        space.customer("u1").recipient = RecipientBody(locale="ru")
+
+    await store.transact(0, ["u1"], erase)
+    row = await store.customer(0, "u1")
+    assert (row.recipient, row.deliveries) == (RecipientBody(locale="ru"), {})
+    assert await store.graves(0) == {}
+
+
+async def test_an_erasure_that_does_not_commit_erases_nothing(store: DispatchStore) -> None:
+    await holds(store, "u1", delivery("m1", ACCEPTED))
+
+    def erase(space: Workspace) -> None:
+        space.record_consent(entry())
+        space.erase("u1", Erased("5f", NOW))
+        raise ValueError("trouble")
+
+    with pytest.raises(ValueError, match="trouble"):
+        await store.transact(0, ["u1"], erase)
+    assert await store.delivery("m1") is not None
+    assert await store.graves(0) == {}
+
+
+async def test_a_grave_may_be_made_without_a_customer(store: DispatchStore) -> None:
+    await store.transact(2, [], lambda space: space.bury(Erased("6a", NOW)))
+    assert await store.graves(2) == {"6a": NOW}

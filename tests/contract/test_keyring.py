@@ -10,11 +10,13 @@ from sqlite3 import Connection
 from typing import Final, TypeVar
 
 import pytest
+from servers import SERVERS, fresh_database
 
-from tactful.errors import InvalidInput
+from tactful.errors import InvalidInput, StoreUnavailable
 from tactful.keys import FixedKeys, Key, KeyRing
+from tactful.postgres import Postgres
 from tactful.sqlite import Database
-from tactful_workbench.keyring import Keys
+from tactful_workbench.keyring import Keys, PostgresKeyTable, SqliteKeyTable
 
 T = TypeVar("T")
 KNOWN: Final = (("s3cret", Key("shop", "server")), ("public", Key("web", "browser")))
@@ -28,7 +30,7 @@ async def fixed(folder: Path) -> AsyncIterator[KeyRing]:
 @asynccontextmanager
 async def stored(folder: Path) -> AsyncIterator[Keys]:
     database = await Database.open(folder / "keys.db")
-    yield await Keys.open(database, KNOWN)
+    yield Keys(await SqliteKeyTable.open(database), KNOWN)
     await database.close()
 
 
@@ -38,10 +40,25 @@ async def ring(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         yield made
 
 
-@pytest.fixture
-async def keys(tmp_path: Path) -> AsyncIterator[Keys]:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=SERVERS)])
+async def keys(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Keys]:
+    if request.param == "sqlite":
+        async with stored(tmp_path) as made:
+            yield made
+        return
+    async with Postgres.open(await fresh_database(request.getfixturevalue("postgres"))) as database:
+        yield Keys(PostgresKeyTable(database), KNOWN)
+
+
+async def test_a_key_that_another_process_revoked_opens_nothing_after_half_a_minute(tmp_path: Path) -> None:
     async with stored(tmp_path) as made:
-        yield made
+        table, seconds = made._table, [0.0]
+        here, there = Keys(table, (), lambda: seconds[0]), Keys(table, ())
+        secret = await there.create("pos", "server")
+        assert await here.find(secret) is not None
+        await there.revoke("pos")
+        seconds[0] = 31.0
+        assert await here.find(secret) is None
 
 
 def found_in_files(text: str, folder: Path) -> bool:
@@ -78,6 +95,30 @@ async def test_a_revoked_key_opens_nothing_and_the_others_still_do(keys: Keys) -
     assert await keys.listed() == [("app", "browser", False), ("pos", "server", True)]
 
 
+class Away(SqliteKeyTable):
+    """A table that somebody takes away."""
+
+    away = False
+
+    async def find(self, mark: bytes) -> Key | None:
+        if self.away:
+            raise StoreUnavailable("away")
+        return await super().find(mark)
+
+
+async def test_while_the_table_is_away_a_key_opens_what_it_opened_before_and_a_new_one_nothing(tmp_path: Path) -> None:
+    async with stored(tmp_path) as made:
+        assert isinstance(made._table, SqliteKeyTable)
+        table, seconds = Away(made._table._database), [0.0]
+        keys = Keys(table, (), lambda: seconds[0])
+        secret, unseen = await keys.create("pos", "server"), await keys.create("app", "browser")
+        assert await keys.find(secret) == Key("pos", "server")
+        table.away, seconds[0] = True, 31.0
+        assert await keys.find(secret) == Key("pos", "server")
+        with pytest.raises(StoreUnavailable):
+            await keys.find(unseen)
+
+
 class LateAnswers(Database):
     """Says that an answer has been read, and holds it back as a busy machine does."""
 
@@ -94,7 +135,7 @@ class LateAnswers(Database):
 
 async def test_a_key_that_is_revoked_while_it_is_looked_up_is_not_remembered(tmp_path: Path) -> None:
     database = await LateAnswers.open(tmp_path / "keys.db")
-    keys = await Keys.open(database, ())
+    keys = Keys(await SqliteKeyTable.open(database), ())
     secret = await keys.create("pos", "server")
     database.hold = was_read, may_go = asyncio.Event(), asyncio.Event()
     looking_up = asyncio.create_task(keys.find(secret))

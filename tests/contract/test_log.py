@@ -11,9 +11,11 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from servers import SERVERS, fresh_topics
 
 from tactful.errors import LogUnavailable, SettingsError
-from tactful.log import ClosingLog
+from tactful.log import ClosingLog, Log, Stored
+from tactful.log.kafka import KafkaLog
 from tactful.log.memory import MemoryLog
 from tactful.log.sqlite import SqliteLog
 from tactful.sqlite import Database
@@ -54,78 +56,90 @@ def clock() -> SettableClock:
 
 
 @pytest.fixture(params=[memory, sqlite])
-async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock) -> AsyncIterator[ClosingLog]:
+async def closing(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock) -> AsyncIterator[ClosingLog]:
+    """Logs with one writer, stamped by our own clock."""
     async with request.param(tmp_path, clock) as made:
         yield made
 
 
-async def values(log: ClosingLog, partition: int = 0, topic: str = "events") -> list[bytes]:
+@pytest.fixture(params=[memory, sqlite, pytest.param("kafka", marks=SERVERS)])
+async def log(request: pytest.FixtureRequest, tmp_path: Path, clock: SettableClock) -> AsyncIterator[Log]:
+    if request.param != "kafka":
+        async with request.param(tmp_path, clock) as made:
+            yield made
+        return
+    topics = await fresh_topics(request.getfixturevalue("kafka"), PARTITIONS)
+    async with KafkaLog.open(topics) as there:
+        yield there
+
+
+async def values(log: Log, partition: int = 0, topic: str = "events") -> list[bytes]:
     return [stored.value for stored in await log.read(topic, partition, 0, 1000)]
 
 
-async def test_records_come_back_in_the_order_in_which_they_were_appended(log: ClosingLog) -> None:
+async def test_records_come_back_in_the_order_in_which_they_were_appended(log: Log) -> None:
     await log.append("events", [(1, b"a"), (2, b"x"), (1, b"b")])
     await log.append("events", [(1, b"c")])
     assert await values(log, 1) == [b"a", b"b", b"c"]
     assert await values(log, 2) == [b"x"]
 
 
-async def test_an_append_says_where_and_when_each_record_landed(log: ClosingLog) -> None:
-    await log.append("events", [(1, b"before")])
-    positions = await log.append("events", [(1, b"a"), (2, b"x"), (1, b"b")])
+async def test_an_append_says_where_and_when_each_record_landed(closing: ClosingLog) -> None:
+    await closing.append("events", [(1, b"before")])
+    positions = await closing.append("events", [(1, b"a"), (2, b"x"), (1, b"b")])
     assert positions == [(1, 1, NOON), (2, 0, NOON), (1, 2, NOON)]
-    assert await log.read("events", 1, 1, 1) == [("events", 1, 1, NOON, b"a")]
+    assert await closing.read("events", 1, 1, 1) == [Stored("events", 1, 1, NOON, b"a")]
 
 
-async def test_bytes_of_any_kind_come_back_as_they_were(log: ClosingLog) -> None:
+async def test_bytes_of_any_kind_come_back_as_they_were(log: Log) -> None:
     odd = [b"", b"\x00", b"\xff\xfe", bytes(range(256)), "\u2615".encode()]
     await log.append("events", [(0, value) for value in odd])
     assert await values(log) == odd
 
 
 @pytest.mark.parametrize("entry", [(0, "text"), (0, bytearray(b"a")), (PARTITIONS, b"a"), (-1, b"a")])
-async def test_an_append_with_one_impossible_entry_stores_nothing_at_all(log: ClosingLog, entry: Any) -> None:
+async def test_an_append_with_one_impossible_entry_stores_nothing_at_all(log: Log, entry: Any) -> None:
     with pytest.raises(ValueError, match="log of 4 partitions takes bytes"):
         await log.append("events", [(0, b"good"), entry])
     assert await values(log) == []
     assert await log.end("events", 0) == 0
 
 
-async def test_nothing_appended_is_nothing_stored(log: ClosingLog) -> None:
+async def test_nothing_appended_is_nothing_stored(log: Log) -> None:
     assert await log.append("events", []) == []
     assert await log.end("events", 0) == 0
 
 
-async def test_append_times_never_fall_when_the_clock_goes_backwards(log: ClosingLog, clock: SettableClock) -> None:
+async def test_append_times_never_fall_when_the_clock_goes_backwards(closing: ClosingLog, clock: SettableClock) -> None:
     times = []
     for now in (NOON, NOON - 3_600_000, NOON + 5, NOON - 1):
         clock.time = now
-        times.append((await log.append("events", [(0, b"a")]))[0].appended)
+        times.append((await closing.append("events", [(0, b"a")]))[0].appended)
     assert times == [NOON, NOON, NOON + 5, NOON + 5]
-    assert [stored.appended for stored in await log.read("events", 0, 0, 10)] == times
+    assert [stored.appended for stored in await closing.read("events", 0, 0, 10)] == times
 
 
-async def test_what_follows_a_closed_instant_is_stamped_strictly_later(log: ClosingLog) -> None:
-    [tick] = await log.close_instant("events", [(0, b"tick")], NOON)
-    [after] = await log.append("events", [(0, b"after")])
+async def test_what_follows_a_closed_instant_is_stamped_strictly_later(closing: ClosingLog) -> None:
+    [tick] = await closing.close_instant("events", [(0, b"tick")], NOON)
+    [after] = await closing.append("events", [(0, b"after")])
     assert (tick.appended, after.appended) == (NOON, NOON + 1)
 
 
-async def test_an_instant_is_closed_only_in_the_partitions_that_were_told(log: ClosingLog) -> None:
-    await log.close_instant("events", [(0, b"tick")], NOON)
-    [other] = await log.append("events", [(1, b"other")])
-    [topic] = await log.append("dispatch", [(0, b"another topic")])
+async def test_an_instant_is_closed_only_in_the_partitions_that_were_told(closing: ClosingLog) -> None:
+    await closing.close_instant("events", [(0, b"tick")], NOON)
+    [other] = await closing.append("events", [(1, b"other")])
+    [topic] = await closing.append("dispatch", [(0, b"another topic")])
     assert (other.appended, topic.appended) == (NOON, NOON)
 
 
-async def test_closing_an_earlier_instant_does_not_open_a_later_one(log: ClosingLog) -> None:
-    await log.close_instant("events", [(0, b"tick")], NOON + 10)
-    await log.close_instant("events", [(0, b"tick")], NOON)
-    [after] = await log.append("events", [(0, b"after")])
+async def test_closing_an_earlier_instant_does_not_open_a_later_one(closing: ClosingLog) -> None:
+    await closing.close_instant("events", [(0, b"tick")], NOON + 10)
+    await closing.close_instant("events", [(0, b"tick")], NOON)
+    [after] = await closing.append("events", [(0, b"after")])
     assert after.appended == NOON + 11
 
 
-async def test_reading_stops_at_the_limit_and_goes_on_from_there(log: ClosingLog) -> None:
+async def test_reading_stops_at_the_limit_and_goes_on_from_there(log: Log) -> None:
     await log.append("events", [(0, b"%d" % number) for number in range(7)])
     first, rest = await log.read("events", 0, 0, 3), await log.read("events", 0, 3, 100)
     assert [stored.offset for stored in first] == [0, 1, 2]
@@ -133,13 +147,13 @@ async def test_reading_stops_at_the_limit_and_goes_on_from_there(log: ClosingLog
 
 
 @pytest.mark.parametrize("offset", [1, 2, 10**12])
-async def test_there_is_nothing_beyond_the_end(log: ClosingLog, offset: int) -> None:
+async def test_there_is_nothing_beyond_the_end(log: Log, offset: int) -> None:
     await log.append("events", [(0, b"a")])
     assert await log.read("events", 0, offset, 10) == []
     assert await log.end("events", 0) == 1
 
 
-async def test_topics_and_partitions_count_for_themselves(log: ClosingLog) -> None:
+async def test_topics_and_partitions_count_for_themselves(log: Log) -> None:
     await log.append("events", [(0, b"e"), (1, b"f")])
     await log.append("dispatch", [(0, b"d")])
     assert [await log.end("events", 0), await log.end("events", 1), await log.end("events", 2)] == [1, 1, 0]
@@ -147,12 +161,12 @@ async def test_topics_and_partitions_count_for_themselves(log: ClosingLog) -> No
     assert await values(log, topic="quarantine") == []
 
 
-async def test_waiting_ends_at_once_when_there_is_more_already(log: ClosingLog) -> None:
+async def test_waiting_ends_at_once_when_there_is_more_already(log: Log) -> None:
     await log.append("events", [(2, b"a")])
     await asyncio.wait_for(log.wait("events", {1: 0, 2: 0}, PATIENCE), PATIENCE / 2)
 
 
-async def test_waiting_ends_when_one_of_the_partitions_grows(log: ClosingLog) -> None:
+async def test_waiting_ends_when_one_of_the_partitions_grows(log: Log) -> None:
     waiting = asyncio.create_task(log.wait("events", {1: 0, 2: 0}, PATIENCE))
     await asyncio.sleep(0)
     await log.append("events", [(3, b"not waited for")])
@@ -163,20 +177,20 @@ async def test_waiting_ends_when_one_of_the_partitions_grows(log: ClosingLog) ->
     await asyncio.wait_for(waiting, PATIENCE / 2)
 
 
-async def test_everybody_who_waits_is_woken(log: ClosingLog) -> None:
+async def test_everybody_who_waits_is_woken(log: Log) -> None:
     waiting = [asyncio.create_task(log.wait("events", {0: 0}, PATIENCE)) for _ in range(3)]
     await asyncio.sleep(0)
     await log.append("events", [(0, b"a")])
     await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE / 2)
 
 
-async def test_waiting_gives_up_after_its_time(log: ClosingLog) -> None:
+async def test_waiting_gives_up_after_its_time(log: Log) -> None:
     await log.append("events", [(0, b"a")])
     await log.wait("events", {0: 1, 1: 0}, AT_ONCE)
     assert await log.end("events", 0) == 1
 
 
-async def test_appends_at_the_same_time_each_stay_together(log: ClosingLog) -> None:
+async def test_appends_at_the_same_time_each_stay_together(log: Log) -> None:
     batches = [[(0, b"%d-%d" % (batch, number)) for number in range(3)] for batch in range(20)]
     await asyncio.gather(*(log.append("events", entries) for entries in batches))
     stored = await values(log)
@@ -185,7 +199,7 @@ async def test_appends_at_the_same_time_each_stay_together(log: ClosingLog) -> N
         assert [value.split(b"-")[1] for value in stored[start : start + 3]] == [b"0", b"1", b"2"]
 
 
-async def test_each_of_many_appends_at_the_same_time_is_told_where_its_own_records_landed(log: ClosingLog) -> None:
+async def test_each_of_many_appends_at_the_same_time_is_told_where_its_own_records_landed(log: Log) -> None:
     lots = [[(number % 3, b"%d-%d" % (number, part)) for part in range(1 + number % 5)] for number in range(400)]
     landed = await asyncio.gather(*(log.append("events", entries) for entries in lots))
     stored = {(s.partition, s.offset): s.value for p in range(3) for s in await log.read("events", p, 0, 10_000)}
@@ -194,15 +208,15 @@ async def test_each_of_many_appends_at_the_same_time_is_told_where_its_own_recor
 
 
 async def test_what_is_appended_with_a_closed_instant_comes_in_the_order_in_which_it_was_asked_for(
-    log: ClosingLog,
+    closing: ClosingLog,
 ) -> None:
-    before, closing, after = await asyncio.gather(
-        log.append("events", [(0, b"before")]),
-        log.close_instant("events", [(0, b"tick")], NOON),
-        log.append("events", [(0, b"after")]),
+    before, tick, after = await asyncio.gather(
+        closing.append("events", [(0, b"before")]),
+        closing.close_instant("events", [(0, b"tick")], NOON),
+        closing.append("events", [(0, b"after")]),
     )
-    assert await values(log) == [b"before", b"tick", b"after"]
-    assert [position.appended for (position,) in (before, closing, after)] == [NOON, NOON, NOON + 1]
+    assert await values(closing) == [b"before", b"tick", b"after"]
+    assert [position.appended for (position,) in (before, tick, after)] == [NOON, NOON, NOON + 1]
 
 
 async def test_after_a_full_disk_offsets_go_on_where_they_stood(tmp_path: Path, clock: SettableClock) -> None:
@@ -218,7 +232,7 @@ async def test_after_a_full_disk_offsets_go_on_where_they_stood(tmp_path: Path, 
     await database.close()
 
 
-async def test_what_was_stored_for_somebody_who_went_away_can_be_read(log: ClosingLog) -> None:
+async def test_what_was_stored_for_somebody_who_went_away_can_be_read(log: Log) -> None:
     """The record is in the log whether or not anybody waits for the answer, and readers must not miss it."""
     reading = asyncio.create_task(log.wait("events", {0: 0}, PATIENCE))
     posting = asyncio.create_task(log.append("events", [(0, b"a")]))

@@ -93,3 +93,12 @@ async def test_a_shelf_of_a_newer_program_is_refused_by_name(tmp_path: Path) -> 
     with pytest.raises(StoreTooNew, match="inbox"):
         await SqliteShelf.open(database)
     await database.close()
+
+
+async def test_the_letters_of_an_erased_customer_go_and_their_numbers_are_not_given_again(shelf: Shelf) -> None:
+    for number, customer in enumerate(("u1", "u2", "u1"), start=1):
+        await shelf.put(replace(LETTER, message_id=f"m_{number}", customer=customer))
+    for _ in range(2):
+        await shelf.erase(["u1"])
+    assert [(letter.number, letter.customer) for letter in await shelf.letters()] == [(2, "u2")]
+    assert await shelf.put(replace(LETTER, message_id="m_4", customer="u3")) == 4

@@ -9,16 +9,21 @@ from typing import Any, Final
 
 import msgspec
 import pytest
+from servers import SERVERS, fresh_database
 
+from tactful.clock import DAY
+from tactful.erasure import Erased
 from tactful.errors import Fenced
 from tactful.journal import Kept
 from tactful.outbox import Cause, OutboxRow
+from tactful.postgres import Postgres
 from tactful.sqlite import Database
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Image, Run
-from tactful_trigger.store import ChangedRow, SliceResult, StepRequest, TriggerStore
+from tactful_trigger.store import ChangedRow, Erasure, SliceResult, StepRequest, TriggerStore
 from tactful_trigger.store.memory import MemoryTriggerStore
+from tactful_trigger.store.postgres import PostgresTriggerStore
 from tactful_trigger.store.sqlite import SqliteTriggerStore
 
 NOW: Final = 1_795_518_000_000
@@ -40,10 +45,15 @@ async def sqlite(folder: Path) -> AsyncIterator[TriggerStore]:
         await database.close()
 
 
-@pytest.fixture(params=[memory, sqlite])
+@pytest.fixture(params=[memory, sqlite, pytest.param("postgres", marks=SERVERS)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TriggerStore]:
-    async with request.param(tmp_path) as made:
-        yield made
+    if request.param != "postgres":
+        async with request.param(tmp_path) as made:
+            yield made
+        return
+    url = await fresh_database(request.getfixturevalue("postgres"))
+    async with Postgres.open(url) as database:
+        yield PostgresTriggerStore(database)
 
 
 async def claimed(store: TriggerStore, partition: int = 0, owner: str = "one", now: int = NOW) -> Cursor:
@@ -121,6 +131,18 @@ async def test_a_claim_finds_the_cursor_that_was_committed(store: TriggerStore) 
     found = await claimed(store, owner="two", now=UNTIL)
     assert (found.offset, found.clock, found.sequences) == (7, NOW, {"dispatch/0": 4})
     assert (found.taken, found.paused, found.epoch) == ({"dispatch/0": 9}, {"cart"}, 2)
+
+
+async def test_the_busy_are_those_whose_latest_row_is(store: TriggerStore) -> None:
+    busy, idle = ChangedRow("u1", b"{}", None), ChangedRow("u2", b"{}", None, busy=False)
+    cursor = await claimed(store)
+    await store.commit(first := result(cursor, rows=[busy, idle]), UNTIL)
+    assert await store.busy(0) == {"u1"}
+    changed = [ChangedRow("u1", b"{}", None, busy=False), ChangedRow("u2", b"{}", 5), ChangedRow("u3", b"{}", 5)]
+    await store.commit(second := result(first.cursor, rows=changed), UNTIL)
+    assert await store.busy(0) == {"u2", "u3"}
+    await store.commit(result(second.cursor, erasures=[Erasure("u2", [], Erased("g", 1))]), UNTIL)
+    assert (await store.busy(0), await store.busy(1)) == ({"u3"}, set())
 
 
 async def test_the_cursor_can_be_read_to_learn_whether_a_commit_took_place(store: TriggerStore) -> None:
@@ -273,3 +295,42 @@ async def test_everything_committed_outlives_the_process(tmp_path: Path) -> None
         assert await store.load(0, ["u1"]) == {"u1": b"1"}
         assert (await store.unsent(0, 9), await store.steps(0, 9)) == ([letter(1)], [step(1)])
         assert await store.history("u1", 9) == [line("u1", 0)]
+
+
+async def test_an_erasure_takes_row_history_and_steps_of_one_customer_and_leaves_a_grave(store: TriggerStore) -> None:
+    cursor = await claimed(store)
+    rows = [ChangedRow(name, b"{}", NOW) for name in ("u1", "u2")]
+    history = [HistoryRow(name, NOW, 0, n, "note", "", "", b"{}") for n, name in enumerate(("u1", "u2"))]
+    steps = [StepRequest(name, f"r_{name}", 1, "score", "m:f", []) for name in ("u1", "u2")]
+    first = result(cursor, rows=rows, history=history, steps=steps)
+    await store.commit(first, UNTIL)
+    gone = Erasure("u1", ["r_u1"], Erased("5f", NOW + 1))
+    await store.commit(result(first.cursor, erasures=[gone], graves=[Erased("6a", NOW + 2)]), UNTIL)
+    assert await store.load(0, {"u1", "u2"}) == {"u2": b"{}"}
+    assert await store.history("u1", 9) == []
+    assert [line.customer for line in await store.history("u2", 9)] == ["u2"]
+    assert [step.customer for step in await store.steps(0, 9)] == ["u2"]
+    assert await store.due(0, 0, NOW + 1) == [(NOW, "u2")]
+    assert await store.graves(0) == {"5f": NOW + 1, "6a": NOW + 2}
+    assert await store.graves(1) == {}
+    assert await store.everybody() == ["u2"]
+
+
+async def test_a_grave_is_taken_away_when_its_customer_is_back(store: TriggerStore) -> None:
+    cursor = await claimed(store)
+    first = result(cursor, erasures=[Erasure("u1", [], Erased("5f", NOW))])
+    await store.commit(first, UNTIL)
+    await store.commit(result(first.cursor, rows=[ChangedRow("u1", b"{}", None)], revived=["5f"]), UNTIL)
+    assert await store.graves(0) == {}
+    assert await store.everybody() == ["u1"]
+
+
+async def test_history_that_is_too_old_goes_and_the_rest_stays(store: TriggerStore) -> None:
+    lines = [HistoryRow("u1", NOW + n * DAY, n, 0, "note", "", "", b"{}") for n in range(-40, 3)]
+    await store.commit(result(await claimed(store), history=lines), UNTIL)
+    for _ in range(2):  # a second time there is nothing left to do
+        await store.forget_history(NOW + 2 * DAY, NOW)
+        kept = await store.history("u1", 99)
+        assert kept == [line for line in lines if line.at >= NOW]
+    await store.commit(result((await claimed(store)), history=[line("u2", 7)]), UNTIL)
+    assert len(await store.history("u2", 9)) == 1

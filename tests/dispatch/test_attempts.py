@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import HOUR, MINUTE
+from tactful.errors import StoreUnavailable
 from tactful.records import MessageRecord
 from tactful_dispatch.channels import Rejected, Retry, Unknown
+from tactful_dispatch.store import Fence
+from tactful_dispatch.store.memory import MemoryDispatchStore, MemoryWorkspace
+
+T = TypeVar("T")
 
 
 def test_a_provider_that_asks_for_patience_gets_it_and_the_attempt_does_not_count(bench: DispatchBench) -> None:
@@ -146,3 +152,77 @@ def test_an_opt_out_that_comes_while_it_is_being_sent_ends_the_next_one(bench: D
     bench.asks()
     bench.asks("m2", channel="push")
     assert (bench.words, bench.sent) == (["sent", "withdrawn"], ["m1"])
+
+
+def test_an_answer_whose_recording_failed_is_not_forgotten_while_the_process_lives() -> None:
+    store = ForgetfulStore(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    bench.adapter.outcomes = [Rejected("550", "nobody here", suppress=True)]
+    store.failing = 3  # the gates go well, what came of it does not
+    with pytest.raises(StoreUnavailable):
+        bench.asks()
+    bench.settle()
+    assert bench.words == ["rejected"]
+    bench.asks("m2")
+    assert bench.words[1:] == ["suppressed_address"]
+
+
+def test_an_answer_that_a_process_took_along_is_unknown() -> None:
+    store = ForgetfulStore(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    store.failing = 3
+    with pytest.raises(StoreUnavailable):
+        bench.asks()
+    bench.restart()
+    bench.settle()
+    assert [decision.verdict for decision in bench.decisions] == ["unknown"]
+
+
+def test_an_answer_to_an_earlier_attempt_says_nothing_of_a_later_one() -> None:
+    """The first attempt's answer was recorded, and its process never heard that; another process then died while sending."""
+    store = ForgetfulStore(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    bench.adapter.outcomes = [Retry(10 * MINUTE, "421", "busy")]
+    store.deaf = 3
+    with pytest.raises(StoreUnavailable):
+        bench.asks()
+    first = bench.worker
+    bench.settle()
+    bench.restart()
+    bench.adapter.meanwhile = lambda: setattr(store, "failing", 1)  # its answer is never recorded
+    with pytest.raises(StoreUnavailable):
+        bench.advance("20m")
+    bench.adapter.meanwhile = lambda: None
+    for _ in range(
+        2
+    ):  # notices that it has lost the partition, then claims it again and finds the message in `sending`
+        drive(first.settle())
+    assert [decision.verdict for decision in bench.decisions] == ["unknown"]
+    assert bench.sent == ["m1", "m1"]
+
+
+class ForgetfulStore(MemoryDispatchStore):
+    """Fails at the n-th fenced transaction from now on, or loses the reply to it."""
+
+    failing = deaf = 0
+
+    async def transact(
+        self,
+        partition: int,
+        customers: Collection[str],
+        work: Callable[[MemoryWorkspace], T],
+        *,
+        fence: Fence | None = None,
+        lease_until: int = 0,
+    ) -> T:
+        if fence is not None:
+            self.failing, self.deaf = self.failing - 1, self.deaf - 1
+            if self.failing == 0:
+                raise StoreUnavailable("away")
+        result = await super().transact(partition, customers, work, fence=fence, lease_until=lease_until)
+        if fence is not None and self.deaf == 0:
+            raise StoreUnavailable("nobody heard")
+        return result

@@ -7,10 +7,10 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 import pytest
+from channelbench import CERTIFICATE
 
 from tactful.clock import ManualClock
 from tactful.errors import SettingsError
@@ -20,7 +20,6 @@ from tactful_dispatch.channels.smtp import SmtpAdapter
 from tactful_dispatch.channels.smtp_replies import Phase, broken, refusal
 from tactful_dispatch.content import Rendered
 
-CERTIFICATE: Final = Path(__file__).with_name("loopback.pem")
 ENVELOPE: Final = Envelope(
     message_id="m_1",
     customer="u1",

@@ -167,6 +167,47 @@ def test_while_sending_is_stopped_nobody_is_asked_again_and_again(bench: Dispatc
     assert (bench.holds, bench.words) == (["m1 stopped"], ["sent"])
 
 
+def test_what_a_stop_kept_leaves_one_after_the_other(bench: DispatchBench) -> None:
+    bench.broadcast("Sending Stopped", b'{"by":"ops","why":"wrong price"}')
+    for number in range(40):
+        bench.asks(f"m{number}", priority=9, purpose="service.orders")
+    bench.advance("1h")
+    assert bench.sent == []
+    bench.broadcast("Sending Resumed", b'{"by":"ops","over":1800000}')
+    counts = []
+    for _ in range(4):
+        bench.advance("10m")
+        counts.append(len(bench.sent))
+    assert 5 <= counts[0] < counts[1] < counts[2] == counts[3] == 40
+
+
+def test_a_second_stop_keeps_what_the_first_has_not_let_go_yet(bench: DispatchBench) -> None:
+    bench.broadcast("Sending Stopped", b'{"by":"ops"}')
+    for number in range(20):
+        bench.asks(f"m{number}", purpose="service.orders")
+    bench.broadcast("Sending Resumed", b'{"over":3600000}')
+    bench.advance("30m")
+    left = len(bench.sent)
+    assert 0 < left < 20
+    bench.broadcast("Sending Stopped", b'{"by":"night"}')
+    bench.advance("2h")
+    assert len(bench.sent) == left
+    bench.broadcast("Sending Resumed", b"{}")
+    bench.advance("1m")
+    assert len(bench.sent) == 20
+
+
+def test_what_expires_while_sending_is_stopped_is_counted(bench: DispatchBench) -> None:
+    bench.broadcast("Sending Stopped", b'{"by":"ops"}')
+    bench.asks("m1", expires_at=bench.now + HOUR)
+    bench.asks("m2")
+    bench.advance("2h")
+    bench.broadcast("Sending Resumed", b"{}")
+    bench.advance("1m")
+    assert (bench.words, bench.sent) == (["expired", "sent"], ["m2"])
+    assert drive(bench.store.cursor(0)).expired == 1
+
+
 def test_the_more_urgent_of_two_holds_is_asked_first(bench: DispatchBench) -> None:
     bench.advance("10h")
     bench.asks("low", priority=1)

@@ -19,8 +19,8 @@ from tactful_dispatch.channels.mail import compose
 from tactful_dispatch.content import Rendered
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.inbound import create_inbound
+from tactful_dispatch.inbound.mail import LARGEST
 from tactful_dispatch.inbound.reading import read
-from tactful_dispatch.inbound.routes import LARGEST
 from tactful_dispatch.links import Links
 from tactful_dispatch.writing import envelope
 

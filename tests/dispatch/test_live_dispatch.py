@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from dispatchbench import DispatchBench
 
 from tactful.clock import HOUR, SECOND
-from tactful.errors import StoreUnavailable
+from tactful.errors import InvalidInput, RewoundStore, StoreUnavailable
+from tactful.log.memory import MemoryHints
 from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
 from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
 from tactful_dispatch.live import AT_ONCE, LiveDispatch
@@ -159,12 +161,67 @@ class FailingOnce(MemoryDispatchStore):
         return await super().transact(*arguments, **more)  # type: ignore[arg-type]
 
 
-async def test_trouble_with_one_customer_leaves_no_other_in_doubt() -> None:
-    store = FailingOnce(1, lambda: b"0" * 16)
-    live = crowd(Crowded(), 5, store)
-    store.fails_at = 4  # after the slice: the gates of the third
+@pytest.mark.parametrize(("fails_at", "left"), [(2, 0), (3, 5)])  # after the slice: at the gates, at what came of it
+async def test_trouble_with_the_store_leaves_nobody_in_doubt_and_nobody_out(fails_at: int, left: int) -> None:
+    store, adapter = FailingOnce(1, lambda: b"0" * 16), Crowded()
+    live = crowd(adapter, 5, store)
+    store.fails_at = fails_at
     with pytest.raises(StoreUnavailable):
         await live.live.round()
-    assert live.bench.row("u2").waiting()
+    assert adapter.total == left
     await live.until_quiet()
     assert live.bench.words == ["sent"] * 5
+    assert adapter.total == 5
+
+
+class Refusing(MemoryDispatchStore):
+    """Takes nothing that concerns one customer, once it is told so."""
+
+    refuses = False
+
+    async def transact(self, *arguments: object, **more: object) -> object:  # type: ignore[override]
+        customers = arguments[1]
+        assert isinstance(customers, list | tuple | set | frozenset)
+        if self.refuses and "u2" in customers:
+            raise InvalidInput("cannot_be_stored", "a character that no column takes")
+        return await super().transact(*arguments, **more)  # type: ignore[arg-type]
+
+
+async def test_what_cannot_be_stored_keeps_nobody_else_waiting() -> None:
+    store = Refusing(1, lambda: b"0" * 16)
+    live = crowd(Crowded(), 4, store)
+    await live.bench.worker.run_once(0)
+    store.refuses = True
+    for _ in range(3):
+        with contextlib.suppress(InvalidInput):
+            await live.live.round()
+    found = {name: await store.delivery(name) for name in ("m0", "m1", "m2", "m3")}
+    assert [name for name, delivery in found.items() if delivery and delivery.verdict] == ["m0", "m1", "m3"]
+
+
+async def test_a_store_that_was_restored_from_the_past_sends_nothing_and_says_why() -> None:
+    hints = MemoryHints()
+    before = Live(DispatchBench(hints=hints))
+    before.bench.consenting()
+    before.bench.asks()
+    await before.after(6 * SECOND)
+    assert await hints.marked(0) == await before.bench.log.end(DISPATCH, 0)
+    after = Live(DispatchBench(hints=hints))  # it knows nothing of all that
+    await after.until_quiet()
+    assert isinstance(after.live._worker.stopped[0], RewoundStore)
+    assert "restored from the past" in str(after.live._worker.stopped[0])
+    assert after.bench.sent == []
+    assert await hints.marked(0) > after.bench.worker.offsets[0]
+
+
+async def test_a_store_that_is_where_it_was_goes_on() -> None:
+    hints = MemoryHints()
+    bench = DispatchBench(hints=hints)
+    one = Live(bench)
+    bench.consenting()
+    await one.after(6 * SECOND)
+    bench.restart()
+    again = Live(bench)
+    bench.asks()
+    await again.until_quiet()
+    assert bench.sent == ["m1"]

@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 import pytest
-from fakedesk import FakeDesk
+from fakedesk import FakeDesk, FakePersonal
 from fastapi import FastAPI
 
 from tactful.clock import ManualClock
@@ -29,7 +29,7 @@ def desk() -> FakeDesk:
 @pytest.fixture
 def client(desk: FakeDesk) -> httpx.AsyncClient:
     app = FastAPI()
-    app.include_router(create_public(desk, LINKS, ManualClock(NOW), Shop))
+    app.include_router(create_public(desk, FakePersonal(), LINKS, ManualClock(NOW), Shop))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test")
 
 

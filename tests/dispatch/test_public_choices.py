@@ -10,8 +10,9 @@ from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful_dispatch.desk import ConsentState, CustomerCard, SentMessage
 from tactful_dispatch.public.choices import channels, is_on, kinds, open_switches, silent_until, topics
+from tactful_dispatch.public.languages import texts_for
+from tactful_dispatch.public.languages.en import ENGLISH
 from tactful_dispatch.public.masking import masked
-from tactful_dispatch.public.texts import ENGLISH, texts_for
 from tactful_dispatch.public.wishes import Mute, Pause, StopAll, Turn, wish_of
 
 NOW: Final = 1_795_600_000_000

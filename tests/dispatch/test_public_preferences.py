@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx
 import pytest
-from fakedesk import FakeDesk
+from fakedesk import FakeDesk, FakePersonal
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -56,7 +56,7 @@ async def client(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
 
 def browser(desk: FakeDesk) -> httpx.AsyncClient:
     app = FastAPI()
-    app.include_router(create_public(desk, LINKS, ManualClock(NOW), Shop))
+    app.include_router(create_public(desk, FakePersonal(), LINKS, ManualClock(NOW), Shop))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test")
 
 
@@ -327,7 +327,7 @@ async def test_no_field_can_bring_markup_into_the_page(desk: FakeDesk) -> None:
     )
     shop = Shop(name=EVIL, postal_address=EVIL, reply_to=EVIL)
     app = FastAPI()
-    app.include_router(create_public(desk, LINKS, ManualClock(NOW), lambda: shop))
+    app.include_router(create_public(desk, FakePersonal(), LINKS, ManualClock(NOW), lambda: shop))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test") as client:
         for action in ("preferences", "unsubscribe", "mute", "pause"):
             html = (await client.get(path(action))).text

@@ -7,12 +7,12 @@ from typing import Final
 
 import httpx
 import pytest
-from fakedesk import FakeDesk
+from fakedesk import FakeDesk, FakePersonal
 from fastapi import FastAPI
 
 from tactful.clock import ManualClock
 from tactful.settings import Shop
-from tactful_dispatch.desk import CustomerCard
+from tactful_dispatch.desk import Basket, CustomerCard
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public import create_public
 
@@ -32,7 +32,9 @@ def desk() -> FakeDesk:
 @pytest.fixture
 async def client(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    app.include_router(create_public(desk, LINKS, ManualClock(NOW), lambda: Shop(public_url="http://shop.test")))
+    app.include_router(
+        create_public(desk, FakePersonal(), LINKS, ManualClock(NOW), lambda: Shop(public_url="http://shop.test"))
+    )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://shop.test", headers=PERSON) as client:
         yield client
@@ -139,3 +141,48 @@ async def test_a_click_while_the_store_is_away_asks_to_come_back(desk: FakeDesk,
     answer = await client.get(path("click"))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "try again in a minute" in answer.text
+
+
+CART_URL: Final = "https://myshop.example/cart?id={cart_id}&items={items}"
+
+
+def client_of(desk: FakeDesk, now: int = NOW) -> httpx.AsyncClient:
+    app = FastAPI()
+    shop = Shop(public_url="http://shop.test", cart_url=CART_URL)
+    app.include_router(create_public(desk, FakePersonal(), LINKS, ManualClock(now), lambda: shop))
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test", headers=PERSON)
+
+
+async def test_the_button_of_a_reminder_fills_the_basket_on_any_device(desk: FakeDesk) -> None:
+    desk.contents = Basket("c/1", (("p 1", 2), ("p2", 1)), NOW)
+    async with client_of(desk) as client:
+        answer = await client.get(path("cart"))
+    assert answer.headers["location"] == "https://myshop.example/cart?id=c%2F1&items=p%201:2,p2:1"
+    assert desk.calls[0][:3] == ("receipt", "m_1", "Message Clicked")
+
+
+async def test_after_seven_days_the_button_leads_to_the_front_door(desk: FakeDesk) -> None:
+    desk.contents = Basket("c1", (("p1", 1),), NOW)
+    async with client_of(desk, NOW + 8 * 86_400_000) as client:
+        assert (await client.get(path("cart"))).headers["location"] == "http://shop.test"
+
+
+async def test_a_short_link_leads_to_the_stored_url_and_is_reported(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    name = "m_0123456789abcdef01234567"
+    desk.targets[(name, 0)], desk.targets[(name, 12)] = URL, f"{URL}&n=12"
+    for index, target in ((0, URL), (12, f"{URL}&n=12")):
+        short = LINKS.short(name, index)
+        assert len(short) <= len("http://shop.test/s/") + 18
+        answer = await client.get(short.removeprefix("http://shop.test"))
+        assert (answer.status_code, answer.headers["location"]) == (302, target)
+    assert [call[1:3] for call in desk.calls] == [(name, "Message Clicked")] * 2
+
+
+@pytest.mark.parametrize("token", ["x", "A" * 15, "A" * 16, "A" * 16 + "0", "A" * 16 + "123", "%00" * 16])
+async def test_a_short_link_that_leads_nowhere_says_so(desk: FakeDesk, client: httpx.AsyncClient, token: str) -> None:
+    assert (await client.get(f"/s/{token}")).status_code == 404
+    assert desk.calls == []
+
+
+def test_a_message_without_a_hashed_name_gets_a_long_link() -> None:
+    assert LINKS.short("m_1", 0).startswith("http://shop.test/c/")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -12,37 +10,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from devserver import Server, dev_server
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from shopper import KETTLE, TEA, Shopper
 
 pytestmark = pytest.mark.surroundings
 
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 LOOKS = [(width, scheme) for width in (390, 1280) for scheme in ("light", "dark")]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium, where there is one."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        if os.environ.get("TACTFUL_TESTS_NEED_BROWSER") == "1":
-            pytest.fail("TACTFUL_TESTS_NEED_BROWSER is set, but there is no chromium on the path")
-        pytest.skip("no chromium on the path")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
-        try:
-            yield running
-        finally:
-            running.close()
 
 
 class Visitor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from devserver import Server, dev_server
@@ -113,3 +114,82 @@ def test_the_routes_of_the_commands_ask_for_the_token(server: Server) -> None:
     assert answer.status_code in (400, 401, 403)
     assert "server.json" in answer.json()["message"]
     assert (server.data / "server.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_customer_is_exported_erased_and_then_unknown(server: Server, tmp_path: Path) -> None:
+    uma = Shopper(server).known().consents()
+    uma.adds(KETTLE)
+    server.advance(by="1s")
+    file = tmp_path / "uma.json"
+    assert server.told("customer", "export", uma.id, "--to", str(file)) == f"{file}: everything about {uma.id}\n"
+    copy = json.loads(file.read_text())
+    assert copy["known"]["states"]["cart"]["items"][0]["product_id"] == KETTLE["product_id"]
+    assert file.stat().st_mode & 0o077 == 0
+    erased = server.told("customer", "erase", uma.id, "--yes")
+    assert re.match(rf"{uma.id} is erased. The log itself is clean on \d{{4}}-\d\d-\d\d;", erased)
+    uma.adds(KETTLE)
+    server.advance(by="1s")
+    refused = server.cli("customer", "export", uma.id)
+    assert (refused.returncode, f"{uma.id} was erased; nothing is kept" in refused.stderr) == (1, True)
+    assert "nothing is known about nobody" in server.cli("customer", "export", "nobody").stderr
+
+
+def test_a_rule_is_paused_drained_cancelled_and_resumed(server: Server) -> None:
+    uma = Shopper(server).known().consents()
+    uma.adds(KETTLE)
+    server.advance(by="1s")
+    for wish, shown in (
+        ("pause", "PAUSED"),
+        ("resume", ""),
+        ("drain", "DRAINED"),
+        ("cancel", "DRAINED"),
+        ("resume", ""),
+    ):
+        server.told("rules", wish, "abandoned_cart", *(["--yes"] if wish == "cancel" else []))
+        server.advance(by="1s")
+        [line] = [line for line in server.told("rules", "list").splitlines() if line.startswith("abandoned_cart ")]
+        assert (shown in line, "PAUSED" in line or "DRAINED" in line) == (True, bool(shown))
+    assert "cancelled by an operator" in uma.explained()
+    refused = server.cli("rules", "pause", "nothing")
+    assert (refused.returncode, "there is no rule nothing; there are: abandoned_cart" in refused.stderr) == (1, True)
+
+
+def test_an_imported_customer_meets_a_rule_when_they_are_enrolled(server: Server) -> None:
+    uma = Shopper(server).known().consents()
+    call = {"userId": uma.id, "event": "Product Added", "properties": KETTLE, "context": {"history": True}}
+    assert server.post("/v1/track", call).json() == {"success": True}
+    server.advance(by="1s")
+    counted = server.told("rules", "enrol", "abandoned_cart", "--since", "1d")
+    assert re.match(r"\d+ (or more )?customers would meet abandoned_cart; `--go`", counted)
+    assert "started" not in uma.explained()
+    assert "customers have met abandoned_cart" in server.told(
+        "rules", "enrol", "abandoned_cart", "--since", "1d", "--go", "--per-minute", "100000"
+    )
+    report = server.advance(by="2h")
+    assert ("email", "sent", None) in uma.decisions(report)
+
+
+def test_the_red_button_stops_everything_at_once_and_what_it_kept_leaves_when_sending_goes_on(tmp_path: Path) -> None:
+    server = dev_server(tmp_path).start()
+    try:
+        uma = Shopper(server).known().consents()
+        uma.adds(KETTLE)
+        stopped = server.told("stop", "--by", "olga", "--why", "wrong price")
+        assert stopped == "all sending is stopped by olga\n0 messages are kept; `tactful resume` lets them go\n"
+        assert uma.letters(server.advance("2h")) == []
+        assert uma.does("Page Viewed").status_code == 200
+        assert "STOPPED by olga since" in server.told("sending", "show")
+        assert "1 held: 1 valid, 0 expired while stopped" in server.cli("resume").stdout  # and nobody answers
+        assert "sending goes on" in server.told("resume", "--over", "10m", "--yes")
+        assert len(uma.letters(server.advance("15m"))) == 1
+        assert "not stopped" in server.cli("resume", "--yes").stderr
+    finally:
+        server.close()
+
+
+def test_smoke_and_doctor_say_that_it_works(server: Server) -> None:
+    smoked = server.told("smoke", "--to", "me@shop.example")
+    assert re.fullmatch(r"event accepted \d+ ms → rule ran \d+ ms → sent \d+ ms\nok: one message, once\..*\n", smoked)
+    examined = server.told("doctor")
+    assert re.search(r"ok +http://127.0.0.1:\d+/u/test answers", examined)
+    assert examined.endswith("0 failures, 0 warnings\n")

@@ -8,6 +8,9 @@ import httpx
 import pytest
 from doorstep import BROWSER, SERVER, Doorstep, basic
 
+from tactful.errors import StoreUnavailable
+from tactful.keys import Key
+
 CALL: dict[str, Any] = {"userId": "u1", "event": "Product Viewed"}
 
 
@@ -75,3 +78,18 @@ async def test_the_body_is_read_before_the_key_is_judged() -> None:
     """Otherwise a client whose key stands in the body could never be told what is wrong with it."""
     answered = await Doorstep().post("/v1/track", b'{"userId":', key="wrong")
     assert (answered.status_code, answered.json()["code"]) == (400, "invalid_json")
+
+
+class NobodyKnows:
+    """A key ring whose table is away."""
+
+    async def find(self, secret: str) -> Key | None:
+        raise StoreUnavailable("away")
+
+
+async def test_while_nobody_knows_whose_key_it_is_the_answer_is_later_and_not_no() -> None:
+    door = Doorstep(keys=NobodyKnows())
+    answered = await post(door, headers={"x-write-key": SERVER})
+    assert (answered.status_code, answered.json()["code"]) == (503, "keys_unavailable")
+    assert int(answered.headers["retry-after"]) > 0
+    assert door.events == []

@@ -61,6 +61,12 @@ async def test_a_browser_key_may_not_merge_customers(path: str, event: str | Non
     assert door.diary.appends == []
 
 
+async def test_a_stranger_may_consent_too() -> None:
+    door = Doorstep()
+    await door.track("Consent Changed", userId=None, anonymousId="a1", properties=GRANT)
+    assert [consent.key for consent in door.consents] == ["anon:a1"]
+
+
 async def test_no_channel_means_every_channel_and_the_basis_is_consent_unless_said() -> None:
     door = Doorstep()
     await door.track("Consent Changed", properties={"purpose": "marketing.cart", "state": "withdrawn"})
@@ -88,7 +94,7 @@ async def test_a_repeated_consent_has_the_same_id_and_a_changed_one_another() ->
 @pytest.mark.parametrize(
     ("fields", "refusal"),
     [
-        ({"userId": None, "anonymousId": "a1"}, ("no_customer", "userId")),
+        ({"userId": None}, ("no_customer", "userId")),
         ({"userId": "guest"}, ("placeholder_id", "userId")),
         ({"properties": None}, ("wrong_value", "properties.purpose")),
         ({"properties": GRANT | {"purpose": "newsletter"}}, ("wrong_value", "properties.purpose")),

@@ -215,7 +215,7 @@ async def test_extensions_become_the_context_and_one_of_them_is_the_anonymous_id
     await door.post("/events", EVENT | {"anonymousid": "a1", "history": True, "traceparent": "00-1"})
     assert context(door.event) == {"history": True, "traceparent": "00-1"}
     assert (door.event.body.anonymous_id, door.event.body.history) == ("a1", True)
-    assert [link.key for link in door.links] == ["a1"]
+    assert [link.key for link in door.links] == ["anon:a1"]
 
 
 async def test_a_header_can_only_say_true_in_words() -> None:

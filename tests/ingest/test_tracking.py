@@ -69,7 +69,7 @@ async def test_a_browsers_key_marks_its_events() -> None:
 async def test_an_anonymous_event_is_keyed_by_its_anonymous_id() -> None:
     door = Doorstep()
     await door.track(userId="", anonymousId="a1")
-    assert (door.event.key, door.event.body.user_id, door.event.body.anonymous_id) == ("a1", None, "a1")
+    assert (door.event.key, door.event.body.user_id, door.event.body.anonymous_id) == ("anon:a1", None, "a1")
 
 
 async def test_a_meaningless_anonymous_id_beside_a_known_customer_is_dropped() -> None:

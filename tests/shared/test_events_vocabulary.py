@@ -68,6 +68,7 @@ FACTS = {
     "Complaint Reopened": (),
     "Contact Made": (),
     "Customer Flagged": (),
+    "Customer Recognised": (),
     "Feed Complete": (),
     "Survey Answered": (),
     "Identify": (),
@@ -121,7 +122,8 @@ FIELDS = {
     "Screen": "name category",
     "Group": "group_id traits",
     "Alias": "previous_id",
-    "Consent Changed": "purpose channel state basis wording via proof entry",
+    "Customer Recognised": "anonymous",
+    "Consent Changed": "purpose channel state basis wording via once proof entry",
     "Message Decided": (
         "message_id run_id rule rule_version run_key channel template variant purpose verdict reason scope facts gates "
         "consent_entry requested_at decided_at subject provider provider_id content_version detail url contact"
@@ -141,7 +143,7 @@ ALIASES = [(alias, name) for name, aliases in (ACTS | FACTS).items() for alias i
 
 def test_the_tables_name_every_event_there_is() -> None:
     assert sorted(ACTS | FACTS) == list(known_names())
-    assert len(known_names()) == len(COMMERCE) + len(OWN) == 55
+    assert len(known_names()) == len(COMMERCE) + len(OWN) == 56
 
 
 @pytest.mark.parametrize("name", ACTS)

@@ -98,3 +98,17 @@ def test_a_length_and_a_zone_say_how_they_are_written() -> None:
     said = refused('[shop]\ntimezone = "Madrid"\n[caps]\nsms_gap = "soon"\n')
     assert '"Europe/Madrid"' in said
     assert 'write it like "90s", "1h" or "3d"' in said
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[caps.weekly]\nnew = 3\nloyal = 2", "caps.weekly"),
+        ("[caps]\nsms_per_30_days = 0\n[rules.abandoned_cart]\nsms = true", "rules.abandoned_cart"),
+        ("[webhook]\nurl = 'http://hooks.shop.example'", "webhook.url"),
+        ("[sources.pos]\nlag = 'soon'", "sources.pos.lag"),
+    ],
+)
+def test_settings_that_contradict_themselves_are_refused_by_name(text: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        parse(text, "settings.toml")

@@ -351,3 +351,13 @@ def test_a_crash_point_strikes_at_its_nth_time_only() -> None:
 def test_a_crash_point_that_the_code_does_not_have_is_refused() -> None:
     with pytest.raises(KeyError, match="no crash point 'nowhere'"):
         crashpoints.arm("nowhere")
+
+
+async def test_a_cursor_never_leaves_the_thread_that_writes(tmp_path: Path) -> None:
+    """Whoever lets go of one resets its statement, which may be running there again."""
+    database = await Database.open(tmp_path / "a.db")
+    try:
+        assert await database.write(lambda db: db.execute("SELECT 1")) is None
+        assert await database.write(lambda db: db.execute("SELECT 1").fetchall()) == [(1,)]
+    finally:
+        await database.close()

@@ -16,6 +16,7 @@ import msgspec
 from adversary_provider import WatchfulProvider
 from adversary_world import (
     BOOK,
+    GRAVES,
     Fate,
     Owner,
     ShakyDispatchStore,
@@ -38,6 +39,8 @@ from tactful.records import (
     ConsentBody,
     ConsentRecord,
     EventRecord,
+    LinkBody,
+    LinkRecord,
     Record,
     TickBody,
     TickRecord,
@@ -50,6 +53,7 @@ PARTITIONS: Final = 2
 ACTIONS: Final = 200
 CUSTOMERS: Final = ("u1", "u3", "u5", "u13")  # u5 has a partition of its own; u13 is held out of carts
 SHARING: Final = {"u3": "u5", "u5": "u3"}  # who uses one e-mail address with whom
+DEVICES: Final = {"anon:d1": ("u1",), "anon:d5": ("u5",), "anon:tablet": ("u1", "u13")}  # who uses which, not logged in
 SKEW: Final = 90 * SECOND
 RECOGNISED: Final = 40 * HOUR  # a repeat within so long is recognised
 SETTINGS: Final = Settings.model_validate(
@@ -72,7 +76,7 @@ class Play:
         self.trigger = ShakyTriggerStore(self._fate, self.log)
         self.dispatch = ShakyDispatchStore(PARTITIONS, self._fate, self._fate_of_attempts)
         self.provider = WatchfulProvider(seed, self.log, self.dispatch, self.clock, SHARING)
-        self.desk = Reception(self.dispatch, BOOK, self.clock, PARTITIONS, lambda: None)
+        self.desk = Reception(self.dispatch, BOOK, GRAVES, self.clock, PARTITIONS, lambda: None)
         self.owners: list[Owner] = []
         self.stopped: list[str] = []  # partitions that stopped, and why
         self.happened: Counter[str] = Counter()
@@ -179,6 +183,24 @@ class Play:
         )
         lag = self.random.choice((0, 0, 0, self.random.randint(0, 30)))
         await self._post(self._event(self.random.choice(CUSTOMERS), event, lag * MINUTE))
+
+    async def _a_stranger_looks_around(self) -> None:
+        """Somebody who has not logged in, or not yet, on a device that others may use too."""
+        cart = f"p{self.random.randint(1, 3)}"
+        event: Event = self.random.choice((ProductAdded(product_id=cart, cart_id="c"), Page(name="home")))
+        await self._post(self._event(self.random.choice(sorted(DEVICES)), event))
+
+    async def _a_stranger_logs_in(self) -> None:
+        """The door appends the link, waits for it, and only then appends the event that told."""
+        device = self.random.choice(sorted(DEVICES))
+        customer = self.random.choice(DEVICES[device])
+        link = LinkRecord(id=f"l{self._next()}", key=device, at=self.clock.now(), body=LinkBody(customer))
+        await self._append(EVENTS, link)
+        await self._post(self._event(customer, Page(name="account")))
+
+    async def _a_stranger_consents(self) -> None:
+        state = self.random.choice(("granted", "granted", "withdrawn"))
+        await self._append(DISPATCH, self._consent("anon:d1", state, self.random.choice(("", "email"))))
 
     async def _something_is_posted_again(self) -> None:
         recent = [record for record in self._posted if record.at > self.clock.now() - RECOGNISED]
@@ -338,6 +360,9 @@ _ACTIONS: Final[tuple[tuple[Action, int, bool], ...]] = (
     (Play._time_passes, 18, True),
     (Play._something_is_posted, 24, True),
     (Play._something_is_posted_again, 6, True),
+    (Play._a_stranger_looks_around, 6, True),
+    (Play._a_stranger_logs_in, 3, True),
+    (Play._a_stranger_consents, 1, True),
     (Play._consent_is_posted, 1, True),
     (Play._consent_is_posted_again, 1, True),
     (Play._somebody_opts_out_on_the_page, 1, True),

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tactful.clock import Clock
-from tactful.identity import fraction
+from tactful.identity import fraction, is_anonymous
 from tactful.log import Log
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, CancelRecord, decode_dispatch
@@ -74,7 +74,7 @@ class WatchfulProvider:
         return any(isinstance(record, CancelRecord) and record.body.message_id == message_id for record in read)
 
     async def _is_withdrawn(self, envelope: Envelope) -> bool:
-        said = await self._said(envelope.customer)
+        said = _weighed(await self._said(envelope.customer))
         granted = [
             (at, n) for at, n, entry in said if entry.state == "granted" and entry.channel in ("", envelope.channel)
         ]
@@ -92,3 +92,15 @@ class WatchfulProvider:
         entries = ((link.number, msgspec.json.decode(link.entry or b"", type=ConsentEntry)) for link in links)
         mine = ((entry.occurred_at, number, entry) for number, entry in entries if entry.customer == customer)
         return sorted(mine, key=lambda said: said[:2])
+
+
+def _weighed(said: list[tuple[int, int, ConsentEntry]]) -> list[tuple[int, int, ConsentEntry]]:
+    """What counts: while anything stands that the customer withdrew, what was granted before anybody knew them does not."""
+    own = {entry.channel: entry.state for _, _, entry in said if not _by_stranger(entry)}  # the latest of each channel
+    if "withdrawn" not in own.values():
+        return said
+    return [each for each in said if each[2].state == "withdrawn" or not _by_stranger(each[2])]
+
+
+def _by_stranger(entry: ConsentEntry) -> bool:
+    return is_anonymous(entry.proof.get("said_as", ""))

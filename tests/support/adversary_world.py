@@ -15,12 +15,13 @@ from dispatchbench import PlainContent
 
 from tactful import Run, rule
 from tactful.clock import Clock
+from tactful.erasure import Graves
 from tactful.errors import LogUnavailable, StoreUnavailable, Transient
 from tactful.events import OrderCompleted, Page, ProductAdded
 from tactful.log import Log, Position
 from tactful.log.memory import MemoryLog
 from tactful.outbox import OutboxRow
-from tactful.records import EVENTS
+from tactful.records import EVENTS, decode_events
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import Adapter
@@ -33,6 +34,7 @@ from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
+from tactful_trigger.slice import limit_of
 from tactful_trigger.store import SliceResult, TriggerStore
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
@@ -41,6 +43,7 @@ T = TypeVar("T")
 
 QUIET: Final = 3_600_000  # of the shipped cart rule
 BOOK: Final = AddressBook(b"adversary")
+GRAVES: Final = Graves(b"adversary")
 
 
 @rule(
@@ -139,9 +142,9 @@ class ShakyTriggerStore(MemoryTriggerStore):
     async def commit(self, result: SliceResult, until: int) -> None:
         await self._fate.write(StoreUnavailable, partial(super().commit, result, until))
         for row in result.outbox:
-            [record] = await self._log.read(EVENTS, result.partition, row.cause.offset, 1)
-            if row.cause.due >= record.appended:
-                self.early.append(f"due {row.cause.due} fired by {record}")
+            [stored] = await self._log.read(EVENTS, result.partition, row.cause.offset, 1)
+            if not row.cause.after_timers and row.cause.due >= limit_of(stored, decode_events(stored.value)):
+                self.early.append(f"due {row.cause.due} fired by {stored}")
 
     async def forget(self, rows: Sequence[OutboxRow]) -> None:
         await self._fate.write(StoreUnavailable, partial(super().forget, rows))
@@ -198,7 +201,7 @@ class Owner:
     ) -> None:
         self.name, self.clock = name, SkewedClock(clock, skew)
         limits: Any = {"slice_limit": slice_limit}
-        self.trigger = TriggerWorker(log, trigger_store, RULEBOOK, self.clock, name, **limits)
+        self.trigger = TriggerWorker(log, trigger_store, RULEBOOK, self.clock, name, graves=GRAVES, **limits)
         self.live_trigger = LiveTrigger(self.trigger, log, trigger_store, self.clock)
         attempts = Attempts(
             dispatch_store,
@@ -209,5 +212,5 @@ class Owner:
             self.clock,
             lambda: clock.now() / 1000,  # a process that stands still does not stop the world's time
         )
-        self.dispatch = DispatchWorker(log, dispatch_store, attempts, BOOK, self.clock, name, **limits)
+        self.dispatch = DispatchWorker(log, dispatch_store, attempts, BOOK, self.clock, name, graves=GRAVES, **limits)
         self.live_dispatch = LiveDispatch(self.dispatch, log, self.clock)

@@ -28,6 +28,16 @@ def free_port() -> int:
     return port
 
 
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row that nobody listens on."""
+    while True:
+        first = free_port()
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
+            for number in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
+            return first
+
+
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """One command to its end."""
     return subprocess.run(

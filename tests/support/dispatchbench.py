@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from enginebench import drive
+from enginebench import GRAVES, drive
 
 from tactful.clock import ManualClock
 from tactful.durations import Duration, milliseconds
 from tactful.events import HoldOpened, MessageDecided
 from tactful.events.model import Event, Meta, decode
-from tactful.log.memory import MemoryLog
+from tactful.log.memory import MemoryHints, MemoryLog
 from tactful.outbox import OutboxRow
 from tactful.partitioning import partition_of
 from tactful.records import (
@@ -27,6 +27,8 @@ from tactful.records import (
     ConsentBody,
     ConsentRecord,
     EventRecord,
+    LinkedBody,
+    LinkedRecord,
     MessageBody,
     MessageRecord,
     RecipientBody,
@@ -141,7 +143,9 @@ class DispatchBench:
         idempotent: bool = False,
         adapters: dict[str, Adapter] | None = None,
         store: MemoryDispatchStore | None = None,
+        hints: MemoryHints | None = None,
     ) -> None:
+        self._hints = hints
         self.clock = ManualClock(start)
         self.log = Ordinals(MemoryLog(partitions, self.clock))
         self.store = store or MemoryDispatchStore(partitions, lambda: b"0" * 16)
@@ -150,7 +154,7 @@ class DispatchBench:
         self._slice_limit, self._count, self._seconds = slice_limit, 0, 0.0
         self.lags: list[float | Callable[[], float]] = []  # seconds between readings of the monotonic clock
         self.trigger = ScriptedTrigger(self.log)
-        self.desk = Reception(self.store, self.book, self.clock, partitions, lambda: None)
+        self.desk = Reception(self.store, self.book, GRAVES, self.clock, partitions, lambda: None)
         self.restart()
         self.settings(**(LIVE if settings is None else settings))
 
@@ -160,7 +164,15 @@ class DispatchBench:
         links = Links("https://hello.shop.example", b"key")
         attempts = Attempts(self.store, self._adapters, PlainContent(), links, self.book, own, self._monotonic)
         self.worker = DispatchWorker(
-            self.log, self.store, attempts, self.book, own, "bench", slice_limit=self._slice_limit
+            self.log,
+            self.store,
+            attempts,
+            self.book,
+            own,
+            "bench",
+            graves=GRAVES,
+            hints=self._hints,
+            slice_limit=self._slice_limit,
         )
         self._time = VirtualTime(self.log, self.clock, (self.trigger, self.worker))
 
@@ -258,6 +270,12 @@ class DispatchBench:
         self._count += 1
         body = ConfirmBody(message_id, hold, {})
         self.append(ConfirmRecord(id=f"y{self._count}", key=customer, at=self.now, body=body))
+        self.settle()
+
+    def link(self, who: str, customer: str) -> None:
+        """Trigger tells that somebody turned out to be a customer."""
+        self._count += 1
+        self.append(LinkedRecord(id=f"l{self._count}", key=who, at=self.now, body=LinkedBody(customer)))
         self.settle()
 
     def row(self, customer: str = "u1") -> CustomerRow:

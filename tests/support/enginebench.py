@@ -9,6 +9,7 @@ import msgspec
 
 from tactful.clock import ManualClock
 from tactful.durations import Duration, milliseconds
+from tactful.erasure import Graves
 from tactful.events.model import Event, name_of
 from tactful.identity import digest
 from tactful.log.memory import MemoryLog
@@ -24,6 +25,10 @@ from tactful.records import (
     ConfirmRecord,
     EventBody,
     EventRecord,
+    LinkBody,
+    LinkRecord,
+    MergeBody,
+    MergeRecord,
     MessageBody,
     MessageRecord,
     RecipientRecord,
@@ -42,6 +47,7 @@ from tactful_trigger.worker import TriggerWorker
 from tactful_workbench.sides import TriggerSide
 from tactful_workbench.virtual import Input, Ordinals, VirtualTime
 
+GRAVES = Graves(b"bench")
 MONDAY = 1_795_442_400_000  # Mon 23 Nov 2026 14:00 UTC
 
 Word = dict[str, Any]
@@ -153,9 +159,10 @@ class EngineBench:
         slice_limit: int = 1000,
         decide: Decide = sent,
         projections: Iterable[Projection[Any]] = SHIPPED,
+        log: type[MemoryLog] = MemoryLog,
     ) -> None:
         self.clock = ManualClock(start)
-        self.log = Ordinals(MemoryLog(partitions, self.clock))
+        self.log = Ordinals(log(partitions, self.clock))
         self.store = MemoryTriggerStore()
         self._slice_limit, self._projections = slice_limit, tuple(projections)
         self.dispatch = ScriptedDispatch(self.log, decide)
@@ -165,7 +172,9 @@ class EngineBench:
     def deploy(self, *rules: Rule) -> None:
         """Start the worker (again) with these rules."""
         book = Rulebook(rules, self._projections)
-        self.worker = TriggerWorker(self.log, self.store, book, self.clock, "bench", slice_limit=self._slice_limit)
+        self.worker = TriggerWorker(
+            self.log, self.store, book, self.clock, "bench", graves=GRAVES, slice_limit=self._slice_limit
+        )
         drive(self.worker.claim())
         self.side = TriggerSide(self.worker, self.store, self.log, self.clock)
         self._time = VirtualTime(self.log, self.clock, (self.side, self.dispatch))
@@ -190,6 +199,17 @@ class EngineBench:
         entries = [(partition, encode(record)) for partition in range(self.log.partitions)]
         drive(self.log.append(EVENTS, entries))
         drive(self._time.drain())
+
+    def link(self, stranger: str, customer: str) -> None:
+        """Somebody has logged in."""
+        self._count += 1
+        record = LinkRecord(id=f"l{self._count}", key=stranger, at=self.now, body=LinkBody(customer))
+        self.append(EVENTS, record)
+
+    def merge(self, one: str, other: str) -> None:
+        """A server says that two known customers are one."""
+        self._count += 1
+        self.append(EVENTS, MergeRecord(id=f"m{self._count}", key=one, at=self.now, body=MergeBody(other)))
 
     def append(self, topic: str, record: Record) -> None:
         """Append any record on its key's partition, and let everybody settle."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tactful.errors import StoreUnavailable
-from tactful_dispatch.desk import ConsentState, CustomerCard
+from tactful.decisions import GateRecord, GateVerdict
+from tactful.errors import InvalidInput, StoreUnavailable
+from tactful_dispatch.desk import Basket, ConsentState, CustomerCard
+from tactful_dispatch.personal import Farewell
 
 
 class FakeDesk:
@@ -18,6 +20,9 @@ class FakeDesk:
         self.targets: dict[tuple[str, int], str] = {}
         self.answers: dict[str, str] = {}  # message -> the first answer
         self.closed, self.knows_messages = False, True
+        self.about: tuple[str, ...] = ()
+        self.contents: Basket | None = None
+        self.offer: tuple[str, str] | None = None
 
     async def card(self, customer: str) -> CustomerCard:
         self._open()
@@ -53,6 +58,35 @@ class FakeDesk:
         self.calls.append(("pause", customer, until))
         self.kept = replace(self.kept, paused_until=until)
 
+    async def mute_topic(self, customer: str, topic: str, muted: bool) -> None:
+        self._open()
+        self.calls.append(("mute_topic", customer, topic, muted))
+        others = tuple(name for name in self.kept.muted_topics if name != topic)
+        self.kept = replace(self.kept, muted_topics=(*others, topic) if muted else others)
+
+    async def prefer(self, customer: str, preference: str, value: str) -> None:
+        self._open()
+        self.calls.append(("prefer", customer, preference, value))
+        wanted: Any = int(value) if preference == "at_most_days" else value
+        self.kept = replace(self.kept, **{preference: wanted})
+
+    async def topics(self, message_id: str) -> tuple[str, ...]:
+        self._open()
+        return self.about
+
+    async def basket(self, message_id: str) -> Basket | None:
+        self._open()
+        return self.contents
+
+    async def offered(self, message_id: str) -> tuple[str, str] | None:
+        self._open()
+        return self.offer
+
+    async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:
+        self._open()
+        self.calls.append(("check", customer, channel, purpose, rule))
+        return [GateRecord("consent", GateVerdict.OPEN)]
+
     async def stop_all(self, customer: str, via: str) -> int:
         self._open()
         self.calls.append(("stop_all", customer, via))
@@ -77,3 +111,19 @@ class FakeDesk:
     def _open(self) -> None:
         if self.closed:
             raise StoreUnavailable("the store is away")
+
+
+class FakePersonal:
+    """Everything about everybody is one line; who was erased has none."""
+
+    def __init__(self) -> None:
+        self.erased: list[tuple[str, str]] = []
+
+    async def export(self, customer: str) -> bytes:
+        if any(customer == gone for gone, _ in self.erased):
+            raise InvalidInput("erased", f"{customer} was erased; nothing is kept")
+        return b'{"customer": "%b"}' % customer.encode()
+
+    async def erase(self, customer: str, via: str) -> Farewell:
+        self.erased.append((customer, via))
+        return Farewell(1_795_000_000_000, 1_797_592_000_000)

@@ -146,9 +146,16 @@ def test_a_ladder_counts_once_in_the_weekly_budget() -> None:
 
 
 def test_who_was_spoken_to_today_is_not_reminded_before_tomorrow() -> None:
-    shop = Shop().hears(ContactMade(by="the manager")).hears(KETTLE, after=MINUTE).waits(23 * HOUR)
+    call = ContactMade(by="the manager", purpose="service.delivery")
+    shop = Shop().hears(call).hears(KETTLE, after=MINUTE).waits(23 * HOUR)
     assert shop.said() == []
     assert shop.waits(2 * HOUR).said() == ["email"]
+
+
+def test_who_was_sold_something_on_the_phone_is_not_reminded_in_the_same_week() -> None:
+    call = ContactMade(by="the manager", channel="call", purpose="marketing.offers")
+    shop = Shop().hears(call).hears(KETTLE, after=MINUTE).waits(3 * DAY)
+    assert shop.said() == []
 
 
 def test_only_what_was_given_back_in_the_cart_is_nothing_to_speak_of() -> None:

@@ -22,6 +22,7 @@ from tactful.events import (
     Identify,
     MessageClicked,
     MessageDecided,
+    OrderCancelled,
     OrderCompleted,
     OrderRefunded,
     Page,
@@ -61,6 +62,7 @@ STORY: tuple[Event, ...] = (
     at(5, ProductAdded(cart_id="c1", product_id="p1", name="Kettle", price=euros(3990))),
     at(6, OrderCompleted(order_id="o1", total=euros(3990))),
     at(7, OrderRefunded(order_id="o1")),
+    at(7, OrderCancelled(order_id="o0")),
     at(8, ProductAdded(cart_id="c2", product_id="p1", price=euros(3990))),
     at(9, ProductAdded(cart_id="c2", product_id="p2")),
     at(10, ProductRemoved(cart_id="c2", product_id="p1")),
@@ -70,7 +72,7 @@ STORY: tuple[Event, ...] = (
     at(14, MessageDecided(message_id="m1", rule="abandoned_cart", channel="email", verdict="sent")),
     at(15, MessageClicked(message_id="m1", rule="abandoned_cart", channel="email")),
     at(16, ConsentChanged(purpose="marketing", channel="email", state="withdrawn")),
-    at(17, ContactMade(by="Ana")),
+    at(17, ContactMade(by="Ana", channel="call", purpose="service.delivery")),
     *(happened(hour * HOUR, OrderCompleted(order_id=f"long ago {hour}")) for hour in range(1, LONG_AGO)),
 )
 
@@ -86,9 +88,9 @@ def told(projection: Projection[Any]) -> Any:
 every = pytest.mark.parametrize("projection", SHIPPED, ids=lambda projection: projection.name)
 
 
-def test_seven_projections_ship_each_under_its_own_name() -> None:
+def test_eight_projections_ship_each_under_its_own_name() -> None:
     names = [projection.name for projection in SHIPPED]
-    assert names == ["profile", "cart", "orders", "tickets", "engagement", "session", "rhythm"]
+    assert names == ["profile", "cart", "orders", "tickets", "engagement", "session", "rhythm", "segments"]
 
 
 @every

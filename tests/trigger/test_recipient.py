@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tactful.clock import DAY, HOUR
-from tactful.customer import Engagement, Order, Orders, Profile, Ticket, Tickets
+from tactful.customer import Engagement, Order, Orders, Profile, Segments, Ticket, Tickets
 from tactful.records import RecipientBody, Rest
 from tactful.settings import Resting, Settings
 from tactful_trigger.recipient import recipient
@@ -19,12 +19,14 @@ def told(
     tickets: Tickets | None = None,
     engagement: Engagement | None = None,
     settings: Settings | None = None,
+    segments: Segments | None = None,
 ) -> RecipientBody:
     return recipient(
         profile or Profile(),
         orders or Orders(),
         tickets or Tickets(),
         engagement or Engagement(),
+        segments or Segments(),
         settings or Settings(),
     )
 
@@ -76,7 +78,7 @@ def test_a_country_that_is_no_code_is_left_out() -> None:
     ("count", "segment"), [(0, "new"), (1, "new"), (2, "repeat"), (4, "repeat"), (5, "loyal"), (50, "loyal")]
 )
 def test_the_segment_follows_from_the_number_of_orders(count: int, segment: str) -> None:
-    assert told(orders=Orders(count=count)).segment == segment
+    assert told(segments=Segments(older=count)).segment == segment
 
 
 def test_marketing_rests_for_a_day_after_an_order() -> None:

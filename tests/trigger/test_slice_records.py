@@ -12,7 +12,10 @@ from tactful import Run, rule
 from tactful.clock import MINUTE
 from tactful.errors import ClockAhead, OutboxGap, PoisonFlood
 from tactful.events import Event, OrderCompleted, Page, ProductAdded
-from tactful.records import EVENTS, QUARANTINE, LinkBody, LinkRecord, Origin, QuarantineRecord, decode_any, encode
+from tactful.log import Stored
+from tactful.log.memory import MemoryLog
+from tactful.partitioning import partition_of
+from tactful.records import EVENTS, QUARANTINE, Origin, QuarantineRecord, decode_any, encode
 from tactful.settings import Settings
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.row import Row, decode
@@ -109,15 +112,6 @@ def test_a_held_run_does_not_hold_up_the_others_of_its_customer() -> None:
     bench.deploy(other)
     bench.advance("3h")
     assert bench.sent() == ["email other"]
-
-
-def test_a_link_is_remembered_and_a_second_one_does_not_re_point_what_happened() -> None:
-    bench = EngineBench(after_a_while)
-    for user in ("u1", "u2"):
-        bench.append(EVENTS, LinkRecord(id=f"l-{user}", key="anon", at=bench.now, body=LinkBody("anon", user)))
-    row = bench.row("anon")
-    assert row is not None
-    assert row.linked_to == "u1"
 
 
 def from_outbox(seq: int, at: int, customer: str = "u1") -> Any:
@@ -317,3 +311,46 @@ def test_after_three_claims_without_a_commit_records_are_taken_one_by_one() -> N
     assert bench.partition().cursor.offset == 1
     assert drive(bench.worker.run_once(0))
     assert bench.partition().cursor.offset == 3
+
+
+class OpenLog(MemoryLog):
+    """A log into which anybody may write."""
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        return [stored._replace(foreign=True) for stored in await super().read(topic, partition, offset, limit)]
+
+
+def elsewhere(customer: str) -> int:
+    """A partition of four that is not the customer's."""
+    return (partition_of(customer, 4) + 1) % 4
+
+
+def test_what_a_foreign_producer_put_on_the_wrong_partition_goes_on_to_the_right_one_once() -> None:
+    bench = EngineBench(after_a_while, partitions=4, log=OpenLog)
+    for _ in range(2):
+        record = event_record("u1", ADD, bench.now, "theirs")
+        drive(bench.log.append(EVENTS, [(elsewhere("u1"), encode(record))]))
+    bench.advance("1m")
+    assert [run.rule for run in bench.runs("u1")] == ["after_a_while"]
+    assert bench.partition(elsewhere("u1")).rows.get("u1") is None
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("2h")
+    assert (bench.messages, bench.endings("u1")) == ([], ["goal reached"])
+
+
+def test_an_event_that_no_rule_names_goes_on_too_since_somebody_may_wait_for_it() -> None:
+    bench = EngineBench(left_in_peace, partitions=4, log=OpenLog)
+    bench.emits("u1", ADD)
+    bench.advance("50m")
+    page = event_record("u1", "Wheel Spun", bench.now, "e9", scope="browser")
+    drive(bench.log.append(EVENTS, [(elsewhere("u1"), encode(page))]))
+    bench.advance("50m")
+    assert bench.messages == []
+    bench.advance("10m")
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def left_in_peace(run: Run, first: ProductAdded) -> None:
+    await run.quiet("1h")
+    await run.send("email", "cart")

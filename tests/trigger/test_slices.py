@@ -10,15 +10,36 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from enginebench import MONDAY, EngineBench, drive, event_record, sent
+from enginebench import GRAVES, MONDAY, EngineBench, drive, event_record, sent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tactful import Ladder, Run, rule
-from tactful.events import Event, OrderCompleted, Page, ProductAdded, ProductRemoved
+from tactful.clock import HOUR, MINUTE, ManualClock
+from tactful.events import CouponDenied, Event, OrderCompleted, Page, ProductAdded, ProductRemoved
+from tactful.identity import is_anonymous
+from tactful.log import Stored
+from tactful.log.memory import MemoryLog
 from tactful.outbox import OutboxRow
 from tactful.partitioning import partition_of
-from tactful.records import DISPATCH, EVENTS, TickBody, TickRecord, decode_dispatch, encode
+from tactful.records import (
+    DISPATCH,
+    EVENTS,
+    LinkBody,
+    LinkRecord,
+    MergeBody,
+    MergeRecord,
+    MessageBody,
+    Record,
+    TickBody,
+    TickRecord,
+    decode_dispatch,
+    encode,
+)
+from tactful_trigger.projections import SHIPPED
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store.memory import MemoryTriggerStore
+from tactful_trigger.worker import TriggerWorker
 from tactful_workbench.virtual import Input
 
 EVENTS_BY_NAME: dict[str, Event] = {
@@ -51,13 +72,28 @@ scripts = st.lists(
     st.tuples(st.sampled_from(["u1", "u2", "u3", "u4"]), st.sampled_from(sorted(EVENTS_BY_NAME)), st.integers(0, 90)),
     max_size=25,
 )
+PEOPLE = {"is u1": "u1", "is u2": "u2"}
+scripts_about_people = st.lists(
+    st.tuples(
+        st.sampled_from(["u1", "u2", "u3", "anon:a", "anon:b"]),
+        st.sampled_from(sorted(EVENTS_BY_NAME) + sorted(PEOPLE)),
+        st.integers(0, 90),
+    ),
+    max_size=25,
+)
 
 
 def inputs(script: Script, partitions: int) -> list[Input]:
     at, given_inputs = MONDAY, []
     for number, (customer, name, minutes) in enumerate(script):
         at += minutes * 60_000
-        record = event_record(customer, EVENTS_BY_NAME[name], at, f"e{number}")
+        record: Record
+        if name not in PEOPLE:
+            record = event_record(customer, EVENTS_BY_NAME[name], at, f"e{number}")
+        elif is_anonymous(customer):
+            record = LinkRecord(id=f"e{number}", key=customer, at=at, body=LinkBody(PEOPLE[name]))
+        else:
+            record = MergeRecord(id=f"e{number}", key=customer, at=at, body=MergeBody(PEOPLE[name]))
         given_inputs.append(Input(at, EVENTS, [(partition_of(customer, partitions), encode(record))]))
     return given_inputs
 
@@ -79,7 +115,7 @@ def play(script: Script, partitions: int, slice_limit: int) -> EngineBench:
 
 
 @settings(max_examples=60, deadline=None)
-@given(scripts)
+@given(scripts | scripts_about_people)
 def test_slices_and_partitions_make_no_difference_in_virtual_time(script: Script) -> None:
     expected = requests(play(script, 1, 1000))
     for partitions, slice_limit in ((1, 1), (1, 7), (4, 1), (4, 7), (4, 1000)):
@@ -87,7 +123,7 @@ def test_slices_and_partitions_make_no_difference_in_virtual_time(script: Script
 
 
 @settings(max_examples=60, deadline=None)
-@given(scripts)
+@given(scripts | scripts_about_people)
 def test_a_recorded_log_read_as_a_backlog_gives_the_same_requests(script: Script) -> None:
     live = play(script, 4, 1000)
     for slice_limit in (1, 7, 1000):
@@ -103,10 +139,47 @@ def reread(live: EngineBench, slice_limit: int) -> EngineBench:
     drive(late.side.settle())
     rows: list[OutboxRow] = []
     for partition in range(live.log.partitions):
-        rows += drive(late.store.unsent(partition, 1_000_000))
+        rows += [row for row in drive(late.store.unsent(partition, 1_000_000)) if row.topic == DISPATCH]
     collected = EngineBench(partitions=live.log.partitions)
     drive(collected.log.append(DISPATCH, [(row.partition, row.value) for row in rows]))
     return collected
+
+
+@settings(max_examples=100, deadline=None)
+@given(scripts_about_people)
+def test_a_person_gets_one_message_a_step_of_an_occurrence_and_none_after_their_order(script: Script) -> None:
+    bench = play(script, 4, 7)
+    assert len({message.message_id for message in bench.messages}) == len(bench.messages)
+    now_known_as = {customer: _final(bench, customer) for customer in ("u1", "u2", "u3", "anon:a", "anon:b")}
+    orders = [(now_known_as[c], at) for c, name, at in _timed(script) if name == "order" and not is_anonymous(c)]
+    for message in (message for message in bench.messages if message.rule == "cart"):
+        began = next(at for c, name, at in _timed(script) if at <= message.because_at <= at)
+        known = [at for customer, at in orders if customer == now_known_as[message.customer]]
+        assert not any(began < at <= message.requested_at for at in known if _one_person_by(script, message, at)), (
+            script
+        )
+
+
+def _timed(script: Script) -> list[tuple[str, str, int]]:
+    at, timed = MONDAY, []
+    for customer, name, minutes in script:
+        at += minutes * 60_000
+        timed.append((customer, name, at))
+    return timed
+
+
+def _final(bench: EngineBench, customer: str) -> str:
+    while (row := bench.row(customer)) is not None and row.linked_to:
+        customer = row.linked_to
+    return customer
+
+
+def _one_person_by(script: Script, message: MessageBody, at: int) -> bool:
+    """Whether nobody changed hands in the script: a device that two people use belongs to neither."""
+    told = {(c, name) for c, name, _ in script if name in PEOPLE}
+    return len({c for c, _ in told}) == len(told) and not any(
+        name in PEOPLE and when > at for _, name, when in _timed(script)
+    )
 
 
 def test_a_backlog_lets_timers_fire_between_the_events_that_stand_around_them() -> None:
@@ -161,3 +234,65 @@ def test_a_tick_fires_only_what_is_strictly_earlier_unless_it_closes_the_instant
     bench.clock.forward_to(MONDAY + 3_600_001)
     bench.append(EVENTS, TickRecord(id="t2", key="", at=bench.now, body=TickBody()))
     assert [m.requested_at for m in bench.messages] == [MONDAY + 3_600_000]
+
+
+class SetBack(MemoryLog):
+    """From its third record on, another broker stamps: an hour behind the one before it."""
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        stored = await super().read(topic, partition, offset, limit)
+        return [each._replace(appended=each.appended - (each.offset >= 2) * HOUR) for each in stored]
+
+
+@rule(on=Page, purpose="marketing.nap", version=1)
+async def nap(run: Run, first: Page) -> None:
+    await run.sleep("45m")
+    await run.send("email", "nap")
+
+
+@pytest.mark.parametrize("slice_limit", [1, 1000])
+def test_a_log_whose_clock_is_set_back_fires_no_timer_early_and_moves_no_time_back(slice_limit: int) -> None:
+    clock, store = ManualClock(MONDAY), MemoryTriggerStore()
+    log = SetBack(1, clock)
+    book = Rulebook([nap], SHIPPED)
+    worker = TriggerWorker(log, store, book, clock, "bench", graves=GRAVES, slice_limit=slice_limit)
+    drive(worker.claim())
+    seen = []
+    for number, minutes in enumerate((0, 30, 31, 91, 120)):  # the last three are stamped an hour earlier
+        clock.forward_to(MONDAY + minutes * MINUTE)
+        record = event_record(f"u{number}", Page(name="home"), clock.now(), f"e{number}")
+        drive(log.append(EVENTS, [(0, encode(record))]))
+        while drive(worker.run_once(0)):
+            pass
+        seen.append(((drive(store.cursor(0)).clock - MONDAY) // MINUTE, worker.timers_fired))
+    assert seen == [(0, 0), (30, 0), (30, 0), (31, 0), (60, 1)]
+
+
+def test_an_event_that_nothing_names_does_not_even_ask_the_store_for_its_customer_unless_they_have_a_run() -> None:
+    bench = EngineBench(nap)
+    bench.emits("u1", Page(name="home"))
+    bench.emits("u2", ProductAdded(product_id="p1"))
+    bench.advance("1s")
+    bench.deploy(nap)  # nothing is in memory
+    for customer in ("u1", "u2", "u3"):
+        bench.emits(customer, "Coupon Denied")
+    bench.advance("1s")
+    assert bench.worker.owned[0].rows.keys() == {"u1"}
+
+
+@rule(on=Page, purpose="marketing.coupon", version=1)
+async def coupon(run: Run, first: Page) -> str:
+    denied = await run.wait_for(CouponDenied, within="30d")
+    return "never" if denied is None else "denied"
+
+
+def test_whoever_waits_for_an_event_that_nothing_else_names_gets_it_though_they_are_not_in_memory() -> None:
+    bench = EngineBench(coupon)
+    bench.emits("u1", Page(name="home"))
+    bench.advance("1d")
+    bench.deploy(coupon)
+    bench.emits("u1", CouponDenied())
+    bench.advance("1s")
+    row = bench.row("u1")
+    assert row is not None
+    assert row.runs == []

@@ -80,6 +80,9 @@ class Facts:
     async def timeline(self, customer: str) -> TimelineInputs:
         return replace(umas_story(), customer=customer)
 
+    async def stopped(self) -> None:
+        return None
+
     async def search(self, text: str) -> list[str]:
         return []
 

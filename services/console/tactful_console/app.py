@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import groupby
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import quote
 
 import msgspec
@@ -22,8 +22,20 @@ from tactful_console.timeline import Timeline, timeline
 _LONGEST_SEARCH: Final = 256
 
 
+class Stopped(NamedTuple):
+    """Somebody stopped all sending."""
+
+    by: str
+    why: str
+    at: int
+
+
 class CustomerFacts(Protocol):
     """Where the pages get what they show."""
+
+    async def stopped(self) -> Stopped | None:
+        """Who stopped all sending; None while it goes on."""
+        ...
 
     async def timeline(self, customer: str) -> TimelineInputs:
         """All that is known; empty for a customer nobody has heard of."""
@@ -63,7 +75,7 @@ class _Console:
         found = await self._facts.search(text)
         if text and len(found) == 1:
             return RedirectResponse(customer_path(found[0]), 303, DISCREET)
-        return self._page("home", found=[(customer, customer_path(customer)) for customer in found], text=text)
+        return await self._page("home", found=[(customer, customer_path(customer)) for customer in found], text=text)
 
     async def customer(self, customer: str) -> Response:
         """The story of one customer, as a page or, with `.json` at the end of the path, as JSON."""
@@ -85,18 +97,18 @@ class _Console:
     async def _told(self, customer: str) -> Response:
         story = await self._story(customer)
         if not (story.entries or story.upcoming or story.consents):
-            return self._page("nobody", 404, customer=customer, text=customer)
+            return await self._page("nobody", 404, customer=customer, text=customer)
         moments = Moments.of(story.zone, self._shop().timezone)
         days = [(day, list(part)) for day, part in groupby(reversed(story.entries), lambda e: moments.day(e.at))]
         latest = next((entry for entry in reversed(story.entries) if entry.kind == "decided"), None)
-        return self._page(
+        return await self._page(
             "customer", story=story, days=days, latest=latest, moments=moments, text="", twin=_twin(customer)
         )
 
-    def _page(self, template: str, status: int = 200, **values: Any) -> Response:
-        shop = self._shop()
-        home = Moments(shop.zone)
-        return self._pages.answer(template, status, shop=shop, home=home, now=self._clock.now(), **values)
+    async def _page(self, template: str, status: int = 200, **values: Any) -> Response:
+        shop, stopped = self._shop(), await self._facts.stopped()
+        home, now = Moments(shop.zone), self._clock.now()
+        return self._pages.answer(template, status, shop=shop, home=home, now=now, stopped=stopped, **values)
 
 
 def _twin(customer: str) -> str:

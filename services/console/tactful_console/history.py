@@ -5,7 +5,8 @@
 - `event` name, id, source, about (a few words), properties; `consent` purpose, channel, state, entry, wording, via;
   `receipt` name, message_id, ...; `preferences` change, rule, until; `decided` all fields of a `Message Decided`;
 - `started` version, waiting (in words, may be missing); `asked` message_id, channel, template;
-  `confirmed` message_id; `withdrawn`, `ended`, `parked`, `not_started` why; `note` text.
+  `confirmed` message_id; `withdrawn`, `ended`, `parked`, `not_started` why; `note` text;
+  `linked`, `absorbed`, `adopted` customer.
 """
 
 from __future__ import annotations

@@ -132,6 +132,17 @@ def _note(row: HistoryRow, moments: Moments) -> Entry:
     return _entry(row, title=row.rule, chip=Chip("note"), sentences=(_text(row, "text"),))
 
 
+def _joined(row: HistoryRow, moments: Moments) -> Entry:
+    """Links between customers, each named by its own page."""
+    other = _text(row, "customer")
+    words = {
+        "linked": f"turned out to be {other}: their story goes on there",
+        "absorbed": f"{other} turned out to be this customer",
+        "adopted": f"the run of {other} goes on here",
+    }
+    return _entry(row, title=row.rule or "Identity", chip=Chip(row.kind), sentences=(words[row.kind],))
+
+
 def _receipt(row: HistoryRow, moments: Moments) -> Entry:
     words = ("fetched by a machine: it counts for nothing",) if row.data.get("prefetched") else ()
     name = _text(row, "name")
@@ -204,5 +215,8 @@ _BY_KIND: Final[Mapping[str, Callable[[HistoryRow, Moments], Entry]]] = {
     "consent": _consent,
     "not_started": _not_started,
     "note": _note,
+    "linked": _joined,
+    "absorbed": _joined,
+    "adopted": _joined,
     "preferences": _preferences,
 }

@@ -5,27 +5,32 @@ A message is written out before its gates are asked for good, since a template t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from tactful import crashpoints
 from tactful.clock import SECOND, Clock
 from tactful.decisions import GateRecord, GateVerdict
+from tactful.errors import Fenced, Transient
 from tactful.outbox import Cause
+from tactful.together import settled
 from tactful_dispatch import deciding, outcomes
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.channels import Adapter, Envelope, Outcome, Unknown
 from tactful_dispatch.content import Content, Rendered, TemplateError
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates import WISHES, judge
-from tactful_dispatch.gathering import gather, settings_of
+from tactful_dispatch.gathering import address_on, gather, settings_of
 from tactful_dispatch.links import Links
-from tactful_dispatch.rows import PENDING, SENDING, Cursor, Delivery
+from tactful_dispatch.rows import PENDING, SENDING, AddressKey, Cursor, CustomerRow, Delivery
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 from tactful_dispatch.writing import envelope, rendering
 
 FIRST_BYTE: Final = 5.0  # seconds from the commit of `sending`
+REMEMBERED: Final = 1000  # answers whose recording failed
 MARGIN: Final = 10 * SECOND  # beyond an adapter's own deadline, before an outcome is unknown
 
 
@@ -43,6 +48,7 @@ class Departure:
 
     envelope: Envelope
     adapter: Adapter
+    attempt: int  # the delivery's n-th
     committed: float  # monotonic
 
 
@@ -61,44 +67,103 @@ class Attempts:
     ) -> None:
         self._store, self._adapters, self._content, self._links = store, adapters, content, links
         self._book, self._clock, self._monotonic = book, clock, monotonic
+        self.outcomes = Counter[tuple[str, str]]()  # (channel, what the provider said), since this was made
+        self._answered: dict[tuple[str, int], Outcome] = {}  # what was said to which attempt, until it is recorded
 
-    async def customer(self, partition: int, epoch: int, customer: str) -> bool:
-        """Everything of one customer that may leave, the most urgent first; whether anything was done."""
-        done, fence = False, Fence(epoch)
-        row = await self._store.customer(partition, customer)
-        if any(d.state == SENDING or d.look_again for d in row.deliveries.values()):
-            await self._store.transact(partition, [customer], lambda space: self._settle(space, customer), fence=fence)
-            done = True
-        while waiting := (await self._store.customer(partition, customer)).waiting():
-            done = True
-            if not await self._attempt(partition, customer, waiting[0].name, fence):
-                break
+    async def customers(self, partition: int, epoch: int, customers: Sequence[str]) -> bool:
+        """Everything of some customers that may leave, the most urgent of each first; whether anything was done. Gates of all
+        are asked in one transaction, and what providers say at the same time is recorded in one. What cannot be stored keeps
+        nobody else waiting: then it is one customer after the other, and the first error is raised at the end."""
+        try:
+            return await self._together(partition, epoch, customers)
+        except (Transient, Fenced):
+            raise
+        except Exception:
+            if len(customers) == 1:
+                raise
+        done, failed = False, None
+        for customer in customers:
+            try:
+                done |= await self._together(partition, epoch, [customer])
+            except (Transient, Fenced):
+                raise
+            except Exception as error:  # noqa: BLE001 - it is raised once everybody else has had their turn
+                failed = failed or error
+        if failed is not None:
+            raise failed
         return done
 
-    async def _attempt(self, partition: int, customer: str, name: str, fence: Fence) -> bool:
-        """Whether the next one may be tried at once."""
-        written = await self._write(partition, customer, name)
-        departure = await self._store.transact(
-            partition, [customer], lambda space: self._gates(space, customer, name, written), fence=fence
-        )
-        if departure is None:
-            return True
-        crashpoints.reach("dispatch: sending")
-        if self._monotonic() - departure.committed > FIRST_BYTE:
-            await self._store.transact(
-                partition, [customer], lambda space: outcomes.take_back(space, customer, name), fence=fence
-            )
-            return False
-        outcome = await _send(departure)
-        crashpoints.reach("dispatch: answered")
-        await self._store.transact(
-            partition, [customer], lambda space: self._record(space, customer, name, outcome), fence=fence
-        )
-        return True
+    async def _together(self, partition: int, epoch: int, customers: Sequence[str]) -> bool:
+        done, fence = False, Fence(epoch)
+        while len(self._answered) > REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+        rows = await self._store.customers(partition, customers)
+        if unsettled := [customer for customer, row in rows.items() if _is_unsettled(row)]:
+            await self._store.transact(partition, unsettled, partial(self._settle_all, unsettled), fence=fence)
+            done, rows = True, await self._store.customers(partition, customers)
+        while names := {customer: waiting[0].name for customer, row in rows.items() if (waiting := row.waiting())}:
+            done = True
+            rows = await self._store.customers(partition, await self._attempt(partition, rows, names, fence))
+        return done
 
-    async def _write(self, partition: int, customer: str, name: str) -> Written:
-        """Render if the gates before `content` are open as of now; they are asked again under the lock."""
-        row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
+    async def _attempt(
+        self, partition: int, rows: Mapping[str, CustomerRow], names: Mapping[str, str], fence: Fence
+    ) -> list[str]:
+        """One delivery of each customer; those of whom the next may be tried at once."""
+        written = await self._write(partition, rows, names)
+
+        def gates(space: Workspace) -> dict[str, Departure]:
+            space.lock_addresses(self._addresses(space, names))
+            told = {customer: self._gates(space, customer, name, written[customer]) for customer, name in names.items()}
+            return {customer: departure for customer, departure in told.items() if departure is not None}
+
+        departures = await self._store.transact(partition, list(names), gates, fence=fence)
+        if departures:
+            crashpoints.reach("dispatch: sending")
+        if late := [c for c, departure in departures.items() if self._monotonic() - departure.committed > FIRST_BYTE]:
+            await self._store.transact(partition, late, partial(_take_back, {c: names[c] for c in late}), fence=fence)
+        leaving = {customer: departures[customer] for customer in departures.keys() - set(late)}
+        await self._send_all(partition, leaving, names, fence)
+        return [customer for customer in names if customer not in late]
+
+    def _addresses(self, space: Workspace, names: Mapping[str, str]) -> list[AddressKey]:
+        found = []
+        for customer, name in names.items():
+            row = space.customer(customer)
+            if (delivery := row.deliveries.get(name)) is not None:
+                found.append(self._book.of(row.recipient, delivery.message.channel))
+        return [key for key in found if key is not None]
+
+    async def _send_all(
+        self, partition: int, leaving: Mapping[str, Departure], names: Mapping[str, str], fence: Fence
+    ) -> None:
+        """All are waited for: a message that was left behind would count as unknown. What was answered and could not be recorded
+        is remembered, and the first error is raised at the end."""
+        failed: Exception | None = None
+        async for answered in settled({customer: _send(departure) for customer, departure in leaving.items()}):
+            told = [(customer, names[customer], outcome) for customer, outcome in answered.items()]
+            for customer, name, outcome in told:
+                self._answered[name, leaving[customer].attempt] = outcome
+                self.outcomes[leaving[customer].envelope.channel, type(outcome).__name__.lower()] += 1
+            crashpoints.reach("dispatch: answered")
+            try:
+                await self._store.transact(partition, list(answered), partial(self._record_all, told), fence=fence)
+            except Exception as error:  # noqa: BLE001 - it is raised once everybody's answer is known
+                failed = failed or error
+                continue
+            for customer, name, _ in told:
+                self._answered.pop((name, leaving[customer].attempt), None)
+        if failed is not None:
+            raise failed
+
+    async def _write(
+        self, partition: int, rows: Mapping[str, CustomerRow], names: Mapping[str, str]
+    ) -> dict[str, Written]:
+        """Render where the gates before `content` are open as of now; they are asked again under the lock."""
+        cursor = await self._store.cursor(partition)
+        return {customer: await self._write_one(cursor, rows[customer], name) for customer, name in names.items()}
+
+    async def _write_one(self, cursor: Cursor, row: CustomerRow, name: str) -> Written:
         delivery = row.deliveries.get(name)
         if delivery is None or row.recipient is None:
             return Written()
@@ -140,9 +205,18 @@ class Attempts:
         delivery.state, delivery.attempts, delivery.provider = SENDING, delivery.attempts + 1, adapter.name
         delivery.due = now + round(adapter.capabilities.deadline * SECOND) + MARGIN
         delivery.address = self._book.of(recipient, message.channel)
+        if delivery.address is not None:
+            space.address(delivery.address).used_by(customer)
         deciding.count_contact(space, customer, delivery, now)
-        address, settings = recipient.addresses[message.channel], settings_of(space.cursor.settings)
-        return Departure(envelope(message, address, rendered, settings, self._links), adapter, self._monotonic())
+        settings = settings_of(space.cursor.settings)
+        address = address_on(recipient, message.channel, settings)
+        assert address is not None, "the gates saw an address"
+        leaving = envelope(message, address, rendered, settings, self._links)
+        return Departure(leaving, adapter, delivery.attempts, self._monotonic())
+
+    def _record_all(self, told: Sequence[tuple[str, str, Outcome]], space: Workspace) -> None:
+        for customer, name, outcome in told:
+            self._record(space, customer, name, outcome)
 
     def _record(self, space: Workspace, customer: str, name: str, outcome: Outcome) -> None:
         delivery = space.customer(customer).deliveries.get(name)
@@ -150,11 +224,19 @@ class Attempts:
         outcomes.record(space, customer, name, outcome, adapter, self._now(space.cursor), _cause(space))
         crashpoints.reach("dispatch: before decision")
 
+    def _settle_all(self, customers: Sequence[str], space: Workspace) -> None:
+        for customer in customers:
+            self._settle(space, customer)
+
     def _settle(self, space: Workspace, customer: str) -> None:
-        """What a process that is gone left in `sending`, and what the customer spoke about while it was held."""
+        """What stands in `sending`: this process has the answer if only its recording failed, and one that is gone took it
+        along. And what the customer spoke about while it was held."""
         for delivery in list(space.customer(customer).deliveries.values()):
             if delivery.state == SENDING:
-                self._record(space, customer, delivery.name, Unknown("the sender stopped while sending"))
+                outcome = self._answered.get(
+                    (delivery.name, delivery.attempts), Unknown("the sender stopped while sending")
+                )
+                self._record(space, customer, delivery.name, outcome)
             elif delivery.look_again:
                 delivery.look_again = False
                 gates = judge(delivery.message, self._facts(space, customer, delivery, None), WISHES)
@@ -171,6 +253,15 @@ async def _send(departure: Departure) -> Outcome:
         return await departure.adapter.send(departure.envelope)
     except Exception as error:  # noqa: BLE001 - an adapter that breaks its contract: bytes may have left
         return Unknown(f"{departure.adapter.name} failed: {type(error).__name__}: {error}")
+
+
+def _take_back(names: Mapping[str, str], space: Workspace) -> None:
+    for customer, name in names.items():
+        outcomes.take_back(space, customer, name)
+
+
+def _is_unsettled(row: CustomerRow) -> bool:
+    return any(delivery.state == SENDING or delivery.look_again for delivery in row.deliveries.values())
 
 
 def _reaches_content(gates: list[GateRecord]) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tactful.identity import digest
+from tactful.identity import digest, is_anonymous
 from tactful.outbox import Cause
 from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.deciding import look_again
-from tactful_dispatch.facts import Word
+from tactful_dispatch.facts import Word, standing
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.rows import CustomerRow
 from tactful_dispatch.store import Workspace
@@ -26,22 +26,27 @@ def take_consent(
         return 0
     row.repeats.append(repeat)
     number = space.record_consent(_entry(customer, record_id, body, now))
-    _remember(row, body, number)
+    if body.state != "requested":
+        _remember(row, body, number)
     if body.state == "withdrawn":
         _bind_addresses(space, book, row, body)
         look_again(row)
-    elif is_marketing(body.purpose) and body.occurred_at > row.stopped_at:
+    elif body.state == "granted" and _lifts_stop(row, body):
         row.stopped_at = 0
     id = digest("consent changed", repeat, customer)
     space.put(EVENTS, announce("Consent Changed", id, customer, now, _told(body, number)), cause)
     return number
 
 
+def _lifts_stop(row: CustomerRow, body: ConsentBody) -> bool:
+    return is_marketing(body.purpose) and body.occurred_at > row.stopped_at and not is_anonymous(body.said_as)
+
+
 def standing_word(row: CustomerRow, purpose: str, channel: str) -> Word | None:
     """The last word that touches a purpose on a channel ("" is all of them), more general and more special ones included."""
     touching = (
         word
-        for word in row.words
+        for word in standing(row.words)
         if (covers(word.purpose, purpose) or covers(purpose, word.purpose))
         and (not channel or word.channel in ("", channel))
     )
@@ -61,15 +66,33 @@ def _entry(customer: str, record_id: str, body: ConsentBody, now: int) -> Consen
         record_id=record_id,
         occurred_at=body.occurred_at,
         committed_at=now,
-        proof=body.proof,
+        proof=body.proof | ({"said_as": body.said_as} if body.said_as else {}),
     )
 
 
 def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
-    said = Word(body.purpose, body.channel, body.state, body.occurred_at, number, body.basis, body.wording, body.via)
-    older = next((w for w in row.words if (w.purpose, w.channel) == (said.purpose, said.channel)), None)
+    stranger = is_anonymous(body.said_as)
+    said = Word(
+        body.purpose,
+        body.channel,
+        body.state,
+        body.occurred_at,
+        number,
+        body.basis,
+        body.wording,
+        body.via,
+        stranger,
+        body.once,
+    )
+    older = next((word for word in row.words if _slot(word) == _slot(said)), None)
     if older is None or (older.at, older.entry) <= (said.at, said.entry):
         row.words = [word for word in row.words if word is not older] + [said]
+
+
+def _slot(word: Word) -> tuple[str, ...]:
+    """A later word takes the place of an earlier one; a stranger's grant never that of their withdrawal, since it may not
+    count."""
+    return (word.purpose, word.channel, f"stranger {word.state}" if word.stranger else "")
 
 
 def _bind_addresses(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> None:
@@ -89,6 +112,7 @@ def _told(body: ConsentBody, number: int) -> dict[str, Any]:
         "basis": body.basis,
         "wording": body.wording,
         "via": body.via,
+        "once": body.once,
         "proof": body.proof,
         "entry": number,
     }

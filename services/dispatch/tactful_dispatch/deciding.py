@@ -6,12 +6,25 @@ from typing import Final
 
 from tactful.clock import SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
+from tactful.identity import fraction
 from tactful.outbox import Cause
-from tactful.purposes import is_marketing
+from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import decided, deciding, hold_opened
 from tactful_dispatch.facts import Contacted
-from tactful_dispatch.rows import ACCEPTED, ASKED, HELD, PENDING, REFUSED, SENDING, UNKNOWN, CustomerRow, Delivery
+from tactful_dispatch.ledger import used_up
+from tactful_dispatch.rows import (
+    ACCEPTED,
+    ASKED,
+    HELD,
+    PENDING,
+    REFUSED,
+    SENDING,
+    UNKNOWN,
+    Cursor,
+    CustomerRow,
+    Delivery,
+)
 from tactful_dispatch.store import Workspace
 
 STILL_STOPPED: Final = 30 * SECOND
@@ -27,7 +40,21 @@ def finish(
     delivery.state, delivery.verdict = _STATES[verdict], verdict
     delivery.reason, delivery.decided_at, delivery.due = reason or "", now, None
     delivery.look_again = False
+    if verdict is not Verdict.NOT_SENT:
+        _use_up(space, delivery, now)
     space.put(EVENTS, decided(delivery, now), cause)
+
+
+def _use_up(space: Workspace, delivery: Delivery, now: int) -> None:
+    """What was granted for one message is over with it."""
+    message = delivery.message
+    row = space.customer(message.customer)
+    used = [
+        w for w in row.words if w.once and covers(w.purpose, message.purpose) and w.channel in ("", message.channel)
+    ]
+    for word in used:
+        space.record_consent(used_up(message.customer, message.message_id, word, now))
+        row.words = [kept for kept in row.words if kept is not word]
 
 
 def follow(space: Workspace, delivery: Delivery, gates: list[GateRecord], now: int, cause: Cause) -> bool:
@@ -56,12 +83,21 @@ def time_is_up(space: Workspace, delivery: Delivery, due: int, cause: Cause) -> 
         give_up(space, delivery, due, "no answer within the deadline", cause)
     elif due >= delivery.message.expires_at:
         expire(space, delivery, due, cause)
-    elif delivery.state == HELD and delivery.held_for == Reason.STOPPED and space.cursor.stopped:
-        hold(delivery, Reason.STOPPED, due + STILL_STOPPED)  # nobody need be asked while nothing may leave
+    elif delivery.state == HELD and (kept_until := _kept(space.cursor, delivery, due)) > due:
+        hold(delivery, Reason.STOPPED, kept_until)  # nobody need be asked while nothing may leave
     elif delivery.state == HELD:
         delivery.hold += 1
         delivery.state, delivery.due = ASKED, delivery.message.expires_at
         space.put(EVENTS, hold_opened(delivery, due), cause)
+
+
+def _kept(cursor: Cursor, delivery: Delivery, now: int) -> int:
+    """Until when a stop of all sending keeps a message, if it is that: what it kept is let go one after the other."""
+    if delivery.held_for != Reason.STOPPED:
+        return 0
+    if cursor.stopped:
+        return now + STILL_STOPPED
+    return cursor.resumed_at + int(fraction("resume", delivery.name) * cursor.over)
 
 
 def expire(space: Workspace, delivery: Delivery, now: int, cause: Cause) -> None:
@@ -69,6 +105,8 @@ def expire(space: Workspace, delivery: Delivery, now: int, cause: Cause) -> None
     facts = {"expires_at": delivery.message.expires_at, "held_for": delivery.held_for}
     shut = GateRecord("expired", GateVerdict.REFUSED, facts, Reason.EXPIRED, Scope.CUSTOMER)
     delivery.gates = [*delivery.gates, shut]
+    if delivery.held_for == Reason.STOPPED:
+        space.cursor.expired += 1
     finish(space, delivery, Verdict.NOT_SENT, Reason.EXPIRED, now, cause)
 
 

@@ -7,7 +7,9 @@ stand in front of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, NamedTuple, Protocol
+
+from tactful.decisions import GateRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,26 @@ class CustomerCard:
     paused_until: int  # 0 if not paused
     stopped: bool  # "stop all"
     messages: tuple[SentMessage, ...]  # latest first, at most 20
+    muted_topics: tuple[str, ...] = ()
+    hours: str = ""  # in which they want marketing; "" for the shop's own
+    at_most_days: int = 0  # one contact in so many days at most; 0 for the shop's own caps
+    personalisation: str = "full"  # full | none
     shop_locale: str = "en"
+
+
+class Basket(NamedTuple):
+    """What a message was about, so that one click puts it into the shop's basket on any device."""
+
+    cart_id: str
+    items: tuple[tuple[str, int], ...]  # product, quantity
+    sent_at: int
+
+
+PREFERENCES: Final = {
+    "hours": ("", "09:00-12:00", "12:00-17:00", "17:00-21:00"),
+    "at_most_days": ("0", "7", "30"),
+    "personalisation": ("full", "none"),
+}
 
 
 class Desk(Protocol):
@@ -85,6 +106,14 @@ class Desk(Protocol):
         """No marketing before `until`; 0 lifts the pause."""
         ...
 
+    async def mute_topic(self, customer: str, topic: str, muted: bool) -> None:
+        """Not about this (or: about this again)."""
+        ...
+
+    async def prefer(self, customer: str, preference: str, value: str) -> None:
+        """One of `PREFERENCES`, to one of its values."""
+        ...
+
     async def stop_all(self, customer: str, via: str) -> int:
         """Withdraw all marketing on all channels; returns the ledger entry's number."""
         ...
@@ -100,6 +129,22 @@ class Desk(Protocol):
     async def answer(self, message_id: str, answer: str, text: str = "") -> str:
         """Note one of `questions.ANSWERS` to the question that a message asks, with the customer's own words. The answer
         that stands: the first one that was given; "" if the message is unknown."""
+        ...
+
+    async def topics(self, message_id: str) -> tuple[str, ...]:
+        """What a message is about: categories of products."""
+        ...
+
+    async def basket(self, message_id: str) -> Basket | None:
+        """The products of a message; None if the message is unknown or names none."""
+        ...
+
+    async def offered(self, message_id: str) -> tuple[str, str] | None:
+        """The purpose and the channel that a message asks to consent to; None if it asks for nothing."""
+        ...
+
+    async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:
+        """What the gates would say to somebody who wants to speak to the customer now; nothing is changed."""
         ...
 
     async def click_target(self, message_id: str, index: int) -> str | None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from tactful.purposes import covers
 from tactful.records import RecipientBody
 from tactful.settings import Settings
 
@@ -35,6 +36,19 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
     basis: str = "consent"
     wording: str = ""
     via: str = ""
+    stranger: bool = False  # said before anybody knew who it was
+    once: bool = False  # for one message
+
+
+def standing(words: Sequence[Word]) -> list[Word]:
+    """The words that count: what a stranger granted never undoes what the customer withdrew, whenever either was said, on
+    whichever channel (a withdrawal on one silences all)."""
+    withdrawn = [word for word in words if word.state == "withdrawn" and not word.stranger]
+    return [word for word in words if not (word.stranger and word.state == "granted" and _contradicts(withdrawn, word))]
+
+
+def _contradicts(withdrawn: Sequence[Word], granted: Word) -> bool:
+    return any(covers(word.purpose, granted.purpose) or covers(granted.purpose, word.purpose) for word in withdrawn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,9 @@ class Facts:
     address_withdrawn_at: int = 0  # an opt-out by anybody who shares the address
     muted_rules: Sequence[str] = ()
     muted_purposes: Sequence[str] = ()
+    muted_topics: Sequence[str] = ()
+    own_hours: str = ""
+    at_most_days: int = 0
     paused_until: int = 0
     stopped_all: bool = False
     personalisation: str = "full"  # full | none

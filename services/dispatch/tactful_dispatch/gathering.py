@@ -6,8 +6,9 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from tactful.purposes import covers
+from tactful.records import RecipientBody
 from tactful.settings import Settings
-from tactful_dispatch.facts import Facts
+from tactful_dispatch.facts import Facts, standing
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
 
@@ -16,6 +17,13 @@ from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
 def settings_of(text: str) -> Settings:
     """The settings as they stand in the log; the defaults before the first broadcast."""
     return Settings.model_validate_json(text) if text else Settings()
+
+
+def address_on(recipient: RecipientBody | None, channel: str, settings: Settings) -> str | None:
+    """Where a message goes: to the customer's own address, or for `webhook` to the shop's system."""
+    if recipient is None:
+        return None
+    return (settings.webhook.url or None) if channel == "webhook" else recipient.addresses.get(channel)
 
 
 def gather(
@@ -40,13 +48,17 @@ def gather(
         zone_from=place.known_from,
         sending_stopped=cursor.stopped,
         recipient=recipient,
-        address=recipient.addresses.get(message.channel) if recipient else None,
+        address=address_on(recipient, message.channel, settings),
         has_adapter=message.channel in channels,
         suppressed=address.suppressed if address else "",
-        words=row.words,
+        words=standing(row.words),
         address_withdrawn_at=max((at for p, at in withdrawn.items() if covers(p, message.purpose)), default=0),
         muted_rules=row.muted_rules,
         muted_purposes=row.muted_purposes,
+        muted_topics=row.muted_topics,
+        own_hours=row.hours,
+        at_most_days=row.at_most_days,
+        personalisation=row.personalisation,
         paused_until=row.paused_until,
         stopped_all=bool(row.stopped_at),
         contacts=row.contacts,

@@ -57,6 +57,20 @@ def next_opening(window: Window, zones: Sequence[ZoneInfo], now: int) -> int | N
     return None
 
 
+def first_opening(windows: Sequence[Window], zones: Sequence[ZoneInfo], now: int) -> int | None:
+    """The first instant from `now` on at which all windows are open in every zone; None if they do not agree within weeks."""
+    moment = now
+    for _ in range(_ROUNDS):
+        openings = [next_opening(window, zones, moment) for window in windows]
+        later = max((opening for opening in openings if opening is not None), default=None)
+        if later is None or None in openings:
+            return None
+        if later == moment:
+            return moment
+        moment = later
+    return None
+
+
 def _opening(window: Window, zone: ZoneInfo, now: int) -> int | None:
     """The first instant from `now` on at which the window is open in one zone."""
     if window.holds(local_time(now, zone)):

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
+from tactful_dispatch.facts import Word
+
 BEGINNING: Final = b"\0" * 32
 
 
@@ -42,6 +44,24 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     entry: bytes | None = None  # JSON of a ConsentEntry
 
 
+def used_up(customer: str, message_id: str, word: Word, now: int) -> ConsentEntry:
+    """A grant for one message, and the message that it was for."""
+    return ConsentEntry(
+        customer=customer,
+        purpose=word.purpose,
+        channel=word.channel,
+        state="used",
+        basis=word.basis,
+        wording=word.wording,
+        via="sent",
+        source="dispatch",
+        record_id=message_id,
+        occurred_at=now,
+        committed_at=now,
+        proof={"entry": word.entry},
+    )
+
+
 def forge(previous: Link | None, entry: ConsentEntry, salt: bytes) -> Link:
     """The link that follows. `salt` is 16 random bytes."""
     value = msgspec.json.encode(entry)
@@ -49,6 +69,11 @@ def forge(previous: Link | None, entry: ConsentEntry, salt: bytes) -> Link:
     before = BEGINNING if previous is None else previous.hash
     number = 1 if previous is None else previous.number + 1
     return Link(number=number, commitment=commitment, hash=sha256(before + commitment).digest(), salt=salt, entry=value)
+
+
+def is_about(link: Link, customer: str) -> bool:
+    """Whether the link still says something of a customer."""
+    return link.entry is not None and msgspec.json.decode(link.entry, type=ConsentEntry).customer == customer
 
 
 def erase(link: Link) -> Link:

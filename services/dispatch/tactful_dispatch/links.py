@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 from collections.abc import Callable
 from hashlib import sha256
 
@@ -15,7 +16,7 @@ from tactful.errors import InvalidInput
 class Grant(msgspec.Struct, frozen=True, array_like=True):
     """What the bearer of a link may do: one action, for one customer, because of one message."""
 
-    action: str  # preferences | unsubscribe | mute | pause | open | click | cart | answer
+    action: str  # preferences | unsubscribe | mute | pause | open | click | cart | answer | about | confirm
     customer: str
     message_id: str = ""
     channel: str = ""
@@ -35,6 +36,14 @@ class Links:
     def url(self, grant: Grant) -> str:
         """`<public url>/<letter>/<token>`"""
         return f"{self._url().rstrip('/')}/{_PATHS[grant.action]}/{self.token(grant)}"
+
+    def short(self, message_id: str, index: int) -> str:
+        """`<public url>/s/<16 characters>`: the n-th link of a message where each character is paid for. It leads to the
+        stored URL and allows nothing; the id in it is a hash that nobody can guess."""
+        if not _HASHED.fullmatch(message_id):
+            return self.url(Grant("click", "", message_id, target=index))
+        packed = base64.urlsafe_b64encode(bytes.fromhex(message_id[2:])).decode()
+        return f"{self._url().rstrip('/')}/s/{packed}{index or ''}"
 
     def token(self, grant: Grant) -> str:
         """URL-safe: payload and a 16-byte HMAC-SHA256 over it."""
@@ -67,6 +76,16 @@ class Links:
         return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
+def read_short(token: str) -> tuple[str, int]:
+    """The message and the index that a short link names. Raises InvalidInput `bad_link`."""
+    parts = _SHORT.fullmatch(token)
+    if parts is None:
+        raise InvalidInput("bad_link", "this link is incomplete or was changed; use the one in your message")
+    return "m_" + base64.urlsafe_b64decode(parts[1]).hex(), int(parts[2] or 0)
+
+
+_HASHED = re.compile(r"m_[0-9a-f]{24}")
+_SHORT = re.compile(r"([A-Za-z0-9_-]{16})([1-9][0-9]?)?")
 _PATHS = {
     "preferences": "p",
     "unsubscribe": "u",
@@ -76,4 +95,6 @@ _PATHS = {
     "click": "c",
     "cart": "r",
     "answer": "a",
+    "about": "b",
+    "confirm": "y",
 }

@@ -15,11 +15,13 @@ from tactful.errors import StreamStopped
 from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import DISPATCH, TickBody, TickRecord, encode
+from tactful.together import all_done
 from tactful_dispatch.worker import DispatchWorker
 
 TICK_APART: Final = 100  # ms between two ticks of one partition
 STALE: Final = 30 * SECOND
 AT_ONCE: Final = 16  # customers written to at the same time; a slow provider must not keep the log from being read
+MARKS_APART: Final = 5 * SECOND
 IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
 
 _logger = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ class LiveDispatch:
     def __init__(self, worker: DispatchWorker, log: Log, clock: Clock) -> None:
         self._worker, self._log, self._clock = worker, log, clock
         self._ticked: dict[int, int] = {}
-        self._changed = asyncio.Event()
+        self._changed, self._marked = asyncio.Event(), 0
 
     def nudge(self) -> None:
         """Something changed beside the log: a wish, a receipt."""
@@ -40,19 +42,29 @@ class LiveDispatch:
     async def round(self) -> bool:
         """Everything that can be done now, once; whether anything moved."""
         self._changed.clear()  # what changes from here on wakes the next pause
-        moved = False
+        await self._claim()
+        partitions = sorted(self._worker.owned.keys() - self._worker.stopped.keys())
+        return any(await all_done(self._move(partition) for partition in partitions))
+
+    async def _claim(self) -> None:
+        known = set(self._worker.stopped)
         await self._worker.claim()
-        for partition in sorted(self._worker.owned.keys() - self._worker.stopped.keys()):
-            try:
-                moved |= await self._worker.run_once(partition)
-                moved |= await self._attempt(partition)
-            except StreamStopped as stopped:
-                self._worker.stopped[partition] = stopped
-                _logger.error("partition %s of dispatch stops: %s", partition, stopped)
-                continue
-            moved |= bool(await self._worker.relay(partition))
-            moved |= await self._tick(partition)
-        return moved
+        for partition in self._worker.stopped.keys() - known:
+            _logger.error("partition %s of dispatch stops: %s", partition, self._worker.stopped[partition])
+        if (now := self._clock.now()) - self._marked >= MARKS_APART:
+            self._marked = now
+            await self._worker.mark()
+
+    async def _move(self, partition: int) -> bool:
+        try:
+            moved = await self._worker.run_once(partition)
+            moved |= await self._attempt(partition)
+        except StreamStopped as stopped:
+            self._worker.stopped[partition] = stopped
+            _logger.error("partition %s of dispatch stops: %s", partition, stopped)
+            return False
+        moved |= bool(await self._worker.relay(partition))
+        return moved | await self._tick(partition)
 
     async def pause(self) -> None:
         """Sleep until something arrives, changes or falls due."""
@@ -67,14 +79,9 @@ class LiveDispatch:
         await asyncio.gather(news, change, return_exceptions=True)
 
     async def _attempt(self, partition: int) -> bool:
-        """A handful of customers at a time. All are waited for: a message that was left behind would count as unknown."""
+        """A handful of customers at a time."""
         customers = (await self._worker.outbox.pending(partition))[:AT_ONCE]
-        attempts = (self._worker.attempt_for(partition, customer) for customer in customers)
-        results = await asyncio.gather(*attempts, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return any(results)
+        return bool(customers) and await self._worker.attempt_for(partition, customers)
 
     async def _tick(self, partition: int) -> bool:
         now = self._clock.now()

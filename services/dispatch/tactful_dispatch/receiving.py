@@ -10,15 +10,25 @@ import msgspec
 from tactful.clock import DAY
 from tactful.identity import digest
 from tactful.outbox import Cause
-from tactful.records import EVENTS
+from tactful.records import EVENTS, RecipientBody
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.deciding import look_again
+from tactful_dispatch.facts import Contacted
 from tactful_dispatch.questions import ANSWERS, HURTS, TOO_OFTEN, UNSETTLED
-from tactful_dispatch.rows import Delivery
+from tactful_dispatch.rows import ACCEPTED, UNKNOWN, CustomerRow, Delivery
 from tactful_dispatch.store import Workspace
 
 _NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 PAUSE: Final = 30 * DAY  # for whom we write too often
+
+
+def take_recipient(row: CustomerRow, body: RecipientBody) -> None:
+    """Who the customer is now. That somebody else spoke to them counts against the budget, and is no message unnoticed."""
+    row.recipient = body
+    contact = f"outside-{body.contacted_at}"
+    if body.contacted_at and all(known.contact != contact for known in row.contacts):
+        by = Contacted(body.contacted_at, body.contacted_on, contact, body.in_touch_with, 0, "", engaged=True)
+        row.contacts = sorted((*row.contacts, by), key=lambda known: known.at)
 
 
 def take_receipt(
@@ -30,6 +40,8 @@ def take_receipt(
     if key in delivery.receipts:
         return
     delivery.receipts[key] = now
+    if name == "Message Delivered" and delivery.state == UNKNOWN:
+        delivery.state = ACCEPTED  # the provider's word settles what the attempt could not tell
     if name in _NOTICED and not machine:
         _count_reaction(space, customer, message.message_id)
     if ended := _why_ended(name, detail):

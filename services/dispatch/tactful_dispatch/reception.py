@@ -7,35 +7,52 @@ from typing import Any, Final, TypeVar
 
 from tactful import crashpoints
 from tactful.clock import Clock
+from tactful.decisions import GateRecord
+from tactful.erasure import Graves
+from tactful.errors import InvalidInput
 from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.partitioning import partition_of
-from tactful.purposes import MARKETING
+from tactful.purposes import MARKETING, is_marketing
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.consenting import standing_word, take_consent
 from tactful_dispatch.deciding import look_again
-from tactful_dispatch.desk import ConsentState, CustomerCard, SentMessage
-from tactful_dispatch.gathering import settings_of
-from tactful_dispatch.receiving import take_answer, take_receipt
+from tactful_dispatch.desk import PREFERENCES, Basket, ConsentState, CustomerCard, SentMessage
+from tactful_dispatch.facts import standing
+from tactful_dispatch.forgetting import revive
+from tactful_dispatch.gates import INQUIRY, judge
+from tactful_dispatch.gathering import gather, settings_of
+from tactful_dispatch.inquiring import inquiry
+from tactful_dispatch.questions import TOO_OFTEN
+from tactful_dispatch.receiving import PAUSE, take_answer, take_receipt
 from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import DispatchStore, Workspace
 
 T = TypeVar("T")
 
 SHOWN: Final = 20
+TOPICS: Final = 63  # muted ones that are kept beside the latest
 
 
 class Reception:
     """Implements `tactful_dispatch.desk.Desk`. `changed` is told that there is something to send or to tell."""
 
     def __init__(
-        self, store: DispatchStore, book: AddressBook, clock: Clock, partitions: int, changed: Callable[[], None]
+        self,
+        store: DispatchStore,
+        book: AddressBook,
+        graves: Graves,
+        clock: Clock,
+        partitions: int,
+        changed: Callable[[], None],
     ) -> None:
         self._store, self._book, self._clock, self._count, self._changed = store, book, clock, partitions, changed
+        self._graves = graves
 
     async def card(self, customer: str) -> CustomerCard:
+        customer = await self._who(customer)
         partition = partition_of(customer, self._count)
         row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
         recipient = row.recipient
@@ -46,13 +63,18 @@ class Reception:
             locale=recipient.locale if recipient else None,
             zone=recipient.zone if recipient else None,
             consents=tuple(
-                ConsentState(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via) for w in row.words
+                ConsentState(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via)
+                for w in standing(row.words)
             ),
             muted_rules=tuple(row.muted_rules),
             paused_until=row.paused_until,
             stopped=bool(row.stopped_at),
             messages=tuple(_sent(each) for each in await self._store.sent(customer, SHOWN)),
             shop_locale=settings_of(cursor.settings).shop.locale,
+            muted_topics=tuple(row.muted_topics),
+            hours=row.hours,
+            at_most_days=row.at_most_days,
+            personalisation=row.personalisation,
         )
 
     async def consent(
@@ -67,7 +89,7 @@ class Reception:
         wording: str = "",
         proof: dict[str, Any] | None = None,
     ) -> int:
-        now = self._clock.now()
+        customer, now = await self._who(customer), self._clock.now()
         body = ConsentBody(
             source="desk",
             purpose=purpose,
@@ -86,9 +108,11 @@ class Reception:
                 return last.entry  # said again, and nothing was said in between
             return self._take(space, customer, body, now)
 
-        return await self._change(customer, work)
+        return await self._change(customer, work, 0, returns=state == "granted")
 
     async def mute(self, customer: str, rule: str, muted: bool) -> None:
+        customer = await self._who(customer)
+
         def work(space: Workspace) -> None:
             row = space.customer(customer)
             if (rule in row.muted_rules) != muted:
@@ -96,9 +120,11 @@ class Reception:
                 look_again(row)
                 self._tell(space, customer, "rule_muted" if muted else "rule_unmuted", rule=rule)
 
-        await self._change(customer, work)
+        await self._change(customer, work, None)
 
     async def pause(self, customer: str, until: int) -> None:
+        customer = await self._who(customer)
+
         def work(space: Workspace) -> None:
             row = space.customer(customer)
             if row.paused_until != until:
@@ -106,10 +132,37 @@ class Reception:
                 look_again(row)
                 self._tell(space, customer, "paused" if until else "resumed", until=until)
 
-        await self._change(customer, work)
+        await self._change(customer, work, None)
+
+    async def mute_topic(self, customer: str, topic: str, muted: bool) -> None:
+        customer = await self._who(customer)
+
+        def work(space: Workspace) -> None:
+            row = space.customer(customer)
+            if (topic in row.muted_topics) != muted:
+                row.muted_topics = [t for t in row.muted_topics if t != topic][-TOPICS:] + ([topic] if muted else [])
+                look_again(row)
+                self._tell(space, customer, "topic_muted" if muted else "topic_unmuted", topic=topic)
+
+        await self._change(customer, work, None)
+
+    async def prefer(self, customer: str, preference: str, value: str) -> None:
+        customer = await self._who(customer)
+        if value not in PREFERENCES.get(preference, ()):
+            raise InvalidInput("unknown_wish", f"{preference} is none of: {', '.join(PREFERENCES)}", preference)
+
+        def work(space: Workspace) -> None:
+            row = space.customer(customer)
+            wanted: Any = int(value) if preference == "at_most_days" else value
+            if getattr(row, preference) != wanted:
+                setattr(row, preference, wanted)
+                look_again(row)
+                self._tell(space, customer, preference, value=value)
+
+        await self._change(customer, work, None)
 
     async def stop_all(self, customer: str, via: str) -> int:
-        now = self._clock.now()
+        customer, now = await self._who(customer), self._clock.now()
         body = ConsentBody(
             source="desk",
             purpose=MARKETING,
@@ -128,7 +181,7 @@ class Reception:
             self._tell(space, customer, "stopped")
             return self._take(space, customer, body, now)
 
-        return await self._change(customer, work)
+        return await self._change(customer, work, 0)
 
     async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
         known = await self._store.delivery(message_id)
@@ -140,8 +193,9 @@ class Reception:
             delivery = space.customer(customer).deliveries.get(message_id) or space.decided(message_id)
             if delivery is not None:
                 take_receipt(space, customer, delivery, name, detail, self._clock.now(), _cause(space))
+                crashpoints.reach("dispatch: receipt")
 
-        await self._change(customer, work)
+        await self._change(customer, work, None)
         return True
 
     async def answer(self, message_id: str, answer: str, text: str = "") -> str:
@@ -156,14 +210,71 @@ class Reception:
                 return ""
             return take_answer(space, customer, delivery, answer, text, self._clock.now(), _cause(space))
 
-        return await self._change(customer, work)
+        given = await self._change(customer, work, "")
+        if given == TOO_OFTEN and (who := await self._who(customer)) != customer:
+            await self.pause(who, self._clock.now() + PAUSE)
+        return given
+
+    async def topics(self, message_id: str) -> tuple[str, ...]:
+        delivery = await self._store.delivery(message_id)
+        found = delivery.message.data.get("categories", ()) if delivery else ()
+        return tuple(str(topic) for topic in found if topic)
+
+    async def basket(self, message_id: str) -> Basket | None:
+        delivery = await self._store.delivery(message_id)
+        data = delivery.message.data if delivery else {}
+        items = [item for item in data.get("items", ()) if isinstance(item, dict) and item.get("product_id")]
+        if delivery is None or not items:
+            return None
+        pieces = tuple((str(item["product_id"]), max(1, int(item.get("quantity") or 1))) for item in items)
+        return Basket(str(data.get("cart_id") or ""), pieces, delivery.decided_at)
+
+    async def offered(self, message_id: str) -> tuple[str, str] | None:
+        delivery = await self._store.delivery(message_id)
+        if delivery is None:
+            return None
+        asked = delivery.message.data.get("confirm")
+        if isinstance(asked, dict):
+            return str(asked.get("purpose", "")), str(asked.get("channel", ""))
+        message = delivery.message
+        return (message.purpose, message.channel) if is_marketing(message.purpose) else None
+
+    async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:
+        customer = await self._who(customer)
+        now = self._clock.now()
+        wish = Delivery(message=inquiry(customer, channel, purpose, rule, now))
+
+        def look(space: Workspace) -> list[GateRecord]:
+            row = space.customer(customer)
+            key = self._book.of(row.recipient, channel)
+            address = space.address(key) if key else None
+            facts = gather(space.cursor, row, address, wish, now, (channel,), None)
+            return judge(wish.message, facts, INQUIRY)
+
+        return await self._store.transact(partition_of(customer, self._count), [customer], look)
 
     async def click_target(self, message_id: str, index: int) -> str | None:
         delivery = await self._store.delivery(message_id)
         return delivery.links[index] if delivery and 0 <= index < len(delivery.links) else None
 
-    async def _change(self, customer: str, work: Callable[[Workspace], T]) -> T:
-        result = await self._store.transact(partition_of(customer, self._count), [customer], work)
+    async def _who(self, customer: str) -> str:
+        """Who they turned out to be: links in old messages carry the old name."""
+        while linked_to := (await self._store.customer(partition_of(customer, self._count), customer)).linked_to:
+            customer = linked_to
+        return customer
+
+    async def _change(self, customer: str, work: Callable[[Workspace], T], gone: T, *, returns: bool = False) -> T:
+        """`gone` is the answer for somebody who was erased, unless the change itself brings them back."""
+        grave = self._graves.of(customer)
+
+        def unless_gone(space: Workspace) -> T:
+            if space.cursor.graves and space.grave(grave):
+                if not returns:
+                    return gone
+                revive(space, grave)
+            return work(space)
+
+        result = await self._store.transact(partition_of(customer, self._count), [customer], unless_gone)
         self._changed()
         return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -13,6 +14,7 @@ from tactful_dispatch.facts import Contacted, Word
 CONTACTS_KEPT: Final = 64
 CANCELLATIONS_KEPT: Final = 40
 REPEATS_KEPT: Final = 256
+CUSTOMERS_KEPT: Final = 16  # of one address
 
 # States of a delivery. Held ones wait for an instant; asked ones for the run to say that it still wants them.
 HELD, ASKED, PENDING, SENDING = "held", "asked", "pending", "sending"
@@ -80,12 +82,17 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     repeats: list[str] = msgspec.field(default_factory=list)  # digests of consent records taken
     muted_rules: list[str] = msgspec.field(default_factory=list)
     muted_purposes: list[str] = msgspec.field(default_factory=list)
+    muted_topics: list[str] = msgspec.field(default_factory=list)  # categories of products
     paused_until: int = 0
+    hours: str = ""  # in which they want marketing, within the shop's
+    at_most_days: int = 0  # one contact in so many days at most
+    personalisation: str = "full"  # full | none
     stopped_at: int = 0  # "stop all"; a grant said later lifts it
     contacts: list[Contacted] = msgspec.field(default_factory=list)
     deliveries: dict[str, Delivery] = msgspec.field(default_factory=dict)  # by name
     cancelled: dict[str, str] = msgspec.field(default_factory=dict)  # messages that have not come yet
     arrived: int = 0
+    linked_to: str = ""  # who they turned out to be
 
     @property
     def due(self) -> int | None:
@@ -117,16 +124,26 @@ def urgency(delivery: Delivery) -> tuple[int, int]:
     return -delivery.message.priority, delivery.order
 
 
+def held_in(rows: Iterable[CustomerRow]) -> list[Delivery]:
+    """What waits for its hour, or for the run's word on whether it is still wanted."""
+    return [delivery for row in rows for delivery in row.deliveries.values() if delivery.state in (HELD, ASKED)]
+
+
 class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Everything that binds an address, whoever uses it."""
 
     suppressed: str = ""
     contacts: list[Contacted] = msgspec.field(default_factory=list)
     withdrawn: dict[str, int] = msgspec.field(default_factory=dict)  # purpose -> when
+    customers: list[str] = msgspec.field(default_factory=list)  # who was written to here, the latest last
 
     def trim(self) -> None:
-        """Keep the latest contacts."""
-        del self.contacts[:-CONTACTS_KEPT]
+        """Keep the latest contacts and customers."""
+        del self.contacts[:-CONTACTS_KEPT], self.customers[:-CUSTOMERS_KEPT]
+
+    def used_by(self, customer: str) -> None:
+        """A customer is written to here."""
+        self.customers = [known for known in self.customers if known != customer] + [customer]
 
 
 class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -140,7 +157,18 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     sequences: dict[str, int] = msgspec.field(default_factory=dict)
     settings: str = ""  # JSON
     stopped: str = ""  # who stopped all sending
+    stopped_why: str = ""
+    stopped_at: int = 0
+    expired: int = 0  # messages that the latest stop kept for too long
+    resumed_at: int = 0
+    over: int = 0  # ms over which what was kept is let go
     poison: int = 0
+    graves: int = 0  # of erased customers: without any nobody need be looked up
+
+
+def latest_stop(cursors: Iterable[Cursor]) -> Cursor:
+    """The one that knows of the latest stop of all sending; its `stopped` is "" once that is over."""
+    return max(cursors, key=lambda cursor: cursor.stopped_at)
 
 
 encode: Final = msgspec.json.Encoder().encode

@@ -7,6 +7,7 @@ from heapq import heapify, heappop, heappush
 
 import msgspec
 
+from tactful.erasure import Erased, Graves
 from tactful.errors import InvalidInput
 from tactful.log import Stored
 from tactful.outbox import Cause, Taken
@@ -19,6 +20,9 @@ from tactful.records import (
     ConfirmRecord,
     ConsentRecord,
     DispatchTopic,
+    EraseRecord,
+    InheritRecord,
+    LinkedRecord,
     MessageBody,
     MessageRecord,
     RecipientRecord,
@@ -29,6 +33,9 @@ from tactful.settings import Settings
 from tactful_dispatch import deciding
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.consenting import take_consent
+from tactful_dispatch.forgetting import forget, is_gone
+from tactful_dispatch.inheriting import inherit, link, pass_on
+from tactful_dispatch.receiving import take_recipient
 from tactful_dispatch.rows import Delivery, urgency
 from tactful_dispatch.store import Workspace
 
@@ -54,8 +61,8 @@ def limit_of(stored: Stored, record: DispatchTopic) -> int:
 class DispatchSlice:
     """One computation inside one transaction. `dues` are the customers that time moves on, from the store."""
 
-    def __init__(self, space: Workspace, book: AddressBook, dues: Iterable[tuple[int, str]]) -> None:
-        self._space, self._book, self._dues = space, book, list(dues)
+    def __init__(self, space: Workspace, book: AddressBook, graves: Graves, dues: Iterable[tuple[int, str]]) -> None:
+        self._space, self._book, self._graves, self._dues = space, book, graves, list(dues)
         heapify(self._dues)
         self._offset = 0
 
@@ -67,7 +74,7 @@ class DispatchSlice:
             self._offset = stored.offset
             self._fire_before(limit_of(stored, record))
             cursor.clock = max(cursor.clock, stored.appended)
-            if taken.take(record.origin):
+            if taken.take(record.origin) and not is_gone(self._space, self._graves, record):
                 self._apply(record, stored.appended, Cause(stored.offset, True))
             cursor.offset = stored.offset + 1
         cursor.taken, cursor.poison = taken.last, 0
@@ -93,12 +100,23 @@ class DispatchSlice:
             self._cancel(record.key, record.body, at, cause)
         elif isinstance(record, ConfirmRecord):
             self._confirm(record.key, record.body)
-        elif isinstance(record, RecipientRecord):
-            self._space.customer(record.key).recipient = record.body
-        elif isinstance(record, ConsentRecord):
-            take_consent(self._space, self._book, record.key, record.id, record.body, at, cause)
         elif isinstance(record, BroadcastRecord):
-            self._broadcast(record.body)
+            self._broadcast(record.body, at)
+        else:
+            self._recipient(record, at, cause)
+
+    def _recipient(self, record: DispatchTopic, at: int, cause: Cause) -> None:
+        if isinstance(record, RecipientRecord):
+            take_recipient(self._space.customer(record.key), record.body)
+        elif isinstance(record, ConsentRecord):
+            if not pass_on(self._space, record, at, cause):
+                take_consent(self._space, self._book, record.key, record.id, record.body, at, cause)
+        elif isinstance(record, LinkedRecord):
+            link(self._space, record.key, record.body.customer, at, cause)
+        elif isinstance(record, InheritRecord):
+            inherit(self._space, self._book, record, at, cause)
+        elif isinstance(record, EraseRecord):
+            forget(self._space, self._book, self._graves, record)
 
     def _message(self, customer: str, message: MessageBody) -> None:
         row, name = self._space.customer(customer), message.message_id
@@ -124,12 +142,16 @@ class DispatchSlice:
         if delivery is not None and deciding.confirm(delivery, body.hold):
             delivery.message = msgspec.structs.replace(delivery.message, data=body.data)
 
-    def _broadcast(self, body: BroadcastBody) -> None:
+    def _broadcast(self, body: BroadcastBody, at: int) -> None:
         cursor, data = self._space.cursor, msgspec.json.decode(body.data)
         if body.name == "Settings Changed":
             Settings.model_validate(data)
             cursor.settings = bytes(body.data).decode()
         elif body.name == "Sending Stopped":
-            cursor.stopped = data.get("by") or "operator"
+            cursor.stopped, cursor.stopped_why = data.get("by") or "operator", data.get("why", "")
+            cursor.stopped_at, cursor.expired = at, 0
         elif body.name == "Sending Resumed":
-            cursor.stopped = ""
+            cursor.stopped, cursor.resumed_at, cursor.over = "", at, data.get("over", 0)
+        elif body.name == "Customer Erased" and self._space.grave(data["grave"]) < data["at"]:
+            self._space.bury(Erased(data["grave"], data["at"]))
+            cursor.graves += 1

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
 
+from tactful import crashpoints
 from tactful.clock import MINUTE, Clock
-from tactful.errors import ClockAhead, Fenced, PoisonFlood, StreamStopped, Transient
+from tactful.erasure import Graves
+from tactful.errors import ClockAhead, Fenced, PoisonFlood, RewoundStore, StreamStopped, Transient
 from tactful.identity import digest
-from tactful.log import Log, Stored
+from tactful.leases import Leases
+from tactful.log import Hints, Log, Stored, rising
 from tactful.outbox import Cause, relay
-from tactful.records import DISPATCH, QUARANTINE, QuarantineBody, QuarantineRecord
+from tactful.records import DISPATCH, QUARANTINE, EraseRecord, QuarantineBody, QuarantineRecord
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.slice import DispatchSlice, limit_of, read
@@ -19,6 +22,14 @@ from tactful_dispatch.store import DispatchStore, Fence, Workspace
 AHEAD: Final = 2 * MINUTE
 POISON_IN_A_ROW: Final = 20
 Work = Callable[[Workspace], None]
+
+
+class Copies(Protocol):
+    """Where an adapter keeps messages as they were written out."""
+
+    async def erase(self, customers: Sequence[str]) -> None:
+        """Let go of everything that went to these customers; again if asked again."""
+        ...
 
 
 class DispatchWorker:
@@ -35,35 +46,78 @@ class DispatchWorker:
         clock: Clock,
         owner: str,
         *,
+        graves: Graves,
+        copies: Copies | None = None,
+        hints: Hints | None = None,
         slice_limit: int = 1000,
         lease: int = 10_000,
     ) -> None:
         self._log, self.outbox, self._attempts, self._book = log, store, attempts, book
         self._clock, self._owner, self._limit, self._lease = clock, owner, slice_limit, lease
+        self._graves, self._copies, self._hints = graves, copies, hints
         self.owned: dict[int, int] = {}  # partition -> epoch
         self.offsets: dict[int, int] = {}
+        self._clocks: dict[int, int] = {}
         self.stopped: dict[int, StreamStopped] = {}
+        self._leases = Leases(store, owner, log.partitions, clock, lease)
+
+    @property
+    def outcomes(self) -> Mapping[tuple[str, str], int]:
+        """(channel, what the provider said to an attempt), since this worker began."""
+        return self._attempts.outcomes
 
     async def claim(self) -> None:
-        """Take every partition that nobody holds."""
-        for partition in range(self._log.partitions):
-            if partition not in self.owned:
-                now = self._clock.now()
-                cursor = await self.outbox.claim(partition, self._owner, now, now + self._lease)
-                if cursor is not None:
-                    self.owned[partition], self.offsets[partition] = cursor.epoch, cursor.offset
+        """Keep what is ours, give up what is more than a fair share, take what nobody holds."""
+        await self._leases.tend(dict(self.owned), self)
+
+    async def take(self, partition: int) -> bool:
+        """As `tactful.leases.Holder`."""
+        now = self._clock.now()
+        cursor = await self.outbox.claim(partition, self._owner, now, now + self._lease)
+        if cursor is None:
+            return False
+        await self._refuse_the_past(
+            partition, cursor.offset
+        )  # before it is ours: if nobody can tell, it is claimed again
+        self.owned[partition], self.offsets[partition] = cursor.epoch, cursor.offset
+        self._clocks[partition] = cursor.clock
+        return True
+
+    async def _refuse_the_past(self, partition: int, at: int) -> None:
+        """Nothing is sent from a store that has forgotten what it has sent, and who has opted out since."""
+        read = await self._hints.marked(partition) if self._hints else 0
+        if read > at:
+            self.stopped[partition] = RewoundStore(
+                f"dispatch/{partition}: the store stands at {at} and had come to {read}, so it was restored from the past. It "
+                "does not know what was sent and who opted out since: nothing is sent. See docs/how-to/many-machines.md"
+            )
+
+    async def mark(self) -> None:
+        """Tell the log how far the store has come."""
+        if self._hints is not None and (going := self.owned.keys() - self.stopped.keys()):
+            await self._hints.mark({partition: self.offsets[partition] for partition in going})
+
+    async def give_up(self, partition: int) -> None:
+        """As `tactful.leases.Holder`."""
+        await self.outbox.release(partition, self.owned.pop(partition))
+
+    def lose(self, partition: int) -> None:
+        """As `tactful.leases.Holder`."""
+        self.owned.pop(partition, None)
+        self._leases.look_again()
 
     async def release(self) -> None:
         """Give everything up, so that others may go on at once."""
-        for partition, epoch in self.owned.items():
-            await self.outbox.release(partition, epoch)
-        self.owned.clear()
+        for partition in tuple(self.owned):
+            await self.give_up(partition)
+        await self._leases.leave()
 
     async def run_once(self, partition: int) -> bool:
         """Read and commit one slice; whether there was one. Raises Transient or StreamStopped."""
-        slice_ = await self._log.read(DISPATCH, partition, self.offsets[partition], self._limit)
-        if not slice_:
+        found = await self._log.read(DISPATCH, partition, self.offsets[partition], self._limit)
+        if not found:
             return False
+        slice_ = rising(found, self._clocks[partition])
         if slice_[-1].appended > self._clock.now() + AHEAD:
             raise ClockAhead(
                 f"dispatch/{partition}: a record is more than two minutes ahead of this clock; check the clocks"
@@ -71,7 +125,7 @@ class DispatchWorker:
         try:
             await self._apply(partition, slice_)
         except Fenced:
-            self.owned.pop(partition, None)
+            self.lose(partition)
         return True
 
     async def _apply(self, partition: int, slice_: Sequence[Stored]) -> None:
@@ -95,9 +149,12 @@ class DispatchWorker:
         records = read(slice_)
         dues = await self.outbox.due(partition, max(map(limit_of, slice_, records)))
         customers = {record.key for record in records} | {customer for _, customer in dues}
+        if self._copies is not None and (erased := [r.key for r in records if isinstance(r, EraseRecord)]):
+            await self._copies.erase(erased)  # first, since the slice is read again if this process ends here
 
         def work(space: Workspace) -> None:
-            DispatchSlice(space, self._book, dues).apply(slice_, records)
+            DispatchSlice(space, self._book, self._graves, dues).apply(slice_, records)
+            crashpoints.reach("dispatch: before commit")
 
         await self._transact(partition, slice_, sorted(customers), work)
 
@@ -105,7 +162,7 @@ class DispatchWorker:
         fence = Fence(self.owned[partition], slice_[0].offset)
         until = self._clock.now() + self._lease
         await self.outbox.transact(partition, customers, work, fence=fence, lease_until=until)
-        self.offsets[partition] = slice_[-1].offset + 1
+        self.offsets[partition], self._clocks[partition] = slice_[-1].offset + 1, slice_[-1].appended
 
     async def _quarantine(self, partition: int, stored: Stored, error: Exception) -> None:
         why = f"{type(error).__name__}: {error}"
@@ -132,17 +189,17 @@ class DispatchWorker:
         """Attempt whatever may leave, one customer after the other; whether anything was done."""
         done = False
         for customer in await self.outbox.pending(partition):
-            done |= await self.attempt_for(partition, customer)
+            done |= await self.attempt_for(partition, [customer])
         return done
 
-    async def attempt_for(self, partition: int, customer: str) -> bool:
-        """Attempt what may leave for one customer; never twice at the same time for the same one."""
+    async def attempt_for(self, partition: int, customers: Sequence[str]) -> bool:
+        """Attempt what may leave for some customers, all at once; never twice at the same time for the same one."""
         if partition not in self.owned:
             return False
         try:
-            return await self._attempts.customer(partition, self.owned[partition], customer)
+            return await self._attempts.customers(partition, self.owned[partition], customers)
         except Fenced:
-            self.owned.pop(partition, None)
+            self.lose(partition)
             return True
 
     async def relay(self, partition: int) -> int:

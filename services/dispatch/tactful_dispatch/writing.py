@@ -18,6 +18,8 @@ _LINKS = {
     "pause": ("pause", 0),
     "unsubscribe": ("unsubscribe", 0),
     "cart": ("cart", 0),
+    "about": ("about", 0),
+    "confirm": ("confirm", 0),
     **{answer: ("answer", place) for place, answer in enumerate(ANSWERS)},
 }
 
@@ -50,11 +52,13 @@ def rendering(message: MessageBody, recipient: RecipientBody, settings: Settings
 def envelope(message: MessageBody, address: str, rendered: Rendered, settings: Settings, links: Links) -> Envelope:
     """The message as it leaves: links tracked, ways to say no in the headers."""
     marketing = is_marketing(message.purpose)
-    tracked = track(
-        rendered,
-        lambda index: links.url(_grant("click", message, index)),
-        links.url(_grant("open", message)) if message.channel == "email" else None,
-    )
+
+    def tracked_url(index: int) -> str:
+        if message.channel == "sms":
+            return links.short(message.message_id, index)
+        return links.url(_grant("click", message, index))
+
+    tracked = track(rendered, tracked_url, links.url(_grant("open", message)) if message.channel == "email" else None)
     return Envelope(
         message_id=message.message_id,
         customer=message.customer,

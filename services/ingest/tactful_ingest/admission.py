@@ -9,10 +9,11 @@ import msgspec
 from tactful.errors import InvalidInput
 from tactful.events.model import canonical_name
 from tactful.events.wire import canonical
+from tactful.identity import anonymous as anonymous_name
 from tactful.records import ConsentRecord, EventBody, EventRecord
 from tactful_ingest import consent
 from tactful_ingest.door import Visit
-from tactful_ingest.ids import content_id, customer_id, message_id
+from tactful_ingest.ids import content_id, customer_id, known_id, message_id
 from tactful_ingest.posting import Posting
 from tactful_ingest.times import instant, occurred_at
 from tactful_ingest.traits import identify_properties
@@ -30,11 +31,13 @@ RESERVED: Final = frozenset(
         "Hold Opened",
         "Preferences Changed",
         "Step Finished",
+        "Customer Recognised",
     }
 )
+ALIAS: Final = "Alias"
 BROWSER: Final = "browser"
 KEY_SCOPE: Final = "key_scope"
-_FORBIDDEN: Final = {consent.NAME: "change consent", "Alias": "merge customers"}
+_FORBIDDEN: Final = {consent.NAME: "change consent", ALIAS: "merge customers"}
 _LONGEST_NAME: Final = 255
 _NOTHING: Final = msgspec.Raw(b"{}")
 
@@ -58,11 +61,13 @@ def _admit(posting: Posting, visit: Visit) -> EventRecord | ConsentRecord | None
 
 def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
     user, anonymous = _customers(posting, visit.door.limits.id_length)
-    key = user or anonymous
+    key = user or (anonymous_name(anonymous) if anonymous else None)
     if key is None:
         raise InvalidInput(
             "no_customer", f"an event needs a {posting.user_field} or an anonymous id", posting.user_field
         )
+    if name == ALIAS:
+        _check_alias(posting, user, visit.door.limits.id_length)
     name, properties = _canonical(name, posting, visit.door.currency)
     told = instant(posting.told)
     server = visit.key.scope != BROWSER
@@ -85,14 +90,15 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
 
 def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
     """Nothing of it goes to `events`: dispatch keeps the ledger and tells what came of it."""
-    user, _ = _customers(posting, visit.door.limits.id_length)
-    if user is None:
+    user, anonymous = _customers(posting, visit.door.limits.id_length)
+    key = user or (anonymous_name(anonymous) if anonymous else None)
+    if key is None:
         raise InvalidInput("no_customer", f"consent needs a {posting.user_field}", posting.user_field)
     properties = _object(posting)
     at = occurred_at(instant(posting.told), instant(posting.sent), visit.received, visit.door.client_time)
     body = consent.consent_body(properties, posting.source, at)
-    id = _given_id(posting, visit) or _said_id(posting, consent.NAME, user, properties)
-    return ConsentRecord(id=id, key=user, at=visit.received, body=body)
+    id = _given_id(posting, visit) or _said_id(posting, consent.NAME, key, properties)
+    return ConsentRecord(id=id, key=key, at=visit.received, body=body)
 
 
 def _name(posting: Posting, scope: str) -> str:
@@ -111,7 +117,7 @@ def _name(posting: Posting, scope: str) -> str:
 
 def _customers(posting: Posting, longest: int) -> tuple[str | None, str | None]:
     """The known id and the anonymous one. Beside a known customer a meaningless anonymous id is dropped, not linked."""
-    user = customer_id(posting.user_id, posting.user_field, longest)
+    user = known_id(posting.user_id, posting.user_field, longest)
     try:
         anonymous = customer_id(posting.anonymous_id, "anonymousId", longest)
     except InvalidInput as error:
@@ -119,6 +125,13 @@ def _customers(posting: Posting, longest: int) -> tuple[str | None, str | None]:
             raise
         anonymous = None
     return user, anonymous
+
+
+def _check_alias(posting: Posting, user: str | None, longest: int) -> None:
+    """Two different ids, of which the first may be anonymous."""
+    previous = known_id(_object(posting).get("previous_id"), "previousId", longest)
+    if user is None or previous is None or previous == user:
+        raise InvalidInput("no_customer", f"an alias names two ids: previousId and {posting.user_field}", "previousId")
 
 
 def _canonical(name: str, posting: Posting, currency: str) -> tuple[str, bytes]:

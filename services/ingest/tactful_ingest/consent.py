@@ -22,7 +22,7 @@ CHANNELS: Final = (
     "call",
     "webhook",
 )
-_STATES: Final = ("granted", "withdrawn")
+_STATES: Final = ("granted", "withdrawn", "requested")
 _BASES: Final = ("consent", "soft_opt_in")
 
 
@@ -36,6 +36,7 @@ def consent_body(properties: Mapping[str, Any], source: str, occurred_at: int) -
         purpose=_purpose(_text(properties, "purpose")),
         channel=_one_of(properties, "channel", ("", *CHANNELS), ""),
         state=_one_of(properties, "state", _STATES, ""),
+        once=properties.get("once") is True,
         basis=_one_of(properties, "basis", _BASES, "consent"),
         wording=_text(properties, "wording"),
         via=_text(properties, "via") or _text(properties, "source"),

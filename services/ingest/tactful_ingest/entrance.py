@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request, Response
 
 from tactful import crashpoints
-from tactful.errors import InvalidInput, LogUnavailable
+from tactful.errors import InvalidInput, LogUnavailable, Transient
 from tactful_ingest.admission import KEY_SCOPE
 from tactful_ingest.answers import Refusal, answer, refused
 from tactful_ingest.authentication import authenticate
@@ -42,8 +42,12 @@ class Entrance:
         return await read_body(request, self.door.limits, ticket)
 
     async def admitted(self, request: Request, key_in_body: object) -> Visit:
-        """Who posts, and when. Raises Refusal 401 or 429."""
-        key = await authenticate(request, key_in_body, self.door.keys)
+        """Who posts, and when. Raises Refusal 401, 429, or 503 while nobody knows whose key it is."""
+        try:
+            async with asyncio.timeout(self.door.limits.append_seconds):
+                key = await authenticate(request, key_in_body, self.door.keys)
+        except (Transient, TimeoutError):
+            raise Refusal(503, "keys_unavailable", "keys cannot be read now; post again later", later=True) from None
         self._rate.take(key.name)
         return visit(self.door, key)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tactful.errors import InvalidInput
-from tactful.identity import digest
+from tactful.identity import ANONYMOUS, digest, is_anonymous
 
 # What programs write when they know nobody. Under such an id thousands of strangers would become one customer.
 PLACEHOLDERS: Final = frozenset(
@@ -48,6 +48,14 @@ def customer_id(value: object, field: str, longest: int) -> str | None:
     return text or None
 
 
+def known_id(value: object, field: str, longest: int) -> str | None:
+    """The id of a known customer. Raises InvalidInput `reserved_id` too, for a name that only strangers have."""
+    text = customer_id(value, field, longest)
+    if text is not None and is_anonymous(text):
+        raise InvalidInput("reserved_id", f'a known id may not begin with "{ANONYMOUS}"', field)
+    return text
+
+
 def message_id(value: object, field: str, longest: int) -> str | None:
     """The id under which a client would send this again. One that is too long becomes its digest; "" is none."""
     if value is None:
@@ -61,9 +69,9 @@ def content_id(*parts: str) -> str:
     return "c_" + digest("content", *parts)
 
 
-def link_id(anonymous: str, user: str) -> str:
+def link_id(one: str, other: str) -> str:
     """One link for one pair, however often it is told."""
-    return "l_" + digest("link", anonymous, user)
+    return "l_" + digest("link", one, other)
 
 
 def _text(value: object, field: str) -> str:

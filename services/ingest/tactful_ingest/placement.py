@@ -6,9 +6,25 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 
+import msgspec
+
+from tactful.events import Alias
+from tactful.identity import anonymous
 from tactful.log import Log
 from tactful.partitioning import partition_of
-from tactful.records import DISPATCH, EVENTS, QUARANTINE, EventRecord, LinkBody, LinkRecord, Record, encode
+from tactful.records import (
+    DISPATCH,
+    EVENTS,
+    QUARANTINE,
+    EventRecord,
+    LinkBody,
+    LinkRecord,
+    MergeBody,
+    MergeRecord,
+    Record,
+    encode,
+)
+from tactful_ingest.admission import ALIAS
 from tactful_ingest.ids import link_id
 from tactful_ingest.intake import Intake
 
@@ -23,7 +39,7 @@ class Placement:
 
     def __init__(self, log: Log, links_remembered: int) -> None:
         self._log, self._room = log, links_remembered
-        self._linked: OrderedDict[str, str] = OrderedDict()  # anonymous -> the known id it was last linked to
+        self._linked: OrderedDict[str, str] = OrderedDict()  # anonymous customer -> the known one it was last linked to
 
     async def store(self, intake: Intake) -> None:
         """Returns once everything is durable. Raises LogUnavailable: then the client posts the whole request again."""
@@ -41,23 +57,28 @@ class Placement:
         await self._append(EVENTS, [event for event in events if event.body.user_id])
         self._remember(links)
 
-    def _new_links(self, events: Sequence[EventRecord]) -> dict[int, LinkRecord]:
-        """Links by the position of the event that tells of them."""
-        links: dict[int, LinkRecord] = {}
+    def _new_links(self, events: Sequence[EventRecord]) -> dict[int, list[Record]]:
+        """Links and merges by the position of the event that tells of them."""
+        links: dict[int, list[Record]] = {}
         told: dict[str, str] = {}
         for index, event in enumerate(events):
-            anonymous, user = event.body.anonymous_id, event.body.user_id
-            if anonymous is None or user is None or anonymous == user:
+            user = event.body.user_id
+            if user is None:
                 continue
-            if (told.get(anonymous) or self._linked.get(anonymous)) != user:
-                links[index] = _link(anonymous, user, event.at)
-            told[anonymous] = user
+            if event.body.name == ALIAS:
+                links.setdefault(index, []).extend(_merge(event, user))
+            if event.body.anonymous_id is None:
+                continue
+            stranger = anonymous(event.body.anonymous_id)
+            if (told.get(stranger) or self._linked.get(stranger)) != user:
+                links.setdefault(index, []).append(_link(stranger, user, event.at))
+            told[stranger] = user
         return links
 
-    def _remember(self, links: dict[int, LinkRecord]) -> None:
-        for link in links.values():
-            self._linked[link.body.anonymous_id] = link.body.user_id
-            self._linked.move_to_end(link.body.anonymous_id)
+    def _remember(self, links: dict[int, list[Record]]) -> None:
+        for link in (record for records in links.values() for record in records if isinstance(record, LinkRecord)):
+            self._linked[link.key] = link.body.customer
+            self._linked.move_to_end(link.key)
         while len(self._linked) > self._room:
             self._linked.popitem(last=False)
 
@@ -67,15 +88,21 @@ class Placement:
             await self._log.append(topic, [(_partition(record.key, count), encode(record)) for record in records])
 
 
-def _with_links(events: Sequence[EventRecord], links: dict[int, LinkRecord]) -> list[Record]:
+def _with_links(events: Sequence[EventRecord], links: dict[int, list[Record]]) -> list[Record]:
     side: list[Record] = []
     for index, event in enumerate(events):
-        if index in links:
-            side.append(links[index])
+        side += links.get(index, ())
         if event.body.user_id is None:
             side.append(event)
     return side
 
 
-def _link(anonymous: str, user: str, at: int) -> LinkRecord:
-    return LinkRecord(id=link_id(anonymous, user), key=anonymous, at=at, body=LinkBody(anonymous, user))
+def _link(stranger: str, user: str, at: int) -> LinkRecord:
+    return LinkRecord(id=link_id(stranger, user), key=stranger, at=at, body=LinkBody(user))
+
+
+def _merge(alias: EventRecord, user: str) -> list[Record]:
+    """The other id may be an anonymous one or that of a customer who has another account: only trigger can tell."""
+    previous = msgspec.json.decode(alias.body.properties, type=Alias).previous_id
+    merge = MergeRecord(id=link_id(previous, user), key=previous, at=alias.at, body=MergeBody(user))
+    return [_link(anonymous(previous), user, alias.at), merge]

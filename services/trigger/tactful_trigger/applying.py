@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from tactful.customer import Engagement, Orders, Profile, Tickets
+from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
 from tactful.identity import digest, event_hash, fingerprint
-from tactful.records import DISPATCH, EventRecord, RecipientRecord
+from tactful.records import DISPATCH, EventRecord, RecipientBody, RecipientRecord
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import recipient, tells_dispatch
-from tactful_trigger.row import Mark, Row
+from tactful_trigger.row import Goal, Mark, Row
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 
@@ -86,27 +86,42 @@ class Applying:
                 changed = True
                 concerns_dispatch |= tells_dispatch(before, after)
         if concerns_dispatch:
-            self._tell_dispatch(row, seen.at)
+            self.tell_dispatch(row, seen.at)
         return changed
 
-    def _tell_dispatch(self, row: Row, at: int) -> None:
+    def tell_dispatch(self, row: Row, at: int) -> None:
+        """Tell dispatch what it needs to know, if that is news; under every name under which a message still waits."""
+        body = self._recipient(row)
+        known = fingerprint(body)
+        if known != row.recipient:
+            row.recipient = known
+            self._tell(row.id, body, at)
+            for name in sorted({run.asked_as for run in row.runs if run.asked_as}):
+                self._tell(name, body, at)
+
+    def tell_alias(self, row: Row, name: str, at: int) -> None:
+        """A message that was asked under another name is for this customer now."""
+        self._tell(name, self._recipient(row), at)
+
+    def _tell(self, customer: str, body: RecipientBody, at: int) -> None:
+        name = digest("recipient", customer, str(at), fingerprint(body))
+        self._effects.put(DISPATCH, RecipientRecord(id=name, key=customer, at=at, body=body))
+
+    def _recipient(self, row: Row) -> RecipientBody:
         states = row.states
-        body = recipient(
+        return recipient(
             states.get("profile") or Profile(),
             states.get("orders") or Orders(),
             states.get("tickets") or Tickets(),
             states.get("engagement") or Engagement(),
+            states.get("segments") or Segments(),
             self._partition.book.settings,
         )
-        known = fingerprint(body)
-        if known != row.recipient:
-            row.recipient = known
-            name = digest("recipient", row.id, str(at), known)
-            self._effects.put(DISPATCH, RecipientRecord(id=name, key=row.id, at=at, body=body))
 
     def _mark(self, row: Row, seen: Seen) -> bool:
         """Cooldowns count from the first message of a contact that was sent, may have been, or was held out."""
         word = seen.pointer
+        self._effects.decided.append((word.rule, word.verdict, word.reason or ""))
         if word.verdict not in ("sent", "unknown") and word.reason != "holdout":
             return False
         for run in row.runs:
@@ -123,7 +138,8 @@ class Applying:
             terms = self._partition.book.terms[rule.name]
             if terms.key is None:
                 goals = row.goals or {}
-                row.goals = {**goals, rule.name: max(goals.get(rule.name, 0), seen.record.body.occurred_at)}
+                goal = Goal(seen.record.body.occurred_at, seen.at)
+                row.goals = {**goals, rule.name: goal.joined(goals.get(rule.name, goal))}
             for run in [run for run in row.runs if run.rule == rule.name]:
-                if terms.match is None or terms.match(run.first.event(), seen.event):
+                if self._runs.ends(rule, run, seen):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")

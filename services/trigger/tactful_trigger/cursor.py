@@ -16,7 +16,8 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     sequences: dict[str, int] = {}  # outbox: target -> last sequence given
     taken: dict[str, int] = {}  # origin -> last sequence read
     settings: str = ""  # JSON, as last told
-    paused: set[str] = set()  # rules
+    paused: set[str] = set()  # rules: nothing of them moves
+    draining: set[str] = set()  # rules: what runs goes on, nothing begins
     feeds: dict[str, int] = {}  # feed -> complete through, ms
     late: set[str] = set()  # customers with a run that waits for a feed
     versions: dict[str, int] = {}  # rule -> highest version seen here

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
+from tactful.erasure import Erased
 from tactful.outbox import Cause, Outbox
 from tactful.records import Record
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Row
-from tactful_trigger.store import StepRequest
+from tactful_trigger.store import Erasure, StepRequest
 
 _encode = msgspec.json.Encoder().encode
 
@@ -23,7 +24,11 @@ class Effects:
         self.outbox = outbox
         self.history: list[HistoryRow] = []
         self.steps: list[StepRequest] = []
+        self.decided: list[tuple[str, str, str]] = []
         self.dirty: dict[str, Row] = {}
+        self.erasures: list[Erasure] = []
+        self.graves: list[Erased] = []
+        self.revived: list[str] = []
         self.offset = 0  # of the record being applied
         self._timer: tuple[int, str] | None = None
 
@@ -52,6 +57,13 @@ class Effects:
         index = 2 * len(self.history) + 1 if place is None else place
         self.history.append(HistoryRow(row.id, at, self.offset, index, kind, rule, run, _encode(data)))
         self.dirty[row.id] = row
+
+    def erase(self, customer: str, runs: list[str], erased: Erased) -> None:
+        """Nothing of the customer is stored, nor of what this slice has done for them so far."""
+        self.dirty.pop(customer, None)
+        self.history = [line for line in self.history if line.customer != customer]
+        self.steps = [step for step in self.steps if step.customer != customer]
+        self.erasures.append(Erasure(customer, runs, erased))
 
     def record(self, row: Row, at: int, kind: str, value: bytes) -> None:
         """Leave the record itself in the customer's history, ahead of what it did."""

@@ -8,7 +8,7 @@ import msgspec
 
 from tactful.events.model import Event, Meta, decode, is_act
 from tactful.journal import Answer, Kept, Notice
-from tactful.records import EventRecord
+from tactful.records import EVENTS, EventRecord
 
 _ENGAGING: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 _ENDING: Final = frozenset({"Message Bounced", "Message Complained"})
@@ -39,12 +39,15 @@ _NO_POINTER: Final = _Pointer()
 
 
 class Seen:
-    """One event record at its place in the log. `at` is its append time."""
+    """One event record at its place in the log. `at` is its append time; `first_at`, if it was first appended under another
+    name, the time of that."""
 
-    __slots__ = ("_event", "at", "message_id", "name", "pointer", "record")
+    __slots__ = ("_event", "at", "first_at", "message_id", "name", "pointer", "record")
 
     def __init__(self, record: EventRecord, at: int) -> None:
         self.record, self.at = record, at
+        origin = record.origin
+        self.first_at = at if origin is None or origin.topic != EVENTS else min(at, record.at)
         self.name = name = record.body.name
         self._event: Event | None = None
         self.pointer = pointer = _decode_pointer(record.body.properties) if name in INTERNAL else _NO_POINTER

@@ -11,7 +11,7 @@ class HistoryRow(msgspec.Struct, frozen=True, gc=False):
     """`data` is JSON: the whole record for what came from the log, an object of a few values otherwise.
 
     Kinds from the log: event, decided, receipt, consent, preferences. Kinds of the engine: started, asked, confirmed,
-    withdrawn, ended, parked, not_started, note.
+    withdrawn, ended, parked, not_started, note; linked, absorbed, adopted.
     """
 
     customer: str
@@ -30,6 +30,8 @@ KIND_OF_EVENT: Final = {
     "Preferences Changed": "preferences",
     **{f"Message {what}": "receipt" for what in ("Delivered", "Opened", "Clicked", "Replied", "Bounced", "Complained")},
 }
+
+FROM_LOG: Final = frozenset({"event", *KIND_OF_EVENT.values()})
 
 TOLD_ALWAYS: Final = frozenset(
     {"Consent Changed", "Preferences Changed", "Message Delivered", "Survey Answered"}

@@ -15,11 +15,13 @@ from tactful.errors import StreamStopped
 from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import EVENTS, TickBody, TickRecord, encode
+from tactful.together import all_done
 from tactful_trigger.steps import run_steps
 from tactful_trigger.store import TriggerStore
 from tactful_trigger.worker import TriggerWorker
 
 TICK_APART: Final = 100  # ms between two ticks of one partition
+SLICES: Final = 4  # of one partition in a round
 IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
 
 _logger = logging.getLogger(__name__)
@@ -33,20 +35,28 @@ class LiveTrigger:
         self._ticked: dict[int, int] = {}
 
     async def round(self) -> bool:
-        """Everything that can be done now, once; whether anything moved."""
-        moved = False
+        """Everything that can be done now, once; whether anything moved. While one partition waits for its store, others are
+        computed."""
         await self._worker.claim()
-        for partition in sorted(self._worker.owned.keys() - self._worker.stopped.keys()):
-            try:
-                moved |= await self._worker.run_once(partition)
-            except StreamStopped as stopped:
-                self._worker.stopped[partition] = stopped
-                _logger.error("partition %s stops: %s", partition, stopped)
-                continue
-            moved |= bool(await self._worker.relay(partition))
-            moved |= bool(await run_steps(self._log, self._store, partition, self._clock))
-            moved |= await self._tick(partition)
-        return moved
+        partitions = sorted(self._worker.owned.keys() - self._worker.stopped.keys())
+        return any(await all_done(self._move(partition) for partition in partitions))
+
+    async def _move(self, partition: int) -> bool:
+        """While there is a backlog, several slices: partitions wait for each other at the end of a round."""
+        try:
+            moved = await self._worker.run_once(partition)
+            for _ in range(SLICES - 1):
+                if not self._worker.has_backlog(partition):
+                    break
+                await self._worker.relay(partition)
+                await self._worker.run_once(partition)
+        except StreamStopped as stopped:
+            self._worker.stopped[partition] = stopped
+            _logger.error("partition %s stops: %s", partition, stopped)
+            return False
+        moved |= bool(await self._worker.relay(partition))
+        moved |= bool(await run_steps(self._log, self._store, partition, self._clock))
+        return moved | await self._tick(partition)
 
     async def _tick(self, partition: int) -> bool:
         now, held = self._clock.now(), self._worker.owned.get(partition)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from tactful.settings import Settings
 from tactful_trigger.cursor import Cursor
+from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Row, decode
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store import SliceResult
 from tactful_trigger.timers import Timers
+
+
+class Mark(NamedTuple):
+    """What is replaced and never changed in place, as of a commit."""
+
+    cursor: Cursor
+    graves: dict[str, int]
 
 
 class Partition:
@@ -17,6 +27,9 @@ class Partition:
     def __init__(self, cursor: Cursor, book: Rulebook) -> None:
         self.cursor, self.timers = cursor, Timers()
         self.rows: dict[str, Row | None] = {}
+        self.busy: set[str] = set()  # whose rows are, as of the latest commit
+        self.graves: dict[str, int] = {}  # who was erased, and when
+        self.pasts: dict[str, Sequence[HistoryRow]] = {}  # of customers who absorb somebody in this slice
         self._given = book
         self.book = book
         self.adopt_settings()
@@ -48,7 +61,22 @@ class Partition:
         if len(self.rows) > limit:
             self.rows = {name: row for name, row in self.rows.items() if row is not None and row.runs}
 
-    def forget_all(self) -> None:
+    def note_busy(self, result: SliceResult) -> None:
+        """What was committed."""
+        self.busy.difference_update([gone.customer for gone in result.erasures])
+        for row in result.rows:
+            if row.busy:
+                self.busy.add(row.customer)
+            else:
+                self.busy.discard(row.customer)
+
+    def mark(self) -> Mark:
+        """Where to go back to if the next slice does not commit."""
+        return Mark(self.cursor, self.graves)
+
+    def back_to(self, mark: Mark) -> None:
         """After a slice that did not commit, memory is worth nothing."""
+        self.cursor, self.graves = mark
         self.rows.clear()
         self.timers = Timers()
+        self.adopt_settings()

@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from tactful.customer import Engagement, Orders, Profile, Tickets
+from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
 from tactful.durations import milliseconds
+from tactful.purposes import is_service
 from tactful.records import RecipientBody, Rest
 from tactful.settings import Resting, Settings
 
-_REPEAT, _LOYAL = 2, 5  # orders
 _PUNCTUATION: Final = re.compile(r"\(0\)|[\s().-]")  # "(0)" is for callers at home and no part of the number
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164: at most 15 digits
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")  # ISO 3166-1 alpha-2
 
 
 def recipient(
-    profile: Profile, orders: Orders, tickets: Tickets, engagement: Engagement, settings: Settings
+    profile: Profile,
+    orders: Orders,
+    tickets: Tickets,
+    engagement: Engagement,
+    segments: Segments,
+    settings: Settings,
 ) -> RecipientBody:
     """Addresses that a server vouched for, who the customer is, and until when marketing rests and why.
 
@@ -35,8 +40,10 @@ def recipient(
         rests=_rests(orders, tickets, settings.resting),
         in_touch_until=engagement.contacted_at + contact if engagement.contacted_at else 0,
         in_touch_with=engagement.contacted_by,
+        contacted_at=0 if is_service(engagement.contacted_for) else engagement.contacted_at,
+        contacted_on=engagement.contacted_on,
         do_not_contact=profile.flags.get("do_not_contact", ""),
-        segment=_segment(orders.count),
+        segment=segments.name,
     )
 
 
@@ -45,13 +52,6 @@ def tells_dispatch(before: Any, after: Any) -> bool:
     if isinstance(after, Engagement):
         return bool(after.contacted_at != before.contacted_at)
     return isinstance(after, Profile | Orders | Tickets)
-
-
-def _segment(orders: int) -> str:
-    """By orders that stand: `new` up to one, `repeat` from two, `loyal` from five."""
-    if orders >= _LOYAL:
-        return "loyal"
-    return "repeat" if orders >= _REPEAT else "new"
 
 
 def _addresses(profile: Profile) -> dict[str, str]:

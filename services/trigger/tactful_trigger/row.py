@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from tactful.events.model import is_act
 from tactful.journal import Entry, Kept, Notice, Wait
@@ -44,6 +45,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     parameters: dict[str, Any] | None = None
     notices: dict[str, Notice] | None = None
     late_since: int | None = None  # the due instant that waits for a feed
+    asked_as: str = ""  # under which name the message was asked that it waits for, if it was another one
 
     @property
     def due(self) -> int | None:
@@ -81,6 +83,17 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     at: int
 
 
+class Goal(msgspec.Struct, frozen=True, array_like=True):
+    """The latest goal or exit of a rule without a key: when it happened, and when it was appended."""
+
+    occurred: int
+    appended: int
+
+    def joined(self, other: Goal) -> Goal:
+        """The later of both, each by itself."""
+        return Goal(max(self.occurred, other.occurred), max(self.appended, other.appended))
+
+
 class Image(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A row as it is stored."""
 
@@ -88,9 +101,10 @@ class Image(msgspec.Struct, kw_only=True, omit_defaults=True):
     runs: list[Run] = []
     seen: bytearray = msgspec.field(default_factory=bytearray)  # (hash, minute of append time), oldest first
     marks: dict[str, Mark] | None = None
-    goals: dict[str, int] | None = None  # rule -> latest goal or exit, by occurrence
+    goals: dict[str, Goal] | None = None
     recipient: str = ""
     linked_to: str = ""
+    absorbed: tuple[str, ...] = ()
     blocked: str = ""
 
 
@@ -102,9 +116,10 @@ class Row(msgspec.Struct, eq=False, gc=False):
     runs: list[Run] = []
     trail: bytearray = msgspec.field(default_factory=bytearray)
     marks: dict[str, Mark] | None = None
-    goals: dict[str, int] | None = None
+    goals: dict[str, Goal] | None = None
     recipient: str = ""  # digest of what dispatch knows
-    linked_to: str = ""
+    linked_to: str = ""  # who they turned out to be; nothing is applied here any more
+    absorbed: tuple[str, ...] = ()  # who turned out to be this customer
     blocked: str = ""  # why further events are only counted
     pushed: int | None = None  # the earliest due instant that stands in the timer heap
     held: frozenset[str] = frozenset()  # runs that came up and may not go on: rule missing, newer or paused
@@ -118,6 +133,11 @@ class Row(msgspec.Struct, eq=False, gc=False):
         if len(runs) == 1:
             return runs[0].due
         return min((due for run in self.runs if (due := run.due) is not None), default=None)
+
+    @property
+    def busy(self) -> bool:
+        """Whether events that nothing names may matter: a run may wait for them, or they are somebody else's."""
+        return bool(self.runs or self.linked_to)
 
     @property
     def next_due(self) -> int | None:
@@ -145,6 +165,21 @@ class Row(msgspec.Struct, eq=False, gc=False):
         while int.from_bytes(trail[8:12]) < minute - SEEN_MINUTES or len(trail) > SEEN_BYTES:
             del trail[:12]
 
+    def remember_all(self, other: bytes | bytearray) -> None:
+        """What another row remembers too, in order of time."""
+        entries = {bytes(trail[n : n + 12]) for trail in (self.trail, other) for n in range(0, len(trail), 12)}
+        latest = sorted(entries, key=lambda entry: (entry[8:], entry))[-SEEN_LIMIT:]
+        self.trail = bytearray(b"".join(latest))
+
+    def run_of(self, rule: str, key: str) -> Run | None:
+        """A live run of a rule for a key."""
+        return next((run for run in self.runs if run.rule == rule and run.key == key), None)
+
+    def empty(self) -> None:
+        """Nothing is left but who it turned out to be."""
+        self.states, self.runs, self.trail, self.marks, self.goals = {}, [], bytearray(), None, None
+        self.recipient, self.absorbed, self.blocked, self.held = "", (), "", frozenset()
+
     def is_flooding(self, at: int) -> bool:
         """Whether 256 events changed something within this minute."""
         trail = self.trail
@@ -170,6 +205,13 @@ class Row(msgspec.Struct, eq=False, gc=False):
             value = _encode(self._image(projections))
         return value
 
+    def parts(self, projections: Mapping[str, Projection[Any]]) -> Iterator[bytes]:
+        """The row without its runs, then a row of each run alone: each fits into a record of the log."""
+        whole = self._image(projections)
+        yield _encode(replace(whole, runs=[]))
+        for run in whole.runs:
+            yield _encode(Image(runs=[run]))
+
     def _image(self, projections: Mapping[str, Projection[Any]]) -> Image:
         states: dict[str, Any] = self.states and {
             name: (projections[name].version, state) if name in projections else state
@@ -183,6 +225,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
             goals=self.goals,
             recipient=self.recipient,
             linked_to=self.linked_to,
+            absorbed=self.absorbed,
             blocked=self.blocked,
         )
 
@@ -198,7 +241,7 @@ def decode(customer: str, value: bytes, projections: Mapping[str, Projection[Any
         row.states[name] = _state(projections.get(name), version, raw)
     row.runs, row.marks, row.goals = image.runs, image.marks, image.goals
     row.recipient, row.linked_to, row.blocked = image.recipient, image.linked_to, image.blocked
-    row.trail = image.seen
+    row.trail, row.absorbed = image.seen, image.absorbed
     return row
 
 

@@ -18,7 +18,7 @@ from tactful.settings import Settings
 from tactful_trigger.happening import INTERNAL
 from tactful_trigger.history import TOLD_ALWAYS
 
-RECIPIENT: Final = ("profile", "orders", "tickets", "engagement")  # what dispatch is told is made of these
+RECIPIENT: Final = ("profile", "orders", "tickets", "engagement", "segments")  # what dispatch is told is made of these
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -47,6 +47,11 @@ class Rulebook:
     def under(self, settings: Settings) -> Rulebook:
         """The same rules under other settings."""
         return Rulebook(self.rules.values(), self._all, settings)
+
+    def ends(self, event: str) -> tuple[tuple[Rule, bool], ...]:
+        """The rules that an event may end, and whether it is their goal."""
+        route = self.routes.get(event)
+        return () if route is None else route.ends
 
     def empty(self, projection: str) -> Any:
         """The state of a projection that has seen nothing."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from tactful.durations import spoken
+from tactful.durations import milliseconds, spoken
 from tactful.identity import digest, fraction, run_id
 from tactful.journal import Entry, Wait
 from tactful.operation import Ask, Done, Host, Moved, Operation
@@ -17,7 +18,7 @@ from tactful_trigger.cursor import Cursor
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.replay import Execution, Parked, Watch
-from tactful_trigger.row import Row, Run
+from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
 
@@ -37,7 +38,7 @@ class Runs:
         alive = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else None
         if alive and not self._makes_room(row, alive, terms, seen.at):
             return False
-        if rule.name in self._book.off or rule.name in self._cursor.paused:
+        if self._is_shut(rule.name):
             return False
         if terms.when is not None and not terms.when(view(row, rule.name, self._book), seen.event):
             return bool(alive)
@@ -46,6 +47,33 @@ class Runs:
             return True
         self._begin(row, rule, terms, key, seen)
         return True
+
+    def enrol(self, row: Row, rule: Rule, seen: Seen) -> None:
+        """Begin a run for what happened before, however long ago, unless one is alive, or the rule's own terms forbid it."""
+        terms = self._book.terms[rule.name]
+        key = terms.key(seen.event) if terms.key else ""
+        if why := self._not_enrolled(row, rule, terms, key, seen):
+            self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
+        else:
+            self._begin(row, rule, terms, key, seen)
+
+    def _not_enrolled(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen) -> str:
+        if self._is_shut(rule.name):
+            return "the rule is off, paused or drained"
+        if row.run_of(rule.name, key) is not None:
+            return "a run is alive"
+        if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
+            return "cooldown"
+        return "" if terms.when is None or terms.when(view(row, rule.name, self._book), seen.event) else "when"
+
+    def _is_shut(self, rule: str) -> bool:
+        """Whether nothing begins."""
+        return rule in self._book.off or rule in self._cursor.paused or rule in self._cursor.draining
+
+    def may_be_many(self, rule: str) -> bool:
+        """Whether one customer may have several runs of this rule for one key."""
+        terms = self._book.terms.get(rule)
+        return terms is not None and terms.repeat == "parallel"
 
     def _makes_room(self, row: Row, alive: list[Run], terms: Terms, at: int) -> bool:
         if terms.repeat == "parallel":
@@ -64,7 +92,7 @@ class Runs:
         occurred = seen.record.body.occurred_at
         if seen.at - occurred > terms.max_event_age:
             return "too_old"
-        if terms.key is None and row.goals and occurred < row.goals.get(rule.name, occurred):
+        if terms.key is None and row.goals and _superseded(row.goals.get(rule.name), seen):
             return "superseded"
         if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
             return "cooldown"
@@ -95,6 +123,23 @@ class Runs:
 
     # -- being woken
 
+    def catch_up(self, row: Row, run: Run, seen: Seen, at: int) -> None:
+        """Show a run what its customer did before they were found to be one: it may end it, or what it waits for."""
+        if any(rule.name == run.rule and self.ends(rule, run, seen) for rule, _ in self._book.ends(seen.name)):
+            self.end(row, run, at, f"ended by {seen.name}")
+        elif run.wait is not None and seen.at >= run.wait.since:
+            self.offer(row, run, seen)
+
+    def is_settled(self, row: Row, run: Run) -> bool:
+        """Whether the customer reached the rule's goal after what the run began for had happened."""
+        terms, goal = self._book.terms.get(run.rule), (row.goals or {}).get(run.rule)
+        return terms is not None and terms.key is None and goal is not None and run.first.occurred_at < goal.occurred
+
+    def ends(self, rule: Rule, run: Run, seen: Seen) -> bool:
+        """Whether a goal or an exit of a rule is one of this run."""
+        match = self._book.terms[rule.name].match
+        return match is None or match(run.first.event(), seen.event)
+
     def offer(self, row: Row, run: Run, seen: Seen) -> bool:
         """Show a run what was seen; whether the run changed."""
         wait = run.wait
@@ -124,19 +169,22 @@ class Runs:
         if run is not None and (run.parked or self._code(run) is None):
             return
         if run is None or run.wait is None:
-            self._cancel(row, message, "cancelled", "no run waits for it any more", seen.at)
+            asked_as = seen.record.body.user_id or row.id
+            self._cancel(asked_as, message, "cancelled", "no run waits for it any more", seen.at)
             return
         execution = self._execution(row, run, seen.at, fresh=len(run.journal) + 1)
         pending = execution.pending(lambda operation: _content(operation, execution.host))
         if isinstance(pending, Parked):
             self._park(row, run, seen.at, pending.why)
         elif pending is None:
-            self._cancel(row, message, "nothing_to_say", "the rule has nothing to say any more", seen.at)
+            self._cancel(
+                run.asked_as or row.id, message, "nothing_to_say", "the rule has nothing to say any more", seen.at
+            )
         else:
             run.wait.data = (pending,)
             body = ConfirmBody(message, seen.pointer.hold, pending)
             name = digest("confirm", message, str(seen.pointer.hold))
-            self._effects.put(DISPATCH, ConfirmRecord(id=name, key=row.id, at=seen.at, body=body))
+            self._effects.put(DISPATCH, ConfirmRecord(id=name, key=run.asked_as or row.id, at=seen.at, body=body))
             self._effects.tell(row, seen.at, "confirmed", run.rule, run.id, {"message_id": message})
 
     def fire(self, row: Row, run: Run, due: int) -> bool:
@@ -158,8 +206,7 @@ class Runs:
         for run in [run for run in row.runs if run.late_since is not None]:
             terms = self._book.terms.get(run.rule)
             if terms and not self._behind(terms, run.late_since or 0) and run.wait is not None:
-                run.late_since = None
-                run.deadline = run.started + terms.max_age
+                self._on_time_again(row, run, terms)
                 self._resolve(row, run, run.wait, OPERATIONS[run.wait.op].expire(run.wait), at)
         if not any(run.late_since is not None for run in row.runs):
             self._cursor.late.discard(row.id)
@@ -169,7 +216,7 @@ class Runs:
     def end(self, row: Row, run: Run, at: int, why: str) -> None:
         """Timers go, and a message that dispatch still holds is cancelled."""
         if run.wait is not None and run.wait.op == "send":
-            self._cancel(row, run.wait.message, "cancelled", why, at)
+            self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", why, at)
         row.runs.remove(run)
         self._effects.tell(row, at, "ended", run.rule, run.id, {"why": why})
 
@@ -205,7 +252,7 @@ class Runs:
 
     def _park(self, row: Row, run: Run, at: int, why: str) -> None:
         if run.wait is not None and run.wait.op == "send":
-            self._cancel(row, run.wait.message, "cancelled", "the run is parked", at)
+            self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", "the run is parked", at)
         run.parked = why
         self._effects.tell(row, at, "parked", run.rule, run.id, {"why": why})
 
@@ -236,22 +283,46 @@ class Runs:
             (run for run in row.runs if run.wait and run.wait.op == "send" and run.wait.message == message), None
         )
 
-    def _cancel(self, row: Row, message: str, reason: str, note: str, at: int) -> None:
+    def _cancel(self, asked_as: str, message: str, reason: str, note: str, at: int) -> None:
         body = CancelBody(message, reason, note)
-        self._effects.put(DISPATCH, CancelRecord(id=digest("cancel", message), key=row.id, at=at, body=body))
+        self._effects.put(DISPATCH, CancelRecord(id=digest("cancel", message), key=asked_as, at=at, body=body))
 
     def _behind(self, terms: Terms, due: int) -> bool:
         return any(self._cursor.feeds.get(feed, -1) < due for feed in terms.after)
 
     def _waits_for_feed(self, row: Row, run: Run, due: int) -> bool:
-        terms = self._book.terms[run.rule]
-        if not terms.after or run.wait is None or not self._behind(terms, due):
+        """Until the feeds have told that they are complete, or, for one with a lag in the settings, for so long."""
+        terms, since = self._book.terms[run.rule], due if run.late_since is None else run.late_since
+        if not terms.after or run.wait is None or not self._behind(terms, since):
             return False
-        run.late_since, run.wait.due, run.deadline = due, None, due + terms.after_max
+        feeds = [feed for feed in terms.after if self._cursor.feeds.get(feed, -1) < since]
+        until = self._lagging_until(feeds, since)
+        if until is not None and until <= due:
+            self._on_time_again(row, run, terms)
+            return False
+        run.late_since, run.wait.due, run.deadline = since, until, since + terms.after_max
         self._cursor.late.add(row.id)
-        feeds = [feed for feed in terms.after if self._cursor.feeds.get(feed, -1) < due]
         self._effects.tell(row, due, "note", run.rule, run.id, {"text": f"source_late: waits for {', '.join(feeds)}"})
         return True
+
+    def _lagging_until(self, feeds: Sequence[str], since: int) -> int | None:
+        """When all of these feeds are complete by their lags; None if one of them has none and must tell by itself."""
+        sources = self._book.settings.sources
+        if any(feed not in sources for feed in feeds):
+            return None
+        return since + max(milliseconds(sources[feed].lag) for feed in feeds)
+
+    def _on_time_again(self, row: Row, run: Run, terms: Terms) -> None:
+        run.late_since, run.deadline = None, run.started + terms.max_age
+        if not any(other.late_since is not None for other in row.runs):
+            self._cursor.late.discard(row.id)
+
+
+def _superseded(goal: Goal | None, seen: Seen) -> bool:
+    """Whether what was seen is older than the goal; of an event that went another way, by when it was first appended too."""
+    if goal is None:
+        return False
+    return seen.record.body.occurred_at < goal.occurred or (seen.first_at < seen.at and seen.first_at <= goal.appended)
 
 
 def _waiting(wait: Wait) -> str:

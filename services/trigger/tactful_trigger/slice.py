@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from tactful.erasure import Erased, Graves
 from tactful.errors import InvalidInput
 from tactful.events.model import Meta
 from tactful.events.model import decode as decode_event
@@ -20,21 +21,30 @@ from tactful.events.own import FeedComplete
 from tactful.identity import digest
 from tactful.log import Stored
 from tactful.outbox import Outbox, Taken
+from tactful.partitioning import partition_of
 from tactful.records import (
     EVENTS,
     QUARANTINE,
+    AbsorbRecord,
     BroadcastBody,
     BroadcastRecord,
+    CommandRecord,
+    EraseRecord,
     EventRecord,
     EventsTopic,
     LinkRecord,
+    MergeRecord,
     QuarantineBody,
     QuarantineRecord,
     TickRecord,
     decode_events,
 )
 from tactful_trigger.applying import Applying
+from tactful_trigger.commanding import Commanding
 from tactful_trigger.effects import Effects
+from tactful_trigger.erasing import BROADCAST as ERASED
+from tactful_trigger.erasing import Erasing
+from tactful_trigger.joining import Joining
 from tactful_trigger.partition import Partition
 from tactful_trigger.replay import Watch
 from tactful_trigger.row import Row
@@ -61,16 +71,22 @@ def limit_of(stored: Stored, record: EventsTopic) -> int:
 
 
 def unknown_customers(partition: Partition, records: Sequence[EventsTopic]) -> set[str]:
-    """Whose rows a slice may touch and memory does not have, timers aside."""
-    rows = partition.rows
-    return {key for record in records if (key := record.key) not in rows} | partition.missing(partition.cursor.late)
+    """Whose rows a slice may touch and memory does not have, timers aside. An event that no rule or projection names (which
+    no setting changes) does nothing to whoever has no run."""
+    rows, busy, routes = partition.rows, partition.busy, partition.book.routes
+    return {
+        key
+        for record in records
+        if (key := record.key) not in rows
+        and (type(record) is not EventRecord or record.body.name in routes or key in busy)
+    } | partition.missing(partition.cursor.late)
 
 
 class Slice:
     """One computation over a partition whose rows and timers are in memory."""
 
-    def __init__(self, partition: Partition, partitions: int, watch: Watch) -> None:
-        self._partition, self._partitions, self._watch = partition, partitions, watch
+    def __init__(self, partition: Partition, partitions: int, watch: Watch, graves: Graves) -> None:
+        self._partition, self._partitions, self._watch, self._graves = partition, partitions, watch, graves
         self._before, self.fired = partition.cursor.offset, 0
         self._cursor = partition.cursor = partition.cursor.copy()
         self._taken = Taken(self._cursor.taken)
@@ -81,7 +97,14 @@ class Slice:
     def _bind(self) -> None:
         self._runs = Runs(self._partition.book, self._cursor, self._effects, self._watch)
         self._applying = Applying(self._partition, self._effects, self._runs)
+        self._erasing = Erasing(self._partition, self._effects, self._graves)
+        self._joining = Joining(self._partition, self._effects, self._runs, self._applying)
         self._routes, self._rows = self._partition.book.routes, self._partition.rows
+
+    @property
+    def decided(self) -> Sequence[tuple[str, str, str]]:
+        """(rule, verdict, reason) of every final word that was heard."""
+        return self._effects.decided
 
     def compute(self, slice_: Sequence[Stored], records: Sequence[EventsTopic]) -> SliceResult:
         """Apply all records and say what changed. The partition's memory is only good if the result is committed."""
@@ -94,7 +117,11 @@ class Slice:
                 effects.because_of_record()
             if record.origin is not None and not self._taken.take(record.origin):
                 continue
-            if type(record) is EventRecord:
+            if stored.foreign and self._goes_elsewhere(record):
+                effects.put(EVENTS, msgspec.structs.replace(record, at=stored.appended))
+            elif self._partition.graves and self._erasing.is_gone(record):
+                cursor.counted += 1
+            elif type(record) is EventRecord:
                 self._event(record, stored)
             else:
                 self._apply(stored, record)
@@ -102,6 +129,12 @@ class Slice:
             cursor.clock, cursor.offset = max(cursor.clock, slice_[-1].appended), slice_[-1].offset + 1
         cursor.poison = cursor.attempts = 0
         return self._result()
+
+    def _goes_elsewhere(self, record: EventsTopic) -> bool:
+        """Whether another partition is the customer's. A foreign producer may hash keys in another way than Kafka's own."""
+        if type(record) is TickRecord or type(record) is BroadcastRecord:
+            return False
+        return partition_of(record.key, self._partitions) != self._cursor.partition
 
     def quarantine(self, stored: Stored, why: str) -> SliceResult:
         """Pass over a record that cannot be applied: it goes to quarantine with the reason."""
@@ -142,13 +175,22 @@ class Slice:
         if type(record) is BroadcastRecord:
             self._broadcast(record.body, stored.appended)
         elif type(record) is LinkRecord:
-            row = self._partition.row(record.key)
-            row.linked_to = row.linked_to or record.body.user_id
-            self._effects.dirty[row.id] = row
+            self._joining.link(record, stored.appended)
+        elif type(record) is AbsorbRecord:
+            self._joining.absorb(record, stored.appended)
+        elif type(record) is MergeRecord:
+            self._joining.merge(record, stored.appended)
+        elif type(record) is EraseRecord:
+            self._erasing.erase(record, stored.appended)
+        elif type(record) is CommandRecord:
+            Commanding(self._partition, self._effects, self._runs).obey(record, stored.appended)
 
     def _event(self, record: EventRecord, stored: Stored) -> None:
         name = record.body.name
         route, row = self._routes.get(name), self._rows.get(record.key)
+        if row is not None and row.linked_to:
+            self._joining.forward(row, record, stored)
+            return
         if route is None and (row is None or not row.runs):
             return
         if name == "Feed Complete":
@@ -174,9 +216,14 @@ class Slice:
             self._bind()
         elif body.name == "Rule Paused":
             cursor.paused.add(data["rule"])
+        elif body.name == "Rule Drained":
+            cursor.draining.add(data["rule"])
         elif body.name == "Rule Resumed":
             cursor.paused.discard(data["rule"])
+            cursor.draining.discard(data["rule"])
             self._resume(data["rule"], at)
+        elif body.name == ERASED:
+            self._erasing.remember(Erased(data["grave"], data["at"]))
         elif body.name == "Feed Complete":
             cursor.feeds[data["feed"]] = max(data["through"], cursor.feeds.get(data["feed"], 0))
             for customer in sorted(cursor.late):
@@ -207,7 +254,7 @@ class Slice:
         cursor, effects = self._cursor, self._effects
         cursor.taken, cursor.sequences = self._taken.last, effects.outbox.sequences
         projections = self._partition.book.projections
-        rows = [ChangedRow(name, row.encode(projections), row.due) for name, row in effects.dirty.items()]
+        rows = [ChangedRow(name, row.encode(projections), row.due, row.busy) for name, row in effects.dirty.items()]
         return SliceResult(
             cursor.partition,
             cursor.epoch,
@@ -217,4 +264,7 @@ class Slice:
             effects.outbox.rows,
             effects.history,
             effects.steps,
+            effects.erasures,
+            effects.graves,
+            effects.revived,
         )

@@ -84,6 +84,7 @@ class Stage:
     def ask(self, send: Wish, data: Mapping[str, Any], not_before: int | None) -> str:
         run, terms = self._run, self._book.terms[self._run.rule]
         run.sends += 1
+        run.asked_as = ""
         message = message_id(run.id, run.generation, run.sends)
         lasts = milliseconds(self._book.settings.sending.expires) if send.expires is None else send.expires
         body = MessageBody(

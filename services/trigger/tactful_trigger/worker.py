@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tactful import crashpoints
 from tactful.clock import HOUR, MINUTE, Clock
+from tactful.erasure import Graves
 from tactful.errors import ClockAhead, Fenced, PoisonFlood, StreamStopped, TactfulError, Transient
-from tactful.log import Log, Stored
+from tactful.leases import Leases
+from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
 from tactful.records import EVENTS
-from tactful_trigger.cursor import Cursor
+from tactful_trigger.commanding import enrolled
+from tactful_trigger.joining import adopters
 from tactful_trigger.partition import Partition
 from tactful_trigger.replay import NoWatch, Watch
 from tactful_trigger.rulebook import Rulebook
@@ -22,6 +26,7 @@ AHEAD: Final = 2 * MINUTE
 LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory
 POISON_IN_A_ROW: Final = 20
 CAREFUL_AFTER: Final = 3  # claims without a commit: from then on one record at a time, so that the killer stands alone
+PAST: Final = 1000  # lines of a customer's history that a run sees which comes to them
 ROWS_IN_MEMORY: Final = 200_000  # per partition
 
 
@@ -36,39 +41,58 @@ class TriggerWorker:
         clock: Clock,
         owner: str,
         *,
+        graves: Graves,
         watch: Watch | None = None,
         slice_limit: int = 1000,
         lease: int = 10_000,
     ) -> None:
         self._log, self._store, self._book, self._clock, self._owner = log, store, book, clock, owner
-        self._watch, self._limit, self._lease = watch or NoWatch(), slice_limit, lease
+        self._graves, self._watch, self._limit, self._lease = graves, watch or NoWatch(), slice_limit, lease
         self.owned: dict[int, Partition] = {}
         self.stopped: dict[int, StreamStopped] = {}
         self.timers_fired = 0  # since this worker began
+        self.decisions = Counter[tuple[str, str, str]]()  # (rule, verdict, reason), since this worker began
+        self._full: dict[int, bool] = {}
+        self._leases = Leases(store, owner, log.partitions, clock, lease)
 
     async def claim(self) -> None:
-        """Take every partition that nobody holds. A partition that has run newer rules than ours is left alone."""
-        for partition in range(self._log.partitions):
-            if partition in self.owned:
-                continue
-            now = self._clock.now()
-            cursor = await self._store.claim(partition, self._owner, now, now + self._lease)
-            if cursor is not None:
-                self.owned[partition] = Partition(cursor, self._book)
+        """Keep what is ours, give up what is more than a fair share, take what nobody holds."""
+        epochs = {number: partition.cursor.epoch for number, partition in self.owned.items()}
+        await self._leases.tend(epochs, self)
+
+    async def take(self, partition: int) -> bool:
+        """As `tactful.leases.Holder`."""
+        now = self._clock.now()
+        cursor = await self._store.claim(partition, self._owner, now, now + self._lease)
+        if cursor is None:
+            return False
+        self.owned[partition] = held = Partition(cursor, self._book)
+        held.graves, held.busy = await self._store.graves(partition), await self._store.busy(partition)
+        return True
+
+    async def give_up(self, partition: int) -> None:
+        """As `tactful.leases.Holder`."""
+        await self._store.release(partition, self.owned.pop(partition).cursor.epoch)
+
+    def lose(self, partition: int) -> None:
+        """As `tactful.leases.Holder`."""
+        self.owned.pop(partition, None)
+        self._leases.look_again()
 
     async def release(self) -> None:
         """Give everything up, so that others may go on at once."""
-        for number, partition in self.owned.items():
-            await self._store.release(number, partition.cursor.epoch)
-        self.owned.clear()
+        for partition in tuple(self.owned):
+            await self.give_up(partition)
+        await self._leases.leave()
 
     async def run_once(self, partition: int) -> bool:
         """Read and commit one slice; whether there was one. Raises Transient or StreamStopped; memory is then dropped."""
         held = self.owned[partition]
         limit = 1 if held.cursor.attempts >= CAREFUL_AFTER else self._limit
-        records = await self._log.read(EVENTS, partition, held.cursor.offset, limit)
-        if not records:
+        found = await self._log.read(EVENTS, partition, held.cursor.offset, limit)
+        if not found:
             return False
+        records, self._full[partition] = rising(found, held.cursor.clock), len(found) == limit
         if records[-1].appended > self._clock.now() + AHEAD:
             raise ClockAhead(
                 f"events/{partition}: a record is more than two minutes ahead of this clock; check the clocks"
@@ -76,45 +100,59 @@ class TriggerWorker:
         try:
             await self._apply(held, records)
         except Fenced:
-            del self.owned[partition]
+            self.lose(partition)
         return True
 
+    @property
+    def offsets(self) -> Mapping[int, int]:
+        """Where reading goes on, by partition."""
+        return {number: held.cursor.offset for number, held in self.owned.items()}
+
+    def has_backlog(self, partition: int) -> bool:
+        """Whether the latest slice was as large as it may be, so that more is waiting."""
+        return partition in self.owned and self._full.get(partition, False)
+
     async def _apply(self, held: Partition, records: Sequence[Stored]) -> None:
-        before = held.cursor
+        before = held.mark()
         try:
             await self._commit(held, await self._compute(held, records))
         except (Transient, Fenced, StreamStopped):
-            self._drop(held, before)
+            held.back_to(before)
             raise
         except Exception:  # noqa: BLE001 - data that cannot be applied: find the culprit by slices of one
-            self._drop(held, before)
+            held.back_to(before)
             await self._one_by_one(held, records)
 
     async def _compute(self, held: Partition, slice_: Sequence[Stored]) -> SliceResult:
         records = read(slice_)
         await self._load(held, unknown_customers(held, records))
+        held.pasts = {
+            name: await self._store.history(name, PAST) for name in sorted(adopters(records) | enrolled(records))
+        }
         await self._look_ahead(held, slice_[-1].appended + 1)
-        computing = Slice(held, self._log.partitions, self._watch)
+        computing = Slice(held, self._log.partitions, self._watch, self._graves)
         result = computing.compute(slice_, records)
         self.timers_fired += computing.fired
+        self.decisions.update(computing.decided)
         crashpoints.reach("trigger: mid-slice")
         return result
 
     async def _commit(self, held: Partition, result: SliceResult) -> None:
         await self._store.commit(result, self._clock.now() + self._lease)
         crashpoints.reach("trigger: after commit")
+        held.note_busy(result)
         held.trim(ROWS_IN_MEMORY)
 
     async def _one_by_one(self, held: Partition, records: Sequence[Stored]) -> None:
         for record in records:
-            before = held.cursor
+            before = held.mark()
             try:
                 await self._commit(held, await self._compute(held, [record]))
             except (Transient, Fenced, StreamStopped):
-                self._drop(held, before)
+                held.back_to(before)
                 raise
             except Exception as error:  # noqa: BLE001 - this is the culprit
-                self._drop(held, before)
+                held.back_to(before)
                 await self._quarantine(held, record, error)
 
     async def _quarantine(self, held: Partition, record: Stored, error: Exception) -> None:
@@ -123,7 +161,7 @@ class TriggerWorker:
                 f"events/{record.partition}: {POISON_IN_A_ROW} records in a row cannot be applied; the last: {error}"
             ) from error
         why = str(error) if isinstance(error, TactfulError) else f"{type(error).__name__}: {error}"
-        await self._commit(held, Slice(held, self._log.partitions, self._watch).quarantine(record, why))
+        await self._commit(held, Slice(held, self._log.partitions, self._watch, self._graves).quarantine(record, why))
 
     async def _load(self, held: Partition, customers: set[str]) -> None:
         if customers:
@@ -137,12 +175,6 @@ class TriggerWorker:
         dues = await self._store.due(held.cursor.partition, timers.horizon, horizon)
         await self._load(held, held.missing(customer for _, customer in dues))
         timers.extend(dues, horizon)
-
-    @staticmethod
-    def _drop(held: Partition, before: Cursor) -> None:
-        held.cursor = before
-        held.forget_all()
-        held.adopt_settings()
 
     async def earliest_due(self, partition: int) -> int | None:
         """The next instant at which something happens by itself."""

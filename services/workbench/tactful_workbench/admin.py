@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
 
+from tactful.clock import Clock
+from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError, TactfulError
-from tactful.log import Stored
+from tactful.log import Stored, onward
 from tactful.records import TOPICS
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_dispatch.ledger import broken_at
+from tactful_dispatch.reception import Reception
+from tactful_workbench.conducting import Conductor
+from tactful_workbench.doctor import Patient, examine
 from tactful_workbench.editing import with_sending
-from tactful_workbench.embedded import Product
-
-PAGE = 500  # records read at a time
+from tactful_workbench.keyring import Keys
+from tactful_workbench.personal import Personal
+from tactful_workbench.settingsfile import SettingsFile
+from tactful_workbench.stopping import RedButton
+from tactful_workbench.story import Story
+from tactful_workbench.tracing import trace
 
 
 class ConsentWish(BaseModel):
@@ -42,6 +51,39 @@ class SendingWish(BaseModel):
     allow: list[str] | None = None
 
 
+class StopWish(BaseModel):
+    """Who stops all sending, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: str = Field(min_length=1, max_length=100)
+    why: str = Field("", max_length=500)
+
+
+class ResumeWish(BaseModel):
+    """Who lets sending go on, and the length of time over which what was kept leaves."""
+
+    model_config = ConfigDict(extra="forbid")
+    by: str = Field(min_length=1, max_length=100)
+    over: str = "30m"
+
+
+class RuleWish(BaseModel):
+    """What an operator wants of a rule."""
+
+    model_config = ConfigDict(extra="forbid")
+    wish: Literal["pause", "drain", "resume", "cancel"]
+
+
+class Enrolment(BaseModel):
+    """Which customers shall meet a rule: so many of those behind `after`. A dry run only counts them."""
+
+    model_config = ConfigDict(extra="forbid")
+    since: str = "90d"
+    after: str = ""
+    limit: int = Field(100, ge=1, le=10_000)
+    dry_run: bool = True
+
+
 class KeyWish(BaseModel):
     """A key to make."""
 
@@ -50,7 +92,28 @@ class KeyWish(BaseModel):
     scope: str = "server"
 
 
-def admin_app(product: Product) -> FastAPI:
+class Deployment(Patient, Protocol):
+    """What the routes work on: the one file, or the servers of many machines."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def desk(self) -> Reception: ...
+    @property
+    def personal(self) -> Personal: ...
+    @property
+    def conductor(self) -> Conductor: ...
+    @property
+    def settings(self) -> SettingsFile: ...
+    @property
+    def story(self) -> Story: ...
+    @property
+    def token(self) -> str: ...
+
+
+def admin_app(product: Deployment) -> FastAPI:
     """The admin routes as an application of their own."""
     app = FastAPI(openapi_url=None)
     app.include_router(admin_router(product))
@@ -64,22 +127,31 @@ async def told_as_json(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"code": code, "message": str(error)}, 400)
 
 
-def admin_router(product: Product) -> APIRouter:
+def admin_router(product: Deployment) -> APIRouter:
     """Every route asks for the token."""
     office = _Office(product)
     router = APIRouter(prefix="/admin", dependencies=[Depends(_bearer_of(product.token))])
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Any]]], ...] = (
         ("GET", "/customers/{customer:path}/explain", office.explain),
+        ("GET", "/customers/{customer:path}/export", office.export),
+        ("POST", "/customers/{customer:path}/erase", office.erase),
         ("GET", "/consent/{customer:path}", office.consents),
         ("POST", "/consent/{customer:path}", office.record_consent),
         ("GET", "/consent-ledger", office.verify_ledger),
         ("GET", "/rules", office.rules),
+        ("POST", "/rules/{rule}", office.conduct),
+        ("POST", "/rules/{rule}/enrol", office.enrol),
         ("GET", "/sending", office.sending),
         ("POST", "/sending", office.change_sending),
+        ("GET", "/doctor", office.doctor),
+        ("GET", "/stop", office.standing),
+        ("POST", "/stop", office.stop),
+        ("POST", "/resume", office.resume),
         ("GET", "/keys", office.keys),
         ("POST", "/keys", office.make_key),
         ("POST", "/keys/{name:path}/revoke", office.revoke_key),
         ("GET", "/events", office.events),
+        ("GET", "/events/{event}/trace", office.trace),
     )
     for method, path, endpoint in routes:
         router.add_api_route(path, endpoint, methods=[method], response_model=None)
@@ -99,12 +171,22 @@ def _bearer_of(token: str) -> Callable[[Request], None]:
 
 
 class _Office:
-    def __init__(self, product: Product) -> None:
+    def __init__(self, product: Deployment) -> None:
         self._product = product
+        self._button = RedButton(product.log, product.dispatch, product.clock)
 
     async def explain(self, customer: str) -> dict[str, Any]:
         story = timeline(await self._product.story.timeline(customer), self._product.settings.latest.shop.timezone)
         return {"timeline": msgspec.to_builtins(story), "text": explain_text(story)}
+
+    async def export(self, customer: str) -> Response:
+        return Response(await self._product.personal.export(customer), media_type="application/json")
+
+    async def erase(self, customer: str) -> dict[str, Any]:
+        farewell = await self._product.personal.erase(customer, "command-line")
+        zone = self._product.settings.latest.shop.zone
+        clean = datetime.fromtimestamp(farewell.log_clean_at / 1000, zone).date().isoformat()
+        return {"customer": customer, "erased_at": farewell.at, "log_clean_on": clean}
 
     async def consents(self, customer: str) -> dict[str, Any]:
         card = await self._product.desk.card(customer)
@@ -129,11 +211,13 @@ class _Office:
     async def rules(self) -> dict[str, Any]:
         product, settings = self._product, self._product.settings.latest
         alive = await product.trigger.live_runs()
+        standing = await product.conductor.standing()
         rules = [
             {
                 "name": rule.name,
                 "version": rule.terms.version,
                 "mode": settings.rule(rule.name).mode,
+                "standing": standing.get(rule.name, ""),
                 "origin": rule.origin,
                 "about": rule.about,
                 "live_runs": alive.get(rule.name, 0),
@@ -141,6 +225,20 @@ class _Office:
             for rule in product.loaded.rules
         ]
         return {"rules": rules, "broken": [broken._asdict() for broken in product.loaded.broken]}
+
+    async def conduct(self, rule: str, wish: RuleWish) -> dict[str, Any]:
+        if wish.wish == "cancel":
+            return {"rule": rule, "cancelled": await self._product.conductor.cancel(rule)}
+        await self._product.conductor.tell(rule, wish.wish)
+        return {"rule": rule, "told": wish.wish}
+
+    async def enrol(self, rule: str, wish: Enrolment) -> dict[str, Any]:
+        conductor = self._product.conductor
+        since = self._product.clock.now() - milliseconds(wish.since)
+        customers, reached = await conductor.candidates(rule, since, wish.after, wish.limit)
+        if not wish.dry_run:
+            await conductor.enrol(rule, since, customers)
+        return {"rule": rule, "customers": len(customers), "reached": reached, "dry_run": wish.dry_run}
 
     async def sending(self) -> dict[str, Any]:
         settings = self._product.settings.latest
@@ -159,6 +257,26 @@ class _Office:
             raise InvalidInput("invalid_settings", str(error)) from None
         await file.tell(self._product.log, self._product.clock, "")
         return await self.sending()
+
+    async def doctor(self) -> dict[str, Any]:
+        from tactful_workbench.outside import Outside  # who never asks a doctor does without DNS
+
+        findings = await examine(self._product, Outside())
+        return {"findings": [finding._asdict() for finding in findings]}
+
+    async def standing(self, counted: bool = False) -> dict[str, Any]:
+        standing = await self._button.standing()
+        zone = self._product.settings.latest.shop.zone
+        since = datetime.fromtimestamp(standing.at / 1000, zone).isoformat(timespec="seconds")
+        return {**standing._asdict(), "since": since, **({"kept": await self._button.kept()} if counted else {})}
+
+    async def stop(self, wish: StopWish) -> dict[str, Any]:
+        await self._button.press(wish.by, wish.why)
+        return await self.standing()
+
+    async def resume(self, wish: ResumeWish) -> dict[str, Any]:
+        await self._button.let_go(wish.by, milliseconds(wish.over))
+        return await self.standing()
 
     async def keys(self) -> dict[str, Any]:
         listed = await self._product.keys.listed()
@@ -182,16 +300,17 @@ class _Office:
             raise InvalidInput("no_such_topic", f"there is no topic {unknown[0]}; there are: {', '.join(TOPICS)}")
         return StreamingResponse(self._lines(wanted, since, latest), media_type="application/x-ndjson")
 
+    async def trace(self, event: str, customer: str) -> dict[str, Any]:
+        found: dict[str, Any] = msgspec.to_builtins(await trace(self._product.log, customer, event))
+        return found
+
     async def _lines(self, topics: list[str], since: int, latest: int) -> AsyncIterator[bytes]:
         log = self._product.log
         for topic in topics:
             for partition in range(log.partitions):
                 end = await log.end(topic, partition)
-                offset = max(since, end - latest if latest else 0)
-                while records := await log.read(topic, partition, offset, PAGE):
-                    for stored in records:
-                        yield _line(stored)
-                    offset = records[-1].offset + 1
+                async for stored in onward(log, topic, partition, max(since, end - latest if latest else 0)):
+                    yield _line(stored)
 
 
 def _line(stored: Stored) -> bytes:

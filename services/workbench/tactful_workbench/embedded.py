@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import secrets as random_source
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tactful.clock import Clock, WallClock
+from tactful.erasure import Graves
 from tactful.keys import Key, KeyRing
 from tactful.log.sqlite import SqliteLog
 from tactful.plugins import Loaded, load_rules
+from tactful.settings import Settings
 from tactful.sqlite import Database
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import Adapter
 from tactful_dispatch.channels.inbox import InboxAdapter
-from tactful_dispatch.channels.mailserver import mail_server
-from tactful_dispatch.channels.smtp import SmtpAdapter
 from tactful_dispatch.channels.sqlite_shelf import SqliteShelf
 from tactful_dispatch.content import Content
+from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.links import Links
 from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.reception import Reception
@@ -35,12 +36,17 @@ from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.sqlite import SqliteTriggerStore
 from tactful_trigger.watch import SignalWatch
 from tactful_trigger.worker import TriggerWorker
+from tactful_workbench.adapters import shop_adapters
+from tactful_workbench.conducting import Conductor
 from tactful_workbench.content_root import open_content
 from tactful_workbench.devclock import DevClock
-from tactful_workbench.keyring import Keys
+from tactful_workbench.doctor import Finding
+from tactful_workbench.embedded_condition import file_findings
+from tactful_workbench.keyring import Keys, SqliteKeyTable
+from tactful_workbench.personal import Notebook, Personal
 from tactful_workbench.running import Running
-from tactful_workbench.secrets import secret
-from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile
+from tactful_workbench.secrets import ADDRESS_KEY, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret
+from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile, known_settings
 from tactful_workbench.sides import TriggerSide
 from tactful_workbench.story import Story
 from tactful_workbench.virtual import Ordinals, VirtualTime
@@ -62,6 +68,7 @@ class Plan:
     templates: Path | None = None
     start: int | None = None  # dev: where the clock of a new file begins
     smtp: str = ""
+    sms: str = ""
     public_url: str = ""
     disposable: bool = False  # the data can be made again: fast rather than durable
 
@@ -91,13 +98,36 @@ class Product:
     running: Running
     time: VirtualTime
     desk: Reception
+    correspondence: Correspondence
+    personal: Personal
+    conductor: Conductor
     shelf: SqliteShelf
     links: Links
+    public_url: Callable[[], str]
     content: Content
     settings: SettingsFile
     story: Story
     door: Door
     token: str
+
+    @property
+    def templates(self) -> Path | None:
+        """Templates of the shop's own."""
+        return self.plan.templates
+
+    def settings_now(self) -> Settings:
+        """As they were told last, with the address under which this process is reached."""
+        settings = self.settings.latest
+        return settings.model_copy(update={"shop": settings.shop.model_copy(update={"public_url": self.public_url()})})
+
+    async def ground_findings(self) -> list[Finding]:
+        """As `tactful_workbench.doctor.Patient`."""
+        return file_findings(self.plan.file)
+
+    @property
+    def writes_to_people(self) -> bool:
+        """Not in dev: there every channel is the inbox."""
+        return not self.plan.dev
 
 
 @asynccontextmanager
@@ -132,22 +162,32 @@ async def _assemble(
     book = Rulebook(loaded.rules, SHIPPED)
 
     trigger = await SqliteTriggerStore.open(database)
-    trigger_worker = TriggerWorker(log, trigger, book, clock, OWNER, watch=watch, slice_limit=SLICE)
+    graves = Graves(secret(plan.data, ERASURE_KEY))
+    trigger_worker = TriggerWorker(log, trigger, book, clock, OWNER, graves=graves, watch=watch, slice_limit=SLICE)
 
-    addresses = AddressBook(secret(plan.data, "address-key"))
-    links = Links(lambda: plan.public_url or settings.latest.shop.public_url, secret(plan.data, "link-key"))
+    addresses = AddressBook(secret(plan.data, ADDRESS_KEY))
+
+    def public_url() -> str:
+        return plan.public_url or settings.latest.shop.public_url
+
+    links = Links(public_url, secret(plan.data, LINK_KEY))
     content = await open_content(plan.templates, stack)
     dispatch = await SqliteDispatchStore.open(database, PARTITIONS, lambda: random_source.token_bytes(16))
     shelf = await SqliteShelf.open(database)
-    adapters = adapters or _adapters(plan, shelf, clock)
+    adapters = adapters or _adapters(plan, shelf, clock, public_url)
     attempts = Attempts(dispatch, adapters, content, links, addresses, clock, time.monotonic)
-    dispatch_worker = DispatchWorker(log, dispatch, attempts, addresses, clock, OWNER, slice_limit=SLICE)
+    dispatch_worker = DispatchWorker(
+        log, dispatch, attempts, addresses, clock, OWNER, graves=graves, copies=shelf, slice_limit=SLICE
+    )
     live = LiveDispatch(dispatch_worker, log, clock)
-    desk = Reception(dispatch, addresses, clock, PARTITIONS, live.nudge)
+    desk = Reception(dispatch, addresses, graves, clock, PARTITIONS, live.nudge)
+    personal = await _personal(plan, log, trigger, dispatch, book, graves, clock, settings)
 
     token = random_source.token_urlsafe(24)
-    keys = await Keys.open(database, [*(DEV_KEYS if plan.dev else ()), (token, Key("command-line", "server"))])
-    await settings.tell(log, clock, await _known_settings(trigger))
+    keys = Keys(
+        await SqliteKeyTable.open(database), [*(DEV_KEYS if plan.dev else ()), (token, Key("command-line", "server"))]
+    )
+    await settings.tell(log, clock, await known_settings(trigger, PARTITIONS))
     ordinals = Ordinals(log)
     door = _door(log, keys, clock, settings, dev_clock)
     return Product(
@@ -171,8 +211,12 @@ async def _assemble(
             (TriggerSide(trigger_worker, trigger, log, clock), dispatch_worker),
         ),
         desk=desk,
+        personal=personal,
+        conductor=Conductor(log, trigger, book, clock),
+        correspondence=Correspondence(dispatch, addresses, desk, clock),
         shelf=shelf,
         links=links,
+        public_url=public_url,
         content=content,
         settings=settings,
         story=Story(trigger, dispatch, book, PARTITIONS),
@@ -181,11 +225,27 @@ async def _assemble(
     )
 
 
-def _adapters(plan: Plan, shelf: SqliteShelf, clock: Clock) -> Mapping[str, Adapter]:
+async def _personal(
+    plan: Plan,
+    log: SqliteLog,
+    trigger: SqliteTriggerStore,
+    dispatch: SqliteDispatchStore,
+    book: Rulebook,
+    graves: Graves,
+    clock: Clock,
+    settings: SettingsFile,
+) -> Personal:
+    """A database that was restored erases again whom it has brought back."""
+    personal = Personal(log, trigger, dispatch, book, graves, Notebook(plan.data), clock, lambda: settings.latest)
+    await personal.erase_again()
+    return personal
+
+
+def _adapters(plan: Plan, shelf: SqliteShelf, clock: Clock, public_url: Callable[[], str]) -> Mapping[str, Adapter]:
     """In dev the inbox stands for every channel; a shop has what it has configured."""
     if plan.dev:
-        return dict.fromkeys(("email", "sms", "push"), InboxAdapter(shelf, clock))
-    return {"email": SmtpAdapter(mail_server(plan.smtp), clock)} if plan.smtp else {}
+        return dict.fromkeys(("email", "sms", "push", "webhook"), InboxAdapter(shelf, clock))
+    return shop_adapters(plan.smtp, plan.sms, secret(plan.data, WEBHOOK_KEY), clock, public_url)
 
 
 def _door(log: SqliteLog, keys: KeyRing, clock: Clock, settings: SettingsFile, dev_clock: DevClock | None) -> Door:
@@ -193,12 +253,6 @@ def _door(log: SqliteLog, keys: KeyRing, clock: Clock, settings: SettingsFile, d
     if dev_clock is None:
         return Door(log, keys, clock, currency)
     return Door(log, keys, clock, currency, client_time=dev_clock.client_time)
-
-
-async def _known_settings(trigger: SqliteTriggerStore) -> str:
-    """What every partition was told last; "" if they differ."""
-    told = {cursor.settings if (cursor := await trigger.cursor(p)) else "" for p in range(PARTITIONS)}
-    return told.pop() if len(told) == 1 else ""
 
 
 class _Unmovable:

@@ -1,4 +1,5 @@
-"""How commands reach Tactful: the running server named in `<data>/server.json`, or the file itself, under its lock.
+"""How commands reach Tactful: the running server named in `<data>/server.json`, or the file itself, under its lock, or the
+servers that `TACTFUL_KAFKA` and `TACTFUL_POSTGRES` name.
 
 Either way they speak the same HTTP to the same routes (`tactful_workbench.admin`).
 """
@@ -6,6 +7,7 @@ Either way they speak the same HTTP to the same routes (`tactful_workbench.admin
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -52,6 +54,10 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         ) as client:
             yield client
         return
+    if "TACTFUL_KAFKA" in os.environ and "TACTFUL_POSTGRES" in os.environ:
+        async with _cluster_office(data) as client:
+            yield client
+        return
     from tactful_workbench.embedded import Plan, opened
     from tactful_workbench.web import web
 
@@ -64,6 +70,23 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(web(product, "http://file", "tactful"))
         async with httpx.AsyncClient(
             transport=transport, base_url="http://file", headers=_bearer(product.token), timeout=600
+        ) as client:
+            yield client
+
+
+@asynccontextmanager
+async def _cluster_office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Of many machines: the same routes, in this process, over the servers that the environment names."""
+    from tactful_ingest.app import routes
+    from tactful_workbench.admin import admin_app
+    from tactful_workbench.cluster import Site, door_of, ground
+
+    async with ground(Site(os.environ["TACTFUL_KAFKA"], os.environ["TACTFUL_POSTGRES"], data)) as here:
+        app = admin_app(here)
+        app.router.routes.extend(routes(door_of(here)))
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://cluster", headers=_bearer(here.token), timeout=600
         ) as client:
             yield client
 

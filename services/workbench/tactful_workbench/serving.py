@@ -13,10 +13,12 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tactful.errors import SettingsError, TactfulError, Transient
 from tactful_workbench import collecting
 from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.housekeeping import Housekeeping, forget_history, prune
 from tactful_workbench.office import ServerFile
 from tactful_workbench.web import web
 
@@ -29,11 +31,11 @@ Banner = Callable[[Product, str], str]
 
 def run_server(plan: Plan, host: str, port: int, banner: Banner) -> None:
     """Serve until SIGINT or SIGTERM. Prints the banner once requests are answered."""
-    with asyncio.Runner(loop_factory=_loop) as runner:
+    with asyncio.Runner(loop_factory=event_loop) as runner:
         runner.run(_serve(plan, host, port, banner))
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def event_loop() -> asyncio.AbstractEventLoop:
     with suppress(ImportError):
         import uvloop
 
@@ -45,25 +47,15 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
     listener = listen(host, port)
     async with opened(plan) as product:
         url = f"http://{host}:{port}"
-        server = uvicorn.Server(
-            uvicorn.Config(
-                web(product, url, command_name()),
-                host,
-                port,
-                log_level="warning",
-                lifespan="off",
-                timeout_graceful_shutdown=GRACE,
-                limit_concurrency=2000,
-                server_header=False,
-            )
-        )
-        _end_on_signal(server)
+        server = server_of(web(product, url, command_name()))
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.01)
         collecting.settle()
         sys.setswitchinterval(SWITCH)
         product.running.start()
+        housekeeping = Housekeeping(log=lambda: prune(product), history=lambda: forget_history(product))
+        housekeeping.start()
         file = ServerFile(url, os.getpid(), product.token)
         file.write(plan.data)
         print(banner(product, url), flush=True)
@@ -72,9 +64,25 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
             await serving
         finally:
             looking.cancel()
+            housekeeping.stop()
             await product.running.stop()
             with suppress(FileNotFoundError):
                 file.path(plan.data).unlink()
+
+
+def server_of(app: ASGIApp) -> uvicorn.Server:
+    """For a socket that is listened on already; SIGINT and SIGTERM end it."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=GRACE,
+        limit_concurrency=2000,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    _end_on_signal(server)
+    return server
 
 
 def _end_on_signal(server: uvicorn.Server) -> None:

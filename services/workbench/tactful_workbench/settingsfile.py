@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
+from tactful.broadcasting import broadcast
 from tactful.clock import Clock
 from tactful.identity import digest
 from tactful.log import Log
-from tactful.records import DISPATCH, EVENTS, BroadcastBody, BroadcastRecord, encode
+from tactful.records import DISPATCH, EVENTS
 from tactful.settings import Settings, parse
+from tactful_trigger.store import TriggerStore
 
 DEV: Final = """\
 # Settings of `tactful dev`. Saved changes take effect at once.
@@ -35,6 +35,9 @@ holdout = 0.0
 
 [rules.complaint_followup]
 mode = "live"
+
+[rules.canary]
+mode = "live"          # what `tactful smoke` asks for
 
 [hours]
 marketing = "09:00-21:00"
@@ -68,10 +71,20 @@ mode = "shadow"
 [rules.complaint_followup]
 mode = "shadow"
 
+[rules.canary]
+mode = "live"          # what `tactful smoke` asks for
+
 [sending]
 mode = "allowlist"     # nobody outside the list is written to
 allow = []             # for example ["*@myshop.example"]
 """
+
+
+async def known_settings(trigger: TriggerStore, partitions: int) -> str:
+    """What every partition was told last (JSON); "" if they differ."""
+    cursors = [await trigger.cursor(partition) for partition in range(partitions)]
+    told = {cursor.settings if cursor else "" for cursor in cursors}
+    return told.pop() if len(told) == 1 else ""
 
 
 class SettingsFile:
@@ -103,8 +116,6 @@ class SettingsFile:
             return False
         self._seen = text
         now = clock.now()
-        body = BroadcastBody("Settings Changed", msgspec.Raw(text.encode()))
-        record = encode(BroadcastRecord(id=digest("settings", text, str(now)), key="all", at=now, body=body))
-        for topic in (DISPATCH, EVENTS):
-            await log.append(topic, [(partition, record) for partition in range(log.partitions)])
+        id = digest("settings", text, str(now))
+        await broadcast(log, (DISPATCH, EVENTS), id, "Settings Changed", text.encode(), now)
         return True

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from tactful.clock import ManualClock
+from tactful.erasure import Graves
 from tactful.events import ConsentChanged, Event
 from tactful.events.model import name_of
 from tactful.identity import digest
@@ -86,11 +87,17 @@ class Simulation:
         self.log = Ordinals(MemoryLog(partitions, self.clock))
         self.shelf = MemoryShelf()
         book, links = AddressBook(b"simulation"), Links("https://simulation.invalid", b"simulation")
-        adapter = InboxAdapter(self.shelf, self.clock)
+        adapter, graves = InboxAdapter(self.shelf, self.clock), Graves(b"simulation")
         self.trigger = MemoryTriggerStore(keep_history=keep_history)
         self.dispatch = MemoryDispatchStore(partitions, lambda: b"\0" * 16)
         self.worker = TriggerWorker(
-            self.log, self.trigger, Rulebook(rules, projections), self.clock, "simulation", slice_limit=slice_limit
+            self.log,
+            self.trigger,
+            Rulebook(rules, projections),
+            self.clock,
+            "simulation",
+            graves=graves,
+            slice_limit=slice_limit,
         )
         attempts = Attempts(
             self.dispatch,
@@ -102,9 +109,9 @@ class Simulation:
             lambda: 0.0,
         )
         self.dispatcher = DispatchWorker(
-            self.log, self.dispatch, attempts, book, self.clock, "simulation", slice_limit=slice_limit
+            self.log, self.dispatch, attempts, book, self.clock, "simulation", graves=graves, slice_limit=slice_limit
         )
-        self.desk = Reception(self.dispatch, book, self.clock, partitions, lambda: None)
+        self.desk = Reception(self.dispatch, book, graves, self.clock, partitions, lambda: None)
         side = TriggerSide(self.worker, self.trigger, self.log, self.clock)
         self.time = VirtualTime(self.log, self.clock, (side, self.dispatcher))
         self._settle_settings(settings)

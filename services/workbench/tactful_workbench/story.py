@@ -6,10 +6,11 @@ import msgspec
 
 from tactful.durations import spoken
 from tactful.partitioning import partition_of
+from tactful_console.app import Stopped
 from tactful_console.history import Consent, Held, JournalEntry, Pending, TimelineInputs
 from tactful_console.recorded import history_row
 from tactful_dispatch.announcing import deciding
-from tactful_dispatch.rows import ASKED, HELD, Delivery
+from tactful_dispatch.rows import ASKED, HELD, Delivery, latest_stop
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.row import Run, decode
 from tactful_trigger.rulebook import Rulebook
@@ -40,6 +41,10 @@ class Story:
             ],
             journals={run.id: [_entry(entry.shape, entry.at, entry.value) for entry in run.journal] for run in runs},
         )
+
+    async def stopped(self) -> Stopped | None:
+        latest = latest_stop([await self._dispatch.cursor(partition) for partition in range(self._count)])
+        return Stopped(latest.stopped, latest.stopped_why, latest.stopped_at) if latest.stopped else None
 
     async def search(self, text: str) -> list[str]:
         return await self._trigger.customers(text, 50)

@@ -14,7 +14,8 @@ from tactful.settings import Shop
 from tactful_console.advance import advance_text
 from tactful_console.app import create_console
 from tactful_console.moments import Moments
-from tactful_dispatch.inbound import create_inbound
+from tactful_dispatch.channels.smsgateway import sms_gateway
+from tactful_dispatch.inbound import create_contact, create_inbound, create_sms
 from tactful_dispatch.public import create_public
 from tactful_ingest.app import routes as door_routes
 from tactful_workbench.admin import admin_router, told_as_json
@@ -43,8 +44,12 @@ def web(product: Product, url: str, command: str) -> FastAPI:
 
     app.include_router(admin_router(product))
     app.include_router(create_console(product.story, product.clock, shop))
-    app.include_router(create_public(product.desk, product.links, product.clock, shop))
+    app.include_router(create_public(product.desk, product.personal, product.links, product.clock, shop))
     app.include_router(create_inbound(product.desk, product.keys))
+    app.include_router(create_contact(product.desk, product.keys))
+    if product.plan.sms:
+        gateway = sms_gateway(product.plan.sms)
+        app.include_router(create_sms(product.desk, product.correspondence, gateway, product.public_url, shop))
     if product.dev_clock is not None:
         _add_dev(app, product, url, command)
     app.add_exception_handler(TactfulError, told_as_json)

@@ -146,15 +146,22 @@ class Alias(Event, frozen=True, kw_only=True):
     previous_id: str = ""
 
 
+class CustomerRecognised(Event, frozen=True, kw_only=True):
+    """The stranger for whom a run began turned out to be a known customer. Only that run sees it."""
+
+    anonymous: str = ""
+
+
 class ConsentChanged(Event, frozen=True, kw_only=True):
-    """Dispatch has committed a grant or a withdrawal as entry number `entry` of its ledger."""
+    """Dispatch has committed a word on consent as entry number `entry` of its ledger."""
 
     purpose: str
     channel: str = ""
-    state: str  # granted | withdrawn
+    state: str  # granted | withdrawn | requested
     basis: str = "consent"
     wording: str = ""
     via: str = ""
+    once: bool = False  # for one message
     proof: dict[str, Any] = msgspec.field(default_factory=dict)
     entry: int = 0
 
@@ -275,6 +282,7 @@ OWN: tuple[type[Event], ...] = (
     Screen,
     Group,
     Alias,
+    CustomerRecognised,
     ConsentChanged,
     MessageDecided,
     HoldOpened,

@@ -1,22 +1,26 @@
 """Port: the log. Append-only topics of partitions, read by offset, stamped by the log itself.
 
-Implementations: `tactful.log.memory`, `tactful.log.sqlite`. One contract suite runs against all of them.
+Implementations: `tactful.log.memory`, `tactful.log.sqlite`, `tactful.log.kafka`. One contract suite runs against all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+PAGE: Final = 500  # records read at a time by whoever looks through a log
 
 
 class Stored(NamedTuple):
-    """A record as it stands in the log. `appended` is the append time in ms; it never falls within a partition."""
+    """A record as it stands in the log. `appended` is the append time in ms, as the log stamped it; `foreign` says that a
+    producer of somebody else may have chosen the partition."""
 
     topic: str
     partition: int
     offset: int
     appended: int
     value: bytes
+    foreign: bool = False
 
 
 class Position(NamedTuple):
@@ -36,9 +40,9 @@ class Log(Protocol):
         ...
 
     async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
-        """Append `(partition, value)` in order; all or nothing. Returns once they are as durable as the log is configured.
+        """Append `(partition, value)` in order. Returns once they are as durable as the log is configured.
 
-        Raises LogUnavailable: it may or may not have been stored, and the caller answers "resend".
+        Raises LogUnavailable: all, some or none may have been stored, and the caller answers "resend".
         """
         ...
 
@@ -52,6 +56,52 @@ class Log(Protocol):
 
     async def wait(self, topic: str, positions: Mapping[int, int], seconds: float) -> None:
         """Return as soon as any of these partitions reaches beyond its position, or after so many seconds."""
+        ...
+
+
+async def onward(log: Log, topic: str, partition: int, offset: int) -> AsyncIterator[Stored]:
+    """Everything from an offset to the end, a page at a time."""
+    while records := await log.read(topic, partition, offset, PAGE):
+        for stored in records:
+            yield stored
+        offset = records[-1].offset + 1
+
+
+def check_entries(topic: str, entries: Sequence[tuple[int, bytes]], partitions: int) -> None:
+    """Raises ValueError for a partition that there is not, and for what is no bytes."""
+    for partition, value in entries:
+        if not 0 <= partition < partitions or not isinstance(value, bytes):
+            raise ValueError(f"{topic}/{partition}: a log of {partitions} partitions takes bytes")
+
+
+def rising(records: Sequence[Stored], clock: int) -> Sequence[Stored]:
+    """The same records, none stamped before the latest that stands before it; `clock` is the latest before them all.
+
+    A log's clock may be set back, or another broker lead a partition. Time does not go back for it: what was stamped
+    earlier than what stands before it happened no earlier.
+    """
+    for place, stored in enumerate(records):
+        if stored.appended < clock:
+            return [*records[:place], *_raised(records[place:], clock)]
+        clock = stored.appended
+    return records
+
+
+def _raised(records: Sequence[Stored], clock: int) -> Iterator[Stored]:
+    for stored in records:
+        clock = max(clock, stored.appended)
+        yield stored._replace(appended=clock)
+
+
+class Hints(Protocol):
+    """Where the log keeps beside itself how far one topic was read. The store decides; this only follows it."""
+
+    async def mark(self, offsets: Mapping[int, int]) -> None:
+        """The store has committed up to these offsets, by partition. Raises LogUnavailable."""
+        ...
+
+    async def marked(self, partition: int) -> int:
+        """The latest mark; 0 if there is none. Raises LogUnavailable."""
         ...
 
 

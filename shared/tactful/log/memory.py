@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from tactful.clock import Clock
-from tactful.log import Position, Stored
+from tactful.log import Position, Stored, check_entries
 
 
 class _Partition:
@@ -32,9 +32,7 @@ class MemoryLog:
         return self._count
 
     async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
-        for partition, value in entries:
-            if not 0 <= partition < self._count or not isinstance(value, bytes):
-                raise ValueError(f"{topic}/{partition}: a log of {self._count} partitions takes bytes")
+        check_entries(topic, entries, self._count)
         now = self._clock.now()
         positions = [self._put(topic, partition, value, now) for partition, value in entries]
         self._grown.set()
@@ -70,3 +68,16 @@ class MemoryLog:
         held.floor = max(held.floor, now)
         held.records.append(Stored(topic, partition, len(held.records), held.floor, value))
         return Position(partition, len(held.records) - 1, held.floor)
+
+
+class MemoryHints:
+    """Implements `tactful.log.Hints`."""
+
+    def __init__(self) -> None:
+        self._marks: dict[int, int] = {}
+
+    async def mark(self, offsets: Mapping[int, int]) -> None:
+        self._marks |= offsets
+
+    async def marked(self, partition: int) -> int:
+        return self._marks.get(partition, 0)

@@ -10,7 +10,7 @@ from typing import Final
 
 from tactful.clock import Clock
 from tactful.errors import LogUnavailable, SettingsError, StoreUnavailable
-from tactful.log import Position, Stored
+from tactful.log import Position, Stored, check_entries
 from tactful.sqlite import Database, insert
 
 MIGRATIONS: Final = (
@@ -24,6 +24,7 @@ MIGRATIONS: Final = (
 )
 
 
+PRUNED: Final = 1000  # records of one transaction: whoever waits for the writer does not wait long
 LOT: Final = 512  # records of one insert: the loop reads the next requests while the writer stores it
 
 
@@ -81,6 +82,24 @@ class SqliteLog:
     async def end(self, topic: str, partition: int) -> int:
         return self._ends.get((topic, partition), 0)
 
+    async def prune(self, topic: str, partition: int, before: int, offset: int) -> int:
+        """Let go of what was appended before an instant and stands before `offset`, which its reader has reached; how many
+        records. Offsets stay as they are."""
+        most = self._ends.get((topic, partition), 0)
+
+        def remove(db: sqlite3.Connection) -> int:
+            return db.execute(
+                """DELETE FROM log WHERE topic = ? AND partition = ? AND log_offset IN (
+                       SELECT log_offset FROM log WHERE topic = ? AND partition = ? AND log_offset < ? AND appended < ?
+                       ORDER BY log_offset LIMIT ?)""",
+                (topic, partition, topic, partition, min(offset, most), before, PRUNED),
+            ).rowcount
+
+        gone = 0
+        while removed := await self._database.write(remove):
+            gone += removed
+        return gone
+
     async def wait(self, topic: str, positions: Mapping[int, int], seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
@@ -95,9 +114,7 @@ class SqliteLog:
         return await asyncio.shield(self._store(topic, entries, closes))
 
     async def _store(self, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None) -> list[Position]:
-        for partition, value in entries:
-            if not 0 <= partition < self._count or not isinstance(value, bytes):
-                raise ValueError(f"{topic}/{partition}: a log of {self._count} partitions takes bytes")
+        check_entries(topic, entries, self._count)
         try:
             positions = await self._inserted(topic, entries, closes)
         except StoreUnavailable as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -48,25 +49,32 @@ class Shelf(Protocol):
         """One letter."""
         ...
 
+    async def erase(self, customers: Sequence[str]) -> None:
+        """What went to these customers goes; its numbers are not given again."""
+        ...
+
 
 class MemoryShelf:
     """A shelf that is gone with its process. Never suspends."""
 
     def __init__(self) -> None:
-        self._letters: list[Letter] = []
+        self._letters: dict[int, Letter] = {}
         self._numbers: dict[str, int] = {}
 
     async def put(self, letter: Letter) -> int:
-        number = self._numbers.setdefault(letter.message_id, len(self._letters) + 1)
-        if number > len(self._letters):
-            self._letters.append(replace(letter, number=number))
-        return number
+        if letter.message_id not in self._numbers:
+            number = self._numbers[letter.message_id] = len(self._numbers) + 1
+            self._letters[number] = replace(letter, number=number)
+        return self._numbers[letter.message_id]
 
     async def letters(self, limit: int = 200) -> list[Letter]:
-        return self._letters[: -limit - 1 : -1]
+        return list(self._letters.values())[: -limit - 1 : -1]
 
     async def letter(self, number: int) -> Letter | None:
-        return self._letters[number - 1] if 0 < number <= len(self._letters) else None
+        return self._letters.get(number)
+
+    async def erase(self, customers: Sequence[str]) -> None:
+        self._letters = {n: letter for n, letter in self._letters.items() if letter.customer not in customers}
 
 
 class InboxAdapter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +13,8 @@ from tactful.sqlite import Database
 from tactful_dispatch.channels.inbox import Letter
 
 MIGRATIONS: Final = (
-    "CREATE TABLE letter (number INTEGER PRIMARY KEY, message_id TEXT NOT NULL UNIQUE, content BLOB NOT NULL)",
+    """CREATE TABLE letter (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL UNIQUE, content BLOB NOT NULL)""",
 )
 _MOST: Final = 2**63 - 1  # SQLite has no larger integers
 _encode = msgspec.json.encode
@@ -42,6 +44,14 @@ class SqliteShelf:
         )
         return [_letter(row) for row in rows]
 
+    async def erase(self, customers: Sequence[str]) -> None:
+        await self._database.write(
+            lambda connection: connection.executemany(
+                "DELETE FROM letter WHERE json_extract(CAST(content AS TEXT), '$.customer') = ?",
+                [(customer,) for customer in customers],
+            )
+        )
+
     async def letter(self, number: int) -> Letter | None:
         if number > _MOST:
             return None
@@ -58,8 +68,7 @@ def _put(connection: sqlite3.Connection, letter: Letter) -> int:
     if known:
         return int(known[0])
     done = connection.execute(
-        "INSERT INTO letter (number, message_id, content) "
-        "SELECT coalesce(max(number), 0) + 1, ?, ? FROM letter RETURNING number",
+        "INSERT INTO letter (message_id, content) VALUES (?, ?) RETURNING number",
         (letter.message_id, _encode(letter)),
     )
     return int(done.fetchone()[0])

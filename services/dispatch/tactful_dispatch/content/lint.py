@@ -14,8 +14,12 @@ from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.preview import sample
 from tactful_dispatch.content.renderer import Renderer
 from tactful_dispatch.content.smsparts import parts
+from tactful_dispatch.content.tracking import track
 
 LARGEST: Final = 102 * 1024  # bytes of HTML: beyond it Gmail cuts a message off, and the way to unsubscribe with it
+MOST_PARTS: Final = {"GSM-7": 1, "UCS-2": 2}  # 160 and 134 letters
+STOPS: Final = ("STOP", "СТОП")  # what a phone may text back
+SHORT_LINK: Final = "/s/0123456789abcdef"  # as long as those that texts leave with
 SUBJECT: Final = 60  # characters that a phone shows
 _ADDRESS: Final = re.compile(r"https?://[^\s\"'<>{}]+")
 _PLACE: Final = re.compile(r"(?P<file>[^:\s]+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
@@ -110,14 +114,19 @@ def _short(template: Template, rendering: Rendering, rendered: Rendered) -> Iter
             template.file, template.line, "markup", f"{template.channel} shows HTML as it is; write plain text"
         )
     if template.channel == "sms":
-        count, encoding = parts(rendered.text)
-        if count > 1:
-            many = f"{len(rendered.text)} characters in {encoding} are {count} parts; shorten it to one"
-            yield Finding(template.file, template.line, "sms_parts", many)
-        if not any(rendering.links[name] in rendered.text for name in ("unsubscribe", "mute_rule")):
-            yield Finding(
-                template.file, 1, "unsubscribe", "neither links.unsubscribe nor links.mute_rule is in the text"
-            )
+        yield from _sms(template, rendering, rendered)
+
+
+def _sms(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:
+    sent = track(rendered, lambda index: rendering.shop["public_url"] + SHORT_LINK, None).text
+    count, encoding = parts(sent)
+    most = MOST_PARTS[encoding]
+    if count > most:
+        many = f"{len(sent)} characters in {encoding} are {count} parts; shorten it to {most}"
+        yield Finding(template.file, template.line, "sms_parts", many)
+    ways = (rendering.links["unsubscribe"], rendering.links["mute_rule"], *STOPS)
+    if not any(way in sent for way in ways):
+        yield Finding(template.file, 1, "unsubscribe", f"the text names no way out, e.g. the reply {STOPS[0]}")
 
 
 def _languages(content: ContentSet, locale: str) -> Iterator[Finding]:

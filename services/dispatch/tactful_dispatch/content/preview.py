@@ -11,7 +11,7 @@ from tactful_dispatch.content.renderer import Renderer
 from tactful_dispatch.questions import ANSWERS
 
 _URL: Final = "https://shop.example"
-_NAMES: Final = ("cart", "preferences", "mute_rule", "pause", "unsubscribe", *ANSWERS)
+_NAMES: Final = ("cart", "preferences", "mute_rule", "pause", "unsubscribe", "about", "confirm", *ANSWERS)
 _LINKS: Final = {name: f"{_URL}/{name}" for name in _NAMES}
 
 

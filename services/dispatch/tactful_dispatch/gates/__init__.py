@@ -45,6 +45,22 @@ WISHES: Final[tuple[Gate, ...]] = (person.consent, person.own_settings)
 """What the customer decides: asked at once, also of what is held, when they say something."""
 
 
+_OF_A_MESSAGE: Final = (
+    standing.cancelled,
+    standing.expired,
+    standing.duplicate,
+    standing.stopped,
+    standing.not_yet,
+    standing.content,
+    release.holdout,
+    release.shadow,
+    release.not_allowed,
+    standing.provider,
+)
+INQUIRY: Final[tuple[Gate, ...]] = tuple(gate for gate in ORDER if gate not in _OF_A_MESSAGE)
+"""What is left when there is no message yet: whether anybody may speak to the customer now."""
+
+
 def judge(message: MessageBody, facts: Facts, gates: tuple[Gate, ...] = ORDER) -> list[GateRecord]:
     """The verdicts up to the first gate that is not open; all open means that the message may leave."""
     records = []

@@ -47,10 +47,11 @@ def budget(message: MessageBody, facts: Facts) -> GateRecord:
 
 
 def _weekly(message: MessageBody, facts: Facts, segment: str) -> Allowance:
-    caps = facts.settings.caps
+    caps, own = facts.settings.caps, facts.at_most_days * DAY
     if _ignored(facts.contacts, caps.silent_after, message.contact):
-        return Allowance(1, FORTNIGHT)
-    return Allowance(getattr(caps.weekly, segment, caps.weekly.new), WEEK)
+        return Allowance(1, max(FORTNIGHT, own))
+    most = getattr(caps.weekly, segment, caps.weekly.new)
+    return Allowance(min(1, most), max(WEEK, own)) if own else Allowance(most, WEEK)
 
 
 def _others(facts: Facts, mine: str) -> tuple[list[Contacted], list[Contacted]]:

@@ -100,11 +100,19 @@ def own_settings(message: MessageBody, facts: Facts) -> GateRecord:
         return refused("own settings", Reason.MUTED_RULE, rule=message.rule)
     if any(covers(muted, message.purpose) for muted in facts.muted_purposes):
         return refused("own settings", Reason.MUTED_TOPIC, purpose=message.purpose)
+    if topics := _muted(message, facts):
+        return refused("own settings", Reason.MUTED_TOPIC, purpose=message.purpose, topics=topics)
     if facts.now < facts.paused_until:
         return refused("own settings", Reason.PAUSED, until=facts.paused_until)
     if facts.personalisation == "none" and _BROWSING.intersection(message.uses):
         return refused("own settings", Reason.PERSONALISATION, uses=", ".join(message.uses))
     return open_gate("own settings")
+
+
+def _muted(message: MessageBody, facts: Facts) -> str:
+    """What the message is about, if all of it is what the customer wants to hear nothing of."""
+    topics = [str(topic) for topic in message.data.get("categories", ())]
+    return ", ".join(topics) if topics and set(topics) <= set(facts.muted_topics) else ""
 
 
 def complaint_open(message: MessageBody, facts: Facts) -> GateRecord:

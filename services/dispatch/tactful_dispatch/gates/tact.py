@@ -9,7 +9,7 @@ from tactful.purposes import is_marketing
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates.verdicts import held, open_gate, refused
-from tactful_dispatch.hours import Window, is_open, next_opening
+from tactful_dispatch.hours import Window, first_opening, is_open
 
 
 def in_touch(message: MessageBody, facts: Facts) -> GateRecord:
@@ -22,12 +22,13 @@ def in_touch(message: MessageBody, facts: Facts) -> GateRecord:
 
 
 def quiet_hours(message: MessageBody, facts: Facts) -> GateRecord:
-    """Marketing waits for the recipient's day; an unknown zone gets the strictest plausible one."""
-    text = facts.settings.hours.marketing
-    window, seen = Window.parse(text), {"zone": facts.zones[0].key, "zone_from": facts.zone_from, "hours": text}
-    if not is_marketing(message.purpose) or is_open(window, facts.zones, facts.now):
+    """Marketing waits for the recipient's day, and for the hours that they chose within it; an unknown zone gets the strictest plausible one."""
+    texts = [text for text in (facts.settings.hours.marketing, facts.own_hours) if text]
+    windows = [Window.parse(text) for text in texts]
+    seen = {"zone": facts.zones[0].key, "zone_from": facts.zone_from, "hours": " and ".join(texts)}
+    if not is_marketing(message.purpose) or all(is_open(window, facts.zones, facts.now) for window in windows):
         return open_gate("quiet hours", **seen)
-    until = next_opening(window, facts.zones, facts.now)
+    until = first_opening(windows, facts.zones, facts.now)
     return held("quiet hours", Reason.QUIET_HOURS, until, until=until, **seen)
 
 

@@ -12,9 +12,10 @@ from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.form import read_form
+from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.question import Question
-from tactful_dispatch.public.texts import Texts, texts_for
+from tactful_dispatch.public.texts import Texts
 from tactful_dispatch.questions import ANSWERS, MOST_WORDS, REASONS
 
 

@@ -11,16 +11,20 @@ from starlette.responses import PlainTextResponse, Response
 
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
+from tactful.purposes import is_marketing
 from tactful.settings import Shop
 from tactful_dispatch.desk import CustomerCard, Desk
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.choices import Topic, kinds, open_switches, topics
 from tactful_dispatch.public.form import read_form
+from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.pages import DISCREET, Calendar, Pages
 from tactful_dispatch.public.question import Question
-from tactful_dispatch.public.texts import Texts, texts_for
-from tactful_dispatch.public.wishes import PAUSES, Asked, Mute, Pause, Wish, unsubscribe, wish_of
+from tactful_dispatch.public.texts import Texts
+from tactful_dispatch.public.wishes import PAUSES, Asked, Mute, Pause, Turn, Wish, unsubscribe, wish_of
 
+_QUESTIONS: Final = ("unsubscribe", "mute", "pause", "about", "confirm")
+SHOWN: Final = 5  # topics of one message
 _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")  # RFC 8058 §3.1
 
 
@@ -41,24 +45,49 @@ class Preferences:
         return await self._carry_out(grant, wish_of(await read_form(request)), "preference-page")
 
     async def ask(self, request: Request, token: str) -> Response:
-        """`GET /u|n|z/…`: the question that the link is about, nothing changed."""
-        grant = self._links.read(token, "unsubscribe", "mute", "pause")
+        """`GET /u|n|z|b|y/…`: the question that the link is about, nothing changed."""
+        grant = self._links.read(token, *_QUESTIONS)
         card = await self._desk.card(grant.customer)
         texts = texts_for(card.locale, card.shop_locale)
-        question = _question(grant, texts)
+        question = await self._question(grant, texts)
         return self._pages.answer("ask", t=texts, shop=self._shop(), question=question, more=self._choices(grant))
 
     async def answer(self, request: Request, token: str) -> Response:
-        """`POST /u|n|z/…`: the button of that page, or a mailbox provider's one click.
+        """`POST /u|n|z|b|y/…`: the button of that page, or a mailbox provider's one click.
 
         One click gets a bare 200: no cookie, no redirect, no page (RFC 8058 §3.2).
         """
-        grant = self._links.read(token, "unsubscribe", "mute", "pause")
+        grant = self._links.read(token, *_QUESTIONS)
         form = await read_form(request)
         if grant.action == "unsubscribe" and form.get(_ONE_CLICK[0]) == _ONE_CLICK[1]:
             await unsubscribe(grant.channel).carry_out(self._desk, self._asked(grant, "one-click"))
             return PlainTextResponse("Unsubscribed.\n", headers=DISCREET)
+        if grant.action == "confirm":
+            return await self._carry_out(grant, await self._confirmed(grant, form), "double-opt-in")
         return await self._carry_out(grant, _wish_behind(grant, form), f"{grant.action}-link")
+
+    async def _question(self, grant: Grant, texts: Texts) -> Question:
+        if grant.action == "about":
+            topics = await self._desk.topics(grant.message_id)
+            if not topics:
+                raise InvalidInput("bad_link", "the message is about nothing that could be left out")
+            return Question(texts.ask_topic, texts.ask_topic_lead, tuple(("topic", t, t) for t in topics[:SHOWN]))
+        if grant.action == "confirm":
+            purpose, channel = await self._offered(grant)
+            lead = texts.ask_confirm_lead.format(topic=texts.topic(purpose), channel=texts.through(channel))
+            return Question(texts.ask_confirm, lead, (("do", "confirm", texts.confirm),))
+        return _question(grant, texts)
+
+    async def _confirmed(self, grant: Grant, form: Mapping[str, str]) -> Wish:
+        if form.get("do") != "confirm":
+            raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
+        return Turn(*await self._offered(grant), on=True)
+
+    async def _offered(self, grant: Grant) -> tuple[str, str]:
+        offered = await self._desk.offered(grant.message_id)
+        if offered is None or not is_marketing(offered[0]):
+            raise InvalidInput("bad_link", "the message asks for no consent")
+        return offered
 
     async def _carry_out(self, grant: Grant, wish: Wish, via: str) -> Response:
         asked = self._asked(grant, via)
@@ -92,10 +121,17 @@ class Preferences:
             now=now,
             topics=shown,
             kinds=sorted({*kinds(card), grant.rule} - {""}),
+            preferences=_chosen(card),
             pauses=PAUSES,
             done=sentences,
             action=self._choices(grant),
+            own=self._choices(grant).removeprefix("../p/"),
         )
+
+
+def _chosen(card: CustomerCard) -> dict[str, str]:
+    """The value of each preference."""
+    return {"hours": card.hours, "at_most_days": str(card.at_most_days), "personalisation": card.personalisation}
 
 
 def _wish_behind(grant: Grant, form: Mapping[str, str]) -> Wish:
@@ -105,6 +141,8 @@ def _wish_behind(grant: Grant, form: Mapping[str, str]) -> Wish:
             return unsubscribe(grant.channel)
         case "mute", "mute":
             return Mute(grant.rule, muted=True)
+        case "about", None if form.get("topic"):
+            return wish_of({"do": "mute_topic", "topic": form["topic"]})
         case "pause", _ if (days := form.get("days")) and days in map(str, PAUSES):
             return Pause(int(days))
     raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")

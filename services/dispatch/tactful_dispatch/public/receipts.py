@@ -6,18 +6,20 @@ import logging
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from tactful.clock import DAY, Clock
 from tactful.errors import InvalidInput, TactfulError
 from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
-from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.links import Grant, Links, read_short
 from tactful_dispatch.public.pages import DISCREET
 from tactful_dispatch.public.prefetch import is_prefetch
 
+RESTORED_FOR: Final = 7 * DAY
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # one transparent point
 
 _log = logging.getLogger(__name__)
@@ -26,8 +28,8 @@ _log = logging.getLogger(__name__)
 class Receipts:
     """Reports to the desk. HEAD reports nothing: link checkers use it, people do not."""
 
-    def __init__(self, desk: Desk, links: Links, shop: Callable[[], Shop]) -> None:
-        self._desk, self._links, self._shop = desk, links, shop
+    def __init__(self, desk: Desk, links: Links, clock: Clock, shop: Callable[[], Shop]) -> None:
+        self._desk, self._links, self._clock, self._shop = desk, links, clock, shop
 
     async def opened(self, request: Request, token: str) -> Response:
         """The pixel, whatever happens: a broken picture in a message helps nobody."""
@@ -48,12 +50,31 @@ class Receipts:
         await self._report(request, grant.message_id, "Message Clicked", {"url": url})
         return _onward(url)
 
+    async def short(self, request: Request, token: str) -> Response:
+        """On to the stored URL behind a link in a text."""
+        message_id, index = read_short(token)
+        url = await self._desk.click_target(message_id, index)
+        if url is None or urlsplit(url).scheme not in ("http", "https"):
+            raise InvalidInput("bad_link", "the message has no such link")
+        await self._report(request, message_id, "Message Clicked", {"url": url})
+        return _onward(url)
+
     async def cart(self, request: Request, token: str) -> Response:
-        """On to the basket; to the shop's front door if the message knows no basket."""
+        """On to the basket, filled with what the message was about; to the shop's front door if that is too long ago."""
         grant = self._links.read(token, "cart")
-        url = await self._target(grant) or self._shop().public_url
+        url = await self._basket(grant) or await self._target(grant) or self._shop().public_url
         await self._report(request, grant.message_id, "Message Clicked", {"url": url})
         return _onward(url)
+
+    async def _basket(self, grant: Grant) -> str | None:
+        shop = self._shop()
+        basket = await self._desk.basket(grant.message_id) if shop.cart_url else None
+        if basket is None:
+            return None
+        if self._clock.now() - basket.sent_at > RESTORED_FOR:
+            return shop.public_url
+        items = ",".join(f"{quote(product, safe='')}:{quantity}" for product, quantity in basket.items)
+        return shop.cart_url.replace("{cart_id}", quote(basket.cart_id, safe="")).replace("{items}", items)
 
     async def _target(self, grant: Grant) -> str | None:
         """The stored URL, if it is one that a browser may be sent to."""

@@ -15,11 +15,13 @@ from tactful.errors import InvalidInput, Transient
 from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.links import Links
+from tactful_dispatch.personal import PersonalData
 from tactful_dispatch.public.answers import Answers
+from tactful_dispatch.public.languages import texts_for
+from tactful_dispatch.public.owndata import OwnData
 from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.preferences import Preferences
 from tactful_dispatch.public.receipts import Receipts
-from tactful_dispatch.public.texts import texts_for
 
 Endpoint = Callable[[Request, str], Awaitable[Response]]
 
@@ -29,10 +31,12 @@ _RETRY_AFTER: Final = "30"  # seconds
 _log = logging.getLogger(__name__)
 
 
-def create_public(desk: Desk, links: Links, clock: Clock, shop: Callable[[], Shop]) -> APIRouter:
+def create_public(
+    desk: Desk, personal: PersonalData, links: Links, clock: Clock, shop: Callable[[], Shop]
+) -> APIRouter:
     """A router for the root of the public URL. `shop` is asked anew for every page, so that settings take effect."""
     pages = Pages()
-    receipts = Receipts(desk, links, shop)
+    receipts = Receipts(desk, links, clock, shop)
     preferences = Preferences(desk, links, clock, shop, pages)
     router = APIRouter(include_in_schema=False)
 
@@ -42,13 +46,18 @@ def create_public(desk: Desk, links: Links, clock: Clock, shop: Callable[[], Sho
     looking = ["GET", "HEAD"]
     route("o", looking, receipts.opened)
     route("c", looking, receipts.clicked)
+    route("s", looking, receipts.short)
     route("r", looking, receipts.cart)
     route("p", looking, preferences.show)
     route("p", ["POST"], preferences.change)
     answers = Answers(desk, links, shop, pages)
     route("a", looking, answers.ask)
     route("a", ["POST"], answers.take)
-    for question in "unz":
+    own = OwnData(personal, desk, links, shop, pages)
+    route("d", looking, own.download)
+    route("e", looking, own.ask)
+    route("e", ["POST"], own.erase)
+    for question in "unzby":
         route(question, looking, preferences.ask)
         route(question, ["POST"], preferences.answer)
     return router

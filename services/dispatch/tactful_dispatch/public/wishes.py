@@ -10,10 +10,11 @@ from typing import Final
 from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful.purposes import MARKETING, is_marketing
-from tactful_dispatch.desk import Desk
+from tactful_dispatch.desk import PREFERENCES, Desk
 from tactful_dispatch.public.texts import Texts
 
 PAUSES: Final = (30, 90)  # days
+LONGEST_TOPIC: Final = 100
 WORDING: Final = "preference-page-1"  # changes with the sentences that ask for consent
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -90,7 +91,35 @@ class StopAll:
         return texts.did_stop
 
 
-Wish = Turn | Mute | Pause | StopAll
+@dataclass(frozen=True, slots=True)
+class MuteTopic:
+    """Not about this, or about this again."""
+
+    topic: str
+    muted: bool
+
+    async def carry_out(self, desk: Desk, asked: Asked) -> None:
+        await desk.mute_topic(asked.customer, self.topic, self.muted)
+
+    def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
+        return (texts.did_mute_topic if self.muted else texts.did_unmute_topic).format(topic=self.topic)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefer:
+    """When, how often, how personal."""
+
+    preference: str
+    value: str
+
+    async def carry_out(self, desk: Desk, asked: Asked) -> None:
+        await desk.prefer(asked.customer, self.preference, self.value)
+
+    def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
+        return texts.did_prefer.format(choice=texts.choices[self.preference][self.value])
+
+
+Wish = Turn | Mute | MuteTopic | Pause | Prefer | StopAll
 
 
 def unsubscribe(channel: str) -> Turn:
@@ -107,9 +136,20 @@ def wish_of(form: Mapping[str, str]) -> Wish:
             return Mute(_name(form, "rule"), muted=mute == "mute")
         case "pause" if form.get("days") in ("0", *map(str, PAUSES)):
             return Pause(int(form["days"]))
+        case "mute_topic" | "unmute_topic" as mute:
+            return MuteTopic(_topic(form), muted=mute == "mute_topic")
+        case str(preference) if form.get("value") in PREFERENCES.get(preference, ()):
+            return Prefer(preference, form["value"])
         case "stop":
             return StopAll()
     raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
+
+
+def _topic(form: Mapping[str, str]) -> str:
+    topic = form.get("topic", "").strip()
+    if not 0 < len(topic) <= LONGEST_TOPIC or not topic.isprintable():
+        raise InvalidInput("unknown_wish", "topic is missing or malformed", "topic")
+    return topic
 
 
 def _name(form: Mapping[str, str], field: str) -> str:

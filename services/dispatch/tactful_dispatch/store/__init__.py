@@ -1,13 +1,15 @@
 """Port: dispatch's store. Every change is one transaction over a workspace.
 
-Implementations: `tactful_dispatch.store.memory`, `tactful_dispatch.store.sqlite`.
+Implementations: `tactful_dispatch.store.memory`, `tactful_dispatch.store.sqlite`, `tactful_dispatch.store.postgres`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
+from tactful.erasure import Erased
+from tactful.leases import LeaseStore
 from tactful.outbox import Cause, OutboxStore
 from tactful.records import Record
 from tactful_dispatch.ledger import ConsentEntry, Link
@@ -37,6 +39,10 @@ class Workspace(Protocol):
         """Likewise, for an address of a customer of this transaction."""
         ...
 
+    def lock_addresses(self, keys: Iterable[AddressKey]) -> None:
+        """Lock several together, in the same order in every transaction, ahead of `address`."""
+        ...
+
     def knows(self, message_id: str) -> bool:
         """Whether a message was taken before this transaction, however long ago."""
         ...
@@ -49,12 +55,28 @@ class Workspace(Protocol):
         """Append to the ledger; the entry's number."""
         ...
 
+    def grave(self, grave: str) -> int:
+        """When the customer of a grave was erased (ms); 0 if it is none."""
+        ...
+
+    def erase(self, customer: str, erased: Erased) -> set[AddressKey]:
+        """Row, messages and what the ledger says of them go; the addresses to which messages went."""
+        ...
+
+    def bury(self, erased: Erased) -> None:
+        """A grave without a customer."""
+        ...
+
+    def revive(self, grave: str) -> None:
+        """The customer of a grave is back."""
+        ...
+
     def put(self, topic: str, record: Record, cause: Cause) -> None:
         """Append to a topic after the commit."""
         ...
 
 
-class DispatchStore(OutboxStore, Protocol):
+class DispatchStore(OutboxStore, LeaseStore, Protocol):
     """Durable when a call returns. Raises Transient when it cannot be reached."""
 
     async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
@@ -86,8 +108,20 @@ class DispatchStore(OutboxStore, Protocol):
         """A copy for reading."""
         ...
 
+    async def customers(self, partition: int, customers: Collection[str]) -> dict[str, CustomerRow]:
+        """A copy of each for reading, in the order in which they are named."""
+        ...
+
+    async def address(self, key: AddressKey) -> AddressRow:
+        """A copy for reading."""
+        ...
+
     async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
         """`(due, customer)` before an instant, in order."""
+        ...
+
+    async def held(self, partition: int) -> list[Delivery]:
+        """Everything that waits for its hour or for the run's word, in no order."""
         ...
 
     async def earliest_due(self, partition: int) -> int | None:
@@ -104,6 +138,14 @@ class DispatchStore(OutboxStore, Protocol):
 
     async def sent(self, customer: str, limit: int) -> list[Delivery]:
         """Messages that reached a customer or may have, the latest decision first."""
+        ...
+
+    async def graves(self, partition: int) -> dict[str, int]:
+        """Who was erased, and when."""
+        ...
+
+    async def everybody(self) -> list[str]:
+        """Every customer there is."""
         ...
 
     async def ledger(self, partition: int) -> Sequence[Link]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from tactful.erasure import Erased
 from tactful.errors import Fenced
+from tactful.leases import MemoryLeases
 from tactful.outbox import Cause, Outbox, OutboxRow
 from tactful.records import DISPATCH, Record
 from tactful_dispatch import ledger
@@ -22,6 +24,7 @@ from tactful_dispatch.rows import (
     decode_customer,
     decode_delivery,
     encode,
+    held_in,
 )
 from tactful_dispatch.store import Fence
 
@@ -38,6 +41,7 @@ class _Partition:
         self.pending: set[str] = set()
         self.links: list[Link] = []
         self.outbox: list[OutboxRow] = []
+        self.graves: dict[str, int] = {}
 
 
 class _Shared:
@@ -57,6 +61,7 @@ class MemoryDispatchStore:
         self._count, self._salt = partitions, salt
         self._partitions: dict[int, _Partition] = {}
         self._shared = _Shared()
+        self._leases = MemoryLeases(self._at)
 
     def _at(self, partition: int) -> _Partition:
         return self._partitions.setdefault(partition, _Partition(partition))
@@ -71,6 +76,12 @@ class MemoryDispatchStore:
         cursor.epoch = held.epoch
         held.cursor = encode(cursor)
         return cursor
+
+    async def present(self, owner: str, now: int, until: int) -> int:
+        return self._leases.present(owner, now, until)
+
+    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+        return self._leases.renew(epochs, until)
 
     async def release(self, partition: int, epoch: int) -> None:
         held = self._at(partition)
@@ -103,8 +114,18 @@ class MemoryDispatchStore:
         value = self._at(partition).customers.get(customer)
         return CustomerRow() if value is None else decode_customer(value)
 
+    async def customers(self, partition: int, customers: Collection[str]) -> dict[str, CustomerRow]:
+        return {customer: await self.customer(partition, customer) for customer in customers}
+
+    async def address(self, key: AddressKey) -> AddressRow:
+        value = self._shared.addresses.get(key)
+        return AddressRow() if value is None else decode_address(value)
+
     async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
         return sorted((due, customer) for customer, due in self._at(partition).dues.items() if due < before)
+
+    async def held(self, partition: int) -> list[Delivery]:
+        return held_in([await self.customer(partition, customer) for customer in self._at(partition).dues])
 
     async def earliest_due(self, partition: int) -> int | None:
         return min(self._at(partition).dues.values(), default=None)
@@ -122,6 +143,12 @@ class MemoryDispatchStore:
     async def sent(self, customer: str, limit: int) -> list[Delivery]:
         latest = sorted(self._shared.sent.get(customer, ()), reverse=True)[:limit]
         return [decode_delivery(self._shared.archive[name]) for _, name in latest]
+
+    async def graves(self, partition: int) -> dict[str, int]:
+        return dict(self._at(partition).graves)
+
+    async def everybody(self) -> list[str]:
+        return sorted(customer for held in self._partitions.values() for customer in held.customers)
 
     async def ledger(self, partition: int) -> Sequence[Link]:
         return list(self._at(partition).links)
@@ -153,6 +180,8 @@ class MemoryWorkspace:
         self._addresses: dict[AddressKey, AddressRow] = {}
         self._decided: dict[str, Delivery] = {}
         self._links: list[Link] = []
+        self._erased: dict[str, Erased] = {}
+        self._graves = dict(held.graves)
         self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
 
     def customer(self, customer: str) -> CustomerRow:
@@ -169,6 +198,9 @@ class MemoryWorkspace:
             self._addresses[key] = AddressRow() if value is None else decode_address(value)
         return self._addresses[key]
 
+    def lock_addresses(self, keys: Iterable[AddressKey]) -> None:
+        """Nobody else comes in between."""
+
     def knows(self, message_id: str) -> bool:
         return message_id in self._shared.owners
 
@@ -183,6 +215,28 @@ class MemoryWorkspace:
         self._links.append(ledger.forge(chain[-1] if chain else None, entry, self._salt()))
         return self._links[-1].number
 
+    def grave(self, grave: str) -> int:
+        return self._graves.get(grave, 0)
+
+    def bury(self, erased: Erased) -> None:
+        self._graves[erased.grave] = erased.at
+
+    def revive(self, grave: str) -> None:
+        self._graves.pop(grave, None)
+
+    def erase(self, customer: str, erased: Erased) -> set[AddressKey]:
+        names = [name for name, (_, owner) in self._shared.owners.items() if owner == customer]
+        archived = [
+            self._decided.get(n) or decode_delivery(self._shared.archive[n]) for n in names if n in self._shared.archive
+        ]
+        known = [*archived, *self.customer(customer).deliveries.values()]
+        self._customers[customer] = CustomerRow()
+        self._decided = {name: delivery for name, delivery in self._decided.items() if name not in names}
+        self._links = [_erased_of(customer, link) for link in self._links]
+        self._erased[customer] = erased
+        self.bury(erased)
+        return {delivery.address for delivery in known if delivery.address is not None}
+
     def put(self, topic: str, record: Record, cause: Cause) -> None:
         self._outbox.put(topic, record, cause)
 
@@ -191,15 +245,29 @@ class MemoryWorkspace:
         held = self._held
         self.cursor.sequences = self._outbox.sequences
         held.cursor = encode(self.cursor)
+        self._forget_erased()
         held.links += self._links
+        held.graves = self._graves
         held.outbox += self._outbox.rows
         for delivery in self._decided.values():
             self._shared.archive[delivery.name] = encode(delivery)
         for customer, row in self._customers.items():
-            self._write_customer(customer, row)
+            if customer not in self._erased or row != CustomerRow():
+                self._write_customer(customer, row)
         for key, address in self._addresses.items():
             address.trim()
             self._shared.addresses[key] = encode(address)
+
+    def _forget_erased(self) -> None:
+        held, shared = self._held, self._shared
+        for customer in self._erased:
+            for each in (held.customers, held.dues, shared.sent):
+                each.pop(customer, None)
+            held.pending.discard(customer)
+            for name in [name for name, (_, owner) in shared.owners.items() if owner == customer]:
+                del shared.owners[name]
+                shared.archive.pop(name, None)
+            held.links = [_erased_of(customer, link) for link in held.links]
 
     def _write_customer(self, customer: str, row: CustomerRow) -> None:
         held, shared = self._held, self._shared
@@ -213,3 +281,7 @@ class MemoryWorkspace:
         if row.due is not None:
             held.dues[customer] = row.due
         held.pending.add(customer) if row.pending else held.pending.discard(customer)
+
+
+def _erased_of(customer: str, link: Link) -> Link:
+    return ledger.erase(link) if ledger.is_about(link, customer) else link

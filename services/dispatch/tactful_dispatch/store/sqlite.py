@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from tactful.errors import Fenced
-from tactful.outbox import Cause, Outbox, OutboxRow
-from tactful.records import DISPATCH, Record
-from tactful.sqlite import Database, Standing, insert
-from tactful_dispatch import ledger
-from tactful_dispatch.ledger import ConsentEntry, Link
+from tactful.outbox import Cause, OutboxRow
+from tactful.records import DISPATCH
+from tactful.sqlite import Database, Standing, renew
+from tactful_dispatch.ledger import Link
 from tactful_dispatch.rows import (
     AddressKey,
     AddressRow,
     Cursor,
     CustomerRow,
     Delivery,
-    decode_address,
     decode_cursor,
     decode_customer,
     decode_delivery,
     encode,
+    held_in,
 )
 from tactful_dispatch.store import Fence
+from tactful_dispatch.store.sqlite_space import SqliteWorkspace, address_of, customer_of, link_of
 
 T = TypeVar("T")
 
@@ -51,6 +51,10 @@ MIGRATIONS: Final = (
     """CREATE TABLE dispatch_outbox (
         id INTEGER PRIMARY KEY, partition INTEGER NOT NULL, topic TEXT NOT NULL, target INTEGER NOT NULL,
         seq INTEGER NOT NULL, value BLOB NOT NULL, cause BLOB NOT NULL, UNIQUE (partition, topic, target, seq))""",
+    """CREATE TABLE dispatch_grave (
+        partition INTEGER NOT NULL, grave TEXT NOT NULL, erased_at INTEGER NOT NULL,
+        PRIMARY KEY (partition, grave)) WITHOUT ROWID""",
+    "CREATE INDEX dispatch_message_customer ON dispatch_message (customer)",
 )
 
 
@@ -82,6 +86,12 @@ class SqliteDispatchStore:
             return cursor
 
         return await self._write(partition, take)
+
+    async def present(self, owner: str, now: int, until: int) -> int:
+        return 1  # whoever has the file is alone
+
+    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+        return await self._database.write(lambda db: renew(db, "dispatch", epochs, until))
 
     async def release(self, partition: int, epoch: int) -> None:
         await self._database.write(
@@ -132,7 +142,15 @@ class SqliteDispatchStore:
         return Cursor(partition=partition) if row is None else decode_cursor(row[0])
 
     async def customer(self, partition: int, customer: str) -> CustomerRow:
-        return await self._database.read(lambda db: _customer(db, partition, customer))
+        return await self._database.read(lambda db: customer_of(db, partition, customer))
+
+    async def customers(self, partition: int, customers: Collection[str]) -> dict[str, CustomerRow]:
+        return await self._database.read(
+            lambda db: {customer: customer_of(db, partition, customer) for customer in customers}
+        )
+
+    async def address(self, key: AddressKey) -> AddressRow:
+        return await self._database.read(lambda db: address_of(db, key))
 
     async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
         earliest = await self.earliest_due(partition)
@@ -144,6 +162,11 @@ class SqliteDispatchStore:
                 (partition, before),
             ).fetchall()
         )
+
+    async def held(self, partition: int) -> list[Delivery]:
+        query = "SELECT value FROM dispatch_customer WHERE partition = ? AND due IS NOT NULL"
+        rows = await self._database.read(lambda db: db.execute(query, (partition,)).fetchall())
+        return held_in(decode_customer(value) for (value,) in rows)
 
     async def earliest_due(self, partition: int) -> int | None:
         rows: list[tuple[int | None]] = await self._ask(
@@ -175,7 +198,7 @@ class SqliteDispatchStore:
             partition, customer, value = row
             if value is not None:
                 return decode_delivery(value)
-            return _customer(db, partition, customer).deliveries.get(message_id)
+            return customer_of(db, partition, customer).deliveries.get(message_id)
 
         return await self._database.read(fetch)
 
@@ -189,6 +212,18 @@ class SqliteDispatchStore:
         )
         return [decode_delivery(value) for (value,) in rows]
 
+    async def graves(self, partition: int) -> dict[str, int]:
+        return await self._database.read(
+            lambda db: dict(
+                db.execute("SELECT grave, erased_at FROM dispatch_grave WHERE partition = ?", (partition,)).fetchall()
+            )
+        )
+
+    async def everybody(self) -> list[str]:
+        return await self._database.read(
+            lambda db: [customer for (customer,) in db.execute("SELECT customer FROM dispatch_customer ORDER BY 1")]
+        )
+
     async def ledger(self, partition: int) -> Sequence[Link]:
         rows = await self._database.read(
             lambda db: db.execute(
@@ -196,7 +231,7 @@ class SqliteDispatchStore:
                 (partition,),
             ).fetchall()
         )
-        return [_link(row) for row in rows]
+        return [link_of(row) for row in rows]
 
     async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
         rows: list[tuple[int, str, int, bytes, bytes]] = await self._ask(
@@ -223,125 +258,7 @@ class SqliteDispatchStore:
             self._standing.changed(partition)
 
 
-class SqliteWorkspace:
-    """Implements `tactful_dispatch.store.Workspace` inside a job of the writer thread."""
-
-    def __init__(
-        self,
-        db: sqlite3.Connection,
-        cursor: Cursor,
-        locked: frozenset[str],
-        partitions: int,
-        salt: Callable[[], bytes],
-    ) -> None:
-        self._db, self.cursor, self._locked, self._salt = db, cursor, locked, salt
-        self._customers: dict[str, CustomerRow] = {}
-        self._addresses: dict[AddressKey, AddressRow] = {}
-        self._decided: dict[str, Delivery] = {}
-        self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
-
-    def customer(self, customer: str) -> CustomerRow:
-        if customer not in self._customers:
-            if customer not in self._locked:
-                raise KeyError(f"{customer} is not among the customers of this transaction")
-            self._customers[customer] = _customer(self._db, self.cursor.partition, customer)
-        return self._customers[customer]
-
-    def address(self, key: AddressKey) -> AddressRow:
-        if key not in self._addresses:
-            row = self._db.execute(
-                "SELECT value FROM dispatch_address WHERE channel = ? AND hash = ?", (key.channel, key.hash)
-            ).fetchone()
-            self._addresses[key] = AddressRow() if row is None else decode_address(row[0])
-        return self._addresses[key]
-
-    def knows(self, message_id: str) -> bool:
-        return self._message(message_id) is not None
-
-    def decided(self, message_id: str) -> Delivery | None:
-        row = self._message(message_id)
-        if message_id not in self._decided and row is not None and row[0] is not None:
-            self._decided[message_id] = decode_delivery(row[0])
-        return self._decided.get(message_id)
-
-    def _message(self, message_id: str) -> tuple[bytes | None] | None:
-        row: tuple[bytes | None] | None = self._db.execute(
-            "SELECT value FROM dispatch_message WHERE message = ?", (message_id,)
-        ).fetchone()
-        return row
-
-    def record_consent(self, entry: ConsentEntry) -> int:
-        row = self._db.execute(
-            """SELECT number, commitment, hash, salt, entry FROM dispatch_ledger
-               WHERE partition = ? ORDER BY number DESC LIMIT 1""",
-            (self.cursor.partition,),
-        ).fetchone()
-        link = ledger.forge(None if row is None else _link(row), entry, self._salt())
-        self._db.execute(
-            "INSERT INTO dispatch_ledger VALUES (?, ?, ?, ?, ?, ?)",
-            (self.cursor.partition, link.number, link.commitment, link.hash, link.salt, link.entry),
-        )
-        return link.number
-
-    def put(self, topic: str, record: Record, cause: Cause) -> None:
-        self._outbox.put(topic, record, cause)
-
-    def write(self, lease_until: int) -> None:
-        """Hand everything to the transaction."""
-        partition, self.cursor.sequences = self.cursor.partition, self._outbox.sequences
-        self._db.execute(
-            "UPDATE dispatch_cursor SET value = ?, lease_until = max(lease_until, ?) WHERE partition = ?",
-            (encode(self.cursor), lease_until, partition),
-        )
-        for name, row in self._customers.items():
-            self._write_customer(name, row)
-        self._archive(self._decided.values())
-        for key, address in self._addresses.items():
-            address.trim()
-            self._db.execute(
-                "INSERT OR REPLACE INTO dispatch_address VALUES (?, ?, ?)", (key.channel, key.hash, encode(address))
-            )
-        insert(
-            self._db,
-            "INSERT INTO dispatch_outbox (partition, topic, target, seq, value, cause)",
-            [
-                (partition, r.topic, r.partition, r.seq, r.value, msgspec.json.encode(r.cause))
-                for r in self._outbox.rows
-            ],
-        )
-
-    def _write_customer(self, customer: str, row: CustomerRow) -> None:
-        partition = self.cursor.partition
-        self._db.executemany(
-            "INSERT OR IGNORE INTO dispatch_message VALUES (?, ?, ?, NULL, FALSE, NULL)",
-            [(name, partition, customer) for name in row.deliveries],
-        )
-        self._archive(row.take_decided())
-        self._db.execute(
-            "INSERT OR REPLACE INTO dispatch_customer VALUES (?, ?, ?, ?, ?)",
-            (partition, customer, encode(row), row.due, row.pending),
-        )
-
-    def _archive(self, deliveries: Iterable[Delivery]) -> None:
-        self._db.executemany(
-            "UPDATE dispatch_message SET decided_at = ?, arrived = ?, value = ? WHERE message = ?",
-            [(d.decided_at, d.arrived, encode(d), d.name) for d in deliveries],
-        )
-
-
 def _known(db: sqlite3.Connection, partition: int) -> int:
     empty = encode(Cursor(partition=partition))
     db.execute("INSERT OR IGNORE INTO dispatch_cursor VALUES (?, ?, 0, '', 0)", (partition, empty))
     return partition
-
-
-def _customer(db: sqlite3.Connection, partition: int, customer: str) -> CustomerRow:
-    row = db.execute(
-        "SELECT value FROM dispatch_customer WHERE partition = ? AND customer = ?", (partition, customer)
-    ).fetchone()
-    return CustomerRow() if row is None else decode_customer(row[0])
-
-
-def _link(row: tuple[int, bytes, bytes, bytes | None, bytes | None]) -> Link:
-    number, commitment, chained, salt, entry = row
-    return Link(number=number, commitment=commitment, hash=chained, salt=salt, entry=entry)

@@ -8,6 +8,7 @@ from tactful_trigger.projections.engagement import EngagementProjection
 from tactful_trigger.projections.orders import OrdersProjection
 from tactful_trigger.projections.profile import ProfileProjection
 from tactful_trigger.projections.rhythm import RhythmProjection
+from tactful_trigger.projections.segments import SegmentsProjection
 from tactful_trigger.projections.session import SessionProjection
 from tactful_trigger.projections.tickets import TicketsProjection
 
@@ -19,4 +20,5 @@ SHIPPED: Final[tuple[Projection[Any], ...]] = (
     EngagementProjection(),
     SessionProjection(),
     RhythmProjection(),
+    SegmentsProjection(),
 )

@@ -39,7 +39,7 @@ class EngagementProjection:
     def fold(self, state: Engagement, event: Event) -> Engagement:
         at = event.meta.occurred_at
         if isinstance(event, ContactMade):
-            return _contacted(state, at, event.by)
+            return _contacted(state, at, event.by, event.channel, event.purpose)
         if isinstance(event, ConsentChanged):
             return _withdrawn(state, at) if event.state == "withdrawn" else state
         news = _news(event, at)
@@ -47,7 +47,8 @@ class EngagementProjection:
 
     def merge(self, mine: Engagement, theirs: Engagement) -> Engagement:
         """The messages of both, and the latest of what else happened."""
-        merged = _withdrawn(_contacted(mine, theirs.contacted_at, theirs.contacted_by), theirs.withdrawn_at)
+        said = (theirs.contacted_at, theirs.contacted_by, theirs.contacted_on, theirs.contacted_for)
+        merged = _withdrawn(_contacted(mine, *said), theirs.withdrawn_at)
         for contact in theirs.recent:
             merged = _with(merged, contact)
         return merged
@@ -93,8 +94,10 @@ def _withdrawn(state: Engagement, at: int) -> Engagement:
     return replace(state, withdrawn_at=at) if at > state.withdrawn_at else state
 
 
-def _contacted(state: Engagement, at: int, by: str) -> Engagement:
-    return replace(state, contacted_at=at, contacted_by=by) if at > state.contacted_at else state
+def _contacted(state: Engagement, at: int, by: str, on: str, purpose: str) -> Engagement:
+    if at <= state.contacted_at:
+        return state
+    return replace(state, contacted_at=at, contacted_by=by, contacted_on=on, contacted_for=purpose)
 
 
 def _latest(contacts: Iterable[Contact]) -> tuple[Contact, ...]:

@@ -16,6 +16,7 @@ from tactful.events import (
     CartUpdated,
     CheckoutStarted,
     ComplaintOpened,
+    CustomerRecognised,
     OrderCompleted,
     ProductAdded,
     ProductRemoved,
@@ -38,6 +39,8 @@ RETURNED = "90d"  # for so long a product that was given back is not shown
 )
 async def abandoned_cart(run: Run, first: Any) -> str:
     """A cart left alone for an hour: remind once, by the quietest channel that reaches them."""
+    if run.began_anonymous and await run.wait_for(CustomerRecognised, within="24h") is None:
+        return "nobody knows who it is"
     await run.quiet(run.param("delay", "1h"))
     cart = await run.get("cart")
     if not cart.items:
@@ -100,7 +103,9 @@ def _basket(customer: Customer, since: int) -> dict[str, Any] | None:
     ]
     gift = any(item.is_gift for item in left)
     value = msgspec.structs.replace(cart, items=tuple(left)).value
-    return {"cart_id": cart.cart_id, "items": items, "shown": SHOWN, "value": value, "gift": gift}
+    categories = sorted({item.category for item in left if item.category})
+    about = {"categories": categories} if categories else {}
+    return {"cart_id": cart.cart_id, "items": items, "shown": SHOWN, "value": value, "gift": gift, **about}
 
 
 def _returned(customer: Customer, since: int) -> set[str]:

@@ -1,6 +1,6 @@
 """Port: trigger's store. One transaction per slice; everything of a partition is written by its owner alone.
 
-Implementations: `tactful_trigger.store.memory`, `tactful_trigger.store.sqlite`.
+Implementations: `tactful_trigger.store.memory`, `tactful_trigger.store.sqlite`, `tactful_trigger.store.postgres`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from tactful.erasure import Erased
+from tactful.leases import LeaseStore
 from tactful.outbox import OutboxRow, OutboxStore
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
@@ -27,11 +29,21 @@ class StepRequest(msgspec.Struct, frozen=True):
 
 
 class ChangedRow(msgspec.Struct, frozen=True):
-    """A customer's row after the slice. `due` is the earliest instant at which something happens by itself."""
+    """A customer's row after the slice. `due` is the earliest instant at which something happens by itself; `busy`: whether
+    events that no rule or projection names may matter to it."""
 
     customer: str
     value: bytes
     due: int | None
+    busy: bool = True
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """A customer who goes: row, history, steps of these runs. What stays is the grave."""
+
+    customer: str
+    runs: list[str]
+    erased: Erased
 
 
 class SliceResult(msgspec.Struct, frozen=True):
@@ -45,9 +57,12 @@ class SliceResult(msgspec.Struct, frozen=True):
     outbox: list[OutboxRow]
     history: list[HistoryRow]
     steps: list[StepRequest]
+    erasures: list[Erasure] = []
+    graves: list[Erased] = []  # of customers whose rows are not here
+    revived: list[str] = []  # graves that are none any more
 
 
-class TriggerStore(OutboxStore, Protocol):
+class TriggerStore(OutboxStore, LeaseStore, Protocol):
     """Durable when a call returns. Raises Transient when it cannot be reached: retry the whole call."""
 
     async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
@@ -60,6 +75,10 @@ class TriggerStore(OutboxStore, Protocol):
 
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
         """Rows by customer; customers without a row are left out."""
+        ...
+
+    async def busy(self, partition: int) -> set[str]:
+        """Customers whose rows are busy."""
         ...
 
     async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
@@ -78,6 +97,10 @@ class TriggerStore(OutboxStore, Protocol):
         """The stored cursor: tells whether a commit whose reply was lost took place."""
         ...
 
+    async def graves(self, partition: int) -> dict[str, int]:
+        """Who was erased, and when."""
+        ...
+
     async def steps(self, partition: int, limit: int) -> list[StepRequest]:
         """Steps that have no answer yet, oldest first."""
         ...
@@ -90,8 +113,20 @@ class TriggerStore(OutboxStore, Protocol):
         """The latest rows of a customer, oldest first."""
         ...
 
+    async def forget_history(self, now: int, before: int) -> int:
+        """Let go of history from before an instant. How much went, in rows or, where a day is a table, in days."""
+        ...
+
+    async def everybody(self) -> list[str]:
+        """Every customer there is."""
+        ...
+
     async def customers(self, text: str, limit: int) -> list[str]:
         """Customers whose id begins with `text`, those with the latest history first when it is empty."""
+        ...
+
+    async def running(self, rule: str) -> list[str]:
+        """Customers who have a run of a rule, parked ones included, in order of id."""
         ...
 
     async def live_runs(self) -> dict[str, int]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tactful.errors import Fenced
+from tactful.leases import MemoryLeases
 from tactful.outbox import OutboxRow
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
@@ -21,8 +22,10 @@ class _Partition:
         self.owner = ""
         self.rows: dict[str, bytes] = {}
         self.dues: dict[str, int] = {}
+        self.busy: set[str] = set()
         self.outbox: list[OutboxRow] = []
         self.steps: list[StepRequest] = []
+        self.graves: dict[str, int] = {}
 
 
 class MemoryTriggerStore:
@@ -32,6 +35,7 @@ class MemoryTriggerStore:
         self._partitions: dict[int, _Partition] = {}
         self._history: defaultdict[str, list[HistoryRow]] = defaultdict(list)
         self._keep_history = keep_history
+        self._leases = MemoryLeases(self._at)
 
     def _at(self, partition: int) -> _Partition:
         return self._partitions.setdefault(partition, _Partition(partition))
@@ -48,6 +52,12 @@ class MemoryTriggerStore:
         held.cursor = cursors.encode(cursor)
         return cursor
 
+    async def present(self, owner: str, now: int, until: int) -> int:
+        return self._leases.present(owner, now, until)
+
+    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+        return self._leases.renew(epochs, until)
+
     async def release(self, partition: int, epoch: int) -> None:
         held = self._at(partition)
         if held.epoch == epoch:
@@ -56,6 +66,9 @@ class MemoryTriggerStore:
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
         rows = self._at(partition).rows
         return {customer: rows[customer] for customer in customers if customer in rows}
+
+    async def busy(self, partition: int) -> set[str]:
+        return set(self._at(partition).busy)
 
     async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
         dues = self._at(partition).dues
@@ -72,6 +85,7 @@ class MemoryTriggerStore:
         held.cursor = cursors.encode(result.cursor)
         for row in result.rows:
             held.rows[row.customer] = row.value
+            held.busy.add(row.customer) if row.busy else held.busy.discard(row.customer)
             if row.due is None:
                 held.dues.pop(row.customer, None)
             else:
@@ -81,6 +95,25 @@ class MemoryTriggerStore:
         if self._keep_history:
             for line in result.history:
                 self._history[line.customer].append(line)
+        self._bury(held, result)
+
+    def _bury(self, held: _Partition, result: SliceResult) -> None:
+        for gone in result.erasures:
+            held.rows.pop(gone.customer, None)
+            held.dues.pop(gone.customer, None)
+            held.busy.discard(gone.customer)
+            self._history.pop(gone.customer, None)
+            held.steps = [step for step in held.steps if step.run_id not in gone.runs]
+        for erased in (*(gone.erased for gone in result.erasures), *result.graves):
+            held.graves[erased.grave] = erased.at
+        for grave in result.revived:
+            held.graves.pop(grave, None)
+
+    async def graves(self, partition: int) -> dict[str, int]:
+        return dict(self._at(partition).graves)
+
+    async def everybody(self) -> list[str]:
+        return sorted(customer for held in self._partitions.values() for customer in held.rows)
 
     async def cursor(self, partition: int) -> Cursor | None:
         return cursors.decode(self._at(partition).cursor)
@@ -104,9 +137,24 @@ class MemoryTriggerStore:
     async def history(self, customer: str, limit: int) -> list[HistoryRow]:
         return self._history.get(customer, [])[-limit:]
 
+    async def forget_history(self, now: int, before: int) -> int:
+        gone = 0
+        for customer, lines in tuple(self._history.items()):
+            kept = [line for line in lines if line.at >= before]
+            gone += len(lines) - len(kept)
+            if kept:
+                self._history[customer] = kept
+            else:
+                del self._history[customer]
+        return gone
+
     async def customers(self, text: str, limit: int) -> list[str]:
         latest = sorted(self._history, key=lambda customer: -self._history[customer][-1].at)
         return [customer for customer in latest if customer.startswith(text)][:limit]
+
+    async def running(self, rule: str) -> list[str]:
+        rows = [each for held in self._partitions.values() for each in held.rows.items()]
+        return sorted(customer for customer, value in rows if rule in count_runs([value]))
 
     async def live_runs(self) -> dict[str, int]:
         return count_runs(value for held in self._partitions.values() for value in held.rows.values())

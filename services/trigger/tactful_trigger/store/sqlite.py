@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -12,7 +12,7 @@ from tactful import crashpoints
 from tactful.errors import Fenced
 from tactful.outbox import Cause, OutboxRow
 from tactful.records import EVENTS
-from tactful.sqlite import Database, Standing, insert
+from tactful.sqlite import Database, Standing, insert, renew
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
@@ -38,9 +38,17 @@ MIGRATIONS: Final = (
     """CREATE TABLE trigger_step (
         run TEXT NOT NULL, number INTEGER NOT NULL, partition INTEGER NOT NULL, value BLOB NOT NULL,
         PRIMARY KEY (run, number))""",
+    """CREATE TABLE trigger_grave (
+        partition INTEGER NOT NULL, grave TEXT NOT NULL, erased_at INTEGER NOT NULL,
+        PRIMARY KEY (partition, grave)) WITHOUT ROWID""",
+    "ALTER TABLE trigger_row ADD COLUMN busy INTEGER NOT NULL DEFAULT 1",
+    "CREATE INDEX trigger_row_busy ON trigger_row (partition, customer) WHERE busy",
 )
 
 _CHUNK: Final = 500  # below SQLite's limit of bound values
+
+_FORGET_HISTORY: Final = """DELETE FROM trigger_history WHERE at < ? AND id IN (
+    SELECT id FROM trigger_history ORDER BY id LIMIT 5000)"""
 
 
 class SqliteTriggerStore:
@@ -76,6 +84,12 @@ class SqliteTriggerStore:
 
         return await self._database.write(take)
 
+    async def present(self, owner: str, now: int, until: int) -> int:
+        return 1  # whoever has the file is alone
+
+    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+        return await self._database.write(lambda db: renew(db, "trigger", epochs, until))
+
     async def release(self, partition: int, epoch: int) -> None:
         await self._database.write(
             lambda db: db.execute(
@@ -97,6 +111,10 @@ class SqliteTriggerStore:
             return found
 
         return await self._database.read(fetch)
+
+    async def busy(self, partition: int) -> set[str]:
+        query = "SELECT customer FROM trigger_row WHERE partition = ? AND busy"
+        return await self._database.read(lambda db: {name for (name,) in db.execute(query, (partition,))})
 
     async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
         return await self._database.read(
@@ -169,6 +187,18 @@ class SqliteTriggerStore:
         for partition in {row.origin_partition for row in rows}:
             self._standing.changed(partition)
 
+    async def graves(self, partition: int) -> dict[str, int]:
+        return await self._database.read(
+            lambda db: dict(
+                db.execute("SELECT grave, erased_at FROM trigger_grave WHERE partition = ?", (partition,)).fetchall()
+            )
+        )
+
+    async def everybody(self) -> list[str]:
+        return await self._database.read(
+            lambda db: [customer for (customer,) in db.execute("SELECT customer FROM trigger_row ORDER BY 1")]
+        )
+
     async def steps(self, partition: int, limit: int) -> list[StepRequest]:
         def fetch(db: sqlite3.Connection) -> list[tuple[bytes]]:
             return db.execute(
@@ -185,6 +215,13 @@ class SqliteTriggerStore:
             )
         )
         self._standing.changed(partition)
+
+    async def forget_history(self, now: int, before: int) -> int:
+        """The oldest rows first, a lot at a time: whoever waits to write comes in between."""
+        gone = 0
+        while lot := await self._database.write(lambda db: db.execute(_FORGET_HISTORY, (before,)).rowcount):
+            gone += lot
+        return gone
 
     async def history(self, customer: str, limit: int) -> list[HistoryRow]:
         rows = await self._database.read(
@@ -206,16 +243,17 @@ class SqliteTriggerStore:
         )
         return [customer for (customer,) in rows]
 
-    async def live_runs(self) -> dict[str, int]:
+    async def running(self, rule: str) -> list[str]:
         return await self._database.read(
-            lambda db: count_runs(
-                value
-                for (value,) in db.execute(
-                    # parked runs have no due instant; LIKE finds nothing in a BLOB where SQLite was built so
-                    "SELECT value FROM trigger_row WHERE due IS NOT NULL OR instr(value, CAST('\"runs\"' AS BLOB))"
-                )
-            )
+            lambda db: sorted(customer for customer, value in _with_runs(db) if rule in count_runs([value]))
         )
+
+    async def live_runs(self) -> dict[str, int]:
+        return await self._database.read(lambda db: count_runs(value for _, value in _with_runs(db)))
+
+
+def _with_runs(db: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
+    yield from db.execute("SELECT customer, value FROM trigger_row WHERE busy")
 
 
 def _write(db: sqlite3.Connection, result: SliceResult) -> None:
@@ -223,7 +261,7 @@ def _write(db: sqlite3.Connection, result: SliceResult) -> None:
     insert(
         db,
         "INSERT OR REPLACE INTO trigger_row",
-        [(partition, row.customer, row.value, row.due) for row in result.rows],
+        [(partition, row.customer, row.value, row.due, row.busy) for row in result.rows],
     )
     insert(
         db,
@@ -242,6 +280,20 @@ def _write(db: sqlite3.Connection, result: SliceResult) -> None:
         db,
         "INSERT OR IGNORE INTO trigger_step",
         [(step.run_id, step.number, partition, msgspec.json.encode(step)) for step in result.steps],
+    )
+    _bury(db, result)
+
+
+def _bury(db: sqlite3.Connection, result: SliceResult) -> None:
+    for gone in result.erasures:
+        db.execute("DELETE FROM trigger_row WHERE partition = ? AND customer = ?", (result.partition, gone.customer))
+        db.execute("DELETE FROM trigger_history WHERE customer = ?", (gone.customer,))
+        db.executemany("DELETE FROM trigger_step WHERE run = ?", [(run,) for run in gone.runs])
+    erased = [*(gone.erased for gone in result.erasures), *result.graves]
+    insert(db, "INSERT OR REPLACE INTO trigger_grave", [(result.partition, each.grave, each.at) for each in erased])
+    db.executemany(
+        "DELETE FROM trigger_grave WHERE partition = ? AND grave = ?",
+        [(result.partition, grave) for grave in result.revived],
     )
 
 

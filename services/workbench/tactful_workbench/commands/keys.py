@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated
 
 import typer
 
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
+from tactful_workbench.secrets import WEBHOOK_KEY, secret
 
 app = typer.Typer(no_args_is_help=True, help="Write keys of shop backends and browsers.")
 
@@ -36,6 +38,13 @@ def list_keys(data: Data = HERE, as_json: Json = False) -> None:
         or "no keys; make one with `tactful keys create NAME`",
         as_json,
     )
+
+
+@app.command()
+def webhook(data: Data = HERE, as_json: Json = False) -> None:
+    """The secret by which the receiver of `[webhook] url` checks that a message is ours (Standard Webhooks)."""
+    value = "whsec_" + base64.b64encode(secret(data, WEBHOOK_KEY)).decode()
+    show({"secret": value}, value, as_json)
 
 
 @app.command()

@@ -1,11 +1,14 @@
-"""`tactful rules`: what is loaded, and what is broken."""
+"""`tactful rules`: what is loaded, what is broken, and what operators do with rules."""
 
 from __future__ import annotations
+
+import time
+from typing import Annotated
 
 import typer
 
 from tactful_workbench.commands.options import HERE, Data, Json, show
-from tactful_workbench.office import get
+from tactful_workbench.office import get, post, segment
 
 app = typer.Typer(no_args_is_help=True, help="The rules that run here.")
 
@@ -20,8 +23,75 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
     """Every rule with its version, mode and origin; broken plugins with file, line and mend."""
     answer = get(data, "/admin/rules")
     lines = [
-        f"{rule['name']} v{rule['version']}  {rule['mode']}  {rule['live_runs']} live runs  from {rule['origin']}"
+        f"{rule['name']} v{rule['version']}  {rule['mode']}{'  ' + rule['standing'].upper() if rule['standing'] else ''}"
+        f"  {rule['live_runs']} live runs  from {rule['origin']}"
         for rule in answer["rules"]
     ]
     lines += [f"{broken['name']}  BROKEN  {broken['message']}" for broken in answer["broken"]]
     show(answer, "\n".join(lines) or "no rules are loaded", as_json)
+
+
+@app.command()
+def pause(rule: str, data: Data = HERE, as_json: Json = False) -> None:
+    """Nothing of the rule moves: nothing begins, and what falls due waits for `resume`."""
+    _tell(rule, "pause", f"{rule} is paused; what falls due waits for `tactful rules resume {rule}`", data, as_json)
+
+
+@app.command()
+def drain(rule: str, data: Data = HERE, as_json: Json = False) -> None:
+    """What runs goes on to its end, nothing begins."""
+    _tell(rule, "drain", f"{rule} begins nothing any more; what runs goes on", data, as_json)
+
+
+@app.command()
+def resume(rule: str, data: Data = HERE, as_json: Json = False) -> None:
+    """After `pause`, `drain` or `cancel`."""
+    _tell(rule, "resume", f"{rule} goes on", data, as_json)
+
+
+@app.command()
+def cancel(
+    rule: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """End all runs of the rule, messages that wait included, and begin nothing any more."""
+    if not yes and not typer.confirm(f"End every run of {rule} and take back what waits?"):
+        typer.echo("nothing was ended")
+        raise typer.Exit(1)
+    answer = post(data, f"/admin/rules/{segment(rule)}", {"wish": "cancel"})
+    show(answer, f"{rule}: the runs of {answer['cancelled']} customers end; nothing begins before `resume`", as_json)
+
+
+@app.command()
+def enrol(
+    rule: str,
+    since: Annotated[str, typer.Option(help="For what happened within this length of time.")] = "90d",
+    per_minute: Annotated[int, typer.Option(min=1, help="So many customers a minute at most.")] = 600,
+    go: Annotated[bool, typer.Option("--go", help="Do it; without this they are only counted.")] = False,
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Let customers whom an import brought meet a rule, each for the latest thing that it begins with."""
+    path = f"/admin/rules/{segment(rule)}/enrol"
+    if not go:
+        found = post(data, path, {"since": since, "limit": 10_000, "dry_run": True})
+        more = "or more " if found["reached"] else ""
+        text = f"{found['customers']} {more}customers would meet {rule}; `--go` lets them, {per_minute} a minute"
+        show(found, text, as_json)
+        return
+    total, after, lot = 0, "", min(10_000, max(1, per_minute // 6))
+    while True:
+        found = post(data, path, {"since": since, "after": after, "limit": lot, "dry_run": False})
+        total, after = total + found["customers"], found["reached"]
+        if not as_json:
+            typer.echo(f"{total} enrolled{', up to ' + after if after else ''}")
+        if not after:
+            break
+        time.sleep(60 * found["customers"] / per_minute)
+    show({"rule": rule, "enrolled": total}, f"{total} customers have met {rule}", as_json)
+
+
+def _tell(rule: str, wish: str, text: str, data: Data, as_json: bool) -> None:
+    show(post(data, f"/admin/rules/{segment(rule)}", {"wish": wish}), text, as_json)

@@ -16,14 +16,17 @@ app = typer.Typer(no_args_is_help=True, help="Who may be written to. As shipped:
 @app.command("show")
 def show_sending(data: Data = HERE, as_json: Json = False) -> None:
     """The mode, the allow-list, and which rules are in shadow."""
-    answer = get(data, "/admin/sending")
+    answer, standing = get(data, "/admin/sending"), get(data, "/admin/stop")
+    stopped = (
+        f"STOPPED by {standing['by']} since {standing['since']}: `tactful resume`\n" if standing["stopped"] else ""
+    )
     modes = ", ".join(f"{name} {mode}" for name, mode in sorted(answer["rules"].items()))
     who = (
         f"allow-list {' '.join(answer['allow']) or '(empty)'}"
         if answer["mode"] == "allowlist"
         else "everybody who consents"
     )
-    show(answer, f"sending: {who}\nrules: {modes or 'none'}", as_json)
+    show({**answer, "stopped": standing["stopped"]}, f"{stopped}sending: {who}\nrules: {modes or 'none'}", as_json)
 
 
 @app.command()

@@ -1,15 +1,29 @@
-"""`tactful serve all`: a small shop in one process and one file."""
+"""`tactful serve all`: a small shop in one process and one file. `serve ingest|trigger|dispatch|console`: one service of many
+machines."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tactful_workbench.commands.options import HERE, Data
+from tactful_workbench.commands.options import HERE, Data, Kafka, Postgres
 
 app = typer.Typer(no_args_is_help=True, help="Serve a shop.")
+
+Smtp = Annotated[
+    str, typer.Option(envvar="TACTFUL_SMTP_URL", help="smtp://user:password@host:587, smtps://, smtp+plain://")
+]
+Sms = Annotated[
+    str, typer.Option(envvar="TACTFUL_SMS_URL", help="twilio://ACCOUNT:TOKEN@api.twilio.com?from=+34600111222")
+]
+Rules = Annotated[Path, typer.Option(help="Folder of rules of your own.")]
+Templates = Annotated[Path, typer.Option(help="Folder of templates of your own.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on.")]
+MetricsPort = Annotated[int, typer.Option(help="Port for Prometheus; a second worker has the next one.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes: one a core.")]
 
 
 @app.callback()
@@ -20,17 +34,86 @@ def serve() -> None:
 @app.command("all")
 def serve_all(
     data: Data = HERE,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
-    smtp: Annotated[
-        str, typer.Option(envvar="TACTFUL_SMTP_URL", help="smtp://user:password@host:587, smtps://, smtp+plain://")
-    ] = "",
-    rules: Annotated[Path, typer.Option(help="Folder of rules of your own.")] = Path("rules"),
-    templates: Annotated[Path, typer.Option(help="Folder of templates of your own.")] = Path("templates"),
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    smtp: Smtp = "",
+    sms: Sms = "",
+    rules: Rules = Path("rules"),
+    templates: Templates = Path("templates"),
 ) -> None:
     """Everything in one process over one SQLite file. As shipped, nobody is written to: see `tactful sending`."""
     from tactful_workbench.banner import shop_banner
     from tactful_workbench.embedded import Plan
     from tactful_workbench.serving import run_server
 
-    run_server(Plan(data, rules=rules, templates=templates, smtp=smtp), host, port, shop_banner)
+    run_server(Plan(data, rules=rules, templates=templates, smtp=smtp, sms=sms), host, port, shop_banner)
+
+
+@app.command("ingest")
+def serve_ingest(
+    kafka: Kafka,
+    postgres: Postgres,
+    data: Data = HERE,
+    host: Host = "0.0.0.0",
+    port: Port = 8080,
+    metrics_port: MetricsPort = 9080,
+    workers: Workers = 1,
+) -> None:
+    """The door: events over HTTP into Kafka."""
+    _run("ingest", kafka, postgres, data, (host, port, metrics_port, workers))
+
+
+@app.command("trigger")
+def serve_trigger(
+    kafka: Kafka,
+    postgres: Postgres,
+    data: Data = HERE,
+    rules: Rules = Path("rules"),
+    host: Host = "0.0.0.0",
+    port: Port = 8081,
+    metrics_port: MetricsPort = 9081,
+    workers: Workers = 1,
+) -> None:
+    """Rules over each customer's events and time; takes its share of the partitions."""
+    _run("trigger", kafka, postgres, data, (host, port, metrics_port, workers), rules=rules)
+
+
+@app.command("dispatch")
+def serve_dispatch(
+    kafka: Kafka,
+    postgres: Postgres,
+    data: Data = HERE,
+    smtp: Smtp = "",
+    sms: Sms = "",
+    templates: Templates = Path("templates"),
+    host: Host = "0.0.0.0",
+    port: Port = 8082,
+    metrics_port: MetricsPort = 9082,
+    workers: Workers = 1,
+) -> None:
+    """Consent, tact and channels; also the pages for customers and what providers call back."""
+    _run(
+        "dispatch", kafka, postgres, data, (host, port, metrics_port, workers), smtp=smtp, sms=sms, templates=templates
+    )
+
+
+@app.command("console")
+def serve_console(
+    kafka: Kafka,
+    postgres: Postgres,
+    data: Data = HERE,
+    rules: Rules = Path("rules"),
+    host: Host = "127.0.0.1",
+    port: Port = 8083,
+    metrics_port: MetricsPort = 9083,
+) -> None:
+    """Pages for operators, and what the other commands talk to."""
+    _run("console", kafka, postgres, data, (host, port, metrics_port, 1), rules=rules)
+
+
+def _run(name: str, kafka: str, postgres: str, data: Path, place: tuple[str, int, int, int], **more: Any) -> None:
+    from tactful_workbench.cluster import Site
+    from tactful_workbench.cluster_serving import Place, run_service
+
+    if code := run_service(name, Site(kafka, postgres, data, **more), Place(*place)):
+        raise typer.Exit(code)

@@ -1,9 +1,9 @@
-"""Two days of a small shop, played by a program that may be killed at any named point and started again.
+"""A small shop, played by a program that may be killed at any named point and started again.
 
-`python scenario.py FOLDER [--crash POINT NTH] [--virtual]`
+`python PLAY.py FOLDER [--crash POINT NTH [--during ACT]] [--virtual]`
 
 Whoever posts gets an acknowledgement written to `acks.ndjson` and asks again after a restart for what was not
-acknowledged, with the same ids. The provider writes what it was sent to `provider.ndjson` before it answers. Both are
+acknowledged, with the same ids. A provider writes what it was sent to `provider.ndjson` before it answers. Both are
 on the disk before anything else happens. A run that comes to its end writes what the product knows to `report.json`.
 """
 
@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,21 +22,20 @@ import httpx
 import msgspec
 
 from tactful import crashpoints
-from tactful.clock import HOUR, MINUTE, Clock
+from tactful.clock import Clock
 from tactful.customer import Cart
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, decode_any
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
+from tactful_dispatch.channels import Accepted, Adapter, Capabilities, Envelope, Outcome
 from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.live import LiveDispatch
-from tactful_ingest.app import create_app
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.row import decode as decode_row
 from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.web import web
 
 START: Final = 1_795_438_800_000  # Mon 23 Nov 2026 14:00 in Madrid
-CUSTOMERS: Final = ("ann", "bob", "cleo", "dora", "eve", "fay")
 SETTINGS: Final = """
 [rules.abandoned_cart]
 mode = "live"
@@ -44,6 +45,7 @@ push = false
 [sending]
 mode = "live"
 """
+PUBLIC_URL: Final = "https://hello.shop.example"
 
 
 def note(path: Path, **line: Any) -> None:
@@ -59,31 +61,67 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
+class Ledger:
+    """What reached a provider, on the disk before it answers. The play sets `clock` once there is one."""
+
+    clock: Clock
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "provider.ndjson"
+
+    def note(self, message: str, customer: str, channel: str = "") -> None:
+        note(self.file, message=message, customer=customer, channel=channel, at=self.clock.now())
+
+
 class Provider:
     """Remembers everything it was sent, honours no key, and accepts."""
 
     name = "provider"
     capabilities = Capabilities(frozenset({"email", "sms"}))
 
-    def __init__(self, ledger: Path) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self.clock: Clock
 
     async def send(self, envelope: Envelope) -> Outcome:
-        note(self._ledger, message=envelope.message_id, customer=envelope.customer, at=self.clock.now())
+        self._ledger.note(envelope.message_id, envelope.customer, envelope.channel)
         return Accepted(f"p-{envelope.message_id}")
+
+
+@dataclass(frozen=True)
+class World:
+    """What is around the product in a play."""
+
+    ledger: Ledger
+    adapters: Mapping[str, Adapter]
+    settings: str = SETTINGS
+    own: Path | None = None  # a folder with `rules` and `templates` of the shop's own
+    sms: str = ""
+
+
+@dataclass(frozen=True)
+class Crash:
+    """Where the process is to be killed: the n-th time at a point, from the beginning of an act if one is named."""
+
+    point: str
+    nth: int
+    during: str = ""
+
+    def arm(self, act: str = "") -> None:
+        if act == self.during:
+            crashpoints.arm(self.point, self.nth)
 
 
 class Shop:
     """Acts in order, each until it is acknowledged; then lets time pass."""
 
-    def __init__(self, product: Product, acks: Path, *, virtual: bool) -> None:
+    def __init__(self, product: Product, world: World, acks: Path, crash: Crash | None, *, virtual: bool) -> None:
         assert product.dev_clock is not None
-        self.product, self.clock, self._acks, self._virtual = product, product.dev_clock, acks, virtual
+        self.product, self.clock, self.world = product, product.dev_clock, world
+        self._acks, self._crash, self._virtual = acks, crash, virtual
         self._done = {line["act"] for line in lines(acks)}
-        self._http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(create_app(product.door)),
-            base_url="http://shop.example",
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(web(product, PUBLIC_URL, "tactful")),
+            base_url=PUBLIC_URL,
             auth=("dev_server", ""),
         )
         log, clock = product.log, product.clock
@@ -93,19 +131,25 @@ class Shop:
     async def act(self, name: str, act: Callable[[], Awaitable[object]]) -> None:
         """Unless it was acknowledged before a restart."""
         if name not in self._done:
+            if self._crash is not None:
+                self._crash.arm(name)
             await act()
             note(self._acks, act=name, at=self.clock.now())
             await self.settle()
 
     async def post(self, path: str, id: str, **call: Any) -> None:
         async def send() -> None:
-            answer = await self._http.post(path, json={"messageId": id, **call})
+            answer = await self.http.post(path, json={"messageId": id, **call})
             assert answer.status_code == 200, answer.text
 
         await self.act(id, send)
 
     async def track(self, customer: str, id: str, event: str, **properties: Any) -> None:
         await self.post("/v1/track", id, userId=customer, event=event, properties=properties)
+
+    async def say(self, customer: str, state: str, channel: str = "email") -> None:
+        consent = {"purpose": "marketing", "channel": channel, "state": state, "basis": "consent", "source": "form"}
+        await self.track(customer, f"{customer}-{state}", "Consent Changed", **consent)
 
     async def until(self, instant: int) -> None:
         """Let time pass, as `tactful dev` does when somebody moves its clock or as a server that is left alone."""
@@ -127,54 +171,23 @@ class Shop:
             idle = 0 if moved else idle + 1
 
 
-async def play(shop: Shop) -> None:
-    """Ann, bob and eve are reminded; cleo buys; dora and fay change their minds."""
-    for customer in CUSTOMERS:
-        address = f"{customer}@example.test"
-        traits = {"email": address, "firstName": customer.title(), "timezone": "Europe/Madrid"}
-        await shop.post("/v1/identify", f"{customer}-known", userId=customer, traits=traits)
-        await say(shop, customer, "granted")
-    for customer in ("ann", "bob", "cleo", "fay"):
-        await add(shop, customer, "kettle")
-    await add(shop, "ann", "tea", 2)
-    await shop.until(START + 10 * MINUTE)
-    await say(shop, "fay", "withdrawn")
-    await shop.track("cleo", "cleo-buys", "Order Completed", order_id="o1", products=[])
-    await shop.until(START + 90 * MINUTE)  # ann and bob are reminded
-    await shop.act("bob-stops", lambda: shop.product.desk.stop_all("bob", "preference-page"))
-    await shop.until(START + 6 * HOUR + 30 * MINUTE)
-    for customer in ("dora", "eve"):
-        await add(shop, customer, "kettle")
-    await shop.until(START + 7 * HOUR + 40 * MINUTE)  # both wait for the morning
-    await shop.act("dora-stops", lambda: withdraw(shop, "dora"))
-    await shop.until(START + 19 * HOUR + 5 * MINUTE)  # eve is asked once more and reminded
-    await shop.track("ann", "ann-buys", "Order Completed", order_id="o2", products=[])
-    await shop.until(START + 44 * HOUR)
-    await shop.until(START + 44 * HOUR + MINUTE)
+def item(product: str, quantity: int = 1) -> dict[str, Any]:
+    """The properties of a product that is put into a cart."""
+    return {"product_id": product, "name": product, "price": 39.9, "currency": "EUR", "quantity": quantity}
 
 
-async def add(shop: Shop, customer: str, product: str, quantity: int = 1) -> None:
-    item = {"product_id": product, "name": product, "price": 39.9, "currency": "EUR", "quantity": quantity}
-    await shop.track(customer, f"{customer}-adds-{product}", "Product Added", cart_id=f"cart-{customer}", **item)
+Play = Callable[[Shop], Awaitable[None]]
+Surroundings = Callable[[Path], AbstractAsyncContextManager[World]]
 
 
-async def say(shop: Shop, customer: str, state: str) -> None:
-    consent = {"purpose": "marketing", "channel": "email", "state": state, "basis": "consent", "source": "form"}
-    await shop.track(customer, f"{customer}-{state}", "Consent Changed", **consent)
-
-
-async def withdraw(shop: Shop, customer: str) -> int:
-    return await shop.product.desk.consent(customer, "marketing", "email", "withdrawn", via="one-click")
-
-
-async def report(product: Product) -> dict[str, Any]:
+async def report(product: Product, customers: Sequence[str]) -> dict[str, Any]:
     """What the log and the stores say at the end, without anything that depends on the hour of the test."""
     log, partitions = product.log, range(product.log.partitions)
     cursors = [cursor for partition in partitions if (cursor := await product.trigger.cursor(partition))]
     workers, stores = (product.trigger_worker, product.dispatch_worker), (product.trigger, product.dispatch)
     ledgers = [await product.dispatch.ledger(partition) for partition in partitions]
     return {
-        "customers": {customer: await customer_report(product, customer) for customer in CUSTOMERS},
+        "customers": {customer: await customer_report(product, customer) for customer in customers},
         "messages": await _messages(product),
         "events": await _events(product),
         "duplicates": sum(cursor.duplicates for cursor in cursors),
@@ -189,12 +202,12 @@ async def report(product: Product) -> dict[str, Any]:
 async def customer_report(product: Product, customer: str) -> dict[str, Any]:
     """The customer's cart, and what happened to them in the order in which it was applied."""
     stored = await product.trigger.load(partition_of(customer, product.log.partitions), [customer])
-    row = decode_row(customer, stored[customer], product.book.projections)
-    cart: Cart = row.states.get("cart", Cart())
+    row = decode_row(customer, stored[customer], product.book.projections) if customer in stored else None
+    cart: Cart = row.states.get("cart", Cart()) if row else Cart()
     told = await product.trigger.history(customer, 1000)
     return {
         "cart": [[item.product_id, item.quantity] for item in cart.items],
-        "runs": len(row.runs),
+        "runs": len(row.runs) if row else 0,
         "history": [[line.offset, _what(line)] for line in told],
     }
 
@@ -235,25 +248,44 @@ async def _records(product: Product, topic: str) -> list[tuple[Any, int]]:
     return [(decode_any(record.value), record.appended) for partition in stored for record in partition]
 
 
-async def main(folder: Path, *, virtual: bool) -> None:
-    """Open, play what is left to play, report."""
-    data = folder / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    (data / "settings.toml").write_text(SETTINGS)
-    provider = Provider(folder / "provider.ndjson")
-    async with opened(Plan(data, dev=True, start=START), {"email": provider, "sms": provider}) as product:
-        provider.clock = product.clock
-        shop = Shop(product, folder / "acks.ndjson", virtual=virtual)
-        await play(shop)
-        (folder / "report.json").write_bytes(msgspec.json.encode(await report(product)))
-
-
-if __name__ == "__main__":
+def perform(play: Play, customers: Sequence[str], surroundings: Surroundings) -> None:
+    """The program: open, play what is left to play, report."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--crash", nargs=2, metavar=("POINT", "NTH"))
+    parser.add_argument("--during", default="", metavar="ACT")
     parser.add_argument("--virtual", action="store_true")
     options = parser.parse_args()
-    if options.crash:
-        crashpoints.arm(options.crash[0], int(options.crash[1]))
-    asyncio.run(main(options.folder, virtual=options.virtual))
+    crash = Crash(options.crash[0], int(options.crash[1]), options.during) if options.crash else None
+    if crash is not None:
+        crash.arm()
+    asyncio.run(_perform(options.folder, play, customers, surroundings, crash, virtual=options.virtual))
+
+
+async def _perform(
+    folder: Path,
+    play: Play,
+    customers: Sequence[str],
+    surroundings: Surroundings,
+    crash: Crash | None,
+    *,
+    virtual: bool,
+) -> None:
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    async with surroundings(folder) as world:
+        (data / "settings.toml").write_text(world.settings)
+        own = world.own
+        plan = Plan(
+            data,
+            dev=True,
+            start=START,
+            sms=world.sms,
+            public_url=PUBLIC_URL,
+            rules=own and own / "rules",
+            templates=own and own / "templates",
+        )
+        async with opened(plan, world.adapters) as product:
+            world.ledger.clock = product.clock
+            await play(Shop(product, world, folder / "acks.ndjson", crash, virtual=virtual))
+            (folder / "report.json").write_bytes(msgspec.json.encode(await report(product, customers)))

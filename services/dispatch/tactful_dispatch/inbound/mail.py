@@ -6,8 +6,6 @@ The answer is 200 whatever the message holds, since a mail server would only try
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -17,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from tactful.errors import Transient
 from tactful.keys import KeyRing
 from tactful_dispatch.desk import Desk
+from tactful_dispatch.inbound.key import answer, refused
 from tactful_dispatch.inbound.reading import ARF, DSN, HARD, OK, REPLY, Report, read
 
 LARGEST: Final = 10 * 1024 * 1024  # bytes: a report may return the whole message
@@ -28,15 +27,15 @@ def create_inbound(desk: Desk, keys: KeyRing) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     async def inbound(request: Request) -> Response:
-        if refusal := await _refused(request, keys):
+        if refusal := await refused(request, keys, "report mail"):
             return refusal
         raw = await _body(request)
         if raw is None:
-            return _answer(413, "too_large", f"a message may hold {LARGEST:,} bytes")
+            return answer(413, "too_large", f"a message may hold {LARGEST:,} bytes")
         try:
             return await _take(desk, raw)
         except Transient:
-            return _answer(503, "store_unavailable", "nothing was noted; post it again later", {"retry-after": "30"})
+            return answer(503, "store_unavailable", "nothing was noted; post it again later", {"retry-after": "30"})
 
     router.add_api_route("/mail/inbound", inbound, methods=["POST"])
     return router
@@ -45,12 +44,12 @@ def create_inbound(desk: Desk, keys: KeyRing) -> APIRouter:
 async def _take(desk: Desk, raw: bytes) -> Response:
     returned = await asyncio.to_thread(read, raw)
     if not returned.reports:
-        return _answer(200, "nothing_reported", "no delivery report, no abuse report, no reply to a message of ours")
+        return answer(200, "nothing_reported", "no delivery report, no abuse report, no reply to a message of ours")
     if not returned.message_id:
-        return _answer(200, "no_message_named", "it names no message of ours")
+        return answer(200, "no_message_named", "it names no message of ours")
     noted = [name for report in returned.reports if (name := await _note(desk, returned.message_id, report))]
     if not noted and any(map(_receipt, returned.reports)):
-        return _answer(200, "unknown_message", f"{returned.message_id} is not known here")
+        return answer(200, "unknown_message", f"{returned.message_id} is not known here")
     return JSONResponse({"success": True, "message_id": returned.message_id, "noted": noted})
 
 
@@ -71,23 +70,6 @@ def _receipt(report: Report) -> tuple[str, dict[str, Any]] | None:
     return ("Message Replied", {}) if report.kind == REPLY else None
 
 
-async def _refused(request: Request, keys: KeyRing) -> Response | None:
-    secret = request.headers.get("x-write-key") or _user(request.headers.get("authorization", ""))
-    key = await keys.find(secret) if secret else None
-    if key is None:
-        return _answer(401, "invalid_key", "send a server key as the Basic user name or X-Write-Key")
-    return None if key.scope == "server" else _answer(403, "key_scope", "a browser key may not report mail")
-
-
-def _user(header: str) -> str:
-    scheme, _, credentials = header.partition(" ")
-    try:
-        plain = base64.b64decode(credentials.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        return ""
-    return plain.partition(":")[0] if scheme.lower() == "basic" else ""
-
-
 async def _body(request: Request) -> bytes | None:
     """None if it is too large."""
     chunks, size = [], 0
@@ -97,7 +79,3 @@ async def _body(request: Request) -> bytes | None:
             return None
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def _answer(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse({"code": code, "message": message}, status, headers)

@@ -1,0 +1,144 @@
+"""Pending timers in PostgreSQL: what popping, scheduling and moving cost with one million pending, and with ten; and how many due
+timers a second one trigger fires through to the outbox.
+
+Rows are made by the server and are those of customers who wait; each lot is a transaction of the shipped store.
+
+    python benchmarks/cluster_timers.py [--few 1000000] [--many 10000000] [--lots 40]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from cluster import servers
+from engine import START
+from servers import fresh_database
+from sqlalchemy import text
+from timers import Feed, a_row, nap, worker_over
+
+from tactful.clock import DAY, MINUTE
+from tactful.log import Stored
+from tactful.postgres import Postgres
+from tactful.records import EVENTS, TickBody, TickRecord, encode
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.projections import SHIPPED
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store import ChangedRow, SliceResult
+from tactful_trigger.store.postgres import PostgresTriggerStore
+
+LOT: Final = 1000
+SPREAD: Final = 30 * DAY  # in which the pending ones fall due
+DUE: Final = 200_000  # timers that fall due at once
+FILL: Final = text(
+    """INSERT INTO trigger_row SELECT 0, 'c' || lpad(n::text, 9, '0'), :value,
+           CAST(:start AS bigint) + (hashint8(n)::bigint + 2147483648) % CAST(:spread AS bigint), TRUE FROM 
+           generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) n"""
+)
+
+
+class Pending:
+    """A database with so many timers."""
+
+    def __init__(self, database: Postgres, count: int, value: bytes) -> None:
+        self.store, self._database, self.count, self.value = PostgresTriggerStore(database), database, count, value
+        self.cursor = Cursor(partition=0)
+        self._draw, self._fresh, self._start = random.Random(1), count, START + DAY
+
+    async def fill(self) -> None:
+        cursor = await self.store.claim(0, "bench", 0, 2**62)
+        assert cursor is not None
+        self.cursor = cursor
+        for first in range(1, self.count + 1, 250_000):
+            given = {"value": self.value, "start": self._start, "spread": SPREAD}
+            last = min(first + 249_999, self.count)
+            await self._database.run(lambda db: db.execute(FILL, {**given, "first": first, "last": last}))  # noqa: B023
+        await self._database.run(lambda db: db.execute(text("ANALYZE trigger_row")))
+
+    async def pop(self) -> None:
+        """A lot that is due: found, loaded, and moved to the far future."""
+        dues = (await self.store.due(0, self._start, self._start + SPREAD * 2 * LOT // self.count))[:LOT]
+        self._start = dues[-1][0] + 1
+        await self.store.load(0, [customer for _, customer in dues])
+        await self._commit([customer for _, customer in dues], self._start + 300 * DAY)
+
+    async def schedule(self) -> None:
+        """A lot of new customers, due at any time."""
+        names = [f"n{self._fresh + n:09}" for n in range(LOT)]
+        self._fresh += LOT
+        await self._commit(names, 0)
+
+    async def move(self) -> None:
+        """A lot of customers whose timers fall due at another time."""
+        await self._commit(sorted({f"c{self._draw.randrange(1, self.count):09}" for _ in range(LOT)}), 0)
+
+    async def _commit(self, customers: list[str], due: int) -> None:
+        cursor = self.cursor.copy()
+        cursor.offset += 1
+        rows = [
+            ChangedRow(name, self.value, due or START + DAY + self._draw.randrange(SPREAD), busy=True)
+            for name in customers
+        ]
+        await self.store.commit(SliceResult(0, cursor.epoch, self.cursor.offset, cursor, rows, [], [], []), 2**62)
+        self.cursor = cursor
+
+
+async def rate(work: Callable[[], Awaitable[None]], lots: int) -> float:
+    """Timers a second: the median lot."""
+    spent = []
+    for _ in range(lots):
+        began = time.perf_counter()
+        await work()
+        spent.append(time.perf_counter() - began)
+    return LOT / statistics.median(spent)
+
+
+async def fired(database: Postgres, value: bytes) -> float:
+    """Due timers a second, by the shipped worker: found, run, stored, asked for."""
+    store, feed = PostgresTriggerStore(database), Feed()
+    given = {"value": value, "start": START + MINUTE, "spread": 1, "first": 1, "last": DUE}
+    await database.run(lambda db: db.execute(FILL, given))
+    worker = worker_over(store, feed)
+    await worker.claim()
+    tick = encode(TickRecord(id="t", key="", at=START + DAY, body=TickBody()))
+    feed.next = [Stored(EVENTS, 0, 0, START + DAY, tick)]
+    began = time.perf_counter()
+    await worker.run_once(0)
+    return worker.timers_fired / (time.perf_counter() - began)
+
+
+async def main() -> int:
+    """Print rates, and ratios beside their goals."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--few", type=int, default=1_000_000)
+    options.add_argument("--many", type=int, default=10_000_000)
+    options.add_argument("--lots", type=int, default=40)
+    given = options.parse_args()
+    row = await a_row()
+    value = row.encode(Rulebook([nap], SHIPPED).projections)
+    figures: dict[int, dict[str, float]] = {}
+    with servers() as (_, postgres):
+        for count in (given.few, given.many):
+            async with Postgres.open(await fresh_database(postgres), deadline=600) as database:
+                pending = Pending(database, count, value)
+                await pending.fill()
+                works = {"pop": pending.pop, "schedule": pending.schedule, "move": pending.move}
+                figures[count] = {name: await rate(work, given.lots) for name, work in works.items()}
+            told = "   ".join(f"{name} {each:,.0f}/s" for name, each in figures[count].items())
+            print(f"{count:,} pending: {told}", flush=True)
+        async with Postgres.open(await fresh_database(postgres), deadline=600) as database:
+            print(f"due timers fired through to the outbox: {await fired(database, value):,.0f}/s (goal 50,000)")
+    for name, goal in (("pop", 0.9), ("schedule", 0.75), ("move", 0.75)):
+        ratio = figures[given.many][name] / figures[given.few][name]
+        print(f"{name}, {given.many:,} pending against {given.few:,}: {ratio:.2f} (goal {goal})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

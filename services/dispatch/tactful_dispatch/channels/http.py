@@ -1,0 +1,74 @@
+"""One request to a provider over HTTP. The only module that knows httpx.
+
+What a broken connection means depends on whether any byte of the request had left, so that is what callers are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+LARGEST: Final = 64 * 1024  # bytes of an answer; what follows is not read
+_SENDING: Final = ".send_request_headers.started"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the provider answered. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NotSent(Exception):
+    """No byte of the request left this process."""
+
+
+class NoAnswer(Exception):
+    """The request left, in whole or in part, and nobody knows what became of it."""
+
+
+class Http:
+    """Posts without proxies, redirects, cookies, kept connections or compressed answers; `deadline` in seconds, for all of it."""
+
+    def __init__(self, deadline: float, tls: ssl.SSLContext | None = None) -> None:
+        self._deadline, self._tls = deadline, tls or ssl.create_default_context()
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str], *, server_name: str = "") -> Reply:
+        """`server_name`: whose certificate is asked for, where `url` names an address. Raises NotSent, NoAnswer."""
+        begun = False
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            nonlocal begun
+            begun = begun or event.endswith(_SENDING)
+
+        extensions: dict[str, Any] = {"trace": trace} | ({"sni_hostname": server_name} if server_name else {})
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._ask(url, content, headers, extensions)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
+            words = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise (NoAnswer(words) if begun else NotSent(words)) from None
+
+    async def _ask(self, url: str, content: bytes, headers: Mapping[str, str], extensions: dict[str, Any]) -> Reply:
+        plain = {"accept-encoding": "identity", "user-agent": "tactful", "connection": "close", **headers}
+        async with (
+            httpx.AsyncClient(verify=self._tls, trust_env=False, follow_redirects=False, timeout=None) as client,
+            client.stream("POST", url, content=content, headers=plain, extensions=extensions) as response,
+        ):
+            return Reply(response.status_code, dict(response.headers), await _read(response))
+
+
+async def _read(response: httpx.Response) -> bytes:
+    body = b""
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) >= LARGEST:
+            return body[:LARGEST]
+    return body

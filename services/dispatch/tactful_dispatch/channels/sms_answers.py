@@ -1,0 +1,81 @@
+"""What an SMS provider's answers and callbacks mean for one message. Pure.
+
+Codes: https://www.twilio.com/docs/api/errors
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from tactful.clock import MINUTE, SECOND
+from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
+from tactful_dispatch.channels.http import Reply
+from tactful_dispatch.content.smsparts import Parts
+
+RETRY_BROKEN: Final = 30 * SECOND
+RETRY_REFUSED: Final = 5 * MINUTE
+# Not a number, not a mobile one, not reachable, has answered STOP.
+_BAD_NUMBER: Final = frozenset({21211, 21214, 21217, 21610, 21614})
+_GONE: Final = frozenset({"21610", "30004", "30005", "30006"})  # opted out, unknown or landline: hard
+_LONGEST: Final = 300
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    sid: str = ""
+    num_segments: str | int | None = None
+    price: str | float | None = None
+    price_unit: str | None = None
+    code: int = 0
+    message: str = ""
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+def meaning(reply: Reply, size: Parts) -> Outcome:
+    """Of the answer to one POST. A server error is no refusal: the message may have gone out before it."""
+    try:
+        answer = _decode(reply.body)
+    except msgspec.DecodeError:
+        answer = _Answer()
+    words = _printable(answer.message or f"HTTP {reply.status}")
+    if 200 <= reply.status < 300:
+        return Accepted(answer.sid, _cost(answer, size)) if answer.sid else Unknown("accepted without an id")
+    if reply.status == 429:
+        return Retry(_after(reply), "429", words)
+    if reply.status in (401, 403, 404):  # about our account, not about the message
+        return Retry(RETRY_REFUSED, str(answer.code or reply.status), words)
+    if 400 <= reply.status < 500:
+        return Rejected(str(answer.code or reply.status), words, suppress=answer.code in _BAD_NUMBER)
+    return Unknown(f"HTTP {reply.status}: {words}")
+
+
+def report(form: dict[str, str]) -> tuple[str, dict[str, Any]] | None:
+    """The receipt that a status callback stands for; None for stations on the way."""
+    status, code = form.get("MessageStatus") or form.get("SmsStatus") or "", form.get("ErrorCode", "")
+    if status in ("delivered", "read"):
+        return "Message Delivered", {}
+    if status in ("undelivered", "failed"):
+        return "Message Bounced", {"hard": code in _GONE, "detail": f"{status} {code}".strip()}
+    return None
+
+
+def _cost(answer: _Answer, size: Parts) -> str:
+    """`2 parts GSM-7, 0.0158 USD`; the price is there once the provider has set it."""
+    told = str(answer.num_segments or "")
+    number = int(told) if told.isdigit() else size.number
+    said = f"{number} part{'s' if number != 1 else ''} {size.encoding}"
+    price = str(answer.price or "").lstrip("-")
+    return f"{said}, {price} {answer.price_unit or ''}".strip() if re.fullmatch(r"[0-9.]+", price) else said
+
+
+def _after(reply: Reply) -> int:
+    asked = reply.headers.get("retry-after", "")
+    return int(asked) * SECOND if asked.isdigit() and len(asked) < 6 else RETRY_REFUSED
+
+
+def _printable(text: str) -> str:
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())[:_LONGEST]

@@ -1,0 +1,58 @@
+"""What comes from an address rather than through a signed link: somebody texts STOP, or answers.
+
+An opt-out binds the address, and with it everybody who uses it, known or not.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tactful import crashpoints
+from tactful.clock import Clock
+from tactful.purposes import MARKETING
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.desk import Desk
+from tactful_dispatch.store import DispatchStore, Workspace
+
+STOPPED: Final = "stopped by its owner"
+
+
+class Correspondence:
+    """Finds out who is meant, and tells the desk."""
+
+    def __init__(self, store: DispatchStore, book: AddressBook, desk: Desk, clock: Clock) -> None:
+        self._store, self._book, self._desk, self._clock = store, book, desk, clock
+
+    async def stop(self, channel: str, address: str, via: str, proof: dict[str, Any]) -> int:
+        """Nothing is sent to the address any more; everybody who was written to there has withdrawn. How many they are."""
+        key, now = self._book.key(channel, address), self._clock.now()
+
+        def close(space: Workspace) -> None:
+            row = space.address(key)
+            row.suppressed = row.suppressed or STOPPED
+            row.withdrawn[MARKETING] = max(row.withdrawn.get(MARKETING, 0), now)
+
+        await self._store.transact(0, [], close)
+        crashpoints.reach("dispatch: address closed")
+        customers = (await self._store.address(key)).customers
+        for customer in customers:
+            await self._desk.consent(customer, MARKETING, channel, "withdrawn", via=via, proof=proof)
+        return len(customers)
+
+    async def start(self, channel: str, address: str) -> None:
+        """The address may be used again. That is no consent: what was withdrawn stays so until it is granted anew."""
+        key = self._book.key(channel, address)
+
+        def open_again(space: Workspace) -> None:
+            row = space.address(key)
+            row.suppressed = "" if row.suppressed == STOPPED else row.suppressed
+
+        await self._store.transact(0, [], open_again)
+
+    async def reply(self, channel: str, address: str, text: str) -> bool:
+        """An answer belongs to the latest message that went to the address. False if there is none."""
+        contacts = (await self._store.address(self._book.key(channel, address))).contacts
+        latest = max(contacts, key=lambda contact: contact.at, default=None)
+        return latest is not None and await self._desk.receipt(
+            latest.message_id, "Message Replied", {"text": text[:1000]}
+        )

@@ -1,0 +1,54 @@
+"""Erasing a recipient, and keeping them erased. Pure but for the workspace.
+
+What binds an address stays, since it names nobody: a keyed hash that is not written to any more.
+"""
+
+from __future__ import annotations
+
+from tactful.erasure import Erased, Graves
+from tactful.records import ConsentRecord, DispatchTopic, EraseRecord, RecipientRecord
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.store import Workspace
+
+
+def forget(space: Workspace, book: AddressBook, graves: Graves, record: EraseRecord) -> None:
+    """Held messages, what was sent, wishes, and what the ledger says of the customer; the chain stays whole."""
+    customer, erased = record.key, Erased(graves.of(record.key), record.body.at)
+    if space.grave(erased.grave) >= erased.at:
+        return
+    recipient = space.customer(customer).recipient
+    own = (book.of(recipient, channel) for channel in (recipient.addresses if recipient else ()))
+    keys = {key for key in own if key is not None} | space.erase(customer, erased)
+    for key in keys:
+        row = space.address(key)
+        row.customers = [known for known in row.customers if known != customer]
+    space.cursor.graves += 1
+
+
+def is_gone(space: Workspace, graves: Graves, record: DispatchTopic) -> bool:
+    """Whether a record is about somebody who was erased, and does not bring them back."""
+    if not space.cursor.graves or isinstance(record, EraseRecord):
+        return False
+    grave = graves.of(record.key)
+    erased_at = space.grave(grave)
+    if not erased_at:
+        return False
+    if not _revives(record, erased_at):
+        return True
+    revive(space, grave)
+    return False
+
+
+def revive(space: Workspace, grave: str) -> None:
+    """Whoever was erased has come back by their own will."""
+    space.revive(grave)
+    space.cursor.graves -= 1
+
+
+def _revives(record: DispatchTopic, erased_at: int) -> bool:
+    """Trigger tells who a customer is only once a server has vouched for them anew; or they have consented since."""
+    if isinstance(record, RecipientRecord):
+        return record.at > erased_at
+    return (
+        isinstance(record, ConsentRecord) and record.body.state != "withdrawn" and record.body.occurred_at > erased_at
+    )

@@ -1,0 +1,54 @@
+"""What somebody may text back, and what they are answered. Pure.
+
+Words that end it: CTIA messaging principles and 47 CFR 64.1200(a)(10): stop, quit, end, revoke, opt out, cancel,
+unsubscribe, "by any reasonable means"; here also in Russian and Spanish. The first word decides, since people write
+"stop please". One confirmation is allowed, and it says nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Final
+
+
+class Said(Enum):
+    """What a text means."""
+
+    STOP = "stop"
+    START = "start"
+    HELP = "help"
+    REPLY = "reply"
+
+
+_WORDS: Final = {
+    Said.STOP: "stop stopall unsubscribe cancel end quit revoke optout стоп отписаться отмена baja parar alto",
+    Said.START: "start unstop старт alta",
+    Said.HELP: "help info помощь инфо ayuda",
+}
+_MEANING: Final = {word: said for said, words in _WORDS.items() for word in words.split()}
+_ANSWERS: Final = {
+    "en": {
+        Said.STOP: "{shop}: you will get no more texts from us.",
+        Said.START: "{shop}: texts from us can reach you again. What you agreed to is on your preference page.",
+        Said.HELP: "{shop}: write to {reply_to}. Reply STOP to get no more texts.",
+    },
+    "ru": {
+        Said.STOP: "{shop}: больше не будем писать на этот номер.",
+        Said.START: "{shop}: сообщения снова могут приходить. Согласие можно проверить на странице настроек.",
+        Said.HELP: "{shop}: напишите на {reply_to}. Ответьте СТОП, чтобы больше не получать сообщений.",
+    },
+}
+
+
+def meaning(text: str) -> Said:
+    """By the first word, whatever its case and punctuation; "opt out" and "opt-out" count as one word."""
+    words = re.findall(r"\w+", re.sub(r"(?i)^\W*opt[\s-]+out\b", "optout", text).lower())
+    return _MEANING.get(words[0], Said.REPLY) if words else Said.REPLY
+
+
+def answer(said: Said, shop: str, reply_to: str, locale: str) -> str:
+    """The words to text back; "" for a plain reply, which a person answers."""
+    language = locale.replace("_", "-").partition("-")[0].lower()
+    known = _ANSWERS.get(language, _ANSWERS["en"])
+    return known[said].format(shop=shop, reply_to=reply_to) if said in known else ""

@@ -1,0 +1,80 @@
+"""Two recipients turn out to be one: what the customer said and what they were sent travels to who they are.
+
+A message stays where it was asked; only what binds future ones moves. Pure but for the workspace.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from tactful.identity import digest
+from tactful.outbox import Cause
+from tactful.records import DISPATCH, ConsentBody, ConsentRecord, InheritBody, InheritRecord
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.consenting import take_consent
+from tactful_dispatch.facts import Word
+from tactful_dispatch.rows import CONTACTS_KEPT, CustomerRow, decode_customer, encode
+from tactful_dispatch.store import Workspace
+
+SOURCE: Final = "link"
+
+
+def link(space: Workspace, customer: str, other: str, at: int, cause: Cause) -> None:
+    """From now on this customer is that one. What was known goes there the first time; a device may change hands later."""
+    row = space.customer(customer)
+    if not row.linked_to:
+        image = msgspec.structs.replace(row, recipient=None, deliveries={}, cancelled={}, repeats=[])
+        body = InheritBody(customer, msgspec.Raw(encode(image)))
+        name = digest("inherit", customer, other)
+        space.put(DISPATCH, InheritRecord(id=name, key=other, at=at, body=body), cause)
+    row.linked_to = other
+
+
+def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int, cause: Cause) -> None:
+    """Take over what they said and count what they were sent. The stricter wish of both stands."""
+    row, body = space.customer(record.key), record.body
+    if row.linked_to:
+        space.put(DISPATCH, InheritRecord(id=record.id, key=row.linked_to, at=at, body=body), cause)
+        return
+    theirs = decode_customer(bytes(body.image))
+    _join(row, theirs)
+    for word in theirs.words:
+        said = _said(word, body.inherited)
+        name = digest("inherited", body.inherited, said.purpose, said.channel, str(said.occurred_at))
+        take_consent(space, book, record.key, name, said, at, cause)
+
+
+def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> bool:
+    """A word said under an old name is that of the customer it turned out to be; False if the name is their own."""
+    linked_to = space.customer(record.key).linked_to
+    if linked_to:
+        body = msgspec.structs.replace(record.body, said_as=record.body.said_as or record.key)
+        space.put(DISPATCH, ConsentRecord(id=record.id, key=linked_to, at=at, body=body), cause)
+    return bool(linked_to)
+
+
+def _join(row: CustomerRow, theirs: CustomerRow) -> None:
+    known = {contact.message_id for contact in row.contacts}
+    contacts = [*row.contacts, *(contact for contact in theirs.contacts if contact.message_id not in known)]
+    row.contacts = sorted(contacts, key=lambda contact: contact.at)[-CONTACTS_KEPT:]
+    row.muted_rules = sorted({*row.muted_rules, *theirs.muted_rules})
+    row.muted_purposes = sorted({*row.muted_purposes, *theirs.muted_purposes})
+    row.paused_until = max(row.paused_until, theirs.paused_until)
+    row.stopped_at = max(row.stopped_at, theirs.stopped_at)
+
+
+def _said(word: Word, inherited: str) -> ConsentBody:
+    return ConsentBody(
+        source=SOURCE,
+        purpose=word.purpose,
+        channel=word.channel,
+        state=word.state,
+        basis=word.basis,
+        wording=word.wording,
+        via=word.via,
+        occurred_at=word.at,
+        proof={"entry": word.entry},
+        said_as=inherited,
+    )

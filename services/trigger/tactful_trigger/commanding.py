@@ -1,0 +1,61 @@
+"""What operators want of one customer's runs: begin one for what happened before, or end those of a rule. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from tactful.records import CommandBody, CommandRecord, EventRecord
+from tactful.rules import Rule
+from tactful_trigger.effects import Effects
+from tactful_trigger.happening import Seen
+from tactful_trigger.history import HistoryRow
+from tactful_trigger.partition import Partition
+from tactful_trigger.row import Row
+from tactful_trigger.runs import Runs
+
+_decode = msgspec.json.Decoder(EventRecord).decode
+
+
+class Commanding:
+    """Commands within one slice."""
+
+    def __init__(self, partition: Partition, effects: Effects, runs: Runs) -> None:
+        self._partition, self._effects, self._runs = partition, effects, runs
+
+    def obey(self, record: CommandRecord, at: int) -> None:
+        row = self._partition.rows.get(record.key)
+        if row is None or row.linked_to:
+            return
+        if record.body.name == "cancel":
+            self._cancel(row, record.body.rule, at)
+        elif (rule := self._partition.book.rules.get(record.body.rule)) is not None:
+            self._enrol(row, rule, record.body, at)
+
+    def _cancel(self, row: Row, rule: str, at: int) -> None:
+        for run in [run for run in row.runs if run.rule == rule]:
+            self._runs.end(row, run, at, "cancelled by an operator")
+
+    def _enrol(self, row: Row, rule: Rule, body: CommandBody, at: int) -> None:
+        terms = self._partition.book.terms[rule.name]
+        now = [line for line in self._effects.history if line.customer == row.id]
+        first = beginning((*self._partition.pasts.get(row.id, ()), *now), terms.on, body.since)
+        if first is None:
+            self._effects.tell(row, at, "not_started", rule.name, "", {"why": "nothing to begin with"})
+        else:
+            self._runs.enrol(row, rule, Seen(first, at))
+            self._partition.timers.watch(row)
+
+
+def beginning(past: Iterable[HistoryRow], names: Sequence[str], since: int) -> EventRecord | None:
+    """The latest event of these names that happened since then, history included: what a run is enrolled for."""
+    events = (_decode(line.data) for line in past if line.kind == "event")
+    fitting = (event for event in events if event.body.name in names and event.body.occurred_at >= since)
+    return max(fitting, key=lambda event: event.body.occurred_at, default=None)
+
+
+def enrolled(records: Iterable[Any]) -> set[str]:
+    """Whose past a slice needs."""
+    return {record.key for record in records if type(record) is CommandRecord and record.body.name == "enrol"}

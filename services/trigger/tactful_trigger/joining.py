@@ -1,0 +1,203 @@
+"""Two customers turn out to be one: what the one knew travels to the other, and what still comes for them follows. Pure.
+
+An anonymous customer ends at their first link. Links go from anonymous to known, and between known customers from the
+larger id to the smaller, so that nothing goes round in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tactful.identity import digest, is_anonymous
+from tactful.log import Stored
+from tactful.records import (
+    DISPATCH,
+    EVENTS,
+    AbsorbBody,
+    AbsorbRecord,
+    EventBody,
+    EventRecord,
+    LinkBody,
+    LinkedBody,
+    LinkedRecord,
+    LinkRecord,
+    MergeBody,
+    MergeRecord,
+)
+from tactful_trigger.applying import Applying
+from tactful_trigger.effects import Effects
+from tactful_trigger.happening import Seen
+from tactful_trigger.history import FROM_LOG
+from tactful_trigger.partition import Partition
+from tactful_trigger.row import Goal, Mark, Row, Run, decode
+from tactful_trigger.runs import Runs
+
+RECOGNISED: Final = "Customer Recognised"
+_decode_record = msgspec.json.Decoder(EventRecord).decode
+
+
+class Joining:
+    """Links, absorbs and forwards within one slice."""
+
+    def __init__(self, partition: Partition, effects: Effects, runs: Runs, applying: Applying) -> None:
+        self._partition, self._effects, self._runs, self._applying = partition, effects, runs, applying
+
+    # -- at the customer who ends
+
+    def link(self, record: LinkRecord, at: int) -> None:
+        """The first link ends the customer; later ones say where an anonymous one's events go from now on."""
+        row, other = self._partition.row(record.key), record.body.customer
+        if row.linked_to:
+            self._link_again(row, other, at)
+        elif is_anonymous(row.id) or other < row.id:
+            self._end(row, other, at)
+
+    def merge(self, record: MergeRecord, at: int) -> None:
+        """Two known ids are one person: the larger one ends. An id that nobody has used is no customer to end others for."""
+        row, other = self._partition.rows.get(record.key), record.body.customer
+        if row is not None and row.linked_to:
+            self._ask_to_merge(row.linked_to, other, at)
+        elif other < record.key:
+            self._end(self._partition.row(record.key), other, at)
+        elif row is not None and other != record.key:
+            name = digest("link", other, record.key)
+            self._effects.put(EVENTS, LinkRecord(id=name, key=other, at=at, body=LinkBody(record.key)))
+
+    def forward(self, row: Row, record: EventRecord, stored: Stored) -> None:
+        """What comes for somebody who has ended goes on to who they are, with its first append time."""
+        at = record.at if is_forwarded(record) else stored.appended
+        self._effects.put(EVENTS, EventRecord(id=record.id, key=row.linked_to, at=at, body=record.body))
+
+    def _link_again(self, row: Row, other: str, at: int) -> None:
+        if is_anonymous(row.id):  # another person uses the device: whoever they are, they are not merged with the first
+            row.linked_to = other
+            self._effects.dirty[row.id] = row
+            self._tell_dispatch(row, other, at)
+        else:
+            self._ask_to_merge(row.linked_to, other, at)
+
+    def _ask_to_merge(self, one: str, other: str, at: int) -> None:
+        if one != other:
+            larger, smaller = max(one, other), min(one, other)
+            name = digest("merge", larger, smaller)
+            self._effects.put(EVENTS, MergeRecord(id=name, key=larger, at=at, body=MergeBody(smaller)))
+
+    def _end(self, row: Row, other: str, at: int) -> None:
+        row.linked_to = other
+        for index, image in enumerate(row.parts(self._partition.book.projections)):
+            name = digest("absorb", row.id, other, str(index))
+            body = AbsorbBody(row.id, msgspec.Raw(image))
+            self._effects.put(EVENTS, AbsorbRecord(id=name, key=other, at=at, body=body))
+        self._partition.cursor.late.discard(row.id)
+        row.empty()
+        self._tell_dispatch(row, other, at)
+        self._effects.tell(row, at, "linked", "", "", {"customer": other})
+
+    def _tell_dispatch(self, row: Row, other: str, at: int) -> None:
+        name = digest("linked", row.id, other)
+        self._effects.put(DISPATCH, LinkedRecord(id=name, key=row.id, at=at, body=LinkedBody(other)))
+
+    # -- at the customer who lives on
+
+    def absorb(self, record: AbsorbRecord, at: int) -> None:
+        """Take in a part of somebody. Nothing starts because of it."""
+        body, row = record.body, self._partition.row(record.key)
+        if row.linked_to:
+            self._effects.put(EVENTS, AbsorbRecord(id=record.id, key=row.linked_to, at=at, body=body))
+            return
+        theirs = decode(body.absorbed, bytes(body.image), self._partition.book.projections)
+        if body.absorbed not in row.absorbed:
+            row.absorbed = (*row.absorbed, body.absorbed)
+            self._effects.tell(row, at, "absorbed", "", "", {"customer": body.absorbed})
+        self._join(row, theirs)
+        self._applying.tell_dispatch(row, at)
+        for run in theirs.runs:
+            self._adopt(row, run, body.absorbed, at)
+        self._runs.feeds_arrived(row, at)
+        self._partition.timers.watch(row)
+
+    def _join(self, row: Row, theirs: Row) -> None:
+        for name, state in theirs.states.items():
+            row.states[name] = self._joined(name, row.states.get(name), state)
+        row.absorbed = (*row.absorbed, *(name for name in theirs.absorbed if name not in row.absorbed))
+        row.marks = _joined_marks(row.marks, theirs.marks)
+        row.goals = _joined_goals(row.goals, theirs.goals)
+        row.remember_all(theirs.trail)
+        row.blocked = row.blocked or theirs.blocked
+
+    def _joined(self, name: str, mine: Any, theirs: Any) -> Any:
+        projection = self._partition.book.projections.get(name)
+        if mine is None or projection is None:
+            return theirs if mine is None else mine
+        return projection.merge(mine, theirs)
+
+    def _adopt(self, row: Row, run: Run, absorbed: str, at: int) -> None:
+        """The run goes on under another name. First it sees what the customer has done since it began."""
+        if run.wait is not None and run.wait.op == "send" and not run.asked_as:
+            run.asked_as = absorbed
+            self._applying.tell_alias(row, absorbed, at)
+        rival = None if self._runs.may_be_many(run.rule) else row.run_of(run.rule, run.key)
+        row.runs.append(run)
+        if run.late_since is not None:
+            self._partition.cursor.late.add(row.id)
+        self._effects.tell(row, at, "adopted", run.rule, run.id, {"customer": absorbed})
+        if rival is not None:
+            loser = min(rival, run, key=_standing)
+            self._runs.end(row, loser, at, "merged: another run of this rule has said more, or is older")
+        self._show_past(row, run, at)
+        if run in row.runs:
+            if is_anonymous(absorbed):
+                self._runs.offer(row, run, _recognised(row.id, run, absorbed, at))
+            run.clamp(at)
+
+    def _show_past(self, row: Row, run: Run, at: int) -> None:
+        for seen in self._past(row, run):
+            if run in row.runs:
+                self._runs.catch_up(row, run, seen, at)
+        if run in row.runs and self._runs.is_settled(row, run):
+            self._runs.end(row, run, at, "superseded")
+
+    def _past(self, row: Row, run: Run) -> Iterator[Seen]:
+        """What the customer did since the run began, as far as it changed anything."""
+        now = [line for line in self._effects.history if line.customer == row.id]
+        for line in (*self._partition.pasts.get(row.id, ()), *now):
+            if line.kind in FROM_LOG and line.at >= run.started:
+                yield Seen(_decode_record(line.data), line.at)
+
+
+def is_forwarded(record: EventRecord) -> bool:
+    """Whether the event was first appended under another name; `at` says when."""
+    return record.origin is not None and record.origin.topic == EVENTS
+
+
+def adopters(records: Sequence[Any]) -> set[str]:
+    """Whose past a slice may need."""
+    return {record.key for record in records if type(record) is AbsorbRecord}
+
+
+def _standing(run: Run) -> tuple[bool, int, int, str]:
+    """Of two runs for one thing the one that has said more lives on, then the older one."""
+    return run.reached, run.generation + run.sends, -run.started, run.id
+
+
+def _joined_marks(mine: dict[str, Mark] | None, theirs: dict[str, Mark] | None) -> dict[str, Mark] | None:
+    joined = dict(mine or {})
+    for key, mark in (theirs or {}).items():
+        joined[key] = max(mark, joined.get(key, mark), key=lambda mark: mark.at)
+    return joined or None
+
+
+def _joined_goals(mine: dict[str, Goal] | None, theirs: dict[str, Goal] | None) -> dict[str, Goal] | None:
+    joined = dict(mine or {})
+    for rule, goal in (theirs or {}).items():
+        joined[rule] = goal.joined(joined.get(rule, goal))
+    return joined or None
+
+
+def _recognised(customer: str, run: Run, absorbed: str, at: int) -> Seen:
+    properties = msgspec.Raw(msgspec.json.encode({"anonymous": absorbed}))
+    body = EventBody(name=RECOGNISED, source="trigger", scope="system", occurred_at=at, properties=properties)
+    return Seen(EventRecord(id=digest("recognised", run.id), key=customer, at=at, body=body), at)

@@ -1,0 +1,307 @@
+"""Trigger's store in PostgreSQL. Rows of a partition are written by its owner alone, a slice in one transaction.
+
+Hot statements are constant text over arrays that are unpacked on the server, sorted by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tactful import crashpoints
+from tactful.errors import Fenced
+from tactful.outbox import Cause, OutboxRow
+from tactful.postgres import Postgres, keep_days
+from tactful.postgres.leasing import present, renew
+from tactful.postgres.names import known, stored
+from tactful.records import EVENTS
+from tactful_trigger import cursor as cursors
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.history import HistoryRow
+from tactful_trigger.row import count_runs
+from tactful_trigger.store import SliceResult, StepRequest
+
+_KNOW: Final = text(
+    "INSERT INTO trigger_cursor VALUES (:partition, :value, 0, 0, '', 0) ON CONFLICT (partition) DO NOTHING"
+)
+_CLAIM: Final = text(
+    """UPDATE trigger_cursor SET epoch = epoch + 1, owner = :owner, lease_until = :until
+       WHERE partition = :partition AND (lease_until <= :now OR owner = :owner) RETURNING value, epoch"""
+)
+_REMEMBER: Final = text("UPDATE trigger_cursor SET value = :value WHERE partition = :partition")
+_RELEASE: Final = text("UPDATE trigger_cursor SET lease_until = 0 WHERE partition = :partition AND epoch = :epoch")
+_MOVE: Final = text(
+    """UPDATE trigger_cursor SET value = :value, next_offset = :offset, lease_until = :until
+       WHERE partition = :partition AND epoch = :epoch AND next_offset = :before"""
+)
+_LOAD: Final = text(
+    "SELECT customer, value FROM trigger_row WHERE partition = :partition AND customer = ANY(CAST(:customers AS text[]))"
+)
+_DUE: Final = text(
+    """SELECT due, customer FROM trigger_row
+       WHERE partition = :partition AND due >= :start AND due < :before ORDER BY due, customer"""
+)
+_EARLIEST: Final = text("SELECT min(due) FROM trigger_row WHERE partition = :partition AND due >= :start")
+_ROWS: Final = text(
+    """INSERT INTO trigger_row (partition, customer, value, due, busy)
+       SELECT :partition, * FROM unnest(
+           CAST(:customers AS text[]), CAST(:values AS bytea[]), CAST(:dues AS bigint[]), CAST(:busy AS boolean[]))
+       ON CONFLICT (partition, customer)
+       DO UPDATE SET value = excluded.value, due = excluded.due, busy = excluded.busy"""
+)
+_OUTBOX: Final = text(
+    """INSERT INTO trigger_outbox (partition, topic, target, seq, value, cause)
+       SELECT :partition, topic, target, seq, value, cause FROM unnest(
+           CAST(:topics AS text[]), CAST(:targets AS integer[]), CAST(:seqs AS bigint[]), CAST(:values AS bytea[]),
+           CAST(:causes AS bytea[])) WITH ORDINALITY AS rows (topic, target, seq, value, cause, place) ORDER BY place"""
+)
+_HISTORY: Final = text(
+    """INSERT INTO trigger_history (customer, at, log_offset, position, kind, rule, run, data)
+       SELECT customer, at, log_offset, position, kind, rule, run, data FROM unnest(
+           CAST(:customers AS text[]), CAST(:ats AS bigint[]), CAST(:offsets AS bigint[]),
+           CAST(:positions AS integer[]), CAST(:kinds AS text[]), CAST(:rules AS text[]), CAST(:runs AS text[]),
+           CAST(:data AS bytea[])) WITH ORDINALITY
+           AS rows (customer, at, log_offset, position, kind, rule, run, data, place) ORDER BY place"""
+)
+_STEP: Final = text(
+    """INSERT INTO trigger_step (run, number, partition, customer, value)
+       VALUES (:run, :number, :partition, :customer, :value) ON CONFLICT DO NOTHING"""
+)
+_BURY: Final = text(
+    """INSERT INTO trigger_grave VALUES (:partition, :grave, :at)
+       ON CONFLICT (partition, grave) DO UPDATE SET erased_at = excluded.erased_at"""
+)
+_UNSENT: Final = text(
+    "SELECT seq, topic, target, value, cause FROM trigger_outbox WHERE partition = :partition ORDER BY id LIMIT :limit"
+)
+_FORGET: Final = text(
+    """DELETE FROM trigger_outbox USING unnest(
+           CAST(:partitions AS integer[]), CAST(:topics AS text[]), CAST(:targets AS integer[]), CAST(:seqs AS bigint[]))
+           AS gone (partition, topic, target, seq)
+       WHERE trigger_outbox.partition = gone.partition AND trigger_outbox.topic = gone.topic
+           AND trigger_outbox.target = gone.target AND trigger_outbox.seq = gone.seq"""
+)
+_LATEST: Final = text(
+    """SELECT at, log_offset, position, kind, rule, run, data FROM trigger_history
+       WHERE customer = :customer ORDER BY id DESC LIMIT :limit"""
+)
+_FOUND: Final = text(
+    """SELECT customer FROM trigger_history WHERE left(customer, :length) = :text
+       GROUP BY customer ORDER BY max(id) DESC LIMIT :limit"""
+)
+
+
+class PostgresTriggerStore:
+    """Implements `tactful_trigger.store.TriggerStore`."""
+
+    def __init__(self, database: Postgres) -> None:
+        self._database = database
+
+    async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
+        async def take(db: AsyncConnection) -> Cursor | None:
+            await db.execute(_KNOW, {"partition": partition, "value": cursors.encode(Cursor(partition=partition))})
+            given = {"partition": partition, "owner": owner, "now": now, "until": until}
+            row = (await db.execute(_CLAIM, given)).one_or_none()
+            if row is None:
+                return None
+            cursor = cursors.decode(row.value)
+            cursor.epoch = row.epoch
+            cursor.attempts += 1
+            await db.execute(_REMEMBER, {"partition": partition, "value": cursors.encode(cursor)})
+            return cursor
+
+        return await self._database.run(take)
+
+    async def present(self, owner: str, now: int, until: int) -> int:
+        return await present(self._database, "trigger", owner, now, until)
+
+    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+        return await renew(self._database, "trigger", epochs, until)
+
+    async def release(self, partition: int, epoch: int) -> None:
+        await self._database.run(lambda db: db.execute(_RELEASE, {"partition": partition, "epoch": epoch}))
+
+    async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
+        rows = await self._rows(_LOAD, partition=partition, customers=sorted(map(stored, customers)))
+        return {known(customer): bytes(value) for customer, value in rows}
+
+    async def busy(self, partition: int) -> set[str]:
+        query = text("SELECT customer FROM trigger_row WHERE partition = :partition AND busy")
+        return {known(customer) for (customer,) in await self._rows(query, partition=partition)}
+
+    async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
+        rows = await self._rows(_DUE, partition=partition, start=start, before=before)
+        return [(due, known(customer)) for due, customer in rows]
+
+    async def earliest_due(self, partition: int, start: int) -> int | None:
+        [(due,)] = await self._rows(_EARLIEST, partition=partition, start=start)
+        return None if due is None else int(due)
+
+    async def commit(self, result: SliceResult, until: int) -> None:
+        async def apply(db: AsyncConnection) -> None:
+            given = {
+                "partition": result.partition,
+                "value": cursors.encode(result.cursor),
+                "offset": result.cursor.offset,
+                "until": until,
+                "epoch": result.epoch,
+                "before": result.before,
+            }
+            if not (await db.execute(_MOVE, given)).rowcount:
+                raise Fenced(f"events/{result.partition}: another owner has moved the cursor")
+            await _write(db, result)
+            crashpoints.reach("trigger: before commit")
+
+        await self._database.run(apply)
+
+    async def cursor(self, partition: int) -> Cursor | None:
+        query = text("SELECT value FROM trigger_cursor WHERE partition = :partition")
+        rows = await self._rows(query, partition=partition)
+        return cursors.decode(rows[0][0]) if rows else None
+
+    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
+        rows = await self._rows(_UNSENT, partition=partition, limit=limit)
+        return [
+            OutboxRow(EVENTS, partition, seq, topic, target, bytes(value), msgspec.json.decode(cause, type=Cause))
+            for seq, topic, target, value, cause in rows
+        ]
+
+    async def forget(self, rows: Sequence[OutboxRow]) -> None:
+        given = {
+            "partitions": [row.origin_partition for row in rows],
+            "topics": [row.topic for row in rows],
+            "targets": [row.partition for row in rows],
+            "seqs": [row.seq for row in rows],
+        }
+        await self._database.run(lambda db: db.execute(_FORGET, given), durable=False)  # readers skip what comes again
+
+    async def graves(self, partition: int) -> dict[str, int]:
+        query = text("SELECT grave, erased_at FROM trigger_grave WHERE partition = :partition")
+        return {grave: at for grave, at in await self._rows(query, partition=partition)}
+
+    async def everybody(self) -> list[str]:
+        rows = await self._rows(text("SELECT customer FROM trigger_row"))
+        return sorted(known(customer) for (customer,) in rows)
+
+    async def steps(self, partition: int, limit: int) -> list[StepRequest]:
+        query = text("SELECT value FROM trigger_step WHERE partition = :partition ORDER BY id LIMIT :limit")
+        rows = await self._rows(query, partition=partition, limit=limit)
+        return [msgspec.json.decode(value, type=StepRequest) for (value,) in rows]
+
+    async def forget_steps(self, partition: int, done: Sequence[StepRequest]) -> None:
+        query = text("DELETE FROM trigger_step WHERE run = :run AND number = :number")
+        given = [{"run": step.run_id, "number": step.number} for step in done]
+        if given:
+            await self._database.run(lambda db: db.execute(query, given))
+
+    async def forget_history(self, now: int, before: int) -> int:
+        return await keep_days(self._database, "trigger_history", now, before)
+
+    async def history(self, customer: str, limit: int) -> list[HistoryRow]:
+        rows = await self._rows(_LATEST, customer=stored(customer), limit=limit)
+        return [
+            HistoryRow(customer, at, offset, position, kind, rule, run, bytes(data))
+            for at, offset, position, kind, rule, run, data in reversed(rows)
+        ]
+
+    async def customers(self, text: str, limit: int) -> list[str]:
+        beginning = stored(text)
+        rows = await self._rows(_FOUND, length=len(beginning), text=beginning, limit=limit)
+        return [known(customer) for (customer,) in rows]
+
+    async def running(self, rule: str) -> list[str]:
+        return sorted(customer for customer, value in await self._with_runs() if rule in count_runs([value]))
+
+    async def live_runs(self) -> dict[str, int]:
+        return count_runs(value for _, value in await self._with_runs())
+
+    async def _with_runs(self) -> list[tuple[str, bytes]]:
+        rows = await self._rows(text("SELECT customer, value FROM trigger_row WHERE busy"))
+        return [(known(customer), bytes(value)) for customer, value in rows]
+
+    async def _rows(self, query: Any, **given: Any) -> Sequence[Any]:
+        async def fetch(db: AsyncConnection) -> Sequence[Any]:
+            return (await db.execute(query, given)).all()
+
+        return await self._database.run(fetch)
+
+
+async def _write(db: AsyncConnection, result: SliceResult) -> None:
+    if result.rows:
+        await db.execute(_ROWS, _rows_of(result))
+    if result.outbox:
+        await db.execute(_OUTBOX, _outbox_of(result))
+    if result.history:
+        await db.execute(_HISTORY, _history_of(result))
+    if result.steps:
+        await db.execute(_STEP, _steps_of(result))
+    if result.erasures or result.graves or result.revived:
+        await _bury(db, result)
+
+
+def _rows_of(result: SliceResult) -> dict[str, Any]:
+    rows = sorted(result.rows, key=lambda row: row.customer)  # two transactions lock them in one order
+    return {
+        "partition": result.partition,
+        "customers": [stored(row.customer) for row in rows],
+        "values": [row.value for row in rows],
+        "dues": [row.due for row in rows],
+        "busy": [row.busy for row in rows],
+    }
+
+
+def _outbox_of(result: SliceResult) -> dict[str, Any]:
+    rows = result.outbox
+    return {
+        "partition": result.partition,
+        "topics": [row.topic for row in rows],
+        "targets": [row.partition for row in rows],
+        "seqs": [row.seq for row in rows],
+        "values": [row.value for row in rows],
+        "causes": [msgspec.json.encode(row.cause) for row in rows],
+    }
+
+
+def _history_of(result: SliceResult) -> dict[str, Any]:
+    lines = result.history
+    return {
+        "customers": [stored(line.customer) for line in lines],
+        "ats": [line.at for line in lines],
+        "offsets": [line.offset for line in lines],
+        "positions": [line.index for line in lines],
+        "kinds": [line.kind for line in lines],
+        "rules": [line.rule for line in lines],
+        "runs": [line.run for line in lines],
+        "data": [bytes(line.data) for line in lines],
+    }
+
+
+def _steps_of(result: SliceResult) -> list[dict[str, Any]]:
+    return [
+        {
+            "run": step.run_id,
+            "number": step.number,
+            "partition": result.partition,
+            "customer": stored(step.customer),
+            "value": msgspec.json.encode(step),
+        }
+        for step in result.steps
+    ]
+
+
+async def _bury(db: AsyncConnection, result: SliceResult) -> None:
+    partition = result.partition
+    for gone in result.erasures:
+        given = {"partition": partition, "customer": stored(gone.customer), "runs": gone.runs}
+        await db.execute(text("DELETE FROM trigger_row WHERE partition = :partition AND customer = :customer"), given)
+        await db.execute(text("DELETE FROM trigger_history WHERE customer = :customer"), given)
+        await db.execute(text("DELETE FROM trigger_step WHERE run = ANY(CAST(:runs AS text[]))"), given)
+    for erased in (*(gone.erased for gone in result.erasures), *result.graves):
+        await db.execute(_BURY, {"partition": partition, "grave": erased.grave, "at": erased.at})
+    for grave in result.revived:
+        query = text("DELETE FROM trigger_grave WHERE partition = :partition AND grave = :grave")
+        await db.execute(query, {"partition": partition, "grave": grave})

@@ -1,0 +1,49 @@
+"""`tactful customer`: a copy of everything about one customer, and their erasure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.office import get, post, segment
+
+app = typer.Typer(no_args_is_help=True, help="What is kept about one customer.")
+
+
+@app.command()
+def export(
+    customer: str,
+    to: Annotated[Path | None, typer.Option(help="File to write; standard output if none is given.")] = None,
+    data: Data = HERE,
+) -> None:
+    """Everything that is kept, as JSON: what is known, what happened, what was said and sent, and why."""
+    copy = json.dumps(get(data, f"/admin/customers/{segment(customer)}/export"), ensure_ascii=False, indent=1)
+    if to is None:
+        typer.echo(copy)
+        return
+    to.touch(mode=0o600)
+    to.write_text(copy + "\n", encoding="utf-8")
+    typer.echo(f"{to}: everything about {customer}")
+
+
+@app.command()
+def erase(
+    customer: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Forget a customer under every name: timers, held messages, journals, history, consent, copies of messages."""
+    if not yes and typer.prompt(f"This cannot be undone. Type the customer's id to erase {customer}") != customer:
+        typer.echo("nothing was erased")
+        raise typer.Exit(1)
+    answer = post(data, f"/admin/customers/{segment(customer)}/erase", {})
+    show(
+        answer,
+        f"{customer} is erased. The log itself is clean on {answer['log_clean_on']}; back-ups that you keep are yours to mind.",
+        as_json,
+    )

@@ -1,0 +1,66 @@
+"""`tactful stop` and `tactful resume`: the red button, and how sending goes on."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from typing import Annotated, Any, Final
+
+import typer
+
+from tactful.durations import milliseconds
+from tactful.errors import TactfulError
+from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.office import get, post
+
+SOON: Final = 5.0  # seconds within which whoever runs has read it
+LOOK: Final = 0.2
+
+By = Annotated[
+    str, typer.Option("--by", help="Whose name stands in every explanation.", default_factory=getpass.getuser)
+]
+
+
+def stop(
+    by: By,
+    why: Annotated[str, typer.Option(help="For those who wonder.")] = "",
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Nothing leaves any more. Held messages and timers are kept, events are taken as ever."""
+    answer = _wait(data, post(data, "/admin/stop", {"by": by, "why": why}), stopped=True)
+    behind = answer["partitions"] - answer["in_force"]
+    late = f"\n{behind} of {answer['partitions']} partitions have no dispatch that reads: nothing leaves there either"
+    kept = f"{answer['kept']} messages are kept; `tactful resume` lets them go"
+    show(answer, f"all sending is stopped by {by}\n{kept}{late if behind else ''}", as_json)
+
+
+def resume(
+    by: By,
+    over: Annotated[str, typer.Option(help="What was kept leaves one after the other, within this length.")] = "30m",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Sending goes on. Each message that was kept is asked about again before it leaves."""
+    milliseconds(over)
+    standing = get(data, "/admin/stop", counted=True)
+    if not standing["stopped"]:
+        raise TactfulError("sending is not stopped; who may be written to is told by `tactful sending show`")
+    whole = standing["kept"] + standing["expired"]
+    text = f"{whole} held: {standing['kept']} valid, {standing['expired']} expired while stopped."
+    if not yes and not typer.confirm(f"{text} Send over {over}?"):
+        typer.echo("sending stays stopped")
+        raise typer.Exit(1)
+    answer = _wait(data, post(data, "/admin/resume", {"by": by, "over": over}), stopped=False)
+    show(answer, f"sending goes on; what was kept leaves within {over}", as_json)
+
+
+def _wait(data: Data, answer: Any, *, stopped: bool) -> Any:
+    """Until every dispatch that runs has read it; what is kept then is counted once."""
+    until = time.monotonic() + SOON
+    wanted = answer["partitions"] if stopped else 0
+    while answer["in_force"] != wanted and time.monotonic() < until:
+        time.sleep(LOOK)
+        answer = get(data, "/admin/stop")
+    return get(data, "/admin/stop", counted=True)

@@ -1,0 +1,88 @@
+"""Operating rules: pause and resume them, let them run dry, end their runs, and let customers whom an import brought meet
+them. Everything is a record in the log."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from tactful.broadcasting import broadcast
+from tactful.clock import Clock
+from tactful.errors import InvalidInput
+from tactful.identity import digest, is_anonymous
+from tactful.log import Log
+from tactful.partitioning import partition_of
+from tactful.records import EVENTS, CommandBody, CommandRecord, encode
+from tactful_trigger.commanding import beginning
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store import TriggerStore
+from tactful_trigger.worker import PAST
+
+NEWS: Final = {"pause": "Rule Paused", "drain": "Rule Drained", "resume": "Rule Resumed"}
+LOT: Final = 200  # records of one append
+
+
+class Conductor:
+    """Tells trigger what an operator wants of a rule."""
+
+    def __init__(self, log: Log, store: TriggerStore, book: Rulebook, clock: Clock) -> None:
+        self._log, self._store, self._book, self._clock = log, store, book, clock
+
+    async def tell(self, rule: str, wish: str) -> None:
+        """`pause`, `drain` or `resume`, everywhere."""
+        self._known(rule)
+        now = self._clock.now()
+        data = msgspec.json.encode({"rule": rule, "why": "operator"})
+        await broadcast(self._log, [EVENTS], digest(wish, rule, str(now)), NEWS[wish], data, now)
+
+    async def cancel(self, rule: str) -> int:
+        """Nothing of the rule begins any more, and what runs ends, messages that wait included; how many customers."""
+        await self.tell(rule, "drain")
+        customers = await self._store.running(rule)
+        await self._command("cancel", rule, customers, 0)
+        return len(customers)
+
+    async def candidates(self, rule: str, since: int, after: str, limit: int) -> tuple[list[str], str]:
+        """Customers who did, since then, what the rule begins with and have no run of it: at most `limit` of those who come
+        behind `after` in order of id; and the last one looked at, "" at the end."""
+        names = self._known(rule).terms.on
+        busy = set(await self._store.running(rule))
+        found: list[str] = []
+        everybody = [c for c in await self._store.everybody() if c > after and not is_anonymous(c)]
+        for customer in everybody:
+            if customer not in busy and beginning(await self._store.history(customer, PAST), names, since):
+                found.append(customer)
+            if len(found) == limit:
+                return found, customer
+        return found, ""
+
+    async def enrol(self, rule: str, since: int, customers: list[str]) -> None:
+        """Let them meet the rule; its own terms still apply."""
+        await self._command("enrol", rule, customers, since)
+
+    async def standing(self) -> dict[str, str]:
+        """Rules that are `paused` or `drained` in any partition."""
+        found: dict[str, str] = {}
+        for partition in range(self._log.partitions):
+            cursor = await self._store.cursor(partition) or Cursor(partition=partition)
+            found |= dict.fromkeys(cursor.draining, "drained") | dict.fromkeys(cursor.paused, "paused")
+        return found
+
+    async def _command(self, name: str, rule: str, customers: list[str], since: int) -> None:
+        now = self._clock.now()
+        for start in range(0, len(customers), LOT):
+            entries = []
+            for customer in customers[start : start + LOT]:
+                id = digest(name, rule, customer, str(now))
+                record = CommandRecord(id=id, key=customer, at=now, body=CommandBody(name, rule, since))
+                entries.append((partition_of(customer, self._log.partitions), encode(record)))
+            await self._log.append(EVENTS, entries)
+
+    def _known(self, rule: str) -> Any:
+        if rule not in self._book.rules:
+            raise InvalidInput(
+                "no_such_rule", f"there is no rule {rule}; there are: {', '.join(sorted(self._book.rules))}"
+            )
+        return self._book.rules[rule]

@@ -1,0 +1,169 @@
+"""What keeps a deployment from working as it should: findings, each with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, Protocol
+
+from tactful.errors import TactfulError
+from tactful.log import Log
+from tactful.plugins import Loaded
+from tactful.records import DISPATCH, EVENTS
+from tactful.settings import Settings
+from tactful_dispatch.content import TemplateError
+from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.store import DispatchStore
+from tactful_trigger.store import TriggerStore
+
+BEHIND: Final = 1000  # records that may wait to be read before it is worth a word
+
+Level = Literal["ok", "info", "warn", "fail"]
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    level: Level
+    text: str
+
+
+class Web(Protocol):
+    """What the world outside says of us. Both raise OSError if nobody can be asked."""
+
+    async def texts(self, name: str) -> Sequence[str]:
+        """TXT records of a name in DNS; none if there is no such name."""
+        ...
+
+    async def is_ours(self, url: str) -> bool:
+        """Whether one of our pages answers there."""
+        ...
+
+
+class Patient(Protocol):
+    """What is looked at: the one file, or the servers of many machines."""
+
+    @property
+    def log(self) -> Log: ...
+    @property
+    def loaded(self) -> Loaded: ...
+    @property
+    def trigger(self) -> TriggerStore: ...
+    @property
+    def dispatch(self) -> DispatchStore: ...
+    @property
+    def templates(self) -> Path | None: ...
+    @property
+    def writes_to_people(self) -> bool: ...
+    def settings_now(self) -> Settings: ...
+    async def ground_findings(self) -> Sequence[Finding]:
+        """On what it stands: servers, files, clocks, owners."""
+        ...
+
+
+async def examine(patient: Patient, web: Web) -> list[Finding]:
+    """Everything, whatever else fails."""
+    looks: tuple[Callable[[], Awaitable[Sequence[Finding]]], ...] = (
+        patient.ground_findings,
+        lambda: _reading(patient),
+        lambda: _plugins(patient),
+        lambda: _mail(patient, web),
+        lambda: _pages(patient, web),
+        lambda: _sending(patient),
+    )
+    found: list[Finding] = []
+    for look in looks:
+        try:
+            found += await look()
+        except TactfulError as error:
+            found.append(Finding("fail", str(error)))
+    return found
+
+
+async def _reading(patient: Patient) -> list[Finding]:
+    found = []
+    for name, topic, offset in (("trigger", EVENTS, _trigger_offset), ("dispatch", DISPATCH, _dispatch_offset)):
+        behind = [
+            await patient.log.end(topic, partition) - await offset(patient, partition)
+            for partition in range(patient.log.partitions)
+        ]
+        level: Level = "warn" if max(behind) > BEHIND else "ok"
+        found.append(
+            Finding(level, f"{name} has {sum(behind):,} records to read, at most {max(behind):,} of one partition")
+        )
+    return found
+
+
+async def _trigger_offset(patient: Patient, partition: int) -> int:
+    cursor = await patient.trigger.cursor(partition)
+    return 0 if cursor is None else cursor.offset
+
+
+async def _dispatch_offset(patient: Patient, partition: int) -> int:
+    return (await patient.dispatch.cursor(partition)).offset
+
+
+async def _plugins(patient: Patient) -> list[Finding]:
+    loaded = patient.loaded
+    found = [
+        Finding("ok" if not loaded.broken else "warn", f"rules {len(loaded.rules)} loaded, {len(loaded.broken)} broken")
+    ]
+    found += [Finding("fail", f"rule {broken.name}: {broken.message}") for broken in loaded.broken]
+    try:
+        content = ContentSet.load(*([patient.templates] if patient.templates else []))
+    except TemplateError as error:
+        return [*found, Finding("fail", f"{error}; nothing is rendered before it is mended. `tactful templates lint`")]
+    languages = sorted({language for _, _, language, _ in content.templates})
+    return [*found, Finding("ok", f"templates {len(content.templates)}, languages {', '.join(languages)}")]
+
+
+async def _mail(patient: Patient, web: Web) -> list[Finding]:
+    if not patient.writes_to_people:
+        return [Finding("info", "nothing leaves this machine: every channel is the inbox")]
+    domain = parseaddr(patient.settings_now().shop.sender)[1].partition("@")[2]
+    if not domain:
+        return [Finding("fail", "[shop] sender has no address; e-mails need one that the provider lets you use")]
+    try:
+        spf = any(text.startswith("v=spf1") for text in await web.texts(domain))
+        dmarc = any(text.startswith("v=DMARC1") for text in await web.texts(f"_dmarc.{domain}"))
+    except OSError as error:
+        return [Finding("warn", f"mail from {domain}: DNS could not be asked ({error})")]
+    level: Level = "ok" if spf and dmarc else "fail"
+    text = f"mail from {domain}: SPF {_there(spf)}, DMARC {_there(dmarc)}"
+    if not dmarc:
+        text += f". Gmail and Yahoo refuse bulk mail without it: add TXT _dmarc.{domain}"
+    if not spf:
+        text += f'. Add TXT {domain} "v=spf1 … -all" with the servers of your provider'
+    return [Finding(level, text)]
+
+
+async def _pages(patient: Patient, web: Web) -> list[Finding]:
+    url = f"{patient.settings_now().shop.public_url.rstrip('/')}/u/test"
+    try:
+        ours = await web.is_ours(url)
+    except OSError as error:
+        return [
+            Finding("fail", f"{url} does not answer ({error}): customers cannot unsubscribe. See [shop] public_url")
+        ]
+    if ours:
+        return [Finding("ok", f"{url} answers: unsubscribe links work from here")]
+    return [Finding("fail", f"{url} is answered by somebody else: customers cannot unsubscribe. See [shop] public_url")]
+
+
+async def _sending(patient: Patient) -> list[Finding]:
+    settings = patient.settings_now()
+    cursors = [await patient.dispatch.cursor(partition) for partition in range(patient.log.partitions)]
+    stopped = next((cursor.stopped for cursor in cursors if cursor.stopped), "")
+    found = [Finding("warn", f"all sending is stopped by {stopped}; `tactful resume` lets it go on")] if stopped else []
+    who = (
+        "everybody who consents"
+        if settings.sending.mode == "live"
+        else f"allow-list {' '.join(settings.sending.allow) or '(empty)'}"
+    )
+    modes = ", ".join(f"{rule.name} {settings.rule(rule.name).mode}" for rule in patient.loaded.rules)
+    return [*found, Finding("info", f"sending: {who}. Rules: {modes}")]
+
+
+def _there(found: bool) -> str:
+    return "ok" if found else "missing"

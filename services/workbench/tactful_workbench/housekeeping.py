@@ -1,0 +1,85 @@
+"""What has to be done now and then: the log and the history let go of what is older than their retention. The only module that
+knows apscheduler; customers' timers are never its business."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from tactful.clock import Clock
+from tactful.durations import milliseconds
+from tactful.errors import Transient
+from tactful.records import DISPATCH, EVENTS, QUARANTINE
+from tactful.settings import Settings
+from tactful_trigger.store import TriggerStore
+from tactful_workbench.embedded import Product
+
+EVERY: Final = 1  # hours
+
+Chore = Callable[[], Awaitable[int]]  # how much was let go of
+
+_logger = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Does its chores now and every hour, beside the services of a process; each has its name for the log."""
+
+    def __init__(self, **chores: Chore) -> None:
+        self._chores = chores
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+
+    def start(self) -> None:
+        """Begin now, and then every hour."""
+        self._scheduler.add_job(
+            self.tidy, "interval", hours=EVERY, next_run_time=datetime.now(UTC), max_instances=1, coalesce=True
+        )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._scheduler.shutdown(wait=False)
+
+    async def tidy(self) -> None:
+        """Everything once."""
+        for name, chore in self._chores.items():
+            try:
+                if gone := await chore():
+                    _logger.info("%s: %s older than its retention were let go of", name, gone)
+            except Transient as error:
+                _logger.warning("%s was not tidied, it is tried again in an hour: %s", name, error)
+
+
+class Keeper(Protocol):
+    """Who keeps a history."""
+
+    @property
+    def trigger(self) -> TriggerStore: ...
+    @property
+    def clock(self) -> Clock: ...
+    def settings_now(self) -> Settings: ...
+
+
+async def forget_history(keeper: Keeper) -> int:
+    """Let go of what retention no longer keeps of customers' timelines."""
+    now = keeper.clock.now()
+    return await keeper.trigger.forget_history(now, now - milliseconds(keeper.settings_now().history.retention))
+
+
+async def prune(product: Product) -> int:
+    """Remove what both services have read and retention no longer keeps; how many records."""
+    log, gone = product.log, 0
+    before = product.clock.now() - milliseconds(product.settings.latest.log.retention)
+    for partition in range(log.partitions):
+        read = await product.trigger.cursor(partition)
+        offsets = {
+            EVENTS: read.offset if read is not None else 0,
+            DISPATCH: (await product.dispatch.cursor(partition)).offset,
+            QUARANTINE: await log.end(QUARANTINE, partition),
+        }
+        for topic, offset in offsets.items():
+            gone += await log.prune(topic, partition, before, offset)
+    return gone

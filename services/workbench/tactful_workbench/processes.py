@@ -1,0 +1,95 @@
+"""`--workers N`: a process per core, forked from one that has loaded everything; who dies is replaced."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Final, NoReturn
+
+from tactful.errors import TactfulError
+
+REFUSED: Final = 1  # exit code of a process that says what has to be mended
+APART: Final = 1.0  # seconds between two starts of one that keeps dying
+
+_logger = logging.getLogger(__name__)
+
+
+def run_processes(count: int, work: Callable[[int], None]) -> int:
+    """Run `work(0)` to `work(count - 1)`, each in a process of its own, until SIGINT or SIGTERM; the exit code.
+
+    Call before anything has started a thread or an event loop. One that dies is started again; one that refuses to start ends
+    all of them.
+    """
+    family = _Family(work)
+    for number in range(count):
+        family.start(number)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, family.end)
+    return family.wait()
+
+
+class _Family:
+    """The processes, by pid."""
+
+    def __init__(self, work: Callable[[int], None]) -> None:
+        self._work = work
+        self._alive: dict[int, int] = {}
+        self._ending, self._code = False, 0
+
+    def start(self, number: int) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if (pid := os.fork()) == 0:
+            _live(self._work, number)
+        self._alive[pid] = number
+
+    def end(self, number: int, frame: FrameType | None) -> None:
+        self._ending = True
+        for pid in tuple(self._alive):
+            os.kill(pid, signal.SIGTERM)
+
+    def wait(self) -> int:
+        while self._alive:
+            try:
+                pid, status = os.wait()
+            except InterruptedError:
+                continue
+            if (number := self._alive.pop(pid, None)) is not None:
+                self._left(number, pid, os.waitstatus_to_exitcode(status))
+        return self._code
+
+    def _left(self, number: int, pid: int, code: int) -> None:
+        if self._ending:
+            self._code = self._code or max(code, 0)
+        elif code == REFUSED:
+            self._code = REFUSED
+            self.end(signal.SIGTERM, None)
+        else:
+            _logger.error("process %s (worker %s) ended with %s and is started again", pid, number, code)
+            time.sleep(APART)
+            if not self._ending:
+                self.start(number)
+
+
+def _live(work: Callable[[int], None], number: int) -> NoReturn:
+    """Of a forked process: never comes back."""
+    code = 0
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)
+    try:
+        work(number)
+    except TactfulError as error:
+        print(error, file=sys.stderr)
+        code = REFUSED
+    except BaseException:
+        _logger.exception("worker %s failed", number)
+        code = 2
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

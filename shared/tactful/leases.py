@@ -1,0 +1,100 @@
+"""Who owns which partition: a lease in the cursor's row, renewed while its owner lives, shared fairly among the living.
+
+A lease is for progress alone. What keeps a former owner from writing is the epoch, which rises at every claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from tactful.clock import Clock
+
+
+class LeaseStore(Protocol):
+    """The part of a store that leases need. Instants in ms, by the clock of whoever asks."""
+
+    async def present(self, owner: str, now: int, until: int) -> int:
+        """Say that an owner is alive until an instant; how many are, this one included."""
+        ...
+
+    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+        """Lengthen the leases of partitions whose epoch is still this; which they are."""
+        ...
+
+
+class Holder(Protocol):
+    """Whoever works on partitions."""
+
+    async def take(self, partition: int) -> bool:
+        """Claim it; False if somebody else holds it."""
+        ...
+
+    async def give_up(self, partition: int) -> None:
+        """Release it, since others have come."""
+        ...
+
+    def lose(self, partition: int) -> None:
+        """Somebody else holds it now."""
+        ...
+
+
+class Leases:
+    """One owner's leases on one service's partitions. They are looked at three times within their length, and at once by
+    whoever holds nothing or has lost something."""
+
+    def __init__(self, store: LeaseStore, owner: str, partitions: int, clock: Clock, length: int) -> None:
+        self._store, self._owner, self._count, self._clock, self._length = store, owner, partitions, clock, length
+        self._next = 0
+
+    async def tend(self, epochs: Mapping[int, int], holder: Holder) -> None:
+        """Keep what is held (partition -> epoch), give up what is more than a fair share, take what nobody holds."""
+        now = self._clock.now()
+        if now < self._next and epochs:
+            return
+        alive = await self._store.present(self._owner, now, now + self._length)
+        kept = await self._store.renew(epochs, now + self._length) if epochs else frozenset()
+        fair = -(-self._count // max(1, alive))
+        for partition in epochs.keys() - kept:
+            holder.lose(partition)
+        self._next = now + self._length // 3
+        for partition in sorted(kept)[fair:]:
+            await holder.give_up(partition)
+        room = max(0, fair - len(kept))
+        for partition in (each for each in range(self._count) if each not in epochs):
+            room -= room > 0 and await holder.take(partition)
+
+    def look_again(self) -> None:
+        """Something was lost between two looks."""
+        self._next = 0
+
+    async def leave(self) -> None:
+        """Count no longer, so that others take their share."""
+        now = self._clock.now()
+        await self._store.present(self._owner, now, now)
+
+
+class Leased(Protocol):
+    """What a store in memory keeps of a partition's lease."""
+
+    epoch: int
+    lease_until: int
+
+
+class MemoryLeases:
+    """What `LeaseStore` asks, for stores in memory, over whatever they keep of a partition."""
+
+    def __init__(self, at: Callable[[int], Leased]) -> None:
+        self._at = at
+        self._present: dict[str, int] = {}
+
+    def present(self, owner: str, now: int, until: int) -> int:
+        self._present[owner] = until
+        self._present = {name: at for name, at in self._present.items() if at > now or name == owner}
+        return len(self._present)
+
+    def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+        kept = frozenset(partition for partition, epoch in epochs.items() if self._at(partition).epoch == epoch)
+        for partition in kept:
+            self._at(partition).lease_until = until
+        return kept

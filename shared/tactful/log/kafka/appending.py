@@ -1,0 +1,191 @@
+"""Appending: what waits for a partition shares one batch; one batch of a partition is on its way at a time.
+
+The producer is idempotent, so a batch that is sent again within one session is stored once. It never gives up on a batch
+either, so each append has a deadline of its own; a record whose append ran into it may still be stored later, and whoever
+resends it uses the same id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from tactful.errors import LogUnavailable
+from tactful.log import Position
+from tactful.log.kafka.broker import BATCH, OURS, Broker
+
+DEADLINE: Final = 2.0  # seconds from an append to its acknowledgement
+WAITING: Final = 64 * 1024 * 1024  # bytes that may wait for the broker in this process
+GOODBYE: Final = 3.0  # seconds for a producer to end; a broker that is away would keep it for ever
+
+_log = logging.getLogger(__name__)
+
+
+class _Part:
+    """Entries of one append for one partition; all in one batch, or in batches one after the other."""
+
+    __slots__ = ("landed", "size", "taken", "values")
+
+    def __init__(self, values: list[bytes]) -> None:
+        self.values, self.size, self.taken = values, sum(map(len, values)), False
+        self.landed: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
+
+
+class Appender:
+    """Appends to all topics of a log. `start` before, `stop` after."""
+
+    def __init__(self, broker: Broker, deadline: float = DEADLINE) -> None:
+        self._broker, self._deadline, self._waiting = broker, deadline, 0
+        self._producer: AIOKafkaProducer | None = None
+        self._queues: dict[tuple[str, int], deque[_Part]] = {}
+        self._senders: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Raises LogUnavailable if no broker answers."""
+        self._producer = await self._new_producer()
+
+    async def stop(self) -> None:
+        """Whatever waits is given up: its callers are told that nobody knows."""
+        for task in self._senders.values():
+            task.cancel()
+        await asyncio.gather(*self._senders.values(), return_exceptions=True)
+        for queue in self._queues.values():
+            while queue:
+                _fail(queue.popleft(), LogUnavailable("the log was closed"))
+        if self._producer is not None:
+            self._let_go(self._producer)
+            self._producer = None
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        """As `Log.append`. Raises LogUnavailable after the deadline; part of it may then be stored."""
+        if self._waiting > WAITING:
+            raise LogUnavailable(f"{self._waiting:,} bytes wait for the broker already")
+        if (largest := max((len(value) for _, value in entries), default=0)) > BATCH:
+            raise LogUnavailable(f"a record of {largest:,} bytes is too large; a batch takes {BATCH:,}")
+        by_partition: dict[int, list[bytes]] = {}
+        for partition, value in entries:
+            by_partition.setdefault(partition, []).append(value)
+        parts = {partition: _Part(values) for partition, values in by_partition.items()}
+        for partition, part in parts.items():
+            self._enqueue(topic, partition, part)
+        try:
+            async with asyncio.timeout(self._deadline):
+                landed = await asyncio.gather(*(asyncio.shield(part.landed) for part in parts.values()))
+        except TimeoutError:
+            raise LogUnavailable(f"the broker did not acknowledge within {self._deadline:g} s") from None
+        finally:
+            for partition, part in parts.items():
+                self._forget(topic, partition, part)
+        positions = {partition: iter(where) for partition, where in zip(parts, landed, strict=True)}
+        return [next(positions[partition]) for partition, _ in entries]
+
+    def _enqueue(self, topic: str, partition: int, part: _Part) -> None:
+        self._waiting += part.size
+        part.landed.add_done_callback(lambda _: self._release(part))
+        self._queues.setdefault((topic, partition), deque()).append(part)
+        if (sender := self._senders.get((topic, partition))) is None or sender.done():
+            self._senders[topic, partition] = asyncio.create_task(self._send_all(topic, partition))
+
+    def _release(self, part: _Part) -> None:
+        self._waiting -= part.size
+        if not part.landed.cancelled():
+            part.landed.exception()  # whoever waited has gone
+
+    def _forget(self, topic: str, partition: int, part: _Part) -> None:
+        """Nobody waits for it any more: what is not on its way yet will not set out."""
+        if not part.landed.done() and not part.taken:
+            with suppress(ValueError):
+                self._queues[topic, partition].remove(part)
+            part.landed.cancel()
+
+    async def _send_all(self, topic: str, partition: int) -> None:
+        await asyncio.sleep(0)  # whoever is ready to append now shall join
+        queue = self._queues[topic, partition]
+        while queue:
+            lot = _lot(queue)
+            try:
+                positions = await self._send(topic, partition, [value for part in lot for value in part.values])
+            except (KafkaError, OSError, LogUnavailable) as error:
+                for part in lot:
+                    _fail(part, LogUnavailable(f"{topic}/{partition}: {type(error).__name__}: {error}"))
+                await self._replace(error)
+                continue
+            except asyncio.CancelledError:
+                for part in lot:
+                    _fail(part, LogUnavailable("the log was closed"))
+                raise
+            for part in lot:
+                if not part.landed.done():
+                    part.landed.set_result(positions[: len(part.values)])
+                del positions[: len(part.values)]
+
+    async def _send(self, topic: str, partition: int, values: Sequence[bytes]) -> list[Position]:
+        positions: list[Position] = []
+        while len(positions) < len(values):
+            producer = self._producer = self._producer or await self._new_producer()
+            batch = producer.create_batch()
+            for value in values[len(positions) :]:
+                if batch.append(timestamp=None, key=OURS, value=value) is None:
+                    break
+            count = batch.record_count()
+            batch.close()
+            sent = await producer.send_batch(batch, self._broker.topic(topic), partition=partition)
+            told = await sent
+            if told.timestamp_type != 1:
+                raise LogUnavailable(f"{told.topic} does not stamp append times; run `tactful setup`")
+            positions += [Position(partition, told.offset + n, told.timestamp) for n in range(count)]
+        return positions
+
+    async def _new_producer(self) -> AIOKafkaProducer:
+        producer = self._broker.producer()
+        try:
+            await producer.start()
+        except (KafkaError, OSError) as error:
+            await producer.stop()
+            raise LogUnavailable(f"no broker answers at {', '.join(self._broker.servers)}: {error}") from error
+        return producer
+
+    async def _replace(self, error: Exception) -> None:
+        """After an error of a batch the session is not to be trusted: its sequences may have a hole for ever
+        (https://github.com/aio-libs/aiokafka/issues/1017). Repeats of the new one are recognised by their ids."""
+        _log.warning("the producer is replaced after %s: %s", type(error).__name__, error)
+        old, self._producer = self._producer, None
+        if old is not None:
+            self._let_go(old)
+
+    def _let_go(self, producer: AIOKafkaProducer) -> None:
+        task = asyncio.create_task(_end(producer))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+def _lot(queue: deque[_Part]) -> list[_Part]:
+    """What goes into the next batch: at least one part, and as many more as fit."""
+    lot = [queue.popleft()]
+    size = lot[0].size
+    while queue and size + queue[0].size <= BATCH * 3 // 4:
+        lot.append(queue.popleft())
+        size += lot[-1].size
+    for part in lot:
+        part.taken = True
+    return lot
+
+
+def _fail(part: _Part, error: LogUnavailable) -> None:
+    if not part.landed.done():
+        part.landed.set_exception(error)
+
+
+async def _end(producer: AIOKafkaProducer) -> None:
+    with suppress(KafkaError, OSError, TimeoutError):
+        async with asyncio.timeout(GOODBYE):
+            await producer.stop()

@@ -1,0 +1,106 @@
+"""Where the brokers are and how to speak to them, from one URL; and the clients, with every default that matters set.
+
+What aiokafka would choose by itself (one acknowledgement, no idempotence, automatic commits, `latest`) loses records, so
+nothing is left to it: https://aiokafka.readthedocs.io/en/stable/api.html
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from tactful.errors import SettingsError
+
+SHAPE: Final = "kafka://USER:PASSWORD@host:9092,host2:9092?tls=true&sasl=SCRAM-SHA-512&prefix=tactful-"
+BATCH: Final = 900_000  # bytes of one batch: below `message.max.bytes` of a broker as it ships (1,048,588)
+OURS: Final = b""  # the key of a record whose partition we computed; a foreign producer has none, or the customer's id
+REQUEST: Final = 10_000  # ms
+_SASL: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_KNOWN: Final = {"tls", "sasl", "prefix"}
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """One cluster. The password never shows in a repr."""
+
+    servers: tuple[str, ...]
+    prefix: str = "tactful-"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    sasl: str = ""
+    tls: bool = False
+
+    def topic(self, topic: str) -> str:
+        """A topic's name at the broker."""
+        return f"{self.prefix}{topic}"
+
+    def producer(self) -> AIOKafkaProducer:
+        """Idempotent, `acks=all`. Call inside the running loop."""
+        return AIOKafkaProducer(
+            **self._common, acks="all", enable_idempotence=True, max_batch_size=BATCH, max_request_size=BATCH + 100_000
+        )
+
+    def consumer(self, group: str | None = None) -> AIOKafkaConsumer:
+        """Bytes only, nothing automatic: positions come from the store. `group` only names committed offsets. Call inside the
+        running loop."""
+        return AIOKafkaConsumer(
+            **self._common,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=500,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            check_crcs=True,
+        )
+
+    def admin(self) -> AIOKafkaAdminClient:
+        """For setting topics up. Call inside the running loop."""
+        return AIOKafkaAdminClient(**self._common)
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        protocol = ("SASL_" if self.sasl else "") + ("SSL" if self.tls else "PLAINTEXT")
+        given: dict[str, Any] = {
+            "bootstrap_servers": list(self.servers),
+            "client_id": "tactful",
+            "request_timeout_ms": REQUEST,
+            "metadata_max_age_ms": 30_000,
+            "security_protocol": protocol,
+        }
+        if self.tls:
+            given["ssl_context"] = ssl.create_default_context()
+        if self.sasl:
+            given |= {
+                "sasl_mechanism": self.sasl,
+                "sasl_plain_username": self.user,
+                "sasl_plain_password": self.password,
+            }
+        return given
+
+
+def broker(url: str) -> Broker:
+    """Read a URL. Raises SettingsError without repeating it, since it may hold a password."""
+    parts = urlsplit(url)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    servers = tuple(host if ":" in host else f"{host}:9092" for host in hosts.split(",") if host)
+    user, _, password = credentials.partition(":")
+    sasl = options.get("sasl", "SCRAM-SHA-512" if credentials else "")
+    if parts.scheme != "kafka" or not servers or options.keys() - _KNOWN or (sasl and sasl not in _SASL):
+        raise SettingsError(f"the Kafka URL must look like {SHAPE}; sasl is one of {', '.join(_SASL)}")
+    if bool(sasl) != bool(credentials):
+        raise SettingsError("the Kafka URL names a user without sasl, or sasl without a user; give both or neither")
+    return Broker(
+        servers,
+        options.get("prefix", "tactful-"),
+        unquote(user),
+        unquote(password),
+        sasl,
+        options.get("tls", "false") == "true",
+    )

@@ -1,0 +1,54 @@
+"""How far each partition was read, as Kafka's own tools show it: committed offsets of a group that nobody joins.
+
+They follow the store and decide nothing, with one use: a store that stands behind them was restored from the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from tactful.errors import LogUnavailable
+from tactful.log.kafka.broker import Broker
+
+
+class KafkaHints:
+    """Implements `tactful.log.Hints` for one topic."""
+
+    def __init__(self, name: str, consumer: AIOKafkaConsumer) -> None:
+        self._name, self._consumer = name, consumer
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, broker: Broker, topic: str, partitions: int) -> AsyncIterator[KafkaHints]:
+        """Raises LogUnavailable."""
+        name = broker.topic(topic)
+        consumer = broker.consumer(group=f"{name}-reader")
+        try:
+            await consumer.start()
+            everything = [TopicPartition(name, number) for number in range(partitions)]
+            consumer.assign(everything)
+            consumer.pause(*everything)
+        except (KafkaError, OSError) as error:
+            await consumer.stop()
+            raise LogUnavailable(f"{name}: {type(error).__name__}: {error}") from error
+        try:
+            yield cls(name, consumer)
+        finally:
+            with suppress(KafkaError, OSError):
+                await consumer.stop()
+
+    async def mark(self, offsets: Mapping[int, int]) -> None:
+        try:
+            await self._consumer.commit({TopicPartition(self._name, number): at for number, at in offsets.items()})
+        except (KafkaError, OSError) as error:
+            raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
+
+    async def marked(self, partition: int) -> int:
+        try:
+            return await self._consumer.committed(TopicPartition(self._name, partition)) or 0
+        except (KafkaError, OSError) as error:
+            raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error

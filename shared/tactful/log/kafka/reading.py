@@ -1,0 +1,230 @@
+"""Reading one topic: partitions are assigned by us, positions are those that a store remembers.
+
+One task fetches ahead into a bounded buffer per partition. Whoever reads on from where the buffer begins is served from it;
+whoever reads from elsewhere moves the position there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.structs import ConsumerRecord
+
+from tactful.errors import LogUnavailable, RetentionOverrun, UnstampedRecord
+from tactful.log import Stored
+from tactful.log.kafka.broker import OURS, Broker
+
+AHEAD: Final = 20_000  # records of a partition in memory; fetching pauses beyond it
+FETCH: Final = 2_000  # records taken from the consumer at a time
+FETCHING: Final = 200  # ms for one look at what was fetched
+PATIENCE: Final = 10.0  # seconds for records that are known to exist
+FRESH: Final = 0.005  # seconds for which the ends of all partitions are remembered
+
+
+class _Buffer:
+    """Records from `start` on; behind them the next one stands at `next` or later, and not before `passed`."""
+
+    __slots__ = ("next", "passed", "paused", "records")
+
+    def __init__(self, start: int) -> None:
+        self.records: deque[Stored] = deque()
+        self.next = self.passed = start
+        self.paused = False
+
+    def has_passed(self, end: int) -> bool:
+        """Whether everything up to an end was taken, and what is left there are marks alone."""
+        return not self.records and self.next <= end <= self.passed
+
+    @property
+    def start(self) -> int:
+        return self.records[0].offset if self.records else self.next
+
+
+class Reader:
+    """Reads one topic. `start` before, `stop` after."""
+
+    def __init__(self, broker: Broker, topic: str) -> None:
+        self._broker, self._topic, self._name = broker, topic, broker.topic(topic)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._buffers: dict[int, _Buffer] = {}
+        self._ends: dict[int, int] = {}
+        self._asked_at = -FRESH
+        self._grown = asyncio.Event()
+        self._moves = 0  # of positions
+        self._fetching: asyncio.Task[None] | None = None
+        self._failed: Exception | None = None
+
+    async def start(self) -> None:
+        """Raises LogUnavailable if no broker answers."""
+        consumer = self._broker.consumer()
+        try:
+            await consumer.start()
+        except (KafkaError, OSError) as error:
+            await consumer.stop()
+            raise LogUnavailable(f"no broker answers at {', '.join(self._broker.servers)}: {error}") from error
+        self._consumer = consumer
+
+    async def stop(self) -> None:
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+        if self._consumer is not None:
+            with suppress(KafkaError, OSError, TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await self._consumer.stop()
+
+    def known(self, partition: int, end: int) -> None:
+        """This process has appended up to here."""
+        self._ends[partition] = max(end, self._ends.get(partition, 0))
+
+    async def read(self, partition: int, offset: int, limit: int) -> list[Stored]:
+        """As `Log.read`. Raises LogUnavailable, RetentionOverrun or UnstampedRecord."""
+        buffer = self._at(partition, offset)
+        if not buffer.records and offset < await self.end(partition):
+            await self._until(lambda: bool(buffer.records) or self._is_past(partition, buffer))
+        taken = [buffer.records.popleft() for _ in range(min(limit, len(buffer.records)))]
+        if buffer.paused and len(buffer.records) < AHEAD // 2:
+            self._of().resume(self._tp(partition))
+            buffer.paused = False
+        return taken
+
+    async def end(self, partition: int) -> int:
+        """As `Log.end`; what others appended within the last few milliseconds may be missing. Where nothing but markers of
+        somebody's transactions is left, that is where this reader stands."""
+        if time.monotonic() - self._asked_at > FRESH or partition not in self._ends:
+            partitions = {*self._buffers, *self._ends, partition}  # of all that is remembered, or a part would grow old
+            try:
+                told = await self._of().end_offsets([self._tp(number) for number in partitions])
+            except (KafkaError, OSError) as error:
+                raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
+            for tp, end in told.items():
+                self.known(tp.partition, end)
+            self._asked_at = time.monotonic()
+        buffer, end = self._buffers.get(partition), self._ends[partition]
+        return buffer.next if buffer is not None and buffer.has_passed(end) else end
+
+    async def wait(self, positions: Mapping[int, int], seconds: float) -> None:
+        """As `Log.wait`."""
+        try:
+            async with asyncio.timeout(seconds):
+                for partition, position in positions.items():
+                    self._at(partition, position)
+                while not any(self._has(partition, position) for partition, position in positions.items()):
+                    self._grown.clear()
+                    self._raise_if_failed()
+                    await self._grown.wait()
+        except TimeoutError:
+            return
+
+    def _has(self, partition: int, position: int) -> bool:
+        buffer, end = self._buffers.get(partition), self._ends.get(partition, 0)
+        if buffer is not None and (buffer.next > position or buffer.has_passed(end)):
+            return buffer.next > position
+        return end > position
+
+    def _is_past(self, partition: int, buffer: _Buffer) -> bool:
+        """Whether nothing will come into a buffer: somebody reads from elsewhere, or only markers were left."""
+        return self._buffers.get(partition) is not buffer or buffer.has_passed(self._ends.get(partition, 0))
+
+    def _at(self, partition: int, offset: int) -> _Buffer:
+        """The partition's buffer, standing at an offset."""
+        self._raise_if_failed()
+        buffer = self._buffers.get(partition)
+        if buffer is None or buffer.start != offset:
+            buffer = self._buffers[partition] = _Buffer(offset)
+            self._assign()
+        return buffer
+
+    def _assign(self) -> None:
+        """Assigning replaces everything that was assigned, so all positions are given anew."""
+        consumer = self._of()
+        consumer.assign([self._tp(partition) for partition in sorted(self._buffers)])
+        self._moves += 1
+        for partition, buffer in self._buffers.items():
+            consumer.seek(self._tp(partition), buffer.next)
+            buffer.paused = False
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.create_task(self._fetch())
+
+    async def _fetch(self) -> None:
+        try:
+            while True:
+                await self._fetch_some(self._of())
+        except OffsetOutOfRangeError as error:
+            self._failed = RetentionOverrun(
+                f"{self._name}: the log no longer has what comes next ({error}); records are lost to this reader. "
+                "See `tactful doctor`"
+            )
+        except UnstampedRecord as error:
+            self._failed = error
+        except Exception as error:  # noqa: BLE001 - whoever reads is told, and the next call begins anew
+            self._failed = LogUnavailable(f"{self._name}: {type(error).__name__}: {error}")
+        self._grown.set()
+
+    async def _fetch_some(self, consumer: AIOKafkaConsumer) -> None:
+        moves = self._moves
+        fetched = await consumer.getmany(timeout_ms=FETCHING, max_records=FETCH)
+        if moves == self._moves:
+            for tp, records in fetched.items():
+                self._take(tp.partition, records)
+            await self._note_passed()
+            self._grown.set()
+            return
+        for tp in fetched:  # it may be what a position that was left had brought
+            if (buffer := self._buffers.get(tp.partition)) is not None:
+                consumer.seek(tp, buffer.next)
+
+    def _take(self, partition: int, records: Iterable[ConsumerRecord[bytes, bytes]]) -> None:
+        buffer = self._buffers.get(partition)
+        for record in records:
+            if buffer is None:
+                return
+            if record.timestamp_type != 1:
+                raise UnstampedRecord(f"{self._name} does not stamp append times; run `tactful setup`")
+            value = record.value or b""
+            foreign = record.key != OURS
+            buffer.records.append(Stored(self._topic, partition, record.offset, record.timestamp, value, foreign))
+            buffer.next = record.offset + 1
+        if buffer is not None and len(buffer.records) >= AHEAD and not buffer.paused:
+            self._of().pause(self._tp(partition))
+            buffer.paused = True
+
+    async def _note_passed(self) -> None:
+        """Offsets without a record, which transactions of others leave, are passed too."""
+        for partition, buffer in tuple(self._buffers.items()):
+            if buffer.records or buffer.passed >= self._ends.get(partition, 0):
+                continue
+            position = await self._of().position(self._tp(partition))
+            buffer.passed = max(buffer.passed, position)
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not done():
+                    self._grown.clear()
+                    self._raise_if_failed()
+                    await self._grown.wait()
+        except TimeoutError:
+            raise LogUnavailable(f"{self._name}: nothing was fetched for {PATIENCE:g} s") from None
+
+    def _raise_if_failed(self) -> None:
+        """Once told, the next call begins anew; what must not go on says so again."""
+        if self._failed is not None:
+            error, self._failed = self._failed, None
+            self._buffers.clear()
+            raise error
+
+    def _of(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise LogUnavailable(f"{self._name} is not open")
+        return self._consumer
+
+    def _tp(self, partition: int) -> TopicPartition:
+        return TopicPartition(self._name, partition)

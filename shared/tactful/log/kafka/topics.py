@@ -1,0 +1,170 @@
+"""Topics: made by `tactful setup`, and checked whenever a service starts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
+
+from tactful.errors import LogUnavailable, SettingsError
+from tactful.log.kafka.broker import Broker
+from tactful.records import DISPATCH, EVENTS, QUARANTINE
+
+TOPICS: Final = (EVENTS, DISPATCH, QUARANTINE)
+MOMENT: Final = 3.0  # seconds
+_THERE: Final = 36  # TOPIC_ALREADY_EXISTS
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How topics are to be made. The partition count can never be changed: keys would move."""
+
+    partitions: int = 12
+    replication: int = 3
+    retention_days: int = 30
+
+    @property
+    def in_sync(self) -> int:
+        """Brokers that must have a record before it is acknowledged."""
+        return max(1, self.replication - 1)
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        return {
+            "message.timestamp.type": "LogAppendTime",
+            "retention.ms": str(self.retention_days * 86_400_000),
+            "min.insync.replicas": str(self.in_sync),
+            "unclean.leader.election.enable": "false",
+            "cleanup.policy": "delete",
+        }
+
+
+async def set_up(broker: Broker, shape: Shape) -> list[str]:
+    """Make what is missing, check the rest; what was done and what cannot be promised, in sentences.
+
+    Raises SettingsError where a topic exists with another partition count or without append times, LogUnavailable.
+    """
+    async with _admin(broker) as admin:
+        brokers = len((await admin.describe_cluster())["brokers"])
+        if brokers < shape.replication:
+            raise SettingsError(
+                f"there are {brokers} brokers and each record is to be on {shape.replication}; start more brokers or "
+                f"say --replication {brokers}"
+            )
+        said = [await _make(admin, broker.topic(topic), shape) for topic in TOPICS]
+    await check_topics(broker, shape.partitions)
+    if shape.replication == 1:
+        said.append(
+            "one broker: what it has acknowledged survives its process, not its disk or a loss of power. "
+            "Three brokers and --replication 3 do"
+        )
+    return said
+
+
+async def check_topics(broker: Broker, partitions: int = 0) -> int:
+    """The partition count that all topics share. Raises SettingsError naming the topic and the mend, LogUnavailable."""
+    async with _admin(broker) as admin:
+        names = [broker.topic(topic) for topic in TOPICS]
+        counts = await _known_counts(admin, names)
+        for name, count in counts.items():
+            if not count:
+                raise SettingsError(f"there is no topic {name}; run `tactful setup`")
+        expected = partitions or counts[names[0]]
+        for name, count in counts.items():
+            if count != expected:
+                raise SettingsError(
+                    f"{name} has {count} partitions and must have {expected}: a customer's records would be looked for "
+                    "in the wrong place. Partitions are never added; use the count that the topics were made with"
+                )
+        for name in names:
+            if (kind := await _setting(admin, name, "message.timestamp.type")) != "LogAppendTime":
+                raise SettingsError(
+                    f"{name} has message.timestamp.type={kind}; set it to LogAppendTime, for time is what the log says"
+                )
+    return expected
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as it is. `retention` in ms."""
+
+    name: str
+    partitions: int
+    replication: int
+    in_sync: int
+    retention: int
+
+
+async def topic_states(broker: Broker) -> tuple[int, list[TopicState]]:
+    """How many brokers there are, and every topic. Raises SettingsError and LogUnavailable like `check_topics`."""
+    partitions = await check_topics(broker)
+    async with _admin(broker) as admin:
+        brokers = len((await admin.describe_cluster())["brokers"])
+        names = [broker.topic(topic) for topic in TOPICS]
+        described = {topic["topic"]: topic for topic in await admin.describe_topics(names)}
+        return brokers, [
+            TopicState(
+                name,
+                partitions,
+                min(len(partition["replicas"]) for partition in described[name]["partitions"]),
+                int(await _setting(admin, name, "min.insync.replicas")),
+                int(await _setting(admin, name, "retention.ms")),
+            )
+            for name in names
+        ]
+
+
+async def _make(admin: AIOKafkaAdminClient, name: str, shape: Shape) -> str:
+    topic = NewTopic(name, shape.partitions, shape.replication, topic_configs=shape.configuration)
+    answer = await admin.create_topics([topic])
+    ((_, code, why),) = answer.topic_errors
+    if code and code != _THERE:
+        raise SettingsError(f"{name} cannot be made: {why or for_code(code).__name__}")
+    return f"{name} is there already" if code else f"{name} made: {shape.partitions} partitions on {shape.replication}"
+
+
+async def _setting(admin: AIOKafkaAdminClient, name: str, setting: str) -> str:
+    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, {setting: None})])
+    for resource in answer.resources:
+        for entry in resource[4]:
+            if entry[0] == setting:
+                return str(entry[1])
+    return ""
+
+
+async def _known_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
+    """As `_counts`. Each broker hears of a new topic a moment after it was made, and any of them may be asked."""
+    until = time.monotonic() + MOMENT
+    while not all((counts := await _counts(admin, names)).values()) and time.monotonic() < until:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    return counts
+
+
+async def _counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
+    """Partitions by topic; 0 for one that is missing."""
+    told = {topic["topic"]: topic for topic in await admin.describe_topics(list(names))}
+    return {name: _count(told.get(name)) for name in names}
+
+
+def _count(topic: dict[str, Any] | None) -> int:
+    return len(topic["partitions"]) if topic is not None and not topic["error_code"] else 0
+
+
+@asynccontextmanager
+async def _admin(broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = broker.admin()
+    try:
+        await admin.start()
+        yield admin
+    except (KafkaError, OSError) as error:
+        where = ", ".join(broker.servers)
+        raise LogUnavailable(f"no broker answers at {where}: {type(error).__name__}: {error}") from error
+    finally:
+        await admin.close()

@@ -1,0 +1,7 @@
+"""Stores in PostgreSQL: connections, transactions, schema."""
+
+from tactful.postgres.database import Postgres
+from tactful.postgres.days import keep_days
+from tactful.postgres.schema import REVISION
+
+__all__ = ["REVISION", "Postgres", "keep_days"]

@@ -1,0 +1,158 @@
+"""One PostgreSQL database: a pool, transactions that end, and what each failure means.
+
+A backend that stands still would keep asyncpg waiting for ever, also when it cancels
+(https://github.com/MagicStack/asyncpg/issues/1326), so every transaction has a deadline, and a connection that ran into it
+is cut rather than closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, TypeVar
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from tactful.errors import InvalidInput, SettingsError, StoreUnavailable
+from tactful.postgres.schema import check, upgrade
+
+T = TypeVar("T")
+
+SHAPE: Final = "postgresql://USER:PASSWORD@host:5432/database"
+DEADLINE: Final = 20.0  # seconds for one transaction
+CONNECTING: Final = 5.0
+TRIES: Final = 5  # of a transaction that lost against another one
+LIMITS: Final = {
+    "application_name": "tactful",
+    "statement_timeout": "15000",
+    "lock_timeout": "10000",
+    "idle_in_transaction_session_timeout": "20000",
+    "timezone": "UTC",
+    "jit": "off",
+}
+_HASTY: Final = text("SET LOCAL synchronous_commit = off")
+_LOST: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_WRONG: Final = (asyncpg.DataError, asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+
+
+class Postgres:
+    """Raises StoreUnavailable for whatever may go well later, and InvalidInput for a value that no column takes."""
+
+    def __init__(self, engine: AsyncEngine, deadline: float) -> None:
+        self._engine, self._deadline = engine, deadline
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, connections: int = 10, deadline: float = DEADLINE) -> AsyncIterator[Postgres]:
+        """Raises SettingsError if the URL or the schema is not as it must be, StoreUnavailable, StoreTooNew."""
+        database = cls(_engine(url, connections, deadline), deadline)
+        try:
+            await database.run(check)
+            yield database
+        finally:
+            await database.close()
+
+    @classmethod
+    async def upgrade(cls, url: str) -> tuple[str, str]:
+        """Bring the schema up to date; the revisions before and after. Raises SettingsError, StoreUnavailable."""
+        database = cls(_engine(url, 1, DEADLINE), DEADLINE)
+        try:
+            return await database.run(upgrade)
+        finally:
+            await database.close()
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def run(self, work: Callable[[AsyncConnection], Awaitable[T]], *, durable: bool = True) -> T:
+        """`work` in one transaction, committed when this returns; again from the beginning if it lost against another one.
+
+        An error of the commit itself says nothing: the caller has to look. What is not `durable` may be undone by a crash of
+        the server within a second.
+        """
+        for _ in range(TRIES - 1):
+            with suppress(_Lost):
+                return await self._once(work, durable)
+        try:
+            return await self._once(work, durable)
+        except _Lost as error:
+            raise StoreUnavailable(f"{TRIES} times in a row: {error}") from error
+
+    async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]], durable: bool) -> T:
+        connection: AsyncConnection | None = None
+        try:
+            async with asyncio.timeout(self._deadline):
+                connection = await self._engine.connect()
+                if not durable:
+                    await connection.execute(_HASTY)
+                result = await work(connection)
+                await connection.commit()
+                return result
+        except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            if connection is not None and isinstance(error, TimeoutError):
+                await _cut(connection)
+            raise _meaning(error) from error
+        finally:
+            if connection is not None:
+                await _give_back(connection)
+
+
+class _Lost(StoreUnavailable):
+    """A deadlock or a serialization failure: the server has undone everything."""
+
+
+def _meaning(error: Exception) -> Exception:
+    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+    words = f"{type(cause).__name__}: {cause}"
+    if isinstance(cause, _LOST):
+        return _Lost(words)
+    if isinstance(cause, _WRONG):
+        return InvalidInput("cannot_be_stored", words)
+    if isinstance(cause, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
+        return SettingsError(f"PostgreSQL does not let us in: {cause}; check user and password")
+    if isinstance(cause, asyncpg.InvalidCatalogNameError):
+        return SettingsError(f"PostgreSQL: {cause}; make the database first")
+    if isinstance(cause, asyncpg.InsufficientPrivilegeError):
+        return SettingsError(f"PostgreSQL: {cause}; grant the right, or run `tactful db upgrade` as the owner")
+    if isinstance(
+        error, PoolTimeout | TimeoutError | OSError | DBAPIError | asyncpg.PostgresError | asyncpg.InterfaceError
+    ):
+        return StoreUnavailable(f"PostgreSQL: {words}")
+    return error
+
+
+async def _cut(connection: AsyncConnection) -> None:
+    """Without a word to a server that does not listen."""
+    with suppress(SQLAlchemyError, OSError, asyncpg.InterfaceError):
+        raw: Any = await connection.get_raw_connection()
+        raw.driver_connection.terminate()
+        await connection.invalidate()
+
+
+async def _give_back(connection: AsyncConnection) -> None:
+    """Rolled back unless it was committed; a caller who is cancelled does not leave it half used."""
+    with suppress(SQLAlchemyError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
+        async with asyncio.timeout(CONNECTING):
+            await asyncio.shield(connection.close())
+
+
+def _engine(url: str, connections: int, deadline: float) -> AsyncEngine:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres") or not rest:
+        raise SettingsError(f"the PostgreSQL URL must look like {SHAPE}")
+    try:
+        return create_async_engine(
+            f"postgresql+asyncpg://{rest}",
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=deadline,
+            pool_pre_ping=False,
+            connect_args={"timeout": CONNECTING, "command_timeout": deadline, "server_settings": LIMITS},
+        )
+    except (SQLAlchemyError, ValueError):
+        raise SettingsError(f"the PostgreSQL URL must look like {SHAPE}") from None

@@ -1,0 +1,71 @@
+"""Tables by days: the days ahead are made, those that are no longer kept are dropped whole.
+
+A day ahead cannot be made while rows that belong to it are among the strays; they stay there then, and are deleted in time.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tactful.clock import DAY
+from tactful.postgres.database import Postgres
+
+AHEAD: Final = 4  # days that are made ahead
+_PARTS: Final = text(
+    """SELECT relname, pg_get_expr(relpartbound, pg_class.oid) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+       WHERE inhparent = to_regclass(:table)"""
+)
+_END: Final = re.compile(r"TO \('(\d+)'\)")
+
+_logger = logging.getLogger(__name__)
+
+
+def day_of(instant: int) -> int:
+    """The beginning of the day, in UTC."""
+    return instant // DAY * DAY
+
+
+async def keep_days(database: Postgres, table: str, now: int, before: int) -> int:
+    """Make the days ahead of `now`; let go of rows whose `at` is before an instant. How many days were dropped whole.
+
+    Several processes may do it at the same time: one does, the others do nothing.
+    """
+
+    async def tidy(db: AsyncConnection) -> int:
+        if not await db.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext(:table))"), {"table": table}):
+            return 0
+        ends = {name: end for name, bound in await db.execute(_PARTS, {"table": table}) if (end := _end(bound))}
+        old = [name for name, end in ends.items() if end <= before]
+        for name in old:
+            await db.execute(text(f"DROP TABLE {name}"))
+        for name in (f"{table}_first", f"{table}_stray"):
+            if name not in old and await db.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None:
+                await db.execute(text(f"DELETE FROM {name} WHERE at < :before"), {"before": before})
+        latest = max(ends.values(), default=day_of(now))
+        for day in range(max(latest, day_of(now)), day_of(now) + AHEAD * DAY, DAY):
+            await _make(db, table, day)
+        return len(old)
+
+    return await database.run(tidy)
+
+
+async def _make(db: AsyncConnection, table: str, day: int) -> None:
+    name = f"{table}_{datetime.fromtimestamp(day / 1000, UTC):%Y%m%d}"
+    try:
+        async with db.begin_nested():
+            await db.execute(text(f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ({day}) TO ({day + DAY})"))
+    except DBAPIError as error:
+        _logger.warning("%s could not be made: %s", name, error.orig)
+
+
+def _end(bound: str) -> int:
+    """Where a part ends; 0 for the one that takes what belongs nowhere else."""
+    found = _END.search(bound)
+    return int(found[1]) if found else 0

@@ -1,0 +1,43 @@
+"""Leases in PostgreSQL: the same for every service's cursors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tactful.postgres.database import Postgres
+
+_HERE: Final = text(
+    """INSERT INTO worker VALUES (:service, :owner, :until)
+       ON CONFLICT (service, owner) DO UPDATE SET until = excluded.until"""
+)
+_GONE: Final = text("DELETE FROM worker WHERE service = :service AND until <= :now AND owner <> :owner")
+_ALIVE: Final = text("SELECT count(*) FROM worker WHERE service = :service")
+_RENEW: Final = """UPDATE {}_cursor SET lease_until = :until
+    FROM unnest(CAST(:partitions AS integer[]), CAST(:epochs AS bigint[])) AS mine (number, own)
+    WHERE partition = mine.number AND epoch = mine.own RETURNING partition"""
+
+
+async def present(database: Postgres, service: str, owner: str, now: int, until: int) -> int:
+    """As `LeaseStore.present`."""
+
+    async def say(db: AsyncConnection) -> int:
+        given = {"service": service, "owner": owner, "now": now, "until": until}
+        await db.execute(_HERE, given)
+        await db.execute(_GONE, given)
+        return int((await db.execute(_ALIVE, given)).scalar_one())
+
+    return await database.run(say)
+
+
+async def renew(database: Postgres, service: str, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+    """As `LeaseStore.renew`."""
+
+    async def lengthen(db: AsyncConnection) -> frozenset[int]:
+        given = {"until": until, "partitions": sorted(epochs), "epochs": [epochs[number] for number in sorted(epochs)]}
+        return frozenset((await db.execute(text(_RENEW.format(service)), given)).scalars())
+
+    return await database.run(lengthen)

@@ -1,0 +1,115 @@
+"""What leases keep in every store: they are renewed for their owner alone, and partitions are shared by those who live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+from servers import SERVERS, fresh_database
+
+from tactful.clock import ManualClock
+from tactful.erasure import Graves
+from tactful.log.memory import MemoryLog
+from tactful.postgres import Postgres
+from tactful_trigger.projections import SHIPPED
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store import TriggerStore
+from tactful_trigger.store.memory import MemoryTriggerStore
+from tactful_trigger.store.postgres import PostgresTriggerStore
+from tactful_trigger.worker import TriggerWorker
+
+NOW: Final = 1_795_518_000_000
+LEASE: Final = 10_000
+PARTITIONS: Final = 12
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=SERVERS)])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[TriggerStore]:
+    """Stores that several processes may share."""
+    if request.param == "memory":
+        yield MemoryTriggerStore()
+        return
+    async with Postgres.open(await fresh_database(request.getfixturevalue("postgres"))) as database:
+        yield PostgresTriggerStore(database)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+def worker(store: TriggerStore, clock: ManualClock, name: str) -> TriggerWorker:
+    book = Rulebook([], SHIPPED)
+    return TriggerWorker(MemoryLog(PARTITIONS, clock), store, book, clock, name, graves=Graves(b"test"), lease=LEASE)
+
+
+async def test_owners_are_counted_while_they_say_that_they_live(store: TriggerStore) -> None:
+    assert await store.present("one", NOW, NOW + LEASE) == 1
+    assert await store.present("two", NOW + 1, NOW + LEASE) == 2
+    assert await store.present("one", NOW + 2, NOW + 2 * LEASE) == 2
+    assert await store.present("one", NOW + LEASE, NOW + 2 * LEASE) == 1
+
+
+async def test_a_lease_is_renewed_for_its_own_epoch_alone(store: TriggerStore) -> None:
+    for partition in (0, 1):
+        await store.claim(partition, "one", NOW, NOW + LEASE)
+    await store.claim(1, "one", NOW, NOW + LEASE)  # its epoch is 2 now
+    assert await store.renew({0: 1, 1: 1}, NOW + 2 * LEASE) == {0}
+    assert await store.claim(0, "two", NOW + LEASE, NOW + 2 * LEASE) is None
+    assert await store.claim(1, "two", NOW + LEASE, NOW + 2 * LEASE) is not None
+
+
+async def test_a_worker_that_is_alone_takes_everything(store: TriggerStore, clock: ManualClock) -> None:
+    alone = worker(store, clock, "one")
+    await alone.claim()
+    assert alone.owned.keys() == set(range(PARTITIONS))
+
+
+async def test_those_who_come_get_their_share_and_nothing_is_held_twice(
+    store: TriggerStore, clock: ManualClock
+) -> None:
+    workers = []
+    for name in ("one", "two", "three"):
+        workers.append(worker(store, clock, name))
+        for _ in range(2):  # who is there gives up, then who has come takes
+            clock.forward_to(clock.now() + LEASE // 3)
+            for each in workers:
+                await each.claim()
+        held = [number for each in workers for number in each.owned]
+        assert sorted(held) == list(range(PARTITIONS))
+        assert {len(each.owned) for each in workers} == {PARTITIONS // len(workers)}
+
+
+async def test_the_share_of_one_who_leaves_is_taken_at_the_next_look_and_of_one_who_dies_when_its_leases_end(
+    store: TriggerStore, clock: ManualClock
+) -> None:
+    one, two, three = (worker(store, clock, name) for name in ("one", "two", "three"))
+    for _ in range(3):
+        clock.forward_to(clock.now() + LEASE // 3)
+        for each in (one, two, three):
+            await each.claim()
+    await one.release()
+    clock.forward_to(clock.now() + LEASE // 3)
+    for each in (two, three):
+        await each.claim()
+    assert len(two.owned) == len(three.owned) == PARTITIONS // 2
+    for _ in range(4):  # three says nothing any more
+        clock.forward_to(clock.now() + LEASE // 3)
+        await two.claim()
+    assert two.owned.keys() == set(range(PARTITIONS))
+
+
+async def test_leases_are_looked_at_three_times_within_their_length_and_at_once_by_whoever_holds_nothing(
+    store: TriggerStore, clock: ManualClock
+) -> None:
+    one, two = worker(store, clock, "one"), worker(store, clock, "two")
+    await one.claim()
+    await two.claim()
+    assert two.owned == {}
+    await one.claim()  # too early to notice
+    assert len(one.owned) == PARTITIONS
+    clock.forward_to(clock.now() + LEASE // 3)
+    await one.claim()
+    await two.claim()
+    assert len(one.owned) == len(two.owned) == PARTITIONS // 2

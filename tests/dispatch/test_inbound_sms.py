@@ -1,0 +1,249 @@
+"""What comes back by SMS: signed reports, people who text STOP, and whoever pretends to be either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from dispatchbench import LIVE, DispatchBench, ScriptedAdapter
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tactful.clock import DAY
+from tactful.events import ConsentChanged, MessageDelivered, MessageReplied
+from tactful.settings import Shop
+from tactful_dispatch.channels import Unknown
+from tactful_dispatch.channels.smsgateway import sms_gateway
+from tactful_dispatch.correspondence import STOPPED, Correspondence
+from tactful_dispatch.inbound import create_sms
+from tactful_dispatch.inbound.sms_words import Said, answer, meaning
+
+PUBLIC = "https://hello.shop.example"
+GATEWAY = sms_gateway("twilio://AC1:t0ken@api.twilio.com?from=+34600000001")
+NUMBER = "+34600111222"
+SHOP = Shop(name="Sample shop", reply_to="hello@shop.example")
+
+
+class Phone:
+    """Somebody's phone, the provider, and the shop between them."""
+
+    def __init__(self, **settings: object) -> None:
+        self.bench = DispatchBench(
+            settings={**LIVE, "caps": {"weekly": {"new": 99}, "sms_gap": "1m", "sms_per_30_days": 99}, **settings}
+        )
+        self.adapter: ScriptedAdapter = self.bench.adapter
+        correspondence = Correspondence(self.bench.store, self.bench.book, self.bench.desk, self.bench.clock)
+        app = FastAPI()
+        app.include_router(create_sms(self.bench.desk, correspondence, GATEWAY, lambda: PUBLIC, lambda: SHOP))
+        self._app = app
+
+    async def post(
+        self, path: str, form: Iterable[tuple[str, str]], signature: str | None = None, body: bytes | None = None
+    ) -> httpx.Response:
+        pairs = list(form)
+        signed = GATEWAY.signature(PUBLIC + path, pairs) if signature is None else signature
+        headers = {"x-twilio-signature": signed, "content-type": "application/x-www-form-urlencoded"}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(self._app), base_url="http://inside") as client:
+            return await client.post(path, content=urlencode(pairs).encode() if body is None else body, headers=headers)
+
+    async def texts(self, text: str, number: str = NUMBER, **more: str) -> httpx.Response:
+        form = {"From": number, "To": "+34600000001", "Body": text, "MessageSid": "SM9", **more}
+        return await self.post("/sms/inbound", form.items())
+
+    async def reports(self, message_id: str, status: str, **more: str) -> httpx.Response:
+        return await self.post(f"/sms/status/{message_id}", {"MessageStatus": status, **more}.items())
+
+    def knows(self, customer: str = "u1", number: str = NUMBER) -> None:
+        self.bench.consenting(customer, addresses={"sms": number})
+        self.bench.advance("1s")
+
+    def asks(self, name: str, customer: str = "u1", **more: object) -> str:
+        self.bench.asks(name, customer, channel="sms", **more)
+        return self.bench.words[-1]
+
+
+@pytest.fixture
+def phone() -> Phone:
+    phone = Phone()
+    phone.knows()
+    return phone
+
+
+async def test_stop_is_obeyed_by_the_next_message_and_answered_once(phone: Phone) -> None:
+    assert phone.asks("m1") == "sent"
+    answered = await phone.texts("Stop")
+    assert "<Message>Sample shop: you will get no more texts from us.</Message>" in answered.text
+    phone.bench.advance("2d")
+    assert phone.asks("m2") == "suppressed_address"
+    [change] = [e for e in phone.bench.trigger.events if isinstance(e, ConsentChanged) and e.state == "withdrawn"]
+    assert (change.purpose, change.channel, change.via) == ("marketing", "sms", "sms-stop")
+    assert change.proof == {"text": "Stop", "provider_id": "SM9"}
+
+
+async def test_stop_silences_the_other_channels_too_for_thirty_days() -> None:
+    phone = Phone()
+    phone.bench.consenting("u1", addresses={"sms": NUMBER, "email": "u1@example.test"})
+    phone.bench.advance("1s")
+    phone.asks("m1")
+    await phone.texts("STOP")
+    phone.bench.asks("m2", channel="email")
+    assert phone.bench.words[-1] == "withdrawn"
+
+
+async def test_stop_from_a_shared_phone_stops_everybody_who_uses_it(phone: Phone) -> None:
+    phone.knows("u2")
+    phone.asks("m1", "u1")
+    phone.bench.advance("1h")
+    phone.asks("m2", "u2")
+    await phone.texts("stop")
+    phone.bench.advance("2d")
+    assert [phone.asks("m3", "u1"), phone.asks("m4", "u2")] == ["suppressed_address", "suppressed_address"]
+
+
+async def test_stop_from_somebody_who_was_never_written_to_binds_the_number_all_the_same(phone: Phone) -> None:
+    await phone.texts("stop")
+    assert phone.asks("m1") == "suppressed_address"
+
+
+async def test_start_opens_the_number_again_and_is_no_consent(phone: Phone) -> None:
+    phone.asks("m1")
+    await phone.texts("STOP")
+    await phone.texts("START")
+    assert phone.asks("m2") == "withdrawn"
+    phone.bench.grants("u1", occurred_at=phone.bench.now + 1)
+    phone.bench.advance("1h")
+    assert phone.asks("m3") == "sent"
+
+
+async def test_start_does_not_open_a_number_that_the_provider_called_dead(phone: Phone) -> None:
+    phone.asks("m1")
+    await phone.reports("m1", "failed", ErrorCode="30006")
+    await phone.texts("START")
+    phone.bench.advance("2d")
+    assert phone.asks("m2") == "suppressed_address"
+
+
+async def test_help_is_answered_and_changes_nothing(phone: Phone) -> None:
+    answered = await phone.texts("help")
+    assert "write to hello@shop.example. Reply STOP" in answered.text
+    assert phone.asks("m1") == "sent"
+
+
+async def test_what_the_provider_has_answered_itself_is_not_answered_again(phone: Phone) -> None:
+    phone.asks("m1")
+    answered = await phone.texts("Arret", OptOutType="STOP")
+    assert "<Message>" not in answered.text
+    assert (await phone.bench.store.address(phone.bench.book.key("sms", NUMBER))).suppressed == STOPPED
+
+
+async def test_a_reply_belongs_to_the_latest_message_and_is_left_to_a_person(phone: Phone) -> None:
+    phone.asks("m1")
+    phone.bench.advance("1h")
+    phone.asks("m2")
+    answered = await phone.texts("Is it still there? <b>")
+    phone.bench.settle()
+    [reply] = [event for event in phone.bench.trigger.events if isinstance(event, MessageReplied)]
+    assert (reply.message_id, reply.text) == ("m2", "Is it still there? <b>")
+    assert "<Message>" not in answered.text
+
+
+async def test_a_reply_from_a_number_that_nobody_wrote_to_is_taken_and_belongs_to_nothing(phone: Phone) -> None:
+    assert (await phone.texts("Hello?", number="+34699999999")).status_code == 200
+
+
+@pytest.mark.parametrize("status", ["delivered", "read"])
+async def test_a_report_settles_what_the_attempt_could_not_tell(phone: Phone, status: str) -> None:
+    phone.adapter.outcomes = [Unknown("no answer")]
+    assert phone.asks("m1") == "outcome_unknown"
+    assert phone.bench.delivery("m1").state == "unknown"
+    assert (await phone.reports("m1", status)).json() == {"success": True, "noted": "Message Delivered"}
+    phone.bench.settle()
+    assert phone.bench.delivery("m1").state == "accepted"
+    assert [e.message_id for e in phone.bench.trigger.events if isinstance(e, MessageDelivered)] == ["m1"]
+    phone.bench.advance("9d")
+    assert phone.bench.sent == ["m1"]
+
+
+async def test_a_report_that_comes_twice_is_told_once(phone: Phone) -> None:
+    phone.asks("m1")
+    for _ in range(3):
+        assert (await phone.reports("m1", "delivered")).status_code == 200
+    phone.bench.settle()
+    assert len([event for event in phone.bench.trigger.events if isinstance(event, MessageDelivered)]) == 1
+
+
+async def test_a_report_may_come_before_our_own_commit(phone: Phone) -> None:
+    phone.bench.asks("m1", channel="sms", not_before=phone.bench.now + DAY)
+    assert (await phone.reports("m1", "delivered")).json()["noted"] == "Message Delivered"
+
+
+async def test_a_station_on_the_way_is_taken_and_noted_nowhere(phone: Phone) -> None:
+    phone.asks("m1")
+    assert (await phone.reports("m1", "sent")).json() == {"success": True, "noted": None}
+
+
+async def test_a_report_on_an_unknown_message_is_answered_so_that_nobody_repeats_it(phone: Phone) -> None:
+    answered = await phone.reports("m_nobody", "delivered")
+    assert (answered.status_code, answered.json()["code"]) == (200, "unknown_message")
+
+
+@pytest.mark.parametrize("path", ["/sms/inbound", "/sms/status/m1"])
+async def test_without_the_providers_signature_nothing_is_heard(phone: Phone, path: str) -> None:
+    phone.asks("m1")
+    form = [("From", NUMBER), ("Body", "STOP"), ("MessageStatus", "failed"), ("ErrorCode", "30006")]
+    good = GATEWAY.signature(PUBLIC + path, form)
+    forged = ["", "x", good[:-2] + ("A=" if good[-2] != "A" else "B="), GATEWAY.signature("http://inside" + path, form)]
+    other = sms_gateway("twilio://AC1:other@api.twilio.com?from=Shop").signature(PUBLIC + path, form)
+    for signature in (*forged, other):
+        answered = await phone.post(path, form, signature)
+        assert (answered.status_code, answered.json()["code"]) == (401, "bad_signature")
+    phone.bench.advance("2d")
+    assert phone.asks("m2") == "sent"
+
+
+async def test_a_form_with_a_changed_field_is_refused(phone: Phone) -> None:
+    signature = GATEWAY.signature(f"{PUBLIC}/sms/inbound", [("From", NUMBER), ("Body", "Hello")])
+    answered = await phone.post("/sms/inbound", [("From", NUMBER), ("Body", "STOP")], signature)
+    assert answered.status_code == 401
+
+
+@given(st.binary(max_size=200))
+async def test_whatever_is_posted_is_answered_with_a_reason(body: bytes) -> None:
+    answered = await Phone().post("/sms/inbound", [], "x", body)
+    assert answered.status_code in (400, 401)
+
+
+async def test_a_report_larger_than_any_is_refused(phone: Phone) -> None:
+    assert (await phone.post("/sms/inbound", [], "x", b"a=" + b"x" * 70_000)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("STOP", Said.STOP),
+        (" stop. ", Said.STOP),
+        ("Stop please!", Said.STOP),
+        ("opt out", Said.STOP),
+        ("OPT-OUT", Said.STOP),
+        ("Unsubscribe", Said.STOP),
+        ("revoke", Said.STOP),
+        ("СТОП", Said.STOP),
+        ("Baja", Said.STOP),
+        ("start", Said.START),
+        ("HELP me", Said.HELP),
+        ("do not stop", Said.REPLY),
+        ("", Said.REPLY),
+        ("\N{THUMBS UP SIGN}", Said.REPLY),
+    ],
+)
+def test_the_first_word_decides(text: str, said: Said) -> None:
+    assert meaning(text) is said
+
+
+@pytest.mark.parametrize("locale", ["en", "ru", "ru-RU", "es", ""])
+def test_every_answer_names_the_shop_and_a_reply_has_none(locale: str) -> None:
+    assert all("Лавка" in answer(said, "Лавка", "x@y.z", locale) for said in (Said.STOP, Said.START, Said.HELP))
+    assert answer(Said.REPLY, "Лавка", "x@y.z", locale) == ""

@@ -1,0 +1,195 @@
+"""Two recipients turn out to be one: what was said and sent counts for who they are, and messages stay where they were asked."""
+
+from __future__ import annotations
+
+import pytest
+from dispatchbench import LIVE, DispatchBench
+from enginebench import drive
+
+from tactful.clock import DAY, HOUR
+from tactful.events import ConsentChanged
+from tactful.partitioning import partition_of
+from tactful.records import DISPATCH, decode_dispatch
+from tactful_dispatch.ledger import broken_at
+
+STRANGER = "anon:a1"
+
+
+@pytest.fixture(params=[1, 4])
+def people(request: pytest.FixtureRequest) -> DispatchBench:
+    return DispatchBench(partitions=request.param)
+
+
+def test_what_a_stranger_granted_counts_for_who_they_are(people: DispatchBench) -> None:
+    people.knows("u1")
+    people.grants(STRANGER)
+    people.link(STRANGER, "u1")
+    people.asks()
+    assert people.words == ["sent"]
+
+
+def test_what_a_stranger_withdrew_counts_for_who_they_are(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.advance("1h")
+    people.grants(STRANGER, state="withdrawn")
+    people.link(STRANGER, "u1")
+    people.asks()
+    assert people.words == ["withdrawn"]
+
+
+@pytest.mark.parametrize("purpose", ["marketing", "marketing.cart"])
+def test_a_strangers_grant_never_undoes_a_withdrawal_however_late_it_was_said(
+    people: DispatchBench, purpose: str
+) -> None:
+    people.consenting("u1")
+    people.advance("1h")
+    people.grants("u1", state="withdrawn", channel="email")
+    people.advance("1h")
+    people.grants(STRANGER, purpose=purpose)
+    people.link(STRANGER, "u1")
+    people.asks()
+    people.grants(STRANGER, purpose=purpose, occurred_at=people.now + HOUR)
+    people.asks("m2")
+    assert people.words == ["withdrawn", "withdrawn"]
+
+
+def test_a_strangers_grant_for_one_channel_does_not_end_the_silence_that_a_withdrawal_on_another_began(
+    people: DispatchBench,
+) -> None:
+    people.consenting("u1")
+    people.advance("1h")
+    people.grants("u1", state="withdrawn", channel="push")
+    people.advance("1h")
+    people.grants(STRANGER, channel="email")
+    people.link(STRANGER, "u1")
+    people.asks()
+    assert people.words == ["withdrawn"]
+
+
+def test_a_withdrawal_that_arrives_after_a_strangers_grant_and_was_said_before_it_stands(people: DispatchBench) -> None:
+    people.knows("u1")
+    people.advance("1d")
+    people.grants(STRANGER)
+    people.link(STRANGER, "u1")
+    people.grants("u1", state="withdrawn", occurred_at=people.now - DAY)
+    people.asks()
+    assert people.words == ["withdrawn"]
+
+
+def test_the_customers_own_grant_ends_the_silence_that_a_strangers_cannot(people: DispatchBench) -> None:
+    people.consenting("u1", addresses={"email": "u1@example.test"})
+    people.grants("u1", state="withdrawn")
+    people.link(STRANGER, "u1")
+    people.advance("1h")
+    people.grants("u1")
+    people.asks()
+    assert people.words == ["sent"]
+
+
+def test_a_strangers_grant_does_not_lift_stop_all(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.settle()
+    drive(people.desk.stop_all("u1", "page"))
+    people.advance("1h")
+    people.grants(STRANGER)
+    people.link(STRANGER, "u1")
+    people.asks()
+    assert people.row("u1").stopped_at > 0
+    assert people.words == ["withdrawn"]
+
+
+def test_of_two_known_customers_the_later_word_counts(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.grants("u2", state="withdrawn")
+    people.advance("1h")
+    people.grants("u2")
+    people.link("u2", "u1")
+    people.asks()
+    assert people.words == ["sent"]
+
+
+def test_what_is_said_under_the_old_name_later_is_said_by_the_customer(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.link(STRANGER, "u1")
+    people.advance("1m")
+    people.grants(STRANGER, state="withdrawn")
+    people.settle()
+    people.asks()
+    assert people.words == ["withdrawn"]
+    changes = [event for event in people.trigger.events if isinstance(event, ConsentChanged)]
+    assert [change.state for change in changes] == ["granted", "withdrawn"]
+
+
+def test_what_is_inherited_stands_in_the_ledger_with_who_said_it(people: DispatchBench) -> None:
+    people.grants(STRANGER)
+    people.link(STRANGER, "u1")
+    links = drive(people.store.ledger(partition_of("u1", people.log.partitions)))
+    assert broken_at(links) is None
+    assert b'"said_as":"anon:a1"' in (links[-1].entry or b"")
+
+
+def test_what_was_sent_to_either_counts_against_one_budget(people: DispatchBench) -> None:
+    people.settings(**LIVE, caps={"weekly": {"new": 1}, "email_gap": "1m"})
+    people.consenting("u1", addresses={"email": "one@example.test"})
+    people.consenting("u2", addresses={"email": "two@example.test"})
+    people.asks("m1", "u2")
+    people.link("u2", "u1")
+    people.asks("m2", "u1", expires_at=people.now + HOUR)
+    people.advance("2h")
+    assert [people.sent, people.words] == [["m1"], ["sent", "expired"]]
+
+
+def test_mutes_and_pauses_of_both_stand(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.consenting("u2")
+    people.settle()
+    drive(people.desk.mute("u2", "cart", True))
+    drive(people.desk.pause("u2", people.now + DAY))
+    people.link("u2", "u1")
+    row = people.row("u1")
+    assert (row.muted_rules, row.paused_until) == (["cart"], people.now + DAY)
+
+
+def test_what_is_chosen_behind_an_old_link_is_the_customers_choice(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.link("u2", "u1")
+    drive(people.desk.mute("u2", "cart", True))
+    drive(people.desk.consent("u2", "marketing", "email", "withdrawn", via="one-click"))
+    people.asks()
+    assert people.row("u1").muted_rules == ["cart"]
+    assert people.words == ["withdrawn"]
+    card = drive(people.desk.card("u2"))
+    assert card.customer == "u1"
+
+
+def test_a_message_that_was_asked_before_is_decided_where_it_was_asked(people: DispatchBench) -> None:
+    people.consenting(STRANGER)
+    people.asks(customer=STRANGER, not_before=people.now + HOUR)
+    people.link(STRANGER, "u1")
+    people.advance("2h")
+    assert people.sent == ["m1"]
+    assert people.delivery().message.customer == STRANGER
+
+
+def test_another_person_on_the_same_device_says_it_for_themselves(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.consenting("u2")
+    people.link(STRANGER, "u1")
+    people.link(STRANGER, "u2")
+    people.advance("1m")
+    people.grants(STRANGER, state="withdrawn")
+    people.asks("m1", "u1")
+    people.asks("m2", "u2")
+    assert people.words == ["sent", "withdrawn"]
+
+
+def test_nothing_is_inherited_twice(people: DispatchBench) -> None:
+    people.grants(STRANGER)
+    people.link(STRANGER, "u1")
+    people.link(STRANGER, "u1")
+    told = [
+        decode_dispatch(stored.value)
+        for partition in range(people.log.partitions)
+        for stored in drive(people.log.read(DISPATCH, partition, 0, 1000))
+    ]
+    assert sum(type(record).__name__ == "InheritRecord" for record in told) == 1

@@ -1,0 +1,229 @@
+"""What customers choose for themselves: hours, how often, how personal, what about; and consent for once or to be confirmed."""
+
+from __future__ import annotations
+
+import pytest
+from dispatchbench import LIVE, DispatchBench
+from enginebench import drive
+
+from tactful.clock import HOUR
+from tactful.decisions import GateVerdict
+from tactful.errors import InvalidInput
+from tactful.events import ConsentChanged
+from tactful_dispatch.inquiring import answer
+
+
+def prefers(bench: DispatchBench, preference: str, value: str) -> None:
+    drive(bench.desk.prefer("u1", preference, value))
+
+
+# -- hours and how often
+
+
+def test_marketing_waits_for_the_hours_that_the_customer_chose(bench: DispatchBench) -> None:
+    prefers(bench, "hours", "17:00-21:00")
+    bench.asks()
+    assert bench.sent == []
+    bench.advance("5h")  # from noon to 17:00
+    assert bench.sent == ["m1"]
+
+
+def test_chosen_hours_never_widen_the_shops_own() -> None:
+    bench = DispatchBench(settings={**LIVE, "hours": {"marketing": "10:00-11:00"}})
+    bench.consenting()
+    prefers(bench, "hours", "09:00-12:00")
+    bench.asks()
+    bench.advance("21h")  # 09:00 of the next day
+    assert bench.sent == []
+    bench.advance("1h")
+    assert bench.sent == ["m1"]
+
+
+def test_hours_that_never_meet_the_shops_expire_with_that_reason() -> None:
+    bench = DispatchBench(settings={**LIVE, "hours": {"marketing": "09:00-12:00"}})
+    bench.consenting()
+    prefers(bench, "hours", "17:00-21:00")
+    bench.asks()
+    bench.advance("2d")
+    assert bench.words == ["expired"]
+    assert bench.delivery().held_for == "quiet_hours"
+
+
+def test_service_messages_do_not_wait_for_chosen_hours(bench: DispatchBench) -> None:
+    prefers(bench, "hours", "17:00-21:00")
+    bench.asks(purpose="service.delivery")
+    assert bench.words == ["sent"]
+
+
+@pytest.mark.parametrize(("days", "second"), [("0", 7), ("7", 7), ("30", 30)])
+def test_the_customer_may_be_written_to_less_often_than_the_shop_would(days: str, second: int) -> None:
+    bench = DispatchBench(settings={**LIVE, "caps": {"weekly": {"new": 1}}})
+    bench.consenting()
+    prefers(bench, "at_most_days", days)
+    bench.asks()
+    for day in range(1, second):
+        bench.advance("1d")
+        bench.asks(f"m{day}x", expires_at=bench.now + HOUR)
+    bench.advance("1d")
+    bench.advance("1m")
+    bench.asks("last")
+    assert bench.sent == ["m1", "last"]
+
+
+def test_more_often_than_the_shop_would_is_no_choice() -> None:
+    bench = DispatchBench(settings={**LIVE, "caps": {"weekly": {"new": 0}}})
+    bench.consenting()
+    prefers(bench, "at_most_days", "7")
+    bench.asks(expires_at=bench.now + HOUR)
+    bench.advance("2h")
+    assert bench.sent == []
+
+
+# -- how personal, and what about
+
+
+@pytest.mark.parametrize(("uses", "word"), [(("cart",), "personalisation"), (("orders",), "sent"), ((), "sent")])
+def test_who_wants_nothing_personal_gets_nothing_that_looks_at_basket_or_visits(
+    bench: DispatchBench, uses: tuple[str, ...], word: str
+) -> None:
+    prefers(bench, "personalisation", "none")
+    bench.asks(uses=uses)
+    assert bench.words == [word]
+
+
+def test_what_is_wholly_about_a_muted_topic_is_left_out(bench: DispatchBench) -> None:
+    drive(bench.desk.mute_topic("u1", "Baby", True))
+    bench.asks("m1", data={"categories": ["Baby"]})
+    bench.asks("m2", data={"categories": ["Baby", "Garden"]})
+    assert bench.words == ["muted_topic", "sent"]
+    assert bench.decisions[0].facts == {"purpose": "marketing.cart", "topics": "Baby"}
+
+
+def test_a_muted_topic_may_be_told_of_again(bench: DispatchBench) -> None:
+    drive(bench.desk.mute_topic("u1", "Baby", True))
+    drive(bench.desk.mute_topic("u1", "Baby", False))
+    bench.asks(data={"categories": ["Baby"]})
+    assert bench.words == ["sent"]
+
+
+def test_a_topic_that_is_muted_while_a_message_waits_ends_it(bench: DispatchBench) -> None:
+    bench.asks(not_before=bench.now + HOUR, data={"categories": ["Baby"]})
+    drive(bench.desk.mute_topic("u1", "Baby", True))
+    bench.settle()
+    assert bench.words == ["muted_topic"]
+
+
+def test_a_choice_that_nobody_offers_is_refused_by_name(bench: DispatchBench) -> None:
+    for preference, value in (("hours", "03:00-04:00"), ("at_most_days", "1"), ("stopped_at", "0")):
+        with pytest.raises(InvalidInput, match=preference):
+            prefers(bench, preference, value)
+
+
+# -- consent for once
+
+
+def test_what_was_granted_for_one_message_is_over_with_it() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(purpose="marketing.stock", channel="email", once=True)
+    for name in ("m1", "m2"):
+        bench.asks(name, purpose="marketing.stock")
+        bench.advance("8d")
+    assert bench.words == ["sent", "no_consent"]
+    changes = [event for event in bench.trigger.events if isinstance(event, ConsentChanged)]
+    assert [(change.state, change.once) for change in changes] == [("granted", True)]
+    [granted, used] = drive(bench.store.ledger(0))
+    assert b'"state":"granted"' in (granted.entry or b"")
+    assert b'"state":"used"' in (used.entry or b"")
+
+
+def test_a_message_that_did_not_leave_uses_nothing_up() -> None:
+    bench = DispatchBench()
+    bench.knows(complaint_open=True)
+    bench.grants(purpose="marketing.stock", channel="email", once=True)
+    bench.asks(purpose="marketing.stock")
+    bench.knows()
+    bench.asks("m2", purpose="marketing.stock")
+    assert bench.words == ["complaint_open", "sent"]
+
+
+def test_a_grant_for_one_message_does_not_use_up_a_lasting_one(bench: DispatchBench) -> None:
+    bench.grants(purpose="marketing.cart", channel="email", once=True)
+    for name in ("m1", "m2"):
+        bench.asks(name)
+        bench.advance("8d")
+    assert bench.words == ["sent", "sent"]
+
+
+# -- consent to be confirmed
+
+
+def test_what_was_only_requested_is_no_consent_until_its_owner_confirms_it() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(channel="email", state="requested")
+    bench.asks()
+    confirm = {"confirm": {"purpose": "marketing", "channel": "email"}}
+    bench.asks("m2", purpose="service.consent", rule="confirm_consent", data=confirm)
+    assert drive(bench.desk.offered("m2")) == ("marketing", "email")
+    assert [event.state for event in bench.trigger.events if isinstance(event, ConsentChanged)] == ["requested"]
+    assert bench.words == ["no_consent", "shadow"]
+
+
+def test_a_request_neither_withdraws_nor_renews_what_was_granted(bench: DispatchBench) -> None:
+    bench.grants(channel="email", state="requested")
+    bench.asks()
+    bench.grants(channel="email", state="withdrawn")
+    bench.grants(channel="email", state="requested")
+    bench.asks("m2")
+    assert bench.words == ["sent", "withdrawn"]
+
+
+# -- asking first
+
+
+def test_whoever_asks_first_is_told_what_the_gates_would_say(bench: DispatchBench) -> None:
+    assert answer(drive(bench.desk.check("u1", "email", "marketing"))) == {"may": True}
+    bench.knows(complaint_open=True)
+    bench.settle()
+    told = answer(drive(bench.desk.check("u1", "email", "marketing")))
+    assert (told["may"], told["reason"], told["until"]) == (False, "complaint_open", None)
+    assert answer(drive(bench.desk.check("u1", "email", "service.delivery"))) == {"may": True}
+
+
+def test_an_answer_says_until_when(bench: DispatchBench) -> None:
+    bench.knows(in_touch_until=bench.now + HOUR, in_touch_with="Ana")
+    bench.settle()
+    told = answer(drive(bench.desk.check("u1", "email", "marketing")))
+    assert (told["reason"], told["until"], told["facts"]["who"]) == ("in_touch", bench.now + HOUR, "Ana")
+
+
+def test_asking_first_changes_nothing(bench: DispatchBench) -> None:
+    before = bench.row()
+    for _ in range(3):
+        assert drive(bench.desk.check("u1", "email", "marketing"))[-1].verdict is GateVerdict.OPEN
+    assert bench.row() == before
+    assert drive(bench.store.customer(0, "nobody")) == drive(bench.store.customer(0, "somebody else"))
+
+
+def test_what_somebody_else_said_counts_against_the_budget_once(bench: DispatchBench) -> None:
+    for _ in range(2):
+        bench.knows(contacted_at=bench.now - HOUR, contacted_on="call", in_touch_with="Ana")
+    bench.settle()
+    bench.asks(expires_at=bench.now + HOUR)
+    assert bench.delivery().held_for == "budget"
+    assert len(bench.row().contacts) == 1
+    bench.advance("8d")
+    bench.asks("m2")
+    assert bench.sent == ["m2"]
+
+
+def test_a_call_is_no_message_that_went_unnoticed() -> None:
+    bench = DispatchBench(settings={**LIVE, "caps": {"weekly": {"new": 9}, "silent_after": 2}})
+    bench.consenting()
+    for day in range(3):
+        bench.knows(contacted_at=bench.now + day, contacted_on="call")
+    bench.settle()
+    bench.advance("1d")
+    bench.asks()
+    assert bench.sent == ["m1"]

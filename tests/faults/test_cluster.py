@@ -1,0 +1,227 @@
+"""Many machines: what one process leaves behind another takes up, and nobody is written to twice or forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+from clusterbench import Cluster, Shopper, address_of, cluster, until
+from kafkaserver import KafkaServer
+from pgserver import PostgresServer
+from servers import SERVERS
+
+from tactful.records import TOPICS
+
+pytestmark = list(SERVERS)
+_numbers = count(1)
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer) -> AsyncIterator[Cluster]:
+    """Every service once, trigger twice."""
+    async with cluster(tmp_path, kafka, postgres, f"shop{next(_numbers)}") as made:
+        made.start("ingest", workers=2)
+        for service, name in (("trigger", "trigger-1"), ("trigger", "trigger-2"), ("dispatch", "")):
+            made.start(service, name)
+        await made.ready("ingest", "trigger-1", "trigger-2", "dispatch")
+        yield made
+
+
+@pytest.fixture
+async def shopper(shop: Cluster) -> AsyncIterator[Shopper]:
+    made = Shopper(shop)
+    yield made
+    await made.close()
+
+
+async def arrive(shopper: Shopper, names: list[str]) -> None:
+    """Carts are left one after the other, a few at a time."""
+    for start in range(0, len(names), 5):
+        await asyncio.gather(*(shopper.leaves_a_cart(name) for name in names[start : start + 5]))
+
+
+async def shared(shop: Cluster) -> None:
+    """Until both triggers have their share."""
+
+    async def fairly() -> bool:
+        return [await shop.owned("trigger-1"), await shop.owned("trigger-2")] == [2, 2]
+
+    await until(fairly)
+
+
+async def test_a_cart_is_reminded_of_whoever_ordered_is_not_and_everything_can_be_explained(
+    shop: Cluster, shopper: Shopper
+) -> None:
+    await arrive(shopper, ["ann", "bob", "cleo"])
+    await shopper.orders("cleo")
+    await shop.until_arrived({"ann", "bob"})
+    told = await asyncio.to_thread(shop.command, "explain", "ann")
+    assert "abandoned_cart v1 started" in told.stdout
+    assert "SENT" in told.stdout
+    assert "smtp accepted" in told.stdout
+    told = await asyncio.to_thread(shop.command, "explain", "cleo")
+    assert "goal reached" in told.stdout
+    assert shop.mailbox.came == {address_of("ann"): 1, address_of("bob"): 1}
+    await counted(shop)
+
+
+async def counted(shop: Cluster) -> None:
+    """What monitoring sees of these three customers."""
+    doors = [await shop.metrics("ingest", worker) for worker in (0, 1)]
+    appended = {t: sum(value(d, f'tactful_records_appended_total{{topic="{t}"}}') for d in doors) for t in TOPICS}
+    assert appended == {"events": 7, "dispatch": 3, "quarantine": 0}
+    assert sum(value(door, 'tactful_answers_total{status="200"}') for door in doors) >= 10
+    triggers = [await shop.metrics(name) for name in ("trigger-1", "trigger-2")]
+    decided = 'tactful_decisions_total{reason="",rule="abandoned_cart",verdict="sent"}'
+
+    async def heard() -> bool:
+        told = [await shop.metrics(name) for name in ("trigger-1", "trigger-2")]
+        return sum(value(each, decided) for each in told) == 2
+
+    await until(heard)
+    assert sum(value(each, "tactful_timers_fired_total") for each in triggers) >= 2
+    assert all('tactful_lag_records{partition="' in each for each in triggers)
+    assert all("tactful_overdue_seconds" in each for each in triggers)
+    dispatch = await shop.metrics("dispatch")
+    assert value(dispatch, 'tactful_attempts_total{channel="email",outcome="accepted"}') == 2
+    assert value(dispatch, "tactful_sending_stopped") == 0
+
+
+def value(told: str, name: str) -> float:
+    """Of one line of a scrape; 0 if there is none."""
+    return next((float(line.split()[-1]) for line in told.splitlines() if line.startswith(f"{name} ")), 0.0)
+
+
+async def test_a_night_with_doctor_smoke_and_the_red_button(shop: Cluster, shopper: Shopper) -> None:
+    await shared(shop)
+    examined = (await asyncio.to_thread(shop.command, "doctor")).stdout
+    for words in (
+        "ok    PostgreSQL",
+        "ok    clocks within",
+        "ok    Kafka 1 broker; ",
+        "4 partitions each, RF 1, min.insync 1, LogAppendTime",
+        "warn  one broker",
+        "ok    trigger owns all 4 partitions",
+        "ok    dispatch owns all 4 partitions",
+        "ok    rules 6 loaded, 0 broken",
+    ):
+        assert words in examined, examined
+    door = ("--url", f"http://127.0.0.1:{shop.ports['ingest']}")
+    smoked = await asyncio.to_thread(shop.command, "smoke", "--to", "night@example.test", *door)
+    assert "ok: one message, once." in smoked.stdout, smoked.stdout + smoked.stderr
+    assert shop.mailbox.came["night@example.test"] == 1
+
+    began = time.monotonic()
+    stopped = await asyncio.to_thread(shop.command, "stop", "--by", "olga", "--why", "wrong price")
+    assert "all sending is stopped by olga" in stopped.stdout
+    assert "no dispatch" not in stopped.stdout
+    assert time.monotonic() - began < 5
+    await arrive(shopper, ["ann", "bob"])  # events are taken as ever
+    await asyncio.sleep(4)  # longer than the rule waits
+    assert len(shop.mailbox.came) == 1
+    refused = await asyncio.to_thread(shop.command, "smoke", "--to", "night@example.test", "--within", "2", *door)
+    assert (refused.returncode, "all sending is stopped by olga" in refused.stdout) == (1, True)
+    resumed = await asyncio.to_thread(shop.command, "resume", "--over", "1s", "--yes")
+    assert resumed.returncode == 0, resumed.stderr
+    await shop.until_arrived({"ann", "bob"})
+    assert {shop.mailbox.came[address_of(name)] for name in ("ann", "bob")} == {1}
+
+
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    "victim", [pytest.param("ingest", marks=LONG), "trigger-1", pytest.param("dispatch", marks=LONG)]
+)
+async def test_whoever_is_killed_in_the_middle_is_replaced_and_everybody_gets_one_message(
+    shop: Cluster, shopper: Shopper, victim: str
+) -> None:
+    await shared(shop)
+    first, second = [f"a{n}" for n in range(15)], [f"b{n}" for n in range(15)]
+    await arrive(shopper, first)
+    await asyncio.sleep(2.5)  # the first reminders are about to leave
+    shop.kill(victim)
+    posting = asyncio.create_task(arrive(shopper, second))
+    if victim != "trigger-1":  # the other trigger takes its share; the others come back, as an orchestrator has it
+        shop.start(victim, workers=2 if victim == "ingest" else 1)
+    await posting
+    await shop.until_arrived({*first, *second})
+    came = shop.mailbox.came
+    assert came.keys() == {address_of(name) for name in (*first, *second)}
+    assert set(came.values()) == {1}
+
+
+@pytest.mark.long
+async def test_whoever_is_asked_to_end_hands_its_partitions_over_at_once(shop: Cluster, shopper: Shopper) -> None:
+    await shared(shop)
+    began = time.monotonic()
+    assert await asyncio.to_thread(shop.kill, "trigger-1", signal.SIGTERM) == 0
+
+    async def taken_over() -> bool:
+        return await shop.owned("trigger-2") == 4
+
+    await until(taken_over)
+    assert time.monotonic() - began < 8, "that is as long as a lease"
+    await arrive(shopper, ["ann"])
+    await shop.until_arrived({"ann"})
+
+
+@pytest.mark.long
+async def test_while_the_database_is_away_events_are_taken_and_messages_only_come_later(
+    shop: Cluster, shopper: Shopper, postgres: PostgresServer
+) -> None:
+    await arrive(shopper, ["ann"])
+    postgres.stop(signal.SIGQUIT)
+    await arrive(shopper, ["bob", "cleo"])
+    await asyncio.sleep(1)
+    postgres.start()
+    await shop.until_arrived({"ann", "bob", "cleo"})
+    assert set(shop.mailbox.came.values()) == {1}
+
+
+@pytest.mark.long
+async def test_while_the_broker_is_away_the_door_says_later_within_two_seconds_and_nothing_is_lost(
+    shop: Cluster, shopper: Shopper, kafka: KafkaServer
+) -> None:
+    await arrive(shopper, ["ann"])
+    kafka.kill()
+    began = time.monotonic()
+    posting = asyncio.create_task(arrive(shopper, ["bob", "cleo"]))
+
+    async def refused() -> bool:
+        return shopper.refused > 0
+
+    await until(refused)
+    assert time.monotonic() - began < 3
+    kafka.start()
+    await posting
+    await shop.until_arrived({"ann", "bob", "cleo"})
+    assert set(shop.mailbox.came.values()) == {1}
+
+
+async def test_what_is_missing_is_named_at_the_start(
+    tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
+) -> None:
+    async with AsyncExitStack() as stack:
+        made = await stack.enter_async_context(cluster(tmp_path, kafka, postgres, f"shop{next(_numbers)}"))
+        refused = {
+            "no broker answers at 127.0.0.1:9": {"TACTFUL_KAFKA": "kafka://127.0.0.1:9"},
+            "there is no topic other-events; run `tactful setup`": {"TACTFUL_KAFKA": f"{kafka.url}?prefix=other-"},
+            "make the database first": {"TACTFUL_POSTGRES": postgres.url("nowhere")},
+            "the PostgreSQL URL must look like": {"TACTFUL_POSTGRES": "mysql://here"},
+            "the Kafka URL must look like": {"TACTFUL_KAFKA": "here"},
+        }
+        for words, environment in refused.items():
+            ended = await asyncio.to_thread(made.command, "serve", "trigger", **environment)
+            assert ended.returncode == 1
+            assert words in ended.stderr
+            assert "Traceback" not in ended.stderr
+        (made.data / "secrets" / "link-key").unlink()
+        ended = await asyncio.to_thread(made.command, "serve", "dispatch", "--smtp", "smtp+plain://127.0.0.1:1")
+        assert "`tactful setup` makes the secrets once" in ended.stderr

@@ -1,0 +1,108 @@
+"""History in PostgreSQL by days: what was there before stays readable, days are dropped whole, and nobody has to be told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from pgserver import PostgresServer
+from servers import SERVERS, fresh_database
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+import tactful.postgres
+from tactful.clock import DAY, WallClock
+from tactful.errors import SchemaBehind, StoreTooNew
+from tactful.postgres import Postgres, keep_days
+
+pytestmark = list(SERVERS)
+TODAY = WallClock().now() // DAY * DAY
+WRITE = text(
+    """INSERT INTO trigger_history (customer, at, log_offset, position, kind, rule, run, data)
+       VALUES ('u1', :at, 0, 0, 'note', '', '', '')"""
+)
+
+
+@pytest.fixture
+async def database(postgres: PostgresServer) -> AsyncIterator[Postgres]:
+    async with Postgres.open(await fresh_database(postgres)) as opened:
+        yield opened
+
+
+async def write(database: Postgres, *days: int) -> None:
+    for day in days:
+        await database.run(lambda db: db.execute(WRITE, {"at": TODAY + day * DAY + 1}))  # noqa: B023
+
+
+async def told(database: Postgres, query: str) -> list[Any]:
+    return list((await database.run(lambda db: db.execute(text(query)))).scalars())
+
+
+async def days(database: Postgres) -> list[int]:
+    """Of what is kept, from today."""
+    return [(at - TODAY) // DAY for at in await told(database, "SELECT at FROM trigger_history ORDER BY at")]
+
+
+async def test_days_are_made_ahead_and_dropped_whole_once_they_are_old(database: Postgres) -> None:
+    await keep_days(database, "trigger_history", TODAY, TODAY - 30 * DAY)
+    await write(database, -3, 0, 1, 2, 3)
+    assert await days(database) == [-3, 0, 1, 2, 3]
+    later = TODAY + 20 * DAY
+    assert await keep_days(database, "trigger_history", later, TODAY + 3 * DAY) == 2  # what came first, and one day
+    assert await days(database) == [3]
+    await write(database, 20)
+    assert await keep_days(database, "trigger_history", later, TODAY + 3 * DAY) == 0
+    assert await days(database) == [3, 20]
+
+
+async def test_a_row_that_belongs_to_no_day_is_kept_and_goes_in_its_time(database: Postgres) -> None:
+    await write(database, 30)
+    await keep_days(database, "trigger_history", TODAY, TODAY)
+    assert await days(database) == [30]
+    await keep_days(database, "trigger_history", TODAY + 28 * DAY, TODAY)  # that day cannot be made; the others are
+    parts = await told(database, "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid")
+    assert len([part for part in parts if part.startswith("trigger_history_2")]) >= 3
+    await keep_days(database, "trigger_history", TODAY + 60 * DAY, TODAY + 31 * DAY)
+    assert await days(database) == []
+
+
+async def test_an_upgrade_keeps_what_was_there_and_its_order(postgres: PostgresServer) -> None:
+    url = postgres.create("before_days")
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.begin() as connection:
+        await connection.run_sync(_to_the_first_revision)
+        await connection.execute(WRITE, {"at": TODAY})
+    await engine.dispose()
+    assert await Postgres.upgrade(url) == ("0001", tactful.postgres.REVISION)
+    async with Postgres.open(url) as database:
+        await write(database, 0, 0)
+        ids = await told(database, "SELECT id FROM trigger_history ORDER BY id")
+        assert len(set(ids)) == 3
+        assert await days(database) == [0, 0, 0]
+
+
+def _to_the_first_revision(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(tactful.postgres.__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+
+
+async def test_a_schema_that_is_missing_old_or_newer_is_refused_by_name(postgres: PostgresServer) -> None:
+    url = postgres.create("schemas")
+    with pytest.raises(SchemaBehind, match=r"has no schema .* `tactful db upgrade`"):
+        async with Postgres.open(url):
+            pass
+    await Postgres.upgrade(url)
+    for revision, error in (("0001", SchemaBehind), ("9999", StoreTooNew)):
+        engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
+        async with engine.begin() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+        await engine.dispose()
+        with pytest.raises(error, match=f"has schema {revision}"):
+            async with Postgres.open(url):
+                pass

@@ -1,0 +1,209 @@
+"""A made-up year of a shop, from a seed: who orders how often, leaves carts, complains, opts out, merges, asks to be forgotten.
+
+Pure: a list of acts in order of time. Instants are multiples of ten minutes, so that acts, deadlines and messages meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Literal
+
+from enginebench import MONDAY
+
+from tactful.clock import DAY, HOUR, MINUTE
+from tactful.events import (
+    ComplaintClosed,
+    ComplaintOpened,
+    ComplaintReopened,
+    Event,
+    Identify,
+    OrderCompleted,
+    OrderRefunded,
+    Page,
+    Product,
+    ProductAdded,
+    ProductRemoved,
+)
+from tactful.events.model import Money
+
+STEP: Final = 10 * MINUTE
+YEAR: Final = 365 * DAY
+ZONES: Final = ("Europe/Madrid", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe")
+CHANNELS: Final = ("email", "push", "sms")
+What = Literal["event", "consent", "login", "merge", "erase", "desk", "stop", "poison"]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that happens to the shop at an instant. `say` is for consent, the desk and a text."""
+
+    at: int
+    what: What
+    who: str  # the name under which it comes
+    event: Event | None = None
+    other: str = ""  # whom a stranger or an account turns out to be
+    channel: str = ""
+    say: str = ""
+    occurred: int = 0  # if it arrives late
+    history: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Human:
+    """One person. `address` may be shared."""
+
+    id: str
+    address: str
+    zone: str
+    channels: tuple[str, ...]  # granted
+
+
+class Life:
+    """One person's year."""
+
+    def __init__(self, human: Human, start: int, random: Random) -> None:
+        self.human, self._start, self._random = human, start, random
+        self.acts: list[Act] = []
+        self._number = 0
+
+    def live(self) -> list[Act]:
+        random, at = self._random, self._start + self._random.randrange(60 * DAY)
+        self._register(at)
+        gap = random.choice((14, 30, 61, 90, 120, 200)) * DAY
+        ends = self._start + (YEAR if random.random() < 0.6 else random.randrange(90, 300) * DAY)
+        visited = at
+        while (visited := visited + max(STEP, round(gap * random.gauss(1, 0.15)))) < ends:
+            if random.random() < 0.85:
+                self._order(visited)
+            if random.random() < 0.4:
+                self._leave_a_cart(visited + random.randrange(2 * DAY, max(3 * DAY, gap)))
+        self._changes_of_mind(at)
+        return self.acts
+
+    def _register(self, at: int) -> None:
+        human = self.human
+        known = Identify(
+            email=human.address,
+            phone=phone(human.id),
+            push_token=f"token-{human.id}",
+            first_name="Uma",
+            timezone=human.zone,
+        )
+        self._add(at, "event", event=known)
+        for channel in human.channels:
+            self._add(at, "consent", channel=channel, say="granted")
+
+    def _order(self, at: int) -> None:
+        """Some carts wait for hours before they are ordered, some arrive late, some are a visitor's until they log in."""
+        random, number = self._random, self._next()
+        goods = Product(product_id=f"p{random.randrange(30)}", quantity=1, price=Money(1990, "EUR"))
+        early = random.choice((0, 0, STEP, 3 * HOUR, DAY))
+        self._visit(at - early, goods)
+        late = random.randrange(2 * DAY) if random.random() < 0.03 else 0
+        order = OrderCompleted(order_id=f"{self.human.id}-{number}", total=Money(1990, "EUR"), products=(goods,))
+        self._add(at + late, "event", event=order, occurred=at)
+        if random.random() < 0.02:
+            self._add(at + 3 * DAY, "event", event=OrderRefunded(order_id=order.order_id, total=Money(1990, "EUR")))
+        if random.random() < 0.03:
+            self._complain(at + random.randrange(DAY, 5 * DAY))
+
+    def _visit(self, at: int, goods: Product) -> None:
+        added = ProductAdded(
+            product_id=goods.product_id, name="Kettle", price=goods.price, quantity=1, cart_id=f"c-{self.human.id}"
+        )
+        if self._random.random() < 0.15:
+            device = f"anon:{self.human.id}d{self._random.randrange(2)}"
+            self._add(at, "event", device, event=added)
+            self._add(at, "login", device, other=self.human.id)
+            self._add(at, "event", event=Page(name="account"))
+        else:
+            self._add(at, "event", event=Page(name="home"))
+            self._add(at, "event", event=added)
+
+    def _leave_a_cart(self, at: int) -> None:
+        goods = Product(product_id=f"p{self._random.randrange(30)}", price=Money(990, "EUR"))
+        self._visit(at, goods)
+        if self._random.random() < 0.1:
+            removed = ProductRemoved(product_id=goods.product_id, cart_id=f"c-{self.human.id}")
+            self._add(at + 30 * MINUTE, "event", event=removed)
+
+    def _complain(self, at: int) -> None:
+        ticket = f"t-{self.human.id}-{self._next()}"
+        closed = at + self._random.randrange(STEP, 20 * DAY)
+        self._add(at, "event", event=ComplaintOpened(ticket_id=ticket))
+        self._add(closed, "event", event=ComplaintClosed(ticket_id=ticket))
+        if self._random.random() < 0.2:
+            self._add(closed + DAY, "event", event=ComplaintReopened(ticket_id=ticket))
+            self._add(closed + 9 * DAY, "event", event=ComplaintClosed(ticket_id=ticket))
+
+    def _changes_of_mind(self, at: int) -> None:
+        random, human = self._random, self.human
+        when = at + random.randrange(10 * DAY, YEAR)
+        drawn = random.random()
+        if drawn < 0.06:
+            self._add(when, "consent", channel=random.choice(("", "email")), say="withdrawn")
+        elif drawn < 0.12:
+            self._add(when, "desk", say=random.choice(("stop", "one-click", "pause", "mute")))
+        elif drawn < 0.14:
+            self._add(when, "stop", channel="sms")
+        elif drawn < 0.16:
+            self._add(when, "erase")
+        elif drawn < 0.18:
+            other = f"{human.id}b"
+            self._add(when - 20 * DAY, "event", other, event=Identify(email=human.address, timezone=human.zone))
+            self._add(when - 20 * DAY, "consent", other, channel="email", say="granted")
+            self._add(when - 2 * HOUR, "event", other, event=ProductAdded(product_id="p1", quantity=1))
+            self._add(when, "merge", other, other=human.id)
+        if drawn < 0.03:
+            self._add(when + 30 * DAY, "consent", channel="email", say="granted")
+
+    def _add(
+        self,
+        at: int,
+        what: What,
+        who: str = "",
+        *,
+        event: Event | None = None,
+        other: str = "",
+        channel: str = "",
+        say: str = "",
+        occurred: int = 0,
+    ) -> None:
+        at = at // STEP * STEP
+        happened = min(occurred, at) // STEP * STEP if occurred else at
+        self.acts.append(Act(at, what, who or self.human.id, event, other, channel, say, happened))
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+
+def phone(customer: str) -> str:
+    """Of `u17` and of a second account `u17b`."""
+    return f"+34600{int(customer.strip('ub')):06}"
+
+
+def people(count: int, seed: int) -> Iterator[Human]:
+    """Some share an address with the one before them."""
+    random, before = Random(f"people {seed}"), ""
+    for number in range(count):
+        name = f"u{number}"
+        shares = bool(before) and random.random() < 0.03
+        address = before if shares else f"{name}@example.test"
+        channels = tuple(
+            channel for channel, share in zip(CHANNELS, (0.8, 0.4, 0.2), strict=True) if random.random() < share
+        )
+        before = "" if shares else address
+        yield Human(name, address, random.choice(ZONES), channels)
+
+
+def shop_year(count: int, seed: int) -> tuple[list[Human], list[Act]]:
+    """Everybody, and everything that happens, in order of time."""
+    start = MONDAY // STEP * STEP + STEP
+    everybody = list(people(count, seed))
+    acts = [act for human in everybody for act in Life(human, start, Random(f"{seed} {human.id}")).live()]
+    acts += [Act(start + n * 60 * DAY, "poison", "u0") for n in range(1, 6)]
+    acts.sort(key=lambda act: act.at)
+    return everybody, acts

@@ -1,0 +1,169 @@
+"""An erased customer is gone under every name, and does not come back by what is late."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from enginebench import GRAVES, EngineBench
+
+from tactful import Run, rule
+from tactful.events import ConsentChanged, Identify, OrderCompleted, ProductAdded
+from tactful.records import EVENTS, EraseBody, EraseRecord
+
+STRANGER = "anon:a1"
+ADD = ProductAdded(product_id="p1")
+
+
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.test", uses=("cart",), version=1)
+async def an_hour_later(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "hello")
+
+
+def erase(bench: EngineBench, customer: str = "u1", at: int | None = None) -> None:
+    body = EraseBody(bench.now if at is None else at)
+    bench.append(EVENTS, EraseRecord(id=f"x-{customer}-{body.at}", key=customer, at=bench.now, body=body))
+
+
+def passed_on(bench: EngineBench) -> list[str]:
+    return [record.key for record in bench.dispatch.records if isinstance(record, EraseRecord)]
+
+
+@pytest.fixture(params=[1, 4])
+def bench(request: pytest.FixtureRequest) -> EngineBench:
+    bench = EngineBench(an_hour_later, partitions=request.param)
+    bench.emits("u1", Identify(email="u1@example.test"), ADD)
+    bench.advance("1m")
+    return bench
+
+
+def test_row_history_runs_and_timers_go(bench: EngineBench) -> None:
+    erase(bench)
+    bench.advance("2h")
+    assert bench.row("u1") is None
+    assert bench.history("u1") == []
+    assert bench.messages == []
+    assert passed_on(bench) == ["u1"]
+
+
+def test_others_of_the_same_partition_are_left_alone() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits("u1", ADD)
+    bench.emits("u2", ADD)
+    erase(bench)
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u2"]
+
+
+def test_every_name_of_the_person_goes_whichever_is_named() -> None:
+    for named in ("u1", "u2", STRANGER):
+        bench = EngineBench(an_hour_later, partitions=4)
+        for customer in ("u1", "u2", STRANGER):
+            bench.emits(customer, ADD)
+        bench.link(STRANGER, "u2")
+        bench.merge("u2", "u1")
+        bench.advance("1m")
+        erase(bench, named)
+        assert [bench.row(customer) for customer in ("u1", "u2", STRANGER)] == [None, None, None]
+        assert sorted(passed_on(bench)) == [STRANGER, "u1", "u2"]
+        bench.advance("2h")
+        assert bench.messages == []
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"event": ADD},
+        {"event": OrderCompleted(order_id="o1")},
+        {"event": Identify(email="u1@example.test"), "scope": "browser"},
+        {"event": Identify(email="u1@example.test"), "ago": "5m"},
+        {"event": Identify(email="u1@example.test"), "history": True},
+        {"event": ConsentChanged(purpose="marketing", state="withdrawn"), "source": "dispatch"},
+    ],
+)
+def test_a_late_event_brings_nobody_back(bench: EngineBench, late: dict[str, Any]) -> None:
+    erase(bench)
+    bench.advance("1m")
+    more = {name: value for name, value in late.items() if name != "event"}
+    bench.emits("u1", late["event"], **more)
+    bench.advance("2h")
+    assert bench.row("u1") is None
+    assert bench.history("u1") == []
+    assert bench.messages == []
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        {"event": Identify(email="new@example.test")},
+        {"event": ConsentChanged(purpose="marketing", state="granted"), "source": "dispatch", "scope": "system"},
+    ],
+)
+def test_a_registration_by_the_shop_or_a_new_consent_begins_anew_with_nothing_of_before(
+    bench: EngineBench, news: dict[str, Any]
+) -> None:
+    erase(bench)
+    bench.advance("1m")
+    more = {name: value for name, value in news.items() if name != "event"}
+    bench.emits("u1", news["event"], **more)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    row = bench.row("u1")
+    assert row is not None
+    assert len(row.states["cart"].items) == 1
+    assert len(bench.messages) == 1
+
+
+def test_a_link_or_a_merge_brings_nobody_back(bench: EngineBench) -> None:
+    erase(bench)
+    bench.advance("1m")
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    bench.emits("u2", ADD)
+    bench.merge("u2", "u1")
+    bench.advance("2h")
+    assert bench.row("u1") is None
+    assert bench.messages == []
+
+
+def test_a_device_that_was_erased_with_its_owner_belongs_to_who_logs_in_next() -> None:
+    bench = EngineBench(an_hour_later, partitions=4)
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    erase(bench)
+    bench.advance("1m")
+    bench.link(STRANGER, "u7")
+    bench.emits(STRANGER, ADD)
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u7"]
+
+
+def test_what_is_kept_of_the_name_is_a_keyed_hash(bench: EngineBench) -> None:
+    erase(bench)
+    graves = {grave for number in range(bench.log.partitions) for grave in bench.partition(number).graves}
+    assert graves == {GRAVES.of("u1")}
+    assert "u1" not in "".join(graves)
+
+
+def test_an_erasure_is_remembered_by_the_next_owner(bench: EngineBench) -> None:
+    erase(bench)
+    bench.deploy(an_hour_later)
+    bench.advance("1m")
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.messages == []
+
+
+def test_an_erasure_that_is_told_twice_is_carried_out_once(bench: EngineBench) -> None:
+    erase(bench, at=bench.now)
+    erase(bench, at=bench.now)
+    assert passed_on(bench) == ["u1"]
+
+
+def test_a_grave_that_was_lost_with_a_store_is_told_to_all_partitions(bench: EngineBench) -> None:
+    bench.broadcast("Customer Erased", grave=GRAVES.of("u9"), at=bench.now)
+    bench.advance("1m")
+    bench.emits("u9", ADD)
+    bench.advance("2h")
+    assert bench.row("u9") is None

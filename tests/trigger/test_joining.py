@@ -1,0 +1,467 @@
+"""Two customers turn out to be one (DESIGN, identity): the stranger who logs in, and the two accounts of one person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from enginebench import EngineBench, event_record
+
+from tactful import Run, rule
+from tactful.customer import Cart, Profile
+from tactful.events import (
+    ComplaintClosed,
+    ComplaintOpened,
+    CustomerRecognised,
+    Identify,
+    OrderCompleted,
+    Page,
+    ProductAdded,
+)
+from tactful.records import (
+    EVENTS,
+    CancelRecord,
+    ConfirmRecord,
+    LinkedRecord,
+    Origin,
+)
+from tactful_trigger.rules.abandoned_cart import abandoned_cart
+
+STRANGER = "anon:a1"
+ADD = ProductAdded(product_id="p1", name="Pan")
+
+
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.test", uses=("cart",), version=1)
+async def an_hour_later(run: Run, first: ProductAdded) -> str:
+    await run.sleep("1h")
+    await run.send("email", "hello", variant=run.variant("wording", ["plain", "warm"]), product=first.product_id)
+    return "said"
+
+
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.test", cooldown="3d", repeat="parallel", version=1)
+async def every_time(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "every", product=first.product_id)
+
+
+@rule(
+    on=ComplaintOpened,
+    key=lambda event: event.ticket_id,
+    match=lambda first, event: first.ticket_id == event.ticket_id,
+    exit_on=ComplaintClosed,
+    purpose="service.complaint",
+    version=1,
+)
+async def about_a_ticket(run: Run, first: ComplaintOpened) -> None:
+    await run.sleep("2h")
+    await run.send("email", "ticket", ticket=first.ticket_id)
+
+
+def to_dispatch(bench: EngineBench, kind: type[Any]) -> list[Any]:
+    return [record for record in bench.dispatch.records if isinstance(record, kind)]
+
+
+@pytest.fixture(params=[1, 4])
+def partitions(request: pytest.FixtureRequest) -> int:
+    count: int = request.param
+    return count
+
+
+# -- the stranger who logs in
+
+
+def test_what_a_stranger_put_into_the_cart_is_in_the_customers(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    row, stranger = bench.row("u1"), bench.row(STRANGER)
+    assert row is not None
+    assert stranger is not None
+    assert [item.product_id for item in row.states["cart"].items] == ["p1"]
+    assert row.absorbed == (STRANGER,)
+    assert (stranger.states, stranger.runs, stranger.linked_to) == ({}, [], "u1")
+
+
+def test_a_strangers_run_goes_on_as_the_customers_at_its_own_time_under_its_own_name(partitions: int) -> None:
+    alone, bench = EngineBench(an_hour_later), EngineBench(an_hour_later, partitions=partitions)
+    for each in (alone, bench):
+        each.emits(STRANGER, ADD, id="first")
+    bench.advance("30m")
+    bench.link(STRANGER, "u1")
+    for each in (alone, bench):
+        each.advance("29m")
+    assert bench.messages == []
+    for each in (alone, bench):
+        each.advance("1h")
+    [message], [without] = bench.messages, alone.messages
+    assert (message.customer, message.subject) == ("u1", STRANGER)
+    assert (message.message_id, message.run_id, message.variant) == (
+        without.message_id,
+        without.run_id,
+        without.variant,
+    )
+
+
+def test_an_order_that_the_customer_placed_before_the_link_arrived_ends_the_strangers_run(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.advance("50m")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["ended by Order Completed"]
+
+
+def test_what_happened_before_an_order_and_arrived_late_at_the_stranger_reminds_of_nothing() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.advance("1h")
+    bench.emits("u1", OrderCompleted(order_id="o1"), ago="5m")
+    bench.advance("1m")
+    bench.emits(STRANGER, ADD, ago="30m")
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["superseded"]
+
+
+def test_a_link_between_known_customers_never_ends_the_smaller_id() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits("u1", ADD)
+    bench.link("u1", "u2")
+    row = bench.row("u1")
+    assert row is not None
+    assert row.linked_to == ""
+
+
+def test_an_order_from_before_the_strangers_run_does_not_end_it(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("1m")
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert len(bench.messages) == 1
+
+
+def test_an_adopted_run_of_one_ticket_is_ended_by_the_closing_of_that_ticket_alone(partitions: int) -> None:
+    bench = EngineBench(about_a_ticket, partitions=partitions)
+    bench.emits(STRANGER, ComplaintOpened(ticket_id="t1"), ComplaintOpened(ticket_id="t2"))
+    bench.advance("1m")
+    bench.emits("u1", ComplaintClosed(ticket_id="t1"))
+    bench.link(STRANGER, "u1")
+    bench.advance("3h")
+    assert [message.data["ticket"] for message in bench.messages] == ["t2"]
+
+
+def test_what_an_adopted_run_waits_for_may_have_happened_already() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def waiting(run: Run, first: ProductAdded) -> str:
+        seen = await run.wait_for(Page, within="1d")
+        return f"saw {seen.name}" if seen else "saw nothing"
+
+    @rule(on=Page, purpose="marketing.test", version=1)
+    async def looking(run: Run, first: Page) -> None:
+        await run.sleep("1m")
+
+    bench = EngineBench(waiting, looking)
+    bench.emits("u1", Page(name="before"))
+    bench.advance("2m")
+    bench.emits(STRANGER, ADD)
+    bench.advance("2m")
+    bench.emits("u1", Page(name="after"))
+    bench.link(STRANGER, "u1")
+    assert "saw after" in bench.endings("u1")
+
+
+def test_nothing_starts_because_of_a_link() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits(STRANGER, ADD, history=True)
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert bench.runs("u1") == []
+    assert bench.messages == []
+
+
+def test_of_two_runs_of_one_rule_the_one_that_has_said_more_lives_on_and_the_other_is_taken_back() -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None)
+    bench.emits("u1", ADD)
+    bench.advance("61m")  # its message waits at dispatch
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    [run] = bench.runs("u1")
+    assert run.subject == "u1"
+    bench.advance("2h")
+    assert len(bench.messages) == 1
+    assert bench.cancelled == []
+
+
+def test_of_two_runs_that_said_nothing_the_older_one_lives_on() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits(STRANGER, ADD)
+    bench.advance("10m")
+    bench.emits("u1", ADD)
+    bench.link(STRANGER, "u1")
+    assert [run.subject for run in bench.runs("u1")] == [STRANGER]
+    bench.advance("2h")
+    assert len(bench.messages) == 1
+
+
+def test_runs_that_may_be_many_all_live_on() -> None:
+    bench = EngineBench(every_time)
+    bench.emits("u1", ADD)
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    bench.advance("30m")
+    assert len(bench.runs("u1")) == 2
+
+
+def test_a_cooldown_counts_for_both() -> None:
+    bench = EngineBench(every_time)
+    bench.emits(STRANGER, ADD)
+    bench.advance("2h")
+    bench.link(STRANGER, "u1")
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert len(bench.messages) == 1
+    assert bench.endings("u1") == ["cooldown"]
+
+
+def test_an_event_that_the_stranger_was_seen_to_post_is_recognised_at_the_customer() -> None:
+    bench = EngineBench(every_time)
+    bench.emits(STRANGER, ADD, id="once")
+    bench.link(STRANGER, "u1")
+    bench.emits("u1", ADD, id="once")
+    bench.advance("2h")
+    assert len(bench.messages) == 1
+    assert bench.partition().cursor.duplicates == 1
+
+
+# -- what comes later
+
+
+def test_what_comes_for_a_stranger_after_the_link_is_the_customers(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.link(STRANGER, "u1")
+    bench.emits(STRANGER, ADD)
+    bench.advance("2h")
+    [message] = bench.messages
+    assert (message.customer, message.subject) == ("u1", "u1")
+
+
+def test_a_forwarded_event_starts_nothing_if_the_customer_ordered_after_it_was_appended() -> None:
+    """The event went through another partition; the order overtook it."""
+    bench = EngineBench(an_hour_later)
+    bench.advance("1h")
+    bench.emits("u1", OrderCompleted(order_id="o1"), ago="30m")
+    record = event_record("u1", ADD, bench.now - 60_000, "late", occurred=bench.now - 60_000)
+    bench.append(EVENTS, msgspec.structs.replace(record, origin=Origin(EVENTS, 0, 1)))
+    bench.advance("2h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["superseded"]
+
+
+def test_a_run_that_a_forwarded_event_starts_begins_when_it_arrives() -> None:
+    """It has not seen what the customer did meanwhile, so an hour of quiet counts from here (decision 0005)."""
+    bench = EngineBench(an_hour_later)
+    bench.advance("1h")
+    record = event_record("u1", ADD, bench.now - 20 * 60_000, "late")
+    bench.append(EVENTS, msgspec.structs.replace(record, origin=Origin(EVENTS, 0, 1)))
+    bench.advance("59m")
+    assert bench.messages == []
+    bench.advance("2m")
+    assert len(bench.messages) == 1
+
+
+def test_another_customer_on_the_same_device_gets_what_comes_later_and_nothing_of_the_first(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    bench.link(STRANGER, "u2")
+    assert bench.row("u2") is None
+    bench.emits(STRANGER, ProductAdded(product_id="p2"))
+    carts = {}
+    for customer in ("u1", "u2"):
+        row = bench.row(customer)
+        assert row is not None
+        carts[customer] = [item.product_id for item in row.states["cart"].items]
+    assert carts == {"u1": ["p1"], "u2": ["p2"]}
+
+
+# -- messages that were asked before
+
+
+def held(bench: EngineBench) -> Any:
+    """A stranger's message waits at dispatch, and they log in."""
+    bench.emits(STRANGER, ADD)
+    bench.advance("61m")
+    bench.link(STRANGER, "u1")
+    [message] = bench.messages
+    return message
+
+
+def test_the_decision_on_a_strangers_message_comes_to_the_customers_run(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None, partitions=partitions)
+    message = held(bench)
+    bench.decides(message, verdict="sent")
+    assert bench.endings("u1") == ["said"]
+
+
+def test_a_confirmation_goes_to_where_the_message_was_asked(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None, partitions=partitions)
+    message = held(bench)
+    bench.decides(message, name="Hold Opened", hold=1)
+    [confirm] = to_dispatch(bench, ConfirmRecord)
+    assert (confirm.key, confirm.body.message_id) == (STRANGER, message.message_id)
+
+
+def test_a_cancellation_goes_to_where_the_message_was_asked(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None, partitions=partitions)
+    message = held(bench)
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    [cancel] = to_dispatch(bench, CancelRecord)
+    assert (cancel.key, cancel.body.message_id) == (STRANGER, message.message_id)
+
+
+def test_dispatch_hears_under_both_names_who_the_customer_is_while_a_message_waits() -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None)
+    bench.emits("u1", Identify(email="u1@example.test"))
+    message = held(bench)
+    bench.emits("u1", ComplaintOpened(ticket_id="t1"))
+    told = {record.key: record.body for record in bench.recipients}
+    assert told[STRANGER] == told["u1"]
+    assert told[STRANGER].complaint_open
+    assert told[STRANGER].addresses == {"email": "u1@example.test"}
+    bench.decides(message, verdict="sent")
+    bench.emits("u1", ComplaintClosed(ticket_id="t1"))
+    told = {record.key: record.body for record in bench.recipients}
+    assert told[STRANGER].complaint_open
+
+
+def test_dispatch_is_told_who_the_stranger_is(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.link(STRANGER, "u1")
+    [linked] = to_dispatch(bench, LinkedRecord)
+    assert (linked.key, linked.body.customer) == (STRANGER, "u1")
+
+
+# -- two accounts of one person
+
+
+def test_of_two_known_customers_the_larger_id_ends_whichever_is_named_first(partitions: int) -> None:
+    for who, other in (("u1", "u2"), ("u2", "u1")):
+        bench = EngineBench(an_hour_later, partitions=partitions)
+        bench.emits("u1", Identify(email="one@example.test"))
+        bench.emits("u2", ADD)
+        bench.merge(who, other)
+        ended, row = bench.row("u2"), bench.row("u1")
+        assert ended is not None
+        assert row is not None
+        assert (ended.linked_to, row.linked_to) == ("u1", "")
+        assert row.states["profile"].email == "one@example.test"
+        assert row.states["cart"].items[0].product_id == "p1"
+        bench.advance("2h")
+        assert [message.customer for message in bench.messages] == ["u1"]
+
+
+def test_an_id_that_nobody_has_used_ends_no_customer() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits("u5", ADD)
+    bench.merge("3f2a", "u5")  # an anonymous id, as clients write it into an alias
+    row = bench.row("u5")
+    assert row is not None
+    assert row.linked_to == ""
+
+
+def test_merges_in_any_order_and_twice_come_to_the_smallest_id_and_end(partitions: int) -> None:
+    pairs = [("u3", "u2"), ("u1", "u3"), ("u2", "u1"), ("u3", "u1"), ("u2", "u3"), ("u3", "u2")]
+    for turn in range(len(pairs)):
+        bench = EngineBench(an_hour_later, partitions=partitions)
+        for customer in ("u1", "u2", "u3"):
+            bench.emits(customer, Page(name="home"), ProductAdded(product_id=customer))
+        for who, other in pairs[turn:] + pairs[:turn]:
+            bench.merge(who, other)
+        bench.emits("u3", ProductAdded(product_id="p9"))
+        linked = {customer: row.linked_to for customer in ("u1", "u2", "u3") if (row := bench.row(customer))}
+        assert linked["u1"] == ""
+        assert linked["u2"] == "u1"
+        assert linked["u3"] in ("u1", "u2")
+        row = bench.row("u1")
+        assert row is not None
+        assert "p9" in {item.product_id for item in row.states["cart"].items}
+        assert set(row.absorbed) == {"u2", "u3"}
+
+
+def test_a_stranger_linked_to_a_customer_who_was_merged_comes_to_who_they_are_now(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits("u2", Page(name="home"))
+    bench.merge("u2", "u1")
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u2")
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
+def test_a_linked_customer_survives_a_restart(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.link(STRANGER, "u1")
+    bench.deploy(an_hour_later)
+    bench.emits(STRANGER, ADD)
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
+# -- the cart of somebody whom nobody knows
+
+
+def test_an_anonymous_cart_waits_until_somebody_knows_whose_it_is() -> None:
+    bench = EngineBench(abandoned_cart)
+    bench.emits(STRANGER, ADD)
+    bench.advance("3h")
+    assert bench.messages == []
+    bench.link(STRANGER, "u1")
+    bench.advance("59m")
+    assert bench.messages == []
+    bench.advance("2m")
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
+def test_an_anonymous_cart_that_is_older_than_a_day_is_nobodys() -> None:
+    bench = EngineBench(abandoned_cart)
+    bench.emits(STRANGER, ADD)
+    bench.advance("25h")
+    bench.link(STRANGER, "u1")
+    bench.advance("3h")
+    assert bench.messages == []
+    assert bench.endings(STRANGER) == ["nobody knows who it is"]
+
+
+def test_what_is_absorbed_keeps_the_newer_of_two_states() -> None:
+    """Each projection's own merge decides; here only that it is asked with the customer's state first."""
+    bench = EngineBench(an_hour_later)
+    bench.emits("u1", Identify(email="known@example.test"))
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    row = bench.row("u1")
+    assert row is not None
+    assert isinstance(row.states["profile"], Profile)
+    assert isinstance(row.states["cart"], Cart)
+    assert row.states["profile"].email == "known@example.test"
+
+
+def test_only_the_adopted_run_hears_that_its_customer_was_recognised() -> None:
+    heard = []
+
+    @rule(on=ProductAdded, purpose="marketing.test", repeat="parallel", version=1)
+    async def listening(run: Run, first: ProductAdded) -> str:
+        event = await run.wait_for(CustomerRecognised, within="1d")
+        heard.append((run.began_anonymous, event and event.anonymous))
+        return "heard" if event else "heard nothing"
+
+    bench = EngineBench(listening)
+    bench.emits("u1", ADD)
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    assert bench.endings("u1") == ["heard"]
+    assert heard[-1] == (True, STRANGER)

@@ -1,0 +1,107 @@
+"""`tactful doctor`: each thing that keeps a shop from being heard is named, with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from enginebench import event_record
+
+from tactful.events import Page
+from tactful.partitioning import partition_of
+from tactful.plugins import Broken
+from tactful.records import EVENTS, encode
+from tactful_workbench.doctor import Finding, examine
+from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.stopping import RedButton
+
+GOOD = {"shop.example": ["v=spf1 -all"], "_dmarc.shop.example": ["v=DMARC1; p=none"]}
+
+
+class World:
+    """Implements `tactful_workbench.doctor.Web`."""
+
+    def __init__(self, names: Mapping[str, Sequence[str]] | None = None, pages: bool | None = True) -> None:
+        self._names, self._pages = names, pages
+
+    async def texts(self, name: str) -> Sequence[str]:
+        if self._names is None:
+            raise OSError("no answer in time")
+        return self._names.get(name, ())
+
+    async def is_ours(self, url: str) -> bool:
+        if self._pages is None:
+            raise OSError("connection refused")
+        return self._pages
+
+
+async def look(product: Product, world: World | None = None) -> list[Finding]:
+    return await examine(product, world or World(GOOD))
+
+
+def told(findings: list[Finding], level: str) -> str:
+    return "\n".join(finding.text for finding in findings if finding.level == level)
+
+
+async def test_a_shop_where_all_is_well_has_nothing_that_fails(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        found = await look(product)
+        assert (told(found, "fail"), told(found, "warn")) == ("", "")
+        assert "rules 6 loaded, 0 broken" in told(found, "ok")
+        assert "mail from shop.example: SPF ok, DMARC ok" in told(found, "ok")
+        assert "sending: allow-list (empty)" in told(found, "info")
+        assert "abandoned_cart shadow" in told(found, "info")
+
+
+async def test_mail_that_others_would_refuse_is_named_with_the_record_to_add(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        found = told(await look(product, World({"shop.example": ["google-site-verification=1"]})), "fail")
+        assert "SPF missing, DMARC missing" in found
+        assert "add TXT _dmarc.shop.example" in found
+        assert "DNS could not be asked" in told(await look(product, World(None)), "warn")
+
+
+async def test_pages_that_do_not_answer_or_are_not_ours_are_named(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        assert "answered by somebody else: customers cannot unsubscribe" in told(
+            await look(product, World(GOOD, pages=False)), "fail"
+        )
+        assert "does not answer (connection refused)" in told(await look(product, World(GOOD, pages=None)), "fail")
+
+
+async def test_a_broken_rule_and_a_broken_template_are_named(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as whole:
+        broken = Broken("mine", "rules/mine.py:3: no function is decorated with @rule")
+        (tmp_path / "templates" / "abandoned_cart").mkdir(parents=True)
+        (tmp_path / "templates" / "abandoned_cart" / "email.en.html").write_text("---\nsubjekt: x\n---\n")
+        product = replace(
+            whole,
+            loaded=whole.loaded._replace(broken=(broken,)),
+            plan=replace(whole.plan, templates=tmp_path / "templates"),
+        )
+        found = told(await look(product), "fail")
+        assert "rule mine: rules/mine.py:3" in found
+        assert "abandoned_cart/email.en.html:2" in found
+
+
+async def test_who_stopped_all_sending_and_what_nobody_has_read_yet_are_told(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        await RedButton(product.log, product.dispatch, product.clock).press("olga", "")
+        for worker in (product.trigger_worker, product.dispatch_worker):
+            await worker.claim()
+        while await product.dispatch_worker.run_once(0):
+            pass
+        place = partition_of("u1", product.log.partitions)
+        records = [encode(event_record("u1", Page(name="home"), product.clock.now(), f"e{n}")) for n in range(1500)]
+        await product.log.append(EVENTS, [(place, record) for record in records])
+        found = told(await look(product), "warn")
+        assert "all sending is stopped by olga; `tactful resume` lets it go on" in found
+        assert "trigger has 1,50" in found
+
+
+async def test_in_dev_nobody_asks_for_mail_records(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path, dev=True)) as product:
+        found = await look(product, World({}))
+        assert told(found, "fail") == ""
+        assert "every channel is the inbox" in told(found, "info")

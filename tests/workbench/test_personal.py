@@ -1,0 +1,159 @@
+"""Everything about one person: a copy of it, its erasure, a restored file, and when the log itself is clean."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from enginebench import event_record
+from killing import traces
+
+from tactful.clock import DAY
+from tactful.errors import InvalidInput
+from tactful.events import Identify, ProductAdded
+from tactful.identity import is_anonymous
+from tactful.partitioning import partition_of
+from tactful.records import EVENTS, LinkBody, LinkRecord, Record, encode
+from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.housekeeping import prune
+
+START = 1_795_438_800_000  # Mon 23 Nov 2026 14:00 in Madrid
+
+
+@asynccontextmanager
+async def shop(data: Path) -> AsyncIterator[Product]:
+    """A dev server's insides, without its doors."""
+    async with opened(Plan(data, dev=True, start=START)) as product:
+        await product.trigger_worker.claim()
+        await product.dispatch_worker.claim()
+        await product.time.drain()
+        yield product
+
+
+async def tell(product: Product, record: Record) -> None:
+    await product.log.append(EVENTS, [(partition_of(record.key, product.log.partitions), encode(record))])
+    await product.time.drain()
+
+
+async def somebody(product: Product, customer: str = "customer-1") -> None:
+    """A visitor with a cart who logs in, consents, and is reminded an hour later."""
+    now = product.clock.now()
+    await tell(product, event_record("anon:a1", ProductAdded(product_id="p1", name="Kettle"), now, f"e1-{customer}"))
+    await tell(product, LinkRecord(id=f"l-{customer}", key="anon:a1", at=now, body=LinkBody(customer)))
+    await tell(
+        product,
+        event_record(customer, Identify(email="uma@example.test", first_name="Umaletta"), now, f"e2-{customer}"),
+    )
+    await product.desk.consent(customer, "marketing", "", "granted", via="checkout")
+    await product.time.advance(now + 4_000_000)
+    assert [letter.address for letter in await product.shelf.letters()] == ["uma@example.test"]
+
+
+async def test_a_copy_holds_what_is_known_what_happened_and_what_was_said_and_sent(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        for name in ("customer-1", "anon:a1"):
+            copy: dict[str, Any] = json.loads(await product.personal.export(name))
+            assert (copy["customer"], copy["names"]) == ("customer-1", ["customer-1", "anon:a1"])
+            assert copy["known"]["states"]["profile"]["email"] == "uma@example.test"
+            assert copy["known"]["runs"][0]["rule"] == "abandoned_cart"
+            assert {line["kind"] for line in copy["history"]["customer-1"]} >= {
+                "absorbed",
+                "adopted",
+                "asked",
+                "decided",
+                "consent",
+            }
+            told = copy["messages"]["customer-1"]
+            assert told["recipient"]["addresses"]["email"] == "uma@example.test"
+            assert told["consent"][0]["via"] == "checkout"
+            assert told["sent"][0]["subject"]
+
+
+async def test_of_somebody_whom_nobody_knows_there_is_no_copy(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        with pytest.raises(InvalidInput) as refused:
+            await product.personal.export("nobody")
+        assert refused.value.code == "unknown_customer"
+
+
+async def test_after_an_erasure_no_table_but_the_log_holds_a_word_of_them(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        assert traces(tmp_path / "dev.db", "uma@example.test")
+        farewell = await product.personal.erase("customer-1", "test")
+        await product.time.drain()
+        for words in ("uma@example.test", "Umaletta", "customer-1", "anon:a1", "Kettle"):
+            assert traces(tmp_path / "dev.db", words) == []
+        assert await product.shelf.letters() == []
+        assert farewell.log_clean_at == farewell.at + 30 * DAY
+        with pytest.raises(InvalidInput) as refused:
+            await product.personal.export("customer-1")
+        assert refused.value.code == "erased"
+
+
+async def test_the_log_is_clean_when_it_was_said_to_be(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        farewell = await product.personal.erase("customer-1", "test")
+        await product.time.drain()
+        assert await prune(product) == 0
+        assert b"uma@example.test" in await _log(product)
+        await product.time.advance(farewell.log_clean_at + 1000)
+        assert await prune(product) > 0
+        log = await _log(product)
+        assert not [words for words in (b"uma@example.test", b'"customer-1"', b"anon:a1") if words in log]
+
+
+async def test_what_nobody_has_read_yet_is_never_removed(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        record = event_record("customer-1", ProductAdded(product_id="p1"), product.clock.now(), "unread")
+        await product.log.append(EVENTS, [(partition_of("customer-1", 4), encode(record))])
+        assert product.dev_clock is not None
+        product.dev_clock.forward_to(START + 90 * DAY)
+        await prune(product)
+        assert b'"unread"' in await _log(product)
+
+
+async def test_a_restored_file_erases_again_whom_it_brought_back_and_does_not_let_in_whom_it_never_knew(
+    tmp_path: Path,
+) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+    shutil.copy(tmp_path / "dev.db", tmp_path / "backup.db")
+    async with shop(tmp_path) as product:
+        for customer in ("customer-1", "customer-2"):
+            await product.personal.erase(customer, "test")
+        await product.time.drain()
+    for end in ("", "-wal", "-shm"):
+        (tmp_path / f"dev.db{end}").unlink(missing_ok=True)
+    shutil.copy(tmp_path / "backup.db", tmp_path / "dev.db")
+    assert traces(tmp_path / "dev.db", "uma@example.test")
+    async with shop(tmp_path) as product:
+        assert traces(tmp_path / "dev.db", "uma@example.test") == []
+        for customer in ("customer-1", "customer-2"):
+            late = event_record(customer, ProductAdded(product_id="p1"), product.clock.now(), f"late-{customer}")
+            await tell(product, late)
+            assert await product.trigger.history(customer, 9) == []
+
+
+async def test_a_visitor_alone_can_be_erased(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await tell(product, event_record("anon:a1", ProductAdded(product_id="p1"), product.clock.now(), "e1"))
+        await product.personal.erase("anon:a1", "test")
+        await product.time.drain()
+        assert not [name for name in await product.trigger.everybody() if is_anonymous(name)]
+
+
+async def _log(product: Product) -> bytes:
+    found = b""
+    for topic in ("events", "dispatch"):
+        for partition in range(product.log.partitions):
+            for stored in await product.log.read(topic, partition, 0, 10_000):
+                found += stored.value
+    return found

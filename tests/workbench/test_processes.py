@@ -1,0 +1,74 @@
+"""`--workers N`: who dies is replaced, who refuses ends all, and all end when they are told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROGRAM = """
+import pathlib, signal, sys, time
+from tactful.errors import SettingsError
+from tactful_workbench.processes import run_processes
+
+folder = pathlib.Path(sys.argv[1])
+
+def work(number):
+    if (folder / "refuse").exists():
+        raise SettingsError("no such topic; run `tactful setup`")
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    (folder / f"{number}").write_text(str(__import__("os").getpid()))
+    while not stop:
+        time.sleep(0.02)
+
+sys.exit(run_processes(2, work))
+"""
+
+
+@contextmanager
+def family(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder)], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def pid(folder: Path, number: int) -> int:
+    until(lambda: (folder / str(number)).exists() and (folder / str(number)).read_text() != "")
+    return int((folder / str(number)).read_text())
+
+
+def test_who_dies_is_replaced_and_all_end_when_they_are_told(tmp_path: Path) -> None:
+    with family(tmp_path) as process:
+        first, second = pid(tmp_path, 0), pid(tmp_path, 1)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: pid(tmp_path, 0) != first)
+        assert pid(tmp_path, 1) == second
+        process.terminate()
+        assert process.wait(20) == 0
+    for gone in (pid(tmp_path, 0), second):
+        assert not (Path("/proc") / str(gone)).exists()
+
+
+def test_what_has_to_be_mended_is_said_and_nobody_is_started_again_and_again(tmp_path: Path) -> None:
+    (tmp_path / "refuse").touch()
+    with family(tmp_path) as process:
+        assert process.wait(20) == 1
+        assert process.stderr is not None
+        said = process.stderr.read()
+    assert "no such topic; run `tactful setup`" in said
+    assert said.count("no such topic") <= 2

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from devserver import PATIENCE, Server, free_port
+from devserver import PATIENCE, Server
+from freeports import free_port
 from shopper import KETTLE, Shopper
 
 LIVE = """\

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import TopicPartition
-from devserver import free_port
+from freeports import free_port
 from kafkaserver import KafkaServer
 from servers import SERVERS, fresh_topics
 

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import httpx
 from aiosmtpd.smtp import SMTP
-from devserver import free_port, free_ports
+from freeports import free_port, free_ports
 from kafkaserver import KafkaServer
 from pgserver import PostgresServer
 

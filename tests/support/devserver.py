@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,28 +13,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx
+from freeports import free_port
 
 TACTFUL = Path(sys.executable).with_name("tactful")
 START = "2026-11-23T14:00+01:00"  # a Monday in Madrid, far from quiet hours
 PATIENCE = 30.0  # seconds for what takes a second on an idle machine
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row that nobody listens on."""
-    while True:
-        first = free_port()
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
-            for number in range(first, first + count):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", number))
-            return first
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

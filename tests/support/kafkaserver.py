@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from devserver import free_port
+from freeports import free_port
 
 SERVERS: Final = Path(__file__).parents[1] / "servers"
 LIBS: Final = SERVERS / "libs"

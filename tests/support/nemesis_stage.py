@@ -14,7 +14,7 @@ from typing import Final
 
 from clusterbench import Cluster, mail_server
 from crowd import Post, Shoppers
-from devserver import free_port
+from freeports import free_port
 from kafkaserver import KafkaServer, bring_jars
 from pgserver import PostgresServer, postgres_server
 from tcpproxy import Proxy, proxy

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from devserver import free_port
+from freeports import free_port
 from kafkaserver import ServersMissing
 
 PATIENCE: Final = 60.0  # seconds; it takes two

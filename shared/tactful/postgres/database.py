@@ -8,12 +8,12 @@ is cut rather than closed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import asyncpg
-from sqlalchemy import text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -45,6 +45,7 @@ class Postgres:
 
     def __init__(self, engine: AsyncEngine, deadline: float) -> None:
         self._engine, self._deadline = engine, deadline
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @classmethod
     @asynccontextmanager
@@ -75,24 +76,39 @@ class Postgres:
         An error of the commit itself says nothing: the caller has to look. What is not `durable` may be undone by a crash of
         the server within a second.
         """
+
+        async def whole(db: AsyncConnection) -> T:
+            if not durable:
+                await db.execute(_HASTY)
+            result = await work(db)
+            await db.commit()
+            return result
+
+        return await self._persist(self._engine, whole)
+
+    async def ask(self, statement: TextClause, **given: Any) -> Sequence[Row[Any]]:
+        """The rows of one statement that is a transaction by itself: once to the server and back, `run` goes three times."""
+
+        async def fetch(db: AsyncConnection) -> Sequence[Row[Any]]:
+            return (await db.execute(statement, given)).all()
+
+        return await self._persist(self._single, fetch)
+
+    async def _persist(self, engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         for _ in range(TRIES - 1):
             with suppress(_Lost):
-                return await self._once(work, durable)
+                return await self._once(engine, work)
         try:
-            return await self._once(work, durable)
+            return await self._once(engine, work)
         except _Lost as error:
             raise StoreUnavailable(f"{TRIES} times in a row: {error}") from error
 
-    async def _once(self, work: Callable[[AsyncConnection], Awaitable[T]], durable: bool) -> T:
+    async def _once(self, engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         connection: AsyncConnection | None = None
         try:
             async with asyncio.timeout(self._deadline):
-                connection = await self._engine.connect()
-                if not durable:
-                    await connection.execute(_HASTY)
-                result = await work(connection)
-                await connection.commit()
-                return result
+                connection = await engine.connect()
+                return await work(connection)
         except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             if connection is not None and isinstance(error, TimeoutError):
                 await _cut(connection)

@@ -35,9 +35,8 @@ async def present(database: Postgres, service: str, owner: str, now: int, until:
 
 async def renew(database: Postgres, service: str, epochs: Mapping[int, int], until: int) -> frozenset[int]:
     """As `LeaseStore.renew`."""
-
-    async def lengthen(db: AsyncConnection) -> frozenset[int]:
-        given = {"until": until, "partitions": sorted(epochs), "epochs": [epochs[number] for number in sorted(epochs)]}
-        return frozenset((await db.execute(text(_RENEW.format(service)), given)).scalars())
-
-    return await database.run(lengthen)
+    numbers = sorted(epochs)
+    query, own = text(_RENEW.format(service)), [epochs[number] for number in numbers]
+    return frozenset(
+        partition for (partition,) in await database.ask(query, until=until, partitions=numbers, epochs=own)
+    )

@@ -266,7 +266,7 @@ class PostgresDispatchStore:
         return await self._database.run(run, durable=durable)
 
     async def _rows(self, query: str, **given: Any) -> Sequence[Any]:
-        return await self._do(lambda db: db.execute(text(query), given).all())
+        return await self._database.ask(text(query), **given)
 
 
 class PostgresWorkspace:

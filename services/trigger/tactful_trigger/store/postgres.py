@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful import crashpoints
@@ -33,10 +33,8 @@ _CLAIM: Final = text(
        WHERE partition = :partition AND (lease_until <= :now OR owner = :owner) RETURNING value, epoch"""
 )
 _REMEMBER: Final = text("UPDATE trigger_cursor SET value = :value WHERE partition = :partition")
-_RELEASE: Final = text("UPDATE trigger_cursor SET lease_until = 0 WHERE partition = :partition AND epoch = :epoch")
-_MOVE: Final = text(
-    """UPDATE trigger_cursor SET value = :value, next_offset = :offset, lease_until = :until
-       WHERE partition = :partition AND epoch = :epoch AND next_offset = :before"""
+_RELEASE: Final = text(
+    "UPDATE trigger_cursor SET lease_until = 0 WHERE partition = :partition AND epoch = :epoch RETURNING epoch"
 )
 _LOAD: Final = text(
     "SELECT customer, value FROM trigger_row WHERE partition = :partition AND customer = ANY(CAST(:customers AS text[]))"
@@ -46,30 +44,38 @@ _DUE: Final = text(
        WHERE partition = :partition AND due >= :start AND due < :before ORDER BY due, customer"""
 )
 _EARLIEST: Final = text("SELECT min(due) FROM trigger_row WHERE partition = :partition AND due >= :start")
-_ROWS: Final = text(
-    """INSERT INTO trigger_row (partition, customer, value, due, busy)
-       SELECT :partition, * FROM unnest(
-           CAST(:customers AS text[]), CAST(:values AS bytea[]), CAST(:dues AS bigint[]), CAST(:busy AS boolean[]))
-       ON CONFLICT (partition, customer)
-       DO UPDATE SET value = excluded.value, due = excluded.due, busy = excluded.busy"""
-)
-_OUTBOX: Final = text(
-    """INSERT INTO trigger_outbox (partition, topic, target, seq, value, cause)
-       SELECT :partition, topic, target, seq, value, cause FROM unnest(
-           CAST(:topics AS text[]), CAST(:targets AS integer[]), CAST(:seqs AS bigint[]), CAST(:values AS bytea[]),
-           CAST(:causes AS bytea[])) WITH ORDINALITY AS rows (topic, target, seq, value, cause, place) ORDER BY place"""
-)
-_HISTORY: Final = text(
-    """INSERT INTO trigger_history (customer, at, log_offset, position, kind, rule, run, data)
-       SELECT customer, at, log_offset, position, kind, rule, run, data FROM unnest(
-           CAST(:customers AS text[]), CAST(:ats AS bigint[]), CAST(:offsets AS bigint[]),
-           CAST(:positions AS integer[]), CAST(:kinds AS text[]), CAST(:rules AS text[]), CAST(:runs AS text[]),
-           CAST(:data AS bytea[])) WITH ORDINALITY
-           AS rows (customer, at, log_offset, position, kind, rule, run, data, place) ORDER BY place"""
-)
-_STEP: Final = text(
-    """INSERT INTO trigger_step (run, number, partition, customer, value)
-       VALUES (:run, :number, :partition, :customer, :value) ON CONFLICT DO NOTHING"""
+# A slice, whole, in one statement: once to the server and back. Nothing is written where the cursor does not move.
+_COMMIT: Final = text(
+    """WITH moved AS (
+           UPDATE trigger_cursor SET value = :value, next_offset = :offset, lease_until = :until
+           WHERE partition = :partition AND epoch = :epoch AND next_offset = :before RETURNING partition),
+       rows AS (
+           INSERT INTO trigger_row (partition, customer, value, due, busy)
+           SELECT moved.partition, changed.* FROM moved, unnest(
+               CAST(:customers AS text[]), CAST(:values AS bytea[]), CAST(:dues AS bigint[]), CAST(:busy AS boolean[]))
+               AS changed
+           ON CONFLICT (partition, customer)
+           DO UPDATE SET value = excluded.value, due = excluded.due, busy = excluded.busy),
+       asked AS (
+           INSERT INTO trigger_outbox (partition, topic, target, seq, value, cause)
+           SELECT moved.partition, topic, target, seq, asked.value, cause FROM moved, unnest(
+               CAST(:topics AS text[]), CAST(:targets AS integer[]), CAST(:seqs AS bigint[]), CAST(:records AS bytea[]),
+               CAST(:causes AS bytea[])) WITH ORDINALITY AS asked (topic, target, seq, value, cause, place)
+           ORDER BY place),
+       told AS (
+           INSERT INTO trigger_history (customer, at, log_offset, position, kind, rule, run, data)
+           SELECT customer, at, log_offset, position, kind, rule, run, data FROM moved, unnest(
+               CAST(:told AS text[]), CAST(:ats AS bigint[]), CAST(:offsets AS bigint[]), CAST(:positions AS integer[]),
+               CAST(:kinds AS text[]), CAST(:rules AS text[]), CAST(:runs AS text[]), CAST(:data AS bytea[]))
+               WITH ORDINALITY AS lines (customer, at, log_offset, position, kind, rule, run, data, place)
+           ORDER BY place),
+       requested AS (
+           INSERT INTO trigger_step (run, number, partition, customer, value)
+           SELECT run, number, moved.partition, customer, steps.value FROM moved, unnest(
+               CAST(:step_runs AS text[]), CAST(:step_numbers AS integer[]), CAST(:step_customers AS text[]),
+               CAST(:steps AS bytea[])) WITH ORDINALITY AS steps (run, number, customer, value, place)
+           ORDER BY place ON CONFLICT DO NOTHING)
+       SELECT partition FROM moved"""
 )
 _BURY: Final = text(
     """INSERT INTO trigger_grave VALUES (:partition, :grave, :at)
@@ -123,7 +129,7 @@ class PostgresTriggerStore:
         return await renew(self._database, "trigger", epochs, until)
 
     async def release(self, partition: int, epoch: int) -> None:
-        await self._database.run(lambda db: db.execute(_RELEASE, {"partition": partition, "epoch": epoch}))
+        await self._database.ask(_RELEASE, partition=partition, epoch=epoch)
 
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
         rows = await self._rows(_LOAD, partition=partition, customers=sorted(map(stored, customers)))
@@ -142,21 +148,14 @@ class PostgresTriggerStore:
         return None if due is None else int(due)
 
     async def commit(self, result: SliceResult, until: int) -> None:
-        async def apply(db: AsyncConnection) -> None:
-            given = {
-                "partition": result.partition,
-                "value": cursors.encode(result.cursor),
-                "offset": result.cursor.offset,
-                "until": until,
-                "epoch": result.epoch,
-                "before": result.before,
-            }
-            if not (await db.execute(_MOVE, given)).rowcount:
-                raise Fenced(f"events/{result.partition}: another owner has moved the cursor")
-            await _write(db, result)
-            crashpoints.reach("trigger: before commit")
-
-        await self._database.run(apply)
+        given = _whole(result, until)
+        crashpoints.reach("trigger: before commit")
+        if not (result.erasures or result.graves or result.revived):
+            moved = await self._database.ask(_COMMIT, **given)
+        else:
+            moved = await self._database.run(lambda db: _commit_and_bury(db, result, given))
+        if not moved:
+            raise Fenced(f"events/{result.partition}: another owner has moved the cursor")
 
     async def cursor(self, partition: int) -> Cursor | None:
         query = text("SELECT value FROM trigger_cursor WHERE partition = :partition")
@@ -223,30 +222,35 @@ class PostgresTriggerStore:
         rows = await self._rows(text("SELECT customer, value FROM trigger_row WHERE busy"))
         return [(known(customer), bytes(value)) for customer, value in rows]
 
-    async def _rows(self, query: Any, **given: Any) -> Sequence[Any]:
-        async def fetch(db: AsyncConnection) -> Sequence[Any]:
-            return (await db.execute(query, given)).all()
-
-        return await self._database.run(fetch)
+    async def _rows(self, query: TextClause, **given: Any) -> Sequence[Any]:
+        return await self._database.ask(query, **given)
 
 
-async def _write(db: AsyncConnection, result: SliceResult) -> None:
-    if result.rows:
-        await db.execute(_ROWS, _rows_of(result))
-    if result.outbox:
-        await db.execute(_OUTBOX, _outbox_of(result))
-    if result.history:
-        await db.execute(_HISTORY, _history_of(result))
-    if result.steps:
-        await db.execute(_STEP, _steps_of(result))
-    if result.erasures or result.graves or result.revived:
+async def _commit_and_bury(db: AsyncConnection, result: SliceResult, given: dict[str, Any]) -> Sequence[Any]:
+    moved = (await db.execute(_COMMIT, given)).all()
+    if moved:
         await _bury(db, result)
+    return moved
+
+
+def _whole(result: SliceResult, until: int) -> dict[str, Any]:
+    return {
+        "partition": result.partition,
+        "value": cursors.encode(result.cursor),
+        "offset": result.cursor.offset,
+        "until": until,
+        "epoch": result.epoch,
+        "before": result.before,
+        **_rows_of(result),
+        **_outbox_of(result),
+        **_history_of(result),
+        **_steps_of(result),
+    }
 
 
 def _rows_of(result: SliceResult) -> dict[str, Any]:
     rows = sorted(result.rows, key=lambda row: row.customer)  # two transactions lock them in one order
     return {
-        "partition": result.partition,
         "customers": [stored(row.customer) for row in rows],
         "values": [row.value for row in rows],
         "dues": [row.due for row in rows],
@@ -257,11 +261,10 @@ def _rows_of(result: SliceResult) -> dict[str, Any]:
 def _outbox_of(result: SliceResult) -> dict[str, Any]:
     rows = result.outbox
     return {
-        "partition": result.partition,
         "topics": [row.topic for row in rows],
         "targets": [row.partition for row in rows],
         "seqs": [row.seq for row in rows],
-        "values": [row.value for row in rows],
+        "records": [row.value for row in rows],
         "causes": [msgspec.json.encode(row.cause) for row in rows],
     }
 
@@ -269,7 +272,7 @@ def _outbox_of(result: SliceResult) -> dict[str, Any]:
 def _history_of(result: SliceResult) -> dict[str, Any]:
     lines = result.history
     return {
-        "customers": [stored(line.customer) for line in lines],
+        "told": [stored(line.customer) for line in lines],
         "ats": [line.at for line in lines],
         "offsets": [line.offset for line in lines],
         "positions": [line.index for line in lines],
@@ -280,17 +283,14 @@ def _history_of(result: SliceResult) -> dict[str, Any]:
     }
 
 
-def _steps_of(result: SliceResult) -> list[dict[str, Any]]:
-    return [
-        {
-            "run": step.run_id,
-            "number": step.number,
-            "partition": result.partition,
-            "customer": stored(step.customer),
-            "value": msgspec.json.encode(step),
-        }
-        for step in result.steps
-    ]
+def _steps_of(result: SliceResult) -> dict[str, Any]:
+    steps = result.steps
+    return {
+        "step_runs": [step.run_id for step in steps],
+        "step_numbers": [step.number for step in steps],
+        "step_customers": [stored(step.customer) for step in steps],
+        "steps": [msgspec.json.encode(step) for step in steps],
+    }
 
 
 async def _bury(db: AsyncConnection, result: SliceResult) -> None:

@@ -28,6 +28,7 @@ TRIGGER, DISPATCH = "services/trigger/tactful_trigger", "services/dispatch/tactf
 LIMIT = "timeout=20"  # seconds a test: some faults go round for ever
 RULES = ("tests/trigger/test_operations.py", "tests/trigger/test_terms.py")
 SLICES = ("tests/trigger/test_slice_records.py", "tests/trigger/test_slices.py")
+AHEAD = ("tests/trigger/test_ahead.py",)
 REPLAY = ("tests/trigger/test_replay.py",)
 SENDING = tuple(
     f"tests/dispatch/test_{name}.py"
@@ -51,6 +52,27 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
+    Fault(
+        "what is computed ahead asks the store for what it has not been told yet",
+        f"{TRIGGER}/worker.py",
+        "if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon):",
+        "if ahead is not None and False:",
+        AHEAD,
+    ),
+    Fault(
+        "what stands on a slice that did not commit is kept",
+        f"{TRIGGER}/worker.py",
+        "            held.back_to(await ahead.standing())\n            raise",
+        "            raise",
+        AHEAD,
+    ),
+    Fault(
+        "a slice that was written is forgotten with the next one",
+        f"{TRIGGER}/ahead.py",
+        "self._committed = self._computed\n            self._writing",
+        "self._writing",
+        AHEAD,
+    ),
     Fault("no deduplication", f"{TRIGGER}/applying.py", "if row.has_seen(id):", "if False:", (*REPLAY, *SLICES)),
     Fault(
         "no superseded",

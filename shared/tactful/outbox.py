@@ -102,7 +102,7 @@ async def append_rows(log: Log, rows: Iterable[OutboxRow]) -> None:
         await log.append(topic, [(row.partition, row.value) for row in group])
 
 
-async def relay(log: Log, store: OutboxStore, partition: int, limit: int = 500) -> int:
+async def relay(log: Log, store: OutboxStore, partition: int, limit: int = 2_000) -> int:
     """Append what is unsent and then forget it; returns how many. A crash in between repeats them, and readers skip that."""
     rows = await store.unsent(partition, limit)
     if rows:

@@ -44,12 +44,7 @@ class LiveTrigger:
     async def _move(self, partition: int) -> bool:
         """While there is a backlog, several slices: partitions wait for each other at the end of a round."""
         try:
-            moved = await self._worker.run_once(partition)
-            for _ in range(SLICES - 1):
-                if not self._worker.has_backlog(partition):
-                    break
-                await self._worker.relay(partition)
-                await self._worker.run_once(partition)
+            moved = await self._worker.run_ahead(partition, SLICES)
         except StreamStopped as stopped:
             self._worker.stopped[partition] = stopped
             _logger.error("partition %s stops: %s", partition, stopped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -14,6 +15,7 @@ from tactful.leases import Leases
 from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
 from tactful.records import EVENTS
+from tactful_trigger.ahead import Ahead
 from tactful_trigger.commanding import enrolled
 from tactful_trigger.joining import adopters
 from tactful_trigger.partition import Partition
@@ -88,29 +90,71 @@ class TriggerWorker:
     async def run_once(self, partition: int) -> bool:
         """Read and commit one slice; whether there was one. Raises Transient or StreamStopped; memory is then dropped."""
         held = self.owned[partition]
-        limit = 1 if held.cursor.attempts >= CAREFUL_AFTER else self._limit
-        found = await self._log.read(EVENTS, partition, held.cursor.offset, limit)
-        if not found:
+        records = await self._next(held)
+        if not records:
             return False
-        records, self._full[partition] = rising(found, held.cursor.clock), len(found) == limit
-        if records[-1].appended > self._clock.now() + AHEAD:
-            raise ClockAhead(
-                f"events/{partition}: a record is more than two minutes ahead of this clock; check the clocks"
-            )
         try:
             await self._apply(held, records)
         except Fenced:
             self.lose(partition)
+        held.trim(ROWS_IN_MEMORY)
         return True
+
+    async def run_ahead(self, partition: int, slices: int) -> bool:
+        """Several slices while there is a backlog: each is computed while the one before it is written, and what was asked
+        for is relayed meanwhile. As `run_once`."""
+        held = self.owned[partition]
+        try:
+            moved = await self._run_ahead(held, Ahead(held), slices)
+        except Fenced:
+            self.lose(partition)
+            return True
+        held.trim(ROWS_IN_MEMORY)
+        return moved
+
+    async def _run_ahead(self, held: Partition, ahead: Ahead, slices: int) -> bool:
+        try:
+            for _ in range(slices):
+                records = await self._next(held)
+                if not records:
+                    break
+                result = await self._compute(held, records, ahead)
+                await ahead.written()
+                ahead.write(self._relay_and_commit(held, result))
+                if not self._full[held.cursor.partition]:
+                    break
+                await asyncio.sleep(0)  # it is on its way to the store before the next one takes the processor
+            await ahead.written()
+        except (Transient, Fenced, StreamStopped):
+            held.back_to(await ahead.standing())
+            raise
+        except Exception:  # noqa: BLE001 - as in _apply; what does not commit is read again
+            held.back_to(await ahead.standing())
+            await self._one_by_one(held, await self._next(held))
+            return True
+        finally:
+            await ahead.standing()
+        return ahead.moved
+
+    async def _relay_and_commit(self, held: Partition, result: SliceResult) -> None:
+        await self.relay(held.cursor.partition)
+        await self._commit(held, result)
+
+    async def _next(self, held: Partition) -> Sequence[Stored]:
+        partition = held.cursor.partition
+        limit = 1 if held.cursor.attempts >= CAREFUL_AFTER else self._limit
+        found = await self._log.read(EVENTS, partition, held.cursor.offset, limit)
+        records, self._full[partition] = rising(found, held.cursor.clock), len(found) == limit
+        if records and records[-1].appended > self._clock.now() + AHEAD:
+            raise ClockAhead(
+                f"events/{partition}: a record is more than two minutes ahead of this clock; check the clocks"
+            )
+        return records
 
     @property
     def offsets(self) -> Mapping[int, int]:
         """Where reading goes on, by partition."""
         return {number: held.cursor.offset for number, held in self.owned.items()}
-
-    def has_backlog(self, partition: int) -> bool:
-        """Whether the latest slice was as large as it may be, so that more is waiting."""
-        return partition in self.owned and self._full.get(partition, False)
 
     async def _apply(self, held: Partition, records: Sequence[Stored]) -> None:
         before = held.mark()
@@ -123,12 +167,13 @@ class TriggerWorker:
             held.back_to(before)
             await self._one_by_one(held, records)
 
-    async def _compute(self, held: Partition, slice_: Sequence[Stored]) -> SliceResult:
+    async def _compute(self, held: Partition, slice_: Sequence[Stored], ahead: Ahead | None = None) -> SliceResult:
         records = read(slice_)
         await self._load(held, unknown_customers(held, records))
-        held.pasts = {
-            name: await self._store.history(name, PAST) for name in sorted(adopters(records) | enrolled(records))
-        }
+        people = sorted(adopters(records) | enrolled(records))
+        if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon):
+            await ahead.written()  # what is asked of the store here, the slice before may still have to tell it
+        held.pasts = {name: await self._store.history(name, PAST) for name in people}
         await self._look_ahead(held, slice_[-1].appended + 1)
         computing = Slice(held, self._log.partitions, self._watch, self._graves)
         result = computing.compute(slice_, records)
@@ -141,7 +186,6 @@ class TriggerWorker:
         await self._store.commit(result, self._clock.now() + self._lease)
         crashpoints.reach("trigger: after commit")
         held.note_busy(result)
-        held.trim(ROWS_IN_MEMORY)
 
     async def _one_by_one(self, held: Partition, records: Sequence[Stored]) -> None:
         for record in records:

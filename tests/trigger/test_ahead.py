@@ -1,0 +1,206 @@
+"""A slice is computed while the one before it is written, and nobody can tell from what comes out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+
+import pytest
+from enginebench import GRAVES, MONDAY, event_record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tactful import Run, rule
+from tactful.clock import MINUTE, ManualClock
+from tactful.errors import InvalidInput, StoreUnavailable
+from tactful.events import Event, OrderCompleted, Page, ProductAdded
+from tactful.log.memory import MemoryLog
+from tactful.records import DISPATCH, EVENTS, EraseBody, EraseRecord, MergeBody, MergeRecord, Record, encode
+from tactful_trigger.projections import SHIPPED
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store import SliceResult
+from tactful_trigger.store.memory import MemoryTriggerStore
+from tactful_trigger.worker import TriggerWorker
+
+PEOPLE = ("u1", "u2", "anon:a")
+EVENTS_OF_A_SHOP: tuple[Event, ...] = (
+    Page(name="home"),
+    ProductAdded(cart_id="c", product_id="p1"),
+    OrderCompleted(order_id="o1"),
+)
+
+
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.cart", uses=("cart", "orders"), version=1)
+async def cart(run: Run, first: ProductAdded) -> None:
+    await run.quiet("1h")
+    await run.send("email", "cart", lambda customer: {"orders": customer.orders.count})
+
+
+@rule(on=Page, purpose="marketing.nap", version=1)
+async def nap(run: Run, first: Page) -> None:
+    await run.sleep("90m")
+    await run.send("push", "nap")
+
+
+class SlowStore(MemoryTriggerStore):
+    """Takes a while for each slice; `fates` says what becomes of one: "" is written, "lost" is not, "untold" is, but the
+    writer hears nothing of it."""
+
+    def __init__(self, fates: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._fates = iter(fates)
+        self.writing, self.story = 0, list[str]()
+
+    async def commit(self, result: SliceResult, until: int) -> None:
+        self.writing += 1
+        assert self.writing == 1, "two slices of one partition are written at once"
+        self.story.append(f"write to {result.cursor.offset}")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.writing -= 1
+        fate = next(self._fates, "")
+        if fate != "lost":
+            await super().commit(result, until)
+        if fate:
+            raise StoreUnavailable(fate)
+        self.story.append(f"written to {result.cursor.offset}")
+
+
+class Told(MemoryLog):
+    """Tells the store's story what is read."""
+
+    def __init__(self, clock: ManualClock, store: SlowStore) -> None:
+        super().__init__(1, clock)
+        self._store = store
+
+    async def read(self, topic, partition, offset, limit):  # type: ignore[no-untyped-def]
+        self._store.story.append(f"read from {offset}")
+        return await super().read(topic, partition, offset, limit)
+
+
+async def fill(log: MemoryLog, clock: ManualClock, records: Sequence[tuple[int, Record]]) -> None:
+    """Append records, each so many minutes after the one before."""
+    for minutes, record in records:
+        clock.forward_to(clock.now() + minutes * MINUTE)
+        await log.append(EVENTS, [(0, encode(record))])
+
+
+def pages(count: int, minutes: int = 1) -> list[tuple[int, Record]]:
+    return [(minutes, event_record(f"u{n}", Page(name="home"), MONDAY, f"e{n}")) for n in range(count)]
+
+
+def worker_over(log: MemoryLog, store: MemoryTriggerStore, clock: ManualClock, limit: int) -> TriggerWorker:
+    book = Rulebook([cart, nap], SHIPPED)
+    return TriggerWorker(log, store, book, clock, "bench", graves=GRAVES, slice_limit=limit)
+
+
+async def test_the_next_slice_is_read_and_computed_while_one_is_written() -> None:
+    clock, store = ManualClock(MONDAY), SlowStore()
+    log = Told(clock, store)
+    await fill(log, clock, pages(5))
+    worker = worker_over(log, store, clock, 2)
+    await worker.claim()
+    assert await worker.run_ahead(0, 4)
+    assert store.story == [
+        *("read from 0", "write to 2", "read from 2", "written to 2", "write to 4"),
+        *("read from 4", "written to 4", "write to 5", "written to 5"),
+    ]
+
+
+async def test_what_cannot_be_stored_is_found_and_everything_around_it_is_applied() -> None:
+    class Picky(SlowStore):
+        async def commit(self, result: SliceResult, until: int) -> None:
+            if any(row.customer == "u2" for row in result.rows):
+                raise InvalidInput("cannot_be_stored", "no column takes it")
+            await super().commit(result, until)
+
+    clock, store = ManualClock(MONDAY), Picky()
+    log = MemoryLog(1, clock)
+    await fill(log, clock, pages(6))
+    worker = worker_over(log, store, clock, 2)
+    await worker.claim()
+    while await worker.run_ahead(0, 4):
+        pass
+    assert await store.everybody() == ["u0", "u1", "u3", "u4", "u5"]
+    assert [row.topic for row in await store.unsent(0, 100)] == []
+    [refused] = await log.read("quarantine", 0, 0, 10)
+    assert b"no column takes it" in refused.value
+
+
+async def test_a_slice_that_does_not_commit_takes_what_stands_on_it_along() -> None:
+    clock, store = ManualClock(MONDAY), SlowStore(["lost"])
+    log = MemoryLog(1, clock)
+    await fill(log, clock, pages(6))
+    worker = worker_over(log, store, clock, 2)
+    await worker.claim()
+    with pytest.raises(StoreUnavailable):
+        await worker.run_ahead(0, 4)
+    assert (worker.offsets, await store.everybody()) == ({0: 0}, [])
+
+
+async def test_a_slice_that_is_written_stays_though_the_next_one_cannot_be_computed() -> None:
+    class Forgetful(SlowStore):
+        async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
+            if "u2" in customers:
+                raise StoreUnavailable("cannot be read")
+            return await super().load(partition, customers)
+
+    clock, store = ManualClock(MONDAY), Forgetful()
+    log = MemoryLog(1, clock)
+    await fill(log, clock, pages(6))
+    worker = worker_over(log, store, clock, 2)
+    await worker.claim()
+    with pytest.raises(StoreUnavailable):
+        await worker.run_ahead(0, 4)
+    assert (worker.offsets, await store.everybody()) == ({0: 2}, ["u0", "u1"])
+
+
+moments = st.sampled_from([0, 1, 20, 59, 60, 61, 95, 200])
+events = st.builds(
+    lambda who, what, n: event_record(who, what, MONDAY, f"e{n}"),
+    st.sampled_from(PEOPLE),
+    st.sampled_from(EVENTS_OF_A_SHOP),
+    st.integers(0, 10**6),
+)
+others = st.sampled_from(
+    [
+        EraseRecord(id="x1", key="u1", at=MONDAY, body=EraseBody(MONDAY)),
+        MergeRecord(id="m1", key="u1", at=MONDAY, body=MergeBody("u2")),
+    ]
+)
+stories = st.lists(st.tuples(moments, st.one_of(events, events, events, others)), min_size=5, max_size=40)
+
+
+async def told(store: MemoryTriggerStore, customer: str) -> list[tuple[object, ...]]:
+    return [(line.at, line.offset, line.kind, line.run, line.data) for line in await store.history(customer, 1000)]
+
+
+async def run_to_the_end(worker: TriggerWorker) -> None:
+    while True:
+        await worker.claim()
+        with suppress(StoreUnavailable):
+            if not await worker.run_ahead(0, 3) and not await worker.relay(0):
+                return
+
+
+@settings(max_examples=60)
+@given(stories, st.integers(1, 6), st.lists(st.sampled_from(["", "", "lost", "untold"]), max_size=12))
+def test_what_comes_out_is_that_of_the_log_whatever_becomes_of_the_slices(
+    records: list[tuple[int, Record]], limit: int, fates: list[str]
+) -> None:
+    async def play() -> None:
+        clock, store, calm = ManualClock(MONDAY), SlowStore(fates), MemoryTriggerStore()
+        log = MemoryLog(1, clock)
+        await fill(log, clock, records)
+        await run_to_the_end(worker_over(log, store, clock, limit))
+        reader = worker_over(log, calm, clock, 1000)
+        await reader.claim()
+        while await reader.run_once(0):
+            pass
+        asked = [stored.value for stored in await log.read(DISPATCH, 0, 0, 10_000)]
+        assert asked == [row.value for row in await calm.unsent(0, 10_000) if row.topic == DISPATCH]
+        for customer in PEOPLE:
+            assert await told(store, customer) == await told(calm, customer)
+
+    asyncio.run(play())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,7 +25,9 @@ class Departure(NamedTuple):
 
     message_id: str
     subject: str
-    withdrawn: bool  # the customer's latest word in the ledger, or a later one of whoever shares the address, is a no
+    withdrawn: (
+        bool  # the customer's latest word in the ledger is a no, or was, of whoever shares the address, at the gate
+    )
     cancelled: bool  # dispatch had read that the run no longer wants it
     committed: bool  # as `sending`
     unread_for: int  # ms since the latest append time that dispatch had read
@@ -36,9 +39,19 @@ class WatchfulProvider:
     name = "provider"
     capabilities = Capabilities(frozenset(CHANNELS))
 
-    def __init__(self, seed: int, log: Log, store: DispatchStore, clock: Clock, sharing: dict[str, str]) -> None:
-        """`sharing`: customer -> the other one who uses the same e-mail address."""
+    def __init__(
+        self,
+        seed: int,
+        log: Log,
+        store: DispatchStore,
+        clock: Clock,
+        sharing: dict[str, str],
+        as_of: Mapping[tuple[str, int], Sequence[int]],
+    ) -> None:
+        """`sharing`: customer -> the other one who uses the same e-mail address. `as_of`: message and attempt -> how many
+        entries each partition's ledger had as it became `sending`."""
         self._seed, self._log, self._store, self._clock, self._sharing = str(seed), log, store, clock, sharing
+        self._as_of = as_of
         self.answers: dict[str, list[Outcome]] = {}
         self.departures: list[Departure] = []
 
@@ -63,7 +76,7 @@ class WatchfulProvider:
         return Departure(
             envelope.message_id,
             envelope.rendered.subject,
-            await self._is_withdrawn(envelope),
+            await self._is_withdrawn(envelope, 0 if delivery is None else delivery.attempts),
             await self._is_cancelled(envelope.message_id, partition, cursor.offset),
             delivery is not None and delivery.state == SENDING,
             self._clock.now() - cursor.clock,
@@ -73,7 +86,8 @@ class WatchfulProvider:
         read = [decode_dispatch(stored.value) for stored in await self._log.read(DISPATCH, partition, 0, through)]
         return any(isinstance(record, CancelRecord) and record.body.message_id == message_id for record in read)
 
-    async def _is_withdrawn(self, envelope: Envelope) -> bool:
+    async def _is_withdrawn(self, envelope: Envelope, attempt: int) -> bool:
+        """Whoever shares the address may withdraw between the gate and the first byte: another partition's ledger goes on."""
         said = _weighed(await self._said(envelope.customer))
         granted = [
             (at, n) for at, n, entry in said if entry.state == "granted" and entry.channel in ("", envelope.channel)
@@ -83,7 +97,8 @@ class WatchfulProvider:
         other = self._sharing.get(envelope.customer) if envelope.channel == "email" else None
         return other is not None and any(
             entry.state == "withdrawn" and entry.channel in ("", "email") and at > granted[-1][0]
-            for at, _, entry in await self._said(other)
+            for at, number, entry in await self._said(other)
+            if number <= self._as_of[envelope.message_id, attempt][partition_of(other, self._log.partitions)]
         )
 
     async def _said(self, customer: str) -> list[tuple[int, int, ConsentEntry]]:

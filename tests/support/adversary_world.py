@@ -27,6 +27,7 @@ from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import Adapter
 from tactful_dispatch.links import Links
 from tactful_dispatch.live import LiveDispatch
+from tactful_dispatch.rows import SENDING
 from tactful_dispatch.store import DispatchStore, Fence
 from tactful_dispatch.store.memory import MemoryDispatchStore, MemoryWorkspace
 from tactful_dispatch.worker import DispatchWorker
@@ -155,7 +156,10 @@ class ShakyDispatchStore(MemoryDispatchStore):
 
     def __init__(self, partitions: int, fate: Fate, of_attempts: Fate) -> None:
         super().__init__(partitions, lambda: b"0" * 16)
-        self._fate, self._of_attempts = fate, of_attempts
+        self._numbers, self._fate, self._of_attempts = range(partitions), fate, of_attempts
+        self.as_of: dict[
+            tuple[str, int], list[int]
+        ] = {}  # message, attempt -> entries of each ledger as it became `sending`
 
     async def transact(
         self,
@@ -166,9 +170,24 @@ class ShakyDispatchStore(MemoryDispatchStore):
         fence: Fence | None = None,
         lease_until: int = 0,
     ) -> T:
-        write = partial(super().transact, partition, customers, work, fence=fence, lease_until=lease_until)
+        base = partial(super().transact, partition, customers, work, fence=fence, lease_until=lease_until)
         is_attempt = fence is not None and fence.offset is None
+
+        async def write() -> T:
+            result = await base()
+            if is_attempt:
+                await self._note_sending(partition, customers)
+            return result
+
         return await (self._of_attempts if is_attempt else self._fate).write(StoreUnavailable, write)
+
+    async def _note_sending(self, partition: int, customers: Collection[str]) -> None:
+        """Nothing here suspends: it is the instant of the commit."""
+        for row in (await self.customers(partition, list(customers))).values():
+            for delivery in row.deliveries.values():
+                attempt = (delivery.message.message_id, delivery.attempts)
+                if delivery.state == SENDING and attempt not in self.as_of:
+                    self.as_of[attempt] = [len(await self.ledger(number)) for number in self._numbers]
 
     async def forget(self, rows: Sequence[OutboxRow]) -> None:
         await self._fate.write(StoreUnavailable, partial(super().forget, rows))

@@ -28,6 +28,7 @@ class Partition:
         self.cursor, self.timers = cursor, Timers()
         self.rows: dict[str, Row | None] = {}
         self.busy: set[str] = set()  # whose rows are, as of the latest commit
+        self.unsent = True  # whether the store may have records that the log has not
         self.graves: dict[str, int] = {}  # who was erased, and when
         self.pasts: dict[str, Sequence[HistoryRow]] = {}  # of customers who absorb somebody in this slice
         self._given = book
@@ -61,8 +62,9 @@ class Partition:
         if len(self.rows) > limit:
             self.rows = {name: row for name, row in self.rows.items() if row is not None and row.runs}
 
-    def note_busy(self, result: SliceResult) -> None:
+    def note(self, result: SliceResult) -> None:
         """What was committed."""
+        self.unsent |= bool(result.outbox)
         self.busy.difference_update([gone.customer for gone in result.erasures])
         for row in result.rows:
             if row.busy:

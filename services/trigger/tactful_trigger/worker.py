@@ -185,7 +185,7 @@ class TriggerWorker:
     async def _commit(self, held: Partition, result: SliceResult) -> None:
         await self._store.commit(result, self._clock.now() + self._lease)
         crashpoints.reach("trigger: after commit")
-        held.note_busy(result)
+        held.note(result)
 
     async def _one_by_one(self, held: Partition, records: Sequence[Stored]) -> None:
         for record in records:
@@ -227,5 +227,15 @@ class TriggerWorker:
         return near if near is not None else await self._store.earliest_due(partition, held.timers.horizon)
 
     async def relay(self, partition: int) -> int:
-        """Append what the committed slices asked for; how many records."""
-        return await relay(self._log, self._store, partition)
+        """Append what the committed slices asked for; how many records. The store is asked only if it may have any."""
+        held = self.owned.get(partition)
+        if held is None or not held.unsent:
+            return 0
+        held.unsent = False
+        try:
+            count = await relay(self._log, self._store, partition)
+            held.unsent |= count > 0  # there may be more
+        except BaseException:
+            held.unsent = True
+            raise
+        return count

@@ -353,7 +353,7 @@ FAULTS = (
         f"{TRIGGER}/live.py",
         "body=TickBody()",
         "body=TickBody(closes=now)",
-        RACES,
+        ("tests/trigger/test_live_trigger.py",),
     ),
     Fault(
         "timers beyond the horizon forgotten",

@@ -24,6 +24,7 @@ from tactful_trigger.row import Image, Run
 from tactful_trigger.store import ChangedRow, Erasure, SliceResult, StepRequest, TriggerStore
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.store.postgres import PostgresTriggerStore
+from tactful_trigger.store.spread import SpreadTriggerStore
 from tactful_trigger.store.sqlite import SqliteTriggerStore
 
 NOW: Final = 1_795_518_000_000
@@ -45,7 +46,12 @@ async def sqlite(folder: Path) -> AsyncIterator[TriggerStore]:
         await database.close()
 
 
-@pytest.fixture(params=[memory, sqlite, pytest.param("postgres", marks=SERVERS)])
+@asynccontextmanager
+async def spread(folder: Path) -> AsyncIterator[TriggerStore]:
+    yield SpreadTriggerStore([MemoryTriggerStore() for _ in range(3)])
+
+
+@pytest.fixture(params=[memory, sqlite, spread, pytest.param("postgres", marks=SERVERS)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TriggerStore]:
     if request.param != "postgres":
         async with request.param(tmp_path) as made:

@@ -23,9 +23,12 @@ _numbers = count(1)
 
 
 @pytest.fixture
-async def shop(tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer) -> AsyncIterator[Cluster]:
+async def shop(
+    request: pytest.FixtureRequest, tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
+) -> AsyncIterator[Cluster]:
     """Every service once, trigger twice."""
-    async with cluster(tmp_path, kafka, postgres, f"shop{next(_numbers)}") as made:
+    databases = getattr(request, "param", 1)
+    async with cluster(tmp_path, kafka, postgres, f"shop{next(_numbers)}", databases) as made:
         made.start("ingest", workers=2)
         for service, name in (("trigger", "trigger-1"), ("trigger", "trigger-2"), ("dispatch", "")):
             made.start(service, name)
@@ -55,6 +58,7 @@ async def shared(shop: Cluster) -> None:
     await until(fairly)
 
 
+@pytest.mark.parametrize("shop", [1, 2], indirect=True, ids=["one database", "two databases"])
 async def test_a_cart_is_reminded_of_whoever_ordered_is_not_and_everything_can_be_explained(
     shop: Cluster, shopper: Shopper
 ) -> None:
@@ -215,6 +219,7 @@ async def test_what_is_missing_is_named_at_the_start(
             "there is no topic other-events; run `tactful setup`": {"TACTFUL_KAFKA": f"{kafka.url}?prefix=other-"},
             "make the database first": {"TACTFUL_POSTGRES": postgres.url("nowhere")},
             "the PostgreSQL URL must look like": {"TACTFUL_POSTGRES": "mysql://here"},
+            "PostgreSQL 1 of 2 was 1 of 1 at the first start": {"TACTFUL_POSTGRES": f"{made.postgres} {made.postgres}"},
             "the Kafka URL must look like": {"TACTFUL_KAFKA": "here"},
         }
         for words, environment in refused.items():

@@ -56,7 +56,7 @@ class Cluster:
 
     def __init__(self, folder: Path, kafka: str, postgres: str, mailbox: Mailbox, settings: str = SETTINGS) -> None:
         """`kafka` and `postgres`: URLs, of topics and a database of its own."""
-        self.data, self.mailbox = folder / "data", mailbox
+        self.data, self.mailbox, self.postgres = folder / "data", mailbox, postgres
         self._folder, self._environment = folder, dict(os.environ)
         self._environment |= {"TACTFUL_KAFKA": kafka, "TACTFUL_POSTGRES": postgres}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -224,10 +224,13 @@ async def mail_server(mailbox: M) -> AsyncIterator[M]:
 
 
 @asynccontextmanager
-async def cluster(folder: Path, kafka: KafkaServer, postgres: PostgresServer, name: str) -> AsyncIterator[Cluster]:
+async def cluster(
+    folder: Path, kafka: KafkaServer, postgres: PostgresServer, name: str, databases: int = 1
+) -> AsyncIterator[Cluster]:
     """Set up, nothing started but the mail server."""
+    urls = " ".join(postgres.create(f"{name}_{number}") for number in range(databases))
     async with mail_server(Mailbox()) as mailbox:
-        made = Cluster(folder, f"{kafka.url}?prefix={name}-", postgres.create(name), mailbox)
+        made = Cluster(folder, f"{kafka.url}?prefix={name}-", urls, mailbox)
         await asyncio.to_thread(made.set_up)
         try:
             yield made

@@ -8,7 +8,7 @@ import secrets as random_source
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +22,7 @@ from tactful.errors import TactfulError
 from tactful.keys import Key
 from tactful.log.kafka import KafkaHints, KafkaLog, broker
 from tactful.plugins import Loaded, load_rules
-from tactful.postgres import Postgres
+from tactful.postgres import Postgres, opened
 from tactful.records import DISPATCH
 from tactful.settings import Settings, Shop
 from tactful_console.app import create_console
@@ -43,6 +43,7 @@ from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.postgres import PostgresTriggerStore
+from tactful_trigger.store.spread import SpreadTriggerStore
 from tactful_trigger.watch import SignalWatch
 from tactful_trigger.worker import TriggerWorker
 from tactful_workbench.adapters import shop_adapters
@@ -65,7 +66,7 @@ class Site:
     """Where the servers are, and what every service of the deployment is given alike."""
 
     kafka: str
-    postgres: str
+    postgres: str  # or several, see `tactful.postgres.several`
     data: Path  # settings.toml and secrets
     rules: Path | None = None
     templates: Path | None = None
@@ -76,11 +77,11 @@ class Site:
 class Ground:
     """What every service stands on. Implements `tactful_workbench.admin.Deployment`."""
 
-    def __init__(self, site: Site, log: KafkaLog, database: Postgres) -> None:
-        self.site, self.log, self.database = site, log, database
+    def __init__(self, site: Site, log: KafkaLog, databases: Sequence[Postgres]) -> None:
+        self.site, self.log, self.databases, self.database = site, log, databases, databases[0]
         self.clock: Clock = WallClock()
-        self.trigger = PostgresTriggerStore(database)
-        self.dispatch = PostgresDispatchStore(database, log.partitions, lambda: random_source.token_bytes(16))
+        self.trigger = SpreadTriggerStore([PostgresTriggerStore(database) for database in databases])
+        self.dispatch = PostgresDispatchStore(self.database, log.partitions, lambda: random_source.token_bytes(16))
         self.settings = SettingsFile(site.data, SHOP)
         self.settings.latest = self.settings.read()
         self.loaded: Loaded = load_rules(site.rules).with_projections({projection.name for projection in SHIPPED})
@@ -156,7 +157,7 @@ class Ground:
 
     async def ground_findings(self) -> list[Finding]:
         """As `tactful_workbench.doctor.Patient`."""
-        return await server_findings(broker(self.site.kafka), self.database, self.log.partitions)
+        return await server_findings(broker(self.site.kafka), self.databases, self.log.partitions)
 
     def public_url(self) -> str:
         return self.settings.latest.shop.public_url
@@ -184,8 +185,7 @@ async def ground(site: Site) -> AsyncIterator[Ground]:
     """Raises SettingsError, StoreTooNew, LogUnavailable or StoreUnavailable, naming what is missing."""
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(KafkaLog.open(broker(site.kafka)))
-        database = await stack.enter_async_context(Postgres.open(site.postgres))
-        yield Ground(site, log, database)
+        yield Ground(site, log, await stack.enter_async_context(opened(site.postgres)))
 
 
 @asynccontextmanager

@@ -6,8 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from tactful.clock import DAY
 from tactful.log.kafka import Broker, TopicState, topic_states
@@ -15,21 +14,25 @@ from tactful.postgres import REVISION, Postgres
 from tactful_workbench.doctor import Finding
 
 APART: Final = 1000  # ms between our clock and the database's, beyond which leases suffer
+_VERSION: Final = text("SELECT current_setting('server_version') AS version, now() AS now")
 KEPT: Final = 7 * DAY  # an outage that takes longer than what topics keep loses events
 
 
-async def server_findings(broker: Broker, database: Postgres, partitions: int) -> list[Finding]:
-    """Of the servers, and of who works for whom."""
+async def server_findings(broker: Broker, databases: Sequence[Postgres], partitions: int) -> list[Finding]:
+    """Of the servers, and of who works for whom. The first database holds everything, the others a part of trigger's store."""
     return [
-        *await database.run(_database),
+        *[finding for database in databases for finding in await _database(database)],
         *await _kafka(broker),
-        *[await _owners(database, service, partitions) for service in ("trigger", "dispatch")],
+        await _owners(databases, "trigger", partitions),
+        await _owners(databases[:1], "dispatch", partitions),
     ]
 
 
-async def _database(db: AsyncConnection) -> list[Finding]:
+async def _database(database: Postgres) -> list[Finding]:
+    await database.ask(_VERSION)  # the connection is there
     began = time.time()
-    version, now = (await db.execute(text("SELECT current_setting('server_version'), now()"))).one()
+    [told] = await database.ask(_VERSION)
+    version, now = told.version, told.now
     apart = round(1000 * abs(now.timestamp() - (began + time.time()) / 2))
     return [
         Finding("ok", f"PostgreSQL {version}, revision {REVISION} (current)"),
@@ -56,19 +59,15 @@ def _retention(state: TopicState) -> Finding:
     return Finding("warn", f"topic {state.name} keeps {kept}; an outage longer than that loses events. Set {wanted}")
 
 
-async def _owners(database: Postgres, service: str, partitions: int) -> Finding:
+async def _owners(databases: Sequence[Postgres], service: str, partitions: int) -> Finding:
     """Leases are counted by the clock of whoever takes them."""
     now = round(time.time() * 1000)
     query = text(f"SELECT partition FROM {service}_cursor WHERE lease_until > :now")
-    owned = await database.run(lambda db: _numbers(db, query, now))
-    missing = sorted(set(range(partitions)) - set(owned))
+    owned = {number for database in databases for (number,) in await database.ask(query, now=now)}
+    missing = sorted(set(range(partitions)) - owned)
     if missing:
         listed = ", ".join(map(str, missing))
         return Finding(
             "fail", f"{service} owns no partition {listed}: nothing moves there. Start `tactful serve {service}`"
         )
     return Finding("ok", f"{service} owns all {partitions} partitions")
-
-
-async def _numbers(db: AsyncConnection, query: TextClause, now: int) -> Sequence[int]:
-    return (await db.execute(query, {"now": now})).scalars().all()

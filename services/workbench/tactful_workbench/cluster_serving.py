@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tactful.errors import SchemaBehind, Transient
 from tactful.records import EVENTS
+from tactful.together import all_done
 from tactful_workbench import collecting
 from tactful_workbench.cluster import Ground, Service, Site, ground, service
 from tactful_workbench.housekeeping import Housekeeping
@@ -132,7 +133,7 @@ async def _missing(here: Ground) -> list[str]:
         missing.append("kafka")
     try:
         async with asyncio.timeout(PATIENCE):
-            await here.database.run(lambda db: db.execute(text("SELECT 1")))
+            await all_done(database.ask(text("SELECT 1")) for database in here.databases)
     except (Transient, TimeoutError):
         missing.append("postgres")
     return missing

@@ -19,9 +19,16 @@ def db() -> None:
 @app.command()
 def upgrade(postgres: Postgres, as_json: Json = False) -> None:
     """Bring the schema up to date. The version before it goes on working."""
-    from tactful.postgres import Postgres as Database
+    from tactful.postgres import upgrade as upgrade_all
 
-    before, after = asyncio.run(Database.upgrade(postgres))
-    was = before or "nothing"
-    text = f"the schema is at {after} already" if before == after else f"the schema went from {was} to {after}"
-    show({"before": before, "after": after}, text, as_json)
+    went = asyncio.run(upgrade_all(postgres))
+    show([{"before": before, "after": after} for before, after in went], "\n".join(map(_told, went)), as_json)
+
+
+def _told(went: tuple[str, str]) -> str:
+    before, after = went
+    return (
+        f"the schema is at {after} already"
+        if before == after
+        else f"the schema went from {before or 'nothing'} to {after}"
+    )

@@ -14,7 +14,13 @@ Data = Annotated[Path, typer.Option("--data", help="Folder that holds the databa
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 Kafka = Annotated[str, typer.Option(envvar="TACTFUL_KAFKA", help="kafka://user:password@host:9092,host2:9092?tls=true")]
-Postgres = Annotated[str, typer.Option(envvar="TACTFUL_POSTGRES", help="postgresql://user:password@host:5432/database")]
+Postgres = Annotated[
+    str,
+    typer.Option(
+        envvar="TACTFUL_POSTGRES",
+        help="postgresql://user:password@host:5432/database; several, separated by blanks, share trigger's partitions",
+    ),
+]
 
 HERE = Path(".tactful")
 

@@ -26,14 +26,13 @@ def setup(
 
 async def _set_up(kafka: str, postgres: str, data: Path, partitions: int, replication: int) -> list[str]:
     from tactful.log.kafka import Shape, broker, set_up
-    from tactful.postgres import Postgres as Database
+    from tactful.postgres import upgrade
     from tactful_workbench.cluster import Site, ground
     from tactful_workbench.secrets import EVERY, secret
     from tactful_workbench.settingsfile import known_settings
 
     said = await set_up(broker(kafka), Shape(partitions, replication))
-    before, after = await Database.upgrade(postgres)
-    said.append(f"schema {after}" + (" made" if not before else ""))
+    said += [f"schema {after}" + (" made" if not before else "") for before, after in await upgrade(postgres)]
     for name in EVERY:
         secret(data, name)
     said.append(f"secrets in {data / 'secrets'}: give every service the same")

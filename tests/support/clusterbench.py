@@ -21,6 +21,7 @@ from kafkaserver import KafkaServer
 from pgserver import PostgresServer
 
 TACTFUL: Final = (str(Path(sys.executable).with_name("tactful")),)
+ARMED: Final = Path(__file__).with_name("armed.py")
 PATIENCE: Final = 60.0  # seconds
 SETTINGS: Final = """
 [hours]
@@ -56,7 +57,7 @@ class Cluster:
 
     def __init__(self, folder: Path, kafka: str, postgres: str, mailbox: Mailbox, settings: str = SETTINGS) -> None:
         """`kafka` and `postgres`: URLs, of topics and a database of its own."""
-        self.data, self.mailbox, self.postgres = folder / "data", mailbox, postgres
+        self.data, self.mailbox, self.kafka, self.postgres = folder / "data", mailbox, kafka, postgres
         self._folder, self._environment = folder, dict(os.environ)
         self._environment |= {"TACTFUL_KAFKA": kafka, "TACTFUL_POSTGRES": postgres}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -75,12 +76,21 @@ class Cluster:
         made = self.command("setup", "--partitions", "4", "--replication", str(replication))
         assert made.returncode == 0, made.stderr
 
-    def start(self, service: str, name: str = "", workers: int = 1, options: Sequence[str] = ()) -> None:
-        """A service, one process or several behind one port; `name` tells two of them apart. It is not waited for."""
+    def start(
+        self,
+        service: str,
+        name: str = "",
+        workers: int = 1,
+        options: Sequence[str] = (),
+        dies_at: tuple[str, int] | None = None,
+    ) -> None:
+        """A service, one process or several behind one port; `name` tells two of them apart. It is not waited for. `dies_at`: a
+        crash point, and at which time."""
         name = name or service
         port = self.ports[name] = self.ports.get(name) or free_port()
         metrics = self.metrics_ports[name] = self.metrics_ports.get(name) or free_ports(workers)
-        command = [*TACTFUL, "serve", service, "--data", str(self.data), "--host", "127.0.0.1", "--port", str(port)]
+        program = TACTFUL if dies_at is None else (sys.executable, str(ARMED), dies_at[0], str(dies_at[1]))
+        command = [*program, "serve", service, "--data", str(self.data), "--host", "127.0.0.1", "--port", str(port)]
         command += ["--metrics-port", str(metrics), *options]
         if workers > 1:
             command += ["--workers", str(workers)]
@@ -97,6 +107,10 @@ class Cluster:
         process = self._processes[name]
         process.send_signal(how)
         return process.wait(PATIENCE)
+
+    def has_died(self, name: str) -> bool:
+        """Whether a process was ended by SIGKILL."""
+        return self._processes[name].poll() == -signal.SIGKILL
 
     def pid(self, name: str) -> int:
         return self._processes[name].pid

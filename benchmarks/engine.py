@@ -100,11 +100,10 @@ def workload(count: int) -> Iterator[tuple[int, str, Event]]:
         yield START + number * 20, f"cust-{person:08}", kind
 
 
-def records(count: int) -> list[Stored]:
-    """The workload as it stands in a log of one partition; every record is about 400 bytes."""
+def encoded(count: int) -> Iterator[tuple[int, str, bytes]]:
+    """(instant, customer, record); every record is about 400 bytes."""
     bodies = {id(event): msgspec.Raw(msgspec.json.encode(event)) for event, _ in MIX}
     context = msgspec.Raw(b'{"ip":"203.0.113.7","userAgent":"Mozilla/5.0","locale":"de-DE"}')
-    stored = []
     for number, (at, customer, event) in enumerate(workload(count)):
         body = EventBody(
             name=name_of(type(event)),
@@ -115,8 +114,12 @@ def records(count: int) -> list[Stored]:
             context=context,
         )
         value = encode(EventRecord(id=f"0190f6a2-7c1e-7c0b-{number:016x}", key=customer, at=at, body=body))
-        stored.append(Stored(EVENTS, 0, number, at, value))
-    return stored
+        yield at, customer, value
+
+
+def records(count: int) -> list[Stored]:
+    """The workload as it stands in a log of one partition."""
+    return [Stored(EVENTS, 0, number, at, value) for number, (at, _, value) in enumerate(encoded(count))]
 
 
 def oracle(count: int) -> set[tuple[str, int]]:

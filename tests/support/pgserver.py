@@ -63,6 +63,12 @@ class PostgresServer:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(PATIENCE)
 
+    @property
+    def pid(self) -> int:
+        """Of the server's first process."""
+        assert self._process is not None, "it has not been started"
+        return self._process.pid
+
     def backends(self) -> list[int]:
         """Process ids of those who serve clients."""
         query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'tactful'"

@@ -1,0 +1,94 @@
+"""The same job on the same broker as its peers, one after the other in one run: `make bench-throughput`.
+
+The peers and the harness that measures them (wall and processor time from the first read to the last event, what came out
+against an oracle) do not ship: PEERS names their folder, whose README says what they are. It wants CPython 3.11, a JDK 17,
+Maven and a network the first time; everything goes into WORK.
+
+    python benchmarks/peers/throughput.py --peers DIR --work DIR [--events 2000000] [--rounds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+HERE: Final = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "tests" / "support"))
+
+from pgserver import postgres_server
+
+LIMIT: Final = "noop-aiokafka"
+DURABLE: Final = ("quix-eos", "bytewax", "kstreams-eos")  # keep their state and say each thing once, or snapshot it
+OWN: Final = "own"
+
+
+def medians(results: Path, events: int) -> dict[str, float]:
+    """Events a second by peer. Ends the program if what came out of ours is not what the oracle says."""
+    rates: dict[str, list[float]] = {}
+    for line in results.read_text().splitlines():
+        told: dict[str, Any] = json.loads(line)
+        if told["kind"] != "bench" or told["n"] != events or "wall" not in told:
+            continue
+        if told["peer"] == OWN and (told["missing"], told["extra"], told["dup"]) != (0, 0, 0):
+            raise SystemExit(f"the messages are not those of the oracle: {line}")
+        rates.setdefault(told["peer"], []).append(events / told["wall"])
+    return {peer: statistics.median(each) for peer, each in rates.items()}
+
+
+def measure(peers: Path, work: Path, events: int, rounds: int, names: list[str]) -> None:
+    """Set up what is missing, load the workload, run everybody in turn."""
+    environment = os.environ | {"WORK": str(work), "PORT": "29092", "OWN": f"{sys.executable} {HERE / 'own.py'}"}
+
+    def harness(*command: str) -> None:
+        subprocess.run(command, check=True, cwd=peers, env=environment)
+
+    python = str(work / "venvs" / "noop" / "bin" / "python")
+    work.mkdir(parents=True, exist_ok=True)
+    harness("./setup.sh")
+    (work / "results.jsonl").unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        (place / "postgres").mkdir(mode=0o755)
+        with postgres_server(place / "postgres") as postgres:
+            environment |= {"POSTGRES": postgres.url("").rstrip("/"), "PGPID": str(postgres.pid)}
+            harness("./broker.sh", "start")
+            try:
+                harness(python, "run.py", "load", str(events))
+                harness(python, "run.py", "bench", str(events), str(rounds), *names)
+                harness(python, "run.py", "table")
+            finally:
+                harness("./broker.sh", "stop")
+
+
+def main() -> int:
+    """Print the harness's table and our ratios; 1 if a peer or we ourselves gave no figure."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--peers", type=Path, required=True)
+    options.add_argument("--work", type=Path, required=True)
+    options.add_argument("--events", type=int, default=2_000_000)
+    options.add_argument("--rounds", type=int, default=3)
+    given = options.parse_args()
+    names, work = [LIMIT, *DURABLE, OWN], given.work.resolve()
+    measure(given.peers.resolve(), work, given.events, given.rounds, names)
+    rates = medians(work / "results.jsonl", given.events)
+    if missing := [name for name in names if name not in rates]:
+        print(f"no figure for {', '.join(missing)}: see {work / 'logs'}")
+        return 1
+    print(f"one trigger process: {rates[OWN]:,.0f} events/s")
+    print(f"a reader that does nothing: {rates[OWN] / rates[LIMIT]:.2f} x (goal 0.25)")
+    for peer in DURABLE:
+        print(f"{peer}: {rates[OWN] / rates[peer]:.2f} x (goal {1.5 if peer == 'kstreams-eos' else 2})")
+    print(f"fastest durable peer: {rates[OWN] / max(rates[peer] for peer in DURABLE):.2f} x")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -22,7 +22,8 @@ PLACES: Final = "/usr/lib/postgresql/*/bin/postgres"
 class PostgresServer:
     """One server that can be killed, frozen and started again over the same data."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
+    def __init__(self, binaries: Path, folder: Path, copy_of: PostgresServer | None = None) -> None:
+        """A standby that follows `copy_of`, if it is given."""
         self._bin, self._folder, self._data = binaries, folder, folder / "data"
         self.port = free_port()
         self._as: dict[str, Any] = {}
@@ -30,8 +31,11 @@ class PostgresServer:
             shutil.chown(folder, "postgres")
             self._as = {"user": "postgres", "group": "postgres", "extra_groups": []}
         self._process: subprocess.Popen[bytes] | None = None
-        command = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "tactful", "-A", "trust"]
-        command += ["-E", "UTF8", "--no-sync"]
+        if copy_of is None:
+            command = [str(self._bin / "initdb"), "-D", str(self._data), "-U", "tactful", "-A", "trust"]
+            command += ["-E", "UTF8", "--no-sync"]
+        else:
+            command = [str(self._bin / "pg_basebackup"), "-D", str(self._data), "-d", copy_of.url(), "-R", "-c", "fast"]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE, cwd=folder, **self._as)
 
     def url(self, database: str = "postgres") -> str:
@@ -62,6 +66,23 @@ class PostgresServer:
             self._process.send_signal(how)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(PATIENCE)
+
+    def standby(self, folder: Path) -> PostgresServer:
+        """A server that follows this one, which from now on waits for it at every commit."""
+        made = PostgresServer(self._bin, folder, self)
+        made.start()
+        for statement in ("ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"):
+            self._psql(statement).check_returncode()
+        return made
+
+    def promote(self) -> None:
+        """A standby becomes a server of its own."""
+        for statement in ("ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_promote()"):
+            self._psql(statement).check_returncode()
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:

@@ -9,7 +9,6 @@ from secrets import token_urlsafe
 from typing import Any, Final, Protocol
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful.errors import InvalidInput, StoreUnavailable
 from tactful.keys import FixedKeys, Key, fingerprint
@@ -151,7 +150,4 @@ class PostgresKeyTable:
         return bool(await self._all("UPDATE write_key SET revoked = TRUE WHERE name = :name RETURNING name", name=name))
 
     async def _all(self, query: str, **given: object) -> Sequence[Any]:
-        async def run(db: AsyncConnection) -> Sequence[Any]:
-            return (await db.execute(text(query), given)).all()
-
-        return await self._database.run(run)
+        return await self._database.ask(text(query), **given)

@@ -467,8 +467,8 @@ FAULTS = (
     Fault(
         "a forwarded event does not know when it was first appended",
         f"{TRIGGER}/happening.py",
-        "else min(at, record.at)",
-        "else at",
+        "min(at, record.at) if is_forwarded(record)",
+        "at if is_forwarded(record)",
         PEOPLE,
     ),
     Fault(

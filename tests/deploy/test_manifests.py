@@ -15,7 +15,7 @@ import yaml
 from typer.testing import CliRunner
 
 from tactful.log.kafka import Broker, Shape
-from tactful.log.kafka.topics import TOPICS
+from tactful.records import TOPICS
 from tactful.settings import parse
 from tactful_workbench.cli import _app
 from tactful_workbench.secrets import EVERY

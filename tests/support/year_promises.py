@@ -25,7 +25,7 @@ from tactful.purposes import is_marketing
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, EventRecord, MessageRecord, decode_any
 from tactful_dispatch.channels import Accepted, Retry, Unknown
 from tactful_dispatch.ledger import broken_at
-from tactful_trigger.joining import is_forwarded
+from tactful_trigger.happening import is_forwarded
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
 

@@ -15,6 +15,7 @@ from tactful import Run, rule
 from tactful.clock import MINUTE, ManualClock
 from tactful.errors import InvalidInput, StoreUnavailable
 from tactful.events import Event, OrderCompleted, Page, ProductAdded
+from tactful.log import Stored
 from tactful.log.memory import MemoryLog
 from tactful.records import DISPATCH, EVENTS, EraseBody, EraseRecord, MergeBody, MergeRecord, Record, encode
 from tactful_trigger.projections import SHIPPED
@@ -74,7 +75,7 @@ class Told(MemoryLog):
         super().__init__(1, clock)
         self._store = store
 
-    async def read(self, topic, partition, offset, limit):  # type: ignore[no-untyped-def]
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
         self._store.story.append(f"read from {offset}")
         return await super().read(topic, partition, offset, limit)
 
@@ -86,8 +87,8 @@ async def fill(log: MemoryLog, clock: ManualClock, records: Sequence[tuple[int, 
         await log.append(EVENTS, [(0, encode(record))])
 
 
-def pages(count: int, minutes: int = 1) -> list[tuple[int, Record]]:
-    return [(minutes, event_record(f"u{n}", Page(name="home"), MONDAY, f"e{n}")) for n in range(count)]
+def pages(count: int) -> list[tuple[int, Record]]:
+    return [(1, event_record(f"u{n}", Page(name="home"), MONDAY, f"e{n}")) for n in range(count)]
 
 
 def worker_over(log: MemoryLog, store: MemoryTriggerStore, clock: ManualClock, limit: int) -> TriggerWorker:
@@ -95,12 +96,19 @@ def worker_over(log: MemoryLog, store: MemoryTriggerStore, clock: ManualClock, l
     return TriggerWorker(log, store, book, clock, "bench", graves=GRAVES, slice_limit=limit)
 
 
-async def test_the_next_slice_is_read_and_computed_while_one_is_written() -> None:
-    clock, store = ManualClock(MONDAY), SlowStore()
+async def begun(store: SlowStore, customers: int) -> tuple[TriggerWorker, Told]:
+    """A worker that owns its partition, over a log in which so many customers look at a page; slices of two."""
+    clock = ManualClock(MONDAY)
     log = Told(clock, store)
-    await fill(log, clock, pages(5))
+    await fill(log, clock, pages(customers))
     worker = worker_over(log, store, clock, 2)
     await worker.claim()
+    return worker, log
+
+
+async def test_the_next_slice_is_read_and_computed_while_one_is_written() -> None:
+    store = SlowStore()
+    worker, _ = await begun(store, 5)
     assert await worker.run_ahead(0, 4)
     assert store.story == [
         *("read from 0", "write to 2", "read from 2", "written to 2", "write to 4"),
@@ -115,11 +123,8 @@ async def test_what_cannot_be_stored_is_found_and_everything_around_it_is_applie
                 raise InvalidInput("cannot_be_stored", "no column takes it")
             await super().commit(result, until)
 
-    clock, store = ManualClock(MONDAY), Picky()
-    log = MemoryLog(1, clock)
-    await fill(log, clock, pages(6))
-    worker = worker_over(log, store, clock, 2)
-    await worker.claim()
+    store = Picky()
+    worker, log = await begun(store, 6)
     while await worker.run_ahead(0, 4):
         pass
     assert await store.everybody() == ["u0", "u1", "u3", "u4", "u5"]
@@ -129,11 +134,8 @@ async def test_what_cannot_be_stored_is_found_and_everything_around_it_is_applie
 
 
 async def test_a_slice_that_does_not_commit_takes_what_stands_on_it_along() -> None:
-    clock, store = ManualClock(MONDAY), SlowStore(["lost"])
-    log = MemoryLog(1, clock)
-    await fill(log, clock, pages(6))
-    worker = worker_over(log, store, clock, 2)
-    await worker.claim()
+    store = SlowStore(["lost"])
+    worker, _ = await begun(store, 6)
     with pytest.raises(StoreUnavailable):
         await worker.run_ahead(0, 4)
     assert (worker.offsets, await store.everybody()) == ({0: 0}, [])
@@ -146,11 +148,8 @@ async def test_a_slice_that_is_written_stays_though_the_next_one_cannot_be_compu
                 raise StoreUnavailable("cannot be read")
             return await super().load(partition, customers)
 
-    clock, store = ManualClock(MONDAY), Forgetful()
-    log = MemoryLog(1, clock)
-    await fill(log, clock, pages(6))
-    worker = worker_over(log, store, clock, 2)
-    await worker.claim()
+    store = Forgetful()
+    worker, _ = await begun(store, 6)
     with pytest.raises(StoreUnavailable):
         await worker.run_ahead(0, 4)
     assert (worker.offsets, await store.everybody()) == ({0: 2}, ["u0", "u1"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -45,25 +45,21 @@ def is_open(window: Window, zones: Sequence[ZoneInfo], now: int) -> bool:
 def next_opening(window: Window, zones: Sequence[ZoneInfo], now: int) -> int | None:
     """The first instant (ms) from `now` on at which the window is open in every zone; None if they do not agree within
     weeks, as Madrid and Auckland never do."""
-    moment = now
-    for _ in range(_ROUNDS):
-        openings = [_opening(window, zone, moment) for zone in zones]
-        later = max((opening for opening in openings if opening is not None), default=None)
-        if later is None or None in openings:
-            return None
-        if later == moment:
-            return moment
-        moment = later
-    return None
+    return _agreed([partial(_opening, window, zone) for zone in zones], now)
 
 
 def first_opening(windows: Sequence[Window], zones: Sequence[ZoneInfo], now: int) -> int | None:
     """The first instant from `now` on at which all windows are open in every zone; None if they do not agree within weeks."""
+    return _agreed([partial(next_opening, window, zones) for window in windows], now)
+
+
+def _agreed(openings: Sequence[Callable[[int], int | None]], now: int) -> int | None:
+    """The first instant from `now` on that all of them name, each asked for its own first one from an instant on."""
     moment = now
     for _ in range(_ROUNDS):
-        openings = [next_opening(window, zones, moment) for window in windows]
-        later = max((opening for opening in openings if opening is not None), default=None)
-        if later is None or None in openings:
+        found = [opening(moment) for opening in openings]
+        later = max((instant for instant in found if instant is not None), default=None)
+        if later is None or None in found:
             return None
         if later == moment:
             return moment

@@ -95,16 +95,16 @@ class Applying:
         known = fingerprint(body)
         if known != row.recipient:
             row.recipient = known
-            self._tell(row.id, body, at)
-            for name in sorted({run.asked_as for run in row.runs if run.asked_as}):
-                self._tell(name, body, at)
+            for name in (row.id, *sorted({run.asked_as for run in row.runs if run.asked_as})):
+                self._tell(name, body, known, at)
 
     def tell_alias(self, row: Row, name: str, at: int) -> None:
         """A message that was asked under another name is for this customer now."""
-        self._tell(name, self._recipient(row), at)
+        body = self._recipient(row)
+        self._tell(name, body, fingerprint(body), at)
 
-    def _tell(self, customer: str, body: RecipientBody, at: int) -> None:
-        name = digest("recipient", customer, str(at), fingerprint(body))
+    def _tell(self, customer: str, body: RecipientBody, known: str, at: int) -> None:
+        name = digest("recipient", customer, str(at), known)
         self._effects.put(DISPATCH, RecipientRecord(id=name, key=customer, at=at, body=body))
 
     def _recipient(self, row: Row) -> RecipientBody:

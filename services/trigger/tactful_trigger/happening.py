@@ -38,6 +38,11 @@ _decode_pointer = msgspec.json.Decoder(_Pointer).decode
 _NO_POINTER: Final = _Pointer()
 
 
+def is_forwarded(record: EventRecord) -> bool:
+    """Whether the event was first appended under another name; `at` says when."""
+    return record.origin is not None and record.origin.topic == EVENTS
+
+
 class Seen:
     """One event record at its place in the log. `at` is its append time; `first_at`, if it was first appended under another
     name, the time of that."""
@@ -46,8 +51,7 @@ class Seen:
 
     def __init__(self, record: EventRecord, at: int) -> None:
         self.record, self.at = record, at
-        origin = record.origin
-        self.first_at = at if origin is None or origin.topic != EVENTS else min(at, record.at)
+        self.first_at = min(at, record.at) if is_forwarded(record) else at
         self.name = name = record.body.name
         self._event: Event | None = None
         self.pointer = pointer = _decode_pointer(record.body.properties) if name in INTERNAL else _NO_POINTER

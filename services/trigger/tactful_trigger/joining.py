@@ -29,7 +29,7 @@ from tactful.records import (
 )
 from tactful_trigger.applying import Applying
 from tactful_trigger.effects import Effects
-from tactful_trigger.happening import Seen
+from tactful_trigger.happening import Seen, is_forwarded
 from tactful_trigger.history import FROM_LOG
 from tactful_trigger.partition import Partition
 from tactful_trigger.row import Goal, Mark, Row, Run, decode
@@ -166,11 +166,6 @@ class Joining:
         for line in (*self._partition.pasts.get(row.id, ()), *now):
             if line.kind in FROM_LOG and line.at >= run.started:
                 yield Seen(_decode_record(line.data), line.at)
-
-
-def is_forwarded(record: EventRecord) -> bool:
-    """Whether the event was first appended under another name; `at` says when."""
-    return record.origin is not None and record.origin.topic == EVENTS
 
 
 def adopters(records: Sequence[Any]) -> set[str]:

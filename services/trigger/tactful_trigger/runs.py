@@ -208,8 +208,7 @@ class Runs:
             if terms and not self._behind(terms, run.late_since or 0) and run.wait is not None:
                 self._on_time_again(row, run, terms)
                 self._resolve(row, run, run.wait, OPERATIONS[run.wait.op].expire(run.wait), at)
-        if not any(run.late_since is not None for run in row.runs):
-            self._cursor.late.discard(row.id)
+        self._note_on_time(row)
 
     # -- ending
 
@@ -287,15 +286,16 @@ class Runs:
         body = CancelBody(message, reason, note)
         self._effects.put(DISPATCH, CancelRecord(id=digest("cancel", message), key=asked_as, at=at, body=body))
 
-    def _behind(self, terms: Terms, due: int) -> bool:
-        return any(self._cursor.feeds.get(feed, -1) < due for feed in terms.after)
+    def _behind(self, terms: Terms, due: int) -> list[str]:
+        """The feeds that a rule waits for and that have not come so far."""
+        return [feed for feed in terms.after if self._cursor.feeds.get(feed, -1) < due]
 
     def _waits_for_feed(self, row: Row, run: Run, due: int) -> bool:
         """Until the feeds have told that they are complete, or, for one with a lag in the settings, for so long."""
         terms, since = self._book.terms[run.rule], due if run.late_since is None else run.late_since
-        if not terms.after or run.wait is None or not self._behind(terms, since):
+        feeds = self._behind(terms, since)
+        if run.wait is None or not feeds:
             return False
-        feeds = [feed for feed in terms.after if self._cursor.feeds.get(feed, -1) < since]
         until = self._lagging_until(feeds, since)
         if until is not None and until <= due:
             self._on_time_again(row, run, terms)
@@ -314,7 +314,11 @@ class Runs:
 
     def _on_time_again(self, row: Row, run: Run, terms: Terms) -> None:
         run.late_since, run.deadline = None, run.started + terms.max_age
-        if not any(other.late_since is not None for other in row.runs):
+        self._note_on_time(row)
+
+    def _note_on_time(self, row: Row) -> None:
+        """A customer none of whose runs waits for a feed need not be looked for when one comes."""
+        if not any(run.late_since is not None for run in row.runs):
             self._cursor.late.discard(row.id)
 
 

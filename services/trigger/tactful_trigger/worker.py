@@ -14,7 +14,7 @@ from tactful.errors import ClockAhead, Fenced, PoisonFlood, StreamStopped, Tactf
 from tactful.leases import Leases
 from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
-from tactful.records import EVENTS
+from tactful.records import EVENTS, EventRecord
 from tactful_trigger.ahead import Ahead
 from tactful_trigger.commanding import enrolled
 from tactful_trigger.joining import adopters
@@ -170,7 +170,8 @@ class TriggerWorker:
     async def _compute(self, held: Partition, slice_: Sequence[Stored], ahead: Ahead | None = None) -> SliceResult:
         records = read(slice_)
         await self._load(held, unknown_customers(held, records))
-        people = sorted(adopters(records) | enrolled(records))
+        rare = [record for record in records if type(record) is not EventRecord]
+        people = sorted(adopters(rare) | enrolled(rare))
         if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon):
             await ahead.written()  # what is asked of the store here, the slice before may still have to tell it
         held.pasts = {name: await self._store.history(name, PAST) for name in people}

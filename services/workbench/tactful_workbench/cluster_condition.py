@@ -14,7 +14,7 @@ from tactful.postgres import REVISION, Postgres
 from tactful_workbench.doctor import Finding
 
 APART: Final = 1000  # ms between our clock and the database's, beyond which leases suffer
-_VERSION: Final = text("SELECT current_setting('server_version') AS version, now() AS now")
+_VERSION: Final = text("SELECT current_setting('server_version'), now()")
 KEPT: Final = 7 * DAY  # an outage that takes longer than what topics keep loses events
 
 
@@ -31,8 +31,7 @@ async def server_findings(broker: Broker, databases: Sequence[Postgres], partiti
 async def _database(database: Postgres) -> list[Finding]:
     await database.ask(_VERSION)  # the connection is there
     began = time.time()
-    [told] = await database.ask(_VERSION)
-    version, now = told.version, told.now
+    [(version, now)] = await database.ask(_VERSION)
     apart = round(1000 * abs(now.timestamp() - (began + time.time()) / 2))
     return [
         Finding("ok", f"PostgreSQL {version}, revision {REVISION} (current)"),

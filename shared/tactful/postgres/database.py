@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
 import asyncpg
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -86,10 +86,10 @@ class Postgres:
 
         return await self._persist(self._engine, whole)
 
-    async def ask(self, statement: TextClause, **given: Any) -> Sequence[Row[Any]]:
+    async def ask(self, statement: TextClause, **given: Any) -> Sequence[Any]:
         """The rows of one statement that is a transaction by itself: once to the server and back, `run` goes three times."""
 
-        async def fetch(db: AsyncConnection) -> Sequence[Row[Any]]:
+        async def fetch(db: AsyncConnection) -> Sequence[Any]:
             return (await db.execute(statement, given)).all()
 
         return await self._persist(self._single, fetch)

@@ -20,6 +20,8 @@ _RENEW: Final = """UPDATE {}_cursor SET lease_until = :until
     FROM unnest(CAST(:partitions AS integer[]), CAST(:epochs AS bigint[])) AS mine (number, own)
     WHERE partition = mine.number AND epoch = mine.own RETURNING partition"""
 
+_RELEASE: Final = "UPDATE {}_cursor SET lease_until = 0 WHERE partition = :partition AND epoch = :epoch RETURNING epoch"
+
 
 async def present(database: Postgres, service: str, owner: str, now: int, until: int) -> int:
     """As `LeaseStore.present`."""
@@ -40,3 +42,8 @@ async def renew(database: Postgres, service: str, epochs: Mapping[int, int], unt
     return frozenset(
         partition for (partition,) in await database.ask(query, until=until, partitions=numbers, epochs=own)
     )
+
+
+async def release(database: Postgres, service: str, partition: int, epoch: int) -> None:
+    """As the stores' `release`."""
+    await database.ask(text(_RELEASE.format(service)), partition=partition, epoch=epoch)

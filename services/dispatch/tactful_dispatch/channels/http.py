@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import httpx
 
+from tactful.clock import SECOND
+
 LARGEST: Final = 64 * 1024  # bytes of an answer; what follows is not read
 _SENDING: Final = ".send_request_headers.started"
 
@@ -24,6 +26,11 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def retry_after(self, otherwise: int) -> int:
+        """How long the provider wants to be left alone, in ms; its `Retry-After` counts where it is a number of seconds."""
+        asked = self.headers.get("retry-after", "")
+        return int(asked) * SECOND if asked.isdigit() and len(asked) < 6 else otherwise
 
 
 class NotSent(Exception):

@@ -45,7 +45,7 @@ def meaning(reply: Reply, size: Parts) -> Outcome:
     if 200 <= reply.status < 300:
         return Accepted(answer.sid, _cost(answer, size)) if answer.sid else Unknown("accepted without an id")
     if reply.status == 429:
-        return Retry(_after(reply), "429", words)
+        return Retry(reply.retry_after(RETRY_REFUSED), "429", words)
     if reply.status in (401, 403, 404):  # about our account, not about the message
         return Retry(RETRY_REFUSED, str(answer.code or reply.status), words)
     if 400 <= reply.status < 500:
@@ -70,11 +70,6 @@ def _cost(answer: _Answer, size: Parts) -> str:
     said = f"{number} part{'s' if number != 1 else ''} {size.encoding}"
     price = str(answer.price or "").lstrip("-")
     return f"{said}, {price} {answer.price_unit or ''}".strip() if re.fullmatch(r"[0-9.]+", price) else said
-
-
-def _after(reply: Reply) -> int:
-    asked = reply.headers.get("retry-after", "")
-    return int(asked) * SECOND if asked.isdigit() and len(asked) < 6 else RETRY_REFUSED
 
 
 def _printable(text: str) -> str:

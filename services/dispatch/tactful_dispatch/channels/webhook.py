@@ -95,9 +95,7 @@ def _meaning(message_id: str, reply: Reply) -> Outcome:
     if 200 <= reply.status < 300:
         return Accepted(message_id, f"HTTP {reply.status}")
     if reply.status in _SLOWER:
-        asked = reply.headers.get("retry-after", "")
-        after = int(asked) * SECOND if asked.isdigit() and len(asked) < 6 else RETRY_SLOW
-        return Retry(after, str(reply.status), f"HTTP {reply.status}")
+        return Retry(reply.retry_after(RETRY_SLOW), str(reply.status), f"HTTP {reply.status}")
     if reply.status >= 500:
         return Unknown(f"HTTP {reply.status}")
     return Rejected(str(reply.status), f"HTTP {reply.status}")

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from tactful.errors import Transient
 from tactful.keys import KeyRing
+from tactful_dispatch.body import bounded
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.inbound.key import answer, refused
 from tactful_dispatch.inbound.reading import ARF, DSN, HARD, OK, REPLY, Report, read
@@ -29,7 +30,7 @@ def create_inbound(desk: Desk, keys: KeyRing) -> APIRouter:
     async def inbound(request: Request) -> Response:
         if refusal := await refused(request, keys, "report mail"):
             return refusal
-        raw = await _body(request)
+        raw = await bounded(request, LARGEST)
         if raw is None:
             return answer(413, "too_large", f"a message may hold {LARGEST:,} bytes")
         try:
@@ -68,14 +69,3 @@ def _receipt(report: Report) -> tuple[str, dict[str, Any]] | None:
     if report.kind == ARF and report.outcome in _COMPLAINTS:
         return "Message Complained", {}
     return ("Message Replied", {}) if report.kind == REPLY else None
-
-
-async def _body(request: Request) -> bytes | None:
-    """None if it is too large."""
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from tactful.errors import Transient
 from tactful.settings import Shop
+from tactful_dispatch.body import bounded
 from tactful_dispatch.channels.sms import status_url
 from tactful_dispatch.channels.sms_answers import report
 from tactful_dispatch.channels.smsgateway import SmsGateway
@@ -101,11 +102,9 @@ async def _obey(correspondence: Correspondence, said: dict[str, str], shop: Shop
 
 async def _signed(request: Request, gateway: SmsGateway, url: str) -> Form | Response:
     """The form, if the provider signed it."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            return refusal(413, "too_large", f"a report may hold {LARGEST:,} bytes")
+    body = await bounded(request, LARGEST)
+    if body is None:
+        return refusal(413, "too_large", f"a report may hold {LARGEST:,} bytes")
     try:
         form = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body), errors="strict")
     except ValueError:

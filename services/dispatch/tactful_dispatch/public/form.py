@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from tactful.errors import InvalidInput
+from tactful_dispatch.body import bounded
 
 _MOST_BYTES: Final = 8_192
 _MOST_FIELDS: Final = 16
@@ -21,7 +22,9 @@ async def read_form(request: Request) -> dict[str, str]:
     RFC 8058 §3.2 lets a mailbox provider post `multipart/form-data` as well as `x-www-form-urlencoded`.
     Raises InvalidInput (`form_too_large`) beyond 8 KB.
     """
-    body = await _body(request)
+    body = await bounded(request, _MOST_BYTES)
+    if body is None:
+        raise InvalidInput("form_too_large", f"the form is larger than {_MOST_BYTES} bytes")
     content_type = request.headers.get("content-type", "")
     if content_type.lower().startswith("multipart/form-data"):
         return _multipart(content_type, body)
@@ -31,17 +34,8 @@ async def read_form(request: Request) -> dict[str, str]:
         return {}
 
 
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise InvalidInput("form_too_large", f"the form is larger than {_MOST_BYTES} bytes")
-    return bytes(body)
-
-
 def _multipart(content_type: str, body: bytes) -> dict[str, str]:
-    # A multipart form is a MIME message without its first line, so the mail parser reads it; bounded by `_body`.
+    # A multipart form is a MIME message without its first line, so the mail parser reads it; bounded above.
     header = content_type.encode("latin-1", "replace")
     message = message_from_bytes(b"Content-Type: " + header + b"\r\n\r\n" + body)
     parts = [part for part in message.walk() if not part.is_multipart()]

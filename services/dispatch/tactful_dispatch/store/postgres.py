@@ -18,8 +18,9 @@ from tactful.erasure import Erased
 from tactful.errors import Fenced
 from tactful.outbox import Cause, Outbox, OutboxRow
 from tactful.postgres import Postgres
-from tactful.postgres.leasing import present, renew
+from tactful.postgres.leasing import present, release, renew
 from tactful.postgres.names import known, stored
+from tactful.postgres.outbox import forget, unsent
 from tactful.records import DISPATCH, Record
 from tactful_dispatch import ledger
 from tactful_dispatch.ledger import ConsentEntry, Link
@@ -48,7 +49,6 @@ _CLAIM: Final = text(
        WHERE partition = :partition AND (lease_until <= :now OR owner = :owner) RETURNING value, epoch"""
 )
 _REMEMBER: Final = text("UPDATE dispatch_cursor SET value = :value WHERE partition = :partition")
-_RELEASE: Final = text("UPDATE dispatch_cursor SET lease_until = 0 WHERE partition = :partition AND epoch = :epoch")
 _LOCK: Final = text("SELECT value, epoch FROM dispatch_cursor WHERE partition = :partition FOR UPDATE")
 _MOVE: Final = text(
     """UPDATE dispatch_cursor SET value = :value, lease_until = greatest(lease_until, :until)
@@ -108,13 +108,6 @@ _OUTBOX: Final = text(
     """INSERT INTO dispatch_outbox (partition, topic, target, seq, value, cause)
        VALUES (:partition, :topic, :target, :seq, :value, :cause)"""
 )
-_UNSENT: Final = text(
-    "SELECT seq, topic, target, value, cause FROM dispatch_outbox WHERE partition = :partition ORDER BY id LIMIT :limit"
-)
-_FORGET: Final = text(
-    """DELETE FROM dispatch_outbox
-       WHERE partition = :partition AND topic = :topic AND target = :target AND seq = :seq"""
-)
 
 
 class PostgresDispatchStore:
@@ -144,7 +137,7 @@ class PostgresDispatchStore:
         return await renew(self._database, "dispatch", epochs, until)
 
     async def release(self, partition: int, epoch: int) -> None:
-        await self._do(lambda db: db.execute(_RELEASE, {"partition": partition, "epoch": epoch}))
+        await release(self._database, "dispatch", partition, epoch)
 
     async def transact(
         self,
@@ -176,16 +169,16 @@ class PostgresDispatchStore:
         return decode_cursor(rows[0][0]) if rows else Cursor(partition=partition)
 
     async def customer(self, partition: int, customer: str) -> CustomerRow:
-        return await self._do(lambda db: _customer(db, partition, customer))
+        return (await self.customers(partition, [customer]))[customer]
 
     async def customers(self, partition: int, customers: Collection[str]) -> dict[str, CustomerRow]:
-        given = {"partition": partition, "customers": [stored(customer) for customer in customers]}
-        rows = await self._do(lambda db: db.execute(_SOME, given).all()) if customers else ()
+        names = [stored(customer) for customer in customers]
+        rows = await self._database.ask(_SOME, partition=partition, customers=names) if names else ()
         found = {known(customer): decode_customer(value) for customer, value in rows}
         return {customer: found.get(customer) or CustomerRow() for customer in customers}
 
     async def address(self, key: AddressKey) -> AddressRow:
-        rows = await self._do(lambda db: db.execute(_ADDRESS, {"channel": key.channel, "hash": key.hash}).all())
+        rows = await self._database.ask(_ADDRESS, channel=key.channel, hash=key.hash)
         return decode_address(rows[0][0]) if rows else AddressRow()
 
     async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
@@ -245,25 +238,16 @@ class PostgresDispatchStore:
         return [_link(*row) for row in rows]
 
     async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        rows = await self._do(lambda db: db.execute(_UNSENT, {"partition": partition, "limit": limit}).all())
-        return [
-            OutboxRow(DISPATCH, partition, seq, topic, target, bytes(value), msgspec.json.decode(cause, type=Cause))
-            for seq, topic, target, value, cause in rows
-        ]
+        return await unsent(self._database, "dispatch", DISPATCH, partition, limit)
 
     async def forget(self, rows: Sequence[OutboxRow]) -> None:
-        given = [
-            {"partition": row.origin_partition, "topic": row.topic, "target": row.partition, "seq": row.seq}
-            for row in rows
-        ]
-        if given:
-            await self._do(lambda db: db.execute(_FORGET, given), durable=False)  # readers skip what comes again
+        await forget(self._database, "dispatch", rows)
 
-    async def _do(self, job: Callable[[Connection], T], *, durable: bool = True) -> T:
+    async def _do(self, job: Callable[[Connection], T]) -> T:
         async def run(db: AsyncConnection) -> T:
             return await db.run_sync(job)
 
-        return await self._database.run(run, durable=durable)
+        return await self._database.run(run)
 
     async def _rows(self, query: str, **given: Any) -> Sequence[Any]:
         return await self._database.ask(text(query), **given)

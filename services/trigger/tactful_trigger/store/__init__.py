@@ -1,6 +1,7 @@
 """Port: trigger's store. One transaction per slice; everything of a partition is written by its owner alone.
 
-Implementations: `tactful_trigger.store.memory`, `tactful_trigger.store.sqlite`, `tactful_trigger.store.postgres`.
+Implementations: `tactful_trigger.store.memory`, `tactful_trigger.store.sqlite`, `tactful_trigger.store.postgres`;
+`tactful_trigger.store.spread` puts several together.
 """
 
 from __future__ import annotations

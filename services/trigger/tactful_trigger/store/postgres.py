@@ -9,15 +9,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful import crashpoints
 from tactful.errors import Fenced
-from tactful.outbox import Cause, OutboxRow
+from tactful.outbox import OutboxRow
 from tactful.postgres import Postgres, keep_days
-from tactful.postgres.leasing import present, renew
+from tactful.postgres.leasing import present, release, renew
 from tactful.postgres.names import known, stored
+from tactful.postgres.outbox import forget, unsent
 from tactful.records import EVENTS
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
@@ -33,9 +34,6 @@ _CLAIM: Final = text(
        WHERE partition = :partition AND (lease_until <= :now OR owner = :owner) RETURNING value, epoch"""
 )
 _REMEMBER: Final = text("UPDATE trigger_cursor SET value = :value WHERE partition = :partition")
-_RELEASE: Final = text(
-    "UPDATE trigger_cursor SET lease_until = 0 WHERE partition = :partition AND epoch = :epoch RETURNING epoch"
-)
 _LOAD: Final = text(
     "SELECT customer, value FROM trigger_row WHERE partition = :partition AND customer = ANY(CAST(:customers AS text[]))"
 )
@@ -81,16 +79,6 @@ _BURY: Final = text(
     """INSERT INTO trigger_grave VALUES (:partition, :grave, :at)
        ON CONFLICT (partition, grave) DO UPDATE SET erased_at = excluded.erased_at"""
 )
-_UNSENT: Final = text(
-    "SELECT seq, topic, target, value, cause FROM trigger_outbox WHERE partition = :partition ORDER BY id LIMIT :limit"
-)
-_FORGET: Final = text(
-    """DELETE FROM trigger_outbox USING unnest(
-           CAST(:partitions AS integer[]), CAST(:topics AS text[]), CAST(:targets AS integer[]), CAST(:seqs AS bigint[]))
-           AS gone (partition, topic, target, seq)
-       WHERE trigger_outbox.partition = gone.partition AND trigger_outbox.topic = gone.topic
-           AND trigger_outbox.target = gone.target AND trigger_outbox.seq = gone.seq"""
-)
 _LATEST: Final = text(
     """SELECT at, log_offset, position, kind, rule, run, data FROM trigger_history
        WHERE customer = :customer ORDER BY id DESC LIMIT :limit"""
@@ -129,22 +117,22 @@ class PostgresTriggerStore:
         return await renew(self._database, "trigger", epochs, until)
 
     async def release(self, partition: int, epoch: int) -> None:
-        await self._database.ask(_RELEASE, partition=partition, epoch=epoch)
+        await release(self._database, "trigger", partition, epoch)
 
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
-        rows = await self._rows(_LOAD, partition=partition, customers=sorted(map(stored, customers)))
+        rows = await self._database.ask(_LOAD, partition=partition, customers=sorted(map(stored, customers)))
         return {known(customer): bytes(value) for customer, value in rows}
 
     async def busy(self, partition: int) -> set[str]:
         query = text("SELECT customer FROM trigger_row WHERE partition = :partition AND busy")
-        return {known(customer) for (customer,) in await self._rows(query, partition=partition)}
+        return {known(customer) for (customer,) in await self._database.ask(query, partition=partition)}
 
     async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
-        rows = await self._rows(_DUE, partition=partition, start=start, before=before)
+        rows = await self._database.ask(_DUE, partition=partition, start=start, before=before)
         return [(due, known(customer)) for due, customer in rows]
 
     async def earliest_due(self, partition: int, start: int) -> int | None:
-        [(due,)] = await self._rows(_EARLIEST, partition=partition, start=start)
+        [(due,)] = await self._database.ask(_EARLIEST, partition=partition, start=start)
         return None if due is None else int(due)
 
     async def commit(self, result: SliceResult, until: int) -> None:
@@ -159,36 +147,26 @@ class PostgresTriggerStore:
 
     async def cursor(self, partition: int) -> Cursor | None:
         query = text("SELECT value FROM trigger_cursor WHERE partition = :partition")
-        rows = await self._rows(query, partition=partition)
+        rows = await self._database.ask(query, partition=partition)
         return cursors.decode(rows[0][0]) if rows else None
 
     async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        rows = await self._rows(_UNSENT, partition=partition, limit=limit)
-        return [
-            OutboxRow(EVENTS, partition, seq, topic, target, bytes(value), msgspec.json.decode(cause, type=Cause))
-            for seq, topic, target, value, cause in rows
-        ]
+        return await unsent(self._database, "trigger", EVENTS, partition, limit)
 
     async def forget(self, rows: Sequence[OutboxRow]) -> None:
-        given = {
-            "partitions": [row.origin_partition for row in rows],
-            "topics": [row.topic for row in rows],
-            "targets": [row.partition for row in rows],
-            "seqs": [row.seq for row in rows],
-        }
-        await self._database.run(lambda db: db.execute(_FORGET, given), durable=False)  # readers skip what comes again
+        await forget(self._database, "trigger", rows)
 
     async def graves(self, partition: int) -> dict[str, int]:
         query = text("SELECT grave, erased_at FROM trigger_grave WHERE partition = :partition")
-        return {grave: at for grave, at in await self._rows(query, partition=partition)}
+        return {grave: at for grave, at in await self._database.ask(query, partition=partition)}
 
     async def everybody(self) -> list[str]:
-        rows = await self._rows(text("SELECT customer FROM trigger_row"))
+        rows = await self._database.ask(text("SELECT customer FROM trigger_row"))
         return sorted(known(customer) for (customer,) in rows)
 
     async def steps(self, partition: int, limit: int) -> list[StepRequest]:
         query = text("SELECT value FROM trigger_step WHERE partition = :partition ORDER BY id LIMIT :limit")
-        rows = await self._rows(query, partition=partition, limit=limit)
+        rows = await self._database.ask(query, partition=partition, limit=limit)
         return [msgspec.json.decode(value, type=StepRequest) for (value,) in rows]
 
     async def forget_steps(self, partition: int, done: Sequence[StepRequest]) -> None:
@@ -201,7 +179,7 @@ class PostgresTriggerStore:
         return await keep_days(self._database, "trigger_history", now, before)
 
     async def history(self, customer: str, limit: int) -> list[HistoryRow]:
-        rows = await self._rows(_LATEST, customer=stored(customer), limit=limit)
+        rows = await self._database.ask(_LATEST, customer=stored(customer), limit=limit)
         return [
             HistoryRow(customer, at, offset, position, kind, rule, run, bytes(data))
             for at, offset, position, kind, rule, run, data in reversed(rows)
@@ -209,7 +187,7 @@ class PostgresTriggerStore:
 
     async def customers(self, text: str, limit: int) -> list[str]:
         beginning = stored(text)
-        rows = await self._rows(_FOUND, length=len(beginning), text=beginning, limit=limit)
+        rows = await self._database.ask(_FOUND, length=len(beginning), text=beginning, limit=limit)
         return [known(customer) for (customer,) in rows]
 
     async def running(self, rule: str) -> list[str]:
@@ -219,11 +197,8 @@ class PostgresTriggerStore:
         return count_runs(value for _, value in await self._with_runs())
 
     async def _with_runs(self) -> list[tuple[str, bytes]]:
-        rows = await self._rows(text("SELECT customer, value FROM trigger_row WHERE busy"))
+        rows = await self._database.ask(text("SELECT customer, value FROM trigger_row WHERE busy"))
         return [(known(customer), bytes(value)) for customer, value in rows]
-
-    async def _rows(self, query: TextClause, **given: Any) -> Sequence[Any]:
-        return await self._database.ask(query, **given)
 
 
 async def _commit_and_bury(db: AsyncConnection, result: SliceResult, given: dict[str, Any]) -> Sequence[Any]:

@@ -146,13 +146,7 @@ class Appender:
         return positions
 
     async def _new_producer(self) -> AIOKafkaProducer:
-        producer = self._broker.producer()
-        try:
-            await producer.start()
-        except (KafkaError, OSError) as error:
-            await producer.stop()
-            raise LogUnavailable(f"no broker answers at {', '.join(self._broker.servers)}: {error}") from error
-        return producer
+        return await self._broker.started(self._broker.producer())
 
     async def _replace(self, error: Exception) -> None:
         """After an error of a batch the session is not to be trusted: its sequences may have a hole for ever

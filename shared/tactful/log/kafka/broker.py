@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
-from tactful.errors import SettingsError
+from tactful.errors import LogUnavailable, SettingsError
+
+C = TypeVar("C", AIOKafkaProducer, AIOKafkaConsumer)
 
 SHAPE: Final = "kafka://USER:PASSWORD@host:9092,host2:9092?tls=true&sasl=SCRAM-SHA-512&prefix=tactful-"
 BATCH: Final = 900_000  # bytes of one batch: below `message.max.bytes` of a broker as it ships (1,048,588)
@@ -62,6 +65,15 @@ class Broker:
     def admin(self) -> AIOKafkaAdminClient:
         """For setting topics up. Call inside the running loop."""
         return AIOKafkaAdminClient(**self._common)
+
+    async def started(self, client: C) -> C:
+        """One of these clients, once it has found the cluster. Raises LogUnavailable if no broker answers."""
+        try:
+            await client.start()
+        except (KafkaError, OSError) as error:
+            await client.stop()
+            raise LogUnavailable(f"no broker answers at {', '.join(self.servers)}: {error}") from error
+        return client
 
     @property
     def _common(self) -> dict[str, Any]:

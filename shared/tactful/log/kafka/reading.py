@@ -63,13 +63,7 @@ class Reader:
 
     async def start(self) -> None:
         """Raises LogUnavailable if no broker answers."""
-        consumer = self._broker.consumer()
-        try:
-            await consumer.start()
-        except (KafkaError, OSError) as error:
-            await consumer.stop()
-            raise LogUnavailable(f"no broker answers at {', '.join(self._broker.servers)}: {error}") from error
-        self._consumer = consumer
+        self._consumer = await self._broker.started(self._broker.consumer())
 
     async def stop(self) -> None:
         if self._fetching is not None:

@@ -15,9 +15,8 @@ from aiokafka.errors import KafkaError, for_code
 
 from tactful.errors import LogUnavailable, SettingsError
 from tactful.log.kafka.broker import Broker
-from tactful.records import DISPATCH, EVENTS, QUARANTINE
+from tactful.records import TOPICS
 
-TOPICS: Final = (EVENTS, DISPATCH, QUARANTINE)
 MOMENT: Final = 3.0  # seconds
 _THERE: Final = 36  # TOPIC_ALREADY_EXISTS
 

@@ -88,6 +88,12 @@ def _busy(pids: list[int]) -> float:
     return sum(sum(map(int, _stat(pid)[11:13])) for pid in pids) / TICKS
 
 
+def proportional(pid: int) -> int:
+    """Bytes in memory; a page that processes share is divided among them (proc(5), Pss)."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+
+
 def resident(pid: int) -> int:
     """Bytes in memory; pages that processes share count for each."""
     return int(_stat(pid)[21]) * PAGE

@@ -16,7 +16,9 @@ from tactful.errors import InvalidInput, StoreUnavailable
 from tactful.keys import FixedKeys, Key, KeyRing
 from tactful.postgres import Postgres
 from tactful.sqlite import Database
-from tactful_workbench.keyring import Keys, PostgresKeyTable, SqliteKeyTable
+from tactful_workbench.keyring import Keys
+from tactful_workbench.keyring.postgres import PostgresKeyTable
+from tactful_workbench.keyring.sqlite import SqliteKeyTable
 
 T = TypeVar("T")
 KNOWN: Final = (("s3cret", Key("shop", "server")), ("public", Key("web", "browser")))

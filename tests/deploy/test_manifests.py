@@ -143,7 +143,8 @@ def test_trigger_never_scales_to_nothing_nor_beyond_its_partitions() -> None:
 def test_alarms_ask_for_metrics_that_there_are_and_say_what_to_do() -> None:
     (rules,) = of("prod", "PrometheusRule")
     guide = (DEPLOY.parent / "docs/how-to/alarms.md").read_text()
-    source = (DEPLOY.parent / "services/workbench/tactful_workbench/metrics.py").read_text()
+    cluster = DEPLOY.parent / "services/workbench/tactful_workbench/cluster"
+    source = "".join(module.read_text() for module in cluster.glob("*.py"))
     for rule in rules["spec"]["groups"][0]["rules"]:
         for metric in re.findall(r"tactful_\w+", rule["expr"]):
             assert metric.removesuffix("_total") in source

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from tactful_workbench.listening import listen
 from tactful_workbench.running import rest
-from tactful_workbench.serving import listen
 
 
 def test_answers_leave_at_once_since_the_listener_names_its_protocol() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from tactful.clock import Clock
@@ -21,6 +21,7 @@ from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.reception import Reception
+from tactful_workbench.answering import told_as_json
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Patient, examine
 from tactful_workbench.editing import with_sending
@@ -119,12 +120,6 @@ def admin_app(product: Deployment) -> FastAPI:
     app.include_router(admin_router(product))
     app.add_exception_handler(TactfulError, told_as_json)
     return app
-
-
-async def told_as_json(request: Request, error: Exception) -> JSONResponse:
-    """Named errors in the form that every other answer has."""
-    code = error.code if isinstance(error, InvalidInput) else "refused"
-    return JSONResponse({"code": code, "message": str(error)}, 400)
 
 
 def admin_router(product: Deployment) -> APIRouter:

@@ -42,7 +42,8 @@ from tactful_workbench.content_root import open_content
 from tactful_workbench.devclock import DevClock
 from tactful_workbench.doctor import Finding
 from tactful_workbench.embedded_condition import file_findings
-from tactful_workbench.keyring import Keys, SqliteKeyTable
+from tactful_workbench.keyring import Keys
+from tactful_workbench.keyring.sqlite import SqliteKeyTable
 from tactful_workbench.personal import Notebook, Personal
 from tactful_workbench.running import Running
 from tactful_workbench.secrets import ADDRESS_KEY, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret

@@ -13,10 +13,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from tactful.clock import Clock
 from tactful.durations import milliseconds
 from tactful.errors import Transient
+from tactful.log.sqlite import SqliteLog
 from tactful.records import DISPATCH, EVENTS, QUARANTINE
 from tactful.settings import Settings
+from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore
-from tactful_workbench.embedded import Product
 
 EVERY: Final = 1  # hours
 
@@ -69,15 +70,24 @@ async def forget_history(keeper: Keeper) -> int:
     return await keeper.trigger.forget_history(now, now - milliseconds(keeper.settings_now().history.retention))
 
 
-async def prune(product: Product) -> int:
+class LogKeeper(Keeper, Protocol):
+    """Who keeps a log of its own as well."""
+
+    @property
+    def log(self) -> SqliteLog: ...
+    @property
+    def dispatch(self) -> DispatchStore: ...
+
+
+async def prune(keeper: LogKeeper) -> int:
     """Remove what both services have read and retention no longer keeps; how many records."""
-    log, gone = product.log, 0
-    before = product.clock.now() - milliseconds(product.settings.latest.log.retention)
+    log, gone = keeper.log, 0
+    before = keeper.clock.now() - milliseconds(keeper.settings_now().log.retention)
     for partition in range(log.partitions):
-        read = await product.trigger.cursor(partition)
+        read = await keeper.trigger.cursor(partition)
         offsets = {
             EVENTS: read.offset if read is not None else 0,
-            DISPATCH: (await product.dispatch.cursor(partition)).offset,
+            DISPATCH: (await keeper.dispatch.cursor(partition)).offset,
             QUARANTINE: await log.end(QUARANTINE, partition),
         }
         for topic, offset in offsets.items():

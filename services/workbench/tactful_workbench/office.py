@@ -79,11 +79,13 @@ async def _cluster_office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Of many machines: the same routes, in this process, over the servers that the environment names."""
     from tactful_ingest.app import routes
     from tactful_workbench.admin import admin_app
-    from tactful_workbench.cluster import Site, door_of, ground
+    from tactful_workbench.cluster.console import Headquarters
+    from tactful_workbench.cluster.ground import Site, ground
+    from tactful_workbench.cluster.ingest import door
 
     async with ground(Site(os.environ["TACTFUL_KAFKA"], os.environ["TACTFUL_POSTGRES"], data)) as here:
-        app = admin_app(here)
-        app.router.routes.extend(routes(door_of(here)))
+        app = admin_app(Headquarters(here))
+        app.router.routes.extend(routes(door(here)))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://cluster", headers=_bearer(here.token), timeout=600

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
 from typing import Final
 
-import uvicorn
-from starlette.types import ASGIApp
-
-from tactful.errors import SettingsError, TactfulError, Transient
+from tactful.errors import SettingsError, Transient
 from tactful_workbench import collecting
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.housekeeping import Housekeeping, forget_history, prune
+from tactful_workbench.listening import event_loop, listen, server_of
 from tactful_workbench.office import ServerFile
 from tactful_workbench.web import web
 
-GRACE: Final = 3  # seconds for requests in flight when told to stop
 SWITCH: Final = 0.0002  # seconds: the writer thread asks for the interpreter after every statement
 LOOK: Final = 1.0  # seconds between two looks at the settings file
 
@@ -33,14 +27,6 @@ def run_server(plan: Plan, host: str, port: int, banner: Banner) -> None:
     """Serve until SIGINT or SIGTERM. Prints the banner once requests are answered."""
     with asyncio.Runner(loop_factory=event_loop) as runner:
         runner.run(_serve(plan, host, port, banner))
-
-
-def event_loop() -> asyncio.AbstractEventLoop:
-    with suppress(ImportError):
-        import uvloop
-
-        return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
 
 
 async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
@@ -68,50 +54,6 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
             await product.running.stop()
             with suppress(FileNotFoundError):
                 file.path(plan.data).unlink()
-
-
-def server_of(app: ASGIApp) -> uvicorn.Server:
-    """For a socket that is listened on already; SIGINT and SIGTERM end it."""
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        lifespan="off",
-        timeout_graceful_shutdown=GRACE,
-        limit_concurrency=2000,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
-    _end_on_signal(server)
-    return server
-
-
-def _end_on_signal(server: uvicorn.Server) -> None:
-    """uvicorn raises the signal again once it has ended; by default that kills us before anything is put away."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        server.should_exit = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to an address. Raises TactfulError that says what to do.
-
-    asyncio switches Nagle's algorithm off only for sockets that name their protocol; with it on, every answer waits for
-    the client's delayed acknowledgement (40 ms).
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise TactfulError(
-            f"port {port} of {host} cannot be used ({error.strerror}); choose another with --port"
-        ) from None
-    return listener
 
 
 async def _watch_settings(product: Product) -> None:

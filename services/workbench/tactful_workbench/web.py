@@ -18,8 +18,9 @@ from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.inbound import create_contact, create_inbound, create_sms
 from tactful_dispatch.public import create_public
 from tactful_ingest.app import routes as door_routes
-from tactful_workbench.admin import admin_router, told_as_json
+from tactful_workbench.admin import admin_router
 from tactful_workbench.advancing import ClockHands
+from tactful_workbench.answering import told_as_json
 from tactful_workbench.embedded import Product
 from tactful_workbench.inbox import create_inbox
 from tactful_workbench.inbox.ports import Step, Surroundings

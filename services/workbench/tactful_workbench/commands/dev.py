@@ -12,6 +12,7 @@ import typer
 from tactful.clock import WallClock
 from tactful.errors import TactfulError
 from tactful.settings import parse
+from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.devclock import parse_start
 from tactful_workbench.office import ServerFile, answers, post
@@ -31,9 +32,10 @@ def dev(
     """Start the product for development. Nothing leaves this machine."""
     if context.invoked_subcommand is not None:
         return
-    from tactful_workbench.banner import dev_banner
-    from tactful_workbench.embedded import Plan
-    from tactful_workbench.serving import run_server
+    with loading():
+        from tactful_workbench.banner import dev_banner
+        from tactful_workbench.embedded import Plan
+        from tactful_workbench.serving import run_server
 
     start = parse_start(at, _zone(data), WallClock().now()) if at else None
     plan = Plan(data, dev=True, rules=rules, templates=templates, start=start, public_url=f"http://127.0.0.1:{port}")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Kafka, Postgres
 
 app = typer.Typer(no_args_is_help=True, help="Serve a shop.")
@@ -42,9 +43,10 @@ def serve_all(
     templates: Templates = Path("templates"),
 ) -> None:
     """Everything in one process over one SQLite file. As shipped, nobody is written to: see `tactful sending`."""
-    from tactful_workbench.banner import shop_banner
-    from tactful_workbench.embedded import Plan
-    from tactful_workbench.serving import run_server
+    with loading():
+        from tactful_workbench.banner import shop_banner
+        from tactful_workbench.embedded import Plan
+        from tactful_workbench.serving import run_server
 
     run_server(Plan(data, rules=rules, templates=templates, smtp=smtp, sms=sms), host, port, shop_banner)
 
@@ -112,8 +114,11 @@ def serve_console(
 
 
 def _run(name: str, kafka: str, postgres: str, data: Path, place: tuple[str, int, int, int], **more: Any) -> None:
-    from tactful_workbench.cluster import Site
-    from tactful_workbench.cluster_serving import Place, run_service
+    with loading():
+        from tactful_workbench.cluster.ground import Site
+        from tactful_workbench.cluster.service import maker
+        from tactful_workbench.cluster.serving import Place, run_service
 
-    if code := run_service(name, Site(kafka, postgres, data, **more), Place(*place)):
+        make = maker(name)
+    if code := run_service(name, make, Site(kafka, postgres, data, **more), Place(*place)):
         raise typer.Exit(code)

@@ -27,7 +27,7 @@ def setup(
 async def _set_up(kafka: str, postgres: str, data: Path, partitions: int, replication: int) -> list[str]:
     from tactful.log.kafka import Shape, broker, set_up
     from tactful.postgres import upgrade
-    from tactful_workbench.cluster import Site, ground
+    from tactful_workbench.cluster.ground import Site, ground
     from tactful_workbench.secrets import EVERY, secret
     from tactful_workbench.settingsfile import known_settings
 

@@ -22,7 +22,7 @@ from tactful_workbench.demo.promises import Line, broken
 from tactful_workbench.demo.retail import shipped
 from tactful_workbench.demo.shop import MadeUp, shop_year
 from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.serving import listen
+from tactful_workbench.listening import listen
 from tactful_workbench.web import web
 
 WINDOW: Final = 30 * MINUTE  # calls of one window are posted as one batch

@@ -1,24 +1,18 @@
-"""Write keys in a table, beside a few that this process knows by itself."""
+"""Write keys in a table, beside a few that this process knows by itself.
+
+Tables: `tactful_workbench.keyring.sqlite`, `tactful_workbench.keyring.postgres`.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from secrets import token_urlsafe
-from typing import Any, Final, Protocol
-
-from sqlalchemy import text
+from typing import Final, Protocol
 
 from tactful.errors import InvalidInput, StoreUnavailable
 from tactful.keys import FixedKeys, Key, fingerprint
-from tactful.postgres import Postgres
-from tactful.sqlite import Database
 
-MIGRATIONS: Final = (
-    """CREATE TABLE write_key (
-        fingerprint BLOB PRIMARY KEY, name TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, revoked INTEGER NOT NULL)""",
-)
 MEMORY: Final = 30.0  # seconds for which a found key is believed: another process may have revoked it
 _SCOPES: Final = ("server", "browser")
 
@@ -90,64 +84,3 @@ class Keys:
         self._found, self._before = {}, {}
         if not changed:
             raise InvalidInput("no_such_key", f'there is no key called "{name}"; `tactful keys list` names them')
-
-
-class SqliteKeyTable:
-    """Implements `KeyTable` in the one file."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @classmethod
-    async def open(cls, database: Database) -> SqliteKeyTable:
-        """Bring the table up to date. Raises StoreTooNew."""
-        await database.migrate("keys", MIGRATIONS)
-        return cls(database)
-
-    async def find(self, mark: bytes) -> Key | None:
-        query = "SELECT name, scope FROM write_key WHERE fingerprint = ? AND NOT revoked"
-        row = await self._database.read(lambda db: db.execute(query, (mark,)).fetchone())
-        return Key(*row) if row else None
-
-    async def insert(self, mark: bytes, name: str, scope: str) -> bool:
-        query = "INSERT INTO write_key VALUES (?, ?, ?, 0)"
-        try:
-            await self._database.write(lambda db: db.execute(query, (mark, name, scope)))
-        except sqlite3.IntegrityError:
-            return False
-        return True
-
-    async def listed(self) -> list[tuple[str, str, bool]]:
-        query = "SELECT name, scope, revoked FROM write_key ORDER BY name"
-        rows = await self._database.read(lambda db: db.execute(query).fetchall())
-        return [(name, scope, bool(revoked)) for name, scope, revoked in rows]
-
-    async def revoke(self, name: str) -> bool:
-        query = "UPDATE write_key SET revoked = 1 WHERE name = ?"
-        return bool(await self._database.write(lambda db: db.execute(query, (name,)).rowcount))
-
-
-class PostgresKeyTable:
-    """Implements `KeyTable` in PostgreSQL."""
-
-    def __init__(self, database: Postgres) -> None:
-        self._database = database
-
-    async def find(self, mark: bytes) -> Key | None:
-        query = "SELECT name, scope FROM write_key WHERE fingerprint = :mark AND NOT revoked"
-        rows = await self._all(query, mark=mark)
-        return Key(rows[0][0], rows[0][1]) if rows else None
-
-    async def insert(self, mark: bytes, name: str, scope: str) -> bool:
-        query = "INSERT INTO write_key VALUES (:mark, :name, :scope, FALSE) ON CONFLICT DO NOTHING RETURNING name"
-        return bool(await self._all(query, mark=mark, name=name, scope=scope))
-
-    async def listed(self) -> list[tuple[str, str, bool]]:
-        rows = await self._all('SELECT name, scope, revoked FROM write_key ORDER BY name COLLATE "C"')
-        return [(name, scope, revoked) for name, scope, revoked in rows]
-
-    async def revoke(self, name: str) -> bool:
-        return bool(await self._all("UPDATE write_key SET revoked = TRUE WHERE name = :name RETURNING name", name=name))
-
-    async def _all(self, query: str, **given: object) -> Sequence[Any]:
-        return await self._database.ask(text(query), **given)

@@ -6,30 +6,26 @@ import asyncio
 import socket
 import sys
 from collections import Counter
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
-from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tactful.errors import SchemaBehind, Transient
-from tactful.records import EVENTS
-from tactful.together import all_done
 from tactful_workbench import collecting
-from tactful_workbench.cluster import Ground, Service, Site, ground, service
+from tactful_workbench.cluster.ground import Ground, Site, ground
+from tactful_workbench.cluster.metrics import metrics_served
+from tactful_workbench.cluster.probes import probed
+from tactful_workbench.cluster.service import Maker, Service
 from tactful_workbench.housekeeping import Housekeeping
 from tactful_workbench.jsonlog import log_as_json
-from tactful_workbench.metrics import metrics_served
+from tactful_workbench.listening import event_loop, listen, server_of
 from tactful_workbench.processes import run_processes
 from tactful_workbench.running import Running
-from tactful_workbench.serving import event_loop, listen, server_of
 
 LOOK: Final = 2.0  # seconds between two looks whether the schema is there
 GOODBYE: Final = 10.0  # seconds for handing partitions over
-PATIENCE: Final = 2.0  # seconds for a probe's look at the servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +38,14 @@ class Place:
     workers: int = 1
 
 
-def run_service(name: str, site: Site, place: Place) -> int:
+def run_service(name: str, make: Maker, site: Site, place: Place) -> int:
     """Serve until SIGINT or SIGTERM; the exit code. Raises a named error if the servers are not as they must be."""
     log_as_json(name)
     listener = listen(place.host, place.port)
 
     def work(number: int) -> None:
         with asyncio.Runner(loop_factory=event_loop) as runner:
-            runner.run(_serve(name, site, listener, place.host, place.metrics_port + number))
+            runner.run(_serve(name, make, site, listener, place.host, place.metrics_port + number))
 
     if place.workers > 1:
         return run_processes(place.workers, work)
@@ -57,10 +53,11 @@ def run_service(name: str, site: Site, place: Place) -> int:
     return 0
 
 
-async def _serve(name: str, site: Site, listener: socket.socket, host: str, metrics_port: int) -> None:
+async def _serve(name: str, make: Maker, site: Site, listener: socket.socket, host: str, metrics_port: int) -> None:
     while True:
         try:
-            async with ground(site) as here, service(name, here) as serving:
+            async with ground(site) as here, AsyncExitStack() as stack:
+                serving = await make(here, stack)
                 async with metrics_served(name, host, metrics_port, here, serving):
                     await _live(name, here, serving, listener)
                 return
@@ -70,10 +67,9 @@ async def _serve(name: str, site: Site, listener: socket.socket, host: str, metr
 
 
 async def _live(name: str, here: Ground, serving: Service, listener: socket.socket) -> None:
-    if name != "ingest":  # the door has its own
-        _add_probes(serving.app, here)
-    server = server_of(counting(serving.app, serving.answers))
-    running = Running(*serving.alive, arrivals=lambda: 0)
+    app = serving.app if name == "ingest" and serving.app is not None else probed(serving.app, here)
+    server = server_of(counting(app, serving.answers))
+    running = Running(*[serving.work.alive] if serving.work is not None else [], arrivals=lambda: 0)
     housekeeping = Housekeeping(**serving.chores)
     collecting.settle()
     running.start()
@@ -92,8 +88,8 @@ async def _hand_over(serving: Service) -> None:
     """Give every partition up, so that others go on at once."""
     with suppress(Transient, TimeoutError):
         async with asyncio.timeout(GOODBYE):
-            for worker in serving.workers:
-                await worker.release()
+            if serving.work is not None:
+                await serving.work.worker.release()
 
 
 def counting(app: ASGIApp, answers: Counter[int]) -> ASGIApp:
@@ -108,32 +104,3 @@ def counting(app: ASGIApp, answers: Counter[int]) -> ASGIApp:
         await app(scope, receive, told)
 
     return counted
-
-
-def _add_probes(app: FastAPI, here: Ground) -> None:
-    async def alive() -> JSONResponse:
-        return JSONResponse({"status": "ok"})
-
-    async def ready() -> JSONResponse:
-        missing = await _missing(here)
-        status = 503 if missing else 200
-        return JSONResponse({"status": "unavailable" if missing else "ok", "missing": missing}, status)
-
-    app.add_api_route("/livez", alive, methods=["GET"])
-    app.add_api_route("/readyz", ready, methods=["GET"])
-
-
-async def _missing(here: Ground) -> list[str]:
-    """Which servers do not answer."""
-    missing = []
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await here.log.end(EVENTS, 0)
-    except (Transient, TimeoutError):
-        missing.append("kafka")
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await all_done(database.ask(text("SELECT 1")) for database in here.databases)
-    except (Transient, TimeoutError):
-        missing.append("postgres")
-    return missing

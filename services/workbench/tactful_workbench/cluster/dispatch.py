@@ -1,0 +1,67 @@
+"""`tactful serve dispatch`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+
+from fastapi import FastAPI
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from tactful.errors import TactfulError
+from tactful.log.kafka import KafkaHints, broker
+from tactful.records import DISPATCH
+from tactful_dispatch.attempt import Attempts
+from tactful_dispatch.channels.smsgateway import sms_gateway
+from tactful_dispatch.correspondence import Correspondence
+from tactful_dispatch.inbound import create_contact, create_inbound, create_sms
+from tactful_dispatch.links import Links
+from tactful_dispatch.live import LiveDispatch
+from tactful_dispatch.public import create_public
+from tactful_dispatch.worker import DispatchWorker
+from tactful_workbench.adapters import shop_adapters
+from tactful_workbench.answering import told_as_json
+from tactful_workbench.cluster.ground import Ground
+from tactful_workbench.cluster.metrics import counts
+from tactful_workbench.cluster.people import addresses, desk, personal
+from tactful_workbench.cluster.service import Service, Work
+from tactful_workbench.content_root import open_content
+from tactful_workbench.secrets import LINK_KEY, WEBHOOK_KEY
+
+
+async def service(here: Ground, stack: AsyncExitStack) -> Service:
+    """Consent, tact, channels; the pages of customers, and what providers call back."""
+    content = await open_content(here.site.templates, stack)
+    adapters = shop_adapters(here.site.smtp, here.site.sms, here.secret(WEBHOOK_KEY), here.clock, here.public_url)
+    links, book = Links(here.public_url, here.secret(LINK_KEY)), addresses(here)
+    attempts = Attempts(here.dispatch, adapters, content, links, book, here.clock, time.monotonic)
+    hints = await stack.enter_async_context(KafkaHints.open(broker(here.site.kafka), DISPATCH, here.log.partitions))
+    worker = DispatchWorker(
+        here.log, here.dispatch, attempts, book, here.clock, here.owner, graves=here.graves, hints=hints
+    )
+    live = LiveDispatch(worker, here.log, here.clock)
+
+    def counted() -> list[Metric]:
+        return [
+            counts("tactful_attempts", "What providers said to an attempt.", ["channel", "outcome"], worker.outcomes)
+        ]
+
+    async def looked_up() -> list[Metric]:
+        stopped = [bool((await here.dispatch.cursor(partition)).stopped) for partition in tuple(worker.owned)]
+        return [GaugeMetricFamily("tactful_sending_stopped", "Somebody stopped all sending.", any(stopped))]
+
+    return Service(_pages(here, live, links), Work(worker, live, DISPATCH, counted, looked_up))
+
+
+def _pages(here: Ground, live: LiveDispatch, links: Links) -> FastAPI:
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app.add_exception_handler(TactfulError, told_as_json)
+    reception = desk(here, live.nudge)
+    app.include_router(create_public(reception, personal(here), links, here.clock, here.shop))
+    app.include_router(create_inbound(reception, here.keys))
+    app.include_router(create_contact(reception, here.keys))
+    if here.site.sms:
+        correspondence = Correspondence(here.dispatch, addresses(here), reception, here.clock)
+        gateway = sms_gateway(here.site.sms)
+        app.include_router(create_sms(reception, correspondence, gateway, here.public_url, here.shop))
+    return app

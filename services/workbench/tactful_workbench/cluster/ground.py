@@ -1,0 +1,97 @@
+"""What every service stands on: the servers, and what all of a deployment are given alike."""
+
+from __future__ import annotations
+
+import os
+import secrets as random_source
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tactful.clock import Clock, WallClock
+from tactful.erasure import Graves
+from tactful.keys import Key
+from tactful.log.kafka import KafkaLog, broker
+from tactful.plugins import Loaded, load_rules
+from tactful.postgres import Postgres, opened
+from tactful.settings import Settings, Shop
+from tactful_dispatch.store.postgres import PostgresDispatchStore
+from tactful_trigger.projections import SHIPPED
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.store.postgres import PostgresTriggerStore
+from tactful_trigger.store.spread import SpreadTriggerStore
+from tactful_workbench.keyring import Keys
+from tactful_workbench.keyring.postgres import PostgresKeyTable
+from tactful_workbench.secrets import ADMIN_TOKEN, ERASURE_KEY, shared_secret
+from tactful_workbench.settingsfile import SHOP, SettingsFile
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where the servers are, and what a service of the deployment is given."""
+
+    kafka: str
+    postgres: str  # or several, see `tactful.postgres.several`
+    data: Path  # settings.toml and secrets
+    rules: Path | None = None
+    templates: Path | None = None
+    smtp: str = ""
+    sms: str = ""
+
+
+class Ground:
+    """Servers that are reached, stores over them, settings, rules, keys."""
+
+    def __init__(self, site: Site, log: KafkaLog, databases: Sequence[Postgres]) -> None:
+        self.site, self.log, self.databases, self.database = site, log, databases, databases[0]
+        self.clock: Clock = WallClock()
+        self.trigger = SpreadTriggerStore([PostgresTriggerStore(database) for database in databases])
+        self.dispatch = PostgresDispatchStore(self.database, log.partitions, lambda: random_source.token_bytes(16))
+        self.settings = SettingsFile(site.data, SHOP)
+        self.settings.latest = self.settings.read()
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{random_source.token_hex(4)}"
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        return load_rules(self.site.rules).with_projections({projection.name for projection in SHIPPED})
+
+    @cached_property
+    def book(self) -> Rulebook:
+        return Rulebook(self.loaded.rules, SHIPPED)
+
+    @cached_property
+    def token(self) -> str:
+        return self.secret(ADMIN_TOKEN).hex()
+
+    @cached_property
+    def keys(self) -> Keys:
+        return Keys(PostgresKeyTable(self.database), [(self.token, Key("command-line", "server"))])
+
+    @cached_property
+    def graves(self) -> Graves:
+        return Graves(self.secret(ERASURE_KEY))
+
+    def settings_now(self) -> Settings:
+        """As the file says."""
+        return self.settings.latest
+
+    def public_url(self) -> str:
+        return self.settings.latest.shop.public_url
+
+    def shop(self) -> Shop:
+        return self.settings.latest.shop
+
+    def secret(self, name: str) -> bytes:
+        """One of the secrets that the deployment shares. Raises SettingsError."""
+        return shared_secret(self.site.data, name)
+
+
+@asynccontextmanager
+async def ground(site: Site) -> AsyncIterator[Ground]:
+    """Raises SettingsError, StoreTooNew, LogUnavailable or StoreUnavailable, naming what is missing."""
+    async with AsyncExitStack() as stack:
+        log = await stack.enter_async_context(KafkaLog.open(broker(site.kafka)))
+        yield Ground(site, log, await stack.enter_async_context(opened(site.postgres)))

@@ -1,0 +1,20 @@
+"""`tactful serve ingest`."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from tactful_ingest.app import create_app
+from tactful_ingest.door import Door
+from tactful_workbench.cluster.ground import Ground
+from tactful_workbench.cluster.service import Service
+
+
+async def service(here: Ground, stack: AsyncExitStack) -> Service:
+    """Has probes of its own."""
+    return Service(create_app(door(here)))
+
+
+def door(here: Ground) -> Door:
+    """Where events come in."""
+    return Door(here.log, here.keys, here.clock, here.shop().currency)

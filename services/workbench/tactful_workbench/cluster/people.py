@@ -1,0 +1,28 @@
+"""How services over PostgreSQL reach what is known of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.reception import Reception
+from tactful_workbench.cluster.ground import Ground
+from tactful_workbench.personal import LogRemembers, Personal
+from tactful_workbench.secrets import ADDRESS_KEY
+
+
+def addresses(here: Ground) -> AddressBook:
+    """Addresses by their keyed hash."""
+    return AddressBook(here.secret(ADDRESS_KEY))
+
+
+def desk(here: Ground, changed: Callable[[], None]) -> Reception:
+    """`changed` is told that there is something to send."""
+    return Reception(here.dispatch, addresses(here), here.graves, here.clock, here.log.partitions, changed)
+
+
+def personal(here: Ground) -> Personal:
+    """A copy of everything, and its erasure."""
+    return Personal(
+        here.log, here.trigger, here.dispatch, here.book, here.graves, LogRemembers(), here.clock, here.settings_now
+    )

@@ -1,0 +1,63 @@
+"""One service of many machines: an application that listens, and what goes on beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Protocol
+
+from prometheus_client.core import Metric
+from starlette.types import ASGIApp
+
+from tactful_workbench.cluster.ground import Ground
+from tactful_workbench.housekeeping import Chore
+from tactful_workbench.running import Alive
+
+
+class Worker(Protocol):
+    """Whoever owns partitions of a topic."""
+
+    @property
+    def owned(self) -> Collection[int]: ...
+    @property
+    def stopped(self) -> Collection[int]: ...
+    @property
+    def offsets(self) -> Mapping[int, int]:
+        """Where it is in each partition."""
+        ...
+
+    async def earliest_due(self, partition: int) -> int | None: ...
+    async def release(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a service does with the records of a topic."""
+
+    worker: Worker
+    alive: Alive
+    topic: str
+    counted: Callable[[], list[Metric]]  # since it started
+    looked_up: Callable[[], Awaitable[list[Metric]]] | None = None  # what the servers know
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process."""
+
+    app: ASGIApp | None = None  # None: it listens for probes alone
+    work: Work | None = None
+    chores: Mapping[str, Chore] = field(default_factory=dict)  # now and every hour
+    answers: Counter[int] = field(default_factory=Counter)  # HTTP statuses
+
+
+Maker = Callable[[Ground, AsyncExitStack], Awaitable[Service]]  # what it opens ends with the stack
+
+
+def maker(name: str) -> Maker:
+    """Of ingest, trigger, dispatch or console: loads the module of that name."""
+    made: Maker = import_module(f"tactful_workbench.cluster.{name}").service
+    return made

@@ -13,7 +13,7 @@ TactfulError
 ├── StoreTooNew         the file was written by a newer version
 └── StreamStopped       a partition must not go on: page somebody
     ├── OutboxGap       records of an origin are missing
-    ├── ClockAhead      a record's append time is far in the future
+    ├── ClocksApart     the owner's clock and the log's do not agree: leave it to others until they do
     ├── PoisonFlood     too much unusable input in a row
     ├── UnknownState    a stored state is of a version that this program does not know
     ├── RetentionOverrun  the log has let go of what was not read yet
@@ -80,8 +80,13 @@ class OutboxGap(StreamStopped):
     """A sequence number of an origin is missing."""
 
 
-class ClockAhead(StreamStopped):
-    """A record's append time lies more than two minutes ahead of the owner's clock."""
+class ClocksApart(StreamStopped):
+    """The owner's clock and the log's are more than two minutes apart. It may be over once the owner's clock is outside of
+    [since, until), in ms."""
+
+    def __init__(self, what: str, since: int, until: int) -> None:
+        super().__init__(f"{what}; check the clocks")
+        self.since, self.until = since, until
 
 
 class PoisonFlood(StreamStopped):

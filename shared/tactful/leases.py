@@ -11,8 +11,33 @@ from typing import Protocol
 from tactful.clock import Clock
 
 
+class LeaseTime(Protocol):
+    """The time by which leases are counted: the same for all who share a store, whatever the clock of each says."""
+
+    def now(self) -> int:
+        """Milliseconds since the epoch, as far as is known since the last look."""
+        ...
+
+    async def look(self) -> None:
+        """Ask whoever keeps it. Raises StoreUnavailable."""
+        ...
+
+
+class OwnTime:
+    """For owners that share a clock: those of one process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now(self) -> int:
+        return self._clock.now()
+
+    async def look(self) -> None:
+        """Nobody else has to be asked."""
+
+
 class LeaseStore(Protocol):
-    """The part of a store that leases need. Instants in ms, by the clock of whoever asks."""
+    """The part of a store that leases need. Instants in ms, by the time of leases."""
 
     async def present(self, owner: str, now: int, until: int) -> int:
         """Say that an owner is alive until an instant; how many are, this one included."""
@@ -43,15 +68,20 @@ class Leases:
     """One owner's leases on one service's partitions. They are looked at three times within their length, and at once by
     whoever holds nothing or has lost something."""
 
-    def __init__(self, store: LeaseStore, owner: str, partitions: int, clock: Clock, length: int) -> None:
-        self._store, self._owner, self._count, self._clock, self._length = store, owner, partitions, clock, length
+    def __init__(self, store: LeaseStore, owner: str, partitions: int, time: LeaseTime, length: int) -> None:
+        self._store, self._owner, self._count, self._time, self._length = store, owner, partitions, time, length
         self._next = 0
+
+    def until(self) -> int:
+        """How long a lease lasts that is taken or renewed now."""
+        return self._time.now() + self._length
 
     async def tend(self, epochs: Mapping[int, int], holder: Holder) -> None:
         """Keep what is held (partition -> epoch), give up what is more than a fair share, take what nobody holds."""
-        now = self._clock.now()
-        if now < self._next and epochs:
+        if self._time.now() < self._next and epochs:
             return
+        await self._time.look()
+        now = self._time.now()
         alive = await self._store.present(self._owner, now, now + self._length)
         kept = await self._store.renew(epochs, now + self._length) if epochs else frozenset()
         fair = -(-self._count // max(1, alive))
@@ -64,13 +94,19 @@ class Leases:
         for partition in (each for each in range(self._count) if each not in epochs):
             room -= room > 0 and await holder.take(partition)
 
+    async def stand_back(self, epochs: Mapping[int, int], holder: Holder) -> None:
+        """Give everything up and count no longer, so that others take it."""
+        for partition in tuple(epochs):
+            await holder.give_up(partition)
+        await self.leave()
+
     def look_again(self) -> None:
         """Something was lost between two looks."""
         self._next = 0
 
     async def leave(self) -> None:
         """Count no longer, so that others take their share."""
-        now = self._clock.now()
+        now = self._time.now()
         await self._store.present(self._owner, now, now)
 
 

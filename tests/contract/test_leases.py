@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
+from pgserver import PostgresServer
 from servers import SERVERS, fresh_database
 
-from tactful.clock import ManualClock
+from tactful.clock import HOUR, ManualClock, WallClock
 from tactful.erasure import Graves
+from tactful.leases import LeaseTime, OwnTime
 from tactful.log.memory import MemoryLog
 from tactful.postgres import Postgres
+from tactful.postgres.leasing import DatabaseTime
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
@@ -39,9 +42,17 @@ def clock() -> ManualClock:
     return ManualClock(NOW)
 
 
-def worker(store: TriggerStore, clock: ManualClock, name: str) -> TriggerWorker:
-    book = Rulebook([], SHIPPED)
-    return TriggerWorker(MemoryLog(PARTITIONS, clock), store, book, clock, name, graves=Graves(b"test"), lease=LEASE)
+def worker(store: TriggerStore, clock: ManualClock, name: str, lease_time: LeaseTime | None = None) -> TriggerWorker:
+    return TriggerWorker(
+        MemoryLog(PARTITIONS, clock),
+        store,
+        Rulebook([], SHIPPED),
+        clock,
+        name,
+        graves=Graves(b"test"),
+        lease=LEASE,
+        lease_time=lease_time,
+    )
 
 
 async def test_owners_are_counted_while_they_say_that_they_live(store: TriggerStore) -> None:
@@ -113,3 +124,35 @@ async def test_leases_are_looked_at_three_times_within_their_length_and_at_once_
     await one.claim()
     await two.claim()
     assert len(one.owned) == len(two.owned) == PARTITIONS // 2
+
+
+async def test_whoever_s_clock_is_hours_off_takes_nothing_from_others_and_leaves_no_lease_that_lasts_for_hours(
+    store: TriggerStore, clock: ManualClock
+) -> None:
+    ahead, behind = ManualClock(NOW + HOUR), ManualClock(NOW - HOUR)
+    one, two = (worker(store, own, name, OwnTime(clock)) for own, name in ((ahead, "one"), (behind, "two")))
+    for _ in range(3):
+        clock.forward_to(clock.now() + LEASE // 3)
+        await one.claim()
+        await two.claim()
+    assert len(one.owned) == len(two.owned) == PARTITIONS // 2
+    for _ in range(4):  # one says nothing any more
+        clock.forward_to(clock.now() + LEASE // 3)
+        await two.claim()
+    assert two.owned.keys() == set(range(PARTITIONS))
+
+
+@SERVERS[0]
+@SERVERS[1]
+async def test_the_time_of_leases_is_the_database_s_whatever_our_clocks_say(postgres: PostgresServer) -> None:
+    uptime = [1000.0, 50.0]
+    async with Postgres.open(await fresh_database(postgres)) as database:
+        one, two = (DatabaseTime(database, lambda n=n: uptime[n]) for n in (0, 1))  # type: ignore[misc]
+        assert max(one.now(), two.now()) < NOW  # nobody has looked: every lease has ended
+        for each in (one, two):
+            await each.look()
+        assert abs(one.now() - WallClock().now()) < 5_000
+        assert abs(one.now() - two.now()) < 5_000
+        before = one.now()
+        uptime[0] += 2.5
+        assert one.now() == before + 2_500

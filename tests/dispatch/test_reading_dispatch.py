@@ -9,7 +9,7 @@ from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import HOUR, MINUTE, ManualClock
-from tactful.errors import ClockAhead, OutboxGap, PoisonFlood
+from tactful.errors import ClocksApart, OutboxGap, PoisonFlood
 from tactful.records import (
     DISPATCH,
     EVENTS,
@@ -105,5 +105,5 @@ def test_a_repeated_record_of_an_outbox_is_skipped_and_a_missing_one_stops_the_p
 def test_a_record_far_in_the_future_stops_the_partition(bench: DispatchBench) -> None:
     bench.restart(clock=ManualClock(bench.now - 3 * MINUTE))
     bench.append(TickRecord(id="t", key="", at=bench.now, body=TickBody()))
-    with pytest.raises(ClockAhead):
+    with pytest.raises(ClocksApart):
         bench.settle()

@@ -20,8 +20,9 @@ from freeports import free_port, free_ports
 from kafkaserver import KafkaServer
 from pgserver import PostgresServer
 
-TACTFUL: Final = (str(Path(sys.executable).with_name("tactful")),)
+TACTFUL: Final[tuple[str, ...]] = (str(Path(sys.executable).with_name("tactful")),)
 ARMED: Final = Path(__file__).with_name("armed.py")
+SKEWED: Final = Path(__file__).with_name("skewed.py")
 PATIENCE: Final = 60.0  # seconds
 SETTINGS: Final = """
 [hours]
@@ -83,13 +84,18 @@ class Cluster:
         workers: int = 1,
         options: Sequence[str] = (),
         dies_at: tuple[str, int] | None = None,
+        clock: Path | None = None,
     ) -> None:
         """A service, one process or several behind one port; `name` tells two of them apart. It is not waited for. `dies_at`: a
-        crash point, and at which time."""
+        crash point, and at which time. `clock`: a file that says by how many seconds its wall clock is off."""
         name = name or service
         port = self.ports[name] = self.ports.get(name) or free_port()
         metrics = self.metrics_ports[name] = self.metrics_ports.get(name) or free_ports(workers)
-        program = TACTFUL if dies_at is None else (sys.executable, str(ARMED), dies_at[0], str(dies_at[1]))
+        program = TACTFUL
+        if dies_at is not None:
+            program = (sys.executable, str(ARMED), dies_at[0], str(dies_at[1]))
+        if clock is not None:
+            program = (sys.executable, str(SKEWED), str(clock))
         command = [*program, "serve", service, "--data", str(self.data), "--host", "127.0.0.1", "--port", str(port)]
         command += ["--metrics-port", str(metrics), *options]
         if workers > 1:
@@ -172,10 +178,10 @@ class Cluster:
 class Shopper:
     """Posts until it is acknowledged, with the same ids, as a careful client does."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, door: str = "ingest") -> None:
         token = (cluster.data / "secrets" / "admin-token").read_bytes().hex()
         self._http = httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{cluster.ports['ingest']}", auth=(token, ""), trust_env=False, timeout=10
+            base_url=f"http://127.0.0.1:{cluster.ports[door]}", auth=(token, ""), trust_env=False, timeout=10
         )
         self.refused = 0
 

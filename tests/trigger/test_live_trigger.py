@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from enginebench import GRAVES, MONDAY, event_record
 
 from tactful import Run, rule
-from tactful.clock import MINUTE, ManualClock
+from tactful.clock import HOUR, MINUTE, ManualClock
+from tactful.errors import ClocksApart
 from tactful.events import Page
+from tactful.leases import OwnTime
 from tactful.log.memory import MemoryLog
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
 from tactful_trigger.live import LiveTrigger
@@ -23,7 +26,8 @@ async def nap(run: Run, first: Page) -> None:
 
 
 async def messages(log: MemoryLog) -> list[str]:
-    records = [decode_dispatch(stored.value) for stored in await log.read(DISPATCH, 0, 0, 100)]
+    stored = [each for partition in range(log.partitions) for each in await log.read(DISPATCH, partition, 0, 100)]
+    records = [decode_dispatch(each.value) for each in stored]
     return [record.body.customer for record in records if isinstance(record, MessageRecord)]
 
 
@@ -48,3 +52,34 @@ async def test_a_live_tick_lets_only_what_is_strictly_earlier_fire_since_an_even
     assert await at(due) == []
     assert await at(due + 1) == ["u1"]
     assert await at(due + 1000) == ["u1", "u2"]
+
+
+@pytest.mark.parametrize("off", [-HOUR, HOUR])
+async def test_whoever_s_clock_is_wrong_leaves_everything_to_others_until_it_is_right(off: int) -> None:
+    right, clock, store = ManualClock(MONDAY), ManualClock(MONDAY + off), MemoryTriggerStore()
+    log = MemoryLog(2, right)
+    wrong, other = (
+        TriggerWorker(log, store, Rulebook([nap], SHIPPED), own, name, graves=GRAVES, lease_time=OwnTime(right))
+        for own, name in ((clock, "wrong"), (right, "other"))
+    )
+    lives = [LiveTrigger(wrong, log, store, clock), LiveTrigger(other, log, store, right)]
+    for partition in (0, 1):
+        page = event_record(f"u{partition}", Page(name="home"), MONDAY, f"e{partition}")
+        await log.append(EVENTS, [(partition, encode(page))])
+
+    async def rounds() -> None:
+        for _ in range(5):
+            right.forward_to(right.now() + 4_000)
+            for live in lives:
+                await live.round()
+
+    right.forward_to(MONDAY + 46 * MINUTE)
+    await rounds()
+    assert wrong.owned == {}
+    assert all(isinstance(error, ClocksApart) for error in wrong.stopped.values())
+    assert other.owned.keys() == {0, 1}
+    assert len(await messages(log)) == 2
+    clock._now = right.now()  # somebody has set it
+    await rounds()
+    assert wrong.stopped == {}
+    assert len(wrong.owned) == len(other.owned) == 1

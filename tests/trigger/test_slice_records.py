@@ -10,7 +10,7 @@ from enginebench import EngineBench, drive, event_record
 
 from tactful import Run, rule
 from tactful.clock import MINUTE
-from tactful.errors import ClockAhead, OutboxGap, PoisonFlood
+from tactful.errors import ClocksApart, OutboxGap, PoisonFlood
 from tactful.events import Event, OrderCompleted, Page, ProductAdded
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
@@ -156,7 +156,7 @@ def test_a_record_far_ahead_of_the_clock_stops_the_partition() -> None:
     bench.clock.forward_to(bench.now + 30 * MINUTE)
     drive(bench.log.append(EVENTS, [(0, encode(event_record("u2", ADD, bench.now, "far")))]))
     bench.clock._now -= 3 * MINUTE
-    with pytest.raises(ClockAhead):
+    with pytest.raises(ClocksApart):
         drive(bench.worker.run_once(0))
 
 

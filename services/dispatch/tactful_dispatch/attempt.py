@@ -13,6 +13,7 @@ from typing import Final
 
 from tactful import crashpoints
 from tactful.clock import SECOND, Clock
+from tactful.clockcheck import APART
 from tactful.decisions import GateRecord, GateVerdict
 from tactful.errors import Fenced, Transient
 from tactful.outbox import Cause
@@ -244,8 +245,9 @@ class Attempts:
                     deciding.follow(space, delivery, gates, self._now(space.cursor), _cause(space))
 
     def _now(self, cursor: Cursor) -> int:
-        """Never before what was read from the log."""
-        return max(self._clock.now(), cursor.clock)
+        """Never before what was read from the log, nor far beyond it: nothing may leave then, and a clock that is hours ahead
+        must not have messages held for hours."""
+        return min(max(self._clock.now(), cursor.clock), cursor.clock + APART)
 
 
 async def _send(departure: Departure) -> Outcome:

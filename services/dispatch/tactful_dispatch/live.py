@@ -11,6 +11,7 @@ import logging
 from typing import Final
 
 from tactful.clock import SECOND, Clock
+from tactful.clockcheck import refuse_to_be_ahead
 from tactful.errors import StreamStopped
 from tactful.identity import digest
 from tactful.log import Log
@@ -51,7 +52,7 @@ class LiveDispatch:
         await self._worker.claim()
         for partition in self._worker.stopped.keys() - known:
             _logger.error("partition %s of dispatch stops: %s", partition, self._worker.stopped[partition])
-        if (now := self._clock.now()) - self._marked >= MARKS_APART:
+        if not 0 <= (now := self._clock.now()) - self._marked < MARKS_APART:
             self._marked = now
             await self._worker.mark()
 
@@ -59,12 +60,12 @@ class LiveDispatch:
         try:
             moved = await self._worker.run_once(partition)
             moved |= await self._attempt(partition)
+            moved |= bool(await self._worker.relay(partition))
+            return moved | await self._tick(partition)
         except StreamStopped as stopped:
             self._worker.stopped[partition] = stopped
             _logger.error("partition %s of dispatch stops: %s", partition, stopped)
             return False
-        moved |= bool(await self._worker.relay(partition))
-        return moved | await self._tick(partition)
 
     async def pause(self) -> None:
         """Sleep until something arrives, changes or falls due."""
@@ -85,7 +86,7 @@ class LiveDispatch:
 
     async def _tick(self, partition: int) -> bool:
         now = self._clock.now()
-        if partition not in self._worker.owned or now - self._ticked.get(partition, 0) < TICK_APART:
+        if partition not in self._worker.owned or 0 <= now - self._ticked.get(partition, 0) < TICK_APART:
             return False
         due = await self._worker.earliest_due(partition)
         if due is None or await self._log.end(DISPATCH, partition) > self._worker.offsets[partition]:
@@ -94,5 +95,6 @@ class LiveDispatch:
             return False
         self._ticked[partition] = now
         record = TickRecord(id=digest("tick", "dispatch", str(partition), str(now)), key="", at=now, body=TickBody())
-        await self._log.append(DISPATCH, [(partition, encode(record))])
+        [position] = await self._log.append(DISPATCH, [(partition, encode(record))])
+        refuse_to_be_ahead(f"{DISPATCH}/{partition}", position.appended, now)
         return True

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from tactful import crashpoints
-from tactful.clock import MINUTE, Clock
+from tactful.clock import Clock
+from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import ClockAhead, Fenced, PoisonFlood, RewoundStore, StreamStopped, Transient
+from tactful.errors import Fenced, PoisonFlood, RewoundStore, StreamStopped, Transient
 from tactful.identity import digest
-from tactful.leases import Leases
+from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
 from tactful.outbox import Cause, relay
 from tactful.records import DISPATCH, QUARANTINE, EraseRecord, QuarantineBody, QuarantineRecord
@@ -19,7 +20,6 @@ from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.slice import DispatchSlice, limit_of, read
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 
-AHEAD: Final = 2 * MINUTE
 POISON_IN_A_ROW: Final = 20
 Work = Callable[[Workspace], None]
 
@@ -51,15 +51,18 @@ class DispatchWorker:
         hints: Hints | None = None,
         slice_limit: int = 1000,
         lease: int = 10_000,
+        lease_time: LeaseTime | None = None,
     ) -> None:
+        """`lease` in ms. `lease_time`: by default the clock, for all who share the store and the clock."""
         self._log, self.outbox, self._attempts, self._book = log, store, attempts, book
-        self._clock, self._owner, self._limit, self._lease = clock, owner, slice_limit, lease
+        self._clock, self._owner, self._limit = clock, owner, slice_limit
         self._graves, self._copies, self._hints = graves, copies, hints
         self.owned: dict[int, int] = {}  # partition -> epoch
         self.offsets: dict[int, int] = {}
         self._clocks: dict[int, int] = {}
         self.stopped: dict[int, StreamStopped] = {}
-        self._leases = Leases(store, owner, log.partitions, clock, lease)
+        self._lease_time = lease_time or OwnTime(clock)
+        self._leases = Leases(store, owner, log.partitions, self._lease_time, lease)
 
     @property
     def outcomes(self) -> Mapping[tuple[str, str], int]:
@@ -67,13 +70,16 @@ class DispatchWorker:
         return self._attempts.outcomes
 
     async def claim(self) -> None:
-        """Keep what is ours, give up what is more than a fair share, take what nobody holds."""
-        await self._leases.tend(dict(self.owned), self)
+        """Keep what is ours, give up what is more than a fair share, take what nobody holds. Whoever's clock is wrong
+        leaves it to others."""
+        if clocks_are_apart(self.stopped, self._clock.now()):
+            await self._leases.stand_back(dict(self.owned), self)
+        else:
+            await self._leases.tend(dict(self.owned), self)
 
     async def take(self, partition: int) -> bool:
         """As `tactful.leases.Holder`."""
-        now = self._clock.now()
-        cursor = await self.outbox.claim(partition, self._owner, now, now + self._lease)
+        cursor = await self.outbox.claim(partition, self._owner, self._lease_time.now(), self._leases.until())
         if cursor is None:
             return False
         await self._refuse_the_past(
@@ -108,9 +114,7 @@ class DispatchWorker:
 
     async def release(self) -> None:
         """Give everything up, so that others may go on at once."""
-        for partition in tuple(self.owned):
-            await self.give_up(partition)
-        await self._leases.leave()
+        await self._leases.stand_back(dict(self.owned), self)
 
     async def run_once(self, partition: int) -> bool:
         """Read and commit one slice; whether there was one. Raises Transient or StreamStopped."""
@@ -118,10 +122,7 @@ class DispatchWorker:
         if not found:
             return False
         slice_ = rising(found, self._clocks[partition])
-        if slice_[-1].appended > self._clock.now() + AHEAD:
-            raise ClockAhead(
-                f"dispatch/{partition}: a record is more than two minutes ahead of this clock; check the clocks"
-            )
+        refuse_what_is_ahead(f"dispatch/{partition}", slice_[-1].appended, self._clock.now())
         try:
             await self._apply(partition, slice_)
         except Fenced:
@@ -160,8 +161,7 @@ class DispatchWorker:
 
     async def _transact(self, partition: int, slice_: Sequence[Stored], customers: Sequence[str], work: Work) -> None:
         fence = Fence(self.owned[partition], slice_[0].offset)
-        until = self._clock.now() + self._lease
-        await self.outbox.transact(partition, customers, work, fence=fence, lease_until=until)
+        await self.outbox.transact(partition, customers, work, fence=fence, lease_until=self._leases.until())
         self.offsets[partition], self._clocks[partition] = slice_[-1].offset + 1, slice_[-1].appended
 
     async def _quarantine(self, partition: int, stored: Stored, error: Exception) -> None:

@@ -11,6 +11,7 @@ import logging
 from typing import Final
 
 from tactful.clock import Clock
+from tactful.clockcheck import refuse_to_be_ahead
 from tactful.errors import StreamStopped
 from tactful.identity import digest
 from tactful.log import Log
@@ -45,24 +46,25 @@ class LiveTrigger:
         """While there is a backlog, several slices: partitions wait for each other at the end of a round."""
         try:
             moved = await self._worker.run_ahead(partition, SLICES)
+            moved |= bool(await self._worker.relay(partition))
+            moved |= bool(await run_steps(self._log, self._store, partition, self._clock))
+            return moved | await self._tick(partition)
         except StreamStopped as stopped:
             self._worker.stopped[partition] = stopped
             _logger.error("partition %s stops: %s", partition, stopped)
             return False
-        moved |= bool(await self._worker.relay(partition))
-        moved |= bool(await run_steps(self._log, self._store, partition, self._clock))
-        return moved | await self._tick(partition)
 
     async def _tick(self, partition: int) -> bool:
         now, held = self._clock.now(), self._worker.owned.get(partition)
-        if held is None or now - self._ticked.get(partition, 0) < TICK_APART:
+        if held is None or 0 <= now - self._ticked.get(partition, 0) < TICK_APART:
             return False
         due = await self._worker.earliest_due(partition)
         if due is None or due >= now or await self._log.end(EVENTS, partition) > held.cursor.offset:
             return False
         self._ticked[partition] = now
         record = TickRecord(id=digest("tick", str(partition), str(now)), key="", at=now, body=TickBody())
-        await self._log.append(EVENTS, [(partition, encode(record))])
+        [position] = await self._log.append(EVENTS, [(partition, encode(record))])
+        refuse_to_be_ahead(f"{EVENTS}/{partition}", position.appended, now)
         return True
 
     async def pause(self) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tactful import crashpoints
-from tactful.clock import HOUR, MINUTE, Clock
+from tactful.clock import HOUR, Clock
+from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import ClockAhead, Fenced, PoisonFlood, StreamStopped, TactfulError, Transient
-from tactful.leases import Leases
+from tactful.errors import Fenced, PoisonFlood, StreamStopped, TactfulError, Transient
+from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
 from tactful.records import EVENTS, EventRecord
@@ -24,7 +25,6 @@ from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.slice import Slice, read, unknown_customers
 from tactful_trigger.store import SliceResult, TriggerStore
 
-AHEAD: Final = 2 * MINUTE
 LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory
 POISON_IN_A_ROW: Final = 20
 CAREFUL_AFTER: Final = 3  # claims without a commit: from then on one record at a time, so that the killer stands alone
@@ -47,25 +47,31 @@ class TriggerWorker:
         watch: Watch | None = None,
         slice_limit: int = 1000,
         lease: int = 10_000,
+        lease_time: LeaseTime | None = None,
     ) -> None:
+        """`lease` in ms. `lease_time`: by default the clock, for all who share the store and the clock."""
         self._log, self._store, self._book, self._clock, self._owner = log, store, book, clock, owner
-        self._graves, self._watch, self._limit, self._lease = graves, watch or NoWatch(), slice_limit, lease
+        self._graves, self._watch, self._limit = graves, watch or NoWatch(), slice_limit
         self.owned: dict[int, Partition] = {}
         self.stopped: dict[int, StreamStopped] = {}
         self.timers_fired = 0  # since this worker began
         self.decisions = Counter[tuple[str, str, str]]()  # (rule, verdict, reason), since this worker began
         self._full: dict[int, bool] = {}
-        self._leases = Leases(store, owner, log.partitions, clock, lease)
+        self._lease_time = lease_time or OwnTime(clock)
+        self._leases = Leases(store, owner, log.partitions, self._lease_time, lease)
 
     async def claim(self) -> None:
-        """Keep what is ours, give up what is more than a fair share, take what nobody holds."""
+        """Keep what is ours, give up what is more than a fair share, take what nobody holds. Whoever's clock is wrong
+        leaves it to others."""
         epochs = {number: partition.cursor.epoch for number, partition in self.owned.items()}
-        await self._leases.tend(epochs, self)
+        if clocks_are_apart(self.stopped, self._clock.now()):
+            await self._leases.stand_back(epochs, self)
+        else:
+            await self._leases.tend(epochs, self)
 
     async def take(self, partition: int) -> bool:
         """As `tactful.leases.Holder`."""
-        now = self._clock.now()
-        cursor = await self._store.claim(partition, self._owner, now, now + self._lease)
+        cursor = await self._store.claim(partition, self._owner, self._lease_time.now(), self._leases.until())
         if cursor is None:
             return False
         self.owned[partition] = held = Partition(cursor, self._book)
@@ -83,9 +89,7 @@ class TriggerWorker:
 
     async def release(self) -> None:
         """Give everything up, so that others may go on at once."""
-        for partition in tuple(self.owned):
-            await self.give_up(partition)
-        await self._leases.leave()
+        await self._leases.stand_back({number: held.cursor.epoch for number, held in self.owned.items()}, self)
 
     async def run_once(self, partition: int) -> bool:
         """Read and commit one slice; whether there was one. Raises Transient or StreamStopped; memory is then dropped."""
@@ -145,10 +149,8 @@ class TriggerWorker:
         limit = 1 if held.cursor.attempts >= CAREFUL_AFTER else self._limit
         found = await self._log.read(EVENTS, partition, held.cursor.offset, limit)
         records, self._full[partition] = rising(found, held.cursor.clock), len(found) == limit
-        if records and records[-1].appended > self._clock.now() + AHEAD:
-            raise ClockAhead(
-                f"events/{partition}: a record is more than two minutes ahead of this clock; check the clocks"
-            )
+        if records:
+            refuse_what_is_ahead(f"events/{partition}", records[-1].appended, self._clock.now())
         return records
 
     @property
@@ -184,7 +186,7 @@ class TriggerWorker:
         return result
 
     async def _commit(self, held: Partition, result: SliceResult) -> None:
-        await self._store.commit(result, self._clock.now() + self._lease)
+        await self._store.commit(result, self._leases.until())
         crashpoints.reach("trigger: after commit")
         held.note(result)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from sqlalchemy import text
@@ -20,7 +21,25 @@ _RENEW: Final = """UPDATE {}_cursor SET lease_until = :until
     FROM unnest(CAST(:partitions AS integer[]), CAST(:epochs AS bigint[])) AS mine (number, own)
     WHERE partition = mine.number AND epoch = mine.own RETURNING partition"""
 
+_TIME: Final = text("SELECT CAST(1000 * extract(epoch FROM clock_timestamp()) AS bigint)")
 _RELEASE: Final = "UPDATE {}_cursor SET lease_until = 0 WHERE partition = :partition AND epoch = :epoch RETURNING epoch"
+
+
+class DatabaseTime:
+    """The database's time, carried on by our monotonic clock between two looks: a step of either machine's wall clock neither
+    lengthens a lease nor ends one. Implements `tactful.leases.LeaseTime`."""
+
+    def __init__(self, database: Postgres, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._seconds = database, seconds
+        self._apart = 0  # ms between both; before the first look every lease has ended
+
+    def now(self) -> int:
+        return round(1000 * self._seconds()) + self._apart
+
+    async def look(self) -> None:
+        began = self._seconds()
+        [(there,)] = await self._database.ask(_TIME)
+        self._apart = there - round(1000 * (began + self._seconds()) / 2)
 
 
 async def present(database: Postgres, service: str, owner: str, now: int, until: int) -> int:

@@ -35,7 +35,7 @@ def log_not_read(message: MessageBody, facts: Facts) -> GateRecord:
     """An opt-out may lie unread in a log that nobody has read for a minute."""
     behind = facts.now - facts.read_through
     if behind > FRESH:
-        return held("log not read", Reason.LOG_NOT_READ, facts.now + AGAIN, behind=behind)
+        return held("log not read", Reason.LOG_NOT_READ, facts.read_through + AGAIN, behind=behind)
     return open_gate("log not read", behind=max(0, behind))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from tactful.clock import DAY
 from tactful.log.kafka import Broker, TopicState, topic_states
 from tactful.postgres import REVISION, Postgres
+from tactful.postgres.leasing import DatabaseTime
 from tactful_workbench.doctor import Finding
 
 APART: Final = 1000  # ms between our clock and the database's, beyond which leases suffer
@@ -59,10 +60,10 @@ def _retention(state: TopicState) -> Finding:
 
 
 async def _owners(databases: Sequence[Postgres], service: str, partitions: int) -> Finding:
-    """Leases are counted by the clock of whoever takes them."""
-    now = round(time.time() * 1000)
+    """Leases are counted by the time of the first database."""
+    await (time := DatabaseTime(databases[0])).look()
     query = text(f"SELECT partition FROM {service}_cursor WHERE lease_until > :now")
-    owned = {number for database in databases for (number,) in await database.ask(query, now=now)}
+    owned = {number for database in databases for (number,) in await database.ask(query, now=time.now())}
     missing = sorted(set(range(partitions)) - owned)
     if missing:
         listed = ", ".join(map(str, missing))

@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from tactful.errors import TactfulError
 from tactful.log.kafka import KafkaHints, broker
+from tactful.postgres.leasing import DatabaseTime
 from tactful.records import DISPATCH
 from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels.smsgateway import sms_gateway
@@ -37,7 +38,15 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     attempts = Attempts(here.dispatch, adapters, content, links, book, here.clock, time.monotonic)
     hints = await stack.enter_async_context(KafkaHints.open(broker(here.site.kafka), DISPATCH, here.log.partitions))
     worker = DispatchWorker(
-        here.log, here.dispatch, attempts, book, here.clock, here.owner, graves=here.graves, hints=hints
+        here.log,
+        here.dispatch,
+        attempts,
+        book,
+        here.clock,
+        here.owner,
+        graves=here.graves,
+        hints=hints,
+        lease_time=DatabaseTime(here.database),
     )
     live = LiveDispatch(worker, here.log, here.clock)
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from prometheus_client.core import CounterMetricFamily, Metric
 
+from tactful.postgres.leasing import DatabaseTime
 from tactful.records import EVENTS
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.watch import SignalWatch
@@ -19,7 +20,16 @@ from tactful_workbench.housekeeping import forget_history
 async def service(here: Ground, stack: AsyncExitStack) -> Service:
     """Rules over customers' events and time."""
     watch = stack.enter_context(SignalWatch())
-    worker = TriggerWorker(here.log, here.trigger, here.book, here.clock, here.owner, graves=here.graves, watch=watch)
+    worker = TriggerWorker(
+        here.log,
+        here.trigger,
+        here.book,
+        here.clock,
+        here.owner,
+        graves=here.graves,
+        watch=watch,
+        lease_time=DatabaseTime(here.database),
+    )
 
     def counted() -> list[Metric]:
         names = ["rule", "verdict", "reason"]

@@ -1,0 +1,35 @@
+"""Whether an owner's clock and the log's agree within two minutes. Where they do not, the owner leaves its partitions to others
+until they do; nothing is lost by it, and nothing is sent at the wrong hour."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Final
+
+from tactful.clock import MINUTE
+from tactful.errors import ClocksApart, StreamStopped
+
+APART: Final = 2 * MINUTE
+TRY_AGAIN: Final = MINUTE  # our own clock is ahead: nobody but it can say when it no longer is
+
+
+def refuse_what_is_ahead(where: str, appended: int, now: int) -> None:
+    """Of a record that was read. Raises ClocksApart."""
+    if appended > now + APART:
+        raise ClocksApart(f"{where}: a record is more than two minutes ahead of this clock", 0, appended - APART)
+
+
+def refuse_to_be_ahead(where: str, appended: int, now: int) -> None:
+    """Of our own record, stamped by the log just now. Raises ClocksApart."""
+    if now > appended + APART:
+        raise ClocksApart(f"{where}: this clock is more than two minutes ahead of the log's", now, now + TRY_AGAIN)
+
+
+def clocks_are_apart(stopped: MutableMapping[int, StreamStopped], now: int) -> bool:
+    """Whether one of the partitions is stopped because of it. Those where it is over are stopped no longer."""
+    apart = {partition: error for partition, error in stopped.items() if isinstance(error, ClocksApart)}
+    if any(error.since <= now < error.until for error in apart.values()):
+        return True
+    for partition in apart:
+        del stopped[partition]
+    return False

@@ -37,6 +37,7 @@ SENDING = tuple(
 STORES = ("tests/contract",)
 RACES = ("tests/adversary",)
 LEASES = ("tests/contract/test_leases.py",)
+CLOCKS = ("tests/trigger/test_live_trigger.py",)
 PEOPLE = ("tests/trigger/test_joining.py", "tests/dispatch/test_inheriting.py", "tests/trigger/test_slices.py")
 PATIENCE = 200  # seconds a fault: then it counts as alive
 
@@ -52,6 +53,27 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
+    Fault(
+        "leases are counted by each owner's clock",
+        f"{TRIGGER}/worker.py",
+        "self._lease_time = lease_time or OwnTime(clock)",
+        "self._lease_time: LeaseTime = OwnTime(clock)",
+        LEASES,
+    ),
+    Fault(
+        "whoever's clock is behind the log keeps its partitions",
+        "shared/tactful/clockcheck.py",
+        "if appended > now + APART:",
+        "if False:",
+        CLOCKS,
+    ),
+    Fault(
+        "whoever's clock is ahead of the log keeps its partitions",
+        "shared/tactful/clockcheck.py",
+        "if now > appended + APART:",
+        "if False:",
+        CLOCKS,
+    ),
     Fault(
         "what is computed ahead asks the store for what it has not been told yet",
         f"{TRIGGER}/worker.py",

@@ -11,18 +11,14 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-import msgspec
 import pytest
 from clusterbench import Cluster, Shopper, address_of, cluster, until
+from clusterlog import verdicts
 from kafkaserver import KafkaServer
 from pgserver import PostgresServer
 from servers import SERVERS
 
 from tactful.crashpoints import known
-from tactful.events.own import MessageDecided
-from tactful.log import onward
-from tactful.log.kafka import KafkaLog, broker
-from tactful.records import EVENTS, EventRecord, decode_events
 
 pytestmark = [*SERVERS, pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -44,20 +40,6 @@ POINTS: Final = {  # service -> point -> the latest time at which it is killed t
 }
 IN_FLIGHT: Final = 4 * 16  # messages that one dispatch may be sending: of each partition, so many customers at once
 SETTLED: Final = 150.0  # seconds until what nobody can know is called unknown
-
-
-async def verdicts(shop: Cluster) -> dict[str, set[tuple[str, str]]]:
-    """By customer: message and final word. A relay that was killed says the same again."""
-    found: dict[str, set[tuple[str, str]]] = {}
-    async with KafkaLog.open(broker(shop.kafka)) as log:
-        for partition in range(log.partitions):
-            async for stored in onward(log, EVENTS, partition, 0):
-                record = decode_events(stored.value)
-                if isinstance(record, EventRecord) and record.body.name == "Message Decided":
-                    word = msgspec.json.decode(record.body.properties, type=MessageDecided)
-                    if word.channel == "email":
-                        found.setdefault(record.key, set()).add((word.message_id, word.verdict))
-    return found
 
 
 async def strike(shop: Cluster, shopper: Shopper, deaths: dict[str, tuple[str, int]], names: list[str]) -> None:

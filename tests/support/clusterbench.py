@@ -187,12 +187,18 @@ class Shopper:
 
     async def leaves_a_cart(self, customer: str) -> None:
         """Somebody who may be written to leaves a cart."""
-        known = {"email": address_of(customer), "firstName": "Uma"}
-        granted = {"purpose": "marketing", "channel": "email", "state": "granted"}
-        kettle = {"product_id": "p1", "name": "Kettle", "price": 39.9}
+        await self.may_be_written_to(customer, "email", email=address_of(customer))
+        await self.adds(customer, f"{customer}-3")
+
+    async def may_be_written_to(self, customer: str, channel: str, **traits: str) -> None:
+        granted = {"purpose": "marketing", "channel": channel, "state": "granted"}
+        known = {"firstName": "Uma", **traits}
         await self._post("/v1/identify", f"{customer}-1", userId=customer, traits=known)
         await self._post("/v1/track", f"{customer}-2", userId=customer, event="Consent Changed", properties=granted)
-        await self._post("/v1/track", f"{customer}-3", userId=customer, event="Product Added", properties=kettle)
+
+    async def adds(self, customer: str, id: str) -> None:
+        kettle = {"product_id": "p1", "name": "Kettle", "price": 39.9}
+        await self._post("/v1/track", id, userId=customer, event="Product Added", properties=kettle)
 
     async def orders(self, customer: str) -> None:
         await self._post(

@@ -17,6 +17,7 @@ from tactful.clockcheck import APART
 from tactful.decisions import GateRecord, GateVerdict
 from tactful.errors import Fenced, Transient
 from tactful.outbox import Cause
+from tactful.telemetry import SILENT, Telemetry
 from tactful.together import settled
 from tactful_dispatch import deciding, outcomes
 from tactful_dispatch.addresses import AddressBook
@@ -65,9 +66,10 @@ class Attempts:
         book: AddressBook,
         clock: Clock,
         monotonic: Callable[[], float],
+        telemetry: Telemetry = SILENT,
     ) -> None:
         self._store, self._adapters, self._content, self._links = store, adapters, content, links
-        self._book, self._clock, self._monotonic = book, clock, monotonic
+        self._book, self._clock, self._monotonic, self._telemetry = book, clock, monotonic, telemetry
         self.outcomes = Counter[tuple[str, str]]()  # (channel, what the provider said), since this was made
         self._answered: dict[tuple[str, int], Outcome] = {}  # what was said to which attempt, until it is recorded
 
@@ -141,7 +143,7 @@ class Attempts:
         """All are waited for: a message that was left behind would count as unknown. What was answered and could not be recorded
         is remembered, and the first error is raised at the end."""
         failed: Exception | None = None
-        async for answered in settled({customer: _send(departure) for customer, departure in leaving.items()}):
+        async for answered in settled({customer: self._send(departure) for customer, departure in leaving.items()}):
             told = [(customer, names[customer], outcome) for customer, outcome in answered.items()]
             for customer, name, outcome in told:
                 self._answered[name, leaving[customer].attempt] = outcome
@@ -244,17 +246,22 @@ class Attempts:
                 if gates[-1].verdict is not GateVerdict.OPEN:
                     deciding.follow(space, delivery, gates, self._now(space.cursor), _cause(space))
 
+    async def _send(self, departure: Departure) -> Outcome:
+        envelope = departure.envelope
+        with self._telemetry.span(
+            f"send {envelope.channel}", "client", message=envelope.message_id, attempt=departure.attempt
+        ) as note:
+            try:
+                outcome = await departure.adapter.send(envelope)
+            except Exception as error:  # noqa: BLE001 - an adapter that breaks its contract: bytes may have left
+                outcome = Unknown(f"{departure.adapter.name} failed: {type(error).__name__}: {error}")
+            note(outcome=type(outcome).__name__.lower())
+        return outcome
+
     def _now(self, cursor: Cursor) -> int:
         """Never before what was read from the log, nor far beyond it: nothing may leave then, and a clock that is hours ahead
         must not have messages held for hours."""
         return min(max(self._clock.now(), cursor.clock), cursor.clock + APART)
-
-
-async def _send(departure: Departure) -> Outcome:
-    try:
-        return await departure.adapter.send(departure.envelope)
-    except Exception as error:  # noqa: BLE001 - an adapter that breaks its contract: bytes may have left
-        return Unknown(f"{departure.adapter.name} failed: {type(error).__name__}: {error}")
 
 
 def _take_back(names: Mapping[str, str], space: Workspace) -> None:

@@ -15,6 +15,7 @@ from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
 from tactful.outbox import Cause, relay
 from tactful.records import DISPATCH, QUARANTINE, EraseRecord, QuarantineBody, QuarantineRecord
+from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.slice import DispatchSlice, limit_of, read
@@ -52,11 +53,13 @@ class DispatchWorker:
         slice_limit: int = 1000,
         lease: int = 10_000,
         lease_time: LeaseTime | None = None,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         """`lease` in ms. `lease_time`: by default the clock, for all who share the store and the clock."""
         self._log, self.outbox, self._attempts, self._book = log, store, attempts, book
         self._clock, self._owner, self._limit = clock, owner, slice_limit
         self._graves, self._copies, self._hints = graves, copies, hints
+        self._telemetry = telemetry
         self.owned: dict[int, int] = {}  # partition -> epoch
         self.offsets: dict[int, int] = {}
         self._clocks: dict[int, int] = {}
@@ -123,8 +126,12 @@ class DispatchWorker:
             return False
         slice_ = rising(found, self._clocks[partition])
         refuse_what_is_ahead(f"dispatch/{partition}", slice_[-1].appended, self._clock.now())
+        links = (stored.trace for stored in slice_ if stored.trace)
         try:
-            await self._apply(partition, slice_)
+            with self._telemetry.span(
+                "dispatch slice", "consumer", links=links, partition=partition, records=len(slice_)
+            ):
+                await self._apply(partition, slice_)
         except Fenced:
             self.lose(partition)
         return True

@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
+from tactful.telemetry import UNTOLD
 from tactful_ingest.answers import answer, unknown_path
 from tactful_ingest.door import Door
 from tactful_ingest.entrance import Entrance
@@ -20,6 +21,7 @@ def create_app(door: Door) -> FastAPI:
         routes=routes(door),
         openapi_url=None,
         redirect_slashes=False,
+        telemetry=UNTOLD,
         exception_handlers={HTTPException: _no_such_path},
     )
 

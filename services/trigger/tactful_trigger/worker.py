@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 from tactful import crashpoints
@@ -16,6 +17,7 @@ from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
 from tactful.records import EVENTS, EventRecord
+from tactful.telemetry import SILENT, Telemetry
 from tactful_trigger.ahead import Ahead
 from tactful_trigger.commanding import enrolled
 from tactful_trigger.joining import adopters
@@ -48,10 +50,12 @@ class TriggerWorker:
         slice_limit: int = 1000,
         lease: int = 10_000,
         lease_time: LeaseTime | None = None,
+        telemetry: Telemetry = SILENT,
     ) -> None:
         """`lease` in ms. `lease_time`: by default the clock, for all who share the store and the clock."""
         self._log, self._store, self._book, self._clock, self._owner = log, store, book, clock, owner
         self._graves, self._watch, self._limit = graves, watch or NoWatch(), slice_limit
+        self._telemetry, self._traces = telemetry, dict[int, str]()  # partition -> of the latest slice committed
         self.owned: dict[int, Partition] = {}
         self.stopped: dict[int, StreamStopped] = {}
         self.timers_fired = 0  # since this worker began
@@ -122,9 +126,10 @@ class TriggerWorker:
                 records = await self._next(held)
                 if not records:
                     break
-                result = await self._compute(held, records, ahead)
-                await ahead.written()
-                ahead.write(self._relay_and_commit(held, result))
+                with self._span(held, records):
+                    result = await self._compute(held, records, ahead)
+                    await ahead.written()
+                    ahead.write(self._relay_and_commit(held, result))
                 if not self._full[held.cursor.partition]:
                     break
                 await asyncio.sleep(0)  # it is on its way to the store before the next one takes the processor
@@ -161,7 +166,8 @@ class TriggerWorker:
     async def _apply(self, held: Partition, records: Sequence[Stored]) -> None:
         before = held.mark()
         try:
-            await self._commit(held, await self._compute(held, records))
+            with self._span(held, records):
+                await self._commit(held, await self._compute(held, records))
         except (Transient, Fenced, StreamStopped):
             held.back_to(before)
             raise
@@ -189,6 +195,14 @@ class TriggerWorker:
         await self._store.commit(result, self._leases.until())
         crashpoints.reach("trigger: after commit")
         held.note(result)
+        self._traces[held.cursor.partition] = self._telemetry.current()
+
+    def _span(self, held: Partition, records: Sequence[Stored]) -> AbstractContextManager[object]:
+        """Of one slice; its causes are linked."""
+        links = (stored.trace for stored in records if stored.trace)
+        return self._telemetry.span(
+            "trigger slice", "consumer", links=links, partition=held.cursor.partition, records=len(records)
+        )
 
     async def _one_by_one(self, held: Partition, records: Sequence[Stored]) -> None:
         for record in records:
@@ -236,7 +250,8 @@ class TriggerWorker:
             return 0
         held.unsent = False
         try:
-            count = await relay(self._log, self._store, partition)
+            with self._telemetry.within(self._traces.get(partition, "")):
+                count = await relay(self._log, self._store, partition)
             held.unsent |= count > 0  # there may be more
         except BaseException:
             held.unsent = True

@@ -17,6 +17,7 @@ from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError, TactfulError
 from tactful.log import Stored, onward
 from tactful.records import TOPICS
+from tactful.telemetry import UNTOLD
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_dispatch.ledger import broken_at
@@ -116,7 +117,7 @@ class Deployment(Patient, Protocol):
 
 def admin_app(product: Deployment) -> FastAPI:
     """The admin routes as an application of their own."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, telemetry=UNTOLD)
     app.include_router(admin_router(product))
     app.add_exception_handler(TactfulError, told_as_json)
     return app

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tactful.errors import InvalidInput, TactfulError
 from tactful.settings import Shop
+from tactful.telemetry import UNTOLD
 from tactful_console.advance import advance_text
 from tactful_console.app import create_console
 from tactful_console.moments import Moments
@@ -38,7 +39,8 @@ class Advance(BaseModel):
 
 def web(product: Product, url: str, command: str) -> FastAPI:
     """The whole application. `/dev/*`, the inbox and the sample shop exist in dev alone."""
-    app = FastAPI(routes=door_routes(product.door), openapi_url=None, redirect_slashes=False)  # the busiest come first
+    routes = door_routes(product.door)  # the busiest come first
+    app = FastAPI(routes=routes, openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
 
     def shop() -> Shop:
         return product.settings.latest.shop

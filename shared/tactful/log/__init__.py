@@ -13,7 +13,7 @@ PAGE: Final = 500  # records read at a time by whoever looks through a log
 
 class Stored(NamedTuple):
     """A record as it stands in the log. `appended` is the append time in ms, as the log stamped it; `foreign` says that a
-    producer of somebody else may have chosen the partition."""
+    producer of somebody else may have chosen the partition; `trace` is the traceparent that it carries, where the log keeps one."""
 
     topic: str
     partition: int
@@ -21,6 +21,7 @@ class Stored(NamedTuple):
     appended: int
     value: bytes
     foreign: bool = False
+    trace: str = ""
 
 
 class Position(NamedTuple):

@@ -12,6 +12,7 @@ from tactful.errors import TactfulError
 from tactful.log.kafka import KafkaHints, broker
 from tactful.postgres.leasing import DatabaseTime
 from tactful.records import DISPATCH
+from tactful.telemetry import UNTOLD
 from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.correspondence import Correspondence
@@ -35,7 +36,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     content = await open_content(here.site.templates, stack)
     adapters = shop_adapters(here.site.smtp, here.site.sms, here.secret(WEBHOOK_KEY), here.clock, here.public_url)
     links, book = Links(here.public_url, here.secret(LINK_KEY)), addresses(here)
-    attempts = Attempts(here.dispatch, adapters, content, links, book, here.clock, time.monotonic)
+    attempts = Attempts(here.dispatch, adapters, content, links, book, here.clock, time.monotonic, here.telemetry)
     hints = await stack.enter_async_context(KafkaHints.open(broker(here.site.kafka), DISPATCH, here.log.partitions))
     worker = DispatchWorker(
         here.log,
@@ -47,6 +48,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         graves=here.graves,
         hints=hints,
         lease_time=DatabaseTime(here.database),
+        telemetry=here.telemetry,
     )
     live = LiveDispatch(worker, here.log, here.clock)
 
@@ -63,7 +65,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
 
 
 def _pages(here: Ground, live: LiveDispatch, links: Links) -> FastAPI:
-    app = FastAPI(openapi_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
     app.add_exception_handler(TactfulError, told_as_json)
     reception = desk(here, live.nudge)
     app.include_router(create_public(reception, personal(here), links, here.clock, here.shop))

@@ -18,6 +18,7 @@ from tactful.log.kafka import KafkaLog, broker
 from tactful.plugins import Loaded, load_rules
 from tactful.postgres import Postgres, opened
 from tactful.settings import Settings, Shop
+from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.store.postgres import PostgresDispatchStore
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
@@ -45,8 +46,9 @@ class Site:
 class Ground:
     """Servers that are reached, stores over them, settings, rules, keys."""
 
-    def __init__(self, site: Site, log: KafkaLog, databases: Sequence[Postgres]) -> None:
+    def __init__(self, site: Site, log: KafkaLog, databases: Sequence[Postgres], telemetry: Telemetry) -> None:
         self.site, self.log, self.databases, self.database = site, log, databases, databases[0]
+        self.telemetry = telemetry
         self.clock: Clock = WallClock()
         self.trigger = SpreadTriggerStore([PostgresTriggerStore(database) for database in databases])
         self.dispatch = PostgresDispatchStore(self.database, log.partitions, lambda: random_source.token_bytes(16))
@@ -90,8 +92,8 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(site: Site) -> AsyncIterator[Ground]:
+async def ground(site: Site, telemetry: Telemetry = SILENT) -> AsyncIterator[Ground]:
     """Raises SettingsError, StoreTooNew, LogUnavailable or StoreUnavailable, naming what is missing."""
     async with AsyncExitStack() as stack:
-        log = await stack.enter_async_context(KafkaLog.open(broker(site.kafka)))
-        yield Ground(site, log, await stack.enter_async_context(opened(site.postgres)))
+        log = await stack.enter_async_context(KafkaLog.open(broker(site.kafka), telemetry=telemetry))
+        yield Ground(site, log, await stack.enter_async_context(opened(site.postgres)), telemetry)

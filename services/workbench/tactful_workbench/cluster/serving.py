@@ -18,6 +18,7 @@ from tactful_workbench.cluster.ground import Ground, Site, ground
 from tactful_workbench.cluster.metrics import metrics_served
 from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Maker, Service
+from tactful_workbench.cluster.spans import telemetry_of, traced
 from tactful_workbench.housekeeping import Housekeeping
 from tactful_workbench.jsonlog import log_as_json
 from tactful_workbench.listening import event_loop, listen, server_of
@@ -56,7 +57,8 @@ def run_service(name: str, make: Maker, site: Site, place: Place) -> int:
 async def _serve(name: str, make: Maker, site: Site, listener: socket.socket, host: str, metrics_port: int) -> None:
     while True:
         try:
-            async with ground(site) as here, AsyncExitStack() as stack:
+            async with AsyncExitStack() as stack:
+                here = await stack.enter_async_context(ground(site, stack.enter_context(telemetry_of(name))))
                 serving = await make(here, stack)
                 async with metrics_served(name, host, metrics_port, here, serving):
                     await _live(name, here, serving, listener)
@@ -68,7 +70,7 @@ async def _serve(name: str, make: Maker, site: Site, listener: socket.socket, ho
 
 async def _live(name: str, here: Ground, serving: Service, listener: socket.socket) -> None:
     app = serving.app if name == "ingest" and serving.app is not None else probed(serving.app, here)
-    server = server_of(counting(app, serving.answers))
+    server = server_of(counting(traced(app, here.telemetry), serving.answers))
     running = Running(*[serving.work.alive] if serving.work is not None else [], arrivals=lambda: 0)
     housekeeping = Housekeeping(**serving.chores)
     collecting.settle()

@@ -29,6 +29,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         graves=here.graves,
         watch=watch,
         lease_time=DatabaseTime(here.database),
+        telemetry=here.telemetry,
     )
 
     def counted() -> list[Metric]:

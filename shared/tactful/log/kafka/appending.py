@@ -19,11 +19,13 @@ from aiokafka.errors import KafkaError
 
 from tactful.errors import LogUnavailable
 from tactful.log import Position
-from tactful.log.kafka.broker import BATCH, OURS, Broker
+from tactful.log.kafka.broker import BATCH, OURS, TRACEPARENT, Broker
 
 DEADLINE: Final = 2.0  # seconds from an append to its acknowledgement
 WAITING: Final = 64 * 1024 * 1024  # bytes that may wait for the broker in this process
 GOODBYE: Final = 3.0  # seconds for a producer to end; a broker that is away would keep it for ever
+
+Headers = list[tuple[str, bytes]]
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +33,10 @@ _log = logging.getLogger(__name__)
 class _Part:
     """Entries of one append for one partition; all in one batch, or in batches one after the other."""
 
-    __slots__ = ("landed", "size", "taken", "values")
+    __slots__ = ("headers", "landed", "size", "taken", "values")
 
-    def __init__(self, values: list[bytes]) -> None:
+    def __init__(self, values: list[bytes], trace: str) -> None:
+        self.headers: Headers = [(TRACEPARENT, trace.encode())] if trace else []
         self.values, self.size, self.taken = values, sum(map(len, values)), False
         self.landed: asyncio.Future[list[Position]] = asyncio.get_running_loop().create_future()
 
@@ -65,8 +68,8 @@ class Appender:
             self._producer = None
         await asyncio.gather(*self._ending, return_exceptions=True)
 
-    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
-        """As `Log.append`. Raises LogUnavailable after the deadline; part of it may then be stored."""
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]], trace: str = "") -> list[Position]:
+        """As `Log.append`; every record carries `trace`. Raises LogUnavailable after the deadline; part of it may then be stored."""
         if self._waiting > WAITING:
             raise LogUnavailable(f"{self._waiting:,} bytes wait for the broker already")
         if (largest := max((len(value) for _, value in entries), default=0)) > BATCH:
@@ -74,7 +77,7 @@ class Appender:
         by_partition: dict[int, list[bytes]] = {}
         for partition, value in entries:
             by_partition.setdefault(partition, []).append(value)
-        parts = {partition: _Part(values) for partition, values in by_partition.items()}
+        parts = {partition: _Part(values, trace) for partition, values in by_partition.items()}
         for partition, part in parts.items():
             self._enqueue(topic, partition, part)
         try:
@@ -113,7 +116,9 @@ class Appender:
         while queue:
             lot = _lot(queue)
             try:
-                positions = await self._send(topic, partition, [value for part in lot for value in part.values])
+                positions = await self._send(
+                    topic, partition, [(value, part.headers) for part in lot for value in part.values]
+                )
             except (KafkaError, OSError, LogUnavailable) as error:
                 for part in lot:
                     _fail(part, LogUnavailable(f"{topic}/{partition}: {type(error).__name__}: {error}"))
@@ -128,13 +133,13 @@ class Appender:
                     part.landed.set_result(positions[: len(part.values)])
                 del positions[: len(part.values)]
 
-    async def _send(self, topic: str, partition: int, values: Sequence[bytes]) -> list[Position]:
+    async def _send(self, topic: str, partition: int, values: Sequence[tuple[bytes, Headers]]) -> list[Position]:
         positions: list[Position] = []
         while len(positions) < len(values):
             producer = self._producer = self._producer or await self._new_producer()
             batch = producer.create_batch()
-            for value in values[len(positions) :]:
-                if batch.append(timestamp=None, key=OURS, value=value) is None:
+            for value, headers in values[len(positions) :]:
+                if batch.append(timestamp=None, key=OURS, value=value, headers=headers) is None:
                     break
             count = batch.record_count()
             batch.close()

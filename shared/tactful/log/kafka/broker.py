@@ -21,6 +21,7 @@ C = TypeVar("C", AIOKafkaProducer, AIOKafkaConsumer)
 
 SHAPE: Final = "kafka://USER:PASSWORD@host:9092,host2:9092?tls=true&sasl=SCRAM-SHA-512&prefix=tactful-"
 BATCH: Final = 900_000  # bytes of one batch: below `message.max.bytes` of a broker as it ships (1,048,588)
+TRACEPARENT: Final = "traceparent"  # the header of a record that names a span (W3C Trace Context)
 OURS: Final = b""  # the key of a record whose partition we computed; a foreign producer has none, or the customer's id
 REQUEST: Final = 10_000  # ms
 _SASL: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")

@@ -12,13 +12,16 @@ from tactful.log.kafka.appending import DEADLINE, Appender
 from tactful.log.kafka.broker import Broker
 from tactful.log.kafka.reading import Reader
 from tactful.log.kafka.topics import check_topics
+from tactful.telemetry import SILENT, Telemetry
 
 
 class KafkaLog:
     """Records of a partition that one append brings stand together; an append that fails may have stored a part of it."""
 
-    def __init__(self, broker: Broker, partitions: int, deadline: float = DEADLINE) -> None:
-        self._broker, self._count = broker, partitions
+    def __init__(
+        self, broker: Broker, partitions: int, deadline: float = DEADLINE, telemetry: Telemetry = SILENT
+    ) -> None:
+        self._broker, self._count, self._telemetry = broker, partitions, telemetry
         self._appender = Appender(broker, deadline)
         self._readers: dict[str, Reader] = {}
         self._opening = asyncio.Lock()
@@ -26,9 +29,11 @@ class KafkaLog:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, broker: Broker, *, deadline: float = DEADLINE) -> AsyncIterator[KafkaLog]:
-        """Raises LogUnavailable, or SettingsError if a topic is missing or is not as it must be."""
-        log = cls(broker, await check_topics(broker), deadline)
+    async def open(
+        cls, broker: Broker, *, deadline: float = DEADLINE, telemetry: Telemetry = SILENT
+    ) -> AsyncIterator[KafkaLog]:
+        """What is appended carries the span in which it was. Raises LogUnavailable, or SettingsError if a topic is missing or is not as it must be."""
+        log = cls(broker, await check_topics(broker), deadline, telemetry)
         await log._appender.start()
         try:
             yield log
@@ -43,7 +48,7 @@ class KafkaLog:
 
     async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
         check_entries(topic, entries, self._count)
-        positions = await self._appender.append(topic, entries)
+        positions = await self._appender.append(topic, entries, self._telemetry.current())
         self.appended[topic] += len(entries)
         if (reader := self._readers.get(topic)) is not None:
             for position in positions:

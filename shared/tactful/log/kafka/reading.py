@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -19,7 +19,7 @@ from aiokafka.structs import ConsumerRecord
 
 from tactful.errors import LogUnavailable, RetentionOverrun, UnstampedRecord
 from tactful.log import Stored
-from tactful.log.kafka.broker import OURS, Broker
+from tactful.log.kafka.broker import OURS, TRACEPARENT, Broker
 
 AHEAD: Final = 20_000  # records of a partition in memory; fetching pauses beyond it
 FETCH: Final = 2_000  # records taken from the consumer at a time
@@ -183,8 +183,10 @@ class Reader:
             if record.timestamp_type != 1:
                 raise UnstampedRecord(f"{self._name} does not stamp append times; run `tactful setup`")
             value = record.value or b""
-            foreign = record.key != OURS
-            buffer.records.append(Stored(self._topic, partition, record.offset, record.timestamp, value, foreign))
+            foreign, trace = record.key != OURS, _trace(record.headers) if record.headers else ""
+            buffer.records.append(
+                Stored(self._topic, partition, record.offset, record.timestamp, value, foreign, trace)
+            )
             buffer.next = record.offset + 1
         if buffer is not None and len(buffer.records) >= AHEAD and not buffer.paused:
             self._of().pause(self._tp(partition))
@@ -222,3 +224,7 @@ class Reader:
 
     def _tp(self, partition: int) -> TopicPartition:
         return TopicPartition(self._name, partition)
+
+
+def _trace(headers: Sequence[tuple[str, bytes]]) -> str:
+    return next((value.decode("ascii", "replace") for name, value in headers if name == TRACEPARENT and value), "")

@@ -332,6 +332,23 @@ async def test_a_decided_message_leaves_the_row_and_stays_known(store: DispatchS
     assert await store.transact(0, ["u1"], known) == [True, True, True, False]
 
 
+def decided(message_id: str, at: int) -> Delivery:
+    made = delivery(message_id, ACCEPTED)
+    made.decided_at = at
+    return made
+
+
+async def test_messages_that_were_decided_long_ago_are_let_go_of_a_lot_at_a_time(store: DispatchStore) -> None:
+    await claimed(store)
+    await holds(store, "u1", *(decided(f"m{number}", NOW + number) for number in range(5)), delivery("open"))
+    assert await store.forget_decided(NOW + 3, 2) == 2
+    assert await store.forget_decided(NOW + 3, 2) == 1
+    assert await store.forget_decided(NOW + 3, 2) == 0
+    kept = [name for name in ("m0", "m1", "m2", "m3", "m4", "open") if await store.delivery(name) is not None]
+    assert kept == ["m3", "m4", "open"]
+    assert [each.name for each in await store.sent("u1", 10)] == ["m4", "m3"]
+
+
 async def test_what_comes_back_on_a_decided_message_is_kept_with_it(store: DispatchStore) -> None:
     await holds(store, "u1", delivery("m1", ACCEPTED), delivery("m2"))
 

@@ -20,6 +20,7 @@ from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore
 
 EVERY: Final = 1  # hours
+LOT: Final = 2_000  # messages that one transaction lets go of
 
 Chore = Callable[[], Awaitable[int]]  # how much was let go of
 
@@ -68,6 +69,24 @@ async def forget_history(keeper: Keeper) -> int:
     """Let go of what retention no longer keeps of customers' timelines."""
     now = keeper.clock.now()
     return await keeper.trigger.forget_history(now, now - milliseconds(keeper.settings_now().history.retention))
+
+
+class MessageKeeper(Protocol):
+    """Who keeps messages that were decided."""
+
+    @property
+    def dispatch(self) -> DispatchStore: ...
+    @property
+    def clock(self) -> Clock: ...
+    def settings_now(self) -> Settings: ...
+
+
+async def forget_messages(keeper: MessageKeeper) -> int:
+    """Let go of messages that were decided before what retention keeps."""
+    before, gone = keeper.clock.now() - milliseconds(keeper.settings_now().history.retention), 0
+    while count := await keeper.dispatch.forget_decided(before, LOT):
+        gone += count
+    return gone
 
 
 class LogKeeper(Keeper, Protocol):

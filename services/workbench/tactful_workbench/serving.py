@@ -12,7 +12,7 @@ from typing import Final
 from tactful.errors import SettingsError, Transient
 from tactful_workbench import collecting
 from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.housekeeping import Housekeeping, forget_history, prune
+from tactful_workbench.housekeeping import Housekeeping, forget_history, forget_messages, prune
 from tactful_workbench.listening import event_loop, listen, server_of
 from tactful_workbench.office import ServerFile
 from tactful_workbench.web import web
@@ -40,7 +40,11 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
         collecting.settle()
         sys.setswitchinterval(SWITCH)
         product.running.start()
-        housekeeping = Housekeeping(log=lambda: prune(product), history=lambda: forget_history(product))
+        housekeeping = Housekeeping(
+            log=lambda: prune(product),
+            history=lambda: forget_history(product),
+            messages=lambda: forget_messages(product),
+        )
         housekeeping.start()
         file = ServerFile(url, os.getpid(), product.token)
         file.write(plan.data)

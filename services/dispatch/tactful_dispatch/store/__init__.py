@@ -136,6 +136,11 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
         """A copy of one message for reading, open or decided."""
         ...
 
+    async def forget_decided(self, before: int, most: int) -> int:
+        """Let go of so many messages that were decided before an instant; how many there were. One of that name that came again
+        would be a new one."""
+        ...
+
     async def sent(self, customer: str, limit: int) -> list[Delivery]:
         """Messages that reached a customer or may have, the latest decision first."""
         ...

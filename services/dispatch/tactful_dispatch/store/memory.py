@@ -140,6 +140,15 @@ class MemoryDispatchStore:
             return None
         return (await self.customer(*owner)).deliveries.get(message_id)
 
+    async def forget_decided(self, before: int, most: int) -> int:
+        archive = self._shared.archive
+        old = [name for name, value in archive.items() if decode_delivery(value).decided_at < before][:most]
+        for name in old:
+            del archive[name], self._shared.owners[name]
+        for customer, sent in self._shared.sent.items():
+            self._shared.sent[customer] = [(at, name) for at, name in sent if name not in old]
+        return len(old)
+
     async def sent(self, customer: str, limit: int) -> list[Delivery]:
         latest = sorted(self._shared.sent.get(customer, ()), reverse=True)[:limit]
         return [decode_delivery(self._shared.archive[name]) for _, name in latest]

@@ -81,6 +81,11 @@ _WRITE_ADDRESS: Final = text("UPDATE dispatch_address SET value = :value WHERE c
 _NEW_MESSAGE: Final = text(
     "INSERT INTO dispatch_message VALUES (:message, :partition, :customer, NULL, FALSE, NULL) ON CONFLICT DO NOTHING"
 )
+_FORGET_DECIDED: Final = text(
+    """DELETE FROM dispatch_message WHERE message IN (
+           SELECT message FROM dispatch_message WHERE decided_at < :before LIMIT :most FOR UPDATE SKIP LOCKED)
+       RETURNING 1"""
+)
 _MESSAGE: Final = text("SELECT partition, customer, value FROM dispatch_message WHERE message = :message")
 _ARCHIVE: Final = text(
     "UPDATE dispatch_message SET decided_at = :at, arrived = :arrived, value = :value WHERE message = :message"
@@ -213,6 +218,9 @@ class PostgresDispatchStore:
             return _customer(db, row.partition, known(row.customer)).deliveries.get(message_id)
 
         return await self._do(fetch)
+
+    async def forget_decided(self, before: int, most: int) -> int:
+        return len(await self._database.ask(_FORGET_DECIDED, before=before, most=most))
 
     async def sent(self, customer: str, limit: int) -> list[Delivery]:
         rows = await self._rows(

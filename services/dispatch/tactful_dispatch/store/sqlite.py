@@ -55,6 +55,7 @@ MIGRATIONS: Final = (
         partition INTEGER NOT NULL, grave TEXT NOT NULL, erased_at INTEGER NOT NULL,
         PRIMARY KEY (partition, grave)) WITHOUT ROWID""",
     "CREATE INDEX dispatch_message_customer ON dispatch_message (customer)",
+    "CREATE INDEX dispatch_message_decided ON dispatch_message (decided_at)",
 )
 
 
@@ -201,6 +202,11 @@ class SqliteDispatchStore:
             return customer_of(db, partition, customer).deliveries.get(message_id)
 
         return await self._database.read(fetch)
+
+    async def forget_decided(self, before: int, most: int) -> int:
+        query = """DELETE FROM dispatch_message WHERE message IN (
+                       SELECT message FROM dispatch_message WHERE decided_at < ? LIMIT ?)"""
+        return await self._database.write(lambda db: db.execute(query, (before, most)).rowcount)
 
     async def sent(self, customer: str, limit: int) -> list[Delivery]:
         rows = await self._database.read(

@@ -28,6 +28,7 @@ from tactful_workbench.cluster.metrics import counts
 from tactful_workbench.cluster.people import addresses, desk, personal
 from tactful_workbench.cluster.service import Service, Work
 from tactful_workbench.content_root import open_content
+from tactful_workbench.housekeeping import forget_messages
 from tactful_workbench.secrets import LINK_KEY, WEBHOOK_KEY
 
 
@@ -61,7 +62,8 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         stopped = [bool((await here.dispatch.cursor(partition)).stopped) for partition in tuple(worker.owned)]
         return [GaugeMetricFamily("tactful_sending_stopped", "Somebody stopped all sending.", any(stopped))]
 
-    return Service(_pages(here, live, links), Work(worker, live, DISPATCH, counted, looked_up))
+    chores = {"messages": lambda: forget_messages(here)}
+    return Service(_pages(here, live, links), Work(worker, live, DISPATCH, counted, looked_up), chores)
 
 
 def _pages(here: Ground, live: LiveDispatch, links: Links) -> FastAPI:

@@ -11,7 +11,7 @@ OTHERS := $(shell for minor in 11 12 13 14; do \
 	if $$python -c 'import sys, venv; sys.exit(sys.version_info[1] == '"$$($(PYTHON) -c 'import sys; print(sys.version_info[1])')"')' 2>/dev/null; \
 	then echo $$python; break; fi; done; done)
 
-.PHONY: run test test-others check demo bench bench-throughput mutants year faults long clean
+.PHONY: run test test-others check demo bench bench-throughput bench-latency mutants year faults long clean
 
 run: $(VENV)/ready
 	@$(BIN)/tactful dev --at next-14:00 $(ARGS)
@@ -38,15 +38,18 @@ check: $(VENV)/ready
 demo: $(VENV)/ready
 	@$(BIN)/tactful demo $(ARGS)
 
-# benchmarks/truth.py needs data that does not ship: see its docstring.
+# benchmarks/truth.py and those beside peers need what does not ship: see their docstrings.
 bench: $(VENV)/ready
-	@for program in $(filter-out benchmarks/truth.py,$(wildcard benchmarks/*.py)); do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+	@for program in $(filter-out benchmarks/truth.py benchmarks/peers%,$(wildcard benchmarks/*.py)); do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
-# Beside other stream processors, which do not ship: see benchmarks/peers/throughput.py.
+# Beside other stream processors, which do not ship: see benchmarks/peers_throughput.py.
 PEERS ?= ../shared/peers
 WORK  ?= /tmp/tactful-peers
 bench-throughput: $(VENV)/ready
-	@$(BIN)/python benchmarks/peers/throughput.py --peers $(PEERS) --work $(WORK) $(ARGS)
+	@$(BIN)/python benchmarks/peers_throughput.py --peers $(PEERS) --work $(WORK) $(ARGS)
+
+bench-latency: $(VENV)/ready
+	@$(BIN)/python benchmarks/peers_latency.py --peers $(PEERS) --work $(WORK) $(ARGS)
 
 mutants: $(VENV)/ready
 	@$(BIN)/python tests/mutants.py

@@ -4,7 +4,7 @@ servers, at several loads with the same settings.
 Both instants are the broker's or this machine's clock, in ms; the time until the event is acknowledged counts too. Every
 order, one event in 25, starts a run that asks for a message at once.
 
-    python benchmarks/cluster_latency.py [--saturation 60000] [--seconds 10]
+    python benchmarks/cluster_latency.py [--saturation 60000 | --rates 3000 6000] [--seconds 10]
 """
 
 from __future__ import annotations
@@ -87,13 +87,27 @@ async def delays(log: KafkaLog, since: Sequence[int]) -> list[int]:
     return sorted(found)
 
 
+async def under(
+    log: KafkaLog, told: Iterator[tuple[int, bytes]], load: float, seconds: float
+) -> tuple[float, list[int]]:
+    """The rate that was reached, and the delays of what was asked for meanwhile."""
+    await asyncio.sleep(SETTLE)
+    since = [await log.end(DISPATCH, partition) for partition in range(log.partitions)]
+    rate = await hand_over(log, told, load, seconds)
+    await asyncio.sleep(SETTLE)
+    return rate, await delays(log, since)
+
+
 async def main() -> int:
     """Print p50 and p99 beside their goals; 1 if nothing was asked for."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--saturation", type=float, default=60_000, help="events a second; see benchmarks/cluster.py")
+    options.add_argument("--rates", type=float, nargs="+", help="events a second, instead of shares of saturation")
     options.add_argument("--seconds", type=float, default=10.0)
     given = options.parse_args()
-    told = iter(records(int(given.saturation * given.seconds * sum(share for share, _, _ in LOADS)) + 50_000, 4))
+    loads = [(given.saturation * share, f" (goal {middle})", f" (goal {most})") for share, middle, most in LOADS]
+    loads = [(rate, "", "") for rate in given.rates] if given.rates else loads
+    told = iter(records(int(given.seconds * sum(rate for rate, _, _ in loads)) + 50_000, 4))
     with servers() as (kafka, postgres), tempfile.TemporaryDirectory() as folder:
         (rules := Path(folder) / "rules").mkdir()
         (rules / "at_once.py").write_text(RULE)
@@ -104,18 +118,14 @@ async def main() -> int:
             await shop.ready("trigger")
             async with KafkaLog.open(broker(f"{kafka.url}?prefix=latency-")) as log:
                 await hand_over(log, told, 500, 5)  # warm
-                for share, middle, most in LOADS:
-                    await asyncio.sleep(SETTLE)
-                    since = [await log.end(DISPATCH, partition) for partition in range(log.partitions)]
-                    rate = await hand_over(log, told, given.saturation * share, given.seconds)
-                    await asyncio.sleep(SETTLE)
-                    found = await delays(log, since)
+                for load, middle, most in loads:
+                    rate, found = await under(log, told, load, given.seconds)
                     if not found:
                         print("nothing was asked for")
                         return 1
                     p50, p99 = found[len(found) // 2], found[len(found) * 99 // 100]
-                    print(f"event to message at {rate:,.0f} events/s, p50: {p50} ms (goal {middle})")
-                    print(f"event to message at {rate:,.0f} events/s, p99: {p99} ms (goal {most})", flush=True)
+                    print(f"event to message at {rate:,.0f} events/s, p50: {p50} ms{middle}")
+                    print(f"event to message at {rate:,.0f} events/s, p99: {p99} ms{most}", flush=True)
         finally:
             shop.stop()
     return 0

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 import typer
 
 from tactful.errors import TactfulError
+from tactful_workbench.collecting import loading
 
 
 def main() -> None:
@@ -32,7 +33,8 @@ def _app(wanted: list[str]) -> typer.Typer:
     for name, point in points.items():
         if wanted and wanted[0] in points and wanted[0] != name:
             continue
-        command = point.load()
+        with loading():
+            command = point.load()
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:

@@ -18,6 +18,7 @@ import httpx
 import msgspec
 
 from tactful.errors import TactfulError
+from tactful_workbench.collecting import loading
 
 
 class ServerFile(msgspec.Struct, frozen=True):
@@ -58,8 +59,9 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         async with _cluster_office(data) as client:
             yield client
         return
-    from tactful_workbench.embedded import Plan, opened
-    from tactful_workbench.web import web
+    with loading():
+        from tactful_workbench.embedded import Plan, opened
+        from tactful_workbench.web import web
 
     plan = Plan(data, dev=(data / "dev.db").exists())
     if not plan.file.exists():
@@ -77,11 +79,12 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
 @asynccontextmanager
 async def _cluster_office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Of many machines: the same routes, in this process, over the servers that the environment names."""
-    from tactful_ingest.app import routes
-    from tactful_workbench.admin import admin_app
-    from tactful_workbench.cluster.console import Headquarters
-    from tactful_workbench.cluster.ground import Site, ground
-    from tactful_workbench.cluster.ingest import door
+    with loading():
+        from tactful_ingest.app import routes
+        from tactful_workbench.admin import admin_app
+        from tactful_workbench.cluster.console import Headquarters
+        from tactful_workbench.cluster.ground import Site, ground
+        from tactful_workbench.cluster.ingest import door
 
     async with ground(Site(os.environ["TACTFUL_KAFKA"], os.environ["TACTFUL_POSTGRES"], data)) as here:
         app = admin_app(Headquarters(here))

@@ -4,68 +4,57 @@ The peers and the harness that measures them (wall and processor time from the f
 against an oracle) do not ship: PEERS names their folder, whose README says what they are. It wants CPython 3.11, a JDK 17,
 Maven and a network the first time; everything goes into WORK.
 
-    python benchmarks/peers/throughput.py --peers DIR --work DIR [--events 2000000] [--rounds 3]
+    python benchmarks/peers_throughput.py --peers DIR --work DIR [--events 2000000] [--rounds 3]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-HERE: Final = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "tests" / "support"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
+from peersharness import DURABLE, OWN, Harness
 from pgserver import postgres_server
 
 LIMIT: Final = "noop-aiokafka"
-DURABLE: Final = ("quix-eos", "bytewax", "kstreams-eos")  # keep their state and say each thing once, or snapshot it
-OWN: Final = "own"
 
 
-def medians(results: Path, events: int) -> dict[str, float]:
+def medians(results: list[dict[str, Any]], events: int) -> dict[str, float]:
     """Events a second by peer. Ends the program if what came out of ours is not what the oracle says."""
     rates: dict[str, list[float]] = {}
-    for line in results.read_text().splitlines():
-        told: dict[str, Any] = json.loads(line)
+    for told in results:
         if told["kind"] != "bench" or told["n"] != events or "wall" not in told:
             continue
         if told["peer"] == OWN and (told["missing"], told["extra"], told["dup"]) != (0, 0, 0):
-            raise SystemExit(f"the messages are not those of the oracle: {line}")
+            raise SystemExit(f"the messages are not those of the oracle: {told}")
         rates.setdefault(told["peer"], []).append(events / told["wall"])
     return {peer: statistics.median(each) for peer, each in rates.items()}
 
 
-def measure(peers: Path, work: Path, events: int, rounds: int, names: list[str]) -> None:
+def measure(peers: Path, work: Path, events: int, rounds: int, names: list[str]) -> list[dict[str, Any]]:
     """Set up what is missing, load the workload, run everybody in turn."""
-    environment = os.environ | {"WORK": str(work), "PORT": "29092", "OWN": f"{sys.executable} {HERE / 'own.py'}"}
-
-    def harness(*command: str) -> None:
-        subprocess.run(command, check=True, cwd=peers, env=environment)
-
-    python = str(work / "venvs" / "noop" / "bin" / "python")
-    work.mkdir(parents=True, exist_ok=True)
-    harness("./setup.sh")
-    (work / "results.jsonl").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         place.chmod(0o755)
         (place / "postgres").mkdir(mode=0o755)
         with postgres_server(place / "postgres") as postgres:
-            environment |= {"POSTGRES": postgres.url("").rstrip("/"), "PGPID": str(postgres.pid)}
-            harness("./broker.sh", "start")
-            try:
-                harness(python, "run.py", "load", str(events))
-                harness(python, "run.py", "bench", str(events), str(rounds), *names)
-                harness(python, "run.py", "table")
-            finally:
-                harness("./broker.sh", "stop")
+            harness = Harness(
+                peers,
+                work,
+                OWN=f"{sys.executable} {Path(__file__).with_name('peers_own.py')}",
+                POSTGRES=postgres.url("").rstrip("/"),
+                PGPID=str(postgres.pid),
+            )
+            with harness.broker():
+                harness.run("load", str(events))
+                harness.run("bench", str(events), str(rounds), *names)
+                harness.run("table")
+            return harness.told()
 
 
 def main() -> int:
@@ -77,8 +66,7 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
     names, work = [LIMIT, *DURABLE, OWN], given.work.resolve()
-    measure(given.peers.resolve(), work, given.events, given.rounds, names)
-    rates = medians(work / "results.jsonl", given.events)
+    rates = medians(measure(given.peers.resolve(), work, given.events, given.rounds, names), given.events)
     if missing := [name for name in names if name not in rates]:
         print(f"no figure for {', '.join(missing)}: see {work / 'logs'}")
         return 1

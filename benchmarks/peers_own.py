@@ -10,20 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from array import array
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from engine import cart_left, consents, encoded
 
 from tactful.clock import DAY, WallClock

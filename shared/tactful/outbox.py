@@ -54,6 +54,11 @@ class Outbox:
         self.sequences = dict(sequences)
         self.rows: list[OutboxRow] = []
 
+    def go_on_after(self, sequences: Mapping[str, int]) -> None:
+        """The log has these already, from a time that the store has forgotten."""
+        for name, seq in sequences.items():
+            self.sequences[name] = max(self.sequences.get(name, 0), seq)
+
     def put(self, topic: str, record: Record, cause: Cause, partition: int | None = None) -> None:
         """Queue a record for `topic`, on its key's partition unless another is given."""
         target = partition_of(record.key, self._partitions) if partition is None else partition

@@ -10,65 +10,26 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import asyncpg
 import httpx
-import msgspec
 import pytest
 from clusterbench import Cluster, Shopper, address_of, cluster, until
 from clusterlog import happened, verdicts
+from clusterpeople import PHONE, SMS, Customers, consent
 from kafkaserver import KafkaServer
 from pgserver import PostgresServer
 from servers import SERVERS
 
 from tactful.postgres import Postgres
 from tactful.purposes import MARKETING
-from tactful.settings import Shop
 from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.channels.smsgateway import sms_gateway
-from tactful_dispatch.inbound.sms import inbound_url
-from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.store.postgres import PostgresDispatchStore
 
 pytestmark = [*SERVERS, pytest.mark.long, pytest.mark.timeout(600)]
 
-SMS: Final = "twilio+plain://AC1:t0ken@127.0.0.1:9?from=+34600000001"
-PHONE: Final = "+34600111222"
 QUIET: Final = 6.0  # seconds: twice as long as the rule waits
 Ask = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
-
-
-class Customers:
-    """What they do with what they were sent."""
-
-    def __init__(self, shop: Cluster, messages: dict[str, str]) -> None:
-        """`messages`: by customer, what was sent to each."""
-        self._shop, self._messages = shop, messages
-        self._links = Links("", (shop.data / "secrets" / "link-key").read_bytes())
-
-    def _link(self, action: str, customer: str) -> str:
-        return self._links.url(Grant(action, customer, self._messages[customer], "email", "marketing.cart"))
-
-    async def opts_out(self, customer: str, http: httpx.AsyncClient) -> httpx.Response:
-        """The mail program's button (RFC 8058)."""
-        return await self._post(http, self._link("unsubscribe", customer), **{"List-Unsubscribe": "One-Click"})
-
-    async def opens(self, customer: str, http: httpx.AsyncClient) -> httpx.Response:
-        return await http.get(self._link("open", customer))
-
-    async def is_forgotten(self, customer: str, http: httpx.AsyncClient) -> httpx.Response:
-        page = self._link("preferences", customer).replace("/p/", "/e/")
-        return await self._post(http, page, do="erase")
-
-    async def texts_stop(self, http: httpx.AsyncClient) -> httpx.Response:
-        form = {"From": PHONE, "Body": "STOP", "MessageSid": "SM9"}
-        signature = sms_gateway(SMS).signature(inbound_url(Shop().public_url), form.items())
-        return await self._post(http, "/sms/inbound", signature, **form)
-
-    async def _post(self, http: httpx.AsyncClient, path: str, signature: str = "", **form: str) -> httpx.Response:
-        headers = {"content-type": "application/x-www-form-urlencoded", "x-twilio-signature": signature}
-        return await http.post(path, content=urlencode(form), headers=headers)
 
 
 async def killed_while(shop: Cluster, point: str, ask: Ask) -> None:
@@ -126,14 +87,6 @@ async def is_closed(shop: Cluster, channel: str, address: str) -> bool:
     async with Postgres.open(shop.postgres) as database:
         row = await PostgresDispatchStore(database, 4, lambda: b"").address(key)
         return bool(row.suppressed) and MARKETING in row.withdrawn
-
-
-async def consent(shop: Cluster, customer: str, channel: str) -> str:
-    """What stands, as an operator is told."""
-    told = await asyncio.to_thread(shop.command, "consent", "show", customer, "--json")
-    assert told.returncode == 0, told.stderr
-    lines = msgspec.json.decode(told.stdout)
-    return next(str(line["state"]) for line in lines if line["channel"] == channel)
 
 
 async def test_who_asks_again_gets_what_was_asked_for_once(

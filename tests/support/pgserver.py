@@ -55,10 +55,13 @@ class PostgresServer:
             time.sleep(0.05)
         raise RuntimeError(f"PostgreSQL did not start; see {self._folder / 'postgres.log'}")
 
-    def create(self, database: str) -> str:
-        """A fresh database; its URL."""
-        self._psql(f"CREATE DATABASE {database}").check_returncode()
+    def create(self, database: str, copy_of: str = "template1") -> str:
+        """A fresh database, or a copy of one to which nobody is connected; its URL."""
+        self._psql(f"CREATE DATABASE {database} TEMPLATE {copy_of}").check_returncode()
         return self.url(database)
+
+    def drop(self, database: str) -> None:
+        self._psql(f"DROP DATABASE {database}").check_returncode()
 
     def stop(self, how: int = signal.SIGINT) -> None:
         """SIGINT: everybody is sent away (fast); SIGQUIT: as a crash (immediate)."""
@@ -66,6 +69,13 @@ class PostgresServer:
             self._process.send_signal(how)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(PATIENCE)
+
+    def configure(self, **settings: str) -> None:
+        """Settings of the server, which is started anew with them."""
+        for name, value in settings.items():
+            self._psql(f"ALTER SYSTEM SET {name} = '{value}'").check_returncode()
+        self.stop()
+        self.start()
 
     def standby(self, folder: Path) -> PostgresServer:
         """A server that follows this one, which from now on waits for it at every commit."""

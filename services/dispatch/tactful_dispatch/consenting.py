@@ -21,7 +21,18 @@ def take_consent(
     space: Workspace, book: AddressBook, customer: str, record_id: str, body: ConsentBody, now: int, cause: Cause
 ) -> int:
     """The number of the ledger's entry; 0 for a repeat, which changes nothing."""
-    row, repeat = space.customer(customer), digest("consent", body.source, record_id, size=8)
+    number = enter_consent(space, book, customer, record_id, body, now)
+    if number:
+        id = digest("consent changed", _repeat(record_id, body), customer)
+        space.put(EVENTS, announce("Consent Changed", id, customer, now, _told(body, number)), cause)
+    return number
+
+
+def enter_consent(
+    space: Workspace, book: AddressBook, customer: str, record_id: str, body: ConsentBody, now: int
+) -> int:
+    """As `take_consent`, told to nobody."""
+    row, repeat = space.customer(customer), _repeat(record_id, body)
     if repeat in row.repeats:
         return 0
     row.repeats.append(repeat)
@@ -33,9 +44,11 @@ def take_consent(
         look_again(row)
     elif body.state == "granted" and _lifts_stop(row, body):
         row.stopped_at = 0
-    id = digest("consent changed", repeat, customer)
-    space.put(EVENTS, announce("Consent Changed", id, customer, now, _told(body, number)), cause)
     return number
+
+
+def _repeat(record_id: str, body: ConsentBody) -> str:
+    return digest("consent", body.source, record_id, size=8)
 
 
 def _lifts_stop(row: CustomerRow, body: ConsentBody) -> bool:

@@ -3,6 +3,7 @@ workspace."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -42,9 +43,9 @@ def take_receipt(
     delivery.receipts[key] = now
     if name == "Message Delivered" and delivery.state == UNKNOWN:
         delivery.state = ACCEPTED  # the provider's word settles what the attempt could not tell
-    if name in _NOTICED and not machine:
-        _count_reaction(space, customer, message.message_id)
-    if ended := _why_ended(name, detail):
+    if is_noticed(name, detail):
+        count_reaction(space, customer, message.message_id)
+    if ended := why_ended(name, detail):
         _suppress(space, delivery, ended)
     told = {
         "message_id": message.message_id,
@@ -66,7 +67,7 @@ def take_answer(
         return given
     delivery.receipts[answer] = now
     message = delivery.message
-    _count_reaction(space, customer, message.message_id)
+    count_reaction(space, customer, message.message_id)
 
     def tell(name: str, told: dict[str, Any]) -> None:
         space.put(EVENTS, announce(name, digest("answer", message.message_id, name), customer, now, told), cause)
@@ -86,7 +87,13 @@ def take_answer(
     return answer
 
 
-def _count_reaction(space: Workspace, customer: str, message_id: str) -> None:
+def is_noticed(name: str, detail: Mapping[str, Any]) -> bool:
+    """Whether a person has seen the message, rather than a machine that fetched it ahead."""
+    return name in _NOTICED and not detail.get("prefetched")
+
+
+def count_reaction(space: Workspace, customer: str, message_id: str) -> None:
+    """The contact was noticed."""
     row = space.customer(customer)
     row.contacts = [
         msgspec.structs.replace(contact, engaged=True) if contact.message_id == message_id else contact
@@ -94,7 +101,8 @@ def _count_reaction(space: Workspace, customer: str, message_id: str) -> None:
     ]
 
 
-def _why_ended(name: str, detail: dict[str, Any]) -> str:
+def why_ended(name: str, detail: Mapping[str, Any]) -> str:
+    """Why nothing may go to the address any more, if it is that."""
     if name == "Message Complained":
         return "complained"
     return "bounced" if name == "Message Bounced" and detail.get("hard") else ""

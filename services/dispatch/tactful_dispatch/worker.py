@@ -98,7 +98,7 @@ class DispatchWorker:
         if read > at:
             self.stopped[partition] = RewoundStore(
                 f"dispatch/{partition}: the store stands at {at} and had come to {read}, so it was restored from the past. It "
-                "does not know what was sent and who opted out since: nothing is sent. See docs/how-to/many-machines.md"
+                "does not know what was sent and who opted out since: nothing is sent. Stop every dispatch and run `tactful db settle`"
             )
 
     async def mark(self) -> None:

@@ -5,7 +5,7 @@ Implementations: `tactful_dispatch.store.memory`, `tactful_dispatch.store.sqlite
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from tactful.erasure import Erased
@@ -73,6 +73,10 @@ class Workspace(Protocol):
 
     def put(self, topic: str, record: Record, cause: Cause) -> None:
         """Append to a topic after the commit."""
+        ...
+
+    def go_on_after(self, sequences: Mapping[str, int]) -> None:
+        """As `tactful.outbox.Outbox.go_on_after`."""
         ...
 
 

@@ -249,6 +249,9 @@ class MemoryWorkspace:
     def put(self, topic: str, record: Record, cause: Cause) -> None:
         self._outbox.put(topic, record, cause)
 
+    def go_on_after(self, sequences: Mapping[str, int]) -> None:
+        self._outbox.go_on_after(sequences)
+
     def write(self) -> None:
         """Make everything true at once."""
         held = self._held

@@ -355,6 +355,9 @@ class PostgresWorkspace:
     def put(self, topic: str, record: Record, cause: Cause) -> None:
         self._outbox.put(topic, record, cause)
 
+    def go_on_after(self, sequences: Mapping[str, int]) -> None:
+        self._outbox.go_on_after(sequences)
+
     def write(self, lease_until: int) -> None:
         """Hand everything to the transaction."""
         partition, self.cursor.sequences = self.cursor.partition, self._outbox.sequences

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -121,6 +121,9 @@ class SqliteWorkspace:
 
     def put(self, topic: str, record: Record, cause: Cause) -> None:
         self._outbox.put(topic, record, cause)
+
+    def go_on_after(self, sequences: Mapping[str, int]) -> None:
+        self._outbox.go_on_after(sequences)
 
     def write(self, lease_until: int) -> None:
         """Hand everything to the transaction."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import typer
 
-from tactful_workbench.commands.options import Json, Postgres, show
+from tactful_workbench.collecting import loading
+from tactful_workbench.commands.options import HERE, Data, Json, Kafka, Postgres, show
 
 app = typer.Typer(no_args_is_help=True, help="The schema in PostgreSQL.")
 
@@ -23,6 +25,39 @@ def upgrade(postgres: Postgres, as_json: Json = False) -> None:
 
     went = asyncio.run(upgrade_all(postgres))
     show([{"before": before, "after": after} for before, after in went], "\n".join(map(_told, went)), as_json)
+
+
+@app.command()
+def settle(kafka: Kafka, postgres: Postgres, data: Data = HERE, as_json: Json = False) -> None:
+    """After a restore from the past: take from the log what the database has forgotten, so that dispatch may go on. Stop every
+    dispatch first."""
+    told = asyncio.run(_settle(kafka, postgres, data))
+    lines = [f"partition {partition}: {_counted(counts)}" for partition, counts in told.items()]
+    show(told, "\n".join([*lines, "dispatch may be started"]), as_json)
+
+
+async def _settle(kafka: str, postgres: str, data: Path) -> dict[int, dict[str, int]]:
+    with loading():
+        from tactful.log.kafka import KafkaHints, broker
+        from tactful.postgres.leasing import DatabaseTime
+        from tactful.records import DISPATCH
+        from tactful_dispatch.restoring import Restoration
+        from tactful_workbench.cluster.ground import Site, ground
+        from tactful_workbench.cluster.people import addresses
+
+    async with (
+        ground(Site(kafka, postgres, data)) as here,
+        KafkaHints.open(broker(kafka), DISPATCH, here.log.partitions) as hints,
+    ):
+        time = DatabaseTime(here.database)
+        restoration = Restoration(here.log, here.dispatch, addresses(here), hints, time, here.owner)
+        cursors = [await here.trigger.cursor(partition) for partition in range(here.log.partitions)]
+        read = {cursor.partition: cursor.offset for cursor in cursors if cursor is not None}
+        return {partition: dict(counts) for partition, counts in (await restoration.run(read)).items()}
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} x {what}" for what, count in sorted(counts.items())) or "nothing was forgotten"
 
 
 def _told(went: tuple[str, str]) -> str:

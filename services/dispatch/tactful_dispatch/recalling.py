@@ -1,0 +1,128 @@
+"""What the log still knows of a time that the store has forgotten, since it was restored from a back-up: what dispatch itself told.
+Pure but for the workspace; again changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from tactful.decisions import Verdict
+from tactful.events.own import MessageDecided
+from tactful.records import ConsentBody, EventRecord, MessageBody
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.consenting import enter_consent
+from tactful_dispatch.deciding import STATES, count_contact, look_again, use_up
+from tactful_dispatch.desk import PREFERENCES
+from tactful_dispatch.receiving import count_reaction, is_noticed, why_ended
+from tactful_dispatch.rows import CustomerRow, Delivery
+from tactful_dispatch.store import Workspace
+
+SOURCE: Final = "recalled"  # of words on consent in the ledger
+
+
+def recall(space: Workspace, book: AddressBook, record: EventRecord) -> str:
+    """Take one event of dispatch's own. What was remembered by it: decision, consent, preference, address; "" for nothing."""
+    name, told = record.body.name, msgspec.json.decode(record.body.properties, type=dict[str, Any])
+    if name == "Message Decided":
+        return _decision(space, book, record.key, msgspec.convert(told, MessageDecided))
+    if name == "Consent Changed":
+        return _consent(space, book, record, told)
+    if name == "Preferences Changed":
+        return _preference(space.customer(record.key), told, record.body.occurred_at)
+    if is_noticed(name, told):
+        count_reaction(space, record.key, told.get("message_id", ""))
+    return _address(space, book, record.key, name, told)
+
+
+def _decision(space: Workspace, book: AddressBook, customer: str, told: MessageDecided) -> str:
+    """It is known, so it does not leave a second time; where it may have left, it counts as a contact."""
+    row = space.customer(customer)
+    delivery = row.deliveries.get(told.message_id)
+    if delivery is None:
+        if space.knows(told.message_id):
+            return ""
+        delivery = row.deliveries[told.message_id] = Delivery(message=_message(customer, told))
+    elif not delivery.open:
+        return ""
+    verdict = Verdict(told.verdict)
+    delivery.state, delivery.verdict, delivery.reason = STATES[verdict], verdict, told.reason or ""
+    delivery.decided_at, delivery.due, delivery.look_again = told.decided_at, None, False
+    delivery.gates, delivery.subject = list(told.gates), told.subject
+    delivery.provider, delivery.provider_id = told.provider, told.provider_id
+    if verdict is not Verdict.NOT_SENT:
+        delivery.address = book.of(row.recipient, told.channel)
+        count_contact(space, customer, delivery, told.decided_at)
+        use_up(space, delivery, told.decided_at)
+    return "decision"
+
+
+def _message(customer: str, told: MessageDecided) -> MessageBody:
+    """As much of it as was told; what it said is not known any more."""
+    return MessageBody(
+        message_id=told.message_id,
+        run_id=told.run_id,
+        customer=customer,
+        subject=customer,
+        rule=told.rule,
+        rule_version=told.rule_version,
+        run_key=told.run_key,
+        channel=told.channel,
+        template=told.template,
+        variant=told.variant,
+        purpose=told.purpose,
+        requested_at=told.requested_at,
+        expires_at=told.decided_at,
+        contact=told.contact,
+    )
+
+
+def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dict[str, Any]) -> str:
+    """A request for a confirmation is not repeated: whoever asked for it asks again."""
+    if told["state"] == "requested":
+        return ""
+    body = ConsentBody(
+        source=SOURCE,
+        purpose=told["purpose"],
+        channel=told["channel"],
+        state=told["state"],
+        basis=told["basis"],
+        wording=told["wording"],
+        via=told["via"],
+        occurred_at=record.body.occurred_at,
+        proof={**told["proof"], "entry": told["entry"]},  # its number in the ledger that was lost
+        once=told["once"],
+    )
+    return "consent" if enter_consent(space, book, record.key, record.id, body, record.body.occurred_at) else ""
+
+
+def _preference(row: CustomerRow, told: dict[str, Any], at: int) -> str:
+    change = told["change"]
+    if change in ("paused", "resumed"):
+        row.paused_until = told["until"]
+    elif change == "stopped":
+        row.stopped_at = at
+    elif change in ("rule_muted", "rule_unmuted"):
+        row.muted_rules = _with(row.muted_rules, told["rule"], change == "rule_muted")
+    elif change in ("topic_muted", "topic_unmuted"):
+        row.muted_topics = _with(row.muted_topics, told["topic"], change == "topic_muted")
+    elif change in PREFERENCES:
+        setattr(row, change, int(told["value"]) if change == "at_most_days" else told["value"])
+    else:
+        return ""
+    look_again(row)
+    return "preference"
+
+
+def _with(names: list[str], name: str, muted: bool) -> list[str]:
+    return [known for known in names if known != name] + ([name] if muted else [])
+
+
+def _address(space: Workspace, book: AddressBook, customer: str, name: str, told: dict[str, Any]) -> str:
+    ended = why_ended(name, told)
+    key = book.of(space.customer(customer).recipient, told.get("channel", "")) if ended else None
+    if key is None:
+        return ""
+    space.address(key).suppressed = ended
+    return "address"

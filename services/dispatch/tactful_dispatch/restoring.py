@@ -1,0 +1,127 @@
+"""After a store was restored from a back-up: what it has forgotten is taken from the log, so that dispatch may go on.
+
+What matters is what dispatch itself has said since: what was sent, who opted out on a page. Everything else it reads again by
+itself. And what it says next must be counted after what the log has from it already, or its readers would take it for repeats.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from tactful.errors import TactfulError
+from tactful.leases import LeaseTime
+from tactful.log import Hints, Log, onward
+from tactful.records import DISPATCH, EVENTS, EventRecord, Record, decode_dispatch, decode_events
+from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.recalling import recall
+from tactful_dispatch.rows import Cursor
+from tactful_dispatch.store import DispatchStore, Fence, Workspace
+
+LEASE: Final = 60_000  # ms
+LOT: Final = 200  # records a transaction
+Work = Callable[[Workspace], Counter[str]]
+Decode = Callable[[bytes], Record]
+
+
+@dataclass
+class Forgotten:
+    """What a partition of dispatch has said that its store does not know. `sequences`: the last of each target."""
+
+    events: list[EventRecord] = field(default_factory=list)
+    sequences: dict[str, int] = field(default_factory=dict)
+    first: dict[str, int] = field(default_factory=dict)
+
+    def note(self, target: str, seq: int, record: Record) -> None:
+        self.sequences[target] = max(seq, self.sequences.get(target, 0))
+        self.first[target] = min(seq, self.first.get(target, seq))
+        if isinstance(record, EventRecord):
+            self.events.append(record)
+
+    def is_whole(self, known: Mapping[str, int]) -> bool:
+        """Whether it goes on from what the store knows."""
+        return all(seq == known.get(target, 0) + 1 for target, seq in self.first.items())
+
+
+class Restoration:
+    """Owns every partition of dispatch while it lasts."""
+
+    def __init__(
+        self, log: Log, store: DispatchStore, book: AddressBook, hints: Hints, time: LeaseTime, owner: str
+    ) -> None:
+        self._log, self._store, self._book, self._hints, self._time, self._owner = log, store, book, hints, time, owner
+
+    async def run(self, read: Mapping[int, int]) -> dict[int, Counter[str]]:
+        """What was remembered, by partition; see `recall`. `read`: how far trigger has read each partition of events, which is
+        where looking begins. Raises TactfulError while somebody else owns a partition of dispatch."""
+        await self._time.look()
+        cursors = [await self._claim(partition) for partition in range(self._log.partitions)]
+        forgotten = await self._look(cursors, read)
+        if not all(each.is_whole(cursor.sequences) for each, cursor in zip(forgotten, cursors, strict=True)):
+            forgotten = await self._look(cursors, {})  # trigger has gone on since the store was restored
+        told = {}
+        for cursor, each in zip(cursors, forgotten, strict=True):
+            told[cursor.partition] = await self._remember(cursor, each)
+            await self._hints.mark({cursor.partition: cursor.offset})
+            await self._store.release(cursor.partition, cursor.epoch)
+        return told
+
+    async def _claim(self, partition: int) -> Cursor:
+        cursor = await self._store.claim(partition, self._owner, self._time.now(), self._time.now() + LEASE)
+        if cursor is None:
+            raise TactfulError(
+                f"a dispatch owns partition {partition}; stop every dispatch, wait ten seconds, and try again"
+            )
+        return cursor
+
+    async def _look(self, cursors: Sequence[Cursor], read: Mapping[int, int]) -> list[Forgotten]:
+        found = [Forgotten() for _ in cursors]
+
+        def note(target: str, record: Record | None) -> None:
+            origin = record.origin if record is not None else None
+            if record is None or origin is None or origin.topic != DISPATCH:
+                return
+            if origin.seq > cursors[origin.partition].sequences.get(target, 0):
+                found[origin.partition].note(target, origin.seq, record)
+
+        for partition, cursor in enumerate(cursors):
+            async for stored in onward(self._log, EVENTS, partition, read.get(partition, 0)):
+                note(f"{EVENTS}/{partition}", _read(decode_events, stored.value))
+            async for stored in onward(self._log, DISPATCH, partition, cursor.offset):
+                note(f"{DISPATCH}/{partition}", _read(decode_dispatch, stored.value))
+        return found
+
+    async def _remember(self, cursor: Cursor, forgotten: Forgotten) -> Counter[str]:
+        told: Counter[str] = Counter()
+        for start in range(0, len(forgotten.events), LOT):
+            lot = forgotten.events[start : start + LOT]
+            told.update(await self._transact(cursor, {record.key for record in lot}, partial(self._recall, lot)))
+        await self._transact(cursor, (), partial(_go_on_after, forgotten.sequences))
+        return +told
+
+    def _recall(self, records: Sequence[EventRecord], space: Workspace) -> Counter[str]:
+        return Counter(filter(None, (recall(space, self._book, record) for record in records)))
+
+    async def _transact(self, cursor: Cursor, customers: Collection[str], work: Work) -> Counter[str]:
+        until = self._time.now() + LEASE
+        return await self._store.transact(
+            cursor.partition, sorted(customers), work, fence=Fence(cursor.epoch), lease_until=until
+        )
+
+
+def _go_on_after(sequences: Mapping[str, int], space: Workspace) -> Counter[str]:
+    space.go_on_after(sequences)
+    return Counter()
+
+
+def _read(decode: Decode, value: bytes) -> Record | None:
+    """What nobody can read says nothing here either; whoever reads the topic puts it into quarantine."""
+    try:
+        return decode(value)
+    except msgspec.MsgspecError:
+        return None

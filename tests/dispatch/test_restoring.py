@@ -1,0 +1,177 @@
+"""A store that was restored from the past: what dispatch has said since is taken from the log, and then it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import deepcopy
+
+import pytest
+from dispatchbench import DispatchBench
+from enginebench import GRAVES, drive
+
+from tactful.errors import RewoundStore, TactfulError
+from tactful.leases import OwnTime
+from tactful.log.memory import MemoryHints
+from tactful.outbox import Taken
+from tactful.partitioning import partition_of
+from tactful.records import EVENTS, EventRecord, decode_events
+from tactful_dispatch.channels import Unknown
+from tactful_dispatch.facts import standing
+from tactful_dispatch.ledger import broken_at
+from tactful_dispatch.reception import Reception
+from tactful_dispatch.restoring import Restoration
+
+PARTITIONS = 4
+
+
+class Shop:
+    """One whose store can be set back; the log stays as it is."""
+
+    def __init__(self) -> None:
+        self.hints = MemoryHints()
+        self.bench = DispatchBench(partitions=PARTITIONS, hints=self.hints)
+        self.claim()
+        self._kept = deepcopy(self.bench.store)
+
+    def claim(self) -> None:
+        drive(self.bench.worker.claim())
+
+    def back_up(self) -> None:
+        self.bench.settle()
+        self._kept = deepcopy(self.bench.store)
+
+    def restore(self) -> None:
+        """Everything stops; the database is from the past; everything starts."""
+        bench = self.bench
+        bench.settle()
+        drive(bench.worker.mark())
+        drive(bench.worker.release())
+        bench.store = deepcopy(self._kept)
+        bench.clock.forward_to(bench.now + 11_000)  # the lease in the back-up has ended
+        bench.desk = Reception(bench.store, bench.book, GRAVES, bench.clock, PARTITIONS, lambda: None)
+        bench.restart()
+
+    def settles(self, read: dict[int, int] | None = None) -> Counter[str]:
+        """By hand, before dispatch is started again. `read`: as far as trigger has come."""
+        bench = self.bench
+        restoration = Restoration(
+            bench.log, bench.store, bench.book, self.hints, OwnTime(bench.clock), "tactful db settle"
+        )
+        return sum(drive(restoration.run(read or {})).values(), Counter())
+
+    def heard(self) -> list[str]:
+        """Ids of what a reader of dispatch's words takes for new."""
+        ids = []
+        for partition in range(PARTITIONS):
+            taken = Taken({})
+            for stored in drive(self.bench.log.read(EVENTS, partition, 0, 10_000)):
+                record = decode_events(stored.value)
+                if taken.take(record.origin) and isinstance(record, EventRecord):
+                    ids.append(record.id)
+        return ids
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """Ann and bob have had a message each when the back-up is made; then everything else happens."""
+    shop = Shop()
+    bench = shop.bench
+    for customer in ("ann", "bob", "cleo", "dan"):
+        bench.consenting(customer)
+    bench.asks("before", "ann")
+    shop.back_up()
+    bench.asks("after", "bob")
+    bench.adapter.outcomes.append(Unknown("the line was cut"))
+    bench.asks("doubtful", "cleo")
+    drive(bench.desk.consent("ann", "marketing", "email", "withdrawn", via="one-click"))
+    drive(bench.desk.mute("bob", "cart", True))
+    drive(bench.desk.pause("cleo", bench.now + 1_000_000))
+    drive(bench.desk.prefer("cleo", "at_most_days", "7"))
+    drive(bench.desk.stop_all("dan", "page"))
+    drive(bench.desk.receipt("after", "Message Bounced", {"hard": True}))
+    bench.settle()
+    return shop
+
+
+def test_nothing_is_sent_from_it_before_that(shop: Shop) -> None:
+    shop.restore()
+    shop.claim()
+    assert shop.bench.worker.stopped.keys() == {partition_of("bob", PARTITIONS), *shop.bench.worker.stopped}
+    assert all(isinstance(error, RewoundStore) for error in shop.bench.worker.stopped.values())
+
+
+def test_nobody_is_written_to_a_second_time_and_every_wish_stands(shop: Shop) -> None:
+    before = list(shop.bench.sent)
+    shop.restore()
+    assert shop.settles() == {"decision": 2, "consent": 2, "preference": 4, "address": 1}
+    shop.claim()
+    assert shop.bench.worker.stopped == {}
+    shop.bench.settle()  # what had been asked for is read again
+    assert shop.bench.sent == before == ["before", "after", "doubtful"]
+    ann, bob, cleo, dan = (shop.bench.row(name) for name in ("ann", "bob", "cleo", "dan"))
+    assert [(word.channel, word.state) for word in standing(ann.words)][-1] == ("email", "withdrawn")
+    assert bob.muted_rules == ["cart"]
+    assert (cleo.paused_until > 0, cleo.at_most_days) == (True, 7)
+    assert dan.stopped_at > 0
+    assert [contact.message_id for contact in bob.contacts] == ["after"]  # it counts
+    key = shop.bench.book.of(bob.recipient, "email")
+    assert key is not None
+    assert drive(shop.bench.store.address(key)).suppressed == "bounced"
+    for partition in range(PARTITIONS):
+        assert broken_at(drive(shop.bench.store.ledger(partition))) is None
+
+
+def test_what_is_said_afterwards_is_no_repeat_to_its_readers(shop: Shop) -> None:
+    shop.restore()
+    shop.settles()
+    shop.claim()
+    for number in range(12):
+        shop.bench.consenting(f"new{number}")
+        shop.bench.asks(f"later{number}", f"new{number}")
+    told = [decision for decision in shop.bench.decisions if decision.message_id.startswith("later")]
+    assert len(told) == 12
+    assert {decision.meta.id for decision in told} <= set(shop.heard())
+
+
+def test_a_second_time_there_is_nothing_left_to_remember(shop: Shop) -> None:
+    shop.restore()
+    shop.settles()
+    rows = [shop.bench.row(name) for name in ("ann", "bob", "cleo", "dan")]
+    assert shop.settles() == {}
+    assert [shop.bench.row(name) for name in ("ann", "bob", "cleo", "dan")] == rows
+
+
+def test_where_trigger_has_gone_on_meanwhile_looking_begins_at_the_beginning(shop: Shop) -> None:
+    shop.restore()
+    ends = {partition: drive(shop.bench.log.end(EVENTS, partition)) - 1 for partition in range(PARTITIONS)}
+    assert shop.settles(ends)["decision"] == 2
+
+
+def test_while_a_dispatch_runs_it_is_refused(shop: Shop) -> None:
+    shop.restore()
+    shop.claim()
+    with pytest.raises(TactfulError, match="stop every dispatch"):
+        shop.settles()
+
+
+def test_a_message_that_was_held_when_the_back_up_was_made_and_has_left_since_does_not_leave_again() -> None:
+    shop = Shop()
+    bench = shop.bench
+    bench.consenting("ann")
+    bench.asks("held", "ann", not_before=bench.now + 3_600_000)
+    shop.back_up()
+    bench.advance("2h")
+    assert bench.sent == ["held"]
+    shop.restore()
+    assert shop.settles() == {"decision": 1}
+    shop.claim()
+    bench.advance("2h")
+    assert bench.sent == ["held"]
+
+
+def test_nothing_was_forgotten_where_nothing_was_said() -> None:
+    shop = Shop()
+    shop.bench.consenting("ann")
+    shop.back_up()
+    shop.restore()
+    assert shop.settles() == {}

@@ -23,7 +23,7 @@ def take_consent(
     """The number of the ledger's entry; 0 for a repeat, which changes nothing."""
     number = enter_consent(space, book, customer, record_id, body, now)
     if number:
-        id = digest("consent changed", _repeat(record_id, body), customer)
+        id = announced(customer, record_id, body)
         space.put(EVENTS, announce("Consent Changed", id, customer, now, _told(body, number)), cause)
     return number
 
@@ -45,6 +45,11 @@ def enter_consent(
     elif body.state == "granted" and _lifts_stop(row, body):
         row.stopped_at = 0
     return number
+
+
+def announced(customer: str, record_id: str, body: ConsentBody) -> str:
+    """The id of the event that tells of it."""
+    return digest("consent changed", _repeat(record_id, body), customer)
 
 
 def _repeat(record_id: str, body: ConsentBody) -> str:

@@ -10,15 +10,16 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from tactful.errors import TactfulError
 from tactful.leases import LeaseTime
 from tactful.log import Hints, Log, onward
-from tactful.records import DISPATCH, EVENTS, EventRecord, Record, decode_dispatch, decode_events
+from tactful.records import DISPATCH, EVENTS, ConsentRecord, EventRecord, Record, decode_dispatch, decode_events
 from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.consenting import announced
 from tactful_dispatch.recalling import recall
 from tactful_dispatch.rows import Cursor
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
@@ -29,23 +30,26 @@ Work = Callable[[Workspace], Counter[str]]
 Decode = Callable[[bytes], Record]
 
 
+class Reader(NamedTuple):
+    """How far trigger has read a partition of events, and the last sequence that it has taken from each origin."""
+
+    offset: int
+    taken: Mapping[str, int]
+
+
 @dataclass
 class Forgotten:
-    """What a partition of dispatch has said that its store does not know. `sequences`: the last of each target."""
+    """What a partition of dispatch has said that its store does not know. `sequences`: the last of each target. `coming`: events
+    that tell of words on consent which will be read again."""
 
     events: list[EventRecord] = field(default_factory=list)
     sequences: dict[str, int] = field(default_factory=dict)
-    first: dict[str, int] = field(default_factory=dict)
+    coming: set[str] = field(default_factory=set)
 
     def note(self, target: str, seq: int, record: Record) -> None:
         self.sequences[target] = max(seq, self.sequences.get(target, 0))
-        self.first[target] = min(seq, self.first.get(target, seq))
         if isinstance(record, EventRecord):
             self.events.append(record)
-
-    def is_whole(self, known: Mapping[str, int]) -> bool:
-        """Whether it goes on from what the store knows."""
-        return all(seq == known.get(target, 0) + 1 for target, seq in self.first.items())
 
 
 class Restoration:
@@ -56,14 +60,12 @@ class Restoration:
     ) -> None:
         self._log, self._store, self._book, self._hints, self._time, self._owner = log, store, book, hints, time, owner
 
-    async def run(self, read: Mapping[int, int]) -> dict[int, Counter[str]]:
-        """What was remembered, by partition; see `recall`. `read`: how far trigger has read each partition of events, which is
-        where looking begins. Raises TactfulError while somebody else owns a partition of dispatch."""
+    async def run(self, readers: Mapping[int, Reader]) -> dict[int, Counter[str]]:
+        """What was remembered, by partition; see `recall`. Looking begins where trigger reads on, or at the beginning of the log
+        where trigger has already read what is forgotten. Raises TactfulError while somebody else owns a partition of dispatch."""
         await self._time.look()
         cursors = [await self._claim(partition) for partition in range(self._log.partitions)]
-        forgotten = await self._look(cursors, read)
-        if not all(each.is_whole(cursor.sequences) for each, cursor in zip(forgotten, cursors, strict=True)):
-            forgotten = await self._look(cursors, {})  # trigger has gone on since the store was restored
+        forgotten = await self._look(cursors, readers)
         told = {}
         for cursor, each in zip(cursors, forgotten, strict=True):
             told[cursor.partition] = await self._remember(cursor, each)
@@ -79,7 +81,7 @@ class Restoration:
             )
         return cursor
 
-    async def _look(self, cursors: Sequence[Cursor], read: Mapping[int, int]) -> list[Forgotten]:
+    async def _look(self, cursors: Sequence[Cursor], readers: Mapping[int, Reader]) -> list[Forgotten]:
         found = [Forgotten() for _ in cursors]
 
         def note(target: str, record: Record | None) -> None:
@@ -90,16 +92,19 @@ class Restoration:
                 found[origin.partition].note(target, origin.seq, record)
 
         for partition, cursor in enumerate(cursors):
-            async for stored in onward(self._log, EVENTS, partition, read.get(partition, 0)):
+            async for stored in onward(self._log, EVENTS, partition, _start(partition, cursors, readers)):
                 note(f"{EVENTS}/{partition}", _read(decode_events, stored.value))
             async for stored in onward(self._log, DISPATCH, partition, cursor.offset):
-                note(f"{DISPATCH}/{partition}", _read(decode_dispatch, stored.value))
+                note(f"{DISPATCH}/{partition}", record := _read(decode_dispatch, stored.value))
+                if isinstance(record, ConsentRecord):
+                    found[partition].coming.add(announced(record.key, record.id, record.body))
         return found
 
     async def _remember(self, cursor: Cursor, forgotten: Forgotten) -> Counter[str]:
         told: Counter[str] = Counter()
-        for start in range(0, len(forgotten.events), LOT):
-            lot = forgotten.events[start : start + LOT]
+        events = [record for record in forgotten.events if record.id not in forgotten.coming]
+        for start in range(0, len(events), LOT):
+            lot = events[start : start + LOT]
             told.update(await self._transact(cursor, {record.key for record in lot}, partial(self._recall, lot)))
         await self._transact(cursor, (), partial(_go_on_after, forgotten.sequences))
         return +told
@@ -112,6 +117,15 @@ class Restoration:
         return await self._store.transact(
             cursor.partition, sorted(customers), work, fence=Fence(cursor.epoch), lease_until=until
         )
+
+
+def _start(partition: int, cursors: Sequence[Cursor], readers: Mapping[int, Reader]) -> int:
+    if (reader := readers.get(partition)) is None:
+        return 0
+    target = f"{EVENTS}/{partition}"
+    known = {f"{DISPATCH}/{cursor.partition}": cursor.sequences.get(target, 0) for cursor in cursors}
+    gone_on = any(seq > known.get(origin, seq) for origin, seq in reader.taken.items())
+    return 0 if gone_on else reader.offset
 
 
 def _go_on_after(sequences: Mapping[str, int], space: Workspace) -> Counter[str]:

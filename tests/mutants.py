@@ -37,6 +37,7 @@ SENDING = tuple(
 STORES = ("tests/contract",)
 RACES = ("tests/adversary",)
 LEASES = ("tests/contract/test_leases.py",)
+RESTORED = ("tests/dispatch/test_restoring.py",)
 CLOCKS = ("tests/trigger/test_live_trigger.py",)
 PEOPLE = ("tests/trigger/test_joining.py", "tests/dispatch/test_inheriting.py", "tests/trigger/test_slices.py")
 PATIENCE = 200  # seconds a fault: then it counts as alive
@@ -53,6 +54,27 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
+    Fault(
+        "after a restore dispatch counts on from where the back-up stood",
+        f"{DISPATCH}/restoring.py",
+        "    space.go_on_after(sequences)",
+        "    pass",
+        RESTORED,
+    ),
+    Fault(
+        "what was sent since the back-up leaves again",
+        f"{DISPATCH}/recalling.py",
+        'if name == "Message Decided":',
+        "if False:",
+        RESTORED,
+    ),
+    Fault(
+        "what a stop has kept is let go of all at once",
+        f"{DISPATCH}/deciding.py",
+        'return cursor.resumed_at + int(fraction("resume", delivery.name) * cursor.over)',
+        "return cursor.resumed_at",
+        SENDING,
+    ),
     Fault(
         "leases are counted by each owner's clock",
         f"{TRIGGER}/worker.py",

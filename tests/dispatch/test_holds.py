@@ -86,13 +86,30 @@ def test_somebody_who_is_in_touch_holds_it_back() -> None:
     assert bench.words == ["sent"]
 
 
-def test_stopped_sending_holds_everything_and_lets_it_go_when_it_resumes(bench: DispatchBench) -> None:
+def test_stopped_sending_holds_everything_and_lets_it_go_at_once_when_it_resumes(bench: DispatchBench) -> None:
     bench.broadcast("Sending Stopped", b'{"by":"ops"}')
     bench.asks()
     assert bench.delivery().held_for == "stopped"
+    bench.advance("10m")
     bench.broadcast("Sending Resumed", b"{}")
-    bench.advance("1m")
+    bench.advance("1s")
     assert bench.words == ["sent"]
+
+
+def test_what_a_stop_has_kept_leaves_one_after_the_other(bench: DispatchBench) -> None:
+    bench.broadcast("Sending Stopped", b'{"by":"ops"}')
+    for number in range(40):
+        bench.consenting(f"c{number}")
+        bench.asks(f"m{number}", f"c{number}")
+    bench.broadcast("Sending Resumed", b'{"over":20000}')
+    left = []
+    for _ in range(20):
+        bench.advance("1s")
+        left.append(len(bench.sent))
+    assert left == sorted(left)
+    assert 0 < left[4] < left[9] < left[14] < 40
+    bench.advance("2s")
+    assert len(bench.sent) == 40
 
 
 def test_a_template_that_cannot_be_rendered_holds_and_does_not_climb(bench: DispatchBench) -> None:

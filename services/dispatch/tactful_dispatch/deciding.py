@@ -100,6 +100,12 @@ def _kept(cursor: Cursor, delivery: Delivery, now: int) -> int:
     return cursor.resumed_at + int(fraction("resume", delivery.name) * cursor.over)
 
 
+def let_go(cursor: Cursor, delivery: Delivery, now: int) -> None:
+    """Sending goes on: what the stop kept comes up when it is its turn."""
+    if delivery.state == HELD and delivery.held_for == Reason.STOPPED:
+        hold(delivery, Reason.STOPPED, _kept(cursor, delivery, now))
+
+
 def expire(space: Workspace, delivery: Delivery, now: int, cause: Cause) -> None:
     """Too late; the hold that lasted too long is named."""
     facts = {"expires_at": delivery.message.expires_at, "held_for": delivery.held_for}

@@ -58,6 +58,11 @@ def limit_of(stored: Stored, record: DispatchTopic) -> int:
     return stored.appended
 
 
+def resumes(record: DispatchTopic) -> bool:
+    """Whether it lets all sending go on, so that what was kept need not wait until it is looked at."""
+    return isinstance(record, BroadcastRecord) and record.body.name == "Sending Resumed"
+
+
 class DispatchSlice:
     """One computation inside one transaction. `dues` are the customers that time moves on, from the store."""
 
@@ -86,6 +91,13 @@ class DispatchSlice:
             for delivery in sorted(row.deliveries.values(), key=urgency):  # so that the urgent is confirmed first
                 if delivery.due is not None and delivery.due <= due:
                     deciding.time_is_up(self._space, delivery, delivery.due, Cause(self._offset, False, due, customer))
+            self._watch(customer)
+
+    def _let_go(self, at: int) -> None:
+        """Of what a stop has kept: each at its own moment, the first at once."""
+        for customer in sorted({customer for _, customer in self._dues}):
+            for delivery in self._space.customer(customer).deliveries.values():
+                deciding.let_go(self._space.cursor, delivery, at)
             self._watch(customer)
 
     def _watch(self, customer: str) -> None:
@@ -152,6 +164,7 @@ class DispatchSlice:
             cursor.stopped_at, cursor.expired = at, 0
         elif body.name == "Sending Resumed":
             cursor.stopped, cursor.resumed_at, cursor.over = "", at, data.get("over", 0)
+            self._let_go(at)
         elif body.name == "Customer Erased" and self._space.grave(data["grave"]) < data["at"]:
             self._space.bury(Erased(data["grave"], data["at"]))
             cursor.graves += 1

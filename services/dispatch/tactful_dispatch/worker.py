@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from tactful import crashpoints
-from tactful.clock import Clock
+from tactful.clock import MINUTE, Clock
 from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
 from tactful.errors import Fenced, PoisonFlood, RewoundStore, StreamStopped, Transient
@@ -18,10 +18,12 @@ from tactful.records import DISPATCH, QUARANTINE, EraseRecord, QuarantineBody, Q
 from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
-from tactful_dispatch.slice import DispatchSlice, limit_of, read
+from tactful_dispatch.slice import DispatchSlice, limit_of, read, resumes
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 
 POISON_IN_A_ROW: Final = 20
+KEPT: Final = 3 * MINUTE  # what a stop keeps is looked at within this
+MANY: Final = 5_000  # customers whose messages are let go in the transaction in which sending goes on; others when they are looked at
 Work = Callable[[Workspace], None]
 
 
@@ -155,7 +157,9 @@ class DispatchWorker:
 
     async def _commit(self, partition: int, slice_: Sequence[Stored]) -> None:
         records = read(slice_)
-        dues = await self.outbox.due(partition, max(map(limit_of, slice_, records)))
+        limit = max(map(limit_of, slice_, records))
+        dues = await self.outbox.due(partition, limit + (KEPT if any(map(resumes, records)) else 0))
+        dues = [due for number, due in enumerate(dues) if due[0] < limit or number < MANY]
         customers = {record.key for record in records} | {customer for _, customer in dues}
         if self._copies is not None and (erased := [r.key for r in records if isinstance(r, EraseRecord)]):
             await self._copies.erase(erased)  # first, since the slice is read again if this process ends here

@@ -90,7 +90,7 @@ async def trigger(log: KafkaLog, database: Postgres, count: int) -> float:
     store = PostgresTriggerStore(database)
     book = Rulebook([cart_left_for_a_second], SHIPPED)
     worker = TriggerWorker(log, store, book, WallClock(), "bench", graves=Graves(b"bench"), slice_limit=LOT)
-    live = LiveTrigger(worker, log, store, WallClock())
+    live = LiveTrigger(worker, log, WallClock())
     began, read = time.perf_counter(), 0
     while read < count:
         await live.round()

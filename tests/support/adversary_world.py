@@ -221,7 +221,7 @@ class Owner:
         self.name, self.clock = name, SkewedClock(clock, skew)
         limits: Any = {"slice_limit": slice_limit}
         self.trigger = TriggerWorker(log, trigger_store, RULEBOOK, self.clock, name, graves=GRAVES, **limits)
-        self.live_trigger = LiveTrigger(self.trigger, log, trigger_store, self.clock)
+        self.live_trigger = LiveTrigger(self.trigger, log, self.clock)
         attempts = Attempts(
             dispatch_store,
             dict.fromkeys(CHANNELS, provider),

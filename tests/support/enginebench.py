@@ -176,7 +176,7 @@ class EngineBench:
             self.log, self.store, book, self.clock, "bench", graves=GRAVES, slice_limit=self._slice_limit
         )
         drive(self.worker.claim())
-        self.side = TriggerSide(self.worker, self.store, self.log, self.clock)
+        self.side = TriggerSide(self.worker, self.store)
         self._time = VirtualTime(self.log, self.clock, (self.side, self.dispatch))
 
     @property

@@ -125,7 +125,7 @@ class Shop:
             auth=("dev_server", ""),
         )
         log, clock = product.log, product.clock
-        self._trigger = LiveTrigger(product.trigger_worker, log, product.trigger, clock)
+        self._trigger = LiveTrigger(product.trigger_worker, log, clock)
         self._dispatch = LiveDispatch(product.dispatch_worker, log, clock)
 
     async def act(self, name: str, act: Callable[[], Awaitable[object]]) -> None:

@@ -188,7 +188,7 @@ class World:
         self.dispatch_worker = DispatchWorker(
             self.log, self.dispatch, attempts, self._book, self.clock, "year", graves=GRAVES, **limits
         )
-        side = TriggerSide(self.trigger_worker, self.trigger, self.log, self.clock)
+        side = TriggerSide(self.trigger_worker, self.trigger)
         self._time = VirtualTime(self.log, self.clock, (side, self.dispatch_worker))
 
     def live(self, acts: Sequence[Act]) -> None:

@@ -37,7 +37,7 @@ async def test_a_live_tick_lets_only_what_is_strictly_earlier_fire_since_an_even
     clock, store = ManualClock(MONDAY), MemoryTriggerStore()
     log = MemoryLog(1, clock)
     worker = TriggerWorker(log, store, Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
-    live = LiveTrigger(worker, log, store, clock)
+    live = LiveTrigger(worker, log, clock)
     for customer in ("u1", "u2"):
         await log.append(EVENTS, [(0, encode(event_record(customer, Page(name="home"), clock.now(), customer)))])
         clock.forward_to(clock.now() + 1)
@@ -62,7 +62,7 @@ async def test_whoever_s_clock_is_wrong_leaves_everything_to_others_until_it_is_
         TriggerWorker(log, store, Rulebook([nap], SHIPPED), own, name, graves=GRAVES, lease_time=OwnTime(right))
         for own, name in ((clock, "wrong"), (right, "other"))
     )
-    lives = [LiveTrigger(wrong, log, store, clock), LiveTrigger(other, log, store, right)]
+    lives = [LiveTrigger(wrong, log, clock), LiveTrigger(other, log, right)]
     for partition in (0, 1):
         page = event_record(f"u{partition}", Page(name="home"), MONDAY, f"e{partition}")
         await log.append(EVENTS, [(partition, encode(page))])

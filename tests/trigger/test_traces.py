@@ -33,7 +33,7 @@ async def test_a_message_carries_the_span_of_its_slice_which_is_linked_to_that_o
         worker = TriggerWorker(
             log, store, Rulebook([at_once], SHIPPED), clock, "bench", graves=GRAVES, telemetry=telemetry
         )
-        live, partition = LiveTrigger(worker, log, store, clock), partition_of("u1", 2)
+        live, partition = LiveTrigger(worker, log, clock), partition_of("u1", 2)
         with telemetry.span("POST", "server"):
             posted = telemetry.current()
             await log.append(EVENTS, [(partition, encode(event_record("u1", Page(name="home"), clock.now(), "e1")))])

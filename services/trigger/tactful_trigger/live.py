@@ -17,8 +17,6 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import EVENTS, TickBody, TickRecord, encode
 from tactful.together import all_done
-from tactful_trigger.steps import run_steps
-from tactful_trigger.store import TriggerStore
 from tactful_trigger.worker import TriggerWorker
 
 TICK_APART: Final = 100  # ms between two ticks of one partition
@@ -31,8 +29,8 @@ _logger = logging.getLogger(__name__)
 class LiveTrigger:
     """Drives a TriggerWorker by the clock: `round` and `pause` in turn, by whoever puts the services together."""
 
-    def __init__(self, worker: TriggerWorker, log: Log, store: TriggerStore, clock: Clock) -> None:
-        self._worker, self._log, self._store, self._clock = worker, log, store, clock
+    def __init__(self, worker: TriggerWorker, log: Log, clock: Clock) -> None:
+        self._worker, self._log, self._clock = worker, log, clock
         self._ticked: dict[int, int] = {}
 
     async def round(self) -> bool:
@@ -47,7 +45,7 @@ class LiveTrigger:
         try:
             moved = await self._worker.run_ahead(partition, SLICES)
             moved |= bool(await self._worker.relay(partition))
-            moved |= bool(await run_steps(self._log, self._store, partition, self._clock))
+            moved |= bool(await self._worker.run_steps(partition))
             return moved | await self._tick(partition)
         except StreamStopped as stopped:
             self._worker.stopped[partition] = stopped

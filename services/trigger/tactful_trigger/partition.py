@@ -29,6 +29,11 @@ class Partition:
         self.rows: dict[str, Row | None] = {}
         self.busy: set[str] = set()  # whose rows are, as of the latest commit
         self.unsent = True  # whether the store may have records that the log has not
+        self.steps = True  # whether the store may have steps to run
+        self.noted = 0  # commits that changed rows
+        self.beyond: tuple[tuple[int, int], int | None] | None = (
+            None  # as of a horizon and `noted`: what falls due behind it first
+        )
         self.graves: dict[str, int] = {}  # who was erased, and when
         self.pasts: dict[str, Sequence[HistoryRow]] = {}  # of customers who absorb somebody in this slice
         self._given = book
@@ -65,6 +70,8 @@ class Partition:
     def note(self, result: SliceResult) -> None:
         """What was committed."""
         self.unsent |= bool(result.outbox)
+        self.steps |= bool(result.steps)
+        self.noted += bool(result.rows or result.erasures)
         self.busy.difference_update([gone.customer for gone in result.erasures])
         for row in result.rows:
             if row.busy:

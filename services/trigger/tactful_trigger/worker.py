@@ -25,6 +25,7 @@ from tactful_trigger.partition import Partition
 from tactful_trigger.replay import NoWatch, Watch
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.slice import Slice, read, unknown_customers
+from tactful_trigger.steps import run_steps
 from tactful_trigger.store import SliceResult, TriggerStore
 
 LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory
@@ -240,8 +241,26 @@ class TriggerWorker:
     async def earliest_due(self, partition: int) -> int | None:
         """The next instant at which something happens by itself."""
         held = self.owned[partition]
-        near = held.timers.earliest(held.rows)
-        return near if near is not None else await self._store.earliest_due(partition, held.timers.horizon)
+        if (near := held.timers.earliest(held.rows)) is not None:
+            return near
+        if held.beyond is None or held.beyond[0] != (held.timers.horizon, held.noted):
+            asked = held.timers.horizon, held.noted  # a commit meanwhile has it asked again
+            held.beyond = asked, await self._store.earliest_due(partition, held.timers.horizon)
+        return held.beyond[1]
+
+    async def run_steps(self, partition: int) -> int:
+        """Run what the committed slices asked for; how many. The store is asked only if it may have any."""
+        held = self.owned.get(partition)
+        if held is None or not held.steps:
+            return 0
+        held.steps = False
+        try:
+            count = await run_steps(self._log, self._store, partition, self._clock)
+            held.steps |= count > 0  # there may be more
+        except BaseException:
+            held.steps = True
+            raise
+        return count
 
     async def relay(self, partition: int) -> int:
         """Append what the committed slices asked for; how many records. The store is asked only if it may have any."""

@@ -205,11 +205,11 @@ async def _assemble(
         dispatch=dispatch,
         trigger_worker=trigger_worker,
         dispatch_worker=dispatch_worker,
-        running=Running(LiveTrigger(trigger_worker, log, trigger, clock), live, arrivals=lambda: door.flight.entered),
+        running=Running(LiveTrigger(trigger_worker, log, clock), live, arrivals=lambda: door.flight.entered),
         time=VirtualTime(
             ordinals,
             dev_clock or _Unmovable(clock),
-            (TriggerSide(trigger_worker, trigger, log, clock), dispatch_worker),
+            (TriggerSide(trigger_worker, trigger), dispatch_worker),
         ),
         desk=desk,
         personal=personal,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from tactful.clock import Clock
-from tactful.log import Log
 from tactful.records import EVENTS
-from tactful_trigger.steps import run_steps
 from tactful_trigger.store import TriggerStore
 from tactful_trigger.worker import TriggerWorker
 
@@ -15,9 +12,8 @@ class TriggerSide:
 
     topic = EVENTS
 
-    def __init__(self, worker: TriggerWorker, store: TriggerStore, log: Log, clock: Clock) -> None:
+    def __init__(self, worker: TriggerWorker, store: TriggerStore) -> None:
         self.worker, self.outbox = worker, store
-        self._log, self._clock = log, clock
 
     async def settle(self) -> bool:
         moved = False
@@ -25,7 +21,7 @@ class TriggerSide:
         for partition in tuple(self.worker.owned):
             while partition in self.worker.owned and await self.worker.run_once(partition):
                 moved = True
-            moved |= bool(await run_steps(self._log, self.outbox, partition, self._clock))
+            moved |= bool(await self.worker.run_steps(partition))
         return moved
 
     async def earliest_due(self, partition: int) -> int | None:

@@ -112,7 +112,7 @@ class Simulation:
             self.log, self.dispatch, attempts, book, self.clock, "simulation", graves=graves, slice_limit=slice_limit
         )
         self.desk = Reception(self.dispatch, book, graves, self.clock, partitions, lambda: None)
-        side = TriggerSide(self.worker, self.trigger, self.log, self.clock)
+        side = TriggerSide(self.worker, self.trigger)
         self.time = VirtualTime(self.log, self.clock, (side, self.dispatcher))
         self._settle_settings(settings)
 

@@ -39,5 +39,5 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
             counts("tactful_decisions", "Final words that rules heard.", names, worker.decisions),
         ]
 
-    live = LiveTrigger(worker, here.log, here.trigger, here.clock)
+    live = LiveTrigger(worker, here.log, here.clock)
     return Service(work=Work(worker, live, EVENTS, counted), chores={"history": lambda: forget_history(here)})

@@ -175,11 +175,13 @@ def test_where_trigger_has_gone_on_meanwhile_looking_begins_at_the_beginning(sho
     assert shop.settles({partition: reader(shop, partition, end) for partition, end in ends.items()})["decision"] == 2
 
 
-def test_while_a_dispatch_runs_it_is_refused(shop: Shop) -> None:
+def test_while_a_dispatch_runs_it_is_refused_and_keeps_no_partition_from_it(shop: Shop) -> None:
     shop.restore()
-    shop.claim()
-    with pytest.raises(TactfulError, match="stop every dispatch"):
+    drive(shop.bench.store.claim(2, "another", shop.bench.now, shop.bench.now + 10_000))
+    with pytest.raises(TactfulError, match="a dispatch owns partition 2; stop every dispatch"):
         shop.settles()
+    shop.claim()
+    assert shop.bench.worker.owned.keys() == {0, 1, 3}
 
 
 def test_a_message_that_was_held_when_the_back_up_was_made_and_has_left_since_does_not_leave_again() -> None:

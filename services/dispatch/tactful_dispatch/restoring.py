@@ -64,14 +64,18 @@ class Restoration:
         """What was remembered, by partition; see `recall`. Looking begins where trigger reads on, or at the beginning of the log
         where trigger has already read what is forgotten. Raises TactfulError while somebody else owns a partition of dispatch."""
         await self._time.look()
-        cursors = [await self._claim(partition) for partition in range(self._log.partitions)]
-        forgotten = await self._look(cursors, readers)
-        told = {}
-        for cursor, each in zip(cursors, forgotten, strict=True):
-            told[cursor.partition] = await self._remember(cursor, each)
-            await self._hints.mark({cursor.partition: cursor.offset})
-            await self._store.release(cursor.partition, cursor.epoch)
-        return told
+        cursors: list[Cursor] = []
+        try:
+            for partition in range(self._log.partitions):
+                cursors.append(await self._claim(partition))
+            told = {}
+            for cursor, forgotten in zip(cursors, await self._look(cursors, readers), strict=True):
+                told[cursor.partition] = await self._remember(cursor, forgotten)
+                await self._hints.mark({cursor.partition: cursor.offset})
+            return told
+        finally:
+            for cursor in cursors:
+                await self._store.release(cursor.partition, cursor.epoch)
 
     async def _claim(self, partition: int) -> Cursor:
         cursor = await self._store.claim(partition, self._owner, self._time.now(), self._time.now() + LEASE)

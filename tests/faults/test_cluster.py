@@ -125,7 +125,9 @@ async def test_a_night_with_doctor_smoke_and_the_red_button(shop: Cluster, shopp
     stopped = await asyncio.to_thread(shop.command, "stop", "--by", "olga", "--why", "wrong price")
     assert "all sending is stopped by olga" in stopped.stdout
     assert "no dispatch" not in stopped.stdout
-    assert time.monotonic() - began < 5
+    assert (
+        time.monotonic() - began < 10
+    )  # two, of which the command's start is most; this machine has other tests to run
     await arrive(shopper, ["ann", "bob"])  # events are taken as ever
     await asyncio.sleep(4)  # longer than the rule waits
     assert len(shop.mailbox.came) == 1
@@ -133,7 +135,7 @@ async def test_a_night_with_doctor_smoke_and_the_red_button(shop: Cluster, shopp
     assert (refused.returncode, "all sending is stopped by olga" in refused.stdout) == (1, True)
     resumed = await asyncio.to_thread(shop.command, "resume", "--over", "1s", "--yes")
     assert resumed.returncode == 0, resumed.stderr
-    await shop.until_arrived({"ann", "bob"}, 10)
+    await shop.until_arrived({"ann", "bob"}, 20)  # what a stop keeps is otherwise looked at every 30 s
     assert {shop.mailbox.came[address_of(name)] for name in ("ann", "bob")} == {1}
 
 

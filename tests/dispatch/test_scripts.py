@@ -112,7 +112,7 @@ class Play:
         message_id, bench = f"m{len(self.asked)}", self.bench
         not_before = None if hours is None else bench.now + hours * HOUR
         more = {"channel": channel, "priority": priority, "not_before": not_before}
-        self.asked.append((message_id, customer, more | {"expires_at": bench.now + 80 * HOUR}))
+        self.asked.append((message_id, customer, more | {"expires_at": bench.now + 33 * HOUR}))
         bench.asks(message_id, customer, **self.asked[-1][2])
 
     def _again(self, number: int) -> None:

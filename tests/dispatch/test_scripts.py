@@ -193,8 +193,13 @@ def moments(decisions: list[MessageDecided]) -> list[tuple[str, str, int]]:
 
 def check(play: Play) -> None:
     """What must hold after any script."""
-    decided = Counter(d.message_id for d in play.bench.decisions if d.reason != "duplicate")
-    assert decided == Counter({message_id: 1 for message_id, _, _ in play.asked})
+    said: dict[str, list[str]] = {}
+    for decision in play.bench.decisions:
+        said.setdefault(decision.message_id, []).append(decision.reason or decision.verdict)
+    assert said.keys() == {message_id for message_id, _, _ in play.asked}
+    for first, *again in said.values():  # asked for once more, it is a repeat, or too late by then
+        assert first != "duplicate"
+        assert set(again) <= {"duplicate", "expired"}
     reached = {d.message_id for d in play.bench.decisions if d.verdict in ("sent", "unknown")}
     assert play.may_have_arrived() <= reached
     assert play.unwanted == []

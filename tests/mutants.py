@@ -78,8 +78,8 @@ FAULTS = (
     Fault(
         "leases are counted by each owner's clock",
         f"{TRIGGER}/worker.py",
-        "self._lease_time = lease_time or OwnTime(clock)",
-        "self._lease_time: LeaseTime = OwnTime(clock)",
+        "lease_time or OwnTime(clock), lease)",
+        "OwnTime(clock), lease)",
         LEASES,
     ),
     Fault(

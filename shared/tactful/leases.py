@@ -72,18 +72,23 @@ class Leases:
         self._store, self._owner, self._count, self._time, self._length = store, owner, partitions, time, length
         self._next = 0
 
+    def term(self) -> tuple[int, int]:
+        """Now, and the end of a lease that is taken now."""
+        now = self._time.now()
+        return now, now + self._length
+
     def until(self) -> int:
-        """How long a lease lasts that is taken or renewed now."""
-        return self._time.now() + self._length
+        """The end of a lease that is renewed now."""
+        return self.term()[1]
 
     async def tend(self, epochs: Mapping[int, int], holder: Holder) -> None:
         """Keep what is held (partition -> epoch), give up what is more than a fair share, take what nobody holds."""
         if self._time.now() < self._next and epochs:
             return
         await self._time.look()
-        now = self._time.now()
-        alive = await self._store.present(self._owner, now, now + self._length)
-        kept = await self._store.renew(epochs, now + self._length) if epochs else frozenset()
+        now, until = self.term()
+        alive = await self._store.present(self._owner, now, until)
+        kept = await self._store.renew(epochs, until) if epochs else frozenset()
         fair = -(-self._count // max(1, alive))
         for partition in epochs.keys() - kept:
             holder.lose(partition)
@@ -98,16 +103,12 @@ class Leases:
         """Give everything up and count no longer, so that others take it."""
         for partition in tuple(epochs):
             await holder.give_up(partition)
-        await self.leave()
+        now = self._time.now()
+        await self._store.present(self._owner, now, now)
 
     def look_again(self) -> None:
         """Something was lost between two looks."""
         self._next = 0
-
-    async def leave(self) -> None:
-        """Count no longer, so that others take their share."""
-        now = self._time.now()
-        await self._store.present(self._owner, now, now)
 
 
 class Leased(Protocol):

@@ -28,7 +28,7 @@ from tactful_dispatch.rows import (
 from tactful_dispatch.store import Workspace
 
 STILL_STOPPED: Final = 30 * SECOND
-STATES: Final = {Verdict.SENT: ACCEPTED, Verdict.NOT_SENT: REFUSED, Verdict.UNKNOWN: UNKNOWN}
+_STATES: Final = {Verdict.SENT: ACCEPTED, Verdict.NOT_SENT: REFUSED, Verdict.UNKNOWN: UNKNOWN}
 
 
 def finish(
@@ -37,15 +37,20 @@ def finish(
     """The final word, told once. What an earlier attempt may have delivered is never called unsent."""
     if delivery.doubtful and verdict is Verdict.NOT_SENT:
         verdict, reason = Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN
-    delivery.state, delivery.verdict = STATES[verdict], verdict
-    delivery.reason, delivery.decided_at, delivery.due = reason or "", now, None
-    delivery.look_again = False
-    if verdict is not Verdict.NOT_SENT:
-        use_up(space, delivery, now)
+    close(space, delivery, verdict, reason, now)
     space.put(EVENTS, decided(delivery, now), cause)
 
 
-def use_up(space: Workspace, delivery: Delivery, now: int) -> None:
+def close(space: Workspace, delivery: Delivery, verdict: Verdict, reason: Reason | None, now: int) -> None:
+    """As `finish`, told to nobody."""
+    delivery.state, delivery.verdict = _STATES[verdict], verdict
+    delivery.reason, delivery.decided_at, delivery.due = reason or "", now, None
+    delivery.look_again = False
+    if verdict is not Verdict.NOT_SENT:
+        _use_up(space, delivery, now)
+
+
+def _use_up(space: Workspace, delivery: Delivery, now: int) -> None:
     """What was granted for one message is over with it."""
     message = delivery.message
     row = space.customer(message.customer)

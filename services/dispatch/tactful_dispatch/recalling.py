@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import msgspec
 
-from tactful.decisions import Verdict
+from tactful.decisions import Reason, Verdict
 from tactful.events.own import MessageDecided
 from tactful.records import ConsentBody, EventRecord, MessageBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.consenting import enter_consent
-from tactful_dispatch.deciding import STATES, count_contact, look_again, use_up
-from tactful_dispatch.desk import PREFERENCES
+from tactful_dispatch.deciding import close, count_contact
+from tactful_dispatch.preferring import change_preference
 from tactful_dispatch.receiving import count_reaction, is_noticed, why_ended
-from tactful_dispatch.rows import CustomerRow, Delivery
+from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import Workspace
 
 SOURCE: Final = "recalled"  # of words on consent in the ledger
@@ -30,7 +30,8 @@ def recall(space: Workspace, book: AddressBook, record: EventRecord) -> str:
     if name == "Consent Changed":
         return _consent(space, book, record, told)
     if name == "Preferences Changed":
-        return _preference(space.customer(record.key), told, record.body.occurred_at)
+        changed = change_preference(space.customer(record.key), told, record.body.occurred_at)
+        return "preference" if changed else ""
     if is_noticed(name, told):
         count_reaction(space, record.key, told.get("message_id", ""))
     return _address(space, book, record.key, name, told)
@@ -47,14 +48,12 @@ def _decision(space: Workspace, book: AddressBook, customer: str, told: MessageD
     elif not delivery.open:
         return ""
     verdict = Verdict(told.verdict)
-    delivery.state, delivery.verdict, delivery.reason = STATES[verdict], verdict, told.reason or ""
-    delivery.decided_at, delivery.due, delivery.look_again = told.decided_at, None, False
     delivery.gates, delivery.subject = list(told.gates), told.subject
     delivery.provider, delivery.provider_id = told.provider, told.provider_id
     if verdict is not Verdict.NOT_SENT:
         delivery.address = book.of(row.recipient, told.channel)
         count_contact(space, customer, delivery, told.decided_at)
-        use_up(space, delivery, told.decided_at)
+    close(space, delivery, verdict, Reason(told.reason) if told.reason else None, told.decided_at)
     return "decision"
 
 
@@ -95,28 +94,6 @@ def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dic
         once=told["once"],
     )
     return "consent" if enter_consent(space, book, record.key, record.id, body, record.body.occurred_at) else ""
-
-
-def _preference(row: CustomerRow, told: dict[str, Any], at: int) -> str:
-    change = told["change"]
-    if change in ("paused", "resumed"):
-        row.paused_until = told["until"]
-    elif change == "stopped":
-        row.stopped_at = at
-    elif change in ("rule_muted", "rule_unmuted"):
-        row.muted_rules = _with(row.muted_rules, told["rule"], change == "rule_muted")
-    elif change in ("topic_muted", "topic_unmuted"):
-        row.muted_topics = _with(row.muted_topics, told["topic"], change == "topic_muted")
-    elif change in PREFERENCES:
-        setattr(row, change, int(told["value"]) if change == "at_most_days" else told["value"])
-    else:
-        return ""
-    look_again(row)
-    return "preference"
-
-
-def _with(names: list[str], name: str, muted: bool) -> list[str]:
-    return [known for known in names if known != name] + ([name] if muted else [])
 
 
 def _address(space: Workspace, book: AddressBook, customer: str, name: str, told: dict[str, Any]) -> str:

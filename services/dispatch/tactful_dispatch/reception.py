@@ -18,13 +18,13 @@ from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.consenting import standing_word, take_consent
-from tactful_dispatch.deciding import look_again
 from tactful_dispatch.desk import PREFERENCES, Basket, ConsentState, CustomerCard, SentMessage
 from tactful_dispatch.facts import standing
 from tactful_dispatch.forgetting import revive
 from tactful_dispatch.gates import INQUIRY, judge
 from tactful_dispatch.gathering import gather, settings_of
 from tactful_dispatch.inquiring import inquiry
+from tactful_dispatch.preferring import change_preference
 from tactful_dispatch.questions import TOO_OFTEN
 from tactful_dispatch.receiving import PAUSE, take_answer, take_receipt
 from tactful_dispatch.rows import Delivery
@@ -33,7 +33,6 @@ from tactful_dispatch.store import DispatchStore, Workspace
 T = TypeVar("T")
 
 SHOWN: Final = 20
-TOPICS: Final = 63  # muted ones that are kept beside the latest
 
 
 class Reception:
@@ -111,53 +110,26 @@ class Reception:
         return await self._change(customer, work, 0, returns=state == "granted")
 
     async def mute(self, customer: str, rule: str, muted: bool) -> None:
-        customer = await self._who(customer)
-
-        def work(space: Workspace) -> None:
-            row = space.customer(customer)
-            if (rule in row.muted_rules) != muted:
-                row.muted_rules = [r for r in row.muted_rules if r != rule] + ([rule] if muted else [])
-                look_again(row)
-                self._tell(space, customer, "rule_muted" if muted else "rule_unmuted", rule=rule)
-
-        await self._change(customer, work, None)
+        await self._prefer(customer, "rule_muted" if muted else "rule_unmuted", rule=rule)
 
     async def pause(self, customer: str, until: int) -> None:
-        customer = await self._who(customer)
-
-        def work(space: Workspace) -> None:
-            row = space.customer(customer)
-            if row.paused_until != until:
-                row.paused_until = until
-                look_again(row)
-                self._tell(space, customer, "paused" if until else "resumed", until=until)
-
-        await self._change(customer, work, None)
+        await self._prefer(customer, "paused" if until else "resumed", until=until)
 
     async def mute_topic(self, customer: str, topic: str, muted: bool) -> None:
-        customer = await self._who(customer)
-
-        def work(space: Workspace) -> None:
-            row = space.customer(customer)
-            if (topic in row.muted_topics) != muted:
-                row.muted_topics = [t for t in row.muted_topics if t != topic][-TOPICS:] + ([topic] if muted else [])
-                look_again(row)
-                self._tell(space, customer, "topic_muted" if muted else "topic_unmuted", topic=topic)
-
-        await self._change(customer, work, None)
+        await self._prefer(customer, "topic_muted" if muted else "topic_unmuted", topic=topic)
 
     async def prefer(self, customer: str, preference: str, value: str) -> None:
-        customer = await self._who(customer)
         if value not in PREFERENCES.get(preference, ()):
             raise InvalidInput("unknown_wish", f"{preference} is none of: {', '.join(PREFERENCES)}", preference)
+        await self._prefer(customer, preference, value=value)
+
+    async def _prefer(self, customer: str, change: str, **more: Any) -> None:
+        """Told if it changes anything."""
+        customer, now = await self._who(customer), self._clock.now()
 
         def work(space: Workspace) -> None:
-            row = space.customer(customer)
-            wanted: Any = int(value) if preference == "at_most_days" else value
-            if getattr(row, preference) != wanted:
-                setattr(row, preference, wanted)
-                look_again(row)
-                self._tell(space, customer, preference, value=value)
+            if change_preference(space.customer(customer), {"change": change, **more}, now):
+                self._tell(space, customer, change, **more)
 
         await self._change(customer, work, None)
 
@@ -177,7 +149,7 @@ class Reception:
             row = space.customer(customer)
             if row.stopped_at:
                 return next((w.entry for w in row.words if (w.purpose, w.channel) == (MARKETING, "")), 0)
-            row.stopped_at = now
+            change_preference(row, {"change": "stopped"}, now)
             self._tell(space, customer, "stopped")
             return self._take(space, customer, body, now)
 

@@ -66,8 +66,7 @@ class DispatchWorker:
         self.offsets: dict[int, int] = {}
         self._clocks: dict[int, int] = {}
         self.stopped: dict[int, StreamStopped] = {}
-        self._lease_time = lease_time or OwnTime(clock)
-        self._leases = Leases(store, owner, log.partitions, self._lease_time, lease)
+        self._leases = Leases(store, owner, log.partitions, lease_time or OwnTime(clock), lease)
 
     @property
     def outcomes(self) -> Mapping[tuple[str, str], int]:
@@ -84,7 +83,7 @@ class DispatchWorker:
 
     async def take(self, partition: int) -> bool:
         """As `tactful.leases.Holder`."""
-        cursor = await self.outbox.claim(partition, self._owner, self._lease_time.now(), self._leases.until())
+        cursor = await self.outbox.claim(partition, self._owner, *self._leases.term())
         if cursor is None:
             return False
         await self._refuse_the_past(

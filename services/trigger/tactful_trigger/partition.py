@@ -12,6 +12,7 @@ from tactful_trigger.row import Row, decode
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import SliceResult
 from tactful_trigger.timers import Timers
+from tactful_trigger.waiting import Waiting
 
 
 class Mark(NamedTuple):
@@ -28,12 +29,11 @@ class Partition:
         self.cursor, self.timers = cursor, Timers()
         self.rows: dict[str, Row | None] = {}
         self.busy: set[str] = set()  # whose rows are, as of the latest commit
-        self.unsent = True  # whether the store may have records that the log has not
-        self.steps = True  # whether the store may have steps to run
+        self.unsent = Waiting()  # records that the log has not
+        self.steps = Waiting()  # to run
         self.noted = 0  # commits that changed rows
-        self.beyond: tuple[tuple[int, int], int | None] | None = (
-            None  # as of a horizon and `noted`: what falls due behind it first
-        )
+        # As of a horizon and `noted`: what falls due behind it first.
+        self.beyond: tuple[tuple[int, int], int | None] | None = None
         self.graves: dict[str, int] = {}  # who was erased, and when
         self.pasts: dict[str, Sequence[HistoryRow]] = {}  # of customers who absorb somebody in this slice
         self._given = book
@@ -69,8 +69,8 @@ class Partition:
 
     def note(self, result: SliceResult) -> None:
         """What was committed."""
-        self.unsent |= bool(result.outbox)
-        self.steps |= bool(result.steps)
+        self.unsent.note(bool(result.outbox))
+        self.steps.note(bool(result.steps))
         self.noted += bool(result.rows or result.erasures)
         self.busy.difference_update([gone.customer for gone in result.erasures])
         for row in result.rows:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Final
 
 from tactful import crashpoints
@@ -62,8 +63,7 @@ class TriggerWorker:
         self.timers_fired = 0  # since this worker began
         self.decisions = Counter[tuple[str, str, str]]()  # (rule, verdict, reason), since this worker began
         self._full: dict[int, bool] = {}
-        self._lease_time = lease_time or OwnTime(clock)
-        self._leases = Leases(store, owner, log.partitions, self._lease_time, lease)
+        self._leases = Leases(store, owner, log.partitions, lease_time or OwnTime(clock), lease)
 
     async def claim(self) -> None:
         """Keep what is ours, give up what is more than a fair share, take what nobody holds. Whoever's clock is wrong
@@ -76,7 +76,7 @@ class TriggerWorker:
 
     async def take(self, partition: int) -> bool:
         """As `tactful.leases.Holder`."""
-        cursor = await self._store.claim(partition, self._owner, self._lease_time.now(), self._leases.until())
+        cursor = await self._store.claim(partition, self._owner, *self._leases.term())
         if cursor is None:
             return False
         self.owned[partition] = held = Partition(cursor, self._book)
@@ -249,30 +249,16 @@ class TriggerWorker:
         return held.beyond[1]
 
     async def run_steps(self, partition: int) -> int:
-        """Run what the committed slices asked for; how many. The store is asked only if it may have any."""
+        """Run what the committed slices asked for; how many."""
         held = self.owned.get(partition)
-        if held is None or not held.steps:
-            return 0
-        held.steps = False
-        try:
-            count = await run_steps(self._log, self._store, partition, self._clock)
-            held.steps |= count > 0  # there may be more
-        except BaseException:
-            held.steps = True
-            raise
-        return count
+        return await held.steps.do(partial(run_steps, self._log, self._store, partition, self._clock)) if held else 0
 
     async def relay(self, partition: int) -> int:
-        """Append what the committed slices asked for; how many records. The store is asked only if it may have any."""
-        held = self.owned.get(partition)
-        if held is None or not held.unsent:
-            return 0
-        held.unsent = False
-        try:
+        """Append what the committed slices asked for; how many records."""
+
+        async def append() -> int:
             with self._telemetry.within(self._traces.get(partition, "")):
-                count = await relay(self._log, self._store, partition)
-            held.unsent |= count > 0  # there may be more
-        except BaseException:
-            held.unsent = True
-            raise
-        return count
+                return await relay(self._log, self._store, partition)
+
+        held = self.owned.get(partition)
+        return await held.unsent.do(append) if held else 0

@@ -56,29 +56,38 @@ class Housekeeping:
 
 
 class Keeper(Protocol):
-    """Who keeps a history."""
+    """Who keeps something for as long as the settings say."""
+
+    @property
+    def clock(self) -> Clock: ...
+    def settings_now(self) -> Settings: ...
+
+
+class HistoryKeeper(Keeper, Protocol):
+    """Customers' timelines."""
 
     @property
     def trigger(self) -> TriggerStore: ...
-    @property
-    def clock(self) -> Clock: ...
-    def settings_now(self) -> Settings: ...
 
 
-async def forget_history(keeper: Keeper) -> int:
-    """Let go of what retention no longer keeps of customers' timelines."""
-    now = keeper.clock.now()
-    return await keeper.trigger.forget_history(now, now - milliseconds(keeper.settings_now().history.retention))
-
-
-class MessageKeeper(Protocol):
-    """Who keeps messages that were decided."""
+class MessageKeeper(Keeper, Protocol):
+    """Messages that were decided."""
 
     @property
     def dispatch(self) -> DispatchStore: ...
+
+
+class LogKeeper(HistoryKeeper, MessageKeeper, Protocol):
+    """A log of its own as well."""
+
     @property
-    def clock(self) -> Clock: ...
-    def settings_now(self) -> Settings: ...
+    def log(self) -> SqliteLog: ...
+
+
+async def forget_history(keeper: HistoryKeeper) -> int:
+    """Let go of what retention no longer keeps of customers' timelines."""
+    now = keeper.clock.now()
+    return await keeper.trigger.forget_history(now, now - milliseconds(keeper.settings_now().history.retention))
 
 
 async def forget_messages(keeper: MessageKeeper) -> int:
@@ -87,15 +96,6 @@ async def forget_messages(keeper: MessageKeeper) -> int:
     while count := await keeper.dispatch.forget_decided(before, LOT):
         gone += count
     return gone
-
-
-class LogKeeper(Keeper, Protocol):
-    """Who keeps a log of its own as well."""
-
-    @property
-    def log(self) -> SqliteLog: ...
-    @property
-    def dispatch(self) -> DispatchStore: ...
 
 
 async def prune(keeper: LogKeeper) -> int:

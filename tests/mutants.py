@@ -571,6 +571,41 @@ FAULTS = (
         "or False)",
         (*SLICES, *RULES),
     ),
+    Fault(
+        "a reminder that was put off comes when it would have come anyway",
+        f"{TRIGGER}/rules/missed_order.py",
+        "    if wished is not None:",
+        "    if False:",
+        ("tests/trigger/test_missed_order.py",),
+    ),
+    Fault(
+        "the latest answer to a message stands rather than the first",
+        f"{TRIGGER}/projections/engagement.py",
+        "min(answers, default",
+        "max(answers, default",
+        ("tests/trigger/test_projection_engagement.py",),
+    ),
+    Fault(
+        "whoever shares an address reads the other's name",
+        f"{DISPATCH}/attempt.py",
+        "if not delivery.shared and self._is_shared(",
+        "if False and self._is_shared(",
+        ("tests/dispatch/test_shared_addresses.py",),
+    ),
+    Fault(
+        "how often somebody wants to hear from us is forgotten with their second account",
+        f"{DISPATCH}/inheriting.py",
+        "max(row.at_most_days, theirs.at_most_days)",
+        "row.at_most_days",
+        ("tests/dispatch/test_inheriting.py",),
+    ),
+    Fault(
+        "who no longer needs it hears of it again",
+        f"{DISPATCH}/preferring.py",
+        "if answer not in (NO_NEED, NO_LONGER):",
+        "if answer:",
+        SENDING,
+    ),
 )
 
 

@@ -123,7 +123,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     opened_at: int = 0  # when it was opened or last reopened, ms; 0 while only its end has arrived
     closed_at: int = 0  # 0 while nobody closed it
     subject: str = ""
-    channel: str = ""  # "review" for one that nobody will ever close
+    channel: str = ""  # "review" for one that nobody will ever close: a bad review or rating
 
     @property
     def settled_at(self) -> int:
@@ -156,6 +156,8 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ladder: str = ""  # messages of one ladder share it
     sent_at: int = 0  # 0 while only the reaction has arrived
     engaged_at: int = 0  # the first reaction, 0 for none
+    answer: str = ""  # what the customer answered to its question
+    answered_at: int = 0
 
 
 class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -177,6 +179,11 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 noticed = contact.engaged_at or (found[name].engaged_at if name in found else 0)
                 found[name] = msgspec.structs.replace(contact, engaged_at=noticed)
         return tuple(found.values())
+
+    def answered(self, rule: str) -> Contact | None:
+        """This rule's latest message that the customer answered."""
+        answers = [contact for contact in self.recent if contact.rule == rule and contact.answer]
+        return max(answers, key=lambda contact: contact.answered_at, default=None)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -25,6 +25,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     title: str = ""
     url: str = ""
     image_url: str = ""
+    category: str = ""
 
 
 class Beat(msgspec.Struct, frozen=True, array_like=True):
@@ -79,3 +80,7 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         shown = {line.product_id: line for beat in latest for line in beat.lines}
         often = [name for name, count in counts.items() if count >= USUAL]
         return tuple(shown[name] for name in sorted(often, key=lambda name: (-counts[name], name)))
+
+    def topics(self) -> list[str]:
+        """The categories of what a customer usually buys, in order of the alphabet."""
+        return sorted({line.category for line in self.usual() if line.category})

@@ -150,6 +150,34 @@ def test_mutes_and_pauses_of_both_stand(people: DispatchBench) -> None:
     assert (row.muted_rules, row.paused_until) == (["cart"], people.now + DAY)
 
 
+def test_the_stricter_choice_of_both_stands(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.consenting("u2")
+    people.settle()
+    drive(people.desk.mute_topic("u1", "Tea", True))
+    drive(people.desk.prefer("u1", "at_most_days", "7"))
+    for topic in ("Tea", "Honey"):
+        drive(people.desk.mute_topic("u2", topic, True))
+    for preference, value in (("at_most_days", "30"), ("personalisation", "none"), ("hours", "17:00-21:00")):
+        drive(people.desk.prefer("u2", preference, value))
+    people.link("u2", "u1")
+    row = people.row("u1")
+    assert (sorted(row.muted_topics), row.at_most_days) == (["Honey", "Tea"], 30)
+    assert (row.personalisation, row.hours) == ("none", "17:00-21:00")
+
+
+def test_a_laxer_choice_of_the_other_changes_nothing(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.consenting("u2")
+    people.settle()
+    for preference, value in (("at_most_days", "30"), ("personalisation", "none"), ("hours", "09:00-12:00")):
+        drive(people.desk.prefer("u1", preference, value))
+    drive(people.desk.prefer("u2", "hours", "17:00-21:00"))
+    people.link("u2", "u1")
+    row = people.row("u1")
+    assert (row.at_most_days, row.personalisation, row.hours) == (30, "none", "09:00-12:00")
+
+
 def test_what_is_chosen_behind_an_old_link_is_the_customers_choice(people: DispatchBench) -> None:
     people.consenting("u1")
     people.link("u2", "u1")

@@ -14,6 +14,7 @@ from tactful.settings import Shop
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public import create_public
+from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.questions import ANSWERS, MOST_WORDS, REASONS
 
 NOW: Final = 1_795_600_000_000
@@ -89,9 +90,38 @@ async def test_another_reason_may_be_chosen_on_the_page_and_said_in_own_words(
     assert "A person will read it and write to you" in answer.text
 
 
-async def test_who_hears_from_us_too_often_is_told_how_long_we_are_silent(client: httpx.AsyncClient) -> None:
+async def test_who_hears_from_us_too_often_is_told_how_often_it_will_be(client: httpx.AsyncClient) -> None:
     answer = await client.post(path(ANSWERS.index("too_often")), data=SEND)
-    assert "for 30 days" in answer.text
+    assert "once a month at most" in answer.text
+
+
+# when to be reminded again
+
+
+@pytest.mark.parametrize(
+    ("given", "says", "thanks"),
+    [
+        ("in_a_week", "remind me in a week", "We remind you in a week"),
+        ("in_a_month", "remind me in a month", "We remind you in a month"),
+        ("enough", "I still have enough", "We skip this time"),
+        ("no_longer", "I no longer need this", "not write to you about this any more"),
+    ],
+)
+async def test_a_reminder_may_be_put_off_with_one_button(
+    desk: FakeDesk, client: httpx.AsyncClient, given: str, says: str, thanks: str
+) -> None:
+    place = ANSWERS.index(given)
+    assert says in (await client.get(path(place))).text
+    assert desk.calls == []
+    assert thanks in (await client.post(path(place), data=SEND)).text
+    assert desk.calls == [("answer", "m_1", given, "")]
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_every_answer_has_its_words_in_every_language(language: str) -> None:
+    texts = texts_for(language, None)
+    assert set(texts.reasons) == set(REASONS)
+    assert set(texts.answer_leads) == set(ANSWERS) - set(REASONS) <= set(texts.answer_thanks)
 
 
 async def test_words_beyond_measure_are_cut(desk: FakeDesk, client: httpx.AsyncClient) -> None:

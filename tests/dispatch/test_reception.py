@@ -64,14 +64,45 @@ def test_who_was_hurt_and_says_how_has_a_complaint(bench: DispatchBench, answer:
     assert [(e.ticket_id, e.subject, e.channel) for e in opened] == [("survey-m1", text, "survey")] * opens
 
 
-def test_who_hears_from_us_too_often_hears_nothing_for_thirty_days(bench: DispatchBench) -> None:
+def test_who_hears_from_us_too_often_hears_from_us_once_a_month_from_then_on(bench: DispatchBench) -> None:
     bench.asks()
     drive(bench.desk.answer("m1", "too_often"))
-    bench.advance("29d")
-    bench.asks("m2")
+    for name in ("m2", "m3", "m4"):
+        bench.advance("16d")
+        bench.asks(name)
     bench.advance("2d")
-    bench.asks("m3")
-    assert bench.words == ["sent", "paused", "sent"]
+    assert bench.words == ["sent", "expired", "sent", "expired"]
+    assert drive(bench.desk.card("u1")).at_most_days == 30
+
+
+@pytest.mark.parametrize("answer", ["no_need", "no_longer"])
+def test_who_does_not_need_it_hears_nothing_more_about_such_things(bench: DispatchBench, answer: str) -> None:
+    bench.asks(data={"categories": ["Tea", "Coffee"]})
+    drive(bench.desk.answer("m1", answer))
+    bench.settle()
+    bench.advance("2d")
+    bench.asks("m2", data={"categories": ["Tea"]})
+    bench.advance("8d")
+    bench.asks("m3", data={"categories": ["Tea", "Honey"]})
+    assert bench.words == ["sent", "muted_topic", "sent"]
+    told = [e for e in bench.trigger.events if isinstance(e, PreferencesChanged)]
+    assert [e.change for e in told] == ["topic_muted", "topic_muted"]
+    assert drive(bench.desk.card("u1")).muted_topics == ("Tea", "Coffee")
+
+
+def test_where_nobody_knows_what_it_was_about_the_whole_kind_is_left_out(bench: DispatchBench) -> None:
+    bench.asks()
+    drive(bench.desk.answer("m1", "no_longer"))
+    bench.advance("2d")
+    bench.asks("m2")
+    assert bench.words == ["sent", "muted_rule"]
+
+
+def test_a_wish_in_an_answer_follows_who_the_customer_turned_out_to_be(bench: DispatchBench) -> None:
+    bench.asks()
+    bench.link("u1", "a1")
+    drive(bench.desk.answer("m1", "no_longer"))
+    assert drive(bench.desk.card("a1")).muted_rules == ("cart",)
 
 
 def test_an_answer_to_a_message_that_nobody_knows_is_none(bench: DispatchBench) -> None:

@@ -83,7 +83,7 @@ class PlainContent:
             raise TemplateError("cart/email.en.html:3: `broken` cannot be shown")
         return Rendered(
             subject=f"about {rendering.data}",
-            text="text",
+            text=f"Hello {rendering.first_name or 'you'}",
             html="<p>text</p>",
             version="v1",
             links=("https://shop.example/",),

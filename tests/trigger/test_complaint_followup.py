@@ -17,10 +17,13 @@ from tactful.events import (
     Event,
     OrderCompleted,
     OrderRefunded,
+    ProductReviewed,
     ShipmentDelivered,
+    SurveyAnswered,
 )
 from tactful.localtime import local_time
 from tactful_trigger.rules import complaint_followup
+from tactful_trigger.rules.complaint_followup import NOT_ASKED
 
 MADRID = ZoneInfo("Europe/Madrid")
 OPENED = ComplaintOpened(ticket_id="t1", subject="Dented kettle")
@@ -78,6 +81,39 @@ def test_a_review_that_nobody_closes_counts_as_closed_after_three_days() -> None
 
 
 @pytest.mark.parametrize(
+    ("news", "days"),
+    [
+        (ProductReviewed(review_id="r1", rating=2.0), [3]),
+        (ProductReviewed(review_id="r1", rating=3.0), []),
+        (ProductReviewed(review_id="r1"), []),
+        (SurveyAnswered(survey="CSAT", answer="1"), [3]),
+        (SurveyAnswered(survey="csat", answer="3"), []),
+        (SurveyAnswered(survey="nps", answer="6", text="Too slow."), [3]),
+        (SurveyAnswered(survey="nps", answer="6"), []),
+        (SurveyAnswered(survey="nps", answer="10", text="Fine."), []),
+        (SurveyAnswered(survey="churn_risk", answer="2", text="Hm."), []),
+    ],
+    ids=[
+        "two stars",
+        "three stars",
+        "no stars",
+        "satisfaction of one",
+        "satisfaction of three",
+        "six of ten with words",
+        "six of ten without",
+        "ten of ten",
+        "another question",
+    ],
+)
+def test_a_bad_review_or_rating_is_a_complaint_that_nobody_closes(news: Event, days: list[int]) -> None:
+    bench = bench_with()
+    bench.emits("u1", news)
+    start = bench.now
+    bench.advance("30d")
+    assert [(message.requested_at - start) // DAY for message in bench.messages] == days
+
+
+@pytest.mark.parametrize(
     "news", [ShipmentDelivered(order_id="o1"), OrderRefunded(order_id="o1")], ids=["it came", "it was paid back"]
 )
 def test_after_a_review_nobody_is_asked_before_the_order_came_or_was_paid_back(news: Event) -> None:
@@ -98,8 +134,8 @@ def test_after_a_review_of_an_order_that_never_comes_nobody_is_asked() -> None:
 # silent
 
 
-@pytest.mark.parametrize("resolution", ["spam", "duplicate", "withdrawn"])
-def test_what_was_no_complaint_is_not_asked_about(resolution: str) -> None:
+@pytest.mark.parametrize("resolution", sorted(NOT_ASKED))
+def test_what_was_no_complaint_or_is_a_person_s_matter_is_not_asked_about(resolution: str) -> None:
     bench = after(OPENED, ComplaintClosed(ticket_id="t1", resolution=resolution))
     assert (bench.messages, bench.endings("u1")) == ([], [f"closed as {resolution}"])
 

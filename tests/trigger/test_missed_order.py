@@ -15,13 +15,16 @@ from tactful.events import (
     CheckoutStarted,
     ComplaintOpened,
     Event,
+    MessageClicked,
     OrderCancelled,
     OrderCompleted,
     OrderRefunded,
     Page,
     Product,
     ProductAdded,
+    ProductReviewed,
     ShipmentDelivered,
+    SurveyAnswered,
 )
 from tactful.localtime import local_time
 from tactful_trigger.rules import missed_order
@@ -130,6 +133,22 @@ def test_an_order_that_was_given_back_is_not_followed_by_a_reminder() -> None:
     assert bench.endings("u1")[-1] == "the last order was given back"
 
 
+def test_an_order_that_was_rated_badly_is_not_followed_by_a_reminder() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("5d")
+    bench.emits("u1", ProductReviewed(product_id="tea", rating=1.0))
+    assert asked_after(bench) == []
+    assert bench.endings("u1")[-1] == "the last order was rated badly"
+
+
+def test_a_bad_rating_of_an_earlier_order_silences_nothing() -> None:
+    bench = customer_of(20, 20)
+    bench.emits("u1", ProductReviewed(product_id="tea", rating=1.0))
+    bench.advance("20d")
+    bench.emits("u1", OrderCompleted(order_id="o3", products=(TEA,)))
+    assert len(asked_after(bench)) == 2  # by e-mail, then by push
+
+
 def test_who_was_here_within_a_day_is_left_alone_for_another_one() -> None:
     bench = customer_of(20, 20, 20)
     bench.advance("30d")
@@ -188,6 +207,85 @@ def test_an_order_soon_after_the_reminder_answers_it() -> None:
     assert len(bench.messages) >= 3
 
 
+# the four answers
+
+
+def answer(bench: EngineBench, said: str) -> None:
+    """To the latest message, through the link in it."""
+    message = bench.messages[-1]
+    click = MessageClicked(message_id=message.message_id, run_id=message.run_id, rule=message.rule, channel="email")
+    bench.emits("u1", click, SurveyAnswered(survey=message.rule, answer=said, message_id=message.message_id))
+
+
+@pytest.mark.parametrize(("said", "days"), [("in_a_week", 7), ("in_a_month", 30), ("enough", 20)])
+def test_who_wishes_to_be_reminded_later_is_reminded_then(said: str, days: int) -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("32d")
+    answer(bench, said)
+    at = bench.now
+    bench.advance(f"{days * 24 - 1}h")
+    assert bench.sent() == ["email missed_order"]
+    bench.advance("2h")
+    assert [message.requested_at - at for message in bench.messages[1:]] == [days * DAY]
+
+
+def test_a_reminder_that_was_wished_for_may_be_put_off_again() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("32d")
+    for _ in range(3):
+        answer(bench, "in_a_week")
+        bench.advance("8d")
+    assert bench.sent() == ["email missed_order"] * 4
+
+
+def test_a_reminder_that_was_wished_for_and_is_not_answered_is_the_last_one() -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.advance("32d")
+    answer(bench, "in_a_week")
+    assert asked_after(bench) == [7]
+
+
+def test_whoever_orders_meanwhile_is_not_reminded_at_the_wished_time() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("32d")
+    answer(bench, "in_a_month")
+    bench.advance("10d")
+    bench.emits("u1", OrderCompleted(order_id="soon"))
+    bench.advance("25d")
+    assert len(bench.messages) == 1
+
+
+def test_a_wish_concerns_one_missed_order_and_not_the_next() -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.advance("32d")
+    answer(bench, "in_a_week")
+    bench.emits("u1", OrderCompleted(order_id="soon"))
+    assert asked_after(bench) == [31]
+
+
+def test_who_no_longer_needs_it_is_not_reminded_again() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("32d")
+    answer(bench, "no_longer")
+    assert asked_after(bench) == []
+    assert bench.endings("u1")[-1] == "answered: no_longer"
+
+
+def test_an_answer_counts_though_the_click_that_led_to_it_was_lost() -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.advance("32d")
+    message = bench.messages[-1].message_id
+    bench.emits("u1", SurveyAnswered(survey="missed_order", answer="in_a_week", message_id=message))
+    assert asked_after(bench) == [7]
+
+
+def test_an_early_reminder_may_be_put_off_as_well() -> None:
+    bench = customer_of(182, 182, 182, push=False)
+    bench.advance("146d")
+    answer(bench, "in_a_month")
+    assert asked_after(bench, 400) == [30]
+
+
 # the ladder
 
 
@@ -228,4 +326,5 @@ def test_it_needs_consent_to_marketing_and_says_what_it_looked_at() -> None:
     bench = customer_of(20, 20, 20)
     bench.advance("31d")
     message = bench.messages[0]
-    assert (message.purpose, message.uses) == ("marketing.reorder", ("rhythm", "orders", "engagement", "session"))
+    uses = ("rhythm", "orders", "tickets", "engagement", "session")
+    assert (message.purpose, message.uses) == ("marketing.reorder", uses)

@@ -18,6 +18,7 @@ from tactful.events import (
     MessageDelivered,
     MessageOpened,
     MessageReplied,
+    SurveyAnswered,
 )
 from tactful_trigger.projections.engagement import KEPT, EngagementProjection
 
@@ -32,6 +33,10 @@ def clicked(message: str) -> MessageClicked:
     return MessageClicked(message_id=message, rule="abandoned_cart", channel="email")
 
 
+def answered(message: str, answer: str) -> SurveyAnswered:
+    return SurveyAnswered(message_id=message, survey="abandoned_cart", answer=answer)
+
+
 def engagement(*events: Event) -> Engagement:
     return folded(ENGAGEMENT, events)
 
@@ -39,6 +44,7 @@ def engagement(*events: Event) -> Engagement:
 names = st.sampled_from(["m1", "m2", "m3"])
 news: st.SearchStrategy[Event] = st.one_of(
     st.builds(clicked, names),
+    st.builds(answered, names, st.sampled_from(["yes", "no"])),
     st.sampled_from(["granted", "withdrawn"]).map(lambda state: ConsentChanged(purpose="marketing", state=state)),
     st.sampled_from(["Ana", "Luis"]).map(lambda who: ContactMade(by=who)),
 )
@@ -132,3 +138,21 @@ def test_messages_of_one_ladder_are_one_noticed_if_any_was() -> None:
     first, second, other = (replace(decided(m), contact=c) for m, c in (("m1", "l1"), ("m2", "l1"), ("m3", "l2")))
     ladders = engagement(at(1, first), at(2, second), at(3, other), at(4, clicked("m1"))).ladders("abandoned_cart")
     assert [(ladder.message_id, ladder.engaged_at) for ladder in ladders] == [("m2", 4), ("m3", 0)]
+
+
+def test_an_answer_is_noticed_and_the_first_one_stands() -> None:
+    state = engagement(at(1, decided()), at(5, answered("m1", "no")), at(3, answered("m1", "yes")))
+    assert (state.recent[0].answer, state.recent[0].answered_at, state.recent[0].engaged_at) == ("yes", 3, 3)
+
+
+def test_an_answer_to_no_message_of_ours_is_none() -> None:
+    assert engagement(SurveyAnswered(survey="abandoned_cart", answer="yes")) == Engagement()
+
+
+def test_of_a_rule_s_messages_the_one_that_was_answered_last_is_known() -> None:
+    state = engagement(
+        at(1, decided("m1")), at(2, decided("m2")), at(5, answered("m2", "yes")), at(9, answered("m1", "no"))
+    )
+    known = state.answered("abandoned_cart")
+    assert known is not None
+    assert (known.message_id, state.answered("another")) == ("m1", None)

@@ -25,3 +25,8 @@ class AddressBook:
         """The recipient's address on a channel, if there is one."""
         address = recipient.addresses.get(channel) if recipient else None
         return self.key(channel, address) if address else None
+
+    def all_of(self, recipient: RecipientBody | None) -> list[AddressKey]:
+        """The recipient's addresses, in order of channels."""
+        channels = sorted(recipient.addresses) if recipient else []
+        return [key for channel in channels if (key := self.of(recipient, channel)) is not None]

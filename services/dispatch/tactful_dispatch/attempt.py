@@ -175,9 +175,7 @@ class Attempts:
             return Written()
         settings = settings_of(cursor.settings)
         try:
-            return Written(
-                await self._content.render(rendering(delivery.message, row.recipient, settings, self._links))
-            )
+            return Written(await self._content.render(rendering(delivery, row.recipient, settings, self._links)))
         except TemplateError as error:
             return Written(error=str(error))
 
@@ -185,6 +183,9 @@ class Attempts:
         delivery = space.customer(customer).deliveries.get(name)
         if delivery is None or delivery.state != PENDING:
             return None
+        if not delivery.shared and self._is_shared(space, customer, delivery):
+            delivery.shared = True
+            return None  # it is written out anew, and asked again
         gates = judge(delivery.message, self._facts(space, customer, delivery, written.error))
         if written == Written() and _reaches_content(gates):
             return None  # the gates opened meanwhile: it is written out first and asked again
@@ -200,6 +201,10 @@ class Attempts:
         key = self._book.of(row.recipient, delivery.message.channel)
         address = space.address(key) if key else None
         return gather(space.cursor, row, address, delivery, self._now(space.cursor), self._adapters, error)
+
+    def _is_shared(self, space: Workspace, customer: str, delivery: Delivery) -> bool:
+        key = self._book.of(space.customer(customer).recipient, delivery.message.channel)
+        return key is not None and space.address(key).is_shared_with(customer)
 
     def _depart(self, space: Workspace, customer: str, delivery: Delivery, rendered: Rendered) -> Departure:
         message, recipient = delivery.message, space.customer(customer).recipient

@@ -15,7 +15,7 @@ from tactful.records import DISPATCH, ConsentBody, ConsentRecord, InheritBody, I
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.consenting import take_consent
 from tactful_dispatch.facts import Word
-from tactful_dispatch.rows import CONTACTS_KEPT, CustomerRow, decode_customer, encode
+from tactful_dispatch.rows import CONTACTS_KEPT, TOPICS_KEPT, CustomerRow, decode_customer, encode
 from tactful_dispatch.store import Workspace
 
 SOURCE: Final = "link"
@@ -40,6 +40,8 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int,
         return
     theirs = decode_customer(bytes(body.image))
     _join(row, theirs)
+    for key in book.all_of(row.recipient):
+        space.address(key).left_by(body.inherited)
     for word in theirs.words:
         said = _said(word, body.inherited)
         name = digest("inherited", body.inherited, said.purpose, said.channel, str(said.occurred_at))
@@ -61,6 +63,12 @@ def _join(row: CustomerRow, theirs: CustomerRow) -> None:
     row.contacts = sorted(contacts, key=lambda contact: contact.at)[-CONTACTS_KEPT:]
     row.muted_rules = sorted({*row.muted_rules, *theirs.muted_rules})
     row.muted_purposes = sorted({*row.muted_purposes, *theirs.muted_purposes})
+    new_topics = [topic for topic in theirs.muted_topics if topic not in row.muted_topics]
+    row.muted_topics = [*new_topics, *row.muted_topics][-TOPICS_KEPT:]
+    row.hours = row.hours or theirs.hours
+    row.at_most_days = max(row.at_most_days, theirs.at_most_days)
+    if theirs.personalisation == "none":
+        row.personalisation = "none"
     row.paused_until = max(row.paused_until, theirs.paused_until)
     row.stopped_at = max(row.stopped_at, theirs.stopped_at)
 

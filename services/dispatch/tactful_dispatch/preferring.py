@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from tactful.records import MessageBody
 from tactful_dispatch.deciding import look_again
 from tactful_dispatch.desk import PREFERENCES
-from tactful_dispatch.rows import CustomerRow
-
-TOPICS: Final = 63  # muted ones that are kept beside the latest
+from tactful_dispatch.questions import NO_LONGER, NO_NEED, TOO_OFTEN
+from tactful_dispatch.rows import TOPICS_KEPT, CustomerRow
 
 
 def change_preference(row: CustomerRow, told: Mapping[str, Any], at: int) -> bool:
@@ -22,6 +22,18 @@ def change_preference(row: CustomerRow, told: Mapping[str, Any], at: int) -> boo
     return True
 
 
+def wishes_in(answer: str, message: MessageBody) -> list[dict[str, Any]]:
+    """What an answer to a message asks for: one of `questions.ANSWERS`. Changes, as `change_preference` takes them."""
+    if answer == TOO_OFTEN:
+        return [{"change": "at_most_days", "value": "30"}]
+    if answer not in (NO_NEED, NO_LONGER):
+        return []
+    topics = [str(topic) for topic in message.data.get("categories", ()) if topic]
+    return [{"change": "topic_muted", "topic": topic} for topic in topics] or [
+        {"change": "rule_muted", "rule": message.rule}
+    ]
+
+
 def _wanted(row: CustomerRow, told: Mapping[str, Any], at: int) -> tuple[str, Any]:
     change = told["change"]
     if change in ("paused", "resumed"):
@@ -31,7 +43,7 @@ def _wanted(row: CustomerRow, told: Mapping[str, Any], at: int) -> tuple[str, An
     if change in ("rule_muted", "rule_unmuted"):
         return "muted_rules", _with(row.muted_rules, told["rule"], change == "rule_muted")
     if change in ("topic_muted", "topic_unmuted"):
-        return "muted_topics", _with(row.muted_topics, told["topic"], change == "topic_muted")[-TOPICS - 1 :]
+        return "muted_topics", _with(row.muted_topics, told["topic"], change == "topic_muted")[-TOPICS_KEPT:]
     if change in PREFERENCES:
         return change, int(told["value"]) if change == "at_most_days" else told["value"]
     return "", None

@@ -8,19 +8,17 @@ from typing import Any, Final
 
 import msgspec
 
-from tactful.clock import DAY
 from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.records import EVENTS, RecipientBody
 from tactful_dispatch.announcing import announce
-from tactful_dispatch.deciding import look_again
 from tactful_dispatch.facts import Contacted
-from tactful_dispatch.questions import ANSWERS, HURTS, TOO_OFTEN, UNSETTLED
+from tactful_dispatch.preferring import change_preference, wishes_in
+from tactful_dispatch.questions import ANSWERS, HURTS, UNSETTLED
 from tactful_dispatch.rows import ACCEPTED, UNKNOWN, CustomerRow, Delivery
 from tactful_dispatch.store import Workspace
 
 _NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
-PAUSE: Final = 30 * DAY  # for whom we write too often
 
 
 def take_recipient(row: CustomerRow, body: RecipientBody) -> None:
@@ -69,8 +67,9 @@ def take_answer(
     message = delivery.message
     count_reaction(space, customer, message.message_id)
 
-    def tell(name: str, told: dict[str, Any]) -> None:
-        space.put(EVENTS, announce(name, digest("answer", message.message_id, name), customer, now, told), cause)
+    def tell(name: str, told: dict[str, Any], *which: str) -> None:
+        id = digest("answer", message.message_id, name, *which)
+        space.put(EVENTS, announce(name, id, customer, now, told), cause)
 
     tell("Survey Answered", {"survey": message.rule, "answer": answer, "text": text, "message_id": message.message_id})
     if answer == UNSETTLED and "ticket_id" in message.data:
@@ -79,11 +78,9 @@ def take_answer(
     elif answer in HURTS and text:
         ticket = {"ticket_id": f"survey-{message.message_id}", "subject": text[:120], "channel": "survey"}
         tell("Complaint Opened", ticket)
-    elif answer == TOO_OFTEN:
-        row = space.customer(customer)
-        row.paused_until = max(row.paused_until, now + PAUSE)
-        look_again(row)
-        tell("Preferences Changed", {"change": "paused", "until": row.paused_until})
+    for wish in wishes_in(answer, message):
+        if change_preference(space.customer(customer), wish, now):
+            tell("Preferences Changed", wish, *wish.values())
     return answer
 
 

@@ -24,9 +24,8 @@ from tactful_dispatch.forgetting import revive
 from tactful_dispatch.gates import INQUIRY, judge
 from tactful_dispatch.gathering import gather, settings_of
 from tactful_dispatch.inquiring import inquiry
-from tactful_dispatch.preferring import change_preference
-from tactful_dispatch.questions import TOO_OFTEN
-from tactful_dispatch.receiving import PAUSE, take_answer, take_receipt
+from tactful_dispatch.preferring import change_preference, wishes_in
+from tactful_dispatch.receiving import take_answer, take_receipt
 from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import DispatchStore, Workspace
 
@@ -183,8 +182,10 @@ class Reception:
             return take_answer(space, customer, delivery, answer, text, self._clock.now(), _cause(space))
 
         given = await self._change(customer, work, "")
-        if given == TOO_OFTEN and (who := await self._who(customer)) != customer:
-            await self.pause(who, self._clock.now() + PAUSE)
+        wishes = wishes_in(given, known.message)
+        if wishes and (who := await self._who(customer)) != customer:
+            for wish in wishes:
+                await self._prefer(who, **wish)
         return given
 
     async def topics(self, message_id: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ CONTACTS_KEPT: Final = 64
 CANCELLATIONS_KEPT: Final = 40
 REPEATS_KEPT: Final = 256
 CUSTOMERS_KEPT: Final = 16  # of one address
+TOPICS_KEPT: Final = 64  # muted ones
 
 # States of a delivery. Held ones wait for an instant; asked ones for the run to say that it still wants them.
 HELD, ASKED, PENDING, SENDING = "held", "asked", "pending", "sending"
@@ -48,6 +49,7 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     provider_until: int = 0
     provider_detail: str = ""
     address: AddressKey | None = None  # to which the last attempt went
+    shared: bool = False  # others are written to at that address as well
     provider: str = ""
     provider_id: str = ""
     subject: str = ""
@@ -143,7 +145,16 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def used_by(self, customer: str) -> None:
         """A customer is written to here."""
-        self.customers = [known for known in self.customers if known != customer] + [customer]
+        self.left_by(customer)
+        self.customers.append(customer)
+
+    def left_by(self, customer: str) -> None:
+        """Whoever uses the address, it is not this customer."""
+        self.customers = [known for known in self.customers if known != customer]
+
+    def is_shared_with(self, customer: str) -> bool:
+        """Whether anybody else was written to here."""
+        return any(known != customer for known in self.customers)
 
 
 class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody, RecipientBody
 from tactful.settings import Settings
@@ -10,6 +13,7 @@ from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.questions import ANSWERS
+from tactful_dispatch.rows import Delivery
 
 # what templates call a link -> the action it allows, and which answer it gives
 _LINKS = {
@@ -24,16 +28,16 @@ _LINKS = {
 }
 
 
-def rendering(message: MessageBody, recipient: RecipientBody, settings: Settings, links: Links) -> Rendering:
-    """All that the template may see."""
-    shop = settings.shop
+def rendering(delivery: Delivery, recipient: RecipientBody, settings: Settings, links: Links) -> Rendering:
+    """All that the template may see. Where others read along, neither a name nor pictures."""
+    shop, message = settings.shop, delivery.message
     return Rendering(
         template=message.template,
         channel=message.channel,
         variant=message.variant,
         locales=tuple(locale for locale in (recipient.locale, shop.locale) if locale),
-        data=message.data,
-        first_name=recipient.first_name,
+        data=_without_pictures(message.data) if delivery.shared else message.data,
+        first_name="" if delivery.shared else recipient.first_name,
         shop={
             "name": shop.name,
             "sender": shop.sender,
@@ -47,6 +51,12 @@ def rendering(message: MessageBody, recipient: RecipientBody, settings: Settings
         because_at=message.because_at,
         zone=recipient.zone or shop.timezone,
     )
+
+
+def _without_pictures(data: Mapping[str, Any]) -> dict[str, Any]:
+    items = data.get("items", ())
+    bare = [{**item, "image_url": ""} if isinstance(item, dict) else item for item in items]
+    return {**data, "items": bare} if bare else dict(data)
 
 
 def envelope(message: MessageBody, address: str, rendered: Rendered, settings: Settings, links: Links) -> Envelope:

@@ -325,7 +325,12 @@ class ProductReviewed(Act, frozen=True, kw_only=True):
     product_id: str = ""
     review_id: str = ""
     review_body: str = ""
-    rating: float = 0.0
+    rating: float = 0.0  # of five; 0 for none
+
+    @property
+    def ticket_id(self) -> str:
+        """Under which one or two stars are a complaint; "" for any other review."""
+        return f"review-{self.review_id or self.meta.id}" if 0 < self.rating <= 2 else ""
 
 
 COMMERCE: tuple[type[Event], ...] = (

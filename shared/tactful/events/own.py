@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from tactful.decisions import GateRecord
 from tactful.events.commerce import Act, CartEvent
 from tactful.events.model import Event, Money
+
+_BAD_CSAT: Final = ("1", "2")
+_BAD_NPS: Final = ("0", "1", "2", "3", "4", "5", "6")
 
 
 class CartUpdated(CartEvent, frozen=True, kw_only=True):
@@ -95,6 +98,14 @@ class SurveyAnswered(Event, frozen=True, kw_only=True):
     answer: str = ""
     text: str = ""
     message_id: str = ""
+
+    @property
+    def ticket_id(self) -> str:
+        """Under which a bad rating is a complaint: satisfaction of one or two (`csat`, of five), or up to six with words
+        (`nps`, of ten); "" for any other answer."""
+        survey = self.survey.lower()
+        bad = _BAD_CSAT if survey == "csat" else _BAD_NPS if survey == "nps" and self.text else ()
+        return f"{survey}-{self.message_id or self.meta.id}" if self.answer in bad else ""
 
 
 class Identify(Event, frozen=True, kw_only=True):

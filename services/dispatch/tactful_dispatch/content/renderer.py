@@ -32,7 +32,6 @@ MACROS: Final = (
     "offer",
     "question",
     "survey",
-    "choice",
     "divider",
     "image",
     "note",

@@ -34,7 +34,7 @@ class Answers:
         )
         if given in REASONS:
             return self._pages.answer("survey", t=texts, shop=shop, reasons=REASONS, given=given, more=more)
-        question = Question(texts.ask_answer, texts.answer_leads[given], (("do", "answer", texts.send_answer),))
+        question = Question(*texts.answer_leads[given], (("do", "answer", texts.send_answer),))
         return self._pages.answer("ask", t=texts, shop=shop, question=question, more=more)
 
     async def take(self, request: Request, token: str) -> Response:

@@ -90,8 +90,7 @@ class Texts:
     ask_confirm_lead: str
     confirm: str
     more: str
-    ask_answer: str
-    answer_leads: Mapping[str, str]  # by answer: what will be sent
+    answer_leads: Mapping[str, tuple[str, str]]  # by answer: the question, and what will be sent
     send_answer: str
     answer_thanks: Mapping[str, tuple[str, str]]  # by answer: title and lead once it has been sent
     answered_before: str

@@ -1,7 +1,7 @@
 """What was sent to the customer and whether they noticed, and who else spoke to them.
 
-A click or a reply counts as noticed, and an open unless a machine fetched it ahead. A reaction may arrive before the
-decision that the message was sent.
+A click, a reply or an answer counts as noticed, and an open unless a machine fetched it ahead. A reaction may arrive
+before the decision that the message was sent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tactful.events import (
     MessageDecided,
     MessageOpened,
     MessageReplied,
+    SurveyAnswered,
 )
 from tactful_trigger.projections.versions import unknown_state
 
@@ -34,7 +35,15 @@ class EngagementProjection:
     name = "engagement"
     version = 1
     state = Engagement
-    events = (MessageDecided, MessageOpened, MessageClicked, MessageReplied, ConsentChanged, ContactMade)
+    events = (
+        MessageDecided,
+        MessageOpened,
+        MessageClicked,
+        MessageReplied,
+        SurveyAnswered,
+        ConsentChanged,
+        ContactMade,
+    )
 
     def fold(self, state: Engagement, event: Event) -> Engagement:
         at = event.meta.occurred_at
@@ -65,6 +74,15 @@ def _news(event: Event, at: int) -> Contact | None:
         isinstance(event, MessageOpened | MessageClicked) and not event.prefetched
     ):
         return _contact(event, engaged_at=at)
+    if isinstance(event, SurveyAnswered) and event.message_id:
+        return Contact(
+            message_id=event.message_id,
+            channel="",
+            rule=event.survey,
+            engaged_at=at,
+            answer=event.answer,
+            answered_at=at,
+        )
     return None
 
 
@@ -84,10 +102,13 @@ def _with(state: Engagement, news: Contact) -> Engagement:
 
 
 def _joined(one: Contact, other: Contact) -> Contact:
-    """The decision names the message; it counts as sent once, and as noticed from the first reaction on."""
-    decision = one if one.sent_at else other
+    """The decision names the message; it counts as sent once, and as noticed from the first reaction on. The first answer
+    stands."""
+    decision = max(one, other, key=lambda contact: (contact.sent_at, contact.channel))  # an answer names no channel
     reactions = [contact.engaged_at for contact in (one, other) if contact.engaged_at]
-    return replace(decision, engaged_at=min(reactions, default=0))
+    answers = [(contact.answered_at, contact.answer) for contact in (one, other) if contact.answered_at]
+    answered_at, answer = min(answers, default=(0, ""))
+    return replace(decision, engaged_at=min(reactions, default=0), answer=answer, answered_at=answered_at)
 
 
 def _withdrawn(state: Engagement, at: int) -> Engagement:

@@ -48,7 +48,7 @@ def _beat(event: OrderCompleted) -> Beat:
     products = [product for product in event.products if product.product_id or product.sku]
     gifts = [CartItem(product_id=product.product_id, category=product.category).is_gift for product in products]
     lines = tuple(
-        Line(product.product_id or product.sku, product.name, product.url, product.image_url)
+        Line(product.product_id or product.sku, product.name, product.url, product.image_url, product.category)
         for product in products[:LINES]
     )
     units = sum(max(product.quantity, 0) for product in products)

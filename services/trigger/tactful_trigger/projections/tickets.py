@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tactful.customer import Ticket, Tickets
-from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event
+from tactful.customer import REVIEW, Ticket, Tickets
+from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, ProductReviewed, SurveyAnswered
 from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 32
@@ -22,7 +22,7 @@ class TicketsProjection:
     name = "tickets"
     version = 1
     state = Tickets
-    events = (ComplaintOpened, ComplaintClosed, ComplaintReopened)
+    events = (ComplaintOpened, ComplaintClosed, ComplaintReopened, ProductReviewed, SurveyAnswered)
 
     def fold(self, state: Tickets, event: Event) -> Tickets:
         news = _news(event)
@@ -48,6 +48,8 @@ def _news(event: Event) -> Ticket | None:
         return Ticket(ticket_id=event.ticket_id, opened_at=at)
     if isinstance(event, ComplaintClosed):
         return Ticket(ticket_id=event.ticket_id, closed_at=at)
+    if isinstance(event, ProductReviewed | SurveyAnswered) and event.ticket_id:
+        return Ticket(ticket_id=event.ticket_id, opened_at=at, channel=REVIEW)
     return None
 
 

@@ -45,7 +45,7 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     await run.sleep_until(begun + timedelta(milliseconds=milliseconds(run.param("question_after", "8d"))))
     if (await run.get("session")).last_act_at > begun.timestamp() * 1000:
         return "came back to look"
-    message = await run.send("email", "churn_survey")
+    message = await run.send("email", "churn_survey", data=_topics)
     return "asked why" if message else message.reason or "refused"
 
 
@@ -90,4 +90,9 @@ def _usual(customer: Customer) -> dict[str, Any]:
     """What they used to buy."""
     lines = customer.rhythm.usual()
     items = [{"title": line.title or line.product_id, "url": line.url, "image_url": line.image_url} for line in lines]
-    return {"items": items, "shown": SHOWN}
+    return {"items": items, "shown": SHOWN, **_topics(customer)}
+
+
+def _topics(customer: Customer) -> dict[str, Any]:
+    """What "I do not need it" would be about."""
+    return {"categories": customer.rhythm.topics()}

@@ -9,10 +9,22 @@ from typing import Any, Final
 from tactful import Customer, Run, rule
 from tactful.customer import REVIEW, Order
 from tactful.durations import milliseconds
-from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, OrderRefunded, ShipmentDelivered
+from tactful.events import (
+    ComplaintClosed,
+    ComplaintOpened,
+    ComplaintReopened,
+    Event,
+    OrderRefunded,
+    ProductReviewed,
+    ShipmentDelivered,
+    SurveyAnswered,
+)
 
 SATURDAY: Final = 5
-NO_COMPLAINT: Final = frozenset({"spam", "duplicate", "withdrawn"})  # resolutions after which nobody is asked
+# Resolutions after which nobody is asked: it was no complaint, it is a person's matter, the help desk has asked already.
+NOT_ASKED: Final = frozenset(
+    {"spam", "duplicate", "withdrawn", "legal", "safety", "injury", "fraud", "chargeback", "press", "rated"}
+)
 
 
 def _ticket(event: Event) -> str:
@@ -24,12 +36,12 @@ def _same_ticket(first: Event, event: Event) -> bool:
 
 
 def _is_settled(customer: Customer, event: Event) -> bool:
-    """A review has no end of its own: it starts the rule by itself."""
-    return not isinstance(event, ComplaintOpened) or event.channel == REVIEW
+    """A bad review or rating has no end of its own: it starts the rule by itself."""
+    return bool(_ticket(event)) and (not isinstance(event, ComplaintOpened) or event.channel == REVIEW)
 
 
 @rule(
-    on=(ComplaintClosed, ComplaintOpened),
+    on=(ComplaintClosed, ComplaintOpened, ProductReviewed, SurveyAnswered),
     key=_ticket,
     match=_same_ticket,
     when=_is_settled,
@@ -39,13 +51,16 @@ def _is_settled(customer: Customer, event: Event) -> bool:
     priority=100,
     version=1,
 )
-async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened) -> str:
+async def complaint_followup(
+    run: Run, first: ComplaintClosed | ComplaintOpened | ProductReviewed | SurveyAnswered
+) -> str:
     """A day after a complaint was closed: ask once whether it is settled, and sell nothing."""
-    if isinstance(first, ComplaintClosed) and first.resolution in NO_COMPLAINT:
+    if not isinstance(first, ComplaintClosed):
+        if why := await _review(run):
+            return why
+    elif first.resolution in NOT_ASKED:
         return f"closed as {first.resolution}"
-    if isinstance(first, ComplaintOpened) and (why := await _review(run)):
-        return why
-    if isinstance(first, ComplaintClosed):
+    else:
         await run.sleep(run.param("delay", "24h"))
     await _working_day(run)
     if why := await _silence(run, first.ticket_id):
@@ -56,7 +71,7 @@ async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened)
 
 
 async def _review(run: Run) -> str:
-    """A review counts as closed after three days, but nobody is asked before their order came or was paid back."""
+    """A review or rating counts as closed after three days, but nobody is asked before their order came or was paid back."""
     await run.sleep(run.param("review_delay", "72h"))
     last = (await run.get("orders")).last
     if not run.param("after_arrival", True) or last is None or _arrived(last):

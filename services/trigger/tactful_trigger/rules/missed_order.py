@@ -8,7 +8,7 @@ from math import floor
 from typing import Any, Final
 
 from tactful import Customer, Ladder, Run, rule
-from tactful.customer import Contact, Order, Orders
+from tactful.customer import REVIEW, Contact, Order, Orders, Tickets
 from tactful.durations import milliseconds
 from tactful.events import (
     CartUpdated,
@@ -18,6 +18,7 @@ from tactful.events import (
     OrderCompleted,
     OrderRefunded,
     ProductAdded,
+    SurveyAnswered,
 )
 from tactful.localtime import instant_of
 from tactful.rhythm import Pace
@@ -27,7 +28,11 @@ GAPS: Final = 3  # fewer say nothing about a rhythm
 LEAD: Final = 0.2  # of the gap, by which the early reminder comes ahead
 EARLIEST: Final = 45  # days ahead
 LATEST: Final = 7
-ANSWERED: Final = "30d"  # an order so soon after a reminder answers it
+ANSWERED: Final = "30d"  # an order so soon after a reminder answers it, and so long its question is open
+IN_A_WEEK: Final = "in_a_week"  # what may be answered to a reminder
+IN_A_MONTH: Final = "in_a_month"
+ENOUGH: Final = "enough"
+LATER: Final = frozenset({IN_A_WEEK, IN_A_MONTH, ENOUGH})
 _EVER: Final = "800d"
 SHOWN: Final = 3  # items in a message; the rest is a number
 
@@ -42,7 +47,7 @@ def _has_a_past(customer: Customer, order: OrderCompleted) -> bool:
     goal=OrderCompleted,
     exit_on=(ProductAdded, CartUpdated, CheckoutStarted, ComplaintOpened),
     purpose="marketing.reorder",
-    uses=("rhythm", "orders", "engagement", "session"),
+    uses=("rhythm", "orders", "tickets", "engagement", "session"),
     holdout=0.1,
     priority=30,
     max_age="800d",
@@ -55,17 +60,22 @@ async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
     pace = (await run.get("rhythm")).pace(zone)
     if pace is None or (why := _no_rhythm(run, pace)):
         return "no rhythm" if pace is None else why
+    end = _at(pace.last, floor(2 * pace.median) + 1, zone)
+    wished = _wished((await run.get("engagement")).answered("missed_order"), first, pace)
+    if wished is not None:
+        if not await _undisturbed(run, wished):
+            return run.again()
+        return await _remind(run, pace, max(end, wished + timedelta(days=pace.median / 2)))
     early = _early(run, pace)
     if early is not None:
         if not await _undisturbed(run, _at(pace.last, early, zone)):
             return run.again()
-        ended, reminded = await _remind(run, pace, zone)
-        if reminded and pace.median < run.param("both_from_days", 120):
+        ended = await _remind(run, pace, end)
+        if isinstance(ended, Again) or (_reached(ended) and pace.median < run.param("both_from_days", 120)):
             return ended
     if not await _undisturbed(run, _at(pace.last, _overdue(run, pace) + 1, zone)):  # the day is over
         return run.again()
-    ended, _ = await _remind(run, pace, zone)
-    return ended
+    return await _remind(run, pace, end)
 
 
 async def _undisturbed(run: Run, moment: datetime) -> bool:
@@ -100,17 +110,43 @@ def _at(day: date, days: int, zone: Any) -> datetime:
     return datetime.fromtimestamp(instant / 1000, UTC)
 
 
-async def _remind(run: Run, pace: Pace, zone: Any) -> tuple[str, bool]:
-    """How it ended, and whether anything was sent."""
-    end = _at(pace.last, floor(2 * pace.median) + 1, zone)
+async def _remind(run: Run, pace: Pace, end: datetime) -> str | Again:
+    """How it ended; over again if the customer wishes to be reminded later."""
     if why := await _silence(run, end):
-        return why, False
+        return why
     left = end - run.now
     if left <= timedelta():
-        return "too late", False
-    ladder = Ladder(*_rungs(run), expires=dict.fromkeys(("email", "push"), left))
+        return "too late"
+    ladder, begun = Ladder(*_rungs(run), expires=dict.fromkeys(("email", "push"), left)), run.now
     ended = await ladder.climb(run, "missed_order", data=partial(_usual, pace=pace))
-    return ended, ended == "no reaction" or ended.startswith("engaged")
+    if not _reached(ended):
+        return ended
+    answer = await _answer(run, begun)
+    if answer in LATER:
+        return run.again()
+    return f"answered: {answer}" if answer else ended
+
+
+def _reached(ended: str) -> bool:
+    """Whether a ladder that ended so had sent anything."""
+    return ended == "no reaction" or ended.startswith("engaged")
+
+
+async def _answer(run: Run, begun: datetime) -> str:
+    """What the customer answers to the reminder that was begun then; "" for nothing within a month."""
+    known = (await run.get("engagement")).answered("missed_order")
+    if known is not None and known.answered_at >= begun.timestamp() * 1000:
+        return str(known.answer)
+    told = await run.wait_for(SurveyAnswered, within=ANSWERED, where=lambda event: event.survey == "missed_order")
+    return told.answer if told is not None else ""
+
+
+def _wished(known: Contact | None, first: OrderCompleted, pace: Pace) -> datetime | None:
+    """When the customer wishes to be reminded again, if they said so after this order."""
+    if known is None or known.answer not in LATER or known.answered_at <= first.meta.occurred_at:
+        return None
+    days = {IN_A_WEEK: 7.0, IN_A_MONTH: 30.0, ENOUGH: pace.median}[known.answer]
+    return datetime.fromtimestamp(known.answered_at / 1000, UTC) + timedelta(days=days)
 
 
 def _rungs(run: Run) -> list[tuple[str, str]]:
@@ -123,7 +159,7 @@ def _rungs(run: Run) -> list[tuple[str, str]]:
 async def _silence(run: Run, end: datetime) -> str:
     """Why nothing is said; "" if it may be. Who was here within a day is left alone for another one."""
     orders = await run.get("orders")
-    if why := _badly_ended(orders.last):
+    if why := _badly_ended(orders.last, await run.get("tickets")):
         return why
     engagement = await run.get("engagement")
     if _unanswered(engagement.ladders("missed_order"), orders, run.param("most_unanswered", 2)):
@@ -137,11 +173,13 @@ async def _silence(run: Run, end: datetime) -> str:
     return ""
 
 
-def _badly_ended(order: Order | None) -> str:
+def _badly_ended(order: Order | None, tickets: Tickets) -> str:
     if order is None:
         return ""
     if order.late:
         return "the last order came late"
+    if any(ticket.channel == REVIEW and ticket.opened_at >= order.at for ticket in tickets.recent):
+        return "the last order was rated badly"
     return "the last order was given back" if order.status == "refunded" else ""
 
 
@@ -166,4 +204,5 @@ def _usual(customer: Customer, pace: Pace) -> dict[str, Any]:
         }
         for line in customer.rhythm.usual()
     ]
-    return {"items": items, "shown": SHOWN, "last_order_on": pace.last.isoformat(), "every_days": pace.median}
+    about = {"items": items, "shown": SHOWN, "categories": customer.rhythm.topics()}
+    return {**about, "last_order_on": pace.last.isoformat(), "every_days": pace.median}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tactful_dispatch.public.texts import Texts
-from tactful_dispatch.questions import SETTLED, TOO_OFTEN, UNSETTLED
+from tactful_dispatch.questions import ENOUGH, IN_A_MONTH, IN_A_WEEK, NO_LONGER, NO_NEED, SETTLED, TOO_OFTEN, UNSETTLED
 
 ENGLISH: Final = Texts(
     language="en",
@@ -99,16 +99,27 @@ ENGLISH: Final = Texts(
     ask_confirm_lead="{topic}, {channel}. You can stop it at any time. If you did not ask for this, leave the page.",
     confirm="Yes, write to me",
     more="See all your choices",
-    ask_answer="Is it settled?",
     answer_leads={
-        SETTLED: "Your answer: yes, it is settled.",
-        UNSETTLED: "Your answer: no, not yet. A person will look at it again and write to you.",
+        SETTLED: ("Is it settled?", "Your answer: yes, it is settled."),
+        UNSETTLED: (
+            "Is it settled?",
+            "Your answer: no, not yet. A person will look at it again and write to you.",
+        ),
+        IN_A_WEEK: ("Shall we remind you later?", "Your answer: remind me in a week."),
+        IN_A_MONTH: ("Shall we remind you later?", "Your answer: remind me in a month."),
+        ENOUGH: ("Shall we skip this time?", "Your answer: I still have enough."),
+        NO_LONGER: ("Do you no longer need this?", "Your answer: I no longer need this."),
     },
     send_answer="Send this answer",
     answer_thanks={
         SETTLED: ("Thank you", "Good to know that it is settled."),
         UNSETTLED: ("We are sorry", "Your complaint is open again. A person will look at it and write to you."),
-        TOO_OFTEN: ("Understood", "You get no offers or reminders from us for 30 days."),
+        TOO_OFTEN: ("Understood", "From now on you hear from us once a month at most."),
+        NO_NEED: ("Thank you", "We will not write to you about this any more."),
+        IN_A_WEEK: ("Understood", "We remind you in a week, unless you have ordered by then."),
+        IN_A_MONTH: ("Understood", "We remind you in a month, unless you have ordered by then."),
+        ENOUGH: ("Understood", "We skip this time, and remind you when it is usually time again."),
+        NO_LONGER: ("Understood", "We will not write to you about this any more."),
         "": ("Thank you", "Your answer helps us. There will be no second question."),
     },
     answered_before="You have answered already, and your first answer stands.",

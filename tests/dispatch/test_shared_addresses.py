@@ -1,0 +1,48 @@
+"""One address, two people: nobody learns from a message what belongs to the other."""
+
+from __future__ import annotations
+
+import pytest
+from dispatchbench import DispatchBench
+
+KETTLE = {"title": "Kettle", "image_url": "https://shop.example/kettle.jpg"}
+
+
+@pytest.fixture(params=[1, 4])
+def family(request: pytest.FixtureRequest) -> DispatchBench:
+    """Uma and Ivo, who share an address."""
+    bench = DispatchBench(partitions=request.param)
+    for customer, name in (("u1", "Uma"), ("u2", "Ivo")):
+        bench.consenting(customer, addresses={"email": "home@example.test"}, first_name=name)
+    return bench
+
+
+def greetings(bench: DispatchBench) -> list[str]:
+    return [envelope.rendered.text for envelope in bench.adapter.sent]
+
+
+def test_an_address_that_one_person_uses_is_greeted_by_name_and_sees_pictures(family: DispatchBench) -> None:
+    family.asks(data={"items": [KETTLE]})
+    assert greetings(family) == ["Hello Uma"]
+    assert "kettle.jpg" in family.adapter.sent[0].rendered.subject
+
+
+def test_where_others_read_along_there_is_neither_a_name_nor_a_picture(family: DispatchBench) -> None:
+    family.asks(data={"items": [KETTLE]})
+    family.advance("8d")
+    family.asks("m2", "u2", data={"items": [KETTLE], "value": 5})
+    family.advance("8d")
+    family.asks("m3", "u1")
+    assert greetings(family) == ["Hello Uma", "Hello you", "Hello you"]
+    told = family.adapter.sent[1].rendered.subject
+    assert "Kettle" in told
+    assert "'value': 5" in told
+    assert "kettle.jpg" not in told
+
+
+def test_two_who_turn_out_to_be_one_are_greeted_by_name_again(family: DispatchBench) -> None:
+    family.asks(customer="u2")
+    family.advance("8d")
+    family.link("u2", "u1")
+    family.asks("m2", "u1")
+    assert greetings(family) == ["Hello Ivo", "Hello Uma"]

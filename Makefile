@@ -17,16 +17,17 @@ run: $(VENV)/ready
 	@$(BIN)/tactful dev --at next-14:00 $(ARGS)
 
 test: $(VENV)/ready test-others
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup
 
-# The other Pythons run what depends on the Python: everything but whole servers, kills and the system around us.
+# The other Pythons run what depends on the Python: everything but whole servers, kills, scripts of any length and the system around us.
 test-others: $(VENV)/ready
 	@for python in $(OTHERS); do \
 		venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 		echo "== $$($$python --version)"; \
 		test -f $$venv/ready || { $$python -m venv $$venv && $(call install,$$venv) && touch $$venv/ready; } || exit 1; \
 		$$venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not surroundings and not long" \
-			--ignore tests/e2e --ignore tests/faults --ignore tests/adversary || exit 1; \
+			--ignore tests/e2e --ignore tests/faults --ignore tests/adversary --ignore tests/dispatch/test_scripts.py \
+			--hypothesis-profile brief || exit 1; \
 	done
 
 check: $(VENV)/ready

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from servers import kafka, postgres
 
 from tactful_workbench import collecting
 
 __all__ = ["kafka", "postgres"]
+
+settings.register_profile("brief", max_examples=25)  # for the Pythons beside the first one
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

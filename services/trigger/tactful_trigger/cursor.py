@@ -10,7 +10,6 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     partition: int
     offset: int = 0
-    after_customer: str = ""  # a broadcast that goes from customer to customer has come this far
     clock: int = 0
     epoch: int = 0
     sequences: dict[str, int] = {}  # outbox: target -> last sequence given
@@ -20,7 +19,6 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     draining: set[str] = set()  # rules: what runs goes on, nothing begins
     feeds: dict[str, int] = {}  # feed -> complete through, ms
     late: set[str] = set()  # customers with a run that waits for a feed
-    versions: dict[str, int] = {}  # rule -> highest version seen here
     slow: dict[str, int] = {}  # rule -> interrupted runs
     duplicates: int = 0
     counted: int = 0  # events of customers beyond a limit: counted, not applied

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stories import AFTERNOON, FOUR, MADRID, THREE, decision, event, held_message, row, umas_story
 
-from tactful.clock import HOUR
+from tactful.clock import DAY, HOUR
 from tactful.decisions import GateVerdict, Reason, Verdict
 from tactful_console.entries import Entry, Tone
 from tactful_console.history import HistoryRow, Pending, TimelineInputs
@@ -26,6 +26,7 @@ DATA: dict[str, dict[str, Any]] = {
     "withdrawn": {"why": "x"},
     "ended": {"why": "x"},
     "parked": {"why": "x"},
+    "goal": {"held_out": False, "after": 5},
     "note": {"text": "x"},
     "linked": {"customer": "u1"},
     "absorbed": {"customer": "a"},
@@ -161,6 +162,33 @@ def test_a_change_of_preferences_that_nobody_knows_is_shown_as_it_is() -> None:
     assert only({"change": "paused", "until": AFTERNOON + HOUR}, "preferences").about == (
         "pause until Mon 23 Nov 2026 15:00"
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "about"),
+    [
+        ({"change": "topic_muted", "topic": "Tea"}, "nothing more about Tea"),
+        ({"change": "topic_unmuted", "topic": "Tea"}, "about Tea again"),
+        ({"change": "hours", "value": "09:00-12:00"}, "messages at 09:00-12:00"),
+        ({"change": "at_most_days", "value": "30"}, "one contact in 30 days at most"),
+        ({"change": "personalisation", "value": "none"}, "personal: none"),
+        ({"change": "rule_muted", "rule": "abandoned_cart"}, "no more abandoned_cart"),
+    ],
+)
+def test_what_the_customer_chose_is_told_in_words(data: dict[str, Any], about: str) -> None:
+    assert only(data, "preferences").about == about
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"held_out": False, "after": 5}, "less than a day after the message"),
+        ({"held_out": False, "after": DAY}, "a day after the message"),
+        ({"held_out": True, "after": 3 * DAY}, "3 days after a message that was held out for comparison"),
+    ],
+)
+def test_a_goal_says_how_long_after_the_message_it_came(data: dict[str, Any], sentence: str) -> None:
+    assert only(data, "goal").sentences == (sentence,)
 
 
 @pytest.mark.parametrize(

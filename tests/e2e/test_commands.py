@@ -154,6 +154,40 @@ def test_a_rule_is_paused_drained_cancelled_and_resumed(server: Server) -> None:
     assert (refused.returncode, "there is no rule nothing; there are: abandoned_cart" in refused.stderr) == (1, True)
 
 
+def test_the_clock_is_moved_by_curl_as_well_and_a_wrong_wish_is_named(server: Server) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}  # what curl says by itself
+    moved = server.http.post("/dev/clock", content=b'{"advance": "1m"}', headers=form)
+    assert (moved.status_code, moved.json()["timers_fired"]) == (200, 0)
+    for body, words in (
+        (b"advance=1h", "Invalid JSON"),
+        (b'{"by": "1h"}', "by: Extra"),
+        (b"{}", 'say {"advance": "1h"}'),
+    ):
+        refused = server.http.post("/dev/clock", content=body, headers=form)
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_step")
+        assert words in refused.json()["message"]
+
+
+def test_a_command_s_body_that_is_wrong_is_answered_with_the_field(server: Server) -> None:
+    told = json.loads((server.data / "server.json").read_text())
+    refused = server.http.post(
+        "/admin/rules/abandoned_cart", json={"wish": "fly"}, headers={"authorization": f"Bearer {told['token']}"}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+    assert refused.json()["message"].startswith("body.wish: ")
+
+
+def test_what_became_of_those_it_wrote_to_is_told_for_each_rule(server: Server) -> None:
+    uma, ida = (Shopper(server).known().consents("email") for _ in range(2))
+    uma.adds(KETTLE)
+    ida.adds(KETTLE)
+    server.advance(by="1h")
+    uma.does("Order Completed", order_id=f"o-{uma.id}", products=[KETTLE])
+    server.advance(by="1s")
+    assert "    wrote 2 times, of which 1 (50.0 %) reached the goal within 30d" in server.told("rules", "list")
+    assert "goal reached" in uma.explained()
+
+
 def test_an_imported_customer_meets_a_rule_when_they_are_enrolled(server: Server) -> None:
     uma = Shopper(server).known().consents()
     call = {"userId": uma.id, "event": "Product Added", "properties": KETTLE, "context": {"history": True}}

@@ -86,7 +86,8 @@ async def counted(shop: Cluster) -> None:
 
     async def heard() -> bool:
         told = [await shop.metrics(name) for name in ("trigger-1", "trigger-2")]
-        return sum(value(each, decided) for each in told) == 2
+        written = 'tactful_contacts{arm="sent",rule="abandoned_cart"}'
+        return [sum(value(each, what) for each in told) for what in (decided, written)] == [2, 2]
 
     await until(heard)
     assert sum(value(each, "tactful_timers_fired_total") for each in triggers) >= 2

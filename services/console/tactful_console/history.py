@@ -6,7 +6,7 @@
   `receipt` name, message_id, ...; `preferences` change, rule, until; `decided` all fields of a `Message Decided`;
 - `started` version, waiting (in words, may be missing); `asked` message_id, channel, template;
   `confirmed` message_id; `withdrawn`, `ended`, `parked`, `not_started` why; `note` text;
-  `linked`, `absorbed`, `adopted` customer.
+  `goal` held_out, after (ms since the message); `linked`, `absorbed`, `adopted` customer.
 """
 
 from __future__ import annotations

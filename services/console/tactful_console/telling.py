@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tactful.clock import DAY
 from tactful.decisions import Verdict
 from tactful_console.entries import Chip, Entry, Fact, Gate, Tone
 from tactful_console.history import HistoryRow
@@ -41,6 +42,11 @@ _CHANGES: Final = {
     "paused": "pause until {until}",
     "resumed": "the pause is over",
     "stopped": "no marketing at all",
+    "topic_muted": "nothing more about {topic}",
+    "topic_unmuted": "about {topic} again",
+    "hours": "messages at {value}",
+    "at_most_days": "one contact in {value} days at most",
+    "personalisation": "personal: {value}",
 }
 # The gates worth a word when all is well: what they saw is what people ask about.
 _TELLING: Final = ("consent", "budget", "quiet hours")
@@ -128,6 +134,13 @@ def _not_started(row: HistoryRow, moments: Moments) -> Entry:
     return _entry(row, title=row.rule, chip=Chip("not started"), about=why, sentences=(_NOT_STARTED.get(why, why),))
 
 
+def _goal(row: HistoryRow, moments: Moments) -> Entry:
+    days = int(row.data.get("after") or 0) // DAY
+    since = f"{days} days" if days > 1 else "a day" if days else "less than a day"
+    what = "a message that was held out for comparison" if row.data.get("held_out") else "the message"
+    return _entry(row, title=row.rule, chip=Chip("goal reached", Tone.SENT), sentences=(f"{since} after {what}",))
+
+
 def _note(row: HistoryRow, moments: Moments) -> Entry:
     return _entry(row, title=row.rule, chip=Chip("note"), sentences=(_text(row, "text"),))
 
@@ -174,7 +187,8 @@ def _consent(row: HistoryRow, moments: Moments) -> Entry:
 
 def _preferences(row: HistoryRow, moments: Moments) -> Entry:
     until = row.data.get("until")
-    words = {"rule": _text(row, "rule"), "until": moments.full(until) if until else "?"}
+    words = {name: _text(row, name) for name in ("rule", "topic", "value")}
+    words["until"] = moments.full(until) if until else "?"
     change = _text(row, "change")
     about = _CHANGES[change].format(**words) if change in _CHANGES else change
     return _entry(row, title="Preferences", about=about)
@@ -214,6 +228,7 @@ _BY_KIND: Final[Mapping[str, Callable[[HistoryRow, Moments], Entry]]] = {
     "receipt": _receipt,
     "consent": _consent,
     "not_started": _not_started,
+    "goal": _goal,
     "note": _note,
     "linked": _joined,
     "absorbed": _joined,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
 from tactful.identity import digest, event_hash, fingerprint
 from tactful.records import DISPATCH, EventRecord, RecipientBody, RecipientRecord
@@ -15,6 +17,7 @@ from tactful_trigger.recipient import recipient, tells_dispatch
 from tactful_trigger.row import Goal, Mark, Row
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
+from tactful_trigger.tally import Tally
 
 _NOWHERE: Final = Route()
 
@@ -130,8 +133,20 @@ class Applying:
         key = f"{word.rule}\x1f{word.run_key}"
         marks = row.marks or {}
         if key not in marks or marks[key].contact != word.contact:
-            row.marks = {**marks, key: Mark(word.contact, seen.at)}
+            held_out = word.reason == "holdout"
+            row.marks = {**marks, key: Mark(word.contact, seen.at, held_out)}
+            self._partition.cursor.count(word.rule, Tally(held_out=1) if held_out else Tally(sent=1))
         return True
+
+    def _reach(self, row: Row, rule: str, within: int, at: int) -> None:
+        """The first goal in time counts for what was said, or would have been."""
+        key = f"{rule}\x1f"
+        mark = row.marks.get(key) if row.marks else None
+        if row.marks is None or mark is None or mark.reached or at - mark.at > within:
+            return
+        row.marks = {**row.marks, key: msgspec.structs.replace(mark, reached=True)}
+        self._partition.cursor.count(rule, Tally(held_out_reached=1) if mark.held_out else Tally(sent_reached=1))
+        self._effects.tell(row, at, "goal", rule, mark.run, {"held_out": mark.held_out, "after": at - mark.at})
 
     def _end(self, row: Row, route: Route, seen: Seen) -> None:
         for rule, is_goal in route.ends:
@@ -140,6 +155,8 @@ class Applying:
                 goals = row.goals or {}
                 goal = Goal(seen.record.body.occurred_at, seen.at)
                 row.goals = {**goals, rule.name: goal.joined(goals.get(rule.name, goal))}
+                if is_goal:
+                    self._reach(row, rule.name, terms.goal_within, seen.at)
             for run in [run for run in row.runs if run.rule == rule.name]:
                 if self._runs.ends(rule, run, seen):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")

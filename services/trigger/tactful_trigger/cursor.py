@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tactful_trigger.tally import Tally
+
 
 class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Compared and set in every slice's transaction. `clock` is the latest append time read; nothing else moves it."""
@@ -20,10 +22,15 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     feeds: dict[str, int] = {}  # feed -> complete through, ms
     late: set[str] = set()  # customers with a run that waits for a feed
     slow: dict[str, int] = {}  # rule -> interrupted runs
+    tallies: dict[str, Tally] = {}  # by rule
     duplicates: int = 0
     counted: int = 0  # events of customers beyond a limit: counted, not applied
     attempts: int = 0  # claims since the last commit: a slice may kill its process
     poison: int = 0  # records in a row that could not be applied
+
+    def count(self, rule: str, what: Tally) -> None:
+        """Add to what is known of a rule."""
+        self.tallies[rule] = self.tallies.get(rule, Tally()) + what
 
     def copy(self) -> Cursor:
         """A cursor that can be changed without touching this one."""

@@ -11,7 +11,7 @@ class HistoryRow(msgspec.Struct, frozen=True, gc=False):
     """`data` is JSON: the whole record for what came from the log, an object of a few values otherwise.
 
     Kinds from the log: event, decided, receipt, consent, preferences. Kinds of the engine: started, asked, confirmed,
-    withdrawn, ended, parked, not_started, note; linked, absorbed, adopted.
+    withdrawn, ended, parked, not_started, goal, note; linked, absorbed, adopted.
     """
 
     customer: str

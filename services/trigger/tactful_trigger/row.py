@@ -77,10 +77,17 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """The first message of a contact that was sent: cooldowns count from it."""
+    """The first message of a contact that was sent or held out: cooldowns count from it."""
 
     contact: str
     at: int
+    held_out: bool = False
+    reached: bool = False  # a goal followed in time
+
+    @property
+    def run(self) -> str:
+        """The run that spoke."""
+        return self.contact.rpartition(".")[0]
 
 
 class Goal(msgspec.Struct, frozen=True, array_like=True):

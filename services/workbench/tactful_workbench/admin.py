@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tactful.clock import Clock
 from tactful.durations import milliseconds
-from tactful.errors import InvalidInput, SettingsError, TactfulError
+from tactful.errors import InvalidInput, SettingsError
 from tactful.log import Stored, onward
 from tactful.records import TOPICS
 from tactful.telemetry import UNTOLD
@@ -22,7 +22,9 @@ from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.reception import Reception
-from tactful_workbench.answering import told_as_json
+from tactful_trigger.tally import Tally
+from tactful_workbench.answering import answer_by_name
+from tactful_workbench.comparing import difference_interval
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Patient, examine
 from tactful_workbench.editing import with_sending
@@ -119,7 +121,7 @@ def admin_app(product: Deployment) -> FastAPI:
     """The admin routes as an application of their own."""
     app = FastAPI(openapi_url=None, telemetry=UNTOLD)
     app.include_router(admin_router(product))
-    app.add_exception_handler(TactfulError, told_as_json)
+    answer_by_name(app)
     return app
 
 
@@ -207,7 +209,7 @@ class _Office:
     async def rules(self) -> dict[str, Any]:
         product, settings = self._product, self._product.settings.latest
         alive = await product.trigger.live_runs()
-        standing = await product.conductor.standing()
+        standing, tallies = await product.conductor.standing(), await product.conductor.tallies()
         rules = [
             {
                 "name": rule.name,
@@ -217,6 +219,9 @@ class _Office:
                 "origin": rule.origin,
                 "about": rule.about,
                 "live_runs": alive.get(rule.name, 0),
+                "results": _results(
+                    tallies.get(rule.name, Tally()), rule.under(settings.rule(rule.name).parameters).goal_within
+                ),
             }
             for rule in product.loaded.rules
         ]
@@ -307,6 +312,15 @@ class _Office:
                 end = await log.end(topic, partition)
                 async for stored in onward(log, topic, partition, max(since, end - latest if latest else 0)):
                     yield _line(stored)
+
+
+def _results(tally: Tally, goal_within: int) -> dict[str, Any]:
+    """`difference`: the 95 % interval of what the share of those who were written to is above that of those held out."""
+    return {
+        **msgspec.structs.asdict(tally),
+        "goal_within": goal_within,
+        "difference": difference_interval(tally.sent_reached, tally.sent, tally.held_out_reached, tally.held_out),
+    }
 
 
 def _line(stored: Stored) -> bytes:

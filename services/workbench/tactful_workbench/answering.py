@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from tactful.errors import InvalidInput
+from tactful.errors import InvalidInput, TactfulError
 
 
-async def told_as_json(request: Request, error: Exception) -> JSONResponse:
+def answer_by_name(app: FastAPI) -> None:
+    """Errors of this application are `{"code", "message"}`."""
+    app.add_exception_handler(TactfulError, _told_as_json)
+    app.add_exception_handler(RequestValidationError, _told_what_is_wrong)
+
+
+def faults(errors: Sequence[Any]) -> str:
+    """What pydantic finds wrong, in one line: which field, and why."""
+    return "; ".join(f"{'.'.join(map(str, error['loc'])) or 'body'}: {error['msg']}" for error in errors)
+
+
+async def _told_what_is_wrong(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return JSONResponse({"code": "invalid_request", "message": faults(error.errors())}, 400)
+
+
+async def _told_as_json(request: Request, error: Exception) -> JSONResponse:
     """Named errors in the form that every other answer has."""
     code = error.code if isinstance(error, InvalidInput) else "refused"
     return JSONResponse({"code": code, "message": str(error)}, 400)

@@ -18,6 +18,7 @@ from tactful_trigger.commanding import beginning
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
+from tactful_trigger.tally import Tally, totals
 from tactful_trigger.worker import PAST
 
 NEWS: Final = {"pause": "Rule Paused", "drain": "Rule Drained", "resume": "Rule Resumed"}
@@ -62,13 +63,20 @@ class Conductor:
         """Let them meet the rule; its own terms still apply."""
         await self._command("enrol", rule, customers, since)
 
+    async def tallies(self) -> dict[str, Tally]:
+        """By rule, of all partitions."""
+        return totals(cursor.tallies for cursor in await self._cursors())
+
     async def standing(self) -> dict[str, str]:
         """Rules that are `paused` or `drained` in any partition."""
         found: dict[str, str] = {}
-        for partition in range(self._log.partitions):
-            cursor = await self._store.cursor(partition) or Cursor(partition=partition)
+        for cursor in await self._cursors():
             found |= dict.fromkeys(cursor.draining, "drained") | dict.fromkeys(cursor.paused, "paused")
         return found
+
+    async def _cursors(self) -> list[Cursor]:
+        cursors = [await self._store.cursor(partition) for partition in range(self._log.partitions)]
+        return [cursor for cursor in cursors if cursor is not None]
 
     async def _command(self, name: str, rule: str, customers: list[str], since: int) -> None:
         now = self._clock.now()

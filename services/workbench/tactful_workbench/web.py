@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, RedirectResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tactful.errors import InvalidInput, TactfulError
+from tactful.errors import InvalidInput
 from tactful.settings import Shop
 from tactful.telemetry import UNTOLD
 from tactful_console.advance import advance_text
@@ -21,7 +21,7 @@ from tactful_dispatch.public import create_public
 from tactful_ingest.app import routes as door_routes
 from tactful_workbench.admin import admin_router
 from tactful_workbench.advancing import ClockHands
-from tactful_workbench.answering import told_as_json
+from tactful_workbench.answering import answer_by_name, faults
 from tactful_workbench.embedded import Product
 from tactful_workbench.inbox import create_inbox
 from tactful_workbench.inbox.ports import Step, Surroundings
@@ -55,7 +55,7 @@ def web(product: Product, url: str, command: str) -> FastAPI:
         app.include_router(create_sms(product.desk, product.correspondence, gateway, product.public_url, shop))
     if product.dev_clock is not None:
         _add_dev(app, product, url, command)
-    app.add_exception_handler(TactfulError, told_as_json)
+    answer_by_name(app)
     return app
 
 
@@ -80,9 +80,8 @@ def _dev_router(product: Product, hands: ClockHands) -> APIRouter:
     async def clock() -> dict[str, Any]:
         return {"now": hands.now(), "next_timer": await product.time.next_instant()}
 
-    async def move(wish: Advance) -> JSONResponse:
-        if bool(wish.advance) == bool(wish.to):
-            raise InvalidInput("invalid_step", 'say {"advance": "1h"} or {"to": "message"}')
+    async def move(request: Request) -> JSONResponse:
+        wish = _wish(await request.body())  # whatever its content type: people type this into curl
         report = await hands.advance(Step(by=wish.advance, to=wish.to))
         text = advance_text(report, Moments(product.settings.latest.shop.zone))
         return JSONResponse({**msgspec.to_builtins(report), "text": text})
@@ -90,6 +89,16 @@ def _dev_router(product: Product, hands: ClockHands) -> APIRouter:
     router.add_api_route("/clock", clock, methods=["GET"])
     router.add_api_route("/clock", move, methods=["POST"], response_model=None)
     return router
+
+
+def _wish(body: bytes) -> Advance:
+    try:
+        wish = Advance.model_validate_json(body)
+    except ValidationError as error:
+        raise InvalidInput("invalid_step", f'{faults(error.errors())}; say {{"advance": "1h"}}') from None
+    if bool(wish.advance) == bool(wish.to):
+        raise InvalidInput("invalid_step", 'say {"advance": "1h"} or {"to": "message"}')
+    return wish
 
 
 async def _home(request: Request) -> RedirectResponse:

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from fastapi import FastAPI
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from tactful.errors import TactfulError
 from tactful.log.kafka import KafkaHints, broker
 from tactful.postgres.leasing import DatabaseTime
 from tactful.records import DISPATCH
@@ -22,7 +21,7 @@ from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.public import create_public
 from tactful_dispatch.worker import DispatchWorker
 from tactful_workbench.adapters import shop_adapters
-from tactful_workbench.answering import told_as_json
+from tactful_workbench.answering import answer_by_name
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
 from tactful_workbench.cluster.people import addresses, desk, personal
@@ -68,7 +67,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
 
 def _pages(here: Ground, live: LiveDispatch, links: Links) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
-    app.add_exception_handler(TactfulError, told_as_json)
+    answer_by_name(app)
     reception = desk(here, live.nudge)
     app.include_router(create_public(reception, personal(here), links, here.clock, here.shop))
     app.include_router(create_inbound(reception, here.keys))

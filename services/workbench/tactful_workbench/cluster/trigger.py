@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from tactful.postgres.leasing import DatabaseTime
 from tactful.records import EVENTS
 from tactful_trigger.live import LiveTrigger
+from tactful_trigger.tally import Tally, totals
 from tactful_trigger.watch import SignalWatch
 from tactful_trigger.worker import TriggerWorker
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
 from tactful_workbench.cluster.service import Service, Work
 from tactful_workbench.housekeeping import forget_history
+
+
+def results(tallies: Iterable[Mapping[str, Tally]]) -> list[Metric]:
+    """Since the beginning, of the partitions that are owned here: gauges, since partitions change hands."""
+    contacts = GaugeMetricFamily("tactful_contacts", "Contacts, a ladder counting once.", labels=["rule", "arm"])
+    goals = GaugeMetricFamily(
+        "tactful_contacts_reached", "Contacts that the goal followed in time.", labels=["rule", "arm"]
+    )
+    for rule, tally in totals(tallies).items():
+        contacts.add_metric([rule, "sent"], tally.sent)
+        contacts.add_metric([rule, "held_out"], tally.held_out)
+        goals.add_metric([rule, "sent"], tally.sent_reached)
+        goals.add_metric([rule, "held_out"], tally.held_out_reached)
+    return [contacts, goals]
 
 
 async def service(here: Ground, stack: AsyncExitStack) -> Service:
@@ -37,6 +53,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         return [
             CounterMetricFamily("tactful_timers_fired", "Timers fired.", worker.timers_fired),
             counts("tactful_decisions", "Final words that rules heard.", names, worker.decisions),
+            *results(held.cursor.tallies for held in worker.owned.values()),
         ]
 
     live = LiveTrigger(worker, here.log, here.clock)

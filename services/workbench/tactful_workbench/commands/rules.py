@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from tactful.durations import spoken
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
 
@@ -20,15 +21,36 @@ def rules() -> None:
 
 @app.command("list")
 def list_rules(data: Data = HERE, as_json: Json = False) -> None:
-    """Every rule with its version, mode and origin; broken plugins with file, line and mend."""
+    """Every rule with its version, mode, origin and results; broken plugins with file, line and mend."""
     answer = get(data, "/admin/rules")
-    lines = [
-        f"{rule['name']} v{rule['version']}  {rule['mode']}{'  ' + rule['standing'].upper() if rule['standing'] else ''}"
-        f"  {rule['live_runs']} live runs  from {rule['origin']}"
-        for rule in answer["rules"]
-    ]
+    lines = []
+    for rule in answer["rules"]:
+        standing = "  " + rule["standing"].upper() if rule["standing"] else ""
+        lines.append(
+            f"{rule['name']} v{rule['version']}  {rule['mode']}{standing}"
+            f"  {rule['live_runs']} live runs  from {rule['origin']}"
+        )
+        lines += _results(rule["results"])
     lines += [f"{broken['name']}  BROKEN  {broken['message']}" for broken in answer["broken"]]
     show(answer, "\n".join(lines) or "no rules are loaded", as_json)
+
+
+def _results(told: dict[str, Any]) -> list[str]:
+    """Whether the rule helps: nothing as long as nobody was written to."""
+    if not told["sent"]:
+        return []
+    within = spoken(told["goal_within"])
+    lines = [f"    wrote {_share(told['sent_reached'], told['sent'])} reached the goal within {within}"]
+    if told["difference"] is not None:
+        low, high = (100 * bound for bound in told["difference"])
+        verdict = "too few to decide" if low <= 0 <= high else "more than chance"
+        held_out = _share(told["held_out_reached"], told["held_out"])
+        lines += [f"    held out {held_out}; difference {low:+.1f} to {high:+.1f} points: {verdict}"]
+    return lines
+
+
+def _share(reached: int, of: int) -> str:
+    return f"{of:,} {'time' if of == 1 else 'times'}, of which {reached:,} ({100 * reached / of:.1f} %)"
 
 
 @app.command()

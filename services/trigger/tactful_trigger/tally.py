@@ -1,0 +1,31 @@
+"""Whether a rule helps: how often its goal followed what it said, and how often it came without a word. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+
+class Tally(msgspec.Struct, frozen=True, array_like=True):
+    """Contacts of one rule since the beginning, a ladder counting once, and those that its goal followed in time. Who was
+    held out is counted in the same way, from the instant at which the message would have left."""
+
+    sent: int = 0
+    sent_reached: int = 0
+    held_out: int = 0
+    held_out_reached: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        """Both together."""
+        mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
+        return Tally(*(one + two for one, two in zip(mine, theirs, strict=True)))
+
+
+def totals(partitions: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
+    """By rule, of several partitions."""
+    found: dict[str, Tally] = {}
+    for tallies in partitions:
+        for rule, tally in tallies.items():
+            found[rule] = found.get(rule, Tally()) + tally
+    return found

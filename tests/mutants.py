@@ -572,6 +572,27 @@ FAULTS = (
         (*SLICES, *RULES),
     ),
     Fault(
+        "what fell due while its rule was paused is let go from memory",
+        f"{TRIGGER}/partition.py",
+        "(row.held or name in near)",
+        "name in near",
+        SLICES,
+    ),
+    Fault(
+        "somebody whose time is near is let go from memory",
+        f"{TRIGGER}/partition.py",
+        "(row.held or name in near)",
+        "row.held",
+        SLICES,
+    ),
+    Fault(
+        "an order long after a message counts for it",
+        f"{TRIGGER}/applying.py",
+        "or at - mark.at > within",
+        "or False",
+        ("tests/trigger/test_tally.py",),
+    ),
+    Fault(
         "a reminder that was put off comes when it would have come anyway",
         f"{TRIGGER}/rules/missed_order.py",
         "    if wished is not None:",

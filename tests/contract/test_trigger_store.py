@@ -247,13 +247,24 @@ async def test_history_is_told_oldest_first_and_only_the_latest(store: TriggerSt
     assert await store.history("nobody", 10) == []
 
 
-async def test_customers_are_found_by_how_their_id_begins_the_latest_first(store: TriggerStore) -> None:
+async def test_customers_are_found_by_how_their_id_begins_in_order_of_id(store: TriggerStore) -> None:
+    names = {0: ["bob", "anna", "a%", "ann"], 1: ["annika", "zoe"], 2: ["an\u0000", "anné"]}
+    for partition, people in names.items():
+        rows = [row(name) for name in people]
+        await store.commit(result(await claimed(store, partition), rows=rows), UNTIL)
+    assert await store.customers("ann", 10) == ["ann", "anna", "annika", "anné"]
+    assert await store.customers("ann", 2) == ["ann", "anna"]
+    assert await store.customers("a%", 10) == ["a%"]
+    assert await store.customers("an\u0000", 10) == ["an\u0000"]
+    assert await store.customers("Ann", 10) == []
+    assert len(await store.customers("", 10)) == 8
+
+
+async def test_who_was_active_lately_comes_first(store: TriggerStore) -> None:
     told = [line("ann", 1), line("bob", 2), line("anna", 3), line("a%", 4), line("ann", 5)]
     await store.commit(result(await claimed(store), history=told), UNTIL)
-    assert await store.customers("ann", 10) == ["ann", "anna"]
-    assert await store.customers("a%", 10) == ["a%"]
-    assert await store.customers("", 2) == ["ann", "a%"]
-    assert await store.customers("Ann", 10) == []
+    assert await store.active(2) == ["ann", "a%"]
+    assert await store.active(10) == ["ann", "a%", "anna", "bob"]
 
 
 async def test_steps_wait_in_order_until_they_are_answered(store: TriggerStore) -> None:
@@ -288,6 +299,14 @@ async def test_live_runs_are_counted_by_rule_over_all_partitions(store: TriggerS
     await store.commit(result(await claimed(store, 0), rows=rows), UNTIL)
     await store.commit(result(await claimed(store, 1), rows=[row("u4", holding("cart"), NOW)]), UNTIL)
     assert await store.live_runs() == {"cart": 3, "price": 1}
+
+
+async def test_however_many_run_each_is_counted_once(store: TriggerStore) -> None:
+    for partition, count in ((0, 5_000), (1, 5_200)):  # more than are looked at together
+        rows = [row(f"u{partition}-{number}", holding("cart"), NOW) for number in range(count)]
+        await store.commit(result(await claimed(store, partition), rows=rows), UNTIL)
+    assert await store.live_runs() == {"cart": 10_200}
+    assert len(set(await store.running("cart"))) == 10_200
 
 
 async def test_everything_committed_outlives_the_process(tmp_path: Path) -> None:

@@ -59,6 +59,13 @@ async def test_days_are_made_ahead_and_dropped_whole_once_they_are_old(database:
     assert await days(database) == [3, 20]
 
 
+async def test_a_day_that_is_made_has_what_finds_its_customers_and_its_latest_lines(database: Postgres) -> None:
+    await keep_days(database, "trigger_history", TODAY + 3 * DAY, TODAY - 30 * DAY)
+    day = "(SELECT max(relname) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'trigger\\_history\\_2%')"
+    kinds = await told(database, f"SELECT split_part(indexdef, ' USING ', 2) FROM pg_indexes WHERE tablename = {day}")
+    assert sorted(kind.split()[0] for kind in kinds) == ["brin", "btree"]
+
+
 async def test_a_row_that_belongs_to_no_day_is_kept_and_goes_in_its_time(database: Postgres) -> None:
     await write(database, 30)
     await keep_days(database, "trigger_history", TODAY, TODAY)

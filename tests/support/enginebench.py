@@ -43,7 +43,7 @@ from tactful_trigger.projections import SHIPPED
 from tactful_trigger.row import Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.memory import MemoryTriggerStore
-from tactful_trigger.worker import TriggerWorker
+from tactful_trigger.worker import ROWS_IN_MEMORY, TriggerWorker
 from tactful_workbench.sides import TriggerSide
 from tactful_workbench.virtual import Input, Ordinals, VirtualTime
 
@@ -160,11 +160,12 @@ class EngineBench:
         decide: Decide = sent,
         projections: Iterable[Projection[Any]] = SHIPPED,
         log: type[MemoryLog] = MemoryLog,
+        rows: int = ROWS_IN_MEMORY,
     ) -> None:
         self.clock = ManualClock(start)
         self.log = Ordinals(log(partitions, self.clock))
         self.store = MemoryTriggerStore()
-        self._slice_limit, self._projections = slice_limit, tuple(projections)
+        self._slice_limit, self._projections, self._rows = slice_limit, tuple(projections), rows
         self.dispatch = ScriptedDispatch(self.log, decide)
         self._count = 0
         self.deploy(*rules)
@@ -173,7 +174,14 @@ class EngineBench:
         """Start the worker (again) with these rules."""
         book = Rulebook(rules, self._projections)
         self.worker = TriggerWorker(
-            self.log, self.store, book, self.clock, "bench", graves=GRAVES, slice_limit=self._slice_limit
+            self.log,
+            self.store,
+            book,
+            self.clock,
+            "bench",
+            graves=GRAVES,
+            slice_limit=self._slice_limit,
+            rows=self._rows,
         )
         drive(self.worker.claim())
         self.side = TriggerSide(self.worker, self.store)

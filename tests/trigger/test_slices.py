@@ -39,7 +39,7 @@ from tactful.records import (
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.memory import MemoryTriggerStore
-from tactful_trigger.worker import TriggerWorker
+from tactful_trigger.worker import ROWS_IN_MEMORY, TriggerWorker
 from tactful_workbench.virtual import Input
 
 EVENTS_BY_NAME: dict[str, Event] = {
@@ -108,8 +108,8 @@ def requests(bench: EngineBench) -> list[bytes]:
     return sorted(found)
 
 
-def play(script: Script, partitions: int, slice_limit: int) -> EngineBench:
-    bench = EngineBench(cart, browse, partitions=partitions, slice_limit=slice_limit, decide=sent)
+def play(script: Script, partitions: int, slice_limit: int, rows: int = ROWS_IN_MEMORY) -> EngineBench:
+    bench = EngineBench(cart, browse, partitions=partitions, slice_limit=slice_limit, decide=sent, rows=rows)
     bench.advance("60d", inputs(script, partitions))
     return bench
 
@@ -120,6 +120,38 @@ def test_slices_and_partitions_make_no_difference_in_virtual_time(script: Script
     expected = requests(play(script, 1, 1000))
     for partitions, slice_limit in ((1, 1), (1, 7), (4, 1), (4, 7), (4, 1000)):
         assert requests(play(script, partitions, slice_limit)) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(scripts | scripts_about_people)
+def test_rows_that_memory_lets_go_come_back_as_they_were(script: Script) -> None:
+    assert requests(play(script, 1, 1, rows=0)) == requests(play(script, 1, 1))
+
+
+def test_memory_keeps_no_more_customers_than_it_may_beside_those_for_whom_something_near_waits() -> None:
+    bench = EngineBench(cart, browse, rows=10)
+    for number in range(100):
+        bench.emits(f"u{number}", EVENTS_BY_NAME["add"])  # an hour of quiet: near
+    bench.advance("1m")
+    assert len(bench.partition().rows) == 100
+    bench.advance("2h")  # patience with the letter for three hours: far
+    for number in range(30):
+        bench.emits(f"new{number}", EVENTS_BY_NAME["remove"])
+    assert len(bench.partition().rows) < 30
+    bench.advance("2h")
+    assert bench.sent().count("push cart") == 100
+
+
+def test_what_fell_due_while_its_rule_was_paused_is_not_let_go() -> None:
+    bench = EngineBench(cart, rows=0)
+    bench.emits("u1", EVENTS_BY_NAME["add"])
+    bench.broadcast("Rule Paused", rule="cart")
+    bench.advance("5h")
+    bench.emits("u2", EVENTS_BY_NAME["page"])
+    assert bench.messages == []
+    bench.broadcast("Rule Resumed", rule="cart")
+    bench.advance("1m")
+    assert bench.sent() == ["email cart"]
 
 
 @settings(max_examples=60, deadline=None)

@@ -28,6 +28,7 @@ class Partition:
     def __init__(self, cursor: Cursor, book: Rulebook) -> None:
         self.cursor, self.timers = cursor, Timers()
         self.rows: dict[str, Row | None] = {}
+        self._kept = 0  # rows that the latest trimming left
         self.busy: set[str] = set()  # whose rows are, as of the latest commit
         self.unsent = Waiting()  # records that the log has not
         self.steps = Waiting()  # to run
@@ -63,9 +64,12 @@ class Partition:
         return {customer for customer in customers if customer not in self.rows}
 
     def trim(self, limit: int) -> None:
-        """Let rows go that nothing waits for, once there are too many; they come back from the store."""
-        if len(self.rows) > limit:
-            self.rows = {name: row for name, row in self.rows.items() if row is not None and row.runs}
+        """Let rows go, once there are too many, for which nothing near waits; they come back from the store. How many had to
+        stay is no reason to look through them again after every slice."""
+        if len(self.rows) > max(limit, self._kept * 5 // 4):
+            near = self.timers.customers()
+            self.rows = {name: row for name, row in self.rows.items() if row is not None and (row.held or name in near)}
+            self._kept = len(self.rows)
 
     def note(self, result: SliceResult) -> None:
         """What was committed."""

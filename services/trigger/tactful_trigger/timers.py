@@ -36,6 +36,10 @@ class Timers:
         """Take the first entry before `limit`."""
         return self._pop() if self.nearest < limit else None
 
+    def customers(self) -> set[str]:
+        """Whose rows have to be in memory."""
+        return {customer for _, customer in self._heap}
+
     def earliest(self, rows: Mapping[str, Row | None]) -> int | None:
         """The earliest due instant within the horizon; stale entries are put right on the way."""
         while self._heap:

@@ -17,6 +17,7 @@ from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
 
 LINES = 2000
+SHOWN = 50  # customers that a search finds
 
 
 class Story:
@@ -47,7 +48,7 @@ class Story:
         return Stopped(latest.stopped, latest.stopped_why, latest.stopped_at) if latest.stopped else None
 
     async def search(self, text: str) -> list[str]:
-        return await self._trigger.customers(text, 50)
+        return await (self._trigger.customers(text, SHOWN) if text else self._trigger.active(SHOWN))
 
     async def _runs(self, partition: int, customer: str) -> list[Run]:
         stored = await self._trigger.load(partition, [customer])

@@ -7,7 +7,7 @@ Implementations: `tactful_trigger.store.memory`, `tactful_trigger.store.sqlite`,
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -16,6 +16,8 @@ from tactful.leases import LeaseStore
 from tactful.outbox import OutboxRow, OutboxStore
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
+
+BEYOND: Final = "\U0010ffff"  # behind an id, what comes after everything that begins with it
 
 
 class StepRequest(msgspec.Struct, frozen=True):
@@ -123,7 +125,11 @@ class TriggerStore(OutboxStore, LeaseStore, Protocol):
         ...
 
     async def customers(self, text: str, limit: int) -> list[str]:
-        """Customers whose id begins with `text`, those with the latest history first when it is empty."""
+        """Customers whose id begins with `text`, in order of id."""
+        ...
+
+    async def active(self, limit: int) -> list[str]:
+        """Customers with the latest history, the latest first. What is older than a month need not be looked at."""
         ...
 
     async def running(self, rule: str) -> list[str]:

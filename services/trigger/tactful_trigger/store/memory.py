@@ -149,8 +149,10 @@ class MemoryTriggerStore:
         return gone
 
     async def customers(self, text: str, limit: int) -> list[str]:
-        latest = sorted(self._history, key=lambda customer: -self._history[customer][-1].at)
-        return [customer for customer in latest if customer.startswith(text)][:limit]
+        return [customer for customer in await self.everybody() if customer.startswith(text)][:limit]
+
+    async def active(self, limit: int) -> list[str]:
+        return sorted(self._history, key=lambda customer: -self._history[customer][-1].at)[:limit]
 
     async def running(self, rule: str) -> list[str]:
         rows = [each for held in self._partitions.values() for each in held.rows.items()]

@@ -5,7 +5,8 @@ Hot statements are constant text over arrays that are unpacked on the server, so
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful import crashpoints
+from tactful.clock import DAY, HOUR, MINUTE
 from tactful.errors import Fenced
 from tactful.outbox import OutboxRow
 from tactful.postgres import Postgres, keep_days
@@ -24,7 +26,7 @@ from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import count_runs
-from tactful_trigger.store import SliceResult, StepRequest
+from tactful_trigger.store import BEYOND, SliceResult, StepRequest
 
 _KNOW: Final = text(
     "INSERT INTO trigger_cursor VALUES (:partition, :value, 0, 0, '', 0) ON CONFLICT (partition) DO NOTHING"
@@ -83,10 +85,24 @@ _LATEST: Final = text(
     """SELECT at, log_offset, position, kind, rule, run, data FROM trigger_history
        WHERE customer = :customer ORDER BY id DESC LIMIT :limit"""
 )
+# By partition, since rows are found by partition and customer.
 _FOUND: Final = text(
-    """SELECT customer FROM trigger_history WHERE left(customer, :length) = :text
+    """SELECT customer FROM trigger_cursor, LATERAL (
+           SELECT customer FROM trigger_row
+           WHERE trigger_row.partition = trigger_cursor.partition AND customer >= :text AND customer < :beyond
+           ORDER BY customer LIMIT :limit) found
+       ORDER BY customer LIMIT :limit"""
+)
+_ACTIVE: Final = text(
+    """SELECT customer FROM trigger_history WHERE at >= :since
        GROUP BY customer ORDER BY max(id) DESC LIMIT :limit"""
 )
+_WINDOWS: Final = (5 * MINUTE, HOUR, DAY, 30 * DAY)  # of history that is looked through for who is active
+_ALIVE: Final = text(
+    """SELECT partition, customer, value FROM trigger_row
+       WHERE busy AND (partition, customer) > (:partition, :customer) ORDER BY partition, customer LIMIT :lot"""
+)
+_LOT: Final = 5_000  # rows that are taken into memory together
 
 
 class PostgresTriggerStore:
@@ -187,18 +203,33 @@ class PostgresTriggerStore:
 
     async def customers(self, text: str, limit: int) -> list[str]:
         beginning = stored(text)
-        rows = await self._database.ask(_FOUND, length=len(beginning), text=beginning, limit=limit)
+        rows = await self._database.ask(_FOUND, text=beginning, beyond=beginning + BEYOND, limit=limit)
         return [known(customer) for (customer,) in rows]
 
+    async def active(self, limit: int) -> list[str]:
+        cursors_now = await self._database.ask(text("SELECT value FROM trigger_cursor"))
+        now = max((cursors.decode(value).clock for (value,) in cursors_now), default=0)
+        found: Sequence[Any] = ()
+        for window in _WINDOWS:
+            if len(found) < limit:
+                found = await self._database.ask(_ACTIVE, since=now - window, limit=limit)
+        return [known(customer) for (customer,) in found]
+
     async def running(self, rule: str) -> list[str]:
-        return sorted(customer for customer, value in await self._with_runs() if rule in count_runs([value]))
+        return sorted([customer async for customer, value in self._with_runs() if rule in count_runs([value])])
 
     async def live_runs(self) -> dict[str, int]:
-        return count_runs(value for _, value in await self._with_runs())
+        counts: Counter[str] = Counter()
+        async for _, value in self._with_runs():
+            counts.update(count_runs([value]))
+        return dict(counts)
 
-    async def _with_runs(self) -> list[tuple[str, bytes]]:
-        rows = await self._database.ask(text("SELECT customer, value FROM trigger_row WHERE busy"))
-        return [(known(customer), bytes(value)) for customer, value in rows]
+    async def _with_runs(self) -> AsyncIterator[tuple[str, bytes]]:
+        latest = -1, ""
+        while rows := await self._database.ask(_ALIVE, partition=latest[0], customer=latest[1], lot=_LOT):
+            for _, name, value in rows:
+                yield known(name), bytes(value)
+            latest = rows[-1].partition, rows[-1].customer
 
 
 async def _commit_and_bury(db: AsyncConnection, result: SliceResult, given: dict[str, Any]) -> Sequence[Any]:

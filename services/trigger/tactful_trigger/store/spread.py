@@ -87,8 +87,13 @@ class SpreadTriggerStore:
         return sorted(_one_after_the_other(await all_done(store.everybody() for store in self._stores)))
 
     async def customers(self, text: str, limit: int) -> list[str]:
+        return sorted(_one_after_the_other(await all_done(store.customers(text, limit) for store in self._stores)))[
+            :limit
+        ]
+
+    async def active(self, limit: int) -> list[str]:
         """Databases do not tell which of two customers came later: the latest of each in turn."""
-        found = await all_done(store.customers(text, limit) for store in self._stores)
+        found = await all_done(store.active(limit) for store in self._stores)
         return [name for turn in zip_longest(*found) for name in turn if name is not None][:limit]
 
     async def running(self, rule: str) -> list[str]:

@@ -17,7 +17,7 @@ from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import count_runs
-from tactful_trigger.store import SliceResult, StepRequest
+from tactful_trigger.store import BEYOND, SliceResult, StepRequest
 
 MIGRATIONS: Final = (
     """CREATE TABLE trigger_cursor (
@@ -46,6 +46,9 @@ MIGRATIONS: Final = (
 )
 
 _CHUNK: Final = 500  # below SQLite's limit of bound values
+_RECENT: Final = 20_000  # lines of history
+_ACTIVE: Final = """SELECT customer FROM (SELECT customer, id FROM trigger_history ORDER BY id DESC LIMIT ?)
+    GROUP BY customer ORDER BY max(id) DESC LIMIT ?"""
 
 _FORGET_HISTORY: Final = """DELETE FROM trigger_history WHERE at < ? AND id IN (
     SELECT id FROM trigger_history ORDER BY id LIMIT 5000)"""
@@ -234,13 +237,12 @@ class SqliteTriggerStore:
         return [HistoryRow(*row) for row in reversed(rows)]
 
     async def customers(self, text: str, limit: int) -> list[str]:
-        rows = await self._database.read(
-            lambda db: db.execute(
-                """SELECT customer FROM trigger_history WHERE substr(customer, 1, ?) = ?
-                   GROUP BY customer ORDER BY max(id) DESC LIMIT ?""",
-                (len(text), text, limit),
-            ).fetchall()
-        )
+        query = "SELECT customer FROM trigger_row WHERE customer >= ? AND customer < ? ORDER BY customer LIMIT ?"
+        rows = await self._database.read(lambda db: db.execute(query, (text, text + BEYOND, limit)).fetchall())
+        return [customer for (customer,) in rows]
+
+    async def active(self, limit: int) -> list[str]:
+        rows = await self._database.read(lambda db: db.execute(_ACTIVE, (_RECENT, limit)).fetchall())
         return [customer for (customer,) in rows]
 
     async def running(self, rule: str) -> list[str]:

@@ -321,7 +321,7 @@ async def an_ended_run_asks_for_nothing(after: Aftermath) -> None:
     for customer in EVERYBODY:
         ended = set()
         for row in await after.history(after.play.trigger, customer):
-            assert row.run not in ended, row
+            assert row.run not in ended or row.kind == "goal", row  # what followed is said of it, not by it
             if row.kind == "ended":
                 ended.add(row.run)
 

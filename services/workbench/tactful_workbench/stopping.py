@@ -63,10 +63,11 @@ class RedButton:
         )
 
     async def kept(self) -> int:
-        """How many messages wait because of it. Looks at everything that is held."""
-        partitions = range(self._log.partitions)
-        held = [delivery for partition in partitions for delivery in await self._store.held(partition)]
-        return sum(delivery.held_for == Reason.STOPPED for delivery in held)
+        """How many messages wait because of it. Looks at everything that is held, one partition after the other."""
+        count = 0
+        for partition in range(self._log.partitions):
+            count += sum(delivery.held_for == Reason.STOPPED for delivery in await self._store.held(partition))
+        return count
 
     async def _tell(self, name: str, data: dict[str, Any]) -> None:
         now = self._clock.now()

@@ -23,8 +23,12 @@ test: $(VENV)/ready test-others
 test-others: $(VENV)/ready
 	@for python in $(OTHERS); do \
 		venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		test -f $$venv/ready || { $$python -m venv $$venv && $(call install,$$venv) && touch $$venv/ready; } & \
+	done; wait
+	@for python in $(OTHERS); do \
+		venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 		echo "== $$($$python --version)"; \
-		test -f $$venv/ready || { $$python -m venv $$venv && $(call install,$$venv) && touch $$venv/ready; } || exit 1; \
+		test -f $$venv/ready || { echo "$$venv could not be set up"; exit 1; }; \
 		$$venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not surroundings and not long" \
 			--ignore tests/e2e --ignore tests/faults --ignore tests/adversary --ignore tests/dispatch/test_scripts.py \
 			--hypothesis-profile brief || exit 1; \

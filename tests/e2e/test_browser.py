@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -40,16 +41,15 @@ class Visitor:
             self.trouble.append(f"{message.type}: {message.text}")
 
 
-@pytest.fixture(params=LOOKS, ids=[f"{width}-{scheme}" for width, scheme in LOOKS])
-def visitor(request: pytest.FixtureRequest, browser: Browser, server: Server) -> Iterator[Visitor]:
-    """A window of each width and scheme; it ends without trouble or the test fails."""
-    width, scheme = request.param
-    visiting = Visitor(browser, server, width, scheme)
+@contextmanager
+def visiting(browser: Browser, server: Server, width: int, scheme: str) -> Iterator[Page]:
+    """A window that ends without trouble or fails."""
+    visitor = Visitor(browser, server, width, scheme)
     try:
-        yield visiting
-        assert visiting.trouble == []
+        yield visitor.page
+        assert visitor.trouble == []
     finally:
-        visiting.context.close()
+        visitor.context.close()
 
 
 @pytest.fixture
@@ -62,8 +62,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
         running.close()
 
 
-def test_from_the_empty_inbox_to_unsubscribed(visitor: Visitor, server: Server) -> None:
-    page = visitor.page
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
+def test_from_the_empty_inbox_to_unsubscribed(browser: Browser, server: Server, width: int, scheme: str) -> None:
+    with visiting(browser, server, width, scheme) as page:
+        _from_the_empty_inbox_to_unsubscribed(page, server)
+
+
+def _from_the_empty_inbox_to_unsubscribed(page: Page, server: Server) -> None:
     page.goto("/inbox")
     expect(page.locator("main")).to_contain_text("curl")
     expect(page.locator("main")).to_contain_text(f"{server.url}/v1/track")
@@ -96,28 +101,30 @@ def test_from_the_empty_inbox_to_unsubscribed(visitor: Visitor, server: Server) 
     assert "withdrawn" in server.told("consent", "show", "u1")
 
 
-def test_the_customer_can_be_played_and_the_console_tells_of_it(visitor: Visitor, server: Server) -> None:
+def test_the_customer_can_be_played_and_the_console_tells_of_it(browser: Browser, server: Server) -> None:
     _a_left_cart(server)
     server.advance(by="1h")
-    page = visitor.page
-    page.goto("/inbox/1")
-    page.get_by_role("button", name="Click", exact=True).click()
-    expect(page.locator("main")).to_contain_text("u1")
-    page.goto("/console/customers/u1")
-    expect(page.locator("main")).to_contain_text("Blue kettle")
-    expect(page.locator("main")).to_contain_text("marketing")
-    _fits(page)
+    for width, scheme in LOOKS:
+        with visiting(browser, server, width, scheme) as page:
+            page.goto("/inbox/1")
+            page.get_by_role("button", name="Click", exact=True).click()
+            expect(page.locator("main")).to_contain_text("u1")
+            page.goto("/console/customers/u1")
+            expect(page.locator("main")).to_contain_text("Blue kettle")
+            expect(page.locator("main")).to_contain_text("marketing")
+            _fits(page)
 
 
-def test_the_sample_shop_leads_from_its_window_to_a_product_and_back(visitor: Visitor) -> None:
-    page = visitor.page
-    page.goto("/shop")
-    _fits(page)
-    page.get_by_role("link", name="Blue kettle").click()
-    expect(page.get_by_role("img")).to_be_visible()
-    _fits(page)
-    page.get_by_role("link", name="Back to the inbox").click()
-    expect(page.get_by_role("heading", name="No message yet")).to_be_visible()
+def test_the_sample_shop_leads_from_its_window_to_a_product_and_back(browser: Browser, server: Server) -> None:
+    for width, scheme in LOOKS:
+        with visiting(browser, server, width, scheme) as page:
+            page.goto("/shop")
+            _fits(page)
+            page.get_by_role("link", name="Blue kettle").click()
+            expect(page.get_by_role("img")).to_be_visible()
+            _fits(page)
+            page.get_by_role("link", name="Back to the inbox").click()
+            expect(page.get_by_role("heading", name="No message yet")).to_be_visible()
 
 
 def test_pages_speak_for_themselves_without_pictures(browser: Browser, server: Server) -> None:

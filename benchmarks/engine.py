@@ -30,7 +30,7 @@ from tactful.erasure import Graves
 from tactful.events import CartUpdated, Event, Identify, OrderCompleted, Page, Product, ProductViewed
 from tactful.events.model import Meta, Money, decode, name_of
 from tactful.log import Position, Stored
-from tactful.plugins import load_rules
+from tactful.plugins import load_plugins
 from tactful.records import (
     DISPATCH,
     EVENTS,
@@ -263,7 +263,7 @@ def main() -> int:
     options.add_argument("--events", type=int, default=400_000)
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
-    events, expected, shipped = records(given.events), oracle(given.events), load_rules(None).rules
+    events, expected, shipped = records(given.events), oracle(given.events), load_plugins(None).rules
     collecting.settle()
     ratios, together, alone, beside = [], [], [], []
     _, said = run(events, *shipped, slice_limit=137)

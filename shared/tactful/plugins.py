@@ -6,19 +6,26 @@ Each is checked when it is loaded. A broken one is named with file, line and men
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import re
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from tactful.errors import PluginError
+from tactful.events.model import Event
+from tactful.projections import Projection
 from tactful.rules import Rule
 
-RULES = "tactful.rules"
+RULES, PROJECTIONS = "tactful.rules", "tactful.projections"  # entry point groups; each entry names a module
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class Broken(NamedTuple):
@@ -32,33 +39,90 @@ class Loaded(NamedTuple):
     """What was found."""
 
     rules: tuple[Rule, ...]
+    projections: tuple[Projection[Any], ...]
     broken: tuple[Broken, ...]
 
-    def with_projections(self, known: Collection[str]) -> Loaded:
-        """The same, with every rule that uses a projection that is not among these counted as broken."""
+    def beside(self, shipped: Iterable[Projection[Any]]) -> Loaded:
+        """With the projections that ship: one that takes the name of another counts as broken, and so does every rule that
+        uses what is no projection."""
+        known = {projection.name: projection for projection in shipped}
+        broken = list(self.broken)
+        for projection in self.projections:
+            if projection.name in known:
+                message = f"{_where(projection)}: there is a projection {projection.name} already; give it another name"
+                broken.append(Broken(projection.name, message))
+            else:
+                known[projection.name] = projection
         faults = {rule: fault for rule in self.rules if (fault := rule.unmet(known))}
-        broken = [Broken(rule.name, fault) for rule, fault in faults.items()]
-        return Loaded(tuple(rule for rule in self.rules if rule not in faults), (*self.broken, *broken))
+        broken += [Broken(rule.name, fault) for rule, fault in faults.items()]
+        return Loaded(tuple(rule for rule in self.rules if rule not in faults), tuple(known.values()), tuple(broken))
 
 
-def load_rules(folder: Path | None = None, points: Iterable[EntryPoint] | None = None) -> Loaded:
-    """Rules of all distributions and of the `*.py` files in `folder`. Of two with one name, both are broken."""
+def load_plugins(folder: Path | None = None, points: Iterable[EntryPoint] | None = None) -> Loaded:
+    """Rules and projections of all distributions and of the `*.py` files in `folder`. Of two rules with one name, both are
+    broken."""
     rules: list[Rule] = []
+    projections: dict[int, Projection[Any]] = {}  # by identity: what is imported from another plugin is no second one
     broken: list[Broken] = []
-    for name, origin, module in _modules(folder, entry_points(group=RULES) if points is None else points):
+    if points is None:
+        points = (*entry_points(group=RULES), *entry_points(group=PROJECTIONS))
+    for name, origin, module in _modules(folder, points):
         if isinstance(module, Broken):
             broken.append(module)
             continue
         found = dict.fromkeys(value for value in vars(module).values() if isinstance(value, Rule))
-        if not found:
-            broken.append(Broken(name, f"{module.__file__ or name}: no function is decorated with @rule"))
-        own = [each for each in found if each not in rules]  # what is imported from another plugin is no second one
+        folds = {id(value): value for value in vars(module).values() if _is_projection(value)}
+        if not found and not folds:
+            broken.append(
+                Broken(
+                    name, f"{module.__file__ or name}: no function is decorated with @rule, and no projection is made"
+                )
+            )
+        own = [each for each in found if each not in rules]
         for each in own:
             each.origin = origin
         rules += own
+        wrong = {key: fault for key, fold in folds.items() if key not in projections and (fault := _fault(fold))}
+        broken += [Broken(str(folds[key].name), f"{_where(folds[key])}: {fault}") for key, fault in wrong.items()]
+        projections |= {key: fold for key, fold in folds.items() if key not in wrong}
     twins = {each.name for each in rules if sum(other.name == each.name for other in rules) > 1}
     broken += [Broken(name, f"rule {name} is defined more than once: {_places(rules, name)}") for name in sorted(twins)]
-    return Loaded(tuple(r for r in rules if r.name not in twins), tuple(broken))
+    return Loaded(tuple(r for r in rules if r.name not in twins), tuple(projections.values()), tuple(broken))
+
+
+def _is_projection(value: object) -> bool:
+    return not isinstance(value, type) and isinstance(value, Projection)
+
+
+def _fault(projection: Projection[Any]) -> str:
+    """What is wrong with a projection; "" if nothing is."""
+    state, events = projection.state, projection.events
+    if not isinstance(projection.name, str) or not _NAME.fullmatch(projection.name):
+        return f"a projection's name is of small letters, digits and _, not {projection.name!r}"
+    if not isinstance(projection.version, int) or projection.version < 1:
+        return f"the version of projection {projection.name} is a number from 1 on"
+    if not (isinstance(state, type) and issubclass(state, msgspec.Struct) and state.__struct_config__.frozen):
+        return f"the state of projection {projection.name} must be a frozen msgspec.Struct"
+    try:
+        state()
+    except TypeError:
+        return f"every field of {state.__name__} must have a default: it is what is known of somebody new"
+    if not isinstance(events, tuple) or not events or not all(_is_event(event) for event in events):
+        return f"the events of projection {projection.name} are a tuple of event classes or names"
+    return ""
+
+
+def _is_event(event: object) -> bool:
+    return isinstance(event, str) or (isinstance(event, type) and issubclass(event, Event))
+
+
+def _where(projection: Projection[Any]) -> str:
+    """File and line of the class, where Python can tell."""
+    kind = type(projection)
+    try:
+        return f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
+    except (OSError, TypeError):
+        return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _modules(folder: Path | None, points: Iterable[EntryPoint]) -> Iterator[tuple[str, str, ModuleType | Broken]]:

@@ -1,17 +1,19 @@
 """Port: a projection, a pure fold of one customer's events into a state that rules may ask for.
 
-Shipped ones live in `tactful_trigger.projections`; plugins add theirs under the entry point group `tactful.projections`.
+Shipped ones live in `tactful_trigger.projections`; plugins add theirs as instances in a module that the entry point group
+`tactful.projections` names, or beside their rules.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from tactful.events.model import Event
 
 S = TypeVar("S")
 
 
+@runtime_checkable
 class Projection(Protocol[S]):
     """`state` is a frozen msgspec Struct; `fold` and `merge` return new values and never change their arguments."""
 

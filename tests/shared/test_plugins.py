@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tactful.plugins import Broken, Loaded, load_rules
+from tactful.plugins import PROJECTIONS, Broken, Loaded, load_plugins
+from tactful_trigger.projections.cart import CartProjection
+from tactful_trigger.projections.orders import OrdersProjection
 
 GOOD = """from tactful import rule
 
@@ -18,6 +20,29 @@ async def {name}(run, first):
     pass
 """
 HEAD = "from tactful import rule\n\n"
+POINTS = """import msgspec
+from tactful.events import Event, OrderCompleted
+
+class Points(msgspec.Struct, frozen=True):
+    count: int = 0
+
+class PointsProjection:
+    name = "points"
+    version = 1
+    state = Points
+    events = (OrderCompleted,)
+
+    def fold(self, state, event):
+        return Points(state.count + 1)
+
+    def merge(self, mine, theirs):
+        return Points(mine.count + theirs.count)
+
+    def migrate(self, version, old):
+        return Points(**old)
+
+points = PointsProjection()
+"""
 
 
 @pytest.fixture
@@ -31,7 +56,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def load(folder: Path, *points: EntryPoint) -> Loaded:
-    return load_rules(folder, points)
+    return load_plugins(folder, points)
 
 
 def broken(folder: Path, text: str, *points: EntryPoint) -> Broken:
@@ -54,12 +79,12 @@ def test_a_rule_in_the_folder_is_found_and_knows_where_it_stands(folder: Path) -
 
 
 def test_a_folder_that_is_not_there_is_an_empty_one(tmp_path: Path) -> None:
-    assert load(tmp_path / "rules") == Loaded((), ())
-    assert load_rules(None, ()) == Loaded((), ())
+    assert load(tmp_path / "rules") == Loaded((), (), ())
+    assert load_plugins(None, ()) == Loaded((), (), ())
 
 
 def test_the_shipped_rules_are_found_by_their_entry_point() -> None:
-    loaded = load_rules()
+    loaded = load_plugins()
     assert ([rule.name for rule in loaded.rules], loaded.broken) == (
         ["abandoned_cart", "canary", "churn_risk", "complaint_followup", "confirm_consent", "missed_order"],
         (),
@@ -125,7 +150,7 @@ def test_a_file_in_another_encoding_is_named(folder: Path) -> None:
 
 def test_a_file_without_a_rule_is_told_what_it_lacks(folder: Path) -> None:
     said = broken(folder, "async def f(run, first): ...\n")
-    assert said.message == f"{folder / 'bad.py'}: no function is decorated with @rule"
+    assert said.message == f"{folder / 'bad.py'}: no function is decorated with @rule, and no projection is made"
 
 
 def test_of_two_rules_with_one_name_neither_loads_and_both_places_are_named(folder: Path) -> None:
@@ -161,7 +186,7 @@ def test_a_rule_with_a_second_name_or_imported_from_elsewhere_is_still_one(
         ),
         ("json:no_such_thing", "entry point theirs = json:no_such_thing: AttributeError"),
         ("json:dumps", "the entry point theirs must name a module, not function"),
-        ("json", "no function is decorated with @rule"),
+        ("json", "no function is decorated with @rule, and no projection is made"),
     ],
 )
 def test_a_broken_entry_point_is_named_and_the_rest_loads(folder: Path, value: str, words: str) -> None:
@@ -173,12 +198,60 @@ def test_a_broken_entry_point_is_named_and_the_rest_loads(folder: Path, value: s
 
 def test_a_rule_that_uses_what_is_no_projection_is_broken_and_the_rest_stays(folder: Path) -> None:
     (folder / "bad.py").write_text(GOOD.format(name="bad").replace("version=1", "version=1, uses=('cart', 'tarot')"))
-    loaded = load(folder).with_projections({"orders", "cart"})
+    loaded = load(folder).beside([OrdersProjection(), CartProjection()])
     assert [rule.name for rule in loaded.rules] == ["good"]
     (said,) = loaded.broken
     assert said == Broken(
         "bad", f"{folder / 'bad.py'}:3: rule bad uses 'tarot', which is no projection; there are: cart, orders"
     )
+
+
+def test_a_projection_beside_a_rule_is_found_and_the_rule_may_use_it(folder: Path) -> None:
+    (folder / "points.py").write_text(
+        POINTS + GOOD.format(name="thanks").replace("version=1", "version=1, uses=('points',)")
+    )
+    loaded = load(folder).beside([CartProjection()])
+    assert [projection.name for projection in loaded.projections] == ["cart", "points"]
+    assert (sorted(rule.name for rule in loaded.rules), loaded.broken) == (["good", "thanks"], ())
+
+
+def test_a_projection_of_a_distribution_is_found_by_its_entry_point_and_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "outside").mkdir()
+    (folder / "outside" / "tactful_points_of_another.py").write_text(POINTS)
+    (folder / "borrowing.py").write_text("from tactful_points_of_another import points\n" + GOOD.format(name="thanks"))
+    monkeypatch.syspath_prepend(str(folder / "outside"))
+    loaded = load(folder, EntryPoint("another", "tactful_points_of_another", PROJECTIONS))
+    assert ([projection.name for projection in loaded.projections], loaded.broken) == (["points"], ())
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ('name = "points"', 'name = "Bonus points"', "a projection's name is of small letters"),
+        ("version = 1", 'version = "1"', "the version of projection points is a number from 1 on"),
+        ("frozen=True", "frozen=False", "the state of projection points must be a frozen msgspec.Struct"),
+        ("state = Points", "state = dict", "the state of projection points must be a frozen msgspec.Struct"),
+        ("count: int = 0", "count: int", "every field of Points must have a default"),
+        ("events = (OrderCompleted,)", "events = ()", "the events of projection points are a tuple"),
+        ("events = (OrderCompleted,)", "events = (int,)", "the events of projection points are a tuple"),
+    ],
+)
+def test_a_projection_that_cannot_be_folded_is_named_with_its_line(
+    folder: Path, right: str, wrong: str, words: str
+) -> None:
+    said = broken(folder, POINTS.replace(right, wrong))
+    assert said.message.startswith(f"{folder / 'bad.py'}:7: {words}")
+
+
+def test_a_projection_that_takes_the_name_of_one_that_ships_is_broken(folder: Path) -> None:
+    (folder / "points.py").write_text(POINTS.replace('"points"', '"cart"'))
+    shipped = CartProjection()
+    loaded = load(folder).beside([shipped])
+    assert loaded.projections == (shipped,)
+    (said,) = loaded.broken
+    assert said == Broken("cart", f"{folder / 'points.py'}:7: there is a projection cart already; give it another name")
 
 
 def test_a_file_that_failed_leaves_no_half_module_behind(folder: Path) -> None:

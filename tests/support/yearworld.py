@@ -24,7 +24,7 @@ from tactful.events import Identify
 from tactful.identity import fraction
 from tactful.log.memory import MemoryLog
 from tactful.partitioning import partition_of
-from tactful.plugins import load_rules
+from tactful.plugins import load_plugins
 from tactful.purposes import is_marketing
 from tactful.records import (
     DISPATCH,
@@ -59,7 +59,7 @@ from tactful_workbench.sides import TriggerSide
 from tactful_workbench.virtual import Ordinals, VirtualTime
 
 PARTITIONS: Final = 4
-RULEBOOK: Final = Rulebook(load_rules(None).rules, SHIPPED)
+RULEBOOK: Final = Rulebook(load_plugins(None).rules, SHIPPED)
 SETTINGS: Final = Settings.model_validate(
     {
         "rules": {

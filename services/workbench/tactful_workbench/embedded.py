@@ -14,7 +14,7 @@ from tactful.clock import Clock, WallClock
 from tactful.erasure import Graves
 from tactful.keys import Key, KeyRing
 from tactful.log.sqlite import SqliteLog
-from tactful.plugins import Loaded, load_rules
+from tactful.plugins import Loaded, load_plugins
 from tactful.settings import Settings
 from tactful.sqlite import Database
 from tactful_dispatch.addresses import AddressBook
@@ -159,8 +159,8 @@ async def _assemble(
     log = await SqliteLog.open(database, PARTITIONS, clock)
     if dev_clock is not None:
         dev_clock.forward_to(log.opened_at)  # killed while time was moved on, it had not been kept
-    loaded = load_rules(plan.rules).with_projections({projection.name for projection in SHIPPED})
-    book = Rulebook(loaded.rules, SHIPPED)
+    loaded = load_plugins(plan.rules).beside(SHIPPED)
+    book = Rulebook(loaded.rules, loaded.projections)
 
     trigger = await SqliteTriggerStore.open(database)
     graves = Graves(secret(plan.data, ERASURE_KEY))

@@ -15,7 +15,7 @@ from tactful.clock import Clock, WallClock
 from tactful.erasure import Graves
 from tactful.keys import Key
 from tactful.log.kafka import KafkaLog, broker
-from tactful.plugins import Loaded, load_rules
+from tactful.plugins import Loaded, load_plugins
 from tactful.postgres import Postgres, opened
 from tactful.settings import Settings, Shop
 from tactful.telemetry import SILENT, Telemetry
@@ -58,11 +58,11 @@ class Ground:
 
     @cached_property
     def loaded(self) -> Loaded:
-        return load_rules(self.site.rules).with_projections({projection.name for projection in SHIPPED})
+        return load_plugins(self.site.rules).beside(SHIPPED)
 
     @cached_property
     def book(self) -> Rulebook:
-        return Rulebook(self.loaded.rules, SHIPPED)
+        return Rulebook(self.loaded.rules, self.loaded.projections)
 
     @cached_property
     def token(self) -> str:

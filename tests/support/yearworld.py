@@ -40,6 +40,7 @@ from tactful.records import (
     LinkRecord,
     MergeBody,
     MergeRecord,
+    MessageBody,
     Record,
     encode,
 )
@@ -77,6 +78,12 @@ RESTARTED: Final = 0.005  # of the instants
 REPEATED: Final = 0.02  # of the records
 PATIENCE: Final = 900  # days after the year, until no run is left
 REACTING: Final = 0.3  # of those who get a message
+ANSWERING: Final = 0.2  # of those who are asked something
+QUESTIONS: Final = {  # template -> answers
+    "missed_order": ("in_a_week", "in_a_month", "enough", "no_longer"),
+    "churn_survey": ("too_expensive", "no_need", "too_often", "other"),
+    "complaint_followup": ("settled",),
+}
 
 
 class Left(NamedTuple):
@@ -104,6 +111,9 @@ class Standing:
         self.ordered_at = -DAY
         self.complaints: set[str] = set()
         self.paused_until = 0
+        self.muted: set[str] = set()  # rules
+        self.seldom = False  # once a month at most
+        self.contacts: dict[str, int] = {}  # marketing -> its latest message
         self.erased = erased
         self.suppressed: dict[str, str] = {}  # channel -> the message whose answer said so, "" where its owner did
 
@@ -125,8 +135,12 @@ class Standing:
         elif name == "Complaint Closed":
             self.complaints.discard(told["ticket_id"])
 
-    def broken_by(self, purpose: str, channel: str, at: int) -> tuple[str, ...]:
-        marketing = is_marketing(purpose)
+    def spoke(self, contact: str, at: int) -> None:
+        self.contacts[contact] = at
+
+    def broken_by(self, message: MessageBody, at: int) -> tuple[str, ...]:
+        marketing, channel = is_marketing(message.purpose), message.channel
+        others = [when for contact, when in self.contacts.items() if contact != message.contact]
         checks = {
             "sent to somebody who was erased": self.erased,
             "sent to an address that is suppressed": channel in self.suppressed,
@@ -134,6 +148,8 @@ class Standing:
             "marketing within a day of an order": marketing and at - self.ordered_at < DAY,
             "marketing while a complaint was open": marketing and bool(self.complaints),
             "marketing while it was paused": marketing and at < self.paused_until,
+            "marketing of a kind that was left out": marketing and message.rule in self.muted,
+            "more than once a month": marketing and self.seldom and at - max(others, default=-YEAR) < 30 * DAY,
         }
         return tuple(name for name, broken in checks.items() if broken)
 
@@ -256,6 +272,9 @@ class World:
             theirs.words[channel] = max(word, theirs.words.get(channel, word))
         theirs.ordered_at = max(mine.ordered_at, theirs.ordered_at)
         theirs.complaints |= mine.complaints
+        theirs.muted |= mine.muted
+        theirs.seldom |= mine.seldom
+        theirs.contacts |= mine.contacts
         self.became[act.who] = act.other
         self.happened["merged"] += 1
 
@@ -289,6 +308,7 @@ class World:
             standing.paused_until = now + 30 * DAY
         else:
             self._surely(lambda: drive(self.desk.mute(who, "abandoned_cart", True)))
+            standing.muted.add("abandoned_cart")
 
     def _standing(self, act: Act) -> Standing:
         return self.standing[self.who(act.who)]
@@ -336,9 +356,11 @@ class World:
                 local.hour + local.minute / 60,
                 delivery.state == SENDING,
                 outcome,
-                standing.broken_by(message.purpose, envelope.channel, now),
+                standing.broken_by(message, now),
             )
         )
+        if is_marketing(message.purpose) and isinstance(outcome, Accepted | Unknown):
+            standing.spoke(message.contact, now)
         if isinstance(outcome, Rejected):
             for other in self.humans.values() if envelope.channel == "email" else ():
                 if other.address == envelope.address:
@@ -347,6 +369,10 @@ class World:
         if isinstance(outcome, Accepted) and self.random.random() < REACTING:
             name = self.random.choice(("Message Clicked", "Message Opened", "Message Delivered"))
             self._after(self.random.randrange(2 * DAY), lambda: self._react(envelope.message_id, name))
+        answers = QUESTIONS.get(message.template) if envelope.channel == "email" else None
+        if isinstance(outcome, Accepted) and answers and self.random.random() < ANSWERING:
+            said = self.random.choice(answers)
+            self._after(self.random.randrange(2 * DAY), lambda: self._say(message, said))
         return outcome
 
     async def _forget_what_was_lost(self, standing: Standing) -> None:
@@ -355,6 +381,16 @@ class World:
             delivery = await self.dispatch.delivery(message) if message else None
             if delivery is not None and delivery.state == UNKNOWN:
                 del standing.suppressed[channel]
+
+    def _say(self, message: MessageBody, answer: str) -> None:
+        """Whoever was erased meanwhile says nothing to anybody."""
+        self._react(message.message_id, "Message Clicked")
+        standing = self.standing[self.who(message.customer)]
+        self._surely(lambda: drive(self.desk.answer(message.message_id, answer)))
+        if not standing.erased:
+            standing.seldom |= answer == "too_often"
+            standing.muted |= {message.rule} if answer in ("no_need", "no_longer") else set()
+        self.happened[f"answered {answer}"] += 1
 
     def _react(self, message_id: str, name: str) -> None:
         self._surely(lambda: drive(self.desk.receipt(message_id, name, {})))

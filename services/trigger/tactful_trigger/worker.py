@@ -33,7 +33,7 @@ LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory
 POISON_IN_A_ROW: Final = 20
 CAREFUL_AFTER: Final = 3  # claims without a commit: from then on one record at a time, so that the killer stands alone
 PAST: Final = 1000  # lines of a customer's history that a run sees which comes to them
-ROWS_IN_MEMORY: Final = 400_000  # of all partitions together; about 700 MB where each has a live run
+ROWS_IN_MEMORY: Final = 300_000  # of all partitions together; about 500 MB where each has a live run
 
 
 class TriggerWorker:

@@ -7,23 +7,20 @@ event loop go on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-import msgspec
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tactful.erasure import Erased
 from tactful.errors import Fenced
-from tactful.outbox import Cause, Outbox, OutboxRow
+from tactful.outbox import OutboxRow
 from tactful.postgres import Postgres
 from tactful.postgres.leasing import present, release, renew
 from tactful.postgres.names import known, stored
 from tactful.postgres.outbox import forget, unsent
-from tactful.records import DISPATCH, Record
-from tactful_dispatch import ledger
-from tactful_dispatch.ledger import ConsentEntry, Link
+from tactful.records import DISPATCH
+from tactful_dispatch.ledger import Link
 from tactful_dispatch.rows import (
     AddressKey,
     AddressRow,
@@ -38,6 +35,7 @@ from tactful_dispatch.rows import (
     held_in,
 )
 from tactful_dispatch.store import Fence
+from tactful_dispatch.store.postgres_space import ADDRESS, MESSAGE, PostgresWorkspace, link_of
 
 T = TypeVar("T")
 
@@ -50,68 +48,14 @@ _CLAIM: Final = text(
 )
 _REMEMBER: Final = text("UPDATE dispatch_cursor SET value = :value WHERE partition = :partition")
 _LOCK: Final = text("SELECT value, epoch FROM dispatch_cursor WHERE partition = :partition FOR UPDATE")
-_MOVE: Final = text(
-    """UPDATE dispatch_cursor SET value = :value, lease_until = greatest(lease_until, :until)
-       WHERE partition = :partition"""
-)
-_CUSTOMERS: Final = text(
-    """SELECT customer, value FROM dispatch_customer
-       WHERE partition = :partition AND customer = ANY(CAST(:customers AS text[])) ORDER BY customer FOR UPDATE"""
-)
 _SOME: Final = text(
     """SELECT customer, value FROM dispatch_customer
        WHERE partition = :partition AND customer = ANY(CAST(:customers AS text[]))"""
-)
-_WRITE: Final = text(
-    """INSERT INTO dispatch_customer VALUES (:partition, :customer, :value, :due, :pending)
-       ON CONFLICT (partition, customer)
-       DO UPDATE SET value = excluded.value, due = excluded.due, pending = excluded.pending"""
-)
-_NEW_ADDRESS: Final = text(
-    "INSERT INTO dispatch_address VALUES (:channel, :hash, :value) ON CONFLICT (channel, hash) DO NOTHING"
-)
-_ADDRESS: Final = text("SELECT value FROM dispatch_address WHERE channel = :channel AND hash = :hash")
-_LOCKED_ADDRESSES: Final = text(
-    """SELECT channel, hash, value FROM dispatch_address
-       JOIN unnest(CAST(:channels AS text[]), CAST(:hashes AS text[])) AS wanted (channel, hash) USING (channel, hash)
-       ORDER BY channel, hash FOR UPDATE OF dispatch_address"""
-)
-_LOCKED_ADDRESS: Final = text(f"{_ADDRESS.text} FOR UPDATE")
-_WRITE_ADDRESS: Final = text("UPDATE dispatch_address SET value = :value WHERE channel = :channel AND hash = :hash")
-_NEW_MESSAGE: Final = text(
-    "INSERT INTO dispatch_message VALUES (:message, :partition, :customer, NULL, FALSE, NULL) ON CONFLICT DO NOTHING"
 )
 _FORGET_DECIDED: Final = text(
     """DELETE FROM dispatch_message WHERE message IN (
            SELECT message FROM dispatch_message WHERE decided_at < :before LIMIT :most FOR UPDATE SKIP LOCKED)
        RETURNING 1"""
-)
-_MESSAGE: Final = text("SELECT partition, customer, value FROM dispatch_message WHERE message = :message")
-_ARCHIVE: Final = text(
-    "UPDATE dispatch_message SET decided_at = :at, arrived = :arrived, value = :value WHERE message = :message"
-)
-_LAST_LINK: Final = text(
-    """SELECT number, commitment, hash, salt, entry FROM dispatch_ledger
-       WHERE partition = :partition ORDER BY number DESC LIMIT 1"""
-)
-_LINK: Final = text(
-    "INSERT INTO dispatch_ledger VALUES (:partition, :number, :commitment, :hash, :salt, :entry, :customer)"
-)
-_BURY: Final = text(
-    """INSERT INTO dispatch_grave VALUES (:partition, :grave, :at)
-       ON CONFLICT (partition, grave) DO UPDATE SET erased_at = excluded.erased_at"""
-)
-_ERASE: Final = (
-    text("DELETE FROM dispatch_message WHERE customer = :customer"),
-    text("DELETE FROM dispatch_customer WHERE partition = :partition AND customer = :customer"),
-    text(
-        """UPDATE dispatch_ledger SET salt = NULL, entry = NULL, customer = NULL
-           WHERE partition = :partition AND customer = :customer"""
-    ),
-)
-_OUTBOX: Final = text(
-    """INSERT INTO dispatch_outbox (partition, topic, target, seq, value, cause)
-       VALUES (:partition, :topic, :target, :seq, :value, :cause)"""
 )
 
 
@@ -183,7 +127,7 @@ class PostgresDispatchStore:
         return {customer: found.get(customer) or CustomerRow() for customer in customers}
 
     async def address(self, key: AddressKey) -> AddressRow:
-        rows = await self._database.ask(_ADDRESS, channel=key.channel, hash=key.hash)
+        rows = await self._database.ask(ADDRESS, channel=key.channel, hash=key.hash)
         return decode_address(rows[0][0]) if rows else AddressRow()
 
     async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
@@ -210,7 +154,7 @@ class PostgresDispatchStore:
 
     async def delivery(self, message_id: str) -> Delivery | None:
         def fetch(db: Connection) -> Delivery | None:
-            row = db.execute(_MESSAGE, {"message": message_id}).one_or_none()
+            row = db.execute(MESSAGE, {"message": message_id}).one_or_none()
             if row is None:
                 return None
             if row.value is not None:
@@ -243,7 +187,7 @@ class PostgresDispatchStore:
             "SELECT number, commitment, hash, salt, entry FROM dispatch_ledger WHERE partition = :partition ORDER BY 1",
             partition=partition,
         )
-        return [_link(*row) for row in rows]
+        return [link_of(*row) for row in rows]
 
     async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
         return await unsent(self._database, "dispatch", DISPATCH, partition, limit)
@@ -261,164 +205,7 @@ class PostgresDispatchStore:
         return await self._database.ask(text(query), **given)
 
 
-class PostgresWorkspace:
-    """Implements `tactful_dispatch.store.Workspace` inside a transaction."""
-
-    def __init__(
-        self,
-        db: Connection,
-        cursor: Cursor,
-        locked: Collection[str],
-        partitions: int,
-        salt: Callable[[], bytes],
-    ) -> None:
-        self._db, self.cursor, self._salt = db, cursor, salt
-        self._customers = _locked(db, cursor.partition, locked)
-        self._touched: set[str] = set()
-        self._addresses: dict[AddressKey, AddressRow] = {}
-        self._decided: dict[str, Delivery] = {}
-        self._erased: frozenset[str] = frozenset()
-        self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
-
-    def customer(self, customer: str) -> CustomerRow:
-        if customer not in self._customers:
-            raise KeyError(f"{customer} is not among the customers of this transaction")
-        self._touched.add(customer)
-        return self._customers[customer]
-
-    def address(self, key: AddressKey) -> AddressRow:
-        if key not in self._addresses:
-            given = {"channel": key.channel, "hash": key.hash}
-            value = self._db.execute(_LOCKED_ADDRESS, given).scalar_one_or_none()
-            if value is None:  # made and then locked, or two transactions would each find nothing, and one be lost
-                self._db.execute(_NEW_ADDRESS, {**given, "value": encode(AddressRow())})
-                value = self._db.execute(_LOCKED_ADDRESS, given).scalar_one()
-            self._addresses[key] = decode_address(value)
-        return self._addresses[key]
-
-    def lock_addresses(self, keys: Iterable[AddressKey]) -> None:
-        missing = sorted({key for key in keys if key not in self._addresses}, key=lambda key: (key.channel, key.hash))
-        if not missing:
-            return
-        given = {"channels": [key.channel for key in missing], "hashes": [key.hash for key in missing]}
-        rows = {(channel, hash): value for channel, hash, value in self._db.execute(_LOCKED_ADDRESSES, given)}
-        for key in missing:
-            if (value := rows.get((key.channel, key.hash))) is not None:
-                self._addresses[key] = decode_address(value)
-            else:
-                self.address(key)
-
-    def knows(self, message_id: str) -> bool:
-        return self._db.execute(_MESSAGE, {"message": message_id}).one_or_none() is not None
-
-    def decided(self, message_id: str) -> Delivery | None:
-        if message_id not in self._decided:
-            row = self._db.execute(_MESSAGE, {"message": message_id}).one_or_none()
-            if row is not None and row.value is not None:
-                self._decided[message_id] = decode_delivery(row.value)
-        return self._decided.get(message_id)
-
-    def record_consent(self, entry: ConsentEntry) -> int:
-        partition = self.cursor.partition
-        row = self._db.execute(_LAST_LINK, {"partition": partition}).one_or_none()
-        link = ledger.forge(None if row is None else _link(*row), entry, self._salt())
-        given = {"partition": partition, "customer": stored(entry.customer), **msgspec.structs.asdict(link)}
-        self._db.execute(_LINK, given)
-        return link.number
-
-    def grave(self, grave: str) -> int:
-        query = text("SELECT erased_at FROM dispatch_grave WHERE partition = :partition AND grave = :grave")
-        at = self._db.execute(query, {"partition": self.cursor.partition, "grave": grave}).scalar_one_or_none()
-        return 0 if at is None else int(at)
-
-    def bury(self, erased: Erased) -> None:
-        self._db.execute(_BURY, {"partition": self.cursor.partition, "grave": erased.grave, "at": erased.at})
-
-    def revive(self, grave: str) -> None:
-        query = text("DELETE FROM dispatch_grave WHERE partition = :partition AND grave = :grave")
-        self._db.execute(query, {"partition": self.cursor.partition, "grave": grave})
-
-    def erase(self, customer: str, erased: Erased) -> set[AddressKey]:
-        given = {"partition": self.cursor.partition, "customer": stored(customer)}
-        query = text("SELECT message, value FROM dispatch_message WHERE customer = :customer")
-        names = self._db.execute(query, given).all()
-        archived = [self._decided.get(name) or decode_delivery(value) for name, value in names if value is not None]
-        for name, _ in names:
-            self._decided.pop(name, None)
-        gone = [*archived, *self.customer(customer).deliveries.values()]
-        self._customers[customer], self._erased = CustomerRow(), self._erased | {customer}
-        for statement in _ERASE:
-            self._db.execute(statement, given)
-        self.bury(erased)
-        return {delivery.address for delivery in gone if delivery.address is not None}
-
-    def put(self, topic: str, record: Record, cause: Cause) -> None:
-        self._outbox.put(topic, record, cause)
-
-    def go_on_after(self, sequences: Mapping[str, int]) -> None:
-        self._outbox.go_on_after(sequences)
-
-    def write(self, lease_until: int) -> None:
-        """Hand everything to the transaction."""
-        partition, self.cursor.sequences = self.cursor.partition, self._outbox.sequences
-        self._db.execute(_MOVE, {"partition": partition, "value": encode(self.cursor), "until": lease_until})
-        names = [n for n in sorted(self._touched) if n not in self._erased or self._customers[n] != CustomerRow()]
-        self._write_customers({name: self._customers[name] for name in names})
-        for address in self._addresses.values():
-            address.trim()
-        self._many(
-            _WRITE_ADDRESS,
-            [{"channel": k.channel, "hash": k.hash, "value": encode(a)} for k, a in self._addresses.items()],
-        )
-        self._write_outbox()
-
-    def _write_outbox(self) -> None:
-        given = [
-            {
-                "partition": self.cursor.partition,
-                "topic": row.topic,
-                "target": row.partition,
-                "seq": row.seq,
-                "value": row.value,
-                "cause": msgspec.json.encode(row.cause),
-            }
-            for row in self._outbox.rows
-        ]
-        self._many(_OUTBOX, given)
-
-    def _write_customers(self, rows: Mapping[str, CustomerRow]) -> None:
-        """Each kind of statement goes to the server once, with all rows."""
-        where = {name: {"partition": self.cursor.partition, "customer": stored(name)} for name in rows}
-        new = [{**where[name], "message": each} for name, row in rows.items() for each in row.deliveries]
-        decided = [*(each for row in rows.values() for each in row.take_decided()), *self._decided.values()]
-        self._many(_NEW_MESSAGE, new)
-        self._many(
-            _ARCHIVE,
-            [{"at": d.decided_at, "arrived": d.arrived, "value": encode(d), "message": d.name} for d in decided],
-        )
-        self._many(
-            _WRITE,
-            [{**where[n], "value": encode(row), "due": row.due, "pending": row.pending} for n, row in rows.items()],
-        )
-
-    def _many(self, statement: TextClause, given: list[dict[str, Any]]) -> None:
-        if given:
-            self._db.execute(statement, given)
-
-
-def _locked(db: Connection, partition: int, customers: Collection[str]) -> dict[str, CustomerRow]:
-    rows = {customer: CustomerRow() for customer in customers}
-    if rows:
-        given = {"partition": partition, "customers": sorted(map(stored, customers))}
-        rows |= {known(customer): decode_customer(value) for customer, value in db.execute(_CUSTOMERS, given)}
-    return rows
-
-
 def _customer(db: Connection, partition: int, customer: str) -> CustomerRow:
     query = text("SELECT value FROM dispatch_customer WHERE partition = :partition AND customer = :customer")
     value = db.execute(query, {"partition": partition, "customer": stored(customer)}).scalar_one_or_none()
     return CustomerRow() if value is None else decode_customer(value)
-
-
-def _link(number: int, commitment: bytes, hash: bytes, salt: bytes | None, entry: bytes | None) -> Link:
-    return Link(number=number, commitment=commitment, hash=hash, salt=salt, entry=entry)

@@ -72,10 +72,11 @@ class RuleSettings(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     mode: Literal["live", "shadow", "off"] = "shadow"
+    rollout: float = Field(1.0, ge=0, le=1)  # the share of customers, by hash, for whom a live rule is live
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Everything but the mode."""
+        """Everything but the mode and the roll-out."""
         return dict(self.model_extra or {})
 
 

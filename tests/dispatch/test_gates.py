@@ -119,6 +119,7 @@ SHUT: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     ({}, {"holdout": True}, "holdout", "refused", "customer"),
     ({"settings": settings(rules={})}, {}, "shadow", "refused", "customer"),
     ({"settings": settings(rules={"cart": {"mode": "off"}})}, {}, "shadow", "refused", "customer"),
+    ({"settings": settings(rules={"cart": {"mode": "live", "rollout": 0}})}, {}, "shadow", "refused", "customer"),
     ({"settings": settings(sending={})}, {}, "not_allowed", "refused", "customer"),
     ({"provider_until": NOON + 1}, {}, "provider", "held", "customer"),
 ]
@@ -152,6 +153,16 @@ def test_of_several_shut_gates_the_first_in_order_decides_and_nothing_behind_it_
 
 def message_with(wanted: MessageBody, changes: dict[str, Any]) -> MessageBody:
     return msgspec.structs.replace(wanted, **changes)
+
+
+def test_a_roll_out_reaches_its_share_of_customers_and_a_larger_one_keeps_them() -> None:
+    def reached(share: float) -> set[str]:
+        facts = replace(WELL, settings=settings(rules={"cart": {"mode": "live", "rollout": share}}))
+        return {name for name in map(str, range(1000)) if shut(facts, message(subject=name)) is None}
+
+    few, more, everybody = reached(0.05), reached(0.5), reached(1.0)
+    assert few < more < everybody
+    assert (20 <= len(few) <= 90, 430 <= len(more) <= 570, len(everybody)) == (True, True, 1000)
 
 
 SPARED = {"no_consent", "complaint_open", "resting", "in_touch", "quiet_hours", "budget", "displaced", "gap", "holdout"}

@@ -148,6 +148,19 @@ def test_a_listed_address_gets_the_letter_and_one_click_ends_it(shop: Server, po
     assert postbox[0].mail.empty()
 
 
+def test_a_rule_goes_live_a_share_at_a_time(shop: Server) -> None:
+    assert "abandoned_cart writes to 5% of customers" in shop.told("rules", "rollout", "abandoned_cart", "5%", "--yes")
+    assert "abandoned_cart v1  live for 5%" in shop.told("rules", "list")
+    assert "stands in shadow" in shop.told("rules", "rollout", "abandoned_cart", "0%")
+    assert "abandoned_cart v1  shadow  " in shop.told("rules", "list")
+    assert "writes to 100% of customers" in shop.told("rules", "rollout", "abandoned_cart", "100%", "--yes")
+    assert "abandoned_cart v1  live  " in shop.told("rules", "list")
+    for share, words in (("a lot", "write for example 5%"), ("101%", "write for example 5%")):
+        refused = shop.cli("rules", "rollout", "abandoned_cart", share, "--yes")
+        assert (refused.returncode, words in refused.stderr) == (1, True)
+    assert "there is no rule cart" in shop.cli("rules", "rollout", "cart", "5%", "--yes").stderr
+
+
 def test_the_settings_can_be_changed_by_command(shop: Server) -> None:
     assert "allow-list *@myshop.example" in shop.told("sending", "allowlist", "*@myshop.example")
     assert "allow-list *@myshop.example" in shop.told("sending", "show")

@@ -21,7 +21,7 @@ def fix(reason: Reason, *, customer: str, rule: str, channel: str, purpose: str)
         case Reason.TEMPLATE_ERROR:
             return "tactful templates lint"
         case Reason.SHADOW:
-            return f'settings.toml, under [rules.{rule}]: mode = "live"'
+            return f"tactful rules rollout {quoted(rule)} 100%"
         case Reason.NOT_ALLOWED:
             return "settings.toml, under [sending]: add the address to allow"
         case _:

@@ -27,7 +27,7 @@ from tactful_workbench.answering import answer_by_name
 from tactful_workbench.comparing import difference_interval
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Patient, examine
-from tactful_workbench.editing import with_sending
+from tactful_workbench.editing import with_values
 from tactful_workbench.keyring import Keys
 from tactful_workbench.personal import Personal
 from tactful_workbench.settingsfile import SettingsFile
@@ -76,6 +76,13 @@ class RuleWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     wish: Literal["pause", "drain", "resume", "cancel"]
+
+
+class Rollout(BaseModel):
+    """For what share of customers a rule is live; 0 is shadow."""
+
+    model_config = ConfigDict(extra="forbid")
+    share: float = Field(ge=0, le=1)
 
 
 class Enrolment(BaseModel):
@@ -139,6 +146,7 @@ def admin_router(product: Deployment) -> APIRouter:
         ("GET", "/rules", office.rules),
         ("POST", "/rules/{rule}", office.conduct),
         ("POST", "/rules/{rule}/enrol", office.enrol),
+        ("POST", "/rules/{rule}/rollout", office.roll_out),
         ("GET", "/sending", office.sending),
         ("POST", "/sending", office.change_sending),
         ("GET", "/doctor", office.doctor),
@@ -215,6 +223,7 @@ class _Office:
                 "name": rule.name,
                 "version": rule.terms.version,
                 "mode": settings.rule(rule.name).mode,
+                "rollout": settings.rule(rule.name).rollout,
                 "standing": standing.get(rule.name, ""),
                 "origin": rule.origin,
                 "about": rule.about,
@@ -251,13 +260,23 @@ class _Office:
         }
 
     async def change_sending(self, wish: SendingWish) -> dict[str, Any]:
+        await self._change("sending", wish.model_dump(exclude_none=True))
+        return await self.sending()
+
+    async def roll_out(self, rule: str, wish: Rollout) -> dict[str, Any]:
+        if rule not in {loaded.name for loaded in self._product.loaded.rules}:
+            raise InvalidInput("no_such_rule", f"there is no rule {rule}; `tactful rules list` names them")
+        await self._change(f"rules.{rule}", {"mode": "live" if wish.share else "shadow", "rollout": wish.share or 1.0})
+        return {"rule": rule, "share": wish.share}
+
+    async def _change(self, section: str, values: dict[str, Any]) -> None:
+        """Of the settings file, and tell everybody."""
         file = self._product.settings
         try:
-            file.write(with_sending(file.path.read_text(), wish.mode, wish.allow))
+            file.write(with_values(file.path.read_text(), section, values))
         except SettingsError as error:
             raise InvalidInput("invalid_settings", str(error)) from None
         await file.tell(self._product.log, self._product.clock, "")
-        return await self.sending()
 
     async def doctor(self) -> dict[str, Any]:
         from tactful_workbench.outside import Outside  # who never asks a doctor does without DNS

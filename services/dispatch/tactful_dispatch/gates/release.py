@@ -5,6 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from tactful.decisions import GateRecord, Reason
+from tactful.identity import fraction
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts
@@ -19,9 +20,13 @@ def holdout(message: MessageBody, facts: Facts) -> GateRecord:
 
 
 def shadow(message: MessageBody, facts: Facts) -> GateRecord:
-    """The rule runs, but nobody is written to."""
-    mode = facts.settings.rule(message.rule).mode
-    return open_gate("shadow", mode=mode) if mode == "live" else refused("shadow", Reason.SHADOW, mode=mode)
+    """The rule runs, but nobody is written to, or not this customer yet. A larger share keeps those of a smaller one."""
+    chosen = facts.settings.rule(message.rule)
+    if chosen.mode != "live":
+        return refused("shadow", Reason.SHADOW, mode=chosen.mode)
+    if fraction("rollout", message.rule, message.subject) >= chosen.rollout:
+        return refused("shadow", Reason.SHADOW, mode=f"live for {chosen.rollout:.0%} of customers")
+    return open_gate("shadow", mode=chosen.mode)
 
 
 def not_allowed(message: MessageBody, facts: Facts) -> GateRecord:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Annotated, Any
 
 import typer
 
 from tactful.durations import spoken
+from tactful.errors import TactfulError
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
 
@@ -26,8 +28,9 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
     lines = []
     for rule in answer["rules"]:
         standing = "  " + rule["standing"].upper() if rule["standing"] else ""
+        share = f" for {rule['rollout']:.0%}" if rule["mode"] == "live" and rule["rollout"] < 1 else ""
         lines.append(
-            f"{rule['name']} v{rule['version']}  {rule['mode']}{standing}"
+            f"{rule['name']} v{rule['version']}  {rule['mode']}{share}{standing}"
             f"  {rule['live_runs']} live runs  from {rule['origin']}"
         )
         lines += _results(rule["results"])
@@ -84,6 +87,31 @@ def cancel(
         raise typer.Exit(1)
     answer = post(data, f"/admin/rules/{segment(rule)}", {"wish": "cancel"})
     show(answer, f"{rule}: the runs of {answer['cancelled']} customers end; nothing begins before `resume`", as_json)
+
+
+@app.command()
+def rollout(
+    rule: str,
+    share: Annotated[str, typer.Argument(help="Of customers: 1%, 10%, 100%; 0% is shadow.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Let a rule write to a share of customers, chosen by hash: a larger share keeps those of a smaller one."""
+    wanted = _percent(share)
+    if wanted and not yes and not typer.confirm(f"Let {rule} write to {wanted:.0%} of customers?"):
+        typer.echo("nothing was changed")
+        raise typer.Exit(1)
+    answer = post(data, f"/admin/rules/{segment(rule)}/rollout", {"share": wanted})
+    told = f"writes to {wanted:.0%} of customers" if wanted else "stands in shadow: it decides, and writes to nobody"
+    show(answer, f"{rule} {told}", as_json)
+
+
+def _percent(text: str) -> float:
+    found = re.fullmatch(r"(\d{1,3}(?:\.\d+)?) ?%", text.strip())
+    if found is None or float(found[1]) > 100:
+        raise TactfulError(f"{text!r} is no share of customers; write for example 5%")
+    return float(found[1]) / 100
 
 
 @app.command()

@@ -1,0 +1,56 @@
+"""Settings that a command changes: what people wrote around them stays as it is."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from tactful_workbench.editing import with_values
+
+FILE = """\
+# ours
+[shop]
+name = "My shop"  # as on the sign
+
+[rules.abandoned_cart]
+mode = "shadow"        # the next step is `live`
+delay = "2h"
+
+[rules.churn_risk] # later
+mode = "shadow"
+
+[sending]
+mode = "allowlist"
+"""
+
+
+def test_a_value_is_changed_and_its_comment_stays() -> None:
+    changed = with_values(FILE, "rules.abandoned_cart", {"mode": "live"})
+    assert changed == FILE.replace('mode = "shadow"        #', 'mode = "live"        #')
+
+
+def test_a_value_that_the_section_lacks_is_added_at_its_end() -> None:
+    changed = with_values(FILE, "rules.abandoned_cart", {"mode": "live", "rollout": 0.05})
+    assert 'delay = "2h"\nrollout = 0.05\n\n[rules.churn_risk]' in changed
+
+
+@pytest.mark.parametrize("section", ["shop", "rules.abandoned_cart", "rules.churn_risk", "sending", "rules.new"])
+def test_whatever_the_section_the_rest_says_what_it_said(section: str) -> None:
+    values = {"mode": "live", "rollout": 0.5, "allow": ["*@a.example", 'q"uote']}
+    before, after = tomllib.loads(FILE), tomllib.loads(with_values(FILE, section, values))
+    place_before, place_after = before, after
+    for name in section.split("."):
+        place_before, place_after = place_before.setdefault(name, {}), place_after[name]
+    assert place_after == place_before | values
+    place_before |= values
+    assert after == before
+
+
+def test_changing_twice_is_changing_once() -> None:
+    once = with_values(FILE, "rules.new", {"mode": "live"})
+    assert with_values(once, "rules.new", {"mode": "live"}) == once
+
+
+def test_an_empty_file_gets_the_section() -> None:
+    assert tomllib.loads(with_values("", "sending", {"mode": "live"})) == {"sending": {"mode": "live"}}

@@ -105,6 +105,16 @@ def test_a_wish_in_an_answer_follows_who_the_customer_turned_out_to_be(bench: Di
     assert drive(bench.desk.card("a1")).muted_rules == ("cart",)
 
 
+def test_several_wishes_at_one_instant_are_told_in_their_order(bench: DispatchBench) -> None:
+    bench.asks(data={"categories": ["Tea", "Coffee"]})
+    drive(bench.desk.answer("m1", "no_longer"))
+    drive(bench.desk.pause("u1", bench.now + DAY))
+    drive(bench.desk.stop_all("u1", "preference-page"))
+    bench.settle()
+    told = [e.change for e in bench.trigger.events if isinstance(e, PreferencesChanged)]
+    assert told == ["topic_muted", "topic_muted", "paused", "stopped"]
+
+
 def test_an_answer_to_a_message_that_nobody_knows_is_none(bench: DispatchBench) -> None:
     assert drive(bench.desk.answer("unknown", "settled")) == ""
 

@@ -7,6 +7,7 @@ comes after everything that was appended at it: the tick that lets it fire close
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple, Protocol
 
 from tactful.clock import Clock
@@ -17,6 +18,7 @@ from tactful.outbox import OutboxRow, OutboxStore, append_rows
 from tactful.records import TickBody, TickRecord, encode
 
 ROUNDS: Final = 10_000
+_Place = tuple[int, bool, int, str, int]
 
 
 class MovableClock(Clock, Protocol):
@@ -72,7 +74,7 @@ class Ordinals:
             self._at[topic, position.partition, position.offset] = self._next
         return positions
 
-    def key(self, row: OutboxRow) -> tuple[int, bool, int, str, int]:
+    def key(self, row: OutboxRow) -> _Place:
         """Sorts rows by what caused them, wherever they come from."""
         ordinal = self._at.get((row.origin_topic, row.origin_partition, row.cause.offset), 0)
         return ordinal, row.cause.after_timers, row.cause.due, row.cause.customer, row.cause.index
@@ -137,11 +139,17 @@ class VirtualTime:
         return min((due for side in (await self._dues()).values() for due in side.values()), default=None)
 
     async def _deliver(self, side: Side) -> bool:
-        rows = [
-            row for partition in range(self._log.partitions) for row in await side.outbox.unsent(partition, 1_000_000)
-        ]
+        """In the order of causes over all partitions, and of one partition as its outbox has them: a reader stops where one
+        overtakes another."""
+        placed: list[tuple[_Place, OutboxRow]] = []
+        for partition in range(self._log.partitions):
+            latest: _Place = (0, False, -1, "", 0)
+            for row in await side.outbox.unsent(partition, 1_000_000):
+                latest = max(latest, self._log.key(row))
+                placed.append((latest, row))
+        rows = [row for _, row in sorted(placed, key=itemgetter(0))]
         if rows:
-            await append_rows(self._log, sorted(rows, key=self._log.key))
+            await append_rows(self._log, rows)
             await side.outbox.forget(rows)
         return bool(rows)
 

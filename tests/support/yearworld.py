@@ -76,6 +76,7 @@ POISON: Final = b'{"kind": "event", "id": 7'
 TROUBLED: Final = 0.01  # of the instants: some write is lost, or the reply to it
 RESTARTED: Final = 0.005  # of the instants
 REPEATED: Final = 0.02  # of the records
+NEVER: Final = 2**60  # never
 PATIENCE: Final = 900  # days after the year, until no run is left
 REACTING: Final = 0.3  # of those who get a message
 ANSWERING: Final = 0.2  # of those who are asked something
@@ -111,8 +112,9 @@ class Standing:
         self.ordered_at = -DAY
         self.complaints: set[str] = set()
         self.paused_until = 0
-        self.muted: set[str] = set()  # rules
-        self.seldom = False  # once a month at most
+        # Wishes and since when they count: what was asked for under another account before that knows nothing of them.
+        self.muted: dict[str, int] = {}  # rule -> instant
+        self.seldom: int | None = None  # once a month at most
         self.contacts: dict[str, int] = {}  # marketing -> its latest message
         self.erased = erased
         self.suppressed: dict[str, str] = {}  # channel -> the message whose answer said so, "" where its owner did
@@ -148,8 +150,12 @@ class Standing:
             "marketing within a day of an order": marketing and at - self.ordered_at < DAY,
             "marketing while a complaint was open": marketing and bool(self.complaints),
             "marketing while it was paused": marketing and at < self.paused_until,
-            "marketing of a kind that was left out": marketing and message.rule in self.muted,
-            "more than once a month": marketing and self.seldom and at - max(others, default=-YEAR) < 30 * DAY,
+            "marketing of a kind that was left out": marketing
+            and message.requested_at >= self.muted.get(message.rule, NEVER),
+            "more than once a month": marketing
+            and self.seldom is not None
+            and message.requested_at >= self.seldom
+            and at - max(others, default=-YEAR) < 30 * DAY,
         }
         return tuple(name for name, broken in checks.items() if broken)
 
@@ -272,8 +278,8 @@ class World:
             theirs.words[channel] = max(word, theirs.words.get(channel, word))
         theirs.ordered_at = max(mine.ordered_at, theirs.ordered_at)
         theirs.complaints |= mine.complaints
-        theirs.muted |= mine.muted
-        theirs.seldom |= mine.seldom
+        theirs.muted = dict.fromkeys(theirs.muted | mine.muted, act.at)
+        theirs.seldom = None if mine.seldom is theirs.seldom is None else act.at
         theirs.contacts |= mine.contacts
         self.became[act.who] = act.other
         self.happened["merged"] += 1
@@ -308,7 +314,7 @@ class World:
             standing.paused_until = now + 30 * DAY
         else:
             self._surely(lambda: drive(self.desk.mute(who, "abandoned_cart", True)))
-            standing.muted.add("abandoned_cart")
+            standing.muted["abandoned_cart"] = now
 
     def _standing(self, act: Act) -> Standing:
         return self.standing[self.who(act.who)]
@@ -388,8 +394,10 @@ class World:
         standing = self.standing[self.who(message.customer)]
         self._surely(lambda: drive(self.desk.answer(message.message_id, answer)))
         if not standing.erased:
-            standing.seldom |= answer == "too_often"
-            standing.muted |= {message.rule} if answer in ("no_need", "no_longer") else set()
+            if answer == "too_often":
+                standing.seldom = self.clock.now()
+            elif answer in ("no_need", "no_longer"):
+                standing.muted[message.rule] = self.clock.now()
         self.happened[f"answered {answer}"] += 1
 
     def _react(self, message_id: str, name: str) -> None:

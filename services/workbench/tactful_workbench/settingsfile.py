@@ -7,6 +7,7 @@ from typing import Final
 
 from tactful.broadcasting import broadcast
 from tactful.clock import Clock
+from tactful.errors import SettingsError
 from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import DISPATCH, EVENTS
@@ -102,11 +103,17 @@ class SettingsFile:
         return parse(self.path.read_text(), str(self.path))
 
     def write(self, text: str) -> None:
-        """Replace the file once its new text has been checked."""
+        """Replace the file once its new text has been checked. Raises SettingsError if it is wrong, or not ours to change."""
         parse(text, str(self.path))
         temporary = self.path.with_suffix(".new")
-        temporary.write_text(text)
-        temporary.replace(self.path)
+        try:
+            temporary.write_text(text)
+            temporary.replace(self.path)
+        except OSError as error:
+            raise SettingsError(
+                f"{self.path} cannot be changed from here ({error.strerror}); change it where it comes from, on Kubernetes "
+                "settings.toml of the overlay, and let `tactful setup` tell everybody"
+            ) from None
 
     async def tell(self, log: Log, clock: Clock, known: str) -> bool:
         """Append `Settings Changed` to every partition if the file says something else than `known` (JSON)."""

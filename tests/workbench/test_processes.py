@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROGRAM = """
-import pathlib, signal, sys, time
+import os, pathlib, signal, sys, time
 from tactful.errors import SettingsError
 from tactful_workbench.processes import run_processes
 
@@ -23,7 +23,8 @@ def work(number):
         raise SettingsError("no such topic; run `tactful setup`")
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
-    (folder / f"{number}").write_text(str(__import__("os").getpid()))
+    (folder / f"{number}.new").write_text(str(os.getpid()))
+    (folder / f"{number}.new").replace(folder / f"{number}")  # whole, whenever somebody looks
     while not stop:
         time.sleep(0.02)
 
@@ -48,7 +49,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def pid(folder: Path, number: int) -> int:
-    until(lambda: (folder / str(number)).exists() and (folder / str(number)).read_text() != "")
+    until((folder / str(number)).exists)
     return int((folder / str(number)).read_text())
 
 

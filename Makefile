@@ -11,6 +11,9 @@ OTHERS := $(shell for minor in 11 12 13 14; do \
 	if $$python -c 'import sys, venv; sys.exit(sys.version_info[1] == '"$$($(PYTHON) -c 'import sys; print(sys.version_info[1])')"')' 2>/dev/null; \
 	then echo $$python; break; fi; done; done)
 
+# In a loop over them.
+its_venv = venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
 .PHONY: run test test-others check demo bench bench-throughput bench-latency mutants year faults long clean
 
 run: $(VENV)/ready
@@ -22,11 +25,11 @@ test: $(VENV)/ready test-others
 # The other Pythons run what depends on the Python: everything but whole servers, kills, scripts of any length and the system around us.
 test-others: $(VENV)/ready
 	@for python in $(OTHERS); do \
-		venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		$(its_venv); \
 		test -f $$venv/ready || { $$python -m venv $$venv && $(call install,$$venv) && touch $$venv/ready; } & \
 	done; wait
 	@for python in $(OTHERS); do \
-		venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		$(its_venv); \
 		echo "== $$($$python --version)"; \
 		test -f $$venv/ready || { echo "$$venv could not be set up"; exit 1; }; \
 		$$venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not surroundings and not long" \

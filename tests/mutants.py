@@ -609,8 +609,8 @@ FAULTS = (
     Fault(
         "whoever shares an address reads the other's name",
         f"{DISPATCH}/attempt.py",
-        "if not delivery.shared and self._is_shared(",
-        "if False and self._is_shared(",
+        "if not delivery.shared and address",
+        "if False and address",
         ("tests/dispatch/test_shared_addresses.py",),
     ),
     Fault(

@@ -44,6 +44,11 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     entry: bytes | None = None  # JSON of a ConsentEntry
 
 
+def link_of(number: int, commitment: bytes, hash: bytes, salt: bytes | None, entry: bytes | None) -> Link:
+    """From the columns of a store, in their order."""
+    return Link(number=number, commitment=commitment, hash=hash, salt=salt, entry=entry)
+
+
 def used_up(customer: str, message_id: str, word: Word, now: int) -> ConsentEntry:
     """A grant for one message, and the message that it was for."""
     return ConsentEntry(

@@ -22,14 +22,18 @@ def change_preference(row: CustomerRow, told: Mapping[str, Any], at: int) -> boo
     return True
 
 
+def topics_of(message: MessageBody) -> tuple[str, ...]:
+    """What a message is about: categories of products."""
+    return tuple(str(topic) for topic in message.data.get("categories", ()) if topic)
+
+
 def wishes_in(answer: str, message: MessageBody) -> list[dict[str, Any]]:
     """What an answer to a message asks for: one of `questions.ANSWERS`. Changes, as `change_preference` takes them."""
     if answer == TOO_OFTEN:
         return [{"change": "at_most_days", "value": "30"}]
     if answer not in (NO_NEED, NO_LONGER):
         return []
-    topics = [str(topic) for topic in message.data.get("categories", ()) if topic]
-    return [{"change": "topic_muted", "topic": topic} for topic in topics] or [
+    return [{"change": "topic_muted", "topic": topic} for topic in topics_of(message)] or [
         {"change": "rule_muted", "rule": message.rule}
     ]
 

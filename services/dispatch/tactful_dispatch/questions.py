@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK
+
 SETTLED: Final = "settled"
 UNSETTLED: Final = "unsettled"
 TOO_OFTEN: Final = "too_often"
 HURTS: Final = ("delivery", "product", "service")  # with words of their own, these are complaints
 NO_NEED: Final = "no_need"
 REASONS: Final = ("too_expensive", *HURTS, "not_found", NO_NEED, TOO_OFTEN, "other")  # for staying away
-IN_A_WEEK: Final = "in_a_week"
-IN_A_MONTH: Final = "in_a_month"
-ENOUGH: Final = "enough"
 NO_LONGER: Final = "no_longer"
 ANSWERS: Final = (SETTLED, UNSETTLED, *REASONS, IN_A_WEEK, IN_A_MONTH, ENOUGH, NO_LONGER)
 MOST_WORDS: Final = 1000  # characters

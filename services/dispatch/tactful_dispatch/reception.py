@@ -24,7 +24,7 @@ from tactful_dispatch.forgetting import revive
 from tactful_dispatch.gates import INQUIRY, judge
 from tactful_dispatch.gathering import gather, settings_of
 from tactful_dispatch.inquiring import inquiry
-from tactful_dispatch.preferring import change_preference, wishes_in
+from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
 from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import DispatchStore, Workspace
@@ -190,8 +190,7 @@ class Reception:
 
     async def topics(self, message_id: str) -> tuple[str, ...]:
         delivery = await self._store.delivery(message_id)
-        found = delivery.message.data.get("categories", ()) if delivery else ()
-        return tuple(str(topic) for topic in found if topic)
+        return topics_of(delivery.message) if delivery else ()
 
     async def basket(self, message_id: str) -> Basket | None:
         delivery = await self._store.delivery(message_id)

@@ -14,7 +14,7 @@ from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import recipient, tells_dispatch
-from tactful_trigger.row import Goal, Mark, Row
+from tactful_trigger.row import Goal, Mark, Row, mark_key
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.tally import Tally
@@ -130,8 +130,7 @@ class Applying:
         for run in row.runs:
             if run.id == word.run_id:
                 run.reached = True
-        key = f"{word.rule}\x1f{word.run_key}"
-        marks = row.marks or {}
+        key, marks = mark_key(word.rule, word.run_key), row.marks or {}
         if key not in marks or marks[key].contact != word.contact:
             held_out = word.reason == "holdout"
             row.marks = {**marks, key: Mark(word.contact, seen.at, held_out)}
@@ -140,11 +139,11 @@ class Applying:
 
     def _reach(self, row: Row, rule: str, within: int, at: int) -> None:
         """The first goal in time counts for what was said, or would have been."""
-        key = f"{rule}\x1f"
-        mark = row.marks.get(key) if row.marks else None
-        if row.marks is None or mark is None or mark.reached or at - mark.at > within:
+        key, marks = mark_key(rule), row.marks or {}
+        mark = marks.get(key)
+        if mark is None or mark.reached or at - mark.at > within:
             return
-        row.marks = {**row.marks, key: msgspec.structs.replace(mark, reached=True)}
+        row.marks = {**marks, key: msgspec.structs.replace(mark, reached=True)}
         self._partition.cursor.count(rule, Tally(held_out_reached=1) if mark.held_out else Tally(sent_reached=1))
         self._effects.tell(row, at, "goal", rule, mark.run, {"held_out": mark.held_out, "after": at - mark.at})
 

@@ -90,6 +90,11 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
         return self.contact.rpartition(".")[0]
 
 
+def mark_key(rule: str, key: str = "") -> str:
+    """Under which a row keeps the mark of a rule, and of a key of it."""
+    return f"{rule}\x1f{key}"
+
+
 class Goal(msgspec.Struct, frozen=True, array_like=True):
     """The latest goal or exit of a rule without a key: when it happened, and when it was appended."""
 

@@ -22,10 +22,10 @@ from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.reception import Reception
-from tactful_trigger.tally import Tally
+from tactful_trigger.tally import Tally, totals
 from tactful_workbench.answering import answer_by_name
 from tactful_workbench.comparing import difference_interval
-from tactful_workbench.conducting import Conductor
+from tactful_workbench.conducting import Conductor, standing
 from tactful_workbench.doctor import Patient, examine
 from tactful_workbench.editing import with_values
 from tactful_workbench.keyring import Keys
@@ -217,14 +217,15 @@ class _Office:
     async def rules(self) -> dict[str, Any]:
         product, settings = self._product, self._product.settings.latest
         alive = await product.trigger.live_runs()
-        standing, tallies = await product.conductor.standing(), await product.conductor.tallies()
+        cursors = await product.conductor.cursors()
+        stands, tallies = standing(cursors), totals(cursor.tallies for cursor in cursors)
         rules = [
             {
                 "name": rule.name,
                 "version": rule.terms.version,
                 "mode": settings.rule(rule.name).mode,
                 "rollout": settings.rule(rule.name).rollout,
-                "standing": standing.get(rule.name, ""),
+                "standing": stands.get(rule.name, ""),
                 "origin": rule.origin,
                 "about": rule.about,
                 "live_runs": alive.get(rule.name, 0),
@@ -264,8 +265,7 @@ class _Office:
         return await self.sending()
 
     async def roll_out(self, rule: str, wish: Rollout) -> dict[str, Any]:
-        if rule not in {loaded.name for loaded in self._product.loaded.rules}:
-            raise InvalidInput("no_such_rule", f"there is no rule {rule}; `tactful rules list` names them")
+        self._product.conductor.known(rule)
         await self._change(f"rules.{rule}", {"mode": "live" if wish.share else "shadow", "rollout": wish.share or 1.0})
         return {"rule": rule, "share": wish.share}
 

@@ -3,7 +3,8 @@ them. Everything is a record in the log."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -14,11 +15,11 @@ from tactful.identity import digest, is_anonymous
 from tactful.log import Log
 from tactful.partitioning import partition_of
 from tactful.records import EVENTS, CommandBody, CommandRecord, encode
+from tactful.rules import Rule
 from tactful_trigger.commanding import beginning
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
-from tactful_trigger.tally import Tally, totals
 from tactful_trigger.worker import PAST
 
 NEWS: Final = {"pause": "Rule Paused", "drain": "Rule Drained", "resume": "Rule Resumed"}
@@ -33,7 +34,7 @@ class Conductor:
 
     async def tell(self, rule: str, wish: str) -> None:
         """`pause`, `drain` or `resume`, everywhere."""
-        self._known(rule)
+        self.known(rule)
         now = self._clock.now()
         data = msgspec.json.encode({"rule": rule, "why": "operator"})
         await broadcast(self._log, [EVENTS], digest(wish, rule, str(now)), NEWS[wish], data, now)
@@ -48,7 +49,7 @@ class Conductor:
     async def candidates(self, rule: str, since: int, after: str, limit: int) -> tuple[list[str], str]:
         """Customers who did, since then, what the rule begins with and have no run of it: at most `limit` of those who come
         behind `after` in order of id; and the last one looked at, "" at the end."""
-        names = self._known(rule).terms.on
+        names = self.known(rule).terms.on
         busy = set(await self._store.running(rule))
         found: list[str] = []
         everybody = [c for c in await self._store.everybody() if c > after and not is_anonymous(c)]
@@ -63,18 +64,8 @@ class Conductor:
         """Let them meet the rule; its own terms still apply."""
         await self._command("enrol", rule, customers, since)
 
-    async def tallies(self) -> dict[str, Tally]:
-        """By rule, of all partitions."""
-        return totals(cursor.tallies for cursor in await self._cursors())
-
-    async def standing(self) -> dict[str, str]:
-        """Rules that are `paused` or `drained` in any partition."""
-        found: dict[str, str] = {}
-        for cursor in await self._cursors():
-            found |= dict.fromkeys(cursor.draining, "drained") | dict.fromkeys(cursor.paused, "paused")
-        return found
-
-    async def _cursors(self) -> list[Cursor]:
+    async def cursors(self) -> list[Cursor]:
+        """How far each partition is, and what its broadcasts said."""
         cursors = [await self._store.cursor(partition) for partition in range(self._log.partitions)]
         return [cursor for cursor in cursors if cursor is not None]
 
@@ -88,9 +79,18 @@ class Conductor:
                 entries.append((partition_of(customer, self._log.partitions), encode(record)))
             await self._log.append(EVENTS, entries)
 
-    def _known(self, rule: str) -> Any:
+    def known(self, rule: str) -> Rule:
+        """Raises InvalidInput (`no_such_rule`)."""
         if rule not in self._book.rules:
             raise InvalidInput(
                 "no_such_rule", f"there is no rule {rule}; there are: {', '.join(sorted(self._book.rules))}"
             )
         return self._book.rules[rule]
+
+
+def standing(cursors: Iterable[Cursor]) -> dict[str, str]:
+    """Rules that are `paused` or `drained` in any partition."""
+    found: dict[str, str] = {}
+    for cursor in cursors:
+        found |= dict.fromkeys(cursor.draining, "drained") | dict.fromkeys(cursor.paused, "paused")
+    return found

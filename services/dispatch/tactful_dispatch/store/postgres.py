@@ -20,7 +20,7 @@ from tactful.postgres.leasing import present, release, renew
 from tactful.postgres.names import known, stored
 from tactful.postgres.outbox import forget, unsent
 from tactful.records import DISPATCH
-from tactful_dispatch.ledger import Link
+from tactful_dispatch.ledger import Link, link_of
 from tactful_dispatch.rows import (
     AddressKey,
     AddressRow,
@@ -35,7 +35,7 @@ from tactful_dispatch.rows import (
     held_in,
 )
 from tactful_dispatch.store import Fence
-from tactful_dispatch.store.postgres_space import ADDRESS, MESSAGE, PostgresWorkspace, link_of
+from tactful_dispatch.store.postgres_space import ADDRESS, MESSAGE, PostgresWorkspace
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from tactful.outbox import Cause, Outbox
 from tactful.postgres.names import known, stored
 from tactful.records import DISPATCH, Record
 from tactful_dispatch import ledger
-from tactful_dispatch.ledger import ConsentEntry, Link
+from tactful_dispatch.ledger import ConsentEntry, link_of
 from tactful_dispatch.rows import (
     AddressKey,
     AddressRow,
@@ -233,8 +233,3 @@ def _locked(db: Connection, partition: int, customers: Collection[str]) -> dict[
         given = {"partition": partition, "customers": sorted(map(stored, customers))}
         rows |= {known(customer): decode_customer(value) for customer, value in db.execute(_CUSTOMERS, given)}
     return rows
-
-
-def link_of(number: int, commitment: bytes, hash: bytes, salt: bytes | None, entry: bytes | None) -> Link:
-    """One row of the ledger."""
-    return Link(number=number, commitment=commitment, hash=hash, salt=salt, entry=entry)

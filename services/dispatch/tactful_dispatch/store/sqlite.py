@@ -12,7 +12,7 @@ from tactful.errors import Fenced
 from tactful.outbox import Cause, OutboxRow
 from tactful.records import DISPATCH
 from tactful.sqlite import Database, Standing, renew
-from tactful_dispatch.ledger import Link
+from tactful_dispatch.ledger import Link, link_of
 from tactful_dispatch.rows import (
     AddressKey,
     AddressRow,
@@ -26,7 +26,7 @@ from tactful_dispatch.rows import (
     held_in,
 )
 from tactful_dispatch.store import Fence
-from tactful_dispatch.store.sqlite_space import SqliteWorkspace, address_of, customer_of, link_of
+from tactful_dispatch.store.sqlite_space import SqliteWorkspace, address_of, customer_of
 
 T = TypeVar("T")
 
@@ -237,7 +237,7 @@ class SqliteDispatchStore:
                 (partition,),
             ).fetchall()
         )
-        return [link_of(row) for row in rows]
+        return [link_of(*row) for row in rows]
 
     async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
         rows: list[tuple[int, str, int, bytes, bytes]] = await self._ask(

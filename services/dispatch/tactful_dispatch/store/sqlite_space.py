@@ -12,7 +12,7 @@ from tactful.outbox import Cause, Outbox
 from tactful.records import DISPATCH, Record
 from tactful.sqlite import insert
 from tactful_dispatch import ledger
-from tactful_dispatch.ledger import ConsentEntry, Link
+from tactful_dispatch.ledger import ConsentEntry, link_of
 from tactful_dispatch.rows import (
     AddressKey,
     AddressRow,
@@ -80,7 +80,7 @@ class SqliteWorkspace:
                WHERE partition = ? ORDER BY number DESC LIMIT 1""",
             (self.cursor.partition,),
         ).fetchone()
-        link = ledger.forge(None if row is None else link_of(row), entry, self._salt())
+        link = ledger.forge(None if row is None else link_of(*row), entry, self._salt())
         self._db.execute(
             "INSERT INTO dispatch_ledger VALUES (?, ?, ?, ?, ?, ?)",
             (self.cursor.partition, link.number, link.commitment, link.hash, link.salt, link.entry),
@@ -181,8 +181,3 @@ def address_of(db: sqlite3.Connection, key: AddressKey) -> AddressRow:
         "SELECT value FROM dispatch_address WHERE channel = ? AND hash = ?", (key.channel, key.hash)
     ).fetchone()
     return AddressRow() if row is None else decode_address(row[0])
-
-
-def link_of(row: tuple[int, bytes, bytes, bytes | None, bytes | None]) -> Link:
-    number, commitment, chained, salt, entry = row
-    return Link(number=number, commitment=commitment, hash=chained, salt=salt, entry=entry)

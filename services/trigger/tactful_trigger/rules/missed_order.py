@@ -8,6 +8,7 @@ from math import floor
 from typing import Any, Final
 
 from tactful import Customer, Ladder, Run, rule
+from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK
 from tactful.customer import REVIEW, Contact, Order, Orders, Tickets
 from tactful.durations import milliseconds
 from tactful.events import (
@@ -29,9 +30,6 @@ LEAD: Final = 0.2  # of the gap, by which the early reminder comes ahead
 EARLIEST: Final = 45  # days ahead
 LATEST: Final = 7
 ANSWERED: Final = "30d"  # an order so soon after a reminder answers it, and so long its question is open
-IN_A_WEEK: Final = "in_a_week"  # what may be answered to a reminder
-IN_A_MONTH: Final = "in_a_month"
-ENOUGH: Final = "enough"
 LATER: Final = frozenset({IN_A_WEEK, IN_A_MONTH, ENOUGH})
 _EVER: Final = "800d"
 SHOWN: Final = 3  # items in a message; the rest is a number

@@ -211,8 +211,9 @@ class PostgresTriggerStore:
         now = max((cursors.decode(value).clock for (value,) in cursors_now), default=0)
         found: Sequence[Any] = ()
         for window in _WINDOWS:
-            if len(found) < limit:
-                found = await self._database.ask(_ACTIVE, since=now - window, limit=limit)
+            found = await self._database.ask(_ACTIVE, since=now - window, limit=limit)
+            if len(found) >= limit:
+                break
         return [known(customer) for (customer,) in found]
 
     async def running(self, rule: str) -> list[str]:

@@ -286,6 +286,15 @@ def test_an_early_reminder_may_be_put_off_as_well() -> None:
     assert asked_after(bench, 400) == [30]
 
 
+@pytest.mark.parametrize("gap", [100, 182], ids=["before or after", "before and after"])
+def test_who_no_longer_needs_it_is_not_reminded_again_after_an_early_reminder_either(gap: int) -> None:
+    bench = customer_of(gap, gap, gap, push=False)
+    bench.advance(f"{round(gap * 0.8) + 1}d")
+    answer(bench, "no_longer")
+    assert asked_after(bench, 400) == []
+    assert bench.endings("u1")[-1] == "answered: no_longer"
+
+
 # the ladder
 
 

@@ -30,6 +30,7 @@ LEAD: Final = 0.2  # of the gap, by which the early reminder comes ahead
 EARLIEST: Final = 45  # days ahead
 LATEST: Final = 7
 ANSWERED: Final = "30d"  # an order so soon after a reminder answers it, and so long its question is open
+ANSWER: Final = "answered: "  # how a run ended whose customer said something else
 LATER: Final = frozenset({IN_A_WEEK, IN_A_MONTH, ENOUGH})
 _EVER: Final = "800d"
 SHOWN: Final = 3  # items in a message; the rest is a number
@@ -69,7 +70,7 @@ async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
         if not await _undisturbed(run, _at(pace.last, early, zone)):
             return run.again()
         ended = await _remind(run, pace, end)
-        if isinstance(ended, Again) or (_reached(ended) and pace.median < run.param("both_from_days", 120)):
+        if isinstance(ended, Again) or _is_enough(run, pace, ended):
             return ended
     if not await _undisturbed(run, _at(pace.last, _overdue(run, pace) + 1, zone)):  # the day is over
         return run.again()
@@ -122,7 +123,12 @@ async def _remind(run: Run, pace: Pace, end: datetime) -> str | Again:
     answer = await _answer(run, begun)
     if answer in LATER:
         return run.again()
-    return f"answered: {answer}" if answer else ended
+    return f"{ANSWER}{answer}" if answer else ended
+
+
+def _is_enough(run: Run, pace: Pace, ended: str) -> bool:
+    """Whether nothing more is said of this order after an early reminder that ended so."""
+    return ended.startswith(ANSWER) or (_reached(ended) and pace.median < run.param("both_from_days", 120))
 
 
 def _reached(ended: str) -> bool:

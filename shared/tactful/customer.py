@@ -123,7 +123,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     opened_at: int = 0  # when it was opened or last reopened, ms; 0 while only its end has arrived
     closed_at: int = 0  # 0 while nobody closed it
     subject: str = ""
-    channel: str = ""  # "review" for one that nobody will ever close: a bad review or rating
+    channel: str = ""  # "review" for one that nobody will ever close: a bad review or rating, a late parcel
 
     @property
     def settled_at(self) -> int:

@@ -65,6 +65,21 @@ def test_a_gift_is_not_named_in_the_subject() -> None:
     assert rendered.subject == "Your basket is still here"
 
 
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("late", "Your order came days later than we had promised."),
+        ("returned", "Something you ordered was faulty and you sent it back."),
+        ("", "You told us that something went wrong (Dented)."),
+    ],
+)
+def test_a_letter_after_a_complaint_says_they_complained_only_if_they_did(cause: str, words: str) -> None:
+    data = {"ticket_id": "t1", "about": "Dented", "cause": cause}
+    text = SHIPPED_RENDERER.render(sample(SHIPPED, "complaint_followup", "email", data=data)).text
+    assert words in " ".join(text.split())
+    assert ("told us" in text, "complaint was closed" in text) == (not cause, not cause)
+
+
 def test_a_thing_without_a_picture_has_no_picture_cell() -> None:
     html = render().html
     assert html.count('width="88"') == 1

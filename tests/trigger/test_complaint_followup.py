@@ -60,7 +60,7 @@ def test_a_day_after_it_was_closed_the_customer_is_asked_once_whether_it_is_sett
     assert [(m.channel, m.template, m.requested_at - start) for m in bench.messages] == [
         ("email", "complaint_followup", DAY)
     ]
-    assert bench.messages[0].data == {"ticket_id": "t1", "about": "Dented kettle"}
+    assert bench.messages[0].data == {"ticket_id": "t1", "about": "Dented kettle", "cause": ""}
 
 
 def test_it_waits_for_a_working_day() -> None:
@@ -111,6 +111,34 @@ def test_a_bad_review_or_rating_is_a_complaint_that_nobody_closes(news: Event, d
     start = bench.now
     bench.advance("30d")
     assert [(message.requested_at - start) // DAY for message in bench.messages] == days
+
+
+@pytest.mark.parametrize(
+    ("late", "asked"), [(2 * DAY + 1, ["late"]), (2 * DAY, []), (-DAY, [])], ids=["late", "nearly on time", "early"]
+)
+def test_a_parcel_more_than_two_days_late_is_a_complaint_that_nobody_had_to_make(late: int, asked: list[str]) -> None:
+    bench = bench_with()
+    bench.emits("u1", OrderCompleted(order_id="o1"), ShipmentDelivered(order_id="o1", promised_at=bench.now - late))
+    start = bench.now
+    bench.advance("30d")
+    assert [message.data["cause"] for message in bench.messages] == asked
+    assert all(message.requested_at - start == 3 * DAY for message in bench.messages)
+
+
+@pytest.mark.parametrize(
+    ("reason", "asked"), [(" Defective ", ["returned"]), ("changed mind", []), ("", [])], ids=["fault", "mind", "none"]
+)
+def test_a_return_for_a_fault_is_a_complaint_and_any_other_is_none(reason: str, asked: list[str]) -> None:
+    bench = after(OrderCompleted(order_id="o1"), OrderRefunded(order_id="o1", reason=reason))
+    assert [message.data["cause"] for message in bench.messages] == asked
+
+
+def test_a_late_parcel_is_asked_about_though_the_next_order_has_not_come() -> None:
+    bench = bench_with()
+    bench.emits("u1", OrderCompleted(order_id="o1"), ShipmentDelivered(order_id="o1", promised_at=bench.now - 5 * DAY))
+    bench.emits("u1", OrderCompleted(order_id="o2"))
+    bench.advance("4d")
+    assert [message.data["ticket_id"] for message in bench.messages] == ["late-o1"]
 
 
 @pytest.mark.parametrize(
@@ -202,6 +230,13 @@ def test_a_customer_is_asked_once_in_two_weeks() -> None:
     bench.emits("u1", ComplaintOpened(ticket_id="t2"), ComplaintClosed(ticket_id="t2"))
     bench.advance("5d")
     assert (len(bench.messages), bench.endings("u1")[-1]) == (1, "asked lately")
+
+
+def test_a_ticket_that_is_opened_and_closed_again_weeks_later_is_not_asked_about_again() -> None:
+    bench = after(OPENED, CLOSED)
+    bench.emits("u1", ComplaintReopened(ticket_id="t1"), CLOSED)
+    bench.advance("30d")
+    assert len(bench.messages) == 1
 
 
 def test_it_is_a_service_message_that_nobody_is_held_out_of() -> None:

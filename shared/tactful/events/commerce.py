@@ -13,6 +13,7 @@ import msgspec
 from tactful.events.model import Event, Money
 
 _FIRST_VERSION: Final = {"id": "product_id"}  # what version 1 called it
+_FAULTS: Final = frozenset({"fault", "faulty", "defect", "defective", "damaged", "broken", "wrong item"})
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -250,9 +251,15 @@ class OrderCancelled(OrderFields, frozen=True, kw_only=True):
 
 
 class OrderRefunded(OrderFields, frozen=True, kw_only=True):
-    """An order was refunded, whole or in part."""
+    """An order was refunded, whole or in part. `reason` is ours: Segment's event has none."""
 
     aliases: ClassVar[tuple[str, ...]] = ("Refunded Order",)
+    reason: str = ""
+
+    @property
+    def ticket_id(self) -> str:
+        """Under which a return for a fault is a complaint; "" for any other refund."""
+        return f"return-{self.order_id or self.meta.id}" if self.reason.strip().lower() in _FAULTS else ""
 
 
 class CouponEntered(CouponEvent, frozen=True, kw_only=True):

@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from tactful.clock import DAY
 from tactful.decisions import GateRecord
 from tactful.events.commerce import Act, CartEvent
 from tactful.events.model import Event, Money
 
+_LATE: Final = 2 * DAY
 _BAD_CSAT: Final = ("1", "2")
 _BAD_NPS: Final = ("0", "1", "2", "3", "4", "5", "6")
 
@@ -43,6 +45,12 @@ class ShipmentDelivered(Event, frozen=True, kw_only=True):
     shipment_id: str = ""
     promised_at: int = 0  # ms; 0 if nothing was promised
     carrier: str = ""
+
+    @property
+    def ticket_id(self) -> str:
+        """Under which a parcel more than two days late is a complaint; "" for any other."""
+        late = 0 < self.promised_at < self.meta.occurred_at - _LATE
+        return f"late-{self.order_id or self.shipment_id or self.meta.id}" if late else ""
 
 
 class ComplaintOpened(Event, frozen=True, kw_only=True):

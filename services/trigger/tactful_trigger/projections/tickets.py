@@ -10,10 +10,20 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tactful.customer import REVIEW, Ticket, Tickets
-from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, ProductReviewed, SurveyAnswered
+from tactful.events import (
+    ComplaintClosed,
+    ComplaintOpened,
+    ComplaintReopened,
+    Event,
+    OrderRefunded,
+    ProductReviewed,
+    ShipmentDelivered,
+    SurveyAnswered,
+)
 from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 32
+UNCLOSED: Final = (ProductReviewed, SurveyAnswered, ShipmentDelivered, OrderRefunded)  # where one is a complaint
 
 
 class TicketsProjection:
@@ -22,7 +32,7 @@ class TicketsProjection:
     name = "tickets"
     version = 1
     state = Tickets
-    events = (ComplaintOpened, ComplaintClosed, ComplaintReopened, ProductReviewed, SurveyAnswered)
+    events = (ComplaintOpened, ComplaintClosed, ComplaintReopened, *UNCLOSED)
 
     def fold(self, state: Tickets, event: Event) -> Tickets:
         news = _news(event)
@@ -48,7 +58,7 @@ def _news(event: Event) -> Ticket | None:
         return Ticket(ticket_id=event.ticket_id, opened_at=at)
     if isinstance(event, ComplaintClosed):
         return Ticket(ticket_id=event.ticket_id, closed_at=at)
-    if isinstance(event, ProductReviewed | SurveyAnswered) and event.ticket_id:
+    if isinstance(event, UNCLOSED) and event.ticket_id:
         return Ticket(ticket_id=event.ticket_id, opened_at=at, channel=REVIEW)
     return None
 

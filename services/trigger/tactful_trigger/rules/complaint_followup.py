@@ -21,6 +21,8 @@ from tactful.events import (
 )
 
 SATURDAY: Final = 5
+_EVER: Final = "3650d"  # a ticket is asked about once, also if it is opened and closed again
+_CAUSES: Final = {ShipmentDelivered: "late", OrderRefunded: "returned"}
 # Resolutions after which nobody is asked: it was no complaint, it is a person's matter, the help desk has asked already.
 NOT_ASKED: Final = frozenset(
     {"spam", "duplicate", "withdrawn", "legal", "safety", "injury", "fraud", "chargeback", "press", "rated"}
@@ -36,26 +38,30 @@ def _same_ticket(first: Event, event: Event) -> bool:
 
 
 def _is_settled(customer: Customer, event: Event) -> bool:
-    """A bad review or rating has no end of its own: it starts the rule by itself."""
+    """A bad review or rating, a late parcel and a return for a fault have no end of their own: they start the rule."""
     return bool(_ticket(event)) and (not isinstance(event, ComplaintOpened) or event.channel == REVIEW)
 
 
 @rule(
-    on=(ComplaintClosed, ComplaintOpened, ProductReviewed, SurveyAnswered),
+    on=(ComplaintClosed, ComplaintOpened, ProductReviewed, SurveyAnswered, ShipmentDelivered, OrderRefunded),
     key=_ticket,
     match=_same_ticket,
     when=_is_settled,
     exit_on=ComplaintReopened,
     purpose="service.complaint",
     uses=("tickets", "orders", "engagement"),
+    cooldown=_EVER,
     priority=100,
     version=1,
 )
 async def complaint_followup(
-    run: Run, first: ComplaintClosed | ComplaintOpened | ProductReviewed | SurveyAnswered
+    run: Run,
+    first: ComplaintClosed | ComplaintOpened | ProductReviewed | SurveyAnswered | ShipmentDelivered | OrderRefunded,
 ) -> str:
     """A day after a complaint was closed: ask once whether it is settled, and sell nothing."""
-    if not isinstance(first, ComplaintClosed):
+    if isinstance(first, ShipmentDelivered | OrderRefunded):
+        await run.sleep(run.param("review_delay", "72h"))
+    elif not isinstance(first, ComplaintClosed):
         if why := await _review(run):
             return why
     elif first.resolution in NOT_ASKED:
@@ -65,7 +71,7 @@ async def complaint_followup(
     await _working_day(run)
     if why := await _silence(run, first.ticket_id):
         return why
-    about = partial(_about, ticket_id=first.ticket_id)
+    about = partial(_about, ticket_id=first.ticket_id, cause=_CAUSES.get(type(first), ""))
     message = await run.send("email", "complaint_followup", data=about, expires=run.param("expires", "3d"))
     return "asked" if message else message.reason or "refused"
 
@@ -111,9 +117,10 @@ async def _silence(run: Run, ticket_id: str) -> str:
     return ""
 
 
-def _about(customer: Customer, ticket_id: str) -> dict[str, Any] | None:
-    """What the message is about; None once it is open again, or another one is."""
+def _about(customer: Customer, ticket_id: str, cause: str) -> dict[str, Any] | None:
+    """What the message is about; None once it is open again, or another one is. `cause`: of what nobody complained about
+    in words, so that the message does not say they did."""
     ticket = next((ticket for ticket in customer.tickets.recent if ticket.ticket_id == ticket_id), None)
     if customer.tickets.open:
         return None
-    return {"ticket_id": ticket_id, "about": ticket.subject if ticket else ""}
+    return {"ticket_id": ticket_id, "about": ticket.subject if ticket else "", "cause": cause}

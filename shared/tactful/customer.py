@@ -154,6 +154,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     channel: str
     rule: str
     ladder: str = ""  # messages of one ladder share it
+    template: str = ""  # where it is not named like the rule
     sent_at: int = 0  # 0 while only the reaction has arrived
     engaged_at: int = 0  # the first reaction, 0 for none
     answer: str = ""  # what the customer answered to its question
@@ -179,6 +180,10 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 noticed = contact.engaged_at or (found[name].engaged_at if name in found else 0)
                 found[name] = msgspec.structs.replace(contact, engaged_at=noticed)
         return tuple(found.values())
+
+    def sent_at(self, template: str) -> int:
+        """When the latest message from this template was sent, ms; 0 for never."""
+        return max((contact.sent_at for contact in self.recent if contact.template == template), default=0)
 
     def answered(self, rule: str) -> Contact | None:
         """This rule's latest message that the customer answered."""

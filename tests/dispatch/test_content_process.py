@@ -79,7 +79,7 @@ async def test_both_ways_give_the_same_message() -> None:
 
 async def test_a_missing_value_is_named_and_the_next_message_is_written(content: Content) -> None:
     with pytest.raises(TemplateError, match=r"abandoned_cart/email\.en\.html:2: 'items' is undefined"):
-        await content.render(replace(CART, data={"gift": False}))
+        await content.render(replace(CART, data={"gift": False, "again": False}))
     assert (await content.render(CART)).text
 
 

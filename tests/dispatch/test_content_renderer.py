@@ -26,8 +26,8 @@ def render(channel: str = "email", **changes: Any) -> Rendered:
     return SHIPPED_RENDERER.render(replace(sample(SHIPPED, "abandoned_cart", channel), **changes))
 
 
-def basket(*items: dict[str, Any], gift: bool = False) -> dict[str, Any]:
-    return {"items": list(items), "gift": gift, "shown": 3, "value": None, "cart_id": "c1"}
+def basket(*items: dict[str, Any], gift: bool = False, again: bool = False) -> dict[str, Any]:
+    return {"items": list(items), "gift": gift, "again": again, "shown": 3, "value": None, "cart_id": "c1"}
 
 
 def written(body: str, file: str = "welcome/email.en.html", **more: str) -> ContentSet:
@@ -63,6 +63,12 @@ def test_without_a_first_name_the_subject_still_is_a_sentence() -> None:
 def test_a_gift_is_not_named_in_the_subject() -> None:
     rendered = render(data=basket(KETTLE, gift=True))
     assert rendered.subject == "Your basket is still here"
+
+
+def test_a_second_letter_says_that_there_is_no_third() -> None:
+    rendered = render(data=basket(KETTLE, again=True))
+    assert rendered.subject == "Your basket is still here"
+    assert "We will not write about it again." in rendered.text
 
 
 @pytest.mark.parametrize(

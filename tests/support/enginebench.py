@@ -120,6 +120,7 @@ class ScriptedDispatch:
             "message_id": message.message_id,
             "run_id": message.run_id,
             "rule": message.rule,
+            "template": message.template,
             "run_key": message.run_key,
             "channel": message.channel,
             "contact": message.contact,

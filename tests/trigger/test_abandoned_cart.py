@@ -308,6 +308,42 @@ def test_an_email_that_was_noticed_is_followed_by_nothing(reaction: str) -> None
     assert (bench.sent(), bench.endings("u1")) == (["email abandoned_cart"], ["engaged on email"])
 
 
+def noticed(**parameters: Any) -> EngineBench:
+    """The first e-mail was opened as soon as it came."""
+    bench = left_alone(bench_with(**parameters))
+    bench.decides(bench.messages[0], name="Message Opened")
+    return bench
+
+
+def test_who_read_the_first_may_be_written_to_once_more_where_the_shop_wants_it() -> None:
+    bench = noticed(second_after="48h")
+    bench.advance("30d")
+    first, second = bench.messages
+    assert second.requested_at - first.requested_at == 48 * HOUR
+    assert (first.data["again"], second.data["again"], first.contact) == (False, True, second.contact)
+    assert bench.endings("u1") == ["reminded twice"]
+
+
+def test_who_did_not_read_the_first_gets_no_second_e_mail() -> None:
+    assert left_alone(bench_with(second_after="48h"), length="5d").sent() == [
+        "email abandoned_cart",
+        "push abandoned_cart",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("news", "why"),
+    [(ADD, "came back to the cart"), (OrderCompleted(order_id="o1"), "goal reached")],
+    ids=["touched the cart", "ordered"],
+)
+def test_who_came_back_after_the_first_gets_no_second_e_mail(news: Event, why: str) -> None:
+    bench = noticed(second_after="48h")
+    bench.advance("1h")
+    bench.emits("u1", news)
+    bench.advance("2d")
+    assert (len(bench.messages), bench.endings("u1")[0]) == (1, why)
+
+
 def test_sms_is_off_unless_the_shop_wants_it() -> None:
     bench = left_alone(bench_with(), length="5d")
     assert [m.channel for m in bench.messages] == ["email", "push"]
@@ -417,6 +453,14 @@ def test_a_gift_goes_by_email_alone_and_is_marked_as_one() -> None:
     bench = left_alone(bench_with(sms=True), GIFT, length="5d")
     assert [m.channel for m in bench.messages] == ["email"]
     assert bench.messages[0].data["gift"] is True
+
+
+def test_a_sensitive_category_is_never_named() -> None:
+    private = ProductAdded(product_id="x1", cart_id="c1", category="Intimate", price=Money(900, "EUR"))
+    mixed = left_alone(bench_with(sensitive=["intimate"]), private, ADD)
+    assert [item["product_id"] for item in mixed.messages[0].data["items"]] == ["p1"]
+    alone = left_alone(bench_with(sensitive=["intimate"]), private)
+    assert (alone.messages, alone.endings("u1")) == ([], ["only sensitive categories"])
 
 
 def test_a_price_that_changed_is_said_as_it_is_now() -> None:

@@ -12,10 +12,12 @@ from tactful.clock import DAY
 from tactful.events import (
     ComplaintClosed,
     ComplaintOpened,
+    Event,
     OrderCompleted,
     OrderRefunded,
     Page,
     Product,
+    ShipmentDelivered,
 )
 from tactful.localtime import local_time
 from tactful_trigger.rules import churn_risk
@@ -60,6 +62,21 @@ def test_it_begins_at_six_in_the_morning() -> None:
     bench = customer_of(40, 40)
     bench.advance("81d")
     assert local_time(bench.messages[0].requested_at, MADRID).hour == 6
+
+
+@pytest.mark.parametrize(
+    ("news", "said"),
+    [([], []), ([ShipmentDelivered(order_id="o2")], [LETTER]), ([OrderRefunded(order_id="o2")], [LETTER])],
+    ids=["under way", "it came", "it was paid back"],
+)
+def test_nobody_is_asked_back_whose_last_order_has_not_come(news: list[Event], said: list[str]) -> None:
+    bench = customer_of(40, 40, question=False)
+    bench.emits("u1", ShipmentDelivered(order_id="o1"), *news)
+    assert [what for _, what in asked_after(bench)][:1] == said
+
+
+def test_where_nobody_tells_what_has_come_it_is_not_waited_for() -> None:
+    assert asked_after(customer_of(40, 40), 81) == [(80, LETTER)]
 
 
 # the two steps
@@ -165,6 +182,14 @@ def test_two_series_are_at_least_sixty_days_apart() -> None:
     bench.emits("u1", OrderCompleted(order_id="back"))
     bench.advance("50d")
     assert (bench.sent(), bench.endings("u1")[-1]) == ([LETTER], "asked to come back lately")
+
+
+def test_a_second_question_is_not_asked_within_ninety_days() -> None:
+    bench = customer_of(5, 5, at_least_days=10.0, at_most_days=10.0, series_apart="20d")
+    assert [what for _, what in asked_after(bench, 40)] == [LETTER, PUSH, QUESTION]
+    bench.emits("u1", OrderCompleted(order_id="o9", products=(TEA,)))
+    assert [what for _, what in asked_after(bench, 40)] == [LETTER, PUSH]
+    assert bench.endings("u1")[-1] == "asked why lately"
 
 
 def test_it_names_what_they_used_to_buy_and_needs_consent() -> None:

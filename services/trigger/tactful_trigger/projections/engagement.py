@@ -69,7 +69,9 @@ class EngagementProjection:
 def _news(event: Event, at: int) -> Contact | None:
     """What one event tells of a message; None if nothing."""
     if isinstance(event, MessageDecided):
-        return _contact(event, sent_at=at, ladder=event.contact) if event.verdict in _MAY_HAVE_ARRIVED else None
+        template = "" if event.template == event.rule else event.template
+        may_have = event.verdict in _MAY_HAVE_ARRIVED
+        return _contact(event, sent_at=at, ladder=event.contact, template=template) if may_have else None
     if isinstance(event, MessageReplied) or (
         isinstance(event, MessageOpened | MessageClicked) and not event.prefetched
     ):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from tactful import Cart, Customer, Ladder, Run, rule
-from tactful.customer import Contact
+from tactful.customer import CartItem, Contact
 from tactful.durations import milliseconds
 from tactful.events import (
     CartShared,
@@ -42,9 +43,12 @@ async def abandoned_cart(run: Run, first: Any) -> str:
     if run.began_anonymous and await run.wait_for(CustomerRecognised, within="24h") is None:
         return "nobody knows who it is"
     await run.quiet(run.param("delay", "1h"))
+    sensitive: list[str] = run.param("sensitive", [])
     cart = await run.get("cart")
     if not cart.items:
         return "cart emptied"
+    if all(_is_sensitive(item, sensitive) for item in cart.items):
+        return "only sensitive categories"
     if (cart.value.minor if cart.value else 0) < run.param("min_value", 0):
         return "below min_value"
     engagement = await run.get("engagement")
@@ -52,8 +56,15 @@ async def abandoned_cart(run: Run, first: Any) -> str:
         return why
     ladder = Ladder(*_rungs(run, cart), expires={"push": "6h", "sms": "6h"})
     variant = run.variant("wording", run.param("variants", ["plain"]))
-    basket = partial(_basket, since=_before(run.now, RETURNED))
-    return await ladder.climb(run, "abandoned_cart", data=basket, variant=variant)
+    basket, begun = partial(_basket, since=_before(run.now, RETURNED), sensitive=sensitive), run.now
+    ended = await ladder.climb(run, "abandoned_cart", data=basket, variant=variant)
+    if ended != "engaged on email" or not run.param("second_after", ""):
+        return ended
+    await run.sleep_until(begun + timedelta(milliseconds=milliseconds(run.param("second_after", ""))))
+    if (await run.get("cart")).changed_at > begun.timestamp() * 1000:
+        return "came back to the cart"
+    second = await run.send("email", "abandoned_cart", data=partial(basket, again=True), variant=variant)
+    return "reminded twice" if second else second.reason or "refused"
 
 
 def _rungs(run: Run, cart: Cart) -> list[tuple[str, str]]:
@@ -80,14 +91,20 @@ def _often_enough(run: Run, ladders: tuple[Contact, ...]) -> str:
     return ""
 
 
+def _is_sensitive(item: CartItem, sensitive: Sequence[str]) -> bool:
+    """Whether it belongs to a category that nobody wants to see named in a letter."""
+    return item.category.casefold() in {category.casefold() for category in sensitive}
+
+
 def _before(now: datetime, length: str) -> int:
     return int(now.timestamp() * 1000) - milliseconds(length)
 
 
-def _basket(customer: Customer, since: int) -> dict[str, Any] | None:
-    """What the message is about, without what was given back lately; None when there is nothing left to remind of."""
+def _basket(customer: Customer, since: int, sensitive: Sequence[str], again: bool = False) -> dict[str, Any] | None:
+    """What the message is about, without what was given back lately or is sensitive; None when there is nothing left to
+    remind of. `again`: it is the second letter about this basket."""
     cart, returned = customer.cart, _returned(customer, since)
-    left = [item for item in cart.items if item.product_id not in returned]
+    left = [item for item in cart.items if item.product_id not in returned and not _is_sensitive(item, sensitive)]
     if not left:
         return None
     items = [
@@ -105,7 +122,15 @@ def _basket(customer: Customer, since: int) -> dict[str, Any] | None:
     value = msgspec.structs.replace(cart, items=tuple(left)).value
     categories = sorted({item.category for item in left if item.category})
     about = {"categories": categories} if categories else {}
-    return {"cart_id": cart.cart_id, "items": items, "shown": SHOWN, "value": value, "gift": gift, **about}
+    return {
+        "cart_id": cart.cart_id,
+        "items": items,
+        "shown": SHOWN,
+        "value": value,
+        "gift": gift,
+        "again": again,
+        **about,
+    }
 
 
 def _returned(customer: Customer, since: int) -> set[str]:

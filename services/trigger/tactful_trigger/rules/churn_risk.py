@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
 from tactful import Customer, Ladder, Run, rule
+from tactful.customer import Orders
 from tactful.durations import milliseconds
 from tactful.events import ComplaintOpened, OrderCancelled, OrderCompleted, OrderRefunded
 from tactful.localtime import instant_of
@@ -45,6 +46,9 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     await run.sleep_until(begun + timedelta(milliseconds=milliseconds(run.param("question_after", "8d"))))
     if (await run.get("session")).last_act_at > begun.timestamp() * 1000:
         return "came back to look"
+    asked_at = (await run.get("engagement")).sent_at("churn_survey")
+    if asked_at and _since(asked_at, "question_apart", "90d", run) > run.now:
+        return "asked why lately"
     message = await run.send("email", "churn_survey", data=_topics)
     return "asked why" if message else message.reason or "refused"
 
@@ -73,6 +77,8 @@ async def _silence(run: Run) -> str:
         return "a complaint is too recent"
     if orders.refunded_at and _since(orders.refunded_at, "refund_rest", "30d", run) > run.now:
         return "a refund is too recent"
+    if _is_under_way(orders):
+        return "an order has not come"
     ladders = (await run.get("engagement")).ladders("churn_risk")
     if ladders and _since(ladders[-1].sent_at, "series_apart", "60d", run) > run.now:
         return "asked to come back lately"
@@ -80,6 +86,12 @@ async def _silence(run: Run) -> str:
     if sum(contact.sent_at > year_ago for contact in ladders) >= run.param("most_in_a_year", 2):
         return "asked to come back often enough this year"
     return ""
+
+
+def _is_under_way(orders: Orders) -> bool:
+    """Whether the last order has not come, where the shop tells what has."""
+    last, told = orders.last, any(order.delivered_at for order in orders.recent)
+    return told and last is not None and last.channel != "store" and not (last.delivered_at or last.refunded_at)
 
 
 def _since(instant: int, name: str, default: str, run: Run) -> datetime:

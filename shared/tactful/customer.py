@@ -17,6 +17,8 @@ from tactful.rhythm import Rhythm
 REVIEW: Final = "review"
 REVIEW_LASTS: Final = 72 * HOUR
 REPEAT, LOYAL = 2, 5  # orders
+WINBACK: Final = "churn_risk"
+UNNOTICED: Final = 2  # series of that rule
 
 
 class CartItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -180,6 +182,16 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 noticed = contact.engaged_at or (found[name].engaged_at if name in found else 0)
                 found[name] = msgspec.structs.replace(contact, engaged_at=noticed)
         return tuple(found.values())
+
+    @property
+    def away_since(self) -> int:
+        """When the second series in a row to win them back was sent, ms, if neither found a reaction, nor anything said
+        since did; else 0."""
+        latest = self.ladders(WINBACK)[-UNNOTICED:]
+        if len(latest) < UNNOTICED or any(ladder.engaged_at for ladder in latest):
+            return 0
+        since = latest[-1].sent_at
+        return 0 if any(contact.engaged_at > since for contact in self.recent) else since
 
     def sent_at(self, template: str) -> int:
         """When the latest message from this template was sent, ms; 0 for never."""

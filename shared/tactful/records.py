@@ -235,6 +235,7 @@ class RecipientBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     contacted_on: str = ""  # on which channel
     do_not_contact: str = ""  # the reason, or ""
     segment: str = "new"  # new | repeat | loyal
+    at_most_days: int = 0  # one marketing contact in so many days; 0 for the shop's own caps
 
 
 class RecipientRecord(Record, tag="recipient", frozen=True, kw_only=True):

@@ -293,6 +293,20 @@ def test_two_sms_in_thirty_days_are_the_most_and_the_third_waits(where: str) -> 
     assert reason(on(where, history)) is None
 
 
+def test_whom_two_series_left_cold_gets_one_in_sixty_days() -> None:
+    away = replace(WELL, at_most_days=60)
+    assert reason(replace(away, contacts=(contacted(59 * DAY),))) == "budget"
+    assert reason(replace(away, contacts=(contacted(60 * DAY),))) is None
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("gift", [True, False])
+def test_a_gift_is_not_spoken_of_where_others_read_along(gift: bool, shared: bool) -> None:
+    found = shut(replace(WELL, address_shared=shared), message(data={"gift": gift}))
+    refusal = ("suppressed_address", "channel", {"why": "a gift, and others read along"})
+    assert (found and (found.reason, found.scope, found.facts)) == (refusal if gift and shared else None)
+
+
 def test_without_budget_only_gaps_remain() -> None:
     free = replace(WELL, settings=settings(caps={"budget": False}))
     assert reason(replace(free, contacts=tuple(contacted(n * DAY, str(n)) for n in range(1, 6)))) is None

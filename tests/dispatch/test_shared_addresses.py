@@ -40,6 +40,16 @@ def test_where_others_read_along_there_is_neither_a_name_nor_a_picture(family: D
     assert "kettle.jpg" not in told
 
 
+def test_no_reminder_of_a_gift_goes_where_others_read_along(family: DispatchBench) -> None:
+    family.asks(data={"gift": True})
+    family.advance("8d")
+    family.asks("m2", "u2", data={"gift": True})
+    assert [(decision.verdict, decision.reason) for decision in family.decisions] == [
+        ("sent", None),
+        ("not_sent", "suppressed_address"),
+    ]
+
+
 def test_two_who_turn_out_to_be_one_are_greeted_by_name_again(family: DispatchBench) -> None:
     family.asks(customer="u2")
     family.advance("8d")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tactful.clock import DAY, HOUR
-from tactful.customer import Engagement, Order, Orders, Profile, Segments, Ticket, Tickets
+from tactful.customer import Contact, Engagement, Order, Orders, Profile, Segments, Ticket, Tickets
 from tactful.records import RecipientBody, Rest
-from tactful.settings import Resting, Settings
-from tactful_trigger.recipient import recipient
+from tactful.settings import Caps, Resting, Settings
+from tactful_trigger.recipient import recipient, tells_dispatch
 
 NOON = 1_795_442_400_000
 
@@ -117,6 +118,40 @@ def test_marketing_rests_for_a_week_after_a_complaint_closed() -> None:
 def test_somebody_who_spoke_to_the_customer_is_in_touch_for_a_day() -> None:
     body = told(engagement=Engagement(contacted_at=NOON, contacted_by="Ana, support"))
     assert (body.in_touch_until, body.in_touch_with) == (NOON + DAY, "Ana, support")
+
+
+def series(*sent: int, engaged: int = 0, rule: str = "churn_risk") -> Engagement:
+    """Messages that asked them back, and when the last one was noticed."""
+    contacts = [Contact(message_id=f"m{at}", channel="email", rule=rule, ladder=f"l{at}", sent_at=at) for at in sent]
+    return Engagement(recent=(*contacts[:-1], replace(contacts[-1], engaged_at=engaged)))
+
+
+def test_whom_two_series_in_a_row_left_cold_is_written_to_once_in_sixty_days() -> None:
+    assert told(engagement=series(1, 2)).at_most_days == 60
+    assert told(engagement=series(1)).at_most_days == 0
+    assert told(engagement=series(1, 2, rule="abandoned_cart")).at_most_days == 0
+    assert told(engagement=series(1, 2), settings=Settings(caps=Caps(away_days=30))).at_most_days == 30
+
+
+def test_a_reaction_or_an_order_ends_that() -> None:
+    assert told(engagement=series(1, 2, engaged=3)).at_most_days == 0
+    assert told(orders=ordered(), engagement=series(1, 2)).at_most_days == 0
+    later = Contact(message_id="m9", channel="email", rule="abandoned_cart", sent_at=3, engaged_at=4)
+    assert told(engagement=Engagement(recent=(*series(1, 2).recent, later))).at_most_days == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "news"),
+    [
+        (series(1), series(1, 2), True),
+        (series(1, 2), series(1, 2, engaged=3), True),
+        (series(1, 2), series(1, 2), False),
+        (Engagement(), series(1), False),
+    ],
+    ids=["the second left", "it was noticed", "nothing new", "the first left"],
+)
+def test_dispatch_is_told_when_that_changes(before: Engagement, after: Engagement, news: bool) -> None:
+    assert tells_dispatch(before, after) == news
 
 
 def test_who_must_not_be_contacted_is_told_with_the_reason() -> None:

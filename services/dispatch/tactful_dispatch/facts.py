@@ -66,6 +66,7 @@ class Facts:
     has_adapter: bool = True
     erased: bool = False
     suppressed: str = ""  # why the address must not be used
+    address_shared: bool = False  # others were written to there
     words: Sequence[Word] = ()
     address_withdrawn_at: int = 0  # an opt-out by anybody who shares the address
     muted_rules: Sequence[str] = ()

@@ -44,14 +44,20 @@ def recipient(
         contacted_on=engagement.contacted_on,
         do_not_contact=profile.flags.get("do_not_contact", ""),
         segment=segments.name,
+        at_most_days=settings.caps.away_days if _is_away(engagement, orders) else 0,
     )
 
 
 def tells_dispatch(before: Any, after: Any) -> bool:
     """Whether a change of this state may change what dispatch is told."""
     if isinstance(after, Engagement):
-        return bool(after.contacted_at != before.contacted_at)
+        return bool(after.contacted_at != before.contacted_at or after.away_since != before.away_since)
     return isinstance(after, Profile | Orders | Tickets)
+
+
+def _is_away(engagement: Engagement, orders: Orders) -> bool:
+    """Whether two attempts to win them back found no reaction, and they have not ordered since."""
+    return engagement.away_since > (orders.last.at if orders.last else 0)
 
 
 def _addresses(profile: Profile) -> dict[str, str]:

@@ -36,10 +36,15 @@ def no_address(message: MessageBody, facts: Facts) -> GateRecord:
 
 
 def suppressed_address(message: MessageBody, facts: Facts) -> GateRecord:
-    """The address bounced or complained."""
-    if facts.suppressed:
-        return refused("suppressed address", Reason.SUPPRESSED_ADDRESS, Scope.CHANNEL, why=facts.suppressed)
+    """The address bounced or complained; or others read along there, for whom the gift may be."""
+    why = facts.suppressed or ("a gift, and others read along" if _is_gift(message) and facts.address_shared else "")
+    if why:
+        return refused("suppressed address", Reason.SUPPRESSED_ADDRESS, Scope.CHANNEL, why=why)
     return open_gate("suppressed address")
+
+
+def _is_gift(message: MessageBody) -> bool:
+    return message.data.get("gift") is True
 
 
 def latest_word(words: tuple[Word, ...] | list[Word], purpose: str, channel: str | None) -> Word | None:

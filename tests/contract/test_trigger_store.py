@@ -341,6 +341,29 @@ async def test_an_erasure_takes_row_history_and_steps_of_one_customer_and_leaves
     assert await store.everybody() == ["u2"]
 
 
+async def test_who_is_erased_and_comes_back_in_one_slice_keeps_what_came_afterwards(store: TriggerStore) -> None:
+    first = result(await claimed(store), rows=[ChangedRow("u1", b"1", NOW)], history=[line("u1", 0)], steps=[step(1)])
+    await store.commit(first, UNTIL)
+    gone = Erasure("u1", ["r_1"], Erased("5f", NOW + 1))
+    back = ChangedRow("u1", b"2", NOW + 9, busy=True)
+    after: dict[str, Any] = {"rows": [back], "history": [line("u1", 2)], "steps": [step(1, "r_2")]}
+    await store.commit(result(first.cursor, erasures=[gone], revived=["5f"], **after), UNTIL)
+    assert await store.load(0, {"u1"}) == {"u1": b"2"}
+    assert (await store.due(0, 0, NOW + 10), await store.busy(0)) == ([(NOW + 9, "u1")], {"u1"})
+    assert await store.history("u1", 9) == [line("u1", 2)]
+    assert await store.steps(0, 9) == [step(1, "r_2")]
+    assert await store.graves(0) == {}
+
+
+async def test_who_has_lost_the_partition_erases_nobody(store: TriggerStore) -> None:
+    cursor = await claimed(store)
+    first = result(cursor, rows=[ChangedRow("u1", b"1", NOW)])
+    await store.commit(first, UNTIL)
+    with pytest.raises(Fenced):
+        await store.commit(result(cursor, erasures=[Erasure("u1", [], Erased("5f", NOW))]), UNTIL)
+    assert (await store.load(0, {"u1"}), await store.graves(0)) == ({"u1": b"1"}, {})
+
+
 async def test_a_grave_is_taken_away_when_its_customer_is_back(store: TriggerStore) -> None:
     cursor = await claimed(store)
     first = result(cursor, erasures=[Erasure("u1", [], Erased("5f", NOW))])

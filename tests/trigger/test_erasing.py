@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from enginebench import GRAVES, EngineBench
+from enginebench import GRAVES, EngineBench, drive, event_record
 
 from tactful import Run, rule
 from tactful.events import ConsentChanged, Identify, OrderCompleted, ProductAdded
-from tactful.records import EVENTS, EraseBody, EraseRecord
+from tactful.records import EVENTS, EraseBody, EraseRecord, Record, encode
 
 STRANGER = "anon:a1"
 ADD = ProductAdded(product_id="p1")
@@ -159,6 +159,30 @@ def test_an_erasure_that_is_told_twice_is_carried_out_once(bench: EngineBench) -
     erase(bench, at=bench.now)
     erase(bench, at=bench.now)
     assert passed_on(bench) == ["u1"]
+
+
+def erased_at(at: int) -> EraseRecord:
+    return EraseRecord(id=f"x-{at}", key="u1", at=at, body=EraseBody(at))
+
+
+def back(now: int, occurred: int) -> Record:
+    return event_record("u1", Identify(email="new@example.test"), now, f"i{occurred}", occurred)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["and stays", "and is erased once more"])
+def test_who_is_erased_and_comes_back_in_one_slice_is_as_the_last_word_says(again: bool) -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits("u1", ADD)
+    now = bench.now
+    told = [erased_at(now - 9), back(now, now - 5), *([erased_at(now - 1)] if again else [])]
+    drive(bench.log.append(EVENTS, [(0, encode(record)) for record in told]))
+    bench.advance("1m")
+    bench.deploy(an_hour_later)  # the next owner knows what was stored
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    row = bench.row("u1")
+    assert (row and row.states["profile"].email) == (None if again else "new@example.test")
+    assert len(bench.messages) == (0 if again else 1)
 
 
 def test_a_grave_that_was_lost_with_a_store_is_told_to_all_partitions(bench: EngineBench) -> None:

@@ -64,6 +64,7 @@ class Effects:
         self.history = [line for line in self.history if line.customer != customer]
         self.steps = [step for step in self.steps if step.customer != customer]
         self.erasures.append(Erasure(customer, runs, erased))
+        self.revived = [grave for grave in self.revived if grave != erased.grave]
 
     def record(self, row: Row, at: int, kind: str, value: bytes) -> None:
         """Leave the record itself in the customer's history, ahead of what it did."""

@@ -60,7 +60,7 @@ class SliceResult(msgspec.Struct, frozen=True):
     outbox: list[OutboxRow]
     history: list[HistoryRow]
     steps: list[StepRequest]
-    erasures: list[Erasure] = []
+    erasures: list[Erasure] = []  # done first: what else is here of the same customers came afterwards
     graves: list[Erased] = []  # of customers whose rows are not here
     revived: list[str] = []  # graves that are none any more
 

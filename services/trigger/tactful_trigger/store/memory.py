@@ -83,6 +83,7 @@ class MemoryTriggerStore:
             raise Fenced(f"partition {result.partition}: epoch {held.epoch} holds it now")
         held.lease_until = until
         held.cursor = cursors.encode(result.cursor)
+        self._bury(held, result)
         for row in result.rows:
             held.rows[row.customer] = row.value
             held.busy.add(row.customer) if row.busy else held.busy.discard(row.customer)
@@ -95,7 +96,6 @@ class MemoryTriggerStore:
         if self._keep_history:
             for line in result.history:
                 self._history[line.customer].append(line)
-        self._bury(held, result)
 
     def _bury(self, held: _Partition, result: SliceResult) -> None:
         for gone in result.erasures:

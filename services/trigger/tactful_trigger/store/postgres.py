@@ -77,6 +77,10 @@ _COMMIT: Final = text(
            ORDER BY place ON CONFLICT DO NOTHING)
        SELECT partition FROM moved"""
 )
+_HOLD: Final = text(
+    """SELECT partition FROM trigger_cursor
+       WHERE partition = :partition AND epoch = :epoch AND next_offset = :before FOR UPDATE"""
+)
 _BURY: Final = text(
     """INSERT INTO trigger_grave VALUES (:partition, :grave, :at)
        ON CONFLICT (partition, grave) DO UPDATE SET erased_at = excluded.erased_at"""
@@ -157,7 +161,7 @@ class PostgresTriggerStore:
         if not (result.erasures or result.graves or result.revived):
             moved = await self._database.ask(_COMMIT, **given)
         else:
-            moved = await self._database.run(lambda db: _commit_and_bury(db, result, given))
+            moved = await self._database.run(lambda db: _bury_and_commit(db, result, given))
         if not moved:
             raise Fenced(f"events/{result.partition}: another owner has moved the cursor")
 
@@ -233,11 +237,13 @@ class PostgresTriggerStore:
             latest = rows[-1].partition, rows[-1].customer
 
 
-async def _commit_and_bury(db: AsyncConnection, result: SliceResult, given: dict[str, Any]) -> Sequence[Any]:
-    moved = (await db.execute(_COMMIT, given)).all()
-    if moved:
-        await _bury(db, result)
-    return moved
+async def _bury_and_commit(db: AsyncConnection, result: SliceResult, given: dict[str, Any]) -> Sequence[Any]:
+    """Nothing is deleted for whoever does not hold the cursor any more."""
+    where = {name: given[name] for name in ("partition", "epoch", "before")}
+    if not (await db.execute(_HOLD, where)).all():
+        return ()
+    await _bury(db, result)
+    return (await db.execute(_COMMIT, given)).all()
 
 
 def _whole(result: SliceResult, until: int) -> dict[str, Any]:

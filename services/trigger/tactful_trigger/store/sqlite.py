@@ -260,6 +260,7 @@ def _with_runs(db: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
 
 def _write(db: sqlite3.Connection, result: SliceResult) -> None:
     partition = result.partition
+    _bury(db, result)
     insert(
         db,
         "INSERT OR REPLACE INTO trigger_row",
@@ -283,7 +284,6 @@ def _write(db: sqlite3.Connection, result: SliceResult) -> None:
         "INSERT OR IGNORE INTO trigger_step",
         [(step.run_id, step.number, partition, msgspec.json.encode(step)) for step in result.steps],
     )
-    _bury(db, result)
 
 
 def _bury(db: sqlite3.Connection, result: SliceResult) -> None:

@@ -55,6 +55,20 @@ class Fault(NamedTuple):
 
 FAULTS = (
     Fault(
+        "a row that is written after its customer was erased in the same slice is deleted with the old one",
+        f"{TRIGGER}/store/sqlite.py",
+        "_write(db, result)\n",
+        "_write(db, result)\n            _bury(db, result)\n",
+        STORES,
+    ),
+    Fault(
+        "an erasure after a return in the same slice is undone by the return",
+        f"{TRIGGER}/effects.py",
+        "        self.revived = [grave for grave in self.revived if grave != erased.grave]\n",
+        "",
+        ("tests/trigger/test_erasing.py",),
+    ),
+    Fault(
         "after a restore dispatch counts on from where the back-up stood",
         f"{DISPATCH}/restoring.py",
         "    space.go_on_after(sequences)",

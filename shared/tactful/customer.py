@@ -126,11 +126,13 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     closed_at: int = 0  # 0 while nobody closed it
     subject: str = ""
     channel: str = ""  # "review" for one that nobody will ever close: a bad review or rating, a late parcel
+    reopened: bool = False  # the customer said that it is not settled: now somebody has to close it, review or not
 
     @property
     def settled_at(self) -> int:
-        """When it was closed. A review counts as closed after 72 hours; 0 while it is open."""
-        return self.closed_at or (self.opened_at + REVIEW_LASTS if self.channel == REVIEW and self.opened_at else 0)
+        """When it was closed. A review counts as closed after 72 hours, unless it was opened again; 0 while it is open."""
+        closes_itself = self.channel == REVIEW and self.opened_at and not self.reopened
+        return self.closed_at or (self.opened_at + REVIEW_LASTS if closes_itself else 0)
 
 
 class Tickets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -69,6 +69,14 @@ def test_a_reopened_ticket_is_open_and_keeps_its_subject() -> None:
     assert (state.open, state.closed_at, state.recent[0].subject) == (True, 0, "about t1")
 
 
+def test_a_review_that_the_customer_says_is_not_settled_is_open_until_somebody_closes_it() -> None:
+    review = ComplaintOpened(ticket_id="t1", channel="review")
+    assert not tickets(at(1, review)).open
+    assert tickets(at(1, review), at(9, reopened())).open
+    assert tickets(at(9, reopened()), at(1, review)).open
+    assert not tickets(at(1, review), at(9, reopened()), at(12, closed())).open
+
+
 def test_a_late_closing_from_before_the_reopening_leaves_it_open() -> None:
     assert tickets(at(1, opened()), at(9, reopened()), at(5, closed())).open
 

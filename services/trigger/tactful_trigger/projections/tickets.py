@@ -55,7 +55,7 @@ def _news(event: Event) -> Ticket | None:
     if isinstance(event, ComplaintOpened):
         return Ticket(ticket_id=event.ticket_id, opened_at=at, subject=event.subject, channel=event.channel)
     if isinstance(event, ComplaintReopened):
-        return Ticket(ticket_id=event.ticket_id, opened_at=at)
+        return Ticket(ticket_id=event.ticket_id, opened_at=at, reopened=True)
     if isinstance(event, ComplaintClosed):
         return Ticket(ticket_id=event.ticket_id, closed_at=at)
     if isinstance(event, UNCLOSED) and event.ticket_id:
@@ -80,6 +80,7 @@ def _joined(one: Ticket, other: Ticket) -> Ticket:
         closed_at=closed if closed >= opened else 0,
         subject=one.subject or other.subject,
         channel=one.channel or other.channel,
+        reopened=one.reopened or other.reopened,
     )
 
 

@@ -25,6 +25,8 @@ from tactful.events import (
     Product,
     ProductAdded,
     ProductRemoved,
+    ProductReviewed,
+    ShipmentDelivered,
 )
 from tactful.events.model import Money
 
@@ -104,8 +106,16 @@ class Life:
         late = random.randrange(2 * DAY) if random.random() < 0.03 else 0
         order = OrderCompleted(order_id=f"{self.human.id}-{number}", total=Money(1990, "EUR"), products=(goods,))
         self._add(at + late, "event", event=order, occurred=at)
+        if random.random() < 0.5:
+            came = at + random.randrange(DAY, 4 * DAY) + (5 * DAY if random.random() < 0.05 else 0)
+            parcel = ShipmentDelivered(order_id=order.order_id, promised_at=at + 3 * DAY)
+            self._add(came, "event", event=parcel)
         if random.random() < 0.02:
-            self._add(at + 3 * DAY, "event", event=OrderRefunded(order_id=order.order_id, total=Money(1990, "EUR")))
+            why = random.choice(("faulty", ""))
+            back = OrderRefunded(order_id=order.order_id, total=Money(1990, "EUR"), reason=why)
+            self._add(at + 3 * DAY, "event", event=back)
+        if random.random() < 0.02:
+            self._add(at + 9 * DAY, "event", event=ProductReviewed(rating=random.choice((1.0, 5.0))))
         if random.random() < 0.03:
             self._complain(at + random.randrange(DAY, 5 * DAY))
 

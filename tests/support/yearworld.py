@@ -83,7 +83,7 @@ ANSWERING: Final = 0.2  # of those who are asked something
 QUESTIONS: Final = {  # template -> answers
     "missed_order": ("in_a_week", "in_a_month", "enough", "no_longer"),
     "churn_survey": ("too_expensive", "no_need", "too_often", "other"),
-    "complaint_followup": ("settled",),
+    "complaint_followup": ("settled", "settled", "unsettled"),
 }
 
 
@@ -398,6 +398,8 @@ class World:
                 standing.seldom = self.clock.now()
             elif answer in ("no_need", "no_longer"):
                 standing.muted[message.rule] = self.clock.now()
+            elif answer == "unsettled":
+                standing.complaints.add(message.data["ticket_id"])
         self.happened[f"answered {answer}"] += 1
 
     def _react(self, message_id: str, name: str) -> None:

@@ -93,7 +93,7 @@ class Caps(_Section):
 
     weekly: Weekly = Weekly()
     silent_after: int = Field(5, ge=1, description="so many contacts in a row without a reaction: one a fortnight")
-    away_days: int = Field(60, ge=0, description="one in so many days to those whom two series to win them back left cold")
+    away_days: int = Field(60, ge=0, description="one in so many days to those whom two series left cold")
     email_gap: Length = "16h"
     sms_gap: Length = "24h"
     push_gap: Length = "24h"

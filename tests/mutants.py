@@ -437,8 +437,8 @@ FAULTS = (
     Fault(
         "gates not asked at the step to sending",
         f"{DISPATCH}/attempt.py",
-        "gates = judge(delivery.message, self._facts(space, customer, delivery, written.error))",
-        "gates = [] if written.rendered else judge(delivery.message, self._facts(space, customer, delivery, written.error))",
+        "gates = judge(delivery.message, facts)",
+        "gates = [] if written.rendered else judge(delivery.message, facts)",
         RACES,
     ),
     Fault(
@@ -623,8 +623,8 @@ FAULTS = (
     Fault(
         "whoever shares an address reads the other's name",
         f"{DISPATCH}/attempt.py",
-        "if not delivery.shared and address",
-        "if False and address",
+        "if facts.address_shared and not delivery.shared:",
+        "if False:",
         ("tests/dispatch/test_shared_addresses.py",),
     ),
     Fault(

@@ -82,6 +82,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     products: tuple[str, ...] = ()  # ids of the first 20
 
     @property
+    def arrived(self) -> bool:
+        """Whether it came, or was paid back: nothing of it is under way."""
+        return bool(self.delivered_at or self.refunded_at)
+
+    @property
     def stands(self) -> bool:
         """Whether it counts as an order: it came, and it was not cancelled."""
         return self.at > 0 and self.status != "cancelled"

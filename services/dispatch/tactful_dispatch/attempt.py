@@ -27,7 +27,7 @@ from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates import WISHES, judge
 from tactful_dispatch.gathering import address_on, gather, settings_of
 from tactful_dispatch.links import Links
-from tactful_dispatch.rows import PENDING, SENDING, AddressKey, AddressRow, Cursor, CustomerRow, Delivery
+from tactful_dispatch.rows import PENDING, SENDING, AddressKey, Cursor, CustomerRow, Delivery
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 from tactful_dispatch.writing import envelope, rendering
 
@@ -183,11 +183,11 @@ class Attempts:
         delivery = space.customer(customer).deliveries.get(name)
         if delivery is None or delivery.state != PENDING:
             return None
-        address = self._address(space, customer, delivery)
-        if not delivery.shared and address is not None and address.is_shared_with(customer):
+        facts = self._facts(space, customer, delivery, written.error)
+        if facts.address_shared and not delivery.shared:
             delivery.shared = True
             return None  # it is written out anew, and asked again
-        gates = judge(delivery.message, self._facts(space, customer, delivery, written.error))
+        gates = judge(delivery.message, facts)
         if written == Written() and _reaches_content(gates):
             return None  # the gates opened meanwhile: it is written out first and asked again
         if written.rendered is not None:
@@ -198,12 +198,10 @@ class Attempts:
         return self._depart(space, customer, delivery, written.rendered)
 
     def _facts(self, space: Workspace, customer: str, delivery: Delivery, error: str | None) -> Facts:
-        row, address = space.customer(customer), self._address(space, customer, delivery)
+        row = space.customer(customer)
+        key = self._book.of(row.recipient, delivery.message.channel)
+        address = space.address(key) if key else None
         return gather(space.cursor, row, address, delivery, self._now(space.cursor), self._adapters, error)
-
-    def _address(self, space: Workspace, customer: str, delivery: Delivery) -> AddressRow | None:
-        key = self._book.of(space.customer(customer).recipient, delivery.message.channel)
-        return space.address(key) if key else None
 
     def _depart(self, space: Workspace, customer: str, delivery: Delivery, rendered: Rendered) -> Departure:
         message, recipient = delivery.message, space.customer(customer).recipient

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, get_args
 
 import msgspec
 
 from tactful.clock import DAY
 from tactful.decisions import GateRecord
-from tactful.events.commerce import Act, CartEvent
+from tactful.events.commerce import Act, CartEvent, OrderRefunded, ProductReviewed
 from tactful.events.model import Event, Money
 
 _LATE: Final = 2 * DAY
@@ -283,6 +283,10 @@ class StepFinished(Event, frozen=True, kw_only=True):
     value: Any = None
     error: str | None = None
 
+
+Unclosed = ProductReviewed | SurveyAnswered | ShipmentDelivered | OrderRefunded
+"""What may be a complaint that nobody closes: then it has a `ticket_id`."""
+UNCLOSED: Final[tuple[type[Event], ...]] = get_args(Unclosed)
 
 OWN: tuple[type[Event], ...] = (
     CartUpdated,

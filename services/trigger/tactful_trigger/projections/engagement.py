@@ -69,9 +69,10 @@ class EngagementProjection:
 def _news(event: Event, at: int) -> Contact | None:
     """What one event tells of a message; None if nothing."""
     if isinstance(event, MessageDecided):
+        if event.verdict not in _MAY_HAVE_ARRIVED:
+            return None
         template = "" if event.template == event.rule else event.template
-        may_have = event.verdict in _MAY_HAVE_ARRIVED
-        return _contact(event, sent_at=at, ladder=event.contact, template=template) if may_have else None
+        return _contact(event, sent_at=at, ladder=event.contact, template=template)
     if isinstance(event, MessageReplied) or (
         isinstance(event, MessageOpened | MessageClicked) and not event.prefetched
     ):

@@ -10,20 +10,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tactful.customer import REVIEW, Ticket, Tickets
-from tactful.events import (
-    ComplaintClosed,
-    ComplaintOpened,
-    ComplaintReopened,
-    Event,
-    OrderRefunded,
-    ProductReviewed,
-    ShipmentDelivered,
-    SurveyAnswered,
-)
+from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event
+from tactful.events.own import UNCLOSED, Unclosed
 from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 32
-UNCLOSED: Final = (ProductReviewed, SurveyAnswered, ShipmentDelivered, OrderRefunded)  # where one is a complaint
 
 
 class TicketsProjection:
@@ -32,7 +23,7 @@ class TicketsProjection:
     name = "tickets"
     version = 1
     state = Tickets
-    events = (ComplaintOpened, ComplaintClosed, ComplaintReopened, *UNCLOSED)
+    events: tuple[type[Event], ...] = (ComplaintOpened, ComplaintClosed, ComplaintReopened, *UNCLOSED)
 
     def fold(self, state: Tickets, event: Event) -> Tickets:
         news = _news(event)
@@ -58,7 +49,7 @@ def _news(event: Event) -> Ticket | None:
         return Ticket(ticket_id=event.ticket_id, opened_at=at, reopened=True)
     if isinstance(event, ComplaintClosed):
         return Ticket(ticket_id=event.ticket_id, closed_at=at)
-    if isinstance(event, UNCLOSED) and event.ticket_id:
+    if isinstance(event, Unclosed) and event.ticket_id:
         return Ticket(ticket_id=event.ticket_id, opened_at=at, channel=REVIEW)
     return None
 

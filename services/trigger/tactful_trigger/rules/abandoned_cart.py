@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -43,10 +42,11 @@ async def abandoned_cart(run: Run, first: Any) -> str:
     if run.began_anonymous and await run.wait_for(CustomerRecognised, within="24h") is None:
         return "nobody knows who it is"
     await run.quiet(run.param("delay", "1h"))
-    sensitive: list[str] = run.param("sensitive", [])
     cart = await run.get("cart")
     if not cart.items:
         return "cart emptied"
+    listed: list[str] = run.param("sensitive", [])
+    sensitive = frozenset(category.casefold() for category in listed)
     if all(_is_sensitive(item, sensitive) for item in cart.items):
         return "only sensitive categories"
     if (cart.value.minor if cart.value else 0) < run.param("min_value", 0):
@@ -58,9 +58,9 @@ async def abandoned_cart(run: Run, first: Any) -> str:
     variant = run.variant("wording", run.param("variants", ["plain"]))
     basket, begun = partial(_basket, since=_before(run.now, RETURNED), sensitive=sensitive), run.now
     ended = await ladder.climb(run, "abandoned_cart", data=basket, variant=variant)
-    if ended != "engaged on email" or not run.param("second_after", ""):
+    if ended != "engaged on email" or not (second_after := run.param("second_after", "")):
         return ended
-    await run.sleep_until(begun + timedelta(milliseconds=milliseconds(run.param("second_after", ""))))
+    await run.sleep_until(begun + timedelta(milliseconds=milliseconds(second_after)))
     if (await run.get("cart")).changed_at > begun.timestamp() * 1000:
         return "came back to the cart"
     second = await run.send("email", "abandoned_cart", data=partial(basket, again=True), variant=variant)
@@ -91,16 +91,16 @@ def _often_enough(run: Run, ladders: tuple[Contact, ...]) -> str:
     return ""
 
 
-def _is_sensitive(item: CartItem, sensitive: Sequence[str]) -> bool:
+def _is_sensitive(item: CartItem, sensitive: frozenset[str]) -> bool:
     """Whether it belongs to a category that nobody wants to see named in a letter."""
-    return item.category.casefold() in {category.casefold() for category in sensitive}
+    return item.category.casefold() in sensitive
 
 
 def _before(now: datetime, length: str) -> int:
     return int(now.timestamp() * 1000) - milliseconds(length)
 
 
-def _basket(customer: Customer, since: int, sensitive: Sequence[str], again: bool = False) -> dict[str, Any] | None:
+def _basket(customer: Customer, since: int, sensitive: frozenset[str], again: bool = False) -> dict[str, Any] | None:
     """What the message is about, without what was given back lately or is sensitive; None when there is nothing left to
     remind of. `again`: it is the second letter about this basket."""
     cart, returned = customer.cart, _returned(customer, since)

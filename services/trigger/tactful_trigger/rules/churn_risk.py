@@ -91,7 +91,7 @@ async def _silence(run: Run) -> str:
 def _is_under_way(orders: Orders) -> bool:
     """Whether the last order has not come, where the shop tells what has."""
     last, told = orders.last, any(order.delivered_at for order in orders.recent)
-    return told and last is not None and last.channel != "store" and not (last.delivered_at or last.refunded_at)
+    return told and last is not None and last.channel != "store" and not last.arrived
 
 
 def _since(instant: int, name: str, default: str, run: Run) -> datetime:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from tactful import Customer, Run, rule
-from tactful.customer import REVIEW, Order
+from tactful.customer import REVIEW
 from tactful.durations import milliseconds
 from tactful.events import (
     ComplaintClosed,
@@ -15,10 +15,9 @@ from tactful.events import (
     ComplaintReopened,
     Event,
     OrderRefunded,
-    ProductReviewed,
     ShipmentDelivered,
-    SurveyAnswered,
 )
+from tactful.events.own import UNCLOSED, Unclosed
 
 SATURDAY: Final = 5
 _EVER: Final = "3650d"  # a ticket is asked about once, also if it is opened and closed again
@@ -43,7 +42,7 @@ def _is_settled(customer: Customer, event: Event) -> bool:
 
 
 @rule(
-    on=(ComplaintClosed, ComplaintOpened, ProductReviewed, SurveyAnswered, ShipmentDelivered, OrderRefunded),
+    on=(ComplaintClosed, ComplaintOpened, *UNCLOSED),
     key=_ticket,
     match=_same_ticket,
     when=_is_settled,
@@ -54,15 +53,10 @@ def _is_settled(customer: Customer, event: Event) -> bool:
     priority=100,
     version=1,
 )
-async def complaint_followup(
-    run: Run,
-    first: ComplaintClosed | ComplaintOpened | ProductReviewed | SurveyAnswered | ShipmentDelivered | OrderRefunded,
-) -> str:
+async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened | Unclosed) -> str:
     """A day after a complaint was closed: ask once whether it is settled, and sell nothing."""
-    if isinstance(first, ShipmentDelivered | OrderRefunded):
-        await run.sleep(run.param("review_delay", "72h"))
-    elif not isinstance(first, ComplaintClosed):
-        if why := await _review(run):
+    if not isinstance(first, ComplaintClosed):
+        if why := await _unclosed(run, first):
             return why
     elif first.resolution in NOT_ASKED:
         return f"closed as {first.resolution}"
@@ -76,21 +70,20 @@ async def complaint_followup(
     return "asked" if message else message.reason or "refused"
 
 
-async def _review(run: Run) -> str:
-    """A review or rating counts as closed after three days, but nobody is asked before their order came or was paid back."""
+async def _unclosed(run: Run, first: Event) -> str:
+    """What nobody closes counts as closed after three days; but after a review or rating nobody is asked before their order
+    came or was paid back."""
     await run.sleep(run.param("review_delay", "72h"))
+    if type(first) in _CAUSES:
+        return ""
     last = (await run.get("orders")).last
-    if not run.param("after_arrival", True) or last is None or _arrived(last):
+    if not run.param("after_arrival", True) or last is None or last.arrived:
         return ""
     within = run.param("arrives_within", "30d")
     _, news = await run.wait_any(
         run.wait_for(ShipmentDelivered, within=within), run.wait_for(OrderRefunded, within=within)
     )
     return "" if news is not None else "the order has not come"
-
-
-def _arrived(order: Order) -> bool:
-    return bool(order.delivered_at or order.refunded_at)
 
 
 async def _working_day(run: Run) -> None:

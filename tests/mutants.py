@@ -39,6 +39,7 @@ RACES = ("tests/adversary",)
 LEASES = ("tests/contract/test_leases.py",)
 RESTORED = ("tests/dispatch/test_restoring.py",)
 CLOCKS = ("tests/trigger/test_live_trigger.py",)
+STILL = ("tests/trigger/test_standing_still.py",)
 PEOPLE = ("tests/trigger/test_joining.py", "tests/dispatch/test_inheriting.py", "tests/trigger/test_slices.py")
 PATIENCE = 200  # seconds a fault: then it counts as alive
 
@@ -54,6 +55,27 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
+    Fault(
+        "a run of a paused rule goes on with an answer",
+        f"{TRIGGER}/runs.py",
+        "        if not self._stands_still(run):\n            self._drive",
+        "        if self._code(run) is not None:\n            self._drive",
+        STILL,
+    ),
+    Fault(
+        "a hold of a paused rule is told to open",
+        f"{TRIGGER}/runs.py",
+        "        elif self._stands_still(run):\n",
+        "        elif self._code(run) is None:\n",
+        STILL,
+    ),
+    Fault(
+        "what a run was told while it stood still is dated back to its beginning",
+        f"{TRIGGER}/row.py",
+        "self.journal[-1].at if self.journal else self.started",
+        "self.started",
+        STILL,
+    ),
     Fault(
         "a row that is written after its customer was erased in the same slice is deleted with the old one",
         f"{TRIGGER}/store/sqlite.py",

@@ -31,6 +31,7 @@ class Wait(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     where: bool = False  # the rule has a predicate of its own
     message: str = ""
     number: int = 0  # step: which
+    hold: int = 0  # send: the hold that asked and got no answer yet, while the run stands still
     data: tuple[Any, ...] = ()  # send: what `data` gave when it was last asked; earlier ones stand in the log
     branches: tuple[Wait, ...] = ()
 

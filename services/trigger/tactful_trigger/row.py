@@ -53,8 +53,8 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         if self.parked:
             return None
         wait, deadline = self.wait, self.deadline
-        if wait is None:
-            return self.started
+        if wait is None:  # it stands still with an answer in its journal
+            return self.journal[-1].at if self.journal else self.started
         due = wait.due
         return deadline if due is None or deadline < due else due
 
@@ -65,7 +65,9 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
     def clamp(self, instant: int) -> None:
         """Nothing falls due before `instant`."""
-        if self.wait is not None and self.wait.due is not None:
+        if self.wait is None and self.journal:
+            self.journal[-1] = replace(self.journal[-1], at=max(self.journal[-1].at, instant))
+        elif self.wait is not None and self.wait.due is not None:
             self.wait.due = max(self.wait.due, instant)
         self.deadline = max(self.deadline, instant)
 

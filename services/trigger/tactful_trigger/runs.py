@@ -166,30 +166,17 @@ class Runs:
     def confirm(self, row: Row, seen: Seen) -> None:
         """Dispatch asks before a hold opens: answer with fresh data if the run still waits, else withdraw."""
         message, run = seen.message_id, self._waiting_for(row, seen.message_id)
-        if run is not None and (run.parked or self._code(run) is None):
-            return
         if run is None or run.wait is None:
             asked_as = seen.record.body.user_id or row.id
             self._cancel(asked_as, message, "cancelled", "no run waits for it any more", seen.at)
-            return
-        execution = self._execution(row, run, seen.at, fresh=len(run.journal) + 1)
-        pending = execution.pending(lambda operation: _content(operation, execution.host))
-        if isinstance(pending, Parked):
-            self._park(row, run, seen.at, pending.why)
-        elif pending is None:
-            self._cancel(
-                run.asked_as or row.id, message, "nothing_to_say", "the rule has nothing to say any more", seen.at
-            )
-        else:
-            run.wait.data = (pending,)
-            body = ConfirmBody(message, seen.pointer.hold, pending)
-            name = digest("confirm", message, str(seen.pointer.hold))
-            self._effects.put(DISPATCH, ConfirmRecord(id=name, key=run.asked_as or row.id, at=seen.at, body=body))
-            self._effects.tell(row, seen.at, "confirmed", run.rule, run.id, {"message_id": message})
+        elif self._stands_still(run):
+            run.wait.hold, run.wait.due = seen.pointer.hold, seen.at
+        elif not run.parked:
+            self._answer_hold(row, run, run.wait, seen.pointer.hold, seen.at)
 
     def fire(self, row: Row, run: Run, due: int) -> bool:
-        """Its time has come. False for a run whose rule is missing, newer than this process or paused: it keeps its due instant."""
-        if self._code(run) is None or run.rule in self._cursor.paused:
+        """Its time has come. False for a run that stands still: it keeps its due instant."""
+        if self._stands_still(run):
             return False
         if due >= run.deadline:
             self.end(row, run, due, "source_late" if run.late_since is not None else "max_age")
@@ -197,6 +184,9 @@ class Runs:
         wait = run.wait
         if wait is None:
             self._drive(row, run, due, fresh=len(run.journal))
+        elif wait.hold:
+            hold, wait.hold, wait.due = wait.hold, 0, None
+            self._answer_hold(row, run, wait, hold, due)
         elif not self._waits_for_feed(row, run, due):
             self._resolve(row, run, wait, OPERATIONS[wait.op].expire(wait), due)
         return True
@@ -226,7 +216,7 @@ class Runs:
         run.wait = None
         if OPERATIONS[wait.op].consumes_inbox:
             run.inbox = ()
-        if self._code(run) is not None:
+        if not self._stands_still(run):
             self._drive(row, run, at, fresh=len(run.journal))
 
     def _drive(self, row: Row, run: Run, at: int, fresh: int) -> None:
@@ -248,6 +238,20 @@ class Runs:
         run.notices, run.reached = None, False
         self._effects.tell(row, at, "note", run.rule, run.id, {"text": f"starts over (generation {run.generation})"})
         self._drive(row, run, at, fresh=0)
+
+    def _answer_hold(self, row: Row, run: Run, wait: Wait, hold: int, at: int) -> None:
+        asked_as = run.asked_as or row.id
+        execution = self._execution(row, run, at, fresh=len(run.journal) + 1)
+        pending = execution.pending(lambda operation: _content(operation, execution.host))
+        if isinstance(pending, Parked):
+            self._park(row, run, at, pending.why)
+        elif pending is None:
+            self._cancel(asked_as, wait.message, "nothing_to_say", "the rule has nothing to say any more", at)
+        else:
+            wait.data = (pending,)
+            name, body = digest("confirm", wait.message, str(hold)), ConfirmBody(wait.message, hold, pending)
+            self._effects.put(DISPATCH, ConfirmRecord(id=name, key=asked_as, at=at, body=body))
+            self._effects.tell(row, at, "confirmed", run.rule, run.id, {"message_id": wait.message})
 
     def _park(self, row: Row, run: Run, at: int, why: str) -> None:
         if run.wait is not None and run.wait.op == "send":
@@ -276,6 +280,10 @@ class Runs:
     def _code(self, run: Run) -> Rule | None:
         rule = self._book.rules.get(run.rule)
         return None if rule is None or run.version > rule.terms.version else rule
+
+    def _stands_still(self, run: Run) -> bool:
+        """Whether its rule is missing, newer than this process or paused: what comes up is kept, and nothing is said."""
+        return self._code(run) is None or run.rule in self._cursor.paused
 
     def _waiting_for(self, row: Row, message: str) -> Run | None:
         return next(

@@ -63,6 +63,13 @@ FAULTS = (
         STILL,
     ),
     Fault(
+        "a customer one of whose rules is paused is not looked for beyond the horizon",
+        f"{TRIGGER}/timers.py",
+        "(due < self.horizon or row.held)",
+        "due < self.horizon",
+        STILL,
+    ),
+    Fault(
         "a hold of a paused rule is told to open",
         f"{TRIGGER}/runs.py",
         "        elif self._stands_still(run):\n",

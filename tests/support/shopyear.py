@@ -17,6 +17,8 @@ from tactful.events import (
     ComplaintClosed,
     ComplaintOpened,
     ComplaintReopened,
+    ContactMade,
+    CustomerFlagged,
     Event,
     Identify,
     OrderCompleted,
@@ -34,12 +36,14 @@ STEP: Final = 10 * MINUTE
 YEAR: Final = 365 * DAY
 ZONES: Final = ("Europe/Madrid", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe")
 CHANNELS: Final = ("email", "push", "sms")
-What = Literal["event", "consent", "login", "merge", "erase", "desk", "stop", "poison"]
+RULES: Final = ("abandoned_cart", "missed_order", "churn_risk", "complaint_followup")
+OWN_HOURS: Final = ("09:00-12:00", "12:00-17:00", "17:00-21:00")
+What = Literal["event", "consent", "login", "merge", "erase", "desk", "stop", "poison", "news", "settings_changed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something that happens to the shop at an instant. `say` is for consent, the desk and a text."""
+    """Something that happens to the shop at an instant. `say` is for consent, the desk, a text, and operators."""
 
     at: int
     what: What
@@ -82,6 +86,7 @@ class Life:
             if random.random() < 0.4:
                 self._leave_a_cart(visited + random.randrange(2 * DAY, max(3 * DAY, gap)))
         self._changes_of_mind(at)
+        self._changes(at)
         return self.acts
 
     def _register(self, at: int) -> None:
@@ -135,6 +140,8 @@ class Life:
     def _leave_a_cart(self, at: int) -> None:
         goods = Product(product_id=f"p{self._random.randrange(30)}", price=Money(990, "EUR"))
         self._visit(at, goods)
+        if self._random.random() < 0.05:
+            self._add(at + 3 * HOUR, "event", event=ContactMade(channel="call", by="support", purpose="service"))
         if self._random.random() < 0.1:
             removed = ProductRemoved(product_id=goods.product_id, cart_id=f"c-{self.human.id}")
             self._add(at + 30 * MINUTE, "event", event=removed)
@@ -168,6 +175,19 @@ class Life:
             self._add(when, "merge", other, other=human.id)
         if drawn < 0.03:
             self._add(when + 30 * DAY, "consent", channel="email", say="granted")
+
+    def _changes(self, at: int) -> None:
+        """Of what they wish, of where they live, of what the shop thinks of them."""
+        random, human, drawn = self._random, self.human, self._random.random()
+        when = at + random.randrange(10 * DAY, YEAR)
+        if drawn < 0.06:
+            self._add(when, "desk", say=random.choice((*OWN_HOURS, "0", "7", "30", "none", "full")))
+        elif drawn < 0.10:
+            moved = Identify(email=f"new-{human.id}@example.test", timezone=random.choice(ZONES))
+            self._add(when, "event", event=moved)
+        elif drawn < 0.11:
+            self._add(when, "event", event=CustomerFlagged(reason="staff"))
+            self._add(when + 40 * DAY, "event", event=CustomerFlagged())
 
     def _add(
         self,
@@ -209,11 +229,29 @@ def people(count: int, seed: int) -> Iterator[Human]:
         yield Human(name, address, random.choice(ZONES), channels)
 
 
+def operators(start: int, random: Random) -> Iterator[Act]:
+    """They pause and drain rules for hours or days, put one into shadow, and shorten the day for a while."""
+    for month in range(1, 12):
+        at, rule = start + month * 30 * DAY + random.randrange(DAY) // STEP * STEP, random.choice(RULES)
+        length = random.choice((2 * HOUR, 9 * HOUR, 2 * DAY, 10 * DAY))
+        yield Act(at, "news", rule, say=random.choice(("Rule Paused", "Rule Paused", "Rule Drained")))
+        yield Act(at + length, "news", rule, say="Rule Resumed")
+        if month % 3 == 0:
+            yield Act(
+                at + 11 * DAY,
+                "settings_changed",
+                random.choice(RULES),
+                say=random.choice(("10:00-20:00", "12:00-13:00")),
+            )
+            yield Act(at + 14 * DAY, "settings_changed", "", say="09:00-21:00")
+
+
 def shop_year(count: int, seed: int) -> tuple[list[Human], list[Act]]:
     """Everybody, and everything that happens, in order of time."""
     start = MONDAY // STEP * STEP + STEP
     everybody = list(people(count, seed))
     acts = [act for human in everybody for act in Life(human, start, Random(f"{seed} {human.id}")).live()]
     acts += [Act(start + n * 60 * DAY, "poison", "u0") for n in range(1, 6)]
+    acts += operators(start, Random(f"operators {seed}"))
     acts.sort(key=lambda act: act.at)
     return everybody, acts

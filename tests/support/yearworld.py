@@ -5,7 +5,7 @@ commit and start again, records that come twice. Everything that left is written
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from heapq import heappop, heappush
 from random import Random
@@ -16,7 +16,7 @@ import msgspec
 from adversary_world import Fate, ShakyDispatchStore, ShakyTriggerStore, Trouble
 from dispatchbench import PlainContent
 from enginebench import GRAVES, MONDAY, drive, event_record
-from shopyear import STEP, YEAR, Act, Human, phone
+from shopyear import OWN_HOURS, RULES, STEP, YEAR, Act, Human, phone
 
 from tactful.clock import DAY, MINUTE, ManualClock
 from tactful.errors import Transient
@@ -61,17 +61,16 @@ from tactful_workbench.virtual import Ordinals, VirtualTime
 
 PARTITIONS: Final = 4
 RULEBOOK: Final = Rulebook(load_plugins(None).rules, SHIPPED)
-SETTINGS: Final = Settings.model_validate(
-    {
-        "rules": {
-            "abandoned_cart": {"mode": "live", "sms": True},
-            "missed_order": {"mode": "live"},
-            "churn_risk": {"mode": "live"},
-            "complaint_followup": {"mode": "live"},
-        },
-        "sending": {"mode": "live"},
-    }
-)
+DAY_OF_MARKETING: Final = "09:00-21:00"
+
+
+def settings(hours: str = DAY_OF_MARKETING, in_shadow: str = "") -> Settings:
+    """Of the whole shop."""
+    rules: dict[str, dict[str, Any]] = {rule: {"mode": "shadow" if rule == in_shadow else "live"} for rule in RULES}
+    rules["abandoned_cart"] |= {"sms": True, "holdout": 0.1}
+    return Settings.model_validate({"rules": rules, "sending": {"mode": "live"}, "hours": {"marketing": hours}})
+
+
 POISON: Final = b'{"kind": "event", "id": 7'
 TROUBLED: Final = 0.01  # of the instants: some write is lost, or the reply to it
 RESTARTED: Final = 0.005  # of the instants
@@ -114,9 +113,14 @@ class Standing:
         self.paused_until = 0
         # Wishes and since when they count: what was asked for under another account before that knows nothing of them.
         self.muted: dict[str, int] = {}  # rule -> instant
-        self.seldom: int | None = None  # once a month at most
+        self.seldom: int | None = None  # at most once in so many days
         self.contacts: dict[str, int] = {}  # marketing -> its latest message
         self.erased = erased
+        self.flagged = False
+        self.address = self.zone = ""
+        self.hours, self.at_most_days, self.impersonal = "", 0, False  # that they chose
+        self.talked_at = -DAY  # to somebody else
+        self.refunded_at = self.settled_at = -YEAR
         self.suppressed: dict[str, str] = {}  # channel -> the message whose answer said so, "" where its owner did
 
     def said(self, channel: str, at: int, state: str) -> None:
@@ -129,22 +133,74 @@ class Standing:
 
     def hear(self, record: EventRecord) -> None:
         told: dict[str, Any] = msgspec.json.decode(record.body.properties)
-        name = record.body.name
-        if name == "Order Completed":
-            self.ordered_at = max(self.ordered_at, record.body.occurred_at)
-        elif name in ("Complaint Opened", "Complaint Reopened"):
+        name, at = record.body.name, record.body.occurred_at
+        if name == "Identify":
+            self._is_called(told)
+        elif name == "Customer Flagged":
+            self.flagged = bool(told.get("reason"))
+        elif name == "Contact Made":
+            self.talked_at = at
+        elif name == "Order Refunded":
+            self.refunded_at = at
+        elif name == "Order Completed":
+            self.ordered_at = max(self.ordered_at, at)
+        else:
+            self._complains(name, told, at)
+
+    def _is_called(self, told: dict[str, Any]) -> None:
+        if told.get("email", self.address) != self.address:
+            self.address = told["email"]
+            self.suppressed.pop("email", None)
+        self.zone = told.get("timezone") or self.zone
+
+    def _complains(self, name: str, told: dict[str, Any], at: int) -> None:
+        if name in ("Complaint Opened", "Complaint Reopened"):
             self.complaints.add(told["ticket_id"])
         elif name == "Complaint Closed":
             self.complaints.discard(told["ticket_id"])
+            self.settled_at = at
+
+    def inherit(self, other: Standing, at: int) -> None:
+        """They are one person with somebody else. What either wished was not said of what the other was asked before."""
+        for channel, word in other.words.items():
+            self.words[channel] = max(word, self.words.get(channel, word))
+        self.ordered_at = max(self.ordered_at, other.ordered_at)
+        self.refunded_at = max(self.refunded_at, other.refunded_at)
+        self.settled_at = max(self.settled_at, other.settled_at)
+        self.talked_at = max(self.talked_at, other.talked_at)
+        self.flagged |= other.flagged
+        self.complaints |= other.complaints
+        self.muted = dict.fromkeys(self.muted | other.muted, at)
+        self.seldom = None if self.seldom is other.seldom is None else at
+        self.at_most_days = max(self.at_most_days, other.at_most_days)
+        self.contacts |= other.contacts
 
     def spoke(self, contact: str, at: int) -> None:
         self.contacts[contact] = at
 
-    def broken_by(self, message: MessageBody, at: int) -> tuple[str, ...]:
+    def hour(self, at: int) -> float:
+        """By the clock on their wall."""
+        local = datetime.fromtimestamp(at / 1000, ZoneInfo(self.zone))
+        return local.hour + local.minute / 60
+
+    def _is_open(self, at: int) -> bool:
+        return not self.hours or float(self.hours[:2]) <= self.hour(at) < float(self.hours[6:8])
+
+    def broken_by(self, envelope: Envelope, message: MessageBody, at: int) -> tuple[str, ...]:
         marketing, channel = is_marketing(message.purpose), message.channel
         others = [when for contact, when in self.contacts.items() if contact != message.contact]
         checks = {
             "sent to somebody who was erased": self.erased,
+            "sent to somebody who is not to be contacted": self.flagged,
+            "sent to an address that they have left": channel == "email" and envelope.address != self.address,
+            "sent to somebody who was held out": marketing and message.holdout,
+            "marketing outside of their hours": marketing and not self._is_open(at),
+            "marketing within a day of a talk": marketing and at - self.talked_at < DAY,
+            "marketing within a week of a refund": marketing and at - self.refunded_at < 7 * DAY,
+            "marketing within a week of the end of a complaint": marketing and at - self.settled_at < 7 * DAY,
+            "made of what they looked at": marketing
+            and self.impersonal
+            and bool({"cart", "session"} & {*message.uses}),
             "sent to an address that is suppressed": channel in self.suppressed,
             "marketing after an opt-out": marketing and self.is_withdrawn(channel),
             "marketing within a day of an order": marketing and at - self.ordered_at < DAY,
@@ -152,10 +208,10 @@ class Standing:
             "marketing while it was paused": marketing and at < self.paused_until,
             "marketing of a kind that was left out": marketing
             and message.requested_at >= self.muted.get(message.rule, NEVER),
-            "more than once a month": marketing
+            "more often than they wished": marketing
             and self.seldom is not None
             and message.requested_at >= self.seldom
-            and at - max(others, default=-YEAR) < 30 * DAY,
+            and at - max(others, default=-YEAR) < self.at_most_days * DAY,
         }
         return tuple(name for name, broken in checks.items() if broken)
 
@@ -183,13 +239,11 @@ class World:
         self.posted: list[EventRecord] = []
         self.poison = 0
         self.happened: Counter[str] = Counter()
+        self._settings, self._paused = settings(), set[str]()
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self.restart()
-        told = msgspec.Raw(SETTINGS.model_dump_json().encode())
-        settings = BroadcastRecord(id="settings", key="all", at=MONDAY, body=BroadcastBody("Settings Changed", told))
-        for topic in (EVENTS, DISPATCH):
-            drive(self.log.append(topic, [(partition, encode(settings)) for partition in range(PARTITIONS)]))
+        self._announce("Settings Changed", self._settings.model_dump_json(), EVENTS, DISPATCH)
         self._pass_to(MONDAY)
 
     def restart(self) -> None:
@@ -273,14 +327,7 @@ class World:
 
     def _merge(self, act: Act) -> None:
         self._append(EVENTS, MergeRecord(id=self._name(), key=act.who, at=act.at, body=MergeBody(act.other)))
-        mine, theirs = self.standing[act.who], self.standing[act.other]
-        for channel, word in mine.words.items():
-            theirs.words[channel] = max(word, theirs.words.get(channel, word))
-        theirs.ordered_at = max(mine.ordered_at, theirs.ordered_at)
-        theirs.complaints |= mine.complaints
-        theirs.muted = dict.fromkeys(theirs.muted | mine.muted, act.at)
-        theirs.seldom = None if mine.seldom is theirs.seldom is None else act.at
-        theirs.contacts |= mine.contacts
+        self.standing[act.other].inherit(self.standing[act.who], act.at)
         self.became[act.who] = act.other
         self.happened["merged"] += 1
 
@@ -292,6 +339,25 @@ class World:
     def _poison(self, act: Act) -> None:
         self.poison += 1
         drive(self.log.append(EVENTS, [(self.random.randrange(PARTITIONS), POISON)]))
+
+    def _news(self, act: Act) -> None:
+        """Operators pause, drain or resume a rule."""
+        self._announce(act.say, msgspec.json.encode({"rule": act.who}).decode(), EVENTS)
+        if act.say == "Rule Paused":
+            self._paused.add(act.who)
+        elif act.say == "Rule Resumed":
+            self._paused.discard(act.who)
+        self.happened[act.say.lower()] += 1
+
+    def _settings_changed(self, act: Act) -> None:
+        self._settings = settings(act.say, act.who)
+        self._announce("Settings Changed", self._settings.model_dump_json(), EVENTS, DISPATCH)
+
+    def _announce(self, name: str, told: str, *topics: str) -> None:
+        body = BroadcastBody(name, msgspec.Raw(told.encode()))
+        record = encode(BroadcastRecord(id=self._name(), key="all", at=self.clock.now(), body=body))
+        for topic in topics:
+            drive(self.log.append(topic, [(partition, record) for partition in range(PARTITIONS)]))
 
     def _stop(self, act: Act) -> None:
         """They text STOP. Whom no text has reached is nobody to the provider."""
@@ -312,6 +378,15 @@ class World:
         elif act.say == "pause":
             self._surely(lambda: drive(self.desk.pause(who, now + 30 * DAY)))
             standing.paused_until = now + 30 * DAY
+        elif act.say in OWN_HOURS:
+            self._surely(lambda: drive(self.desk.prefer(who, "hours", act.say)))
+            standing.hours = act.say
+        elif act.say in ("0", "7", "30"):
+            self._surely(lambda: drive(self.desk.prefer(who, "at_most_days", act.say)))
+            standing.at_most_days, standing.seldom = int(act.say), now
+        elif act.say in ("none", "full"):
+            self._surely(lambda: drive(self.desk.prefer(who, "personalisation", act.say)))
+            standing.impersonal = act.say == "none"
         else:
             self._surely(lambda: drive(self.desk.mute(who, "abandoned_cart", True)))
             standing.muted["abandoned_cart"] = now
@@ -343,8 +418,6 @@ class World:
         assert delivery is not None
         message, now = delivery.message, self.clock.now()
         customer = self.who(envelope.customer)
-        human = self.humans.get(customer.removesuffix("b")) or self.humans[customer]
-        local = datetime.fromtimestamp(now / 1000, ZoneInfo(human.zone))
         standing = self.standing[customer]
         await self._forget_what_was_lost(standing)
         tries = sum(left.message_id == envelope.message_id for left in self.left[-50:])
@@ -359,18 +432,18 @@ class World:
                 message.purpose,
                 message.contact,
                 message.rule,
-                local.hour + local.minute / 60,
+                standing.hour(now),
                 delivery.state == SENDING,
                 outcome,
-                standing.broken_by(message, now),
+                (*standing.broken_by(envelope, message, now), *self._broken_by(message, standing.hour(now))),
             )
         )
         if is_marketing(message.purpose) and isinstance(outcome, Accepted | Unknown):
             standing.spoke(message.contact, now)
         if isinstance(outcome, Rejected):
-            for other in self.humans.values() if envelope.channel == "email" else ():
+            for other in tuple(self.standing.values()) if envelope.channel == "email" else ():
                 if other.address == envelope.address:
-                    self.standing[other.id].suppressed.setdefault("email", envelope.message_id)
+                    other.suppressed.setdefault("email", envelope.message_id)
             standing.suppressed.setdefault(envelope.channel, envelope.message_id)
         if isinstance(outcome, Accepted) and self.random.random() < REACTING:
             name = self.random.choice(("Message Clicked", "Message Opened", "Message Delivered"))
@@ -380,6 +453,15 @@ class World:
             said = self.random.choice(answers)
             self._after(self.random.randrange(2 * DAY), lambda: self._say(message, said))
         return outcome
+
+    def _broken_by(self, message: MessageBody, hour: float) -> Iterator[str]:
+        hours, mode = self._settings.hours.marketing, self._settings.rule(message.rule).mode
+        if is_marketing(message.purpose) and not float(hours[:2]) <= hour < float(hours[6:8]):
+            yield "marketing outside of the shop's hours"
+        if message.rule in self._paused:
+            yield "sent by a rule that is paused"
+        if mode != "live":
+            yield "sent by a rule that is in shadow"
 
     async def _forget_what_was_lost(self, standing: Standing) -> None:
         """A refusal that a process took along when it died is unknown to everybody after it."""
@@ -395,7 +477,7 @@ class World:
         self._surely(lambda: drive(self.desk.answer(message.message_id, answer)))
         if not standing.erased:
             if answer == "too_often":
-                standing.seldom = self.clock.now()
+                standing.seldom, standing.at_most_days = self.clock.now(), 30
             elif answer in ("no_need", "no_longer"):
                 standing.muted[message.rule] = self.clock.now()
             elif answer == "unsettled":

@@ -95,6 +95,40 @@ def test_a_hold_of_a_message_that_expired_meanwhile_is_not_answered(still: Still
     assert bench.endings("u1") == ["done"]
 
 
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def days_later(run: Run, first: ProductAdded) -> None:
+    await run.sleep("5d")
+    await run.send("push", "days later")
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def soon(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "soon")
+
+
+def test_the_other_rules_of_a_customer_go_on_however_far_ahead_they_look() -> None:
+    bench = EngineBench(soon, days_later)
+    bench.emits("u1", ADD)
+    bench.broadcast("Rule Paused", rule="soon")
+    for _ in range(7):
+        bench.advance("1d")
+        bench.emits("u2", Page(name="home"))
+    assert bench.sent() == ["push days later"]
+
+
+def test_a_run_that_begins_beside_one_that_stands_still_is_not_forgotten() -> None:
+    bench = EngineBench(soon, days_later)
+    bench.emits("u1", ADD)
+    bench.broadcast("Rule Paused", rule="days_later")
+    bench.advance("6d")
+    bench.emits("u2", Page(name="home"))  # timers are looked for as far as an hour ahead
+    bench.advance("30m")
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.sent() == ["email soon", "email soon"]
+
+
 def test_a_goal_ends_a_run_of_a_paused_rule_and_takes_its_message_back() -> None:
     still = Still("paused")
     bench = still.bench

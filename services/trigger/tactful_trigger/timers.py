@@ -26,9 +26,10 @@ class Timers:
         self.horizon = horizon
 
     def watch(self, row: Row) -> None:
-        """Make sure that the row comes up in time. Only an earlier instant than the one that stands needs an entry."""
+        """Make sure that the row comes up in time. Only an earlier instant than the one that stands needs an entry. The store,
+        which keeps one instant a row, knows a row with a held run by that one's."""
         due = row.next_due
-        if due is not None and due < self.horizon and (row.pushed is None or due < row.pushed):
+        if due is not None and (due < self.horizon or row.held) and (row.pushed is None or due < row.pushed):
             row.pushed = due
             self._push((due, row.id))
 

@@ -59,7 +59,7 @@ FAULTS = (
         "a run of a paused rule goes on with an answer",
         f"{TRIGGER}/runs.py",
         "        if not self._stands_still(run):\n            self._drive",
-        "        if self._code(run) is not None:\n            self._drive",
+        "        if not why_still(run, self._book):\n            self._drive",
         STILL,
     ),
     Fault(
@@ -73,7 +73,7 @@ FAULTS = (
         "a hold of a paused rule is told to open",
         f"{TRIGGER}/runs.py",
         "        elif self._stands_still(run):\n",
-        "        elif self._code(run) is None:\n",
+        "        elif why_still(run, self._book):\n",
         STILL,
     ),
     Fault(

@@ -149,6 +149,8 @@ def test_a_rule_is_paused_drained_cancelled_and_resumed(server: Server) -> None:
         server.advance(by="1s")
         [line] = [line for line in server.told("rules", "list").splitlines() if line.startswith("abandoned_cart ")]
         assert (shown in line, "PAUSED" in line or "DRAINED" in line) == (True, bool(shown))
+        still = "1h of quiet; stands still: its rule is paused"
+        assert (still in uma.explained()) == (wish == "pause")
     assert "cancelled by an operator" in uma.explained()
     refused = server.cli("rules", "pause", "nothing")
     assert (refused.returncode, "there is no rule nothing; there are: abandoned_cart" in refused.stderr) == (1, True)

@@ -75,6 +75,26 @@ async def test_a_copy_holds_what_is_known_what_happened_and_what_was_said_and_se
             assert told["sent"][0]["subject"]
 
 
+async def test_a_copy_holds_every_wish_and_no_wish_that_nobody_had(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        assert json.loads(await product.personal.export("customer-1"))["messages"]["customer-1"]["wishes"] == {}
+        until = product.clock.now() + 30 * DAY
+        await product.desk.mute("customer-1", "churn_risk", True)
+        await product.desk.mute_topic("customer-1", "knives", True)
+        await product.desk.pause("customer-1", until)
+        for preference, value in (("hours", "17:00-21:00"), ("at_most_days", "30"), ("personalisation", "none")):
+            await product.desk.prefer("customer-1", preference, value)
+        assert json.loads(await product.personal.export("customer-1"))["messages"]["customer-1"]["wishes"] == {
+            "muted_rules": ["churn_risk"],
+            "muted_topics": ["knives"],
+            "paused_until": until,
+            "hours": "17:00-21:00",
+            "at_most_days": 30,
+            "personalisation": "none",
+        }
+
+
 async def test_of_somebody_whom_nobody_knows_there_is_no_copy(tmp_path: Path) -> None:
     async with shop(tmp_path) as product:
         with pytest.raises(InvalidInput) as refused:

@@ -21,6 +21,7 @@ from tactful_trigger.replay import Execution, Parked, Watch
 from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
+from tactful_trigger.standstill import why_still
 
 
 class Runs:
@@ -260,7 +261,7 @@ class Runs:
         self._effects.tell(row, at, "parked", run.rule, run.id, {"why": why})
 
     def _ask_rule(self, row: Row, run: Run, wait: Wait, ask: Ask, seen: Seen) -> bool:
-        if self._code(run) is None:
+        if why_still(run, self._book):
             return False
         execution = self._execution(row, run, seen.at, fresh=len(run.journal) + 1)
         answer = execution.pending(lambda operation: operation.accepts(wait, seen.kept(), ask.branch))
@@ -277,13 +278,8 @@ class Runs:
         stage = Stage(row, run, at, self._book, self._effects, self._watch, self._cursor.slow)
         return Execution(rule, run, stage, fresh)
 
-    def _code(self, run: Run) -> Rule | None:
-        rule = self._book.rules.get(run.rule)
-        return None if rule is None or run.version > rule.terms.version else rule
-
     def _stands_still(self, run: Run) -> bool:
-        """Whether its rule is missing, newer than this process or paused: what comes up is kept, and nothing is said."""
-        return self._code(run) is None or run.rule in self._cursor.paused
+        return bool(why_still(run, self._book, self._cursor.paused))
 
     def _waiting_for(self, row: Row, message: str) -> Run | None:
         return next(

@@ -14,6 +14,7 @@ from tactful_dispatch.rows import ASKED, HELD, Delivery, latest_stop
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.row import Run, decode
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.standstill import why_still
 from tactful_trigger.store import TriggerStore
 
 LINES = 2000
@@ -29,13 +30,17 @@ class Story:
     async def timeline(self, customer: str) -> TimelineInputs:
         partition = partition_of(customer, self._count)
         lines = await self._trigger.history(customer, LINES)
-        runs = await self._runs(partition, customer)
+        runs, cursor = await self._runs(partition, customer), await self._trigger.cursor(partition)
         row = await self._dispatch.customer(partition, customer)
         return TimelineInputs(
             customer=customer,
             zone=(row.recipient.zone or "") if row.recipient else "",
             rows=[history_row(h.customer, h.at, h.offset, h.index, h.kind, h.rule, h.run, h.data) for h in lines],
-            pending=[_pending(run) for run in runs if run.due is not None],
+            pending=[
+                _pending(run, why_still(run, self._book, cursor.paused if cursor else ()))
+                for run in runs
+                if run.due is not None
+            ],
             held=[_held(delivery) for delivery in row.deliveries.values() if delivery.state in (HELD, ASKED)],
             consents=[
                 Consent(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via) for w in row.words
@@ -55,14 +60,15 @@ class Story:
         return decode(customer, stored[customer], self._book.projections).runs if customer in stored else []
 
 
-def _pending(run: Run) -> Pending:
+def _pending(run: Run, still: str) -> Pending:
     wait, due = run.wait, run.due or run.started
     if wait is None:
-        return Pending(due, run.rule, run.id, "start")
-    if due == run.deadline and wait.due is None:
-        return Pending(due, run.rule, run.id, wait.op, f"{wait.shape}, at most")
-    text = f"{spoken(wait.length)} of quiet" if wait.op == "quiet" else wait.shape
-    return Pending(due, run.rule, run.id, wait.op, text)
+        what = text = "what comes next"
+    else:
+        what, text = wait.op, f"{spoken(wait.length)} of quiet" if wait.op == "quiet" else wait.shape
+        if due == run.deadline and wait.due is None:
+            text += ", at most"
+    return Pending(due, run.rule, run.id, what, f"{text}; stands still: {still}" if still else text)
 
 
 def _held(delivery: Delivery) -> Held:

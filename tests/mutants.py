@@ -70,6 +70,27 @@ FAULTS = (
         STILL,
     ),
     Fault(
+        "nobody looks for whoever goes on when a source has told",
+        f"{TRIGGER}/slice.py",
+        "self._runs.feeds_arrived(row, at)\n                self._partition.timers.watch(row)\n",
+        "self._runs.feeds_arrived(row, at)\n",
+        ("tests/trigger/test_commanding.py",),
+    ),
+    Fault(
+        "what was told to a run that stands still is forgotten by a restart",
+        f"{TRIGGER}/runs.py",
+        "        run.wait = None\n        self._effects.dirty[row.id] = row\n",
+        "        run.wait = None\n",
+        ("tests/trigger/test_commanding.py",),
+    ),
+    Fault(
+        "whoever heard from a rule is enrolled for the same thing again",
+        f"{TRIGGER}/runs.py",
+        "mark.at >= seen.record.body.occurred_at",
+        "mark.at < 0",
+        ("tests/trigger/test_commanding.py",),
+    ),
+    Fault(
         "a hold of a paused rule is told to open",
         f"{TRIGGER}/runs.py",
         "        elif self._stands_still(run):\n",

@@ -38,7 +38,21 @@ ZONES: Final = ("Europe/Madrid", "America/New_York", "Asia/Tokyo", "Australia/Lo
 CHANNELS: Final = ("email", "push", "sms")
 RULES: Final = ("abandoned_cart", "missed_order", "churn_risk", "complaint_followup")
 OWN_HOURS: Final = ("09:00-12:00", "12:00-17:00", "17:00-21:00")
-What = Literal["event", "consent", "login", "merge", "erase", "desk", "stop", "poison", "news", "settings_changed"]
+What = Literal[
+    "event",
+    "consent",
+    "login",
+    "merge",
+    "erase",
+    "desk",
+    "stop",
+    "poison",
+    "news",
+    "settings_changed",
+    "cancel",
+    "enrol",
+    "feed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,16 @@ class Life:
         self._add(at, "event", event=known)
         for channel in human.channels:
             self._add(at, "consent", channel=channel, say="granted")
+        if self._random.random() < 0.3:
+            self._import(at)
+
+    def _import(self, at: int) -> None:
+        """What they ordered before the shop had us."""
+        apart = self._random.choice((30, 61, 90)) * DAY
+        for back in range(self._random.randint(2, 6), 0, -1):
+            goods = Product(product_id="p1", quantity=1, price=Money(1990, "EUR"))
+            order = OrderCompleted(order_id=f"{self.human.id}-old{back}", total=goods.price, products=(goods,))
+            self._add(at, "event", event=order, occurred=at - back * apart, history=True)
 
     def _order(self, at: int) -> None:
         """Some carts wait for hours before they are ordered, some arrive late, some are a visitor's until they log in."""
@@ -200,10 +224,11 @@ class Life:
         channel: str = "",
         say: str = "",
         occurred: int = 0,
+        history: bool = False,
     ) -> None:
         at = at // STEP * STEP
         happened = min(occurred, at) // STEP * STEP if occurred else at
-        self.acts.append(Act(at, what, who or self.human.id, event, other, channel, say, happened))
+        self.acts.append(Act(at, what, who or self.human.id, event, other, channel, say, happened, history))
 
     def _next(self) -> int:
         self._number += 1
@@ -230,11 +255,15 @@ def people(count: int, seed: int) -> Iterator[Human]:
 
 
 def operators(start: int, random: Random) -> Iterator[Act]:
-    """They pause and drain rules for hours or days, put one into shadow, and shorten the day for a while."""
+    """They pause, drain and cancel rules, put one into shadow, shorten the day for a while, and let customers meet a rule. The
+    till tells every night what it has posted, and misses some."""
     for month in range(1, 12):
         at, rule = start + month * 30 * DAY + random.randrange(DAY) // STEP * STEP, random.choice(RULES)
         length = random.choice((2 * HOUR, 9 * HOUR, 2 * DAY, 10 * DAY))
-        yield Act(at, "news", rule, say=random.choice(("Rule Paused", "Rule Paused", "Rule Drained")))
+        if random.random() < 0.2:
+            yield Act(at, "cancel", rule)
+        else:
+            yield Act(at, "news", rule, say=random.choice(("Rule Paused", "Rule Paused", "Rule Drained")))
         yield Act(at + length, "news", rule, say="Rule Resumed")
         if month % 3 == 0:
             yield Act(
@@ -244,6 +273,8 @@ def operators(start: int, random: Random) -> Iterator[Act]:
                 say=random.choice(("10:00-20:00", "12:00-13:00")),
             )
             yield Act(at + 14 * DAY, "settings_changed", "", say="09:00-21:00")
+            yield Act(at + 16 * DAY, "enrol", random.choice(("missed_order", "churn_risk")))
+    yield from (Act(start + n * DAY, "feed", "till") for n in range(500) if random.random() < 0.8)
 
 
 def shop_year(count: int, seed: int) -> tuple[list[Human], list[Act]]:

@@ -23,11 +23,15 @@ from tactful.log import Stored
 from tactful.partitioning import partition_of
 from tactful.purposes import is_marketing
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, EventRecord, MessageRecord, decode_any
+from tactful_console.explain import explain_text
+from tactful_console.timeline import timeline
 from tactful_dispatch.channels import Accepted, Retry, Unknown
 from tactful_dispatch.ledger import broken_at
 from tactful_trigger.happening import is_forwarded
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
+from tactful_workbench.personal import LogRemembers, Personal
+from tactful_workbench.story import Story
 
 OPENING, CLOSING = 9, 21
 WEEKLY: Final = 3  # contacts with the most loyal customer
@@ -213,6 +217,29 @@ def the_ledger_is_whole_and_the_erased_are_gone(past: Past) -> None:
         assert drive(world.dispatch.sent(name, 10)) == []
 
 
+def everything_can_be_explained(past: Past) -> None:
+    """Every message that was asked for has its word in the story of whoever it was for, with a reason if it did not leave;
+    and of everybody who was not erased there is a copy."""
+    world, erased = past.world, {name for name, _ in _erasures(past)}
+    book = RULEBOOK.under(world.settings)
+    told = Story(world.trigger, world.dispatch, book, PARTITIONS)
+    stories = {name: timeline(drive(told.timeline(name)), "Europe/Madrid") for name in {*world.standing, *world.became}}
+    for message in past.asked:
+        who = world.who(message.customer)
+        if who not in erased:
+            words = [word for name in (who, message.customer) if (word := stories[name].decision(message.message_id))]
+            assert words, message
+            assert words[0].chip, message
+            assert words[0].chip.word == "sent" or words[0].sentences or words[0].about, (message, words)
+    for story in stories.values():
+        assert story.customer in erased or explain_text(story)
+    personal = Personal(
+        world.log, world.trigger, world.dispatch, book, GRAVES, LogRemembers(), world.clock, lambda: world.settings
+    )
+    for name in world.humans.keys() - erased:
+        assert msgspec.json.decode(drive(personal.export(name)))["customer"] == world.who(name)
+
+
 PROMISES: Final[tuple[Callable[[Past], None], ...]] = (
     nothing_stops_and_everything_is_read,
     every_event_counts_once,
@@ -225,6 +252,7 @@ PROMISES: Final[tuple[Callable[[Past], None], ...]] = (
     seldom_is_seldom,
     poison_is_set_aside,
     the_ledger_is_whole_and_the_erased_are_gone,
+    everything_can_be_explained,
 )
 
 

@@ -6,21 +6,20 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from heapq import heappop, heappush
 from random import Random
-from typing import Any, Final, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 from adversary_world import Fate, ShakyDispatchStore, ShakyTriggerStore, Trouble
 from dispatchbench import PlainContent
 from enginebench import GRAVES, MONDAY, drive, event_record
 from shopyear import OWN_HOURS, RULES, STEP, YEAR, Act, Human, phone
+from yearstanding import Standing
 
-from tactful.clock import DAY, MINUTE, ManualClock
+from tactful.clock import DAY, HOUR, MINUTE, ManualClock
 from tactful.errors import Transient
-from tactful.events import Identify
+from tactful.events import FeedComplete, Identify
 from tactful.identity import fraction
 from tactful.log.memory import MemoryLog
 from tactful.partitioning import partition_of
@@ -56,8 +55,11 @@ from tactful_dispatch.worker import DispatchWorker
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.worker import TriggerWorker
+from tactful_workbench.conducting import Conductor
 from tactful_workbench.sides import TriggerSide
 from tactful_workbench.virtual import Ordinals, VirtualTime
+
+T = TypeVar("T")
 
 PARTITIONS: Final = 4
 RULEBOOK: Final = Rulebook(load_plugins(None).rules, SHIPPED)
@@ -68,6 +70,7 @@ def settings(hours: str = DAY_OF_MARKETING, in_shadow: str = "") -> Settings:
     """Of the whole shop."""
     rules: dict[str, dict[str, Any]] = {rule: {"mode": "shadow" if rule == in_shadow else "live"} for rule in RULES}
     rules["abandoned_cart"] |= {"sms": True, "holdout": 0.1}
+    rules["missed_order"]["after"] = ["pos"]
     return Settings.model_validate({"rules": rules, "sending": {"mode": "live"}, "hours": {"marketing": hours}})
 
 
@@ -75,10 +78,17 @@ POISON: Final = b'{"kind": "event", "id": 7'
 TROUBLED: Final = 0.01  # of the instants: some write is lost, or the reply to it
 RESTARTED: Final = 0.005  # of the instants
 REPEATED: Final = 0.02  # of the records
-NEVER: Final = 2**60  # never
 PATIENCE: Final = 900  # days after the year, until no run is left
 REACTING: Final = 0.3  # of those who get a message
 ANSWERING: Final = 0.2  # of those who are asked something
+REACTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    *(3 * (("Message Clicked", {}), ("Message Opened", {}), ("Message Delivered", {}))),
+    ("Message Opened", {"prefetched": True}),
+    ("Message Clicked", {"prefetched": True}),
+    ("Message Replied", {"text": "Thank you"}),
+    ("Message Bounced", {"hard": True}),
+    ("Message Complained", {}),
+)
 QUESTIONS: Final = {  # template -> answers
     "missed_order": ("in_a_week", "in_a_month", "enough", "no_longer"),
     "churn_survey": ("too_expensive", "no_need", "too_often", "other"),
@@ -101,119 +111,6 @@ class Left(NamedTuple):
     committed: bool  # as `sending`
     outcome: Outcome
     broken: tuple[str, ...]  # promises that do not hold at this instant
-
-
-class Standing:
-    """What the shop knows of one person, as a plain reading of the acts has it."""
-
-    def __init__(self, *, erased: bool = False) -> None:
-        self.words: dict[str, tuple[int, str]] = {}  # channel -> instant and state; "" is every channel
-        self.ordered_at = -DAY
-        self.complaints: set[str] = set()
-        self.paused_until = 0
-        # Wishes and since when they count: what was asked for under another account before that knows nothing of them.
-        self.muted: dict[str, int] = {}  # rule -> instant
-        self.seldom: int | None = None  # at most once in so many days
-        self.contacts: dict[str, int] = {}  # marketing -> its latest message
-        self.erased = erased
-        self.flagged = False
-        self.address = self.zone = ""
-        self.hours, self.at_most_days, self.impersonal = "", 0, False  # that they chose
-        self.talked_at = -DAY  # to somebody else
-        self.refunded_at = self.settled_at = -YEAR
-        self.suppressed: dict[str, str] = {}  # channel -> the message whose answer said so, "" where its owner did
-
-    def said(self, channel: str, at: int, state: str) -> None:
-        self.words[channel] = (at, state)
-
-    def is_withdrawn(self, channel: str) -> bool:
-        """The latest word that covers the channel is a no; with nothing said there is none to break."""
-        covering = [self.words[name] for name in ("", channel) if name in self.words]
-        return bool(covering) and max(covering)[1] == "withdrawn"
-
-    def hear(self, record: EventRecord) -> None:
-        told: dict[str, Any] = msgspec.json.decode(record.body.properties)
-        name, at = record.body.name, record.body.occurred_at
-        if name == "Identify":
-            self._is_called(told)
-        elif name == "Customer Flagged":
-            self.flagged = bool(told.get("reason"))
-        elif name == "Contact Made":
-            self.talked_at = at
-        elif name == "Order Refunded":
-            self.refunded_at = at
-        elif name == "Order Completed":
-            self.ordered_at = max(self.ordered_at, at)
-        else:
-            self._complains(name, told, at)
-
-    def _is_called(self, told: dict[str, Any]) -> None:
-        if told.get("email", self.address) != self.address:
-            self.address = told["email"]
-            self.suppressed.pop("email", None)
-        self.zone = told.get("timezone") or self.zone
-
-    def _complains(self, name: str, told: dict[str, Any], at: int) -> None:
-        if name in ("Complaint Opened", "Complaint Reopened"):
-            self.complaints.add(told["ticket_id"])
-        elif name == "Complaint Closed":
-            self.complaints.discard(told["ticket_id"])
-            self.settled_at = at
-
-    def inherit(self, other: Standing, at: int) -> None:
-        """They are one person with somebody else. What either wished was not said of what the other was asked before."""
-        for channel, word in other.words.items():
-            self.words[channel] = max(word, self.words.get(channel, word))
-        self.ordered_at = max(self.ordered_at, other.ordered_at)
-        self.refunded_at = max(self.refunded_at, other.refunded_at)
-        self.settled_at = max(self.settled_at, other.settled_at)
-        self.talked_at = max(self.talked_at, other.talked_at)
-        self.flagged |= other.flagged
-        self.complaints |= other.complaints
-        self.muted = dict.fromkeys(self.muted | other.muted, at)
-        self.seldom = None if self.seldom is other.seldom is None else at
-        self.at_most_days = max(self.at_most_days, other.at_most_days)
-        self.contacts |= other.contacts
-
-    def spoke(self, contact: str, at: int) -> None:
-        self.contacts[contact] = at
-
-    def hour(self, at: int) -> float:
-        """By the clock on their wall."""
-        local = datetime.fromtimestamp(at / 1000, ZoneInfo(self.zone))
-        return local.hour + local.minute / 60
-
-    def _is_open(self, at: int) -> bool:
-        return not self.hours or float(self.hours[:2]) <= self.hour(at) < float(self.hours[6:8])
-
-    def broken_by(self, envelope: Envelope, message: MessageBody, at: int) -> tuple[str, ...]:
-        marketing, channel = is_marketing(message.purpose), message.channel
-        others = [when for contact, when in self.contacts.items() if contact != message.contact]
-        checks = {
-            "sent to somebody who was erased": self.erased,
-            "sent to somebody who is not to be contacted": self.flagged,
-            "sent to an address that they have left": channel == "email" and envelope.address != self.address,
-            "sent to somebody who was held out": marketing and message.holdout,
-            "marketing outside of their hours": marketing and not self._is_open(at),
-            "marketing within a day of a talk": marketing and at - self.talked_at < DAY,
-            "marketing within a week of a refund": marketing and at - self.refunded_at < 7 * DAY,
-            "marketing within a week of the end of a complaint": marketing and at - self.settled_at < 7 * DAY,
-            "made of what they looked at": marketing
-            and self.impersonal
-            and bool({"cart", "session"} & {*message.uses}),
-            "sent to an address that is suppressed": channel in self.suppressed,
-            "marketing after an opt-out": marketing and self.is_withdrawn(channel),
-            "marketing within a day of an order": marketing and at - self.ordered_at < DAY,
-            "marketing while a complaint was open": marketing and bool(self.complaints),
-            "marketing while it was paused": marketing and at < self.paused_until,
-            "marketing of a kind that was left out": marketing
-            and message.requested_at >= self.muted.get(message.rule, NEVER),
-            "more often than they wished": marketing
-            and self.seldom is not None
-            and message.requested_at >= self.seldom
-            and at - max(others, default=-YEAR) < self.at_most_days * DAY,
-        }
-        return tuple(name for name, broken in checks.items() if broken)
 
 
 class World:
@@ -239,11 +136,12 @@ class World:
         self.posted: list[EventRecord] = []
         self.poison = 0
         self.happened: Counter[str] = Counter()
-        self._settings, self._paused = settings(), set[str]()
+        self.settings, self._paused, self._cancelled = settings(), set[str](), dict[str, int]()
+        self._conductor = Conductor(self.log, self.trigger, RULEBOOK, self.clock)
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self.restart()
-        self._announce("Settings Changed", self._settings.model_dump_json(), EVENTS, DISPATCH)
+        self._announce("Settings Changed", self.settings.model_dump_json(), EVENTS, DISPATCH)
         self._pass_to(MONDAY)
 
     def restart(self) -> None:
@@ -309,7 +207,8 @@ class World:
 
     def _event(self, act: Act) -> None:
         assert act.event is not None
-        record, standing = event_record(act.who, act.event, act.at, self._name(), act.occurred), self._standing(act)
+        name, standing = self._name(), self._standing(act)
+        record = event_record(act.who, act.event, act.at, name, act.occurred, history=act.history)
         if isinstance(act.event, Identify):
             standing.erased = False
         standing.hear(record)
@@ -349,9 +248,26 @@ class World:
             self._paused.discard(act.who)
         self.happened[act.say.lower()] += 1
 
+    def _cancel(self, act: Act) -> None:
+        """Operators end every run of a rule."""
+        self.happened["runs cancelled"] += drive(self._conductor.cancel(act.who))
+        self._cancelled[act.who] = self.clock.now()
+
+    def _enrol(self, act: Act) -> None:
+        """Operators let everybody meet a rule who did what it begins with within 100 days."""
+        since = self.clock.now() - 100 * DAY
+        people, _ = drive(self._conductor.candidates(act.who, since, "", 10**6))
+        drive(self._conductor.enrol(act.who, since, people))
+        self.happened["enrolled"] += len(people)
+
+    def _feed(self, act: Act) -> None:
+        """The till has posted everything up to an hour ago."""
+        complete = FeedComplete(feed="pos", through=act.at - HOUR)
+        self._append(EVENTS, event_record("till", complete, act.at, self._name()))
+
     def _settings_changed(self, act: Act) -> None:
-        self._settings = settings(act.say, act.who)
-        self._announce("Settings Changed", self._settings.model_dump_json(), EVENTS, DISPATCH)
+        self.settings = settings(act.say, act.who)
+        self._announce("Settings Changed", self.settings.model_dump_json(), EVENTS, DISPATCH)
 
     def _announce(self, name: str, told: str, *topics: str) -> None:
         body = BroadcastBody(name, msgspec.Raw(told.encode()))
@@ -394,12 +310,11 @@ class World:
     def _standing(self, act: Act) -> Standing:
         return self.standing[self.who(act.who)]
 
-    def _surely(self, act: Callable[[], object]) -> None:
+    def _surely(self, act: Callable[[], T]) -> T:
         """They ask again until somebody answers."""
         while True:
             try:
-                act()
-                return
+                return act()
             except Transient as error:
                 self.happened[str(error)] += 1
 
@@ -441,25 +356,38 @@ class World:
         if is_marketing(message.purpose) and isinstance(outcome, Accepted | Unknown):
             standing.spoke(message.contact, now)
         if isinstance(outcome, Rejected):
-            for other in tuple(self.standing.values()) if envelope.channel == "email" else ():
-                if other.address == envelope.address:
-                    other.suppressed.setdefault("email", envelope.message_id)
-            standing.suppressed.setdefault(envelope.channel, envelope.message_id)
+            self._suppress(envelope, standing)
         if isinstance(outcome, Accepted) and self.random.random() < REACTING:
-            name = self.random.choice(("Message Clicked", "Message Opened", "Message Delivered"))
-            self._after(self.random.randrange(2 * DAY), lambda: self._react(envelope.message_id, name))
+            name, detail = self.random.choice(REACTIONS)
+            self._after(self.random.randrange(2 * DAY), lambda: self._come_back(envelope, name, detail))
         answers = QUESTIONS.get(message.template) if envelope.channel == "email" else None
         if isinstance(outcome, Accepted) and answers and self.random.random() < ANSWERING:
             said = self.random.choice(answers)
             self._after(self.random.randrange(2 * DAY), lambda: self._say(message, said))
         return outcome
 
+    def _suppress(self, envelope: Envelope, standing: Standing) -> None:
+        """Nothing may go to the address any more, whoever it belongs to."""
+        if envelope.channel != "email":
+            standing.suppressed.setdefault(envelope.channel, envelope.message_id)
+        for other in tuple(self.standing.values()) if envelope.channel == "email" else ():
+            if other.address == envelope.address:
+                other.suppressed.setdefault("email", envelope.message_id)
+
+    def _come_back(self, envelope: Envelope, name: str, detail: dict[str, Any]) -> None:
+        """A receipt. One that ends an address ends it for everybody who has it."""
+        if self._react(envelope.message_id, name, detail) and name in ("Message Complained", "Message Bounced"):
+            self._suppress(envelope, self.standing[self.who(envelope.customer)])
+            self.happened[name.lower()] += 1
+
     def _broken_by(self, message: MessageBody, hour: float) -> Iterator[str]:
-        hours, mode = self._settings.hours.marketing, self._settings.rule(message.rule).mode
+        hours, mode = self.settings.hours.marketing, self.settings.rule(message.rule).mode
         if is_marketing(message.purpose) and not float(hours[:2]) <= hour < float(hours[6:8]):
             yield "marketing outside of the shop's hours"
         if message.rule in self._paused:
             yield "sent by a rule that is paused"
+        if message.requested_at <= self._cancelled.get(message.rule, -1) < self.clock.now():
+            yield "sent by a run that was cancelled"
         if mode != "live":
             yield "sent by a rule that is in shadow"
 
@@ -472,7 +400,7 @@ class World:
 
     def _say(self, message: MessageBody, answer: str) -> None:
         """Whoever was erased meanwhile says nothing to anybody."""
-        self._react(message.message_id, "Message Clicked")
+        self._react(message.message_id, "Message Clicked", {})
         standing = self.standing[self.who(message.customer)]
         self._surely(lambda: drive(self.desk.answer(message.message_id, answer)))
         if not standing.erased:
@@ -484,8 +412,9 @@ class World:
                 standing.complaints.add(message.data["ticket_id"])
         self.happened[f"answered {answer}"] += 1
 
-    def _react(self, message_id: str, name: str) -> None:
-        self._surely(lambda: drive(self.desk.receipt(message_id, name, {})))
+    def _react(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
+        """Whether the message is known."""
+        return self._surely(lambda: bool(drive(self.desk.receipt(message_id, name, detail))))
 
     def _answer(self, envelope: Envelope, tries: int) -> Outcome:
         drawn = fraction("answer", self._seed, envelope.message_id, str(tries))

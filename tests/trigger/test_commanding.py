@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from enginebench import EngineBench
+from enginebench import EngineBench, refused, sent
 
 from tactful import Run, rule
 from tactful.events import OrderCompleted, Page, ProductAdded
@@ -72,7 +72,7 @@ def test_enrolling_twice_or_while_a_run_is_alive_begins_one_run() -> None:
     command(bench, "enrol", "reminding")
     bench.advance("2h")
     assert len(bench.messages) == 1
-    assert bench.endings("u1") == ["a run is alive", "done", "cooldown"]
+    assert bench.endings("u1") == ["a run is alive", "done", "heard from the rule since then"]
 
 
 def test_what_happened_before_the_given_day_begins_nothing() -> None:
@@ -107,12 +107,41 @@ def test_a_rule_that_is_not_loaded_enrols_nobody() -> None:
     assert bench.runs("u1") == []
 
 
-def test_an_enrolled_run_has_the_name_that_the_event_itself_would_have_given_it() -> None:
-    bench, live = imported(reminding), EngineBench(reminding)
-    bench.emits("u3", ADD, id="same", history=True)
-    live.emits("u3", ADD, id="same")
-    command(bench, "enrol", "reminding", "u3")
-    assert bench.runs("u3")[0].id == live.runs("u3")[0].id
+def test_who_was_left_out_by_a_shadow_is_written_to_when_they_are_enrolled_again() -> None:
+    bench = imported(reminding, decide=refused("shadow"))
+    command(bench, "enrol", "reminding")
+    bench.advance("2h")
+    bench.dispatch.decide = sent
+    command(bench, "enrol", "reminding")
+    bench.advance("2h")
+    assert len({message.message_id for message in bench.messages}) == 2
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def without_rest(run: Run, first: ProductAdded) -> None:
+    await run.send("email", "hello")
+
+
+@pytest.mark.parametrize("history", [True, False])
+def test_who_has_heard_from_the_rule_since_then_is_not_enrolled(history: bool) -> None:
+    bench = EngineBench(without_rest)
+    bench.emits("u1", ADD, history=history)
+    for _ in range(3):
+        command(bench, "enrol", "without_rest")
+        bench.advance("1h")
+    assert len(bench.messages) == 1
+    bench.emits("u1", ADD, history=True)
+    command(bench, "enrol", "without_rest")
+    assert len(bench.messages) == 2
+
+
+def test_a_command_that_comes_twice_asks_for_the_same_message() -> None:
+    bench = imported(reminding, decide=refused("no_consent"))
+    body = CommandBody("enrol", "reminding", 0)
+    for _ in range(2):
+        bench.append(EVENTS, CommandRecord(id="once", key="u1", at=bench.now, body=body))
+        bench.advance("2h")
+    assert len({message.message_id for message in bench.messages}) == 1
 
 
 # -- ending, and running dry
@@ -166,6 +195,37 @@ def test_a_source_that_tells_earlier_than_its_lag_is_not_waited_for() -> None:
     bench.advance("90m")
     bench.broadcast("Feed Complete", feed="pos", through=bench.now)
     assert len(bench.messages) == 1
+
+
+@rule(on=ProductAdded, purpose="marketing.test", after=("pos",), version=1)
+async def in_steps(run: Run, first: ProductAdded) -> None:
+    for _ in range(2):
+        await run.sleep("10m")
+    await run.send("email", "in steps")
+
+
+def test_a_run_goes_on_by_the_clock_once_its_source_has_told() -> None:
+    bench = EngineBench(in_steps)
+    bench.emits("u1", ADD)
+    bench.advance("5m")
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    bench.advance("40m")
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now + 3_600_000)
+    bench.advance("11m")
+    assert [message.requested_at for message in bench.messages] == [bench.now - 60_000]
+
+
+def test_that_a_source_has_told_while_its_rule_was_paused_survives_a_restart() -> None:
+    bench = EngineBench(late)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    bench.broadcast("Rule Paused", rule="late")
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    bench.deploy(late)
+    bench.advance("3d")
+    bench.broadcast("Rule Resumed", rule="late")
+    bench.advance("1m")
+    assert bench.sent() == ["email late"]
 
 
 def test_a_lag_beyond_the_rules_patience_ends_the_run_visibly() -> None:

@@ -62,7 +62,7 @@ class Applying:
     def _changes(self, row: Row, route: Route, seen: Seen) -> bool:
         changed = (bool(route.folds) and self._fold(row, route, seen)) or seen.name in TOLD_ALWAYS
         if seen.record.body.history:
-            return changed
+            return changed or bool(route.starts)  # somebody may be enrolled for it
         if seen.name == "Message Decided":
             changed |= self._mark(row, seen)
         if seen.name == "Hold Opened":

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tactful.records import CommandBody, CommandRecord, EventRecord
+from tactful.records import CommandRecord, EventRecord
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
@@ -32,20 +32,20 @@ class Commanding:
         if record.body.name == "cancel":
             self._cancel(row, record.body.rule, at)
         elif (rule := self._partition.book.rules.get(record.body.rule)) is not None:
-            self._enrol(row, rule, record.body, at)
+            self._enrol(row, rule, record, at)
 
     def _cancel(self, row: Row, rule: str, at: int) -> None:
         for run in [run for run in row.runs if run.rule == rule]:
             self._runs.end(row, run, at, "cancelled by an operator")
 
-    def _enrol(self, row: Row, rule: Rule, body: CommandBody, at: int) -> None:
+    def _enrol(self, row: Row, rule: Rule, record: CommandRecord, at: int) -> None:
         terms = self._partition.book.terms[rule.name]
         now = [line for line in self._effects.history if line.customer == row.id]
-        first = beginning((*self._partition.pasts.get(row.id, ()), *now), terms.on, body.since)
+        first = beginning((*self._partition.pasts.get(row.id, ()), *now), terms.on, record.body.since)
         if first is None:
             self._effects.tell(row, at, "not_started", rule.name, "", {"why": "nothing to begin with"})
         else:
-            self._runs.enrol(row, rule, Seen(first, at))
+            self._runs.enrol(row, rule, Seen(first, at), record.id)
             self._partition.timers.watch(row)
 
 

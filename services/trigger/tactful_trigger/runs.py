@@ -18,7 +18,7 @@ from tactful_trigger.cursor import Cursor
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.replay import Execution, Parked, Watch
-from tactful_trigger.row import Goal, Row, Run
+from tactful_trigger.row import Goal, Row, Run, mark_key
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
 from tactful_trigger.standstill import why_still
@@ -49,20 +49,24 @@ class Runs:
         self._begin(row, rule, terms, key, seen)
         return True
 
-    def enrol(self, row: Row, rule: Rule, seen: Seen) -> None:
-        """Begin a run for what happened before, however long ago, unless one is alive, or the rule's own terms forbid it."""
+    def enrol(self, row: Row, rule: Rule, seen: Seen, command: str) -> None:
+        """Begin a run for what happened before, however long ago, unless one is alive, or the rule has spoken of it, or its own
+        terms forbid it. Each command (its id) is an occurrence of its own: what stood in shadow last time was not said."""
         terms = self._book.terms[rule.name]
         key = terms.key(seen.event) if terms.key else ""
         if why := self._not_enrolled(row, rule, terms, key, seen):
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
         else:
-            self._begin(row, rule, terms, key, seen)
+            self._begin(row, rule, terms, key, seen, ("enrol", command))
 
     def _not_enrolled(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen) -> str:
         if self._is_shut(rule.name):
             return "the rule is off, paused or drained"
         if row.run_of(rule.name, key) is not None:
             return "a run is alive"
+        mark = row.marks.get(mark_key(rule.name, key)) if row.marks else None
+        if mark is not None and mark.at >= seen.record.body.occurred_at:
+            return "heard from the rule since then"
         if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
             return "cooldown"
         return "" if terms.when is None or terms.when(view(row, rule.name, self._book), seen.event) else "when"
@@ -99,10 +103,13 @@ class Runs:
             return "cooldown"
         return ""
 
-    def _begin(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen) -> None:
+    def _begin(
+        self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen, occurrence: tuple[str, str] | None = None
+    ) -> None:
+        """`occurrence`: source and id of what it begins for, if that is not what was seen."""
         record = seen.record
         run = Run(
-            id=run_id(rule.name, row.id, key, record.body.source, record.id),
+            id=run_id(rule.name, row.id, key, *(occurrence or (record.body.source, record.id))),
             rule=rule.name,
             version=terms.version,
             subject=row.id,
@@ -187,6 +194,7 @@ class Runs:
             self._drive(row, run, due, fresh=len(run.journal))
         elif wait.hold:
             hold, wait.hold, wait.due = wait.hold, 0, None
+            self._effects.dirty[row.id] = row
             self._answer_hold(row, run, wait, hold, due)
         elif not self._waits_for_feed(row, run, due):
             self._resolve(row, run, wait, OPERATIONS[wait.op].expire(wait), due)
@@ -215,6 +223,7 @@ class Runs:
     def _resolve(self, row: Row, run: Run, wait: Wait, value: msgspec.Raw, at: int) -> None:
         run.journal.append(Entry(wait.shape, at, value))
         run.wait = None
+        self._effects.dirty[row.id] = row
         if OPERATIONS[wait.op].consumes_inbox:
             run.inbox = ()
         if not self._stands_still(run):

@@ -227,7 +227,9 @@ class Slice:
         elif body.name == "Feed Complete":
             cursor.feeds[data["feed"]] = max(data["through"], cursor.feeds.get(data["feed"], 0))
             for customer in sorted(cursor.late):
-                self._runs.feeds_arrived(self._partition.row(customer), at)
+                row = self._partition.row(customer)
+                self._runs.feeds_arrived(row, at)
+                self._partition.timers.watch(row)
 
     def _resume(self, rule: str, at: int) -> None:
         """What fell due while the rule was paused comes up now, at the instant of the news."""

@@ -77,6 +77,13 @@ FAULTS = (
         ("tests/trigger/test_commanding.py",),
     ),
     Fault(
+        "whoever stands still hides who comes up sooner",
+        f"{TRIGGER}/worker.py",
+        "if near is not None and near < held.timers.horizon:",
+        "if near is not None:",
+        STILL,
+    ),
+    Fault(
         "what was told to a run that stands still is forgotten by a restart",
         f"{TRIGGER}/runs.py",
         "        run.wait = None\n        self._effects.dirty[row.id] = row\n",

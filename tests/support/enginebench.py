@@ -226,7 +226,10 @@ class EngineBench:
         drive(self._time.drain())
 
     def advance(self, duration: Duration, inputs: Iterable[Input] = ()) -> None:
-        drive(self._time.advance(self.now + milliseconds(duration), inputs))
+        self.advance_to(self.now + milliseconds(duration), inputs)
+
+    def advance_to(self, instant: int, inputs: Iterable[Input] = ()) -> None:
+        drive(self._time.advance(instant, inputs))
 
     def decides(self, message: MessageBody, **word: Any) -> None:
         """Dispatch says its final word, or something else about a message, now."""

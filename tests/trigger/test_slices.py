@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -25,6 +27,10 @@ from tactful.partitioning import partition_of
 from tactful.records import (
     DISPATCH,
     EVENTS,
+    BroadcastBody,
+    BroadcastRecord,
+    CommandBody,
+    CommandRecord,
     EraseBody,
     EraseRecord,
     LinkBody,
@@ -69,6 +75,14 @@ async def browse(run: Run, first: Page) -> None:
     await run.send("email", "browse", looked=got is not None)
 
 
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.late", after=("pos",), after_max="4h", version=1)
+async def late(run: Run, first: ProductAdded) -> None:
+    for step in ("first", "second"):
+        await run.sleep("30m")
+        await run.send("email", step)
+
+
+RULES = (cart, browse, late)
 Script = list[tuple[str, str, int]]
 scripts = st.lists(
     st.tuples(st.sampled_from(["u1", "u2", "u3", "u4"]), st.sampled_from(sorted(EVENTS_BY_NAME)), st.integers(0, 90)),
@@ -85,24 +99,62 @@ scripts_about_people = st.lists(
     max_size=25,
 )
 
+NEWS = {
+    "pause cart": ("Rule Paused", "cart"),
+    "resume cart": ("Rule Resumed", "cart"),
+    "pause late": ("Rule Paused", "late"),
+    "resume late": ("Rule Resumed", "late"),
+    "drain browse": ("Rule Drained", "browse"),
+}
+COMMANDS = {"cancel cart": ("cancel", "cart"), "enrol cart": ("enrol", "cart"), "enrol late": ("enrol", "late")}
+IMPORTED, TOLD = "imported", "told"
+scripts_about_operators = st.lists(
+    st.tuples(
+        st.sampled_from(["u1", "u2", "anon:a"]),
+        st.sampled_from([*sorted(EVENTS_BY_NAME), *sorted(NEWS), *sorted(COMMANDS), IMPORTED, TOLD, TOLD, "is u1"]),
+        st.integers(0, 90),
+    ),
+    max_size=25,
+)
+
+
+def broadcast(id: str, at: int, name: str, **data: object) -> Record:
+    return BroadcastRecord(id=id, key="all", at=at, body=BroadcastBody(name, msgspec.Raw(msgspec.json.encode(data))))
+
+
+def for_everybody(name: str, id: str, at: int) -> Record | None:
+    """What is told to every partition, if it is that."""
+    if name == TOLD:
+        return broadcast(id, at, "Feed Complete", feed="pos", through=at)
+    return broadcast(id, at, NEWS[name][0], rule=NEWS[name][1]) if name in NEWS else None
+
 
 def inputs(script: Script, partitions: int) -> list[Input]:
     at, given_inputs = MONDAY, []
     for number, (customer, name, minutes) in enumerate(script):
         at += minutes * 60_000
-        record: Record
-        if name == ERASED:
-            record = EraseRecord(id=f"e{number}", key=customer, at=at, body=EraseBody(at))
-        elif name == REGISTERED:
-            record = event_record(customer, Identify(email=f"{number}@example.test"), at, f"e{number}")
-        elif name not in PEOPLE:
-            record = event_record(customer, EVENTS_BY_NAME[name], at, f"e{number}")
-        elif is_anonymous(customer):
-            record = LinkRecord(id=f"e{number}", key=customer, at=at, body=LinkBody(PEOPLE[name]))
+        if (news := for_everybody(name, f"e{number}", at)) is not None:
+            given_inputs.append(Input(at, EVENTS, [(partition, encode(news)) for partition in range(partitions)]))
         else:
-            record = MergeRecord(id=f"e{number}", key=customer, at=at, body=MergeBody(PEOPLE[name]))
-        given_inputs.append(Input(at, EVENTS, [(partition_of(customer, partitions), encode(record))]))
+            record = for_one(customer, name, f"e{number}", at)
+            given_inputs.append(Input(at, EVENTS, [(partition_of(customer, partitions), encode(record))]))
     return given_inputs
+
+
+def for_one(customer: str, name: str, id: str, at: int) -> Record:
+    if name in EVENTS_BY_NAME:
+        return event_record(customer, EVENTS_BY_NAME[name], at, id)
+    if name == IMPORTED:
+        return event_record(customer, EVENTS_BY_NAME["add"], at, id, history=True)
+    if name == REGISTERED:
+        return event_record(customer, Identify(email=f"{id}@example.test"), at, id)
+    if name == ERASED:
+        return EraseRecord(id=id, key=customer, at=at, body=EraseBody(at))
+    if name in COMMANDS:
+        return CommandRecord(id=id, key=customer, at=at, body=CommandBody(*COMMANDS[name]))
+    if is_anonymous(customer):
+        return LinkRecord(id=id, key=customer, at=at, body=LinkBody(PEOPLE[name]))
+    return MergeRecord(id=id, key=customer, at=at, body=MergeBody(PEOPLE[name]))
 
 
 def requests(bench: EngineBench) -> list[bytes]:
@@ -116,13 +168,13 @@ def requests(bench: EngineBench) -> list[bytes]:
 
 
 def play(script: Script, partitions: int, slice_limit: int, rows: int = ROWS_IN_MEMORY) -> EngineBench:
-    bench = EngineBench(cart, browse, partitions=partitions, slice_limit=slice_limit, decide=sent, rows=rows)
+    bench = EngineBench(*RULES, partitions=partitions, slice_limit=slice_limit, decide=sent, rows=rows)
     bench.advance("60d", inputs(script, partitions))
     return bench
 
 
 @settings(max_examples=60, deadline=None)
-@given(scripts | scripts_about_people)
+@given(scripts | scripts_about_people | scripts_about_operators)
 def test_slices_and_partitions_make_no_difference_in_virtual_time(script: Script) -> None:
     expected = requests(play(script, 1, 1000))
     for partitions, slice_limit in ((1, 1), (1, 7), (4, 1), (4, 7), (4, 1000)):
@@ -130,9 +182,23 @@ def test_slices_and_partitions_make_no_difference_in_virtual_time(script: Script
 
 
 @settings(max_examples=60, deadline=None)
-@given(scripts | scripts_about_people)
+@given(scripts | scripts_about_people | scripts_about_operators)
 def test_rows_that_memory_lets_go_come_back_as_they_were(script: Script) -> None:
     assert requests(play(script, 1, 1, rows=0)) == requests(play(script, 1, 1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(scripts | scripts_about_people | scripts_about_operators)
+def test_a_restart_after_everything_that_happens_makes_no_difference(script: Script) -> None:
+    calm, restarted = play(script, 2, 1000), EngineBench(*RULES, partitions=2, decide=sent)
+    for at, together in groupby(inputs(script, 2), key=attrgetter("at")):
+        restarted.advance_to(max(restarted.now, at - MINUTE))
+        restarted.deploy(*RULES)
+        restarted.advance_to(at, together)
+        restarted.deploy(*RULES)
+    restarted.advance_to(calm.now)
+    assert requests(restarted) == requests(calm)
+    assert stored_rows(restarted) == stored_rows(calm)
 
 
 def test_memory_keeps_no_more_customers_than_it_may_beside_those_for_whom_something_near_waits() -> None:
@@ -162,13 +228,13 @@ def test_what_fell_due_while_its_rule_was_paused_is_not_let_go() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(scripts | scripts_about_people)
+@given(scripts | scripts_about_people | scripts_about_operators)
 def test_a_recorded_log_read_as_a_backlog_gives_the_same_requests(script: Script) -> None:
     live = play(script, 4, 1000)
     for slice_limit in (1, 7, 1000):
-        late = reread(live, slice_limit)
-        assert stored_rows(late) == stored_rows(live)
-        assert requests(asked_of(late)) == requests(live)
+        again = reread(live, slice_limit)
+        assert stored_rows(again) == stored_rows(live)
+        assert requests(asked_of(again)) == requests(live)
 
 
 def stored_rows(bench: EngineBench) -> dict[str, bytes]:
@@ -181,20 +247,20 @@ def stored_rows(bench: EngineBench) -> dict[str, bytes]:
 
 def reread(live: EngineBench, slice_limit: int) -> EngineBench:
     """Trigger alone over the recorded events, with nobody answering but the log, and with no more memory than it needs."""
-    late = EngineBench(cart, browse, partitions=live.log.partitions, slice_limit=slice_limit, start=live.now, rows=0)
-    late.log, late.dispatch = live.log, live.dispatch
-    late.deploy(cart, browse)
-    late.worker._log = live.log
-    drive(late.side.settle())
-    return late
+    again = EngineBench(*RULES, partitions=live.log.partitions, slice_limit=slice_limit, start=live.now, rows=0)
+    again.log, again.dispatch = live.log, live.dispatch
+    again.deploy(*RULES)
+    again.worker._log = live.log
+    drive(again.side.settle())
+    return again
 
 
-def asked_of(late: EngineBench) -> EngineBench:
+def asked_of(bench: EngineBench) -> EngineBench:
     """What its outboxes hold for dispatch."""
     rows: list[OutboxRow] = []
-    for partition in range(late.log.partitions):
-        rows += [row for row in drive(late.store.unsent(partition, 1_000_000)) if row.topic == DISPATCH]
-    collected = EngineBench(partitions=late.log.partitions)
+    for partition in range(bench.log.partitions):
+        rows += [row for row in drive(bench.store.unsent(partition, 1_000_000)) if row.topic == DISPATCH]
+    collected = EngineBench(partitions=bench.log.partitions)
     drive(collected.log.append(DISPATCH, [(row.partition, row.value) for row in rows]))
     return collected
 

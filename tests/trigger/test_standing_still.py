@@ -129,6 +129,22 @@ def test_a_run_that_begins_beside_one_that_stands_still_is_not_forgotten() -> No
     assert bench.sent() == ["email soon", "email soon"]
 
 
+@rule(on=Page, purpose="marketing.test", version=1)
+async def tomorrow(run: Run, first: Page) -> None:
+    await run.sleep("1d")
+    await run.send("email", "tomorrow")
+
+
+def test_whoever_comes_up_sooner_is_not_hidden_by_somebody_who_stands_still() -> None:
+    bench = EngineBench(soon, days_later, tomorrow)
+    bench.emits("u1", ADD)
+    bench.broadcast("Rule Paused", rule="soon")
+    bench.advance("2h")
+    bench.emits("u2", Page(name="home"))
+    bench.advance("1d")
+    assert [(message.customer, message.requested_at) for message in bench.messages] == [("u2", bench.now)]
+
+
 def test_a_goal_ends_a_run_of_a_paused_rule_and_takes_its_message_back() -> None:
     still = Still("paused")
     bench = still.bench

@@ -246,12 +246,13 @@ class TriggerWorker:
     async def earliest_due(self, partition: int) -> int | None:
         """The next instant at which something happens by itself."""
         held = self.owned[partition]
-        if (near := held.timers.earliest(held.rows)) is not None:
+        near = held.timers.earliest(held.rows)
+        if near is not None and near < held.timers.horizon:
             return near
         if held.beyond is None or held.beyond[0] != (held.timers.horizon, held.noted):
             asked = held.timers.horizon, held.noted  # a commit meanwhile has it asked again
             held.beyond = asked, await self._store.earliest_due(partition, held.timers.horizon)
-        return held.beyond[1]
+        return min((due for due in (near, held.beyond[1]) if due is not None), default=None)
 
     async def run_steps(self, partition: int) -> int:
         """Run what the committed slices asked for; how many."""

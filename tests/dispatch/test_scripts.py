@@ -19,11 +19,18 @@ from tactful import crashpoints
 from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.events import MessageDecided
 from tactful.identity import fraction
+from tactful.records import Rest
 from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.deciding import STILL_STOPPED
 from tactful_dispatch.ledger import broken_at
 
 CUSTOMERS = ["u1", "u2", "u3"]
+OFTEN: dict[str, Any] = {**LIVE, "caps": {"weekly": {"new": 2}, "email_gap": "1h", "push_gap": "1h", "sms_gap": "1h"}}
+SHOPS: dict[str, dict[str, Any]] = {
+    "live": OFTEN,
+    "shadow": {**OFTEN, "rules": {"cart": {"mode": "shadow"}}},
+    "evening": {**OFTEN, "hours": {"marketing": "17:00-20:00"}},
+}
 customers = st.sampled_from(CUSTOMERS)
 wishes = st.sampled_from(["withdraw", "post_withdrawal", "grant", "mute", "unmute", "pause", "resume", "stop_all"])
 steps = st.one_of(
@@ -38,7 +45,13 @@ steps = st.one_of(
     st.tuples(st.just("cancel"), st.integers(0, 12)),
     st.tuples(st.just("again"), st.integers(0, 12)),
     st.tuples(st.just("advance"), st.sampled_from([1, 20, 90, 60 * 7, 60 * 26])),
-    st.tuples(st.sampled_from(["stop", "go", "deaf", "hears"])),
+    st.tuples(st.sampled_from(["stop", "go", "deaf", "hears", "restart"])),
+    st.tuples(
+        st.just("turns"), customers, st.sampled_from(["plain", "upset", "busy", "resting", "flagged", "elsewhere"])
+    ),
+    st.tuples(st.just("hours"), customers, st.sampled_from(["", "17:00-21:00"])),
+    st.tuples(st.just("seldom"), customers, st.sampled_from(["0", "7"])),
+    st.tuples(st.just("shop"), st.sampled_from(["live", "shadow", "evening"])),
 )
 Step = tuple[Any, ...]
 scripts = st.lists(steps, max_size=30)
@@ -61,8 +74,7 @@ class Play:
     """Plays a script, and watches the provider's side of it."""
 
     def __init__(self, seed: int = 0, *, idempotent: bool = False, **more: Any) -> None:
-        caps = {"weekly": {"new": 2}, "email_gap": "1h", "push_gap": "1h", "sms_gap": "1h"}
-        self.bench = DispatchBench(settings={**LIVE, "caps": caps}, idempotent=idempotent, **more)
+        self.bench = DispatchBench(settings=SHOPS["live"], idempotent=idempotent, **more)
         self.seed = seed
         self.withdrawn: set[str] = set()
         self.unwanted: list[str] = []  # messages that left after a committed opt-out
@@ -70,8 +82,8 @@ class Play:
         self.attempts: Counter[str] = Counter()
         self.bench.adapter.meanwhile = self._on_its_way
         for customer in CUSTOMERS:
-            addresses = {channel: f"{channel}-{customer}" for channel in ("email", "push", "sms")}
-            self.bench.consenting(customer, addresses=addresses)
+            self.bench.grants(customer)
+            self._turns(customer, "plain")
         self.bench.advance("1s")
 
     def _on_its_way(self) -> None:
@@ -152,6 +164,32 @@ class Play:
 
     def _resume(self, customer: str) -> None:
         drive(self.bench.desk.pause(customer, 0))
+
+    def _turns(self, customer: str, kind: str) -> None:
+        """Trigger tells what has become of them."""
+        at = "away" if kind == "elsewhere" else customer
+        rest = Rest(self.bench.now + 5 * HOUR, "order")
+        self.bench.knows(
+            customer,
+            addresses={channel: f"{channel}-{at}" for channel in ("email", "push", "sms")},
+            zone="Asia/Tokyo" if kind == "elsewhere" else "Europe/Madrid",
+            complaint_open=kind == "upset",
+            in_touch_until=self.bench.now + 3 * HOUR if kind == "busy" else 0,
+            rests=(rest,) if kind == "resting" else (),
+            do_not_contact="staff" if kind == "flagged" else "",
+        )
+
+    def _hours(self, customer: str, hours: str) -> None:
+        drive(self.bench.desk.prefer(customer, "hours", hours))
+
+    def _seldom(self, customer: str, days: str) -> None:
+        drive(self.bench.desk.prefer(customer, "at_most_days", days))
+
+    def _shop(self, kind: str) -> None:
+        self.bench.settings(**SHOPS[kind])
+
+    def _restart(self) -> None:
+        self.bench.restart()
 
     def _advance(self, minutes: int) -> None:
         self.bench.advance(f"{minutes}m")

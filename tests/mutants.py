@@ -77,6 +77,20 @@ FAULTS = (
         ("tests/trigger/test_commanding.py",),
     ),
     Fault(
+        "a wish does not bind what waits under an earlier name",
+        f"{DISPATCH}/reception.py",
+        "                self._tell(space, customer, change, **more)\n                share_wishes(space, customer, now, _cause(space))\n",
+        "                self._tell(space, customer, change, **more)\n",
+        ("tests/dispatch/test_inheriting.py",),
+    ),
+    Fault(
+        "wishes of before a merge do not bind what waits under the other name",
+        f"{DISPATCH}/inheriting.py",
+        "    share_wishes(space, record.key, at, cause)\n    for key",
+        "    for key",
+        ("tests/dispatch/test_inheriting.py",),
+    ),
+    Fault(
         "whoever stands still hides who comes up sooner",
         f"{TRIGGER}/worker.py",
         "if near is not None and near < held.timers.horizon:",

@@ -269,6 +269,18 @@ class InheritRecord(Record, tag="inherit", frozen=True, kw_only=True):
     body: InheritBody
 
 
+class WishesBody(msgspec.Struct, frozen=True):
+    """What a customer wishes who was known under the record's key before: fields of their row in dispatch, but for defaults."""
+
+    wishes: dict[str, Any]
+
+
+class WishesRecord(Record, tag="wishes", frozen=True, kw_only=True):
+    """topic dispatch"""
+
+    body: WishesBody
+
+
 class ConsentBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody granted or withdrew. `channel` "" means every channel."""
 
@@ -318,6 +330,7 @@ DispatchTopic = (
     | RecipientRecord
     | LinkedRecord
     | InheritRecord
+    | WishesRecord
     | ConsentRecord
     | EraseRecord
     | TickRecord

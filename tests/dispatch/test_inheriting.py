@@ -221,3 +221,66 @@ def test_nothing_is_inherited_twice(people: DispatchBench) -> None:
         for stored in drive(people.log.read(DISPATCH, partition, 0, 1000))
     ]
     assert sum(type(record).__name__ == "InheritRecord" for record in told) == 1
+
+
+# -- wishes bind what waits under another name
+
+
+@pytest.fixture
+def waiting(people: DispatchBench) -> DispatchBench:
+    """A letter to u2 that waits until tomorrow; u2 is u1, who has the same address."""
+    for customer in ("u1", "u2"):
+        people.consenting(customer, addresses={"email": "uma@example.test"})
+    people.asks("m1", "u2", not_before=people.now + 20 * HOUR, uses=("cart",))
+    return people
+
+
+def say(people: DispatchBench, wish: str, customer: str = "u1") -> None:
+    if wish == "mute":
+        drive(people.desk.mute(customer, "cart", True))
+    elif wish == "pause":
+        drive(people.desk.pause(customer, people.now + 30 * DAY))
+    elif wish == "stop":
+        drive(people.desk.stop_all(customer, "page"))
+    else:
+        drive(people.desk.prefer(customer, "personalisation", "none"))
+    people.settle()
+
+
+REFUSED = {"mute": "muted_rule", "pause": "paused", "stop": "withdrawn", "impersonal": "personalisation"}
+
+
+@pytest.mark.parametrize("wish", REFUSED)
+@pytest.mark.parametrize("first", ["wish", "link"])
+def test_what_a_customer_wishes_binds_what_waits_under_their_old_name(
+    waiting: DispatchBench, wish: str, first: str
+) -> None:
+    if first == "wish":
+        say(waiting, wish)
+    waiting.link("u2", "u1")
+    if first == "link":
+        say(waiting, wish)
+    waiting.advance("2d")
+    assert (waiting.sent, waiting.words) == ([], [REFUSED[wish]])
+
+
+def test_a_wish_that_is_taken_back_binds_nothing_any_more(waiting: DispatchBench) -> None:
+    waiting.settings(**LIVE, hours={"marketing": "00:00-24:00"})
+    waiting.link("u2", "u1")
+    say(waiting, "impersonal")
+    assert waiting.words == ["personalisation"]
+    waiting.asks("m2", "u2", not_before=waiting.now + HOUR)
+    drive(waiting.desk.mute("u1", "cart", True))
+    drive(waiting.desk.mute("u1", "cart", False))
+    waiting.advance("2d")
+    assert waiting.sent == ["m2"]
+
+
+def test_an_answer_to_an_old_message_binds_under_every_name(waiting: DispatchBench) -> None:
+    waiting.consenting("u0", addresses={"email": "uma@example.test"})
+    waiting.asks("m0", "u0", contact="another")
+    waiting.link("u2", "u1")
+    waiting.link("u1", "u0")
+    assert drive(waiting.desk.answer("m0", "no_need")) == "no_need"
+    waiting.advance("2d")
+    assert waiting.words == ["sent", "muted_rule"]

@@ -197,6 +197,8 @@ class Life:
             self._add(when - 20 * DAY, "consent", other, channel="email", say="granted")
             self._add(when - 2 * HOUR, "event", other, event=ProductAdded(product_id="p1", quantity=1))
             self._add(when, "merge", other, other=human.id)
+            wish = random.choice(("stop", "one-click", "pause", "mute", "17:00-21:00", "30", "none"))
+            self._add(when + random.choice((-DAY, STEP, 3 * HOUR, DAY)), "desk", say=wish)
         if drawn < 0.03:
             self._add(when + 30 * DAY, "consent", channel="email", say="granted")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,8 +14,6 @@ from tactful.purposes import is_marketing
 from tactful.records import EventRecord, MessageBody
 from tactful_dispatch.channels import Envelope
 
-NEVER: Final = 2**60
-
 
 class Standing:
     """What the shop knows of one person, as a plain reading of the acts has it."""
@@ -25,9 +23,7 @@ class Standing:
         self.ordered_at = -DAY
         self.complaints: set[str] = set()
         self.paused_until = 0
-        # Wishes and since when they count: what was asked for under another account before that knows nothing of them.
-        self.muted: dict[str, int] = {}  # rule -> instant
-        self.seldom: int | None = None  # at most once in so many days
+        self.muted: set[str] = set()  # rules
         self.contacts: dict[str, int] = {}  # marketing -> its latest message
         self.erased = erased
         self.flagged = False
@@ -74,8 +70,8 @@ class Standing:
             self.complaints.discard(told["ticket_id"])
             self.settled_at = at
 
-    def inherit(self, other: Standing, at: int) -> None:
-        """They are one person with somebody else. What either wished was not said of what the other was asked before."""
+    def inherit(self, other: Standing) -> None:
+        """They are one person with somebody else."""
         for channel, word in other.words.items():
             self.words[channel] = max(word, self.words.get(channel, word))
         self.ordered_at = max(self.ordered_at, other.ordered_at)
@@ -84,8 +80,7 @@ class Standing:
         self.talked_at = max(self.talked_at, other.talked_at)
         self.flagged |= other.flagged
         self.complaints |= other.complaints
-        self.muted = dict.fromkeys(self.muted | other.muted, at)
-        self.seldom = None if self.seldom is other.seldom is None else at
+        self.muted |= other.muted
         self.at_most_days = max(self.at_most_days, other.at_most_days)
         self.contacts |= other.contacts
 
@@ -120,11 +115,7 @@ class Standing:
             "marketing within a day of an order": marketing and at - self.ordered_at < DAY,
             "marketing while a complaint was open": marketing and bool(self.complaints),
             "marketing while it was paused": marketing and at < self.paused_until,
-            "marketing of a kind that was left out": marketing
-            and message.requested_at >= self.muted.get(message.rule, NEVER),
-            "more often than they wished": marketing
-            and self.seldom is not None
-            and message.requested_at >= self.seldom
-            and at - max(others, default=-YEAR) < self.at_most_days * DAY,
+            "marketing of a kind that was left out": marketing and message.rule in self.muted,
+            "more often than they wished": marketing and at - max(others, default=-YEAR) < self.at_most_days * DAY,
         }
         return tuple(name for name, broken in checks.items() if broken)

@@ -226,7 +226,7 @@ class World:
 
     def _merge(self, act: Act) -> None:
         self._append(EVENTS, MergeRecord(id=self._name(), key=act.who, at=act.at, body=MergeBody(act.other)))
-        self.standing[act.other].inherit(self.standing[act.who], act.at)
+        self.standing[act.other].inherit(self.standing[act.who])
         self.became[act.who] = act.other
         self.happened["merged"] += 1
 
@@ -299,13 +299,13 @@ class World:
             standing.hours = act.say
         elif act.say in ("0", "7", "30"):
             self._surely(lambda: drive(self.desk.prefer(who, "at_most_days", act.say)))
-            standing.at_most_days, standing.seldom = int(act.say), now
+            standing.at_most_days = int(act.say)
         elif act.say in ("none", "full"):
             self._surely(lambda: drive(self.desk.prefer(who, "personalisation", act.say)))
             standing.impersonal = act.say == "none"
         else:
             self._surely(lambda: drive(self.desk.mute(who, "abandoned_cart", True)))
-            standing.muted["abandoned_cart"] = now
+            standing.muted.add("abandoned_cart")
 
     def _standing(self, act: Act) -> Standing:
         return self.standing[self.who(act.who)]
@@ -405,9 +405,9 @@ class World:
         self._surely(lambda: drive(self.desk.answer(message.message_id, answer)))
         if not standing.erased:
             if answer == "too_often":
-                standing.seldom, standing.at_most_days = self.clock.now(), 30
+                standing.at_most_days = 30
             elif answer in ("no_need", "no_longer"):
-                standing.muted[message.rule] = self.clock.now()
+                standing.muted.add(message.rule)
             elif answer == "unsettled":
                 standing.complaints.add(message.data["ticket_id"])
         self.happened[f"answered {answer}"] += 1

@@ -1,6 +1,6 @@
 """Two recipients turn out to be one: what the customer said and what they were sent travels to who they are.
 
-A message stays where it was asked; only what binds future ones moves. Pure but for the workspace.
+A message stays where it was asked, and hears there what its customer wishes. Pure but for the workspace.
 """
 
 from __future__ import annotations
@@ -9,16 +9,26 @@ from typing import Final
 
 import msgspec
 
-from tactful.identity import digest
+from tactful.identity import digest, is_anonymous
 from tactful.outbox import Cause
-from tactful.records import DISPATCH, ConsentBody, ConsentRecord, InheritBody, InheritRecord
+from tactful.records import (
+    DISPATCH,
+    ConsentBody,
+    ConsentRecord,
+    InheritBody,
+    InheritRecord,
+    WishesBody,
+    WishesRecord,
+)
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.consenting import take_consent
 from tactful_dispatch.facts import Word
+from tactful_dispatch.preferring import wishes_of
 from tactful_dispatch.rows import CONTACTS_KEPT, TOPICS_KEPT, CustomerRow, decode_customer, encode
 from tactful_dispatch.store import Workspace
 
 SOURCE: Final = "link"
+NAMES_KEPT: Final = 20
 
 
 def link(space: Workspace, customer: str, other: str, at: int, cause: Cause) -> None:
@@ -40,12 +50,23 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int,
         return
     theirs = decode_customer(bytes(body.image))
     _join(row, theirs)
+    names = [*row.known_as, *theirs.known_as, body.inherited]
+    row.known_as = [name for name in names if not is_anonymous(name)][-NAMES_KEPT:]  # nothing waits for a visitor
+    share_wishes(space, record.key, at, cause)
     for key in book.all_of(row.recipient):
         space.address(key).left_by(body.inherited)
     for word in theirs.words:
         said = _said(word, body.inherited)
         name = digest("inherited", body.inherited, said.purpose, said.channel, str(said.occurred_at))
         take_consent(space, book, record.key, name, said, at, cause)
+
+
+def share_wishes(space: Workspace, customer: str, at: int, cause: Cause) -> None:
+    """What a customer wishes binds what was asked for under their earlier names and still waits."""
+    row = space.customer(customer)
+    for name in row.known_as:
+        id = digest("wishes", customer, name, str(at))
+        space.put(DISPATCH, WishesRecord(id=id, key=name, at=at, body=WishesBody(wishes_of(row))), cause)
 
 
 def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> bool:

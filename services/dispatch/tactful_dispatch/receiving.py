@@ -13,6 +13,7 @@ from tactful.outbox import Cause
 from tactful.records import EVENTS, RecipientBody
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.facts import Contacted
+from tactful_dispatch.inheriting import share_wishes
 from tactful_dispatch.preferring import change_preference, wishes_in
 from tactful_dispatch.questions import ANSWERS, HURTS, UNSETTLED
 from tactful_dispatch.rows import ACCEPTED, UNKNOWN, CustomerRow, Delivery
@@ -81,6 +82,7 @@ def take_answer(
     for wish in wishes_in(answer, message):
         if change_preference(space.customer(customer), wish, now):
             tell("Preferences Changed", wish, *wish.values())
+            share_wishes(space, customer, now, cause)
     return answer
 
 

@@ -95,6 +95,7 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     cancelled: dict[str, str] = msgspec.field(default_factory=dict)  # messages that have not come yet
     arrived: int = 0
     linked_to: str = ""  # who they turned out to be
+    known_as: list[str] = msgspec.field(default_factory=list)  # before: messages may wait under these names
 
     @property
     def due(self) -> int | None:

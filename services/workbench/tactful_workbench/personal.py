@@ -32,7 +32,7 @@ from tactful.records import (
 from tactful.settings import Settings
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.personal import Farewell
-from tactful_dispatch.rows import CustomerRow
+from tactful_dispatch.preferring import wishes_of
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.row import Row, decode
 from tactful_trigger.rulebook import Rulebook
@@ -40,17 +40,6 @@ from tactful_trigger.store import TriggerStore
 
 BROADCAST: Final = "Customer Erased"
 ALL: Final = 10**9
-NOBODY: Final = CustomerRow()
-WISHES: Final = (
-    "muted_rules",
-    "muted_purposes",
-    "muted_topics",
-    "paused_until",
-    "hours",
-    "at_most_days",
-    "personalisation",
-    "stopped_at",
-)  # of a row of dispatch
 _encode = msgspec.json.encode
 
 
@@ -187,7 +176,7 @@ class Personal:
             "consent": [entry for entry in entries if entry.customer == customer],
             "waiting": list(row.deliveries.values()),
             "sent": await self._dispatch.sent(customer, ALL),
-            "wishes": {name: said for name in WISHES if (said := getattr(row, name)) != getattr(NOBODY, name)},
+            "wishes": wishes_of(row),
         }
 
 

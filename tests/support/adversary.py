@@ -17,6 +17,7 @@ from adversary_provider import WatchfulProvider
 from adversary_world import (
     BOOK,
     GRAVES,
+    RULES,
     Fate,
     Owner,
     ShakyDispatchStore,
@@ -98,10 +99,7 @@ class Play:
     # -- the beginning and the end are calm
 
     async def _begin(self) -> None:
-        told = msgspec.Raw(SETTINGS.model_dump_json().encode())
-        settings = BroadcastRecord(id="settings", key="all", at=MONDAY, body=BroadcastBody("Settings Changed", told))
-        for topic in (EVENTS, DISPATCH):
-            await self.log.append(topic, [(partition, encode(settings)) for partition in range(PARTITIONS)])
+        await self._tell("Settings Changed", SETTINGS.model_dump_json().encode(), EVENTS, DISPATCH)
         for customer in CUSTOMERS:
             mailbox = "family" if customer in SHARING else customer
             known = Identify(email=f"{mailbox}@example.test", push_token=f"token-{customer}", timezone="Europe/Madrid")
@@ -135,6 +133,9 @@ class Play:
         """Whoever is still there has died; a healthy process finds the leases run out and goes on to the last deadline."""
         for record in self._unanswered:
             await self._append(EVENTS, record)
+        for rule in RULES:
+            await self._tell("Rule Resumed", msgspec.json.encode({"rule": rule.name}), EVENTS)
+        await self._tell("Sending Resumed", b"{}", DISPATCH)
         self.clock.forward_to(self.clock.now() + HOUR)
         owner = self._new_owner("calm", calm=True)
         due: int | None = self.clock.now()
@@ -231,6 +232,16 @@ class Play:
 
     async def _somebody_opts_in_on_the_page(self) -> None:
         await self.desk.consent(self.random.choice(CUSTOMERS), "marketing", "", "granted", via="preferences")
+
+    async def _an_operator_pauses_a_rule(self) -> None:
+        """Or lets it go on."""
+        rule, wish = self.random.choice(RULES), self.random.choice(("Rule Paused", "Rule Resumed"))
+        await self._tell(wish, msgspec.json.encode({"rule": rule.name}), EVENTS)
+
+    async def _an_operator_stops_all_sending(self) -> None:
+        """Or lets it go on."""
+        wish, told = self.random.choice((("Sending Stopped", b'{"by":"ops"}'), ("Sending Resumed", b"{}")))
+        await self._tell(wish, told, DISPATCH)
 
     async def _an_owner_claims(self) -> None:
         owner = self._somebody()
@@ -342,6 +353,13 @@ class Play:
         self._unanswered = [waiting for waiting in self._unanswered if waiting.id != record.id]
         self._posted.append(record)
 
+    async def _tell(self, name: str, told: bytes, *topics: str) -> None:
+        """The same news for every partition."""
+        body, at = BroadcastBody(name, msgspec.Raw(told)), self.clock.now()
+        record = encode(BroadcastRecord(id=f"news-{self._next()}", key="all", at=at, body=body))
+        for topic in topics:
+            await self.log.append(topic, [(partition, record) for partition in range(PARTITIONS)])
+
     async def _append(self, topic: str, record: Record) -> None:
         await self.log.append(topic, [(partition_of(record.key, PARTITIONS), encode(record))])
 
@@ -377,6 +395,8 @@ _ACTIONS: Final[tuple[tuple[Action, int, bool], ...]] = (
     (Play._an_owner_relays_late, 4, False),
     (Play._late_rows_arrive, 4, True),
     (Play._an_owner_restarts, 3, False),
+    (Play._an_operator_pauses_a_rule, 2, True),
+    (Play._an_operator_stops_all_sending, 1, True),
 )
 _WEIGHED: Final[Sequence[tuple[Action, bool]]] = [
     (action, alone) for action, weight, alone in _ACTIONS for _ in range(weight)

@@ -24,6 +24,7 @@ from tactful.partitioning import partition_of
 from tactful.records import (
     DISPATCH,
     EVENTS,
+    BroadcastRecord,
     ConfirmRecord,
     EventRecord,
     MessageBody,
@@ -326,6 +327,24 @@ async def an_ended_run_asks_for_nothing(after: Aftermath) -> None:
                 ended.add(row.run)
 
 
+async def a_paused_rule_says_nothing(after: Aftermath) -> None:
+    """It neither asks nor confirms what it has asked, from the news of its pause to that of its end."""
+    news: dict[int, list[tuple[int, str, bool]]] = {partition: [] for partition in range(PARTITIONS)}
+    for stored, record in after.news(EVENTS, BroadcastRecord):
+        if record.body.name in ("Rule Paused", "Rule Resumed"):
+            rule = msgspec.json.decode(record.body.data)["rule"]
+            news[stored.partition].append((stored.offset, rule, record.body.name == "Rule Paused"))
+    for customer in EVERYBODY:
+        for row in await after.history(after.play.trigger, customer):
+            if row.kind in ("asked", "confirmed"):
+                told = [
+                    paused
+                    for at, rule, paused in news[partition_of(customer, PARTITIONS)]
+                    if rule == row.rule and at < row.offset
+                ]
+                assert not told or not told[-1], row
+
+
 PROMISES: Final[tuple[Callable[[Aftermath], Any], ...]] = (
     no_partition_stops,
     everything_is_read,
@@ -336,6 +355,7 @@ PROMISES: Final[tuple[Callable[[Aftermath], Any], ...]] = (
     timers_are_never_early,
     nothing_begins_for_what_an_order_settled,
     an_ended_run_asks_for_nothing,
+    a_paused_rule_says_nothing,
     every_message_is_decided_once,
     every_message_is_sent_at_most_once,
     sending_is_committed_before_the_first_byte,

@@ -123,10 +123,7 @@ class Attempts:
         departures = await self._store.transact(partition, list(names), gates, fence=fence)
         if departures:
             crashpoints.reach("dispatch: sending")
-        if late := [c for c, departure in departures.items() if self._monotonic() - departure.committed > FIRST_BYTE]:
-            await self._store.transact(partition, late, partial(_take_back, {c: names[c] for c in late}), fence=fence)
-        leaving = {customer: departures[customer] for customer in departures.keys() - set(late)}
-        await self._send_all(partition, leaving, names, fence)
+        late = await self._send_all(partition, departures, names, fence)
         return [customer for customer in names if customer not in late]
 
     def _addresses(self, space: Workspace, names: Mapping[str, str]) -> list[AddressKey]:
@@ -139,13 +136,17 @@ class Attempts:
 
     async def _send_all(
         self, partition: int, leaving: Mapping[str, Departure], names: Mapping[str, str], fence: Fence
-    ) -> None:
-        """All are waited for: a message that was left behind would count as unknown. What was answered and could not be recorded
-        is remembered, and the first error is raised at the end."""
+    ) -> set[str]:
+        """Who was too late to leave. All are waited for: a message that was left behind would count as unknown. What was answered
+        and could not be recorded is remembered, and the first error is raised at the end."""
         failed: Exception | None = None
+        late: set[str] = set()
         async for answered in settled({customer: self._send(departure) for customer, departure in leaving.items()}):
             told = [(customer, names[customer], outcome) for customer, outcome in answered.items()]
             for customer, name, outcome in told:
+                if outcome is None:
+                    late.add(customer)
+                    continue
                 self._answered[name, leaving[customer].attempt] = outcome
                 self.outcomes[leaving[customer].envelope.channel, type(outcome).__name__.lower()] += 1
             crashpoints.reach("dispatch: answered")
@@ -158,6 +159,7 @@ class Attempts:
                 self._answered.pop((name, leaving[customer].attempt), None)
         if failed is not None:
             raise failed
+        return late
 
     async def _write(
         self, partition: int, rows: Mapping[str, CustomerRow], names: Mapping[str, str]
@@ -219,9 +221,12 @@ class Attempts:
         leaving = envelope(message, address, rendered, settings, self._links)
         return Departure(leaving, adapter, delivery.attempts, self._monotonic())
 
-    def _record_all(self, told: Sequence[tuple[str, str, Outcome]], space: Workspace) -> None:
+    def _record_all(self, told: Sequence[tuple[str, str, Outcome | None]], space: Workspace) -> None:
         for customer, name, outcome in told:
-            self._record(space, customer, name, outcome)
+            if outcome is None:
+                outcomes.take_back(space, customer, name)
+            else:
+                self._record(space, customer, name, outcome)
 
     def _record(self, space: Workspace, customer: str, name: str, outcome: Outcome) -> None:
         delivery = space.customer(customer).deliveries.get(name)
@@ -248,8 +253,11 @@ class Attempts:
                 if gates[-1].verdict is not GateVerdict.OPEN:
                     deciding.follow(space, delivery, gates, self._now(space.cursor), _cause(space))
 
-    async def _send(self, departure: Departure) -> Outcome:
+    async def _send(self, departure: Departure) -> Outcome | None:
+        """What the provider said; None if it is too late for the first byte, as after a while in which the process stood still."""
         envelope = departure.envelope
+        if self._monotonic() - departure.committed > FIRST_BYTE:
+            return None
         with self._telemetry.span(
             f"send {envelope.channel}", "client", message=envelope.message_id, attempt=departure.attempt
         ) as note:
@@ -264,11 +272,6 @@ class Attempts:
         """Never before what was read from the log, nor far beyond it: nothing may leave then, and a clock that is hours ahead
         must not have messages held for hours."""
         return min(max(self._clock.now(), cursor.clock), cursor.clock + APART)
-
-
-def _take_back(names: Mapping[str, str], space: Workspace) -> None:
-    for customer, name in names.items():
-        outcomes.take_back(space, customer, name)
 
 
 def _is_unsettled(row: CustomerRow) -> bool:

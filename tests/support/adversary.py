@@ -56,7 +56,7 @@ CUSTOMERS: Final = ("u1", "u3", "u5", "u13")  # u5 has a partition of its own; u
 SHARING: Final = {"u3": "u5", "u5": "u3"}  # who uses one e-mail address with whom
 DEVICES: Final = {"anon:d1": ("u1",), "anon:d5": ("u5",), "anon:tablet": ("u1", "u13")}  # who uses which, not logged in
 SKEW: Final = 90 * SECOND
-RECOGNISED: Final = 40 * HOUR  # a repeat within so long is recognised
+RECOGNISED: Final = 20 * HOUR  # a repeat within two days is recognised, and what is forwarded may take a day of them
 SETTINGS: Final = Settings.model_validate(
     {
         "rules": {"abandoned_cart": {"mode": "live"}, "looking": {"mode": "live"}},
@@ -131,7 +131,7 @@ class Play:
 
     async def _settle(self) -> None:
         """Whoever is still there has died; a healthy process finds the leases run out and goes on to the last deadline."""
-        for record in self._unanswered:
+        for record in self._recent(self._unanswered):
             await self._append(EVENTS, record)
         for rule in RULES:
             await self._tell("Rule Resumed", msgspec.json.encode({"rule": rule.name}), EVENTS)
@@ -204,10 +204,11 @@ class Play:
         await self._append(DISPATCH, self._consent("anon:d1", state, self.random.choice(("", "email"))))
 
     async def _something_is_posted_again(self) -> None:
-        recent = [record for record in self._posted if record.at > self.clock.now() - RECOGNISED]
         if self._unanswered:
-            await self._post(self._unanswered.pop(0))
-        elif recent:
+            record = self._unanswered.pop(0)
+            if self._recent([record]):  # clients give up
+                await self._post(record)
+        elif recent := self._recent(self._posted):
             await self._post(self.random.choice(recent))
 
     async def _consent_is_posted(self) -> None:
@@ -345,6 +346,9 @@ class Play:
         now = self.clock.now()
         body = ConsentBody(source="shop", purpose="marketing", channel=channel, state=state, occurred_at=now)
         return ConsentRecord(id=f"k{self._next()}", key=customer, at=now, body=body)
+
+    def _recent(self, records: Sequence[EventRecord]) -> list[EventRecord]:
+        return [record for record in records if record.at > self.clock.now() - RECOGNISED]
 
     async def _post(self, record: EventRecord) -> None:
         """A client that gets no answer posts the same again later."""

@@ -48,6 +48,7 @@ What = Literal[
     "stop",
     "poison",
     "news",
+    "halt",
     "settings_changed",
     "cancel",
     "enrol",
@@ -257,7 +258,7 @@ def people(count: int, seed: int) -> Iterator[Human]:
 
 
 def operators(start: int, random: Random) -> Iterator[Act]:
-    """They pause, drain and cancel rules, put one into shadow, shorten the day for a while, and let customers meet a rule. The
+    """They pause, drain and cancel rules, stop all sending for a while, put one into shadow, shorten the day for a while, and let customers meet a rule. The
     till tells every night what it has posted, and misses some."""
     for month in range(1, 12):
         at, rule = start + month * 30 * DAY + random.randrange(DAY) // STEP * STEP, random.choice(RULES)
@@ -267,6 +268,8 @@ def operators(start: int, random: Random) -> Iterator[Act]:
         else:
             yield Act(at, "news", rule, say=random.choice(("Rule Paused", "Rule Paused", "Rule Drained")))
         yield Act(at + length, "news", rule, say="Rule Resumed")
+        yield Act(at + 13 * DAY, "halt", "", say="Sending Stopped")
+        yield Act(at + 13 * DAY + random.choice((HOUR, DAY)), "halt", "", say="Sending Resumed")
         if month % 3 == 0:
             yield Act(
                 at + 11 * DAY,

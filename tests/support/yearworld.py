@@ -137,6 +137,7 @@ class World:
         self.poison = 0
         self.happened: Counter[str] = Counter()
         self.settings, self._paused, self._cancelled = settings(), set[str](), dict[str, int]()
+        self._stopped = False
         self._conductor = Conductor(self.log, self.trigger, RULEBOOK, self.clock)
         self._later: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
@@ -247,6 +248,11 @@ class World:
         elif act.say == "Rule Resumed":
             self._paused.discard(act.who)
         self.happened[act.say.lower()] += 1
+
+    def _halt(self, act: Act) -> None:
+        """Operators stop all sending, or let it go on over an hour."""
+        self._announce(act.say, '{"by":"ops","over":3600000}', DISPATCH)
+        self._stopped = act.say == "Sending Stopped"
 
     def _cancel(self, act: Act) -> None:
         """Operators end every run of a rule."""
@@ -384,6 +390,8 @@ class World:
         hours, mode = self.settings.hours.marketing, self.settings.rule(message.rule).mode
         if is_marketing(message.purpose) and not float(hours[:2]) <= hour < float(hours[6:8]):
             yield "marketing outside of the shop's hours"
+        if self._stopped:
+            yield "sent while all sending is stopped"
         if message.rule in self._paused:
             yield "sent by a rule that is paused"
         if message.requested_at <= self._cancelled.get(message.rule, -1) < self.clock.now():

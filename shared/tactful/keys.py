@@ -1,14 +1,19 @@
-"""Write keys: who posts, and what that key may do. Keys hold no colon; only their hash is stored."""
+"""Keys: who posts or operates, and what that key may do. Keys hold no colon; only their hash is stored."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+OPERATOR: Final = "operator"
 
 
 class Key(NamedTuple):
-    """`scope` is `server` (everything) or `browser` (append events; never consent, verified addresses or merges)."""
+    """`scope` is `server` (post everything), `browser` (append events; never consent, verified addresses or merges) or `operator`
+    (the console; posts nothing)."""
 
     name: str  # becomes the source of its events
     scope: str
@@ -20,6 +25,18 @@ class KeyRing(Protocol):
     async def find(self, secret: str) -> Key | None:
         """The key, or None if there is none or it was revoked."""
         ...
+
+
+def basic_credentials(header: str) -> tuple[str, str]:
+    """User name and password of an `Authorization` header (RFC 7617); empty if it holds none."""
+    scheme, _, credentials = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        user, _, password = base64.b64decode(credentials.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return "", ""
+    return user, password
 
 
 def fingerprint(secret: str) -> bytes:

@@ -14,6 +14,7 @@ from markup import HOSTILE, Markup, assert_harmless
 from stories import FOUR, decision, held_message, row, umas_story
 
 from tactful.clock import DAY, ManualClock
+from tactful.keys import FixedKeys, Key, KeyRing
 from tactful.settings import Shop
 from tactful_console.app import Stopped, create_console, customer_path
 from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
@@ -36,9 +37,27 @@ class Facts:
         return [customer for customer in self.known if text in customer]
 
 
-def client(facts: Facts, shop: Shop | None = None) -> httpx.AsyncClient:
+class Button:
+    """Stops what `facts` tell of, unless dispatch is deaf."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts, self.pressed, self.deaf = facts, list[tuple[str, str]](), False
+
+    async def press(self, by: str, why: str) -> None:
+        self.pressed.append((by, why))
+        if not self.deaf:
+            self._facts.stop = Stopped(by, why, FOUR)
+
+    async def is_in_force(self) -> bool:
+        return not self.deaf
+
+
+def client(
+    facts: Facts, shop: Shop | None = None, button: Button | None = None, keys: KeyRing | None = None
+) -> httpx.AsyncClient:
     app = FastAPI()
-    app.include_router(create_console(facts, ManualClock(FOUR + DAY), lambda: shop or Shop()))
+    clock = ManualClock(FOUR + DAY)
+    app.include_router(create_console(facts, button or Button(facts), clock, lambda: shop or Shop(), keys))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console.test")
 
 
@@ -177,9 +196,107 @@ async def test_times_are_the_customers_with_the_shops_beside_them() -> None:
         assert "Mon 23 Nov 2026 16:00 Europe/Madrid" in shown
 
 
-async def test_looking_is_all_one_can_do(browser: httpx.AsyncClient) -> None:
+async def test_stopping_is_all_one_can_do(browser: httpx.AsyncClient) -> None:
     for path in ("/console", "/console/customers/u1", "/console/customers"):
         assert (await browser.post(path)).status_code == 405
+
+
+# -- the red button
+
+
+async def test_the_button_stops_all_sending_and_the_next_page_says_so() -> None:
+    facts = Facts()
+    button = Button(facts)
+    async with client(facts, button=button) as browser:
+        home = Markup((await browser.get("/console")).text)
+        assert "/console/stop" in [link["href"] for link in home.all("a")]
+        page = assert_harmless(await browser.get("/console/stop"))
+        assert [form["action"] for form in page.all("form") if form.get("method") == "post"] == ["/console/stop"]
+        answer = await browser.post("/console/stop", data={"why": "  wrong price "})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console")
+        page = assert_harmless(await browser.get("/console"))
+        assert "All sending is stopped" in page.text
+        assert "/console/stop" not in [link["href"] for link in page.all("a")]
+    assert button.pressed == [("console", "wrong price")]
+
+
+async def test_a_stop_that_some_dispatch_does_not_read_is_told_as_such() -> None:
+    facts = Facts()
+    button = Button(facts)
+    button.deaf = True
+    async with client(facts, button=button) as browser:
+        answer = await browser.post("/console/stop")
+    assert answer.status_code == 202
+    assert "some dispatch has not read it yet" in assert_harmless(answer).text
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({}, 303),
+        ({"sec-fetch-site": "same-origin", "origin": "https://proxied.example"}, 303),
+        ({"origin": "http://console.test"}, 303),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+    ],
+)
+async def test_only_the_consoles_own_pages_press_the_button(told: dict[str, str], status: int) -> None:
+    facts = Facts()
+    button = Button(facts)
+    async with client(facts, button=button) as browser:
+        assert (await browser.post("/console/stop", headers=told)).status_code == status
+    assert bool(button.pressed) == (status == 303)
+
+
+# -- who may enter
+
+KEYS = FixedKeys(
+    [("s3cret", Key("anna", "operator")), ("shop", Key("backend", "server")), ("page", Key("web", "browser"))]
+)
+
+
+@pytest.mark.parametrize("given", [("anna", "s3cret"), ("whoever", "s3cret"), ("s3cret", "")])
+async def test_an_operators_key_opens_the_console_whatever_the_user_name(given: tuple[str, str]) -> None:
+    facts = Facts(umas_story())
+    button = Button(facts)
+    async with client(facts, button=button, keys=KEYS) as browser:
+        for path in ("/console", "/console/customers/u1", "/console/customers/u1.json", "/console/stop"):
+            assert (await browser.get(path, auth=given)).status_code == 200
+        await browser.post("/console/stop", auth=given)
+    assert button.pressed == [("anna", "")]
+
+
+@pytest.mark.parametrize("given", [None, ("anna", "guess"), ("shop", ""), ("backend", "shop"), ("page", "page")])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/console",
+        "/console?q=u1",
+        "/console/customers/u1",
+        "/console/customers/u1.json",
+        "/console/customers?id=u1",
+        "/console/customers.json?id=u1",
+        "/console/stop",
+    ],
+)
+async def test_nobody_else_sees_anything(path: str, given: tuple[str, str] | None) -> None:
+    async with client(Facts(umas_story()), keys=KEYS) as browser:
+        answer = await browser.get(path, auth=given or httpx.USE_CLIENT_DEFAULT)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic realm=")
+    page = assert_harmless(answer)
+    assert "tactful keys create NAME --kind operator" in page.text
+    assert "u1" not in page.text
+
+
+async def test_nobody_else_presses_the_button() -> None:
+    facts = Facts()
+    button = Button(facts)
+    async with client(facts, button=button, keys=KEYS) as browser:
+        assert (await browser.post("/console/stop")).status_code == 401
+    assert button.pressed == []
 
 
 async def test_the_page_shows_the_time_of_the_clock_that_was_given(browser: httpx.AsyncClient) -> None:

@@ -113,6 +113,25 @@ def test_a_revoked_key_is_refused_and_the_others_are_not(shop: Server) -> None:
     assert shop.post("/v1/track", call).status_code == 200
 
 
+def test_the_console_is_for_operators_and_their_key_posts_nothing(shop: Server) -> None:
+    uma = Shopper(shop).known()
+    assert uma.id not in shop.get(f"/console/customers/{uma.id}").text
+    assert shop.get("/console").status_code == 401
+    made = shop.told("keys", "create", "anna", "--kind", "operator")
+    key, words = made.split(maxsplit=1)
+    assert words == "shown once. Scope: the console, where it is the password.\n"
+    assert uma.id in shop.http.get(f"/console/customers/{uma.id}", auth=("anna", key)).text
+    refused = shop.post("/v1/track", {"userId": "u1", "event": "Product Viewed"}, key=key)
+    assert (refused.status_code, refused.json()["code"]) == (403, "key_scope")
+    assert shop.http.post("/contact-check", json={"userId": "u1"}, headers={"x-write-key": key}).status_code == 403
+    pressed = shop.http.post("/console/stop", data={"why": "wrong price"}, auth=("anna", key))
+    assert (pressed.status_code, pressed.headers["location"]) == (303, "/console")
+    assert "</strong> by anna since" in " ".join(shop.http.get("/console", auth=("anna", key)).text.split())
+    assert "STOPPED by anna since" in shop.told("sending", "show")
+    shop.told("keys", "revoke", "anna")
+    assert shop.http.get("/console", auth=("anna", key)).status_code == 401
+
+
 def test_as_shipped_a_rule_decides_and_nobody_is_written_to(shop: Server, postbox: tuple[Postbox, int]) -> None:
     _settings(shop, mode="shadow", allow="")
     uma = Shopper(shop).known().consents("email")

@@ -1,11 +1,11 @@
-"""The console's pages: find a customer, read their story. They only read; every page has a `.json` twin."""
+"""The console's pages: find a customer, read their story, stop all sending. Stories have a `.json` twin."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import groupby
 from typing import Any, Final, NamedTuple, Protocol
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import msgspec
 from fastapi import APIRouter
@@ -13,13 +13,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tactful.clock import Clock
+from tactful.keys import KeyRing
 from tactful.settings import Shop
+from tactful_console.entrance import CHALLENGE, Entrance, is_from_our_page
 from tactful_console.history import TimelineInputs
 from tactful_console.moments import Moments
 from tactful_console.pages import DISCREET, Pages
 from tactful_console.timeline import Timeline, timeline
 
 _LONGEST_SEARCH: Final = 256
+_LONGEST_FORM: Final = 4096  # bytes
+_LONGEST_WHY: Final = 200
+_UNREAD: Final = (
+    "It is told, and some dispatch has not read it yet. If it does not within a minute, nothing leaves there either."
+)
 
 
 class Stopped(NamedTuple):
@@ -46,14 +53,34 @@ class CustomerFacts(Protocol):
         ...
 
 
-def create_console(facts: CustomerFacts, clock: Clock, shop: Callable[[], Shop]) -> APIRouter:
-    """A router for `/console`. `shop` is asked anew for every page, so that settings take effect."""
-    console = _Console(facts, clock, shop)
+class RedButton(Protocol):
+    """Stops all sending."""
+
+    async def press(self, by: str, why: str) -> None:
+        """Nothing leaves any more as soon as dispatch has read it."""
+        ...
+
+    async def is_in_force(self) -> bool:
+        """Whether all of dispatch has read it, which is waited for a few seconds."""
+        ...
+
+
+def create_console(
+    facts: CustomerFacts, button: RedButton, clock: Clock, shop: Callable[[], Shop], keys: KeyRing | None
+) -> APIRouter:
+    """A router for `/console`. `shop` is asked anew for every page, so that settings take effect. Without `keys` everybody may
+    enter."""
+    console = _Console(facts, button, clock, shop, Entrance(keys))
     router = APIRouter(include_in_schema=False)
-    router.add_api_route("/console", console.home, methods=["GET"])
-    router.add_api_route("/console/customers", console.named, methods=["GET"])
-    router.add_api_route("/console/customers.json", console.told, methods=["GET"])
-    router.add_api_route("/console/customers/{customer:path}", console.customer, methods=["GET"])
+    for path, page in (
+        ("/console", console.home),
+        ("/console/stop", console.stop),
+        ("/console/customers", console.named),
+        ("/console/customers.json", console.told),
+        ("/console/customers/{customer:path}", console.customer),
+    ):
+        router.add_api_route(path, console.guarded(page), methods=["GET"])
+    router.add_api_route("/console/stop", console.guarded(console.press), methods=["POST"])
     return router
 
 
@@ -65,11 +92,40 @@ def customer_path(customer: str) -> str:
 
 
 class _Console:
-    def __init__(self, facts: CustomerFacts, clock: Clock, shop: Callable[[], Shop]) -> None:
-        self._facts, self._clock, self._shop = facts, clock, shop
+    def __init__(
+        self, facts: CustomerFacts, button: RedButton, clock: Clock, shop: Callable[[], Shop], entrance: Entrance
+    ) -> None:
+        self._facts, self._button, self._clock, self._shop, self._entrance = facts, button, clock, shop, entrance
         self._pages = Pages("tactful_console")
 
-    async def home(self, request: Request) -> Response:
+    def guarded(self, page: Callable[[Request, str], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        """A page for operators: it gets the request and their name."""
+
+        async def answer(request: Request) -> Response:
+            who = await self._entrance.who(request)
+            if who is not None:
+                return await page(request, who)
+            locked = self._pages.answer("locked", 401, shop=self._shop())
+            locked.headers.update(CHALLENGE)
+            return locked
+
+        return answer
+
+    async def stop(self, request: Request, who: str) -> Response:
+        """What the red button does, and the button."""
+        return await self._page("stop", text="", trouble="")
+
+    async def press(self, request: Request, who: str) -> Response:
+        """Press it."""
+        if not is_from_our_page(request):
+            return await self._page("stop", 403, text="", trouble="That came from another site. Press the button here.")
+        form = dict(parse_qsl((await request.body())[:_LONGEST_FORM].decode(errors="replace")))
+        await self._button.press(who, form.get("why", "").strip()[:_LONGEST_WHY])
+        if await self._button.is_in_force():
+            return RedirectResponse("/console", 303, DISCREET)
+        return await self._page("stop", 202, text="", trouble=_UNREAD)
+
+    async def home(self, request: Request, who: str) -> Response:
         """The search box with the latest customers, or what was found; a single hit is opened at once."""
         text = request.query_params.get("q", "").strip()[:_LONGEST_SEARCH]
         found = await self._facts.search(text)
@@ -77,19 +133,20 @@ class _Console:
             return RedirectResponse(customer_path(found[0]), 303, DISCREET)
         return await self._page("home", found=[(customer, customer_path(customer)) for customer in found], text=text)
 
-    async def customer(self, customer: str) -> Response:
+    async def customer(self, request: Request, who: str) -> Response:
         """The story of one customer, as a page or, with `.json` at the end of the path, as JSON."""
+        customer = request.path_params["customer"]
         if customer.endswith(".json"):
             return _json(await self._story(customer.removesuffix(".json")))
         return await self._told(customer)
 
-    async def named(self, id: str = "") -> Response:
+    async def named(self, request: Request, who: str) -> Response:
         """The same page for an id that a path cannot carry."""
-        return await self._told(id)
+        return await self._told(request.query_params.get("id", ""))
 
-    async def told(self, id: str = "") -> Response:
+    async def told(self, request: Request, who: str) -> Response:
         """Its JSON."""
-        return _json(await self._story(id))
+        return _json(await self._story(request.query_params.get("id", "")))
 
     async def _story(self, customer: str) -> Timeline:
         return timeline(await self._facts.timeline(customer), self._shop().timezone)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from fastapi import Request
 
-from tactful.keys import Key, KeyRing
+from tactful.keys import OPERATOR, Key, KeyRing, basic_credentials
 from tactful_ingest.answers import Refusal
 
 
 async def authenticate(request: Request, in_body: object, keys: KeyRing) -> Key:
-    """The first of Basic user name, `X-Write-Key`, `writeKey` in the body, `writeKey` in the query. Raises Refusal 401."""
+    """The first of Basic user name, `X-Write-Key`, `writeKey` in the body, `writeKey` in the query. Raises Refusal 401, and
+    403 for a key that posts nothing."""
     secret = _presented(request, in_body)
     if not secret:
         raise Refusal(401, "invalid_key", "no write key: send it as the Basic user name, X-Write-Key or writeKey")
@@ -21,24 +19,18 @@ async def authenticate(request: Request, in_body: object, keys: KeyRing) -> Key:
         raise Refusal(
             401, "invalid_key", "this write key is unknown or was revoked; `tactful keys` lists those that work"
         )
+    if key.scope == OPERATOR:
+        raise Refusal(
+            403, "key_scope", "an operator's key opens the console and posts nothing; use a key of kind server"
+        )
     return key
 
 
 def _presented(request: Request, in_body: object) -> str:
     found = (
-        _basic_user(request.headers.get("authorization", ""))
+        basic_credentials(request.headers.get("authorization", ""))[0]
         or request.headers.get("x-write-key")
         or (in_body if isinstance(in_body, str) else "")
         or request.query_params.get("writeKey", "")
     )
     return found.partition(":")[0]  # Jitsu insists on `key:secret`; our keys hold no colon
-
-
-def _basic_user(header: str) -> str:
-    scheme, _, credentials = header.partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        return ""

@@ -5,7 +5,8 @@ Without a log nothing can be told: but then nothing is sent either, once the log
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import asyncio
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,6 +18,9 @@ from tactful.log import Log
 from tactful.records import DISPATCH
 from tactful_dispatch.rows import latest_stop
 from tactful_dispatch.store import DispatchStore
+
+LOOKS: Final = 30
+LOOK_APART: Final = 0.1  # seconds
 
 
 class Standing(NamedTuple):
@@ -41,6 +45,15 @@ class RedButton:
     async def press(self, by: str, why: str) -> None:
         """Nothing leaves any more as soon as dispatch has read it."""
         await self._tell("Sending Stopped", {"by": by, "why": why})
+
+    async def is_in_force(self) -> bool:
+        """Whether all of dispatch has read it, which is waited for a few seconds."""
+        for _ in range(LOOKS):
+            standing = await self.standing()
+            if standing.in_force == standing.partitions:
+                return True
+            await asyncio.sleep(LOOK_APART)
+        return False
 
     async def let_go(self, by: str, over: int) -> None:
         """Sending goes on; what was kept leaves one after the other, spread over so many ms."""

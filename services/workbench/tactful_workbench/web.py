@@ -27,6 +27,7 @@ from tactful_workbench.inbox import create_inbox
 from tactful_workbench.inbox.ports import Step, Surroundings
 from tactful_workbench.inbox.shop import create_shop
 from tactful_workbench.playing import Playing
+from tactful_workbench.stopping import RedButton
 
 
 class Advance(BaseModel):
@@ -46,7 +47,9 @@ def web(product: Product, url: str, command: str) -> FastAPI:
         return product.settings.latest.shop
 
     app.include_router(admin_router(product))
-    app.include_router(create_console(product.story, product.clock, shop))
+    button = RedButton(product.log, product.dispatch, product.clock)
+    keys = None if product.plan.dev else product.keys
+    app.include_router(create_console(product.story, button, product.clock, shop, keys))
     app.include_router(create_public(product.desk, product.personal, product.links, product.clock, shop))
     app.include_router(create_inbound(product.desk, product.keys))
     app.include_router(create_contact(product.desk, product.keys))

@@ -22,6 +22,7 @@ from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Finding
 from tactful_workbench.keyring import Keys
 from tactful_workbench.settingsfile import SettingsFile
+from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
 
 
@@ -57,5 +58,6 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     """Pages for operators, and the routes behind the command line."""
     headquarters = Headquarters(here)
     app = admin_app(headquarters)
-    app.include_router(create_console(headquarters.story, here.clock, here.shop))
+    button = RedButton(here.log, here.dispatch, here.clock)
+    app.include_router(create_console(headquarters.story, button, here.clock, here.shop, here.keys))
     return Service(app)

@@ -1,4 +1,4 @@
-"""`tactful keys`: who may post events."""
+"""`tactful keys`: who may post events, and who may look at the console."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from typing import Annotated
 
 import typer
 
+from tactful.keys import OPERATOR
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
 from tactful_workbench.secrets import WEBHOOK_KEY, secret
 
-app = typer.Typer(no_args_is_help=True, help="Write keys of shop backends and browsers.")
+app = typer.Typer(no_args_is_help=True, help="Keys of shop backends, browsers and operators.")
 
-SCOPES = {"server": "events, identify, consent", "browser": "events; never consent, verified addresses or merges"}
+SCOPES = {
+    "server": "events, identify, consent",
+    "browser": "events; never consent, verified addresses or merges",
+    OPERATOR: "the console, where it is the password",
+}
 
 
 @app.command()
 def create(
     name: str,
-    kind: Annotated[str, typer.Option(help="server or browser")] = "server",
+    kind: Annotated[str, typer.Option(help="server, browser or operator")] = "server",
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:

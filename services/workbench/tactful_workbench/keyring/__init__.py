@@ -11,10 +11,10 @@ from secrets import token_urlsafe
 from typing import Final, Protocol
 
 from tactful.errors import InvalidInput, StoreUnavailable
-from tactful.keys import FixedKeys, Key, fingerprint
+from tactful.keys import OPERATOR, FixedKeys, Key, fingerprint
 
 MEMORY: Final = 30.0  # seconds for which a found key is believed: another process may have revoked it
-_SCOPES: Final = ("server", "browser")
+_SCOPES: Final = ("server", "browser", OPERATOR)
 
 
 class KeyTable(Protocol):
@@ -65,7 +65,7 @@ class Keys:
     async def create(self, name: str, scope: str) -> str:
         """A new key's secret, shown once. Raises InvalidInput for a taken name or an unknown scope."""
         if scope not in _SCOPES:
-            raise InvalidInput("invalid_scope", f'a key is of kind {" or ".join(_SCOPES)}, not "{scope}"')
+            raise InvalidInput("invalid_scope", f'a key is one of: {", ".join(_SCOPES)}; not "{scope}"')
         if not name or ":" in name:
             raise InvalidInput("invalid_name", "a key needs a name without a colon")
         secret = f"tk_live_{token_urlsafe(24)}"

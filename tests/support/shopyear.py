@@ -200,6 +200,8 @@ class Life:
             self._add(when, "merge", other, other=human.id)
             wish = random.choice(("stop", "one-click", "pause", "mute", "17:00-21:00", "30", "none"))
             self._add(when + random.choice((-DAY, STEP, 3 * HOUR, DAY)), "desk", say=wish)
+            if random.random() < 0.3:
+                self._add(when + random.choice((STEP, DAY, 30 * DAY)), "erase")
         if drawn < 0.03:
             self._add(when + 30 * DAY, "consent", channel="email", say="granted")
 

@@ -62,8 +62,9 @@ class Past:
 
     @property
     def gone(self) -> set[str]:
-        """Erased, and nobody has heard of them since."""
-        return {name for name, standing in self.world.standing.items() if standing.erased}
+        """Erased, and nobody has heard of them since, under any of their names."""
+        erased = {name for name, standing in self.world.standing.items() if standing.erased}
+        return erased | {name for name in self.world.became if self.world.who(name) in erased}
 
 
 def _once(log: list[Stored]) -> Iterator[tuple[Stored, Any]]:

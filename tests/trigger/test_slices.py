@@ -82,7 +82,18 @@ async def late(run: Run, first: ProductAdded) -> None:
         await run.send("email", step)
 
 
-RULES = (cart, browse, late)
+def doubled(number: int) -> int:
+    return 2 * number
+
+
+@rule(on=Page, goal=OrderCompleted, repeat="restart", purpose="marketing.stepping", version=1)
+async def stepping(run: Run, first: Page) -> None:
+    number = await run.step("double", doubled, 1)
+    await run.sleep("45m")
+    await run.send("email", "stepping", number=await run.step("double again", doubled, number))
+
+
+RULES = (cart, browse, late, stepping)
 Script = list[tuple[str, str, int]]
 scripts = st.lists(
     st.tuples(st.sampled_from(["u1", "u2", "u3", "u4"]), st.sampled_from(sorted(EVENTS_BY_NAME)), st.integers(0, 90)),

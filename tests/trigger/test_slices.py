@@ -82,7 +82,7 @@ async def late(run: Run, first: ProductAdded) -> None:
         await run.send("email", step)
 
 
-def doubled(number: int) -> int:
+async def doubled(number: int) -> int:
     return 2 * number
 
 

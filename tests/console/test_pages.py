@@ -14,6 +14,7 @@ from markup import HOSTILE, Markup, assert_harmless
 from stories import FOUR, decision, held_message, row, umas_story
 
 from tactful.clock import DAY, ManualClock
+from tactful.errors import LogUnavailable
 from tactful.keys import FixedKeys, Key, KeyRing
 from tactful.settings import Shop
 from tactful_console.app import Stopped, create_console, customer_path
@@ -41,9 +42,11 @@ class Button:
     """Stops what `facts` tell of, unless dispatch is deaf."""
 
     def __init__(self, facts: Facts) -> None:
-        self._facts, self.pressed, self.deaf = facts, list[tuple[str, str]](), False
+        self._facts, self.pressed, self.deaf, self.logless = facts, list[tuple[str, str]](), False, False
 
     async def press(self, by: str, why: str) -> None:
+        if self.logless:
+            raise LogUnavailable("no broker answers at kafka:9092")
         self.pressed.append((by, why))
         if not self.deaf:
             self._facts.stop = Stopped(by, why, FOUR)
@@ -228,6 +231,28 @@ async def test_a_stop_that_some_dispatch_does_not_read_is_told_as_such() -> None
         answer = await browser.post("/console/stop")
     assert answer.status_code == 202
     assert "some dispatch has not read it yet" in assert_harmless(answer).text
+
+
+async def test_a_stop_that_cannot_be_told_says_what_that_means() -> None:
+    facts = Facts()
+    button = Button(facts)
+    button.logless = True
+    async with client(facts, button=button) as browser:
+        answer = await browser.post("/console/stop")
+    assert answer.status_code == 503
+    page = assert_harmless(answer)
+    assert "nothing leaves either, once it has not been read for a minute" in page.text
+    assert "kafka:9092" in page.text
+
+
+@pytest.mark.parametrize("why", [HOSTILE, "\0", "x" * 10_000, "%ff%fe", "a=b&c=d", "\u202e\x1b[31m"])
+async def test_no_reason_is_too_strange(why: str) -> None:
+    facts = Facts()
+    async with client(facts) as browser:
+        assert (await browser.post("/console/stop", data={"why": why})).status_code == 303
+        assert "All sending is stopped" in assert_harmless(await browser.get("/console")).text
+    assert facts.stop is not None
+    assert not set(facts.stop.why) & set("\0\x1b\u202e")
 
 
 @pytest.mark.parametrize(

@@ -13,17 +13,23 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tactful.clock import Clock
+from tactful.errors import Transient
 from tactful.keys import KeyRing
 from tactful.settings import Shop
 from tactful_console.entrance import CHALLENGE, Entrance, is_from_our_page
 from tactful_console.history import TimelineInputs
 from tactful_console.moments import Moments
 from tactful_console.pages import DISCREET, Pages
+from tactful_console.terminal import printable
 from tactful_console.timeline import Timeline, timeline
 
 _LONGEST_SEARCH: Final = 256
 _LONGEST_FORM: Final = 4096  # bytes
 _LONGEST_WHY: Final = 200
+_UNTOLD: Final = (
+    "It could not be told, since the log is away. Without it nothing leaves either, once it has not been read for a "
+    "minute; try again when it is back."
+)
 _UNREAD: Final = (
     "It is told, and some dispatch has not read it yet. If it does not within a minute, nothing leaves there either."
 )
@@ -120,7 +126,10 @@ class _Console:
         if not is_from_our_page(request):
             return await self._page("stop", 403, text="", trouble="That came from another site. Press the button here.")
         form = dict(parse_qsl((await request.body())[:_LONGEST_FORM].decode(errors="replace")))
-        await self._button.press(who, form.get("why", "").strip()[:_LONGEST_WHY])
+        try:
+            await self._button.press(who, printable(form.get("why", "").strip()[:_LONGEST_WHY]))
+        except Transient as error:
+            return await self._page("stop", 503, text="", trouble=f"{_UNTOLD} ({error})")
         if await self._button.is_in_force():
             return RedirectResponse("/console", 303, DISCREET)
         return await self._page("stop", 202, text="", trouble=_UNREAD)

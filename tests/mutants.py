@@ -79,15 +79,29 @@ FAULTS = (
     Fault(
         "a wish does not bind what waits under an earlier name",
         f"{DISPATCH}/reception.py",
-        "                self._tell(space, customer, change, **more)\n                share_wishes(space, customer, now, _cause(space))\n",
+        "                self._tell(space, customer, change, **more)\n                tell_other_names(space, customer, now, _cause(space))\n",
         "                self._tell(space, customer, change, **more)\n",
         ("tests/dispatch/test_inheriting.py",),
     ),
     Fault(
         "wishes of before a merge do not bind what waits under the other name",
         f"{DISPATCH}/inheriting.py",
-        "    share_wishes(space, record.key, at, cause)\n    for key",
+        "    tell_other_names(space, record.key, at, cause)\n    for key",
         "    for key",
+        ("tests/dispatch/test_inheriting.py",),
+    ),
+    Fault(
+        "what is sent under an earlier name counts there alone",
+        f"{DISPATCH}/deciding.py",
+        "        tell_other_names(space, delivery.message.customer, now, cause)\n",
+        "        pass\n",
+        ("tests/dispatch/test_inheriting.py",),
+    ),
+    Fault(
+        "what an earlier name tells goes no further",
+        f"{DISPATCH}/binding.py",
+        "        tell_other_names(space, record.key, at, cause)\n",
+        "        pass\n",
         ("tests/dispatch/test_inheriting.py",),
     ),
     Fault(
@@ -534,7 +548,7 @@ FAULTS = (
         SENDING,
     ),
     Fault(
-        "an opt-out waits until the hold opens", f"{DISPATCH}/consenting.py", "        look_again(row)\n", "", SENDING
+        "an opt-out waits until the hold opens", f"{DISPATCH}/consenting.py", "        row.look_again()\n", "", SENDING
     ),
     Fault(
         "what comes after the link stays with the stranger",

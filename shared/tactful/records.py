@@ -269,16 +269,18 @@ class InheritRecord(Record, tag="inherit", frozen=True, kw_only=True):
     body: InheritBody
 
 
-class WishesBody(msgspec.Struct, frozen=True):
-    """What a customer wishes who was known under the record's key before: fields of their row in dispatch, but for defaults."""
+class BindBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What binds messages to a customer under another of their names, the record's key: what they were sent, as dispatch stores
+    it, and what they wish (fields of their row, but for defaults), which the name that lives on tells alone."""
 
-    wishes: dict[str, Any]
+    contacts: msgspec.Raw
+    wishes: dict[str, Any] | None = None
 
 
-class WishesRecord(Record, tag="wishes", frozen=True, kw_only=True):
+class BindRecord(Record, tag="bind", frozen=True, kw_only=True):
     """topic dispatch"""
 
-    body: WishesBody
+    body: BindBody
 
 
 class ConsentBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -330,7 +332,7 @@ DispatchTopic = (
     | RecipientRecord
     | LinkedRecord
     | InheritRecord
-    | WishesRecord
+    | BindRecord
     | ConsentRecord
     | EraseRecord
     | TickRecord

@@ -10,6 +10,7 @@ from tactful.clock import DAY, HOUR
 from tactful.events import ConsentChanged
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, decode_dispatch
+from tactful_dispatch.channels import Rejected
 from tactful_dispatch.ledger import broken_at
 
 STRANGER = "anon:a1"
@@ -284,3 +285,62 @@ def test_an_answer_to_an_old_message_binds_under_every_name(waiting: DispatchBen
     assert drive(waiting.desk.answer("m0", "no_need")) == "no_need"
     waiting.advance("2d")
     assert waiting.words == ["sent", "muted_rule"]
+
+
+# -- and so does what they were sent
+
+
+@pytest.fixture
+def two(people: DispatchBench) -> DispatchBench:
+    """One person with two accounts and an address each, of which u1 lives on."""
+    people.settings(**LIVE, caps={"weekly": {"new": 1}, "email_gap": "1m"}, hours={"marketing": "00:00-24:00"})
+    for customer in ("u1", "u2"):
+        people.consenting(customer, addresses={"email": f"{customer}@example.test"})
+    people.settle()
+    return people
+
+
+def later(people: DispatchBench) -> dict[str, int]:
+    return {"not_before": people.now + 2 * HOUR, "expires_at": people.now + 9 * HOUR}
+
+
+@pytest.mark.parametrize(("sent_as", "waits_as"), [("u1", "u2"), ("u2", "u1")])
+@pytest.mark.parametrize("linked", ["before", "between"])
+def test_what_was_sent_under_one_name_counts_for_what_waits_under_another(
+    two: DispatchBench, sent_as: str, waits_as: str, linked: str
+) -> None:
+    if linked == "before":
+        two.link("u2", "u1")
+    two.asks("m1", sent_as)
+    two.asks("m2", waits_as, **later(two))
+    if linked == "between":
+        two.link("u2", "u1")
+    two.advance("1d")
+    assert (two.sent, two.words) == (["m1"], ["sent", "expired"])
+
+
+def test_what_was_sent_under_one_earlier_name_counts_under_the_others(two: DispatchBench) -> None:
+    two.consenting("u3", addresses={"email": "u3@example.test"})
+    two.link("u3", "u1")
+    two.link("u2", "u1")
+    two.asks("m1", "u3")
+    two.asks("m2", "u2", **later(two))
+    two.advance("1d")
+    assert two.words == ["sent", "expired"]
+
+
+def test_a_reaction_to_an_earlier_message_counts_under_every_name(two: DispatchBench) -> None:
+    two.link("u2", "u1")
+    two.asks("m1", "u2")
+    drive(two.desk.receipt("m1", "Message Clicked", {}))
+    two.settle()
+    for customer in ("u1", "u2"):
+        assert [contact.engaged for contact in two.row(customer).contacts] == [True]
+
+
+def test_what_did_not_leave_counts_under_no_name(two: DispatchBench) -> None:
+    two.link("u2", "u1")
+    two.adapter.outcomes = [Rejected("550", "no")]
+    two.asks("m1", "u2")
+    two.asks("m2", "u1")
+    assert two.words == ["rejected", "sent"]

@@ -10,7 +10,6 @@ from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
-from tactful_dispatch.deciding import look_again
 from tactful_dispatch.facts import Word, standing
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.rows import CustomerRow
@@ -41,7 +40,7 @@ def enter_consent(
         _remember(row, body, number)
     if body.state == "withdrawn":
         _bind_addresses(space, book, row, body)
-        look_again(row)
+        row.look_again()
     elif body.state == "granted" and _lifts_stop(row, body):
         row.stopped_at = 0
     return number

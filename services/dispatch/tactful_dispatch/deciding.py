@@ -11,6 +11,7 @@ from tactful.outbox import Cause
 from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import decided, deciding, hold_opened
+from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Contacted
 from tactful_dispatch.ledger import used_up
 from tactful_dispatch.rows import (
@@ -22,7 +23,6 @@ from tactful_dispatch.rows import (
     SENDING,
     UNKNOWN,
     Cursor,
-    CustomerRow,
     Delivery,
 )
 from tactful_dispatch.store import Workspace
@@ -39,6 +39,8 @@ def finish(
         verdict, reason = Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN
     close(space, delivery, verdict, reason, now)
     space.put(EVENTS, decided(delivery, now), cause)
+    if verdict is not Verdict.NOT_SENT:
+        tell_other_names(space, delivery.message.customer, now, cause)
 
 
 def close(space: Workspace, delivery: Delivery, verdict: Verdict, reason: Reason | None, now: int) -> None:
@@ -142,12 +144,6 @@ def confirm(delivery: Delivery, number: int) -> bool:
         return False
     delivery.state, delivery.due = PENDING, None
     return True
-
-
-def look_again(row: CustomerRow) -> None:
-    """The customer said something: what is held meets the gates at once and may be refused. It never leaves unasked."""
-    for delivery in row.deliveries.values():
-        delivery.look_again = delivery.state in (HELD, ASKED)
 
 
 def count_contact(space: Workspace, customer: str, delivery: Delivery, now: int) -> None:

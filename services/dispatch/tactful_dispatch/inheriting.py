@@ -1,6 +1,6 @@
 """Two recipients turn out to be one: what the customer said and what they were sent travels to who they are.
 
-A message stays where it was asked, and hears there what its customer wishes. Pure but for the workspace.
+A message stays where it was asked, and hears there what binds it (`binding`). Pure but for the workspace.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from tactful.records import (
     ConsentRecord,
     InheritBody,
     InheritRecord,
-    WishesBody,
-    WishesRecord,
 )
 from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.binding import join_contacts, tell_other_names
 from tactful_dispatch.consenting import take_consent
 from tactful_dispatch.facts import Word
-from tactful_dispatch.preferring import wishes_of
-from tactful_dispatch.rows import CONTACTS_KEPT, TOPICS_KEPT, CustomerRow, decode_customer, encode
+from tactful_dispatch.rows import TOPICS_KEPT, CustomerRow, decode_customer, encode
 from tactful_dispatch.store import Workspace
 
 SOURCE: Final = "link"
@@ -52,21 +50,13 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int,
     _join(row, theirs)
     names = [*row.known_as, *theirs.known_as, body.inherited]
     row.known_as = [name for name in names if not is_anonymous(name)][-NAMES_KEPT:]  # nothing waits for a visitor
-    share_wishes(space, record.key, at, cause)
+    tell_other_names(space, record.key, at, cause)
     for key in book.all_of(row.recipient):
         space.address(key).left_by(body.inherited)
     for word in theirs.words:
         said = _said(word, body.inherited)
         name = digest("inherited", body.inherited, said.purpose, said.channel, str(said.occurred_at))
         take_consent(space, book, record.key, name, said, at, cause)
-
-
-def share_wishes(space: Workspace, customer: str, at: int, cause: Cause) -> None:
-    """What a customer wishes binds what was asked for under their earlier names and still waits."""
-    row = space.customer(customer)
-    for name in row.known_as:
-        id = digest("wishes", customer, name, str(at))
-        space.put(DISPATCH, WishesRecord(id=id, key=name, at=at, body=WishesBody(wishes_of(row))), cause)
 
 
 def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> bool:
@@ -79,9 +69,7 @@ def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> b
 
 
 def _join(row: CustomerRow, theirs: CustomerRow) -> None:
-    known = {contact.message_id for contact in row.contacts}
-    contacts = [*row.contacts, *(contact for contact in theirs.contacts if contact.message_id not in known)]
-    row.contacts = sorted(contacts, key=lambda contact: contact.at)[-CONTACTS_KEPT:]
+    join_contacts(row, theirs.contacts)
     row.muted_rules = sorted({*row.muted_rules, *theirs.muted_rules})
     row.muted_purposes = sorted({*row.muted_purposes, *theirs.muted_purposes})
     new_topics = [topic for topic in theirs.muted_topics if topic not in row.muted_topics]

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from tactful.records import MessageBody
-from tactful_dispatch.deciding import look_again
 from tactful_dispatch.desk import PREFERENCES
 from tactful_dispatch.questions import NO_LONGER, NO_NEED, TOO_OFTEN
 from tactful_dispatch.rows import TOPICS_KEPT, CustomerRow
-
-WISHES: Final = (
-    "muted_rules",
-    "muted_purposes",
-    "muted_topics",
-    "paused_until",
-    "hours",
-    "at_most_days",
-    "personalisation",
-    "stopped_at",
-)  # fields of a row
-_NOBODY: Final = CustomerRow()
 
 
 def change_preference(row: CustomerRow, told: Mapping[str, Any], at: int) -> bool:
@@ -30,20 +17,8 @@ def change_preference(row: CustomerRow, told: Mapping[str, Any], at: int) -> boo
     if not name or getattr(row, name) == wanted:
         return False
     setattr(row, name, wanted)
-    look_again(row)
+    row.look_again()
     return True
-
-
-def wishes_of(row: CustomerRow) -> dict[str, Any]:
-    """Every wish that is not the default."""
-    return {name: said for name in WISHES if (said := getattr(row, name)) != getattr(_NOBODY, name)}
-
-
-def take_wishes(row: CustomerRow, told: Mapping[str, Any]) -> None:
-    """These wishes and no others, as `wishes_of` gives them."""
-    for name in WISHES:
-        setattr(row, name, told.get(name, getattr(_NOBODY, name)))
-    look_again(row)
 
 
 def topics_of(message: MessageBody) -> tuple[str, ...]:

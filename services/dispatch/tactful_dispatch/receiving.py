@@ -12,8 +12,8 @@ from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.records import EVENTS, RecipientBody
 from tactful_dispatch.announcing import announce
+from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Contacted
-from tactful_dispatch.inheriting import share_wishes
 from tactful_dispatch.preferring import change_preference, wishes_in
 from tactful_dispatch.questions import ANSWERS, HURTS, UNSETTLED
 from tactful_dispatch.rows import ACCEPTED, UNKNOWN, CustomerRow, Delivery
@@ -44,6 +44,7 @@ def take_receipt(
         delivery.state = ACCEPTED  # the provider's word settles what the attempt could not tell
     if is_noticed(name, detail):
         count_reaction(space, customer, message.message_id)
+        tell_other_names(space, customer, now, cause)
     if ended := why_ended(name, detail):
         _suppress(space, delivery, ended)
     told = {
@@ -82,7 +83,7 @@ def take_answer(
     for wish in wishes_in(answer, message):
         if change_preference(space.customer(customer), wish, now):
             tell("Preferences Changed", wish, *wish.values())
-            share_wishes(space, customer, now, cause)
+            tell_other_names(space, customer, now, cause)
     return answer
 
 

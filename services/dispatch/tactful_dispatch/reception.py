@@ -17,13 +17,13 @@ from tactful.purposes import MARKETING, is_marketing
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
+from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.consenting import standing_word, take_consent
 from tactful_dispatch.desk import PREFERENCES, Basket, ConsentState, CustomerCard, SentMessage
 from tactful_dispatch.facts import standing
 from tactful_dispatch.forgetting import revive
 from tactful_dispatch.gates import INQUIRY, judge
 from tactful_dispatch.gathering import gather, settings_of
-from tactful_dispatch.inheriting import share_wishes
 from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
@@ -130,7 +130,7 @@ class Reception:
         def work(space: Workspace) -> None:
             if change_preference(space.customer(customer), {"change": change, **more}, now):
                 self._tell(space, customer, change, **more)
-                share_wishes(space, customer, now, _cause(space))
+                tell_other_names(space, customer, now, _cause(space))
 
         await self._change(customer, work, None)
 
@@ -152,7 +152,7 @@ class Reception:
                 return next((w.entry for w in row.words if (w.purpose, w.channel) == (MARKETING, "")), 0)
             change_preference(row, {"change": "stopped"}, now)
             self._tell(space, customer, "stopped")
-            share_wishes(space, customer, now, _cause(space))
+            tell_other_names(space, customer, now, _cause(space))
             return self._take(space, customer, body, now)
 
         return await self._change(customer, work, 0)

@@ -107,6 +107,11 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         """Whether something may leave, stands where a restart left it, or has to be looked at again."""
         return any(d.state in (PENDING, SENDING) or d.look_again for d in self.deliveries.values())
 
+    def look_again(self) -> None:
+        """The customer said something: what is held meets the gates at once and may be refused. It never leaves unasked."""
+        for delivery in self.deliveries.values():
+            delivery.look_again = delivery.state in (HELD, ASKED)
+
     def waiting(self) -> list[Delivery]:
         """What may leave, the most urgent first."""
         return sorted((d for d in self.deliveries.values() if d.state == PENDING), key=urgency)

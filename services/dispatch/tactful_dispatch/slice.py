@@ -12,6 +12,7 @@ from tactful.errors import InvalidInput
 from tactful.log import Stored
 from tactful.outbox import Cause, Taken
 from tactful.records import (
+    BindRecord,
     BroadcastBody,
     BroadcastRecord,
     CancelBody,
@@ -27,16 +28,15 @@ from tactful.records import (
     MessageRecord,
     RecipientRecord,
     TickRecord,
-    WishesRecord,
     decode_dispatch,
 )
 from tactful.settings import Settings
 from tactful_dispatch import deciding
 from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.binding import take_binding
 from tactful_dispatch.consenting import take_consent
 from tactful_dispatch.forgetting import forget, is_gone
 from tactful_dispatch.inheriting import inherit, link, pass_on
-from tactful_dispatch.preferring import take_wishes
 from tactful_dispatch.receiving import take_recipient
 from tactful_dispatch.rows import Delivery, urgency
 from tactful_dispatch.store import Workspace
@@ -127,8 +127,8 @@ class DispatchSlice:
                 take_consent(self._space, self._book, record.key, record.id, record.body, at, cause)
         elif isinstance(record, LinkedRecord):
             link(self._space, record.key, record.body.customer, at, cause)
-        elif isinstance(record, WishesRecord):
-            take_wishes(self._space.customer(record.key), record.body.wishes)
+        elif isinstance(record, BindRecord):
+            take_binding(self._space, record, at, cause)
         elif isinstance(record, InheritRecord):
             inherit(self._space, self._book, record, at, cause)
         elif isinstance(record, EraseRecord):

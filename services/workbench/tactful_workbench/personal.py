@@ -30,9 +30,9 @@ from tactful.records import (
     encode,
 )
 from tactful.settings import Settings
+from tactful_dispatch.binding import wishes_of
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.personal import Farewell
-from tactful_dispatch.preferring import wishes_of
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.row import Row, decode
 from tactful_trigger.rulebook import Rulebook

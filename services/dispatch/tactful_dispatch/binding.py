@@ -1,0 +1,70 @@
+"""One person under several names: what they wish and what they were sent binds whatever waits under any of them.
+
+The row of the name that lives on has it all and tells the earlier ones; an earlier one, where messages may still wait, tells
+what is sent there. Pure but for the workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from tactful.identity import digest
+from tactful.outbox import Cause
+from tactful.records import DISPATCH, BindBody, BindRecord
+from tactful_dispatch.facts import Contacted
+from tactful_dispatch.rows import CONTACTS_KEPT, CustomerRow
+from tactful_dispatch.store import Workspace
+
+WISHES: Final = (
+    "muted_rules",
+    "muted_purposes",
+    "muted_topics",
+    "paused_until",
+    "hours",
+    "at_most_days",
+    "personalisation",
+    "stopped_at",
+)  # fields of a row
+_NOBODY: Final = CustomerRow()
+_encode = msgspec.json.Encoder().encode
+_decode_contacts = msgspec.json.Decoder(list[Contacted]).decode
+
+
+def wishes_of(row: CustomerRow) -> dict[str, Any]:
+    """Every wish that is not the default."""
+    return {name: said for name in WISHES if (said := getattr(row, name)) != getattr(_NOBODY, name)}
+
+
+def tell_other_names(space: Workspace, customer: str, at: int, cause: Cause) -> None:
+    """Something that binds has changed. Wishes go from the name that lives on to earlier ones, contacts both ways."""
+    row = space.customer(customer)
+    names, wishes = ([row.linked_to], None) if row.linked_to else (row.known_as, wishes_of(row))
+    for name in names:
+        id, body = digest("bind", customer, name, str(at)), BindBody(msgspec.Raw(_encode(row.contacts)), wishes)
+        space.put(DISPATCH, BindRecord(id=id, key=name, at=at, body=body), cause)
+
+
+def take_binding(space: Workspace, record: BindRecord, at: int, cause: Cause) -> None:
+    """What another name of the customer tells. What comes from an earlier name goes on to all the others."""
+    row, told = space.customer(record.key), record.body
+    is_news = join_contacts(row, _decode_contacts(told.contacts))
+    if told.wishes is not None:
+        for name in WISHES:
+            setattr(row, name, told.wishes.get(name, getattr(_NOBODY, name)))
+        row.look_again()
+    elif is_news:
+        tell_other_names(space, record.key, at, cause)
+
+
+def join_contacts(row: CustomerRow, others: Iterable[Contacted]) -> bool:
+    """Count what was sent under another name too; whether any of it is news. A reaction to either copy counts."""
+    before, known = row.contacts, {contact.message_id or contact.contact: contact for contact in row.contacts}
+    for contact in others:
+        name = contact.message_id or contact.contact
+        mine = known.get(name, contact)
+        known[name] = msgspec.structs.replace(mine, engaged=mine.engaged or contact.engaged)
+    row.contacts = sorted(known.values(), key=lambda contact: contact.at)[-CONTACTS_KEPT:]
+    return row.contacts != before

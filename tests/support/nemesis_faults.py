@@ -139,16 +139,12 @@ def _mood(mood: str) -> Fault:
     return fault
 
 
-def _taken_back(wish: Sequence[str], back: Sequence[str]) -> Fault:
-    """An operator wants something, and the contrary a little later."""
-
-    async def fault(stage: Stage) -> None:
-        for command, seconds in ((wish, 8), (back, 0)):
-            said = await asyncio.to_thread(stage.shop.command, *command)
-            assert said.returncode == 0, said.stderr
-            await asyncio.sleep(seconds)
-
-    return fault
+async def _sending_stops(stage: Stage) -> None:
+    """An operator presses the red button, and lets go a little later."""
+    for command, seconds in ((("stop", "--why", "nemesis"), 8), (("resume", "--yes", "--over", "0s"), 0)):
+        said = await asyncio.to_thread(stage.shop.command, *command)
+        assert said.returncode == 0, said.stderr
+        await asyncio.sleep(seconds)
 
 
 async def _repeats(stage: Stage) -> None:
@@ -197,6 +193,5 @@ FAULTS: Final[dict[str, Fault]] = {
     "mail taken, server hangs": _mood("hang"),
     "30 % of batches twice": _repeats,
     "poison": _poison,
-    "a rule paused": _taken_back(("rules", "pause", "abandoned_cart"), ("rules", "resume", "abandoned_cart")),
-    "all sending stopped": _taken_back(("stop", "--why", "nemesis"), ("resume", "--yes", "--over", "0s")),
+    "all sending stopped": _sending_stops,
 }

@@ -145,6 +145,17 @@ def test_whoever_comes_up_sooner_is_not_hidden_by_somebody_who_stands_still() ->
     assert [(message.customer, message.requested_at) for message in bench.messages] == [("u2", bench.now)]
 
 
+def test_a_timer_of_a_run_that_stands_still_has_not_fired() -> None:
+    bench = EngineBench(soon)
+    bench.emits("u1", ADD)
+    bench.broadcast("Rule Paused", rule="soon")
+    bench.advance("2h")
+    assert bench.worker.timers_fired == 0
+    bench.broadcast("Rule Resumed", rule="soon")
+    bench.advance("1m")
+    assert bench.worker.timers_fired == 1
+
+
 def test_a_goal_ends_a_run_of_a_paused_rule_and_takes_its_message_back() -> None:
     still = Still("paused")
     bench = still.bench

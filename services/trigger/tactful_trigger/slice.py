@@ -165,11 +165,14 @@ class Slice:
 
     def _fire(self, row: Row, due: int) -> None:
         self._effects.because_of_timer(due, row.id)
-        self.fired += 1
-        runs = row.runs
+        runs, moved = row.runs, False
         for run in sorted(runs, key=_BY_ID) if len(runs) > 1 else tuple(runs):
-            if run.due == due and run in row.runs and not self._runs.fire(row, run, due):
-                row.held |= {run.id}
+            if run.due == due and run in row.runs:
+                if self._runs.fire(row, run, due):
+                    moved = True
+                else:
+                    row.held |= {run.id}
+        self.fired += moved
 
     def _apply(self, stored: Stored, record: EventsTopic) -> None:
         if type(record) is BroadcastRecord:

@@ -139,11 +139,10 @@ class Applying:
 
     def _reach(self, row: Row, rule: str, within: int, at: int) -> None:
         """The first goal in time counts for what was said, or would have been."""
-        key, marks = mark_key(rule), row.marks or {}
-        mark = marks.get(key)
+        mark = row.mark_of(rule)
         if mark is None or mark.reached or at - mark.at > within:
             return
-        row.marks = {**marks, key: msgspec.structs.replace(mark, reached=True)}
+        row.marks = {**(row.marks or {}), mark_key(rule): msgspec.structs.replace(mark, reached=True)}
         self._partition.cursor.count(rule, Tally(held_out_reached=1) if mark.held_out else Tally(sent_reached=1))
         self._effects.tell(row, at, "goal", rule, mark.run, {"held_out": mark.held_out, "after": at - mark.at})
 

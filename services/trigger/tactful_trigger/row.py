@@ -189,6 +189,10 @@ class Row(msgspec.Struct, eq=False, gc=False):
         """A live run of a rule for a key."""
         return next((run for run in self.runs if run.rule == rule and run.key == key), None)
 
+    def mark_of(self, rule: str, key: str = "") -> Mark | None:
+        """The mark of a rule, and of a key of it."""
+        return self.marks.get(mark_key(rule, key)) if self.marks else None
+
     def empty(self) -> None:
         """Nothing is left but who it turned out to be."""
         self.states, self.runs, self.trail, self.marks, self.goals = {}, [], bytearray(), None, None

@@ -18,7 +18,7 @@ from tactful_trigger.cursor import Cursor
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.replay import Execution, Parked, Watch
-from tactful_trigger.row import Goal, Row, Run, mark_key
+from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
 from tactful_trigger.standstill import why_still
@@ -64,7 +64,7 @@ class Runs:
             return "the rule is off, paused or drained"
         if row.run_of(rule.name, key) is not None:
             return "a run is alive"
-        mark = row.marks.get(mark_key(rule.name, key)) if row.marks else None
+        mark = row.mark_of(rule.name, key)
         if mark is not None and mark.at >= seen.record.body.occurred_at:
             return "heard from the rule since then"
         if seen.at < cooling_until(row, rule.name, key, terms.cooldown):

@@ -15,7 +15,7 @@ from tactful.operation import EndRun, Wish
 from tactful.records import DISPATCH, MessageBody, MessageRecord
 from tactful_trigger.effects import Effects
 from tactful_trigger.replay import Watch
-from tactful_trigger.row import Row, Run, mark_key
+from tactful_trigger.row import Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import StepRequest
 
@@ -35,7 +35,7 @@ def view(row: Row, rule: str, book: Rulebook) -> Customer:
 
 def cooling_until(row: Row, rule: str, key: str, cooldown: int) -> int:
     """Until when the customer rests from this rule (and key); 0 if they do not."""
-    mark = row.marks.get(mark_key(rule, key)) if row.marks else None
+    mark = row.mark_of(rule, key)
     return mark.at + cooldown if mark is not None and cooldown else 0
 
 

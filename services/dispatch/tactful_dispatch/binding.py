@@ -41,9 +41,12 @@ def wishes_of(row: CustomerRow) -> dict[str, Any]:
 def tell_other_names(space: Workspace, customer: str, at: int, cause: Cause) -> None:
     """Something that binds has changed. Wishes go from the name that lives on to earlier ones, contacts both ways."""
     row = space.customer(customer)
-    names, wishes = ([row.linked_to], None) if row.linked_to else (row.known_as, wishes_of(row))
+    names = [row.linked_to] if row.linked_to else row.known_as
+    if not names:
+        return
+    body = BindBody(msgspec.Raw(_encode(row.contacts)), None if row.linked_to else wishes_of(row))
     for name in names:
-        id, body = digest("bind", customer, name, str(at)), BindBody(msgspec.Raw(_encode(row.contacts)), wishes)
+        id = digest("bind", customer, name, str(at))
         space.put(DISPATCH, BindRecord(id=id, key=name, at=at, body=body), cause)
 
 

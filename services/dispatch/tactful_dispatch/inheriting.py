@@ -11,13 +11,7 @@ import msgspec
 
 from tactful.identity import digest, is_anonymous
 from tactful.outbox import Cause
-from tactful.records import (
-    DISPATCH,
-    ConsentBody,
-    ConsentRecord,
-    InheritBody,
-    InheritRecord,
-)
+from tactful.records import DISPATCH, ConsentBody, ConsentRecord, InheritBody, InheritRecord
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.binding import join_contacts, tell_other_names
 from tactful_dispatch.consenting import take_consent

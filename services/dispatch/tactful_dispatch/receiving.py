@@ -80,10 +80,12 @@ def take_answer(
     elif answer in HURTS and text:
         ticket = {"ticket_id": f"survey-{message.message_id}", "subject": text[:120], "channel": "survey"}
         tell("Complaint Opened", ticket)
-    for wish in wishes_in(answer, message):
-        if change_preference(space.customer(customer), wish, now):
-            tell("Preferences Changed", wish, *wish.values())
-            tell_other_names(space, customer, now, cause)
+    row = space.customer(customer)
+    changed = [wish for wish in wishes_in(answer, message) if change_preference(row, wish, now)]
+    for wish in changed:
+        tell("Preferences Changed", wish, *wish.values())
+    if changed:
+        tell_other_names(space, customer, now, cause)
     return answer
 
 

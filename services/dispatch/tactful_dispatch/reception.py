@@ -130,7 +130,6 @@ class Reception:
         def work(space: Workspace) -> None:
             if change_preference(space.customer(customer), {"change": change, **more}, now):
                 self._tell(space, customer, change, **more)
-                tell_other_names(space, customer, now, _cause(space))
 
         await self._change(customer, work, None)
 
@@ -152,7 +151,6 @@ class Reception:
                 return next((w.entry for w in row.words if (w.purpose, w.channel) == (MARKETING, "")), 0)
             change_preference(row, {"change": "stopped"}, now)
             self._tell(space, customer, "stopped")
-            tell_other_names(space, customer, now, _cause(space))
             return self._take(space, customer, body, now)
 
         return await self._change(customer, work, 0)
@@ -264,6 +262,7 @@ class Reception:
         now = self._clock.now()
         id = digest("preferences", customer, change, str(now), str(more))
         space.put(EVENTS, announce("Preferences Changed", id, customer, now, {"change": change, **more}), _cause(space))
+        tell_other_names(space, customer, now, _cause(space))
 
 
 def _sent(delivery: Delivery) -> SentMessage:

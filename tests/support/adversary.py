@@ -27,6 +27,7 @@ from adversary_world import (
 )
 from enginebench import MONDAY, event_record
 
+from tactful.broadcasting import broadcast
 from tactful.clock import HOUR, MINUTE, SECOND, ManualClock
 from tactful.errors import Transient
 from tactful.events import Event, Identify, OrderCompleted, Page, ProductAdded, ProductRemoved
@@ -35,8 +36,6 @@ from tactful.partitioning import partition_of
 from tactful.records import (
     DISPATCH,
     EVENTS,
-    BroadcastBody,
-    BroadcastRecord,
     ConsentBody,
     ConsentRecord,
     EventRecord,
@@ -359,10 +358,7 @@ class Play:
 
     async def _tell(self, name: str, told: bytes, *topics: str) -> None:
         """The same news for every partition."""
-        body, at = BroadcastBody(name, msgspec.Raw(told)), self.clock.now()
-        record = encode(BroadcastRecord(id=f"news-{self._next()}", key="all", at=at, body=body))
-        for topic in topics:
-            await self.log.append(topic, [(partition, record) for partition in range(PARTITIONS)])
+        await broadcast(self.log, topics, f"news-{self._next()}", name, told, self.clock.now())
 
     async def _append(self, topic: str, record: Record) -> None:
         await self.log.append(topic, [(partition_of(record.key, PARTITIONS), encode(record))])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from enginebench import GRAVES, drive
 
+from tactful.broadcasting import broadcast
 from tactful.clock import ManualClock
 from tactful.durations import Duration, milliseconds
 from tactful.events import HoldOpened, MessageDecided
@@ -18,8 +18,6 @@ from tactful.partitioning import partition_of
 from tactful.records import (
     DISPATCH,
     EVENTS,
-    BroadcastBody,
-    BroadcastRecord,
     CancelBody,
     CancelRecord,
     ConfirmBody,
@@ -200,10 +198,7 @@ class DispatchBench:
 
     def broadcast(self, name: str, data: bytes) -> None:
         self._count += 1
-        record = BroadcastRecord(
-            id=f"b{self._count}", key="all", at=self.now, body=BroadcastBody(name, msgspec.Raw(data))
-        )
-        drive(self.log.append(DISPATCH, [(p, encode(record)) for p in range(self.log.partitions)]))
+        drive(broadcast(self.log, [DISPATCH], f"b{self._count}", name, data, self.now))
         self.settle()
 
     def knows(self, customer: str = "u1", **more: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tactful.broadcasting import broadcast
 from tactful.clock import ManualClock
 from tactful.durations import Duration, milliseconds
 from tactful.erasure import Graves
@@ -19,8 +20,6 @@ from tactful.projections import Projection
 from tactful.records import (
     DISPATCH,
     EVENTS,
-    BroadcastBody,
-    BroadcastRecord,
     CancelRecord,
     ConfirmRecord,
     EventBody,
@@ -203,10 +202,7 @@ class EngineBench:
     def broadcast(self, name: str, **data: Any) -> None:
         """The same news for every partition."""
         self._count += 1
-        body = BroadcastBody(name, msgspec.Raw(msgspec.json.encode(data)))
-        record = BroadcastRecord(id=f"b{self._count}", key="all", at=self.now, body=body)
-        entries = [(partition, encode(record)) for partition in range(self.log.partitions)]
-        drive(self.log.append(EVENTS, entries))
+        drive(broadcast(self.log, [EVENTS], f"b{self._count}", name, msgspec.json.encode(data), self.now))
         drive(self._time.drain())
 
     def link(self, stranger: str, customer: str) -> None:

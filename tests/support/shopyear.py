@@ -260,8 +260,8 @@ def people(count: int, seed: int) -> Iterator[Human]:
 
 
 def operators(start: int, random: Random) -> Iterator[Act]:
-    """They pause, drain and cancel rules, stop all sending for a while, put one into shadow, shorten the day for a while, and let customers meet a rule. The
-    till tells every night what it has posted, and misses some."""
+    """They pause, drain and cancel rules, stop all sending for a while, put a rule into shadow, shorten the day, and let
+    customers meet a rule. The till tells every night what it has posted, and misses some."""
     for month in range(1, 12):
         at, rule = start + month * 30 * DAY + random.randrange(DAY) // STEP * STEP, random.choice(RULES)
         length = random.choice((2 * HOUR, 9 * HOUR, 2 * DAY, 10 * DAY))

@@ -17,6 +17,7 @@ from enginebench import GRAVES, MONDAY, drive, event_record
 from shopyear import OWN_HOURS, RULES, STEP, YEAR, Act, Human, phone
 from yearstanding import Standing
 
+from tactful.broadcasting import broadcast
 from tactful.clock import DAY, HOUR, MINUTE, ManualClock
 from tactful.errors import Transient
 from tactful.events import FeedComplete, Identify
@@ -28,8 +29,6 @@ from tactful.purposes import is_marketing
 from tactful.records import (
     DISPATCH,
     EVENTS,
-    BroadcastBody,
-    BroadcastRecord,
     ConsentBody,
     ConsentRecord,
     EraseBody,
@@ -276,10 +275,7 @@ class World:
         self._announce("Settings Changed", self.settings.model_dump_json(), EVENTS, DISPATCH)
 
     def _announce(self, name: str, told: str, *topics: str) -> None:
-        body = BroadcastBody(name, msgspec.Raw(told.encode()))
-        record = encode(BroadcastRecord(id=self._name(), key="all", at=self.clock.now(), body=body))
-        for topic in topics:
-            drive(self.log.append(topic, [(partition, record) for partition in range(PARTITIONS)]))
+        drive(broadcast(self.log, topics, self._name(), name, told.encode(), self.clock.now()))
 
     def _stop(self, act: Act) -> None:
         """They text STOP. Whom no text has reached is nobody to the provider."""

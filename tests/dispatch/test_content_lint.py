@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +56,48 @@ def test_a_picture_without_words_is_found_on_its_line() -> None:
     assert codes(find(EMAIL, body)) == [(5, "alt_text"), (5, "foreign_link")]
 
 
+GUIDE = Path(__file__).parents[2] / "docs/how-to/change-the-words.md"
+
+
+def test_the_guides_example_makes_a_letter_in_one_language_alone(tmp_path: Path) -> None:
+    brand, letter = re.findall(r"```(?:yaml|html)\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "abandoned_cart").mkdir()
+    (tmp_path / "brand.yaml").write_text(brand, encoding="utf-8")
+    (tmp_path / "abandoned_cart" / "email.es.html").write_text(letter, encoding="utf-8")
+    content = ContentSet.load(tmp_path)
+    said = preview(content, "abandoned_cart", "email", ("es", "en"))
+    words = content.brand.words["es"]
+    for name in ("preferences", "pause", "unsubscribe", "delivery", "cart"):
+        assert words[name] in said.text
+    missing = {finding.file.partition("/")[0] for finding in lint(content, "es")}
+    assert {finding.code for finding in lint(content, "es")} == {"language"}
+    assert "brand.yaml" not in missing
+
+
+def test_a_language_that_lacks_words_of_the_layout_is_found() -> None:
+    found = find("a/email.es.html", "---\nsubject: Hola\n---\n{{ text('Hola') }}")
+    assert [(finding.file, finding.code) for finding in found] == [
+        ("a/email.es.html", "language"),
+        ("brand.yaml", "language"),
+    ]
+    assert found[1].message.startswith("words.es lacks about, answer, cart, ")
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ('accent: "#ffcc00"', "accent #ffcc00 on #faf9f7 has a contrast of 1.4; from 4.5 on it can be read"),
+        ('accent_dark: "#0f5c5c"', "accent_dark #0f5c5c on #1f2125 has a contrast of 2.1; from 4.5 on it can be read"),
+        ("accent: teal", "accent: 'teal' is no colour like #0f5c5c"),
+    ],
+)
+def test_a_colour_that_cannot_be_read_is_found(line: str, complaint: str) -> None:
+    name, _, _ = line.partition(":")
+    kept = [text for text in SHIPPED.files["brand.yaml"].splitlines() if not text.startswith(name + ":")]
+    content = ContentSet.of({**SHIPPED.files, "brand.yaml": "\n".join([line, *kept])})
+    assert lint(content) == [Finding("brand.yaml", 1, "contrast", complaint)]
+
+
 def test_a_link_to_somewhere_else_is_found_on_its_line() -> None:
     (finding,) = find(EMAIL, "---\nsubject: Hello\n---\n\n<a href='https://elsewhere.example/x'>x</a>")
     assert finding == Finding(EMAIL, 5, "foreign_link", "elsewhere.example is not among the domains of brand.yaml")
@@ -97,7 +142,8 @@ def test_a_template_without_an_example_is_found() -> None:
 
 def test_a_channel_that_does_not_speak_the_shops_language_is_found() -> None:
     content = ContentSet.of({**SHIPPED.files, "abandoned_cart/push.pt.txt": "Espera"})
-    others = [template.file for template in SHIPPED.templates.values() if "abandoned_cart/push" not in template.file]
+    speak_english = [template.file for template in SHIPPED.templates.values() if template.language == "en"]
+    others = [file for file in speak_english if "abandoned_cart/push" not in file]
     found = [finding.file for finding in lint(content, "pt-PT") if finding.code == "language"]
     assert sorted(found) == sorted(others)
 

@@ -24,6 +24,31 @@ def test_a_shops_own_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> 
     assert sms == replace(preview(SHIPPED, "abandoned_cart", "sms"), version=content.version)
 
 
+def test_a_shops_brand_says_only_what_is_different(tmp_path: Path) -> None:
+    words = '{en: {delivery: "Here in two days."}, es: {pause: "Pausa de 30 días"}}'
+    (tmp_path / "brand.yaml").write_text(f'accent: "#7a1f5c"\nwords: {words}\n', encoding="utf-8")
+    content = ContentSet.load(tmp_path)
+    assert content.brand.accent == "#7a1f5c"
+    assert content.brand.accent_dark == SHIPPED.brand.accent_dark
+    assert content.brand.words["en"] == SHIPPED.brand.words["en"] | {"delivery": "Here in two days."}
+    assert content.brand.words["ru"] == SHIPPED.brand.words["ru"]
+    assert content.brand.words["es"] == {"pause": "Pausa de 30 días"}
+    assert content.version != SHIPPED.version
+    letter_ = preview(content, "abandoned_cart", "email")
+    assert "Here in two days." in letter_.text
+    assert "#7a1f5c" in letter_.html
+
+
+def test_nothing_is_promised_of_delivery_unless_the_shop_says_it() -> None:
+    assert SHIPPED.brand.words["en"]["delivery"] == SHIPPED.brand.words["ru"]["delivery"] == ""
+
+
+def test_a_brand_of_the_shop_that_is_wrong_is_named_with_its_own_line(tmp_path: Path) -> None:
+    (tmp_path / "brand.yaml").write_text("accent: '#000000'\n\ncolour: red\n")
+    with pytest.raises(TemplateError, match=r"brand\.yaml:3: .*`colour`"):
+        ContentSet.load(tmp_path)
+
+
 def test_every_file_counts_in_the_version(tmp_path: Path) -> None:
     versions = {SHIPPED.version}
     for name in ("brand.yaml", "_layout.html", "abandoned_cart/example.json", "abandoned_cart/sms.en.txt"):

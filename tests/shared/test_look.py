@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from tactful.contrast import READABLE, contrast
+
 LOOK: Final = files("tactful").joinpath("look.css").read_text(encoding="utf-8")
 
 
@@ -16,18 +18,6 @@ def tokens(scheme: str) -> dict[str, str]:
     blocks = re.findall(r":root\s*{([^}]*)}", LOOK)
     light = dict(re.findall(r"--([\w-]+):\s*(#[0-9a-f]{6})", blocks[0]))
     return light if scheme == "light" else light | dict(re.findall(r"--([\w-]+):\s*(#[0-9a-f]{6})", blocks[1]))
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance by WCAG 2.2."""
-    channels = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
-    red, green, blue = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    darker, lighter = sorted((luminance(one), luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -40,7 +30,7 @@ def contrast(one: str, other: str) -> float:
 )
 def test_words_stand_out_from_their_ground(scheme: str, word: str, ground: str) -> None:
     colours = tokens(scheme)
-    assert contrast(colours[word], colours[ground]) >= 4.5
+    assert contrast(colours[word], colours[ground]) >= READABLE
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -53,6 +43,12 @@ def test_the_outlines_of_controls_can_be_seen(scheme: str, mark: str, ground: st
 def test_the_contrast_formula_gives_the_published_extremes() -> None:
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("colour", ["teal", "#abc", "#0f5c5c;", "", "rgb(0,0,0)"])
+def test_only_colours_in_full_have_a_contrast(colour: str) -> None:
+    with pytest.raises(ValueError, match="is no colour like"):
+        contrast(colour, "#ffffff")
 
 
 def test_every_colour_is_a_token() -> None:

@@ -1,13 +1,14 @@
 """The content set: every template, the brand and the layout as one immutable version.
 
 `<rule>/<channel>.<language>.{html,txt}` with front matter between two lines of `---`, `<rule>/example.json`,
-`brand.yaml`, `_layout.html`. A later folder's file takes the place of an earlier one's with the same name.
+`brand.yaml`, `_layout.html`. A later folder's file takes the place of an earlier one's with the same name; of
+`brand.yaml` only what it says does, so that a shop's colour does not cost it the words of the layout.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,7 @@ _NAME: Final = re.compile(
     r"(?P<template>[^/]+)/(?P<channel>[a-z]+)\.(?P<language>[a-z]{2,3}(?:-[A-Z]{2})?)\.(?P<kind>html|txt)"
 )
 _READ: Final = frozenset({".html", ".txt", ".yaml", ".json"})
+_BRAND: Final = "brand.yaml"
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,7 +92,8 @@ class ContentSet:
             for path in sorted(folder.rglob("*"))
             if path.suffix in _READ and path.is_file()
         }
-        return cls.of({name: _read(name, path) for name, path in paths.items()})
+        brands = [_read(_BRAND, path) for folder in (SHIPPED, *folders) if (path := folder / _BRAND).is_file()]
+        return cls.of({name: _read(name, path) for name, path in paths.items()} | {_BRAND: _laid_over(brands)})
 
     @classmethod
     def of(cls, files: Mapping[str, str]) -> ContentSet:
@@ -101,7 +104,7 @@ class ContentSet:
             for template in map(_template, ordered, ordered.values())
             if template is not None
         }
-        brand = _structure(Brand, "brand.yaml", ordered.get("brand.yaml", ""), above=0)
+        brand = _structure(Brand, _BRAND, ordered.get(_BRAND, ""), above=0)
         return cls(ordered, templates, brand, sha256(msgspec.json.encode(ordered)).hexdigest()[:12])
 
     def choose(self, name: str, channel: str, locales: tuple[str, ...], kind: str) -> tuple[Template, str] | None:
@@ -135,6 +138,17 @@ def _read(name: str, path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"{name}: {error}; save the file as UTF-8 where this process can read it") from None
+
+
+def _laid_over(brands: Sequence[str]) -> str:
+    """One brand of several, the later over the earlier: field by field, and word by word. Each has to be right by itself."""
+    whole: dict[str, Any] = {}
+    for text in brands:
+        words = _structure(Brand, _BRAND, text, above=0).words
+        known = whole.get("words", {})
+        whole |= yaml.safe_load(text) or {}
+        whole["words"] = known | {language: known.get(language, {}) | own for language, own in words.items()}
+    return yaml.safe_dump(whole, allow_unicode=True)
 
 
 def _template(file: str, text: str) -> Template | None:

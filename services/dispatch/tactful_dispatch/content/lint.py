@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from tactful.contrast import READABLE, contrast
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import ContentSet, Template
 from tactful_dispatch.content.letter import letter
@@ -21,6 +22,11 @@ MOST_PARTS: Final = {"GSM-7": 1, "UCS-2": 2}  # 160 and 134 letters
 STOPS: Final = ("STOP", "СТОП")  # what a phone may text back
 SHORT_LINK: Final = "/s/0123456789abcdef"  # as long as those that texts leave with
 SUBJECT: Final = 60  # characters that a phone shows
+GROUNDS: Final = {
+    "accent": "#faf9f7",
+    "accent_dark": "#1f2125",
+}  # of the layout; a button has its words in nearly the same
+_BRAND: Final = "brand.yaml"
 _ADDRESS: Final = re.compile(r"https?://[^\s\"'<>{}]+")
 _PLACE: Final = re.compile(r"(?P<file>[^:\s]+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
 
@@ -28,6 +34,7 @@ _PLACE: Final = re.compile(r"(?P<file>[^:\s]+):(?P<line>\d+): (?P<message>.*)", 
 Code = Literal[
     "alt_text",
     "broken",
+    "contrast",
     "foreign_link",
     "language",
     "markup",
@@ -52,7 +59,7 @@ class Finding(NamedTuple):
 def lint(content: ContentSet, locale: str = "en") -> list[Finding]:
     """Everything found, in order of file and line. `locale` is the shop's: every channel of a rule must speak it."""
     renderer = Renderer(content)
-    found = {*_languages(content, locale)}
+    found = {*_languages(content, locale), *_words(content), *_colours(content)}
     for file in ("_layout.html", *(template.file for template in content.templates.values())):
         found.update(_foreign(content, file))
     for (name, channel, language, kind), template in content.templates.items():
@@ -130,13 +137,37 @@ def _sms(template: Template, rendering: Rendering, rendered: Rendered) -> Iterat
 
 
 def _languages(content: ContentSet, locale: str) -> Iterator[Finding]:
-    for name, channel, language, kind in content.templates:
+    silent = set[tuple[str, str]]()
+    for name, channel, language, kind in sorted(content.templates):
         speaks = any(content.choose(name, channel, (locale,), either) for either in ("html", "txt"))
-        if not speaks:
+        if not speaks and (name, channel) not in silent:
+            silent.add((name, channel))
             missing = f"{name}/{channel}.{locale}.{kind}"
             yield Finding(
                 f"{name}/{channel}.{language}.{kind}", 1, "language", f"{missing} is missing: the shop's language"
             )
+
+
+def _words(content: ContentSet) -> Iterator[Finding]:
+    """Where the layout's words are not said in the language of a letter, English ones stand in it."""
+    known = content.brand.words
+    for language in sorted({template.language for template in content.templates.values() if template.kind == "html"}):
+        if lacking := sorted(known.get("en", {}).keys() - known.get(language, {}).keys()):
+            message = f"words.{language} lacks {', '.join(lacking)}: letters say them in English"
+            yield Finding(_BRAND, 1, "language", message)
+
+
+def _colours(content: ContentSet) -> Iterator[Finding]:
+    for name, ground in GROUNDS.items():
+        colour: str = getattr(content.brand, name)
+        try:
+            ratio = contrast(colour, ground)
+        except ValueError as error:
+            yield Finding(_BRAND, 1, "contrast", f"{name}: {error}")
+            continue
+        if ratio < READABLE:
+            weak = f"{name} {colour} on {ground} has a contrast of {ratio:.1f}; from {READABLE} on it can be read"
+            yield Finding(_BRAND, 1, "contrast", weak)
 
 
 def _foreign(content: ContentSet, file: str) -> Iterator[Finding]:

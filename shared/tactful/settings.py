@@ -40,6 +40,14 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")]
 
 
+_SHIPPED = {
+    "sender": "hello@shop.example",
+    "reply_to": "hello@shop.example",
+    "postal_address": "1 Market Street, Madrid",
+    "public_url": "//127.0.0.1",
+}
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,6 +73,11 @@ class Shop(_Section):
     def zone(self) -> ZoneInfo:
         """The time zone as an object."""
         return ZoneInfo(self.timezone)
+
+    @property
+    def unfilled(self) -> list[str]:
+        """Fields that every customer reads or needs, and that still say what ships."""
+        return [name for name, shipped in _SHIPPED.items() if shipped in getattr(self, name)]
 
 
 class RuleSettings(BaseModel):

@@ -186,6 +186,7 @@ def test_the_settings_can_be_changed_by_command(shop: Server) -> None:
     refused = shop.cli("sending", "live", "--shop", "Somebody else's")
     assert refused.returncode == 1
     assert 'it is called "My shop"' in refused.stderr
+    assert "still says what ships: [shop] sender, reply_to, postal_address" in refused.stderr
     assert "everybody who consents" in shop.told("sending", "live", "--shop", "My shop")
     assert "everybody who consents" in shop.told("sending", "show")
 

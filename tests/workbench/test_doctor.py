@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from enginebench import event_record
 
 from tactful.events import Page
@@ -14,9 +15,21 @@ from tactful.plugins import Broken
 from tactful.records import EVENTS, encode
 from tactful_workbench.doctor import Finding, examine
 from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.settingsfile import SHOP
 from tactful_workbench.stopping import RedButton
 
 GOOD = {"shop.example": ["v=spf1 -all"], "_dmarc.shop.example": ["v=DMARC1; p=none"]}
+FILLED = """\
+[shop]
+sender = "Tea house <tea@shop.example>"
+reply_to = "tea@shop.example"
+postal_address = "Tea house, 3 Quay, Porto"
+public_url = "https://hello.shop.example"
+locale = "{locale}"
+
+[sending]
+mode = "{mode}"
+"""
 
 
 class World:
@@ -45,6 +58,7 @@ def told(findings: list[Finding], level: str) -> str:
 
 
 async def test_a_shop_where_all_is_well_has_nothing_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(FILLED.format(locale="en", mode="allowlist"))
     async with opened(Plan(tmp_path)) as product:
         found = await look(product)
         assert (told(found, "fail"), told(found, "warn")) == ("", "")
@@ -52,6 +66,22 @@ async def test_a_shop_where_all_is_well_has_nothing_that_fails(tmp_path: Path) -
         assert "mail from shop.example: SPF ok, DMARC ok" in told(found, "ok")
         assert "sending: allow-list (empty)" in told(found, "info")
         assert "abandoned_cart shadow" in told(found, "info")
+
+
+@pytest.mark.parametrize(("mode", "level"), [("allowlist", "warn"), ("live", "fail")])
+async def test_a_shop_that_still_says_what_ships_is_told(tmp_path: Path, mode: str, level: str) -> None:
+    (tmp_path / "settings.toml").write_text(SHOP.replace('mode = "allowlist"', f'mode = "{mode}"'))
+    async with opened(Plan(tmp_path)) as product:
+        ships = "settings.toml still says what ships: [shop] sender, reply_to, postal_address, public_url"
+        assert told(await look(product), level) == ships
+
+
+async def test_messages_that_do_not_speak_the_shops_language_are_told(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(FILLED.format(locale="de", mode="live"))
+    async with opened(Plan(tmp_path)) as product:
+        found = told(await look(product), "warn")
+        assert "abandoned_cart/email.de.html is missing: the shop's language" in found
+        assert "`tactful templates lint --locale de`" in found
 
 
 async def test_mail_that_others_would_refuse_is_named_with_the_record_to_add(tmp_path: Path) -> None:

@@ -255,6 +255,7 @@ class _Office:
         settings = self._product.settings.latest
         return {
             "shop": settings.shop.name,
+            "unfilled": settings.shop.unfilled,
             "mode": settings.sending.mode,
             "allow": list(settings.sending.allow),
             "rules": {rule.name: settings.rule(rule.name).mode for rule in self._product.loaded.rules},

@@ -14,6 +14,7 @@ from tactful.records import DISPATCH, EVENTS
 from tactful.settings import Settings
 from tactful_dispatch.content import TemplateError
 from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.content.lint import lint
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore
 
@@ -68,6 +69,7 @@ async def examine(patient: Patient, web: Web) -> list[Finding]:
         patient.ground_findings,
         lambda: _reading(patient),
         lambda: _plugins(patient),
+        lambda: _shop(patient),
         lambda: _mail(patient, web),
         lambda: _pages(patient, web),
         lambda: _sending(patient),
@@ -115,7 +117,22 @@ async def _plugins(patient: Patient) -> list[Finding]:
     except TemplateError as error:
         return [*found, Finding("fail", f"{error}; nothing is rendered before it is mended. `tactful templates lint`")]
     languages = sorted({language for _, _, language, _ in content.templates})
-    return [*found, Finding("ok", f"templates {len(content.templates)}, languages {', '.join(languages)}")]
+    found.append(Finding("ok", f"templates {len(content.templates)}, languages {', '.join(languages)}"))
+    locale = patient.settings_now().shop.locale
+    if mend := lint(content, locale):
+        first = f"{mend[0].file}:{mend[0].line}: {mend[0].message}"
+        found.append(
+            Finding("warn", f"{first}. In all {len(mend)} to mend: `tactful templates lint --locale {locale}`")
+        )
+    return found
+
+
+async def _shop(patient: Patient) -> list[Finding]:
+    settings = patient.settings_now()
+    if not patient.writes_to_people or not settings.shop.unfilled:
+        return []
+    level: Level = "fail" if settings.sending.mode == "live" else "warn"
+    return [Finding(level, f"settings.toml still says what ships: [shop] {', '.join(settings.shop.unfilled)}")]
 
 
 async def _mail(patient: Patient, web: Web) -> list[Finding]:

@@ -60,8 +60,9 @@ reply_to = "hello@shop.example"
 postal_address = "My shop, 1 Market Street, Madrid"
 public_url = "http://127.0.0.1:8080"
 
+# In shadow a rule decides everything and writes to nobody; `tactful rules rollout abandoned_cart 5%` is the next step.
 [rules.abandoned_cart]
-mode = "shadow"        # decides everything and writes to nobody; `live` is the next step
+mode = "shadow"
 
 [rules.missed_order]
 mode = "shadow"
@@ -75,8 +76,9 @@ mode = "shadow"
 [rules.canary]
 mode = "live"          # what `tactful smoke` asks for
 
+# With `allowlist` nobody outside the list is written to; `tactful sending live` opens it to everybody who consents.
 [sending]
-mode = "allowlist"     # nobody outside the list is written to
+mode = "allowlist"
 allow = []             # for example ["*@myshop.example"]
 """
 

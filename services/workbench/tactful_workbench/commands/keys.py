@@ -47,7 +47,7 @@ def list_keys(data: Data = HERE, as_json: Json = False) -> None:
 
 @app.command()
 def webhook(data: Data = HERE, as_json: Json = False) -> None:
-    """The secret by which the receiver of `[webhook] url` checks that a message is ours (Standard Webhooks)."""
+    """The secret by which the receiver of the channel `webhook` checks that a message is ours (Standard Webhooks)."""
     value = "whsec_" + base64.b64encode(secret(data, WEBHOOK_KEY)).decode()
     show({"secret": value}, value, as_json)
 

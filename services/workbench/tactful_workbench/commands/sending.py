@@ -31,13 +31,16 @@ def show_sending(data: Data = HERE, as_json: Json = False) -> None:
 
 @app.command()
 def live(
-    shop: Annotated[str, typer.Option(prompt="Type the shop's name to write to everybody who consents")],
+    shop: Annotated[str, typer.Option(help="The shop's name; asked for if it is not given.")] = "",
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:
     """Write to everybody who consents. Asks for the shop's name."""
-    name = get(data, "/admin/sending")["shop"]
-    if shop != name:
+    standing = get(data, "/admin/sending")
+    if standing["unfilled"]:
+        typer.echo(f"settings.toml still says what ships: [shop] {', '.join(standing['unfilled'])}", err=True)
+    name = standing["shop"]
+    if (shop or typer.prompt("Type the shop's name to write to everybody who consents")) != name:
         raise TactfulError(f'that is not the shop\'s name; it is called "{name}" in settings.toml. Nothing was changed')
     show(post(data, "/admin/sending", {"mode": "live"}), "sending: everybody who consents", as_json)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from stories import AFTERNOON, MADRID, decision, event, held_message, row, umas_story
 
-from tactful.clock import DAY
+from tactful.clock import DAY, MINUTE
 from tactful_console.explain import explain_text
 from tactful_console.history import TimelineInputs
 from tactful_console.timeline import timeline
@@ -53,6 +53,20 @@ def test_a_longer_story_gives_the_dates() -> None:
     lines = explained(TimelineInputs("u1", "Europe/Madrid", (*umas_story().rows, later))).splitlines()
     assert lines[0].startswith("Mon 23 Nov 2026 14:00  Product Added")
     assert lines[-1].startswith("Mon 30 Nov 2026 14:00  Order Completed o1")
+
+
+def test_an_event_that_came_late_or_from_an_import_says_when_it_happened() -> None:
+    late = event("Order Completed", "m9", "o1") | {"occurred_at": AFTERNOON - 2 * DAY}
+    prompt = event("Order Completed", "m10", "o2") | {"occurred_at": AFTERNOON - 10 * MINUTE}
+    told = (late, late | {"history": True}, prompt)
+    rows = [row(AFTERNOON, "event", data, index=n) for n, data in enumerate(told)]
+    assert [
+        line.partition("event ")[2] for line in explained(TimelineInputs("u1", "Europe/Madrid", rows)).splitlines()
+    ] == [
+        "m9, happened Sat 21 Nov 2026 14:00",
+        "m9, happened Sat 21 Nov 2026 14:00, imported: it starts nothing",
+        "m10",
+    ]
 
 
 def test_refusals_of_two_runs_at_one_instant_stay_apart() -> None:

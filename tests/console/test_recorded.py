@@ -27,6 +27,7 @@ def test_an_event_is_told_by_name_id_source_and_a_few_words() -> None:
         "source": "dev_server",
         "about": "c1  Blue kettle",
         "properties": {"cart_id": "c1", "product_id": "p1", "name": "Blue kettle"},
+        "occurred_at": FOUR,
     }
     assert (row.at, row.offset, row.index) == (FOUR, 7, 2)
 

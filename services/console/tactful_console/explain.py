@@ -63,7 +63,8 @@ def _lines(parts: list[Entry], say: Say) -> Iterator[str]:
     word = f" {first.chip.word}" if first.chip is not None else ""
     match first.kind:
         case "event":
-            yield f"{when}  {first.title:<15} {first.about:<31} {first.ref}"
+            told = "".join(f", {sentence}" for sentence in first.sentences)
+            yield f"{when}  {first.title:<15} {first.about:<31} {first.ref}{told}"
         case "consent" | "receipt" | "preferences":
             yield f"{when}  {first.title:<15} {first.about + word:<31} {first.ref}"
         case _:

@@ -31,7 +31,8 @@ def history_row(
     properties: dict[str, Any] = msgspec.json.decode(record.body.properties)
     told: dict[str, Any] = {"name": record.body.name, "id": record.id, "source": record.body.source}
     if kind == "event":
-        told |= {"about": about(properties), "properties": properties}
+        told |= {"about": about(properties), "properties": properties, "occurred_at": record.body.occurred_at}
+        told |= {"history": True} if record.body.history else {}
     else:
         told = properties | told
     return HistoryRow(

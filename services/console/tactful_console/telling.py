@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tactful.clock import DAY
+from tactful.clock import DAY, MINUTE
 from tactful.decisions import Verdict
 from tactful_console.entries import Chip, Entry, Fact, Gate, Tone
 from tactful_console.history import HistoryRow
@@ -34,6 +34,7 @@ _NOT_STARTED: Final = {
     "too_old": "the event was too old when it arrived",
     "holdout": "held out by lot",
 }
+_LATE: Final = 10 * MINUTE  # an event that came later than this says when it happened
 # A goal is only ever reached while a run waits.
 _CEASED: Final = {"goal reached": "goal reached, timer removed"}
 _CHANGES: Final = {
@@ -63,8 +64,15 @@ def _happened(row: HistoryRow, moments: Moments) -> Entry:
         title=_text(row, "name"),
         about=_text(row, "about"),
         ref=f"event {_text(row, 'id')}",
+        sentences=_when(row, moments),
         facts=(*_facts(row.data.get("properties") or {}), Fact("source", _text(row, "source"))),
     )
+
+
+def _when(row: HistoryRow, moments: Moments) -> tuple[str, ...]:
+    occurred = int(row.data.get("occurred_at", row.at))
+    words = [f"happened {moments.full(occurred)}"] if row.at - occurred > _LATE else []
+    return tuple([*words, "imported: it starts nothing"] if row.data.get("history") else words)
 
 
 def _decided(row: HistoryRow, moments: Moments) -> Entry:

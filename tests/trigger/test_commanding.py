@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import msgspec
 import pytest
-from enginebench import EngineBench, refused, sent
+from enginebench import EngineBench, drive, refused, sent
 
 from tactful import Run, rule
 from tactful.events import OrderCompleted, Page, ProductAdded
 from tactful.records import EVENTS, CommandBody, CommandRecord
+from tactful_trigger.projections import SHIPPED
+from tactful_trigger.rulebook import Rulebook
+from tactful_workbench.conducting import Conductor
 
 ADD = ProductAdded(product_id="p1")
 
@@ -142,6 +148,44 @@ def test_a_command_that_comes_twice_asks_for_the_same_message() -> None:
         bench.append(EVENTS, CommandRecord(id="once", key="u1", at=bench.now, body=body))
         bench.advance("2h")
     assert len({message.message_id for message in bench.messages}) == 1
+
+
+@rule(on=ProductAdded, when=lambda customer, event: bool(1 / 0), purpose="marketing.test", version=1)
+async def failing(run: Run, first: ProductAdded) -> None:
+    await run.send("email", "never")
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_what_is_foreseen_is_what_enrolling_does(partitions: int) -> None:
+    rules = (reminding, choosy, without_rest)
+    bench = EngineBench(*rules, partitions=partitions)
+    bench.emits("fresh", ADD, history=True)
+    bench.emits("two", ADD, ProductAdded(product_id="p2"), history=True)
+    bench.emits("spoken-to", ADD)
+    bench.advance("2h")
+    bench.emits("spoken-to", ADD, history=True)
+    bench.emits("alive", ADD)
+    conductor = Conductor(bench.log, bench.store, Rulebook(rules, SHIPPED), bench.clock)
+    for each in rules:
+        candidates, _ = drive(conductor.candidates(each.name, 0, "", 100))
+        foreseen = drive(conductor.foresee(each.name, candidates))
+        known = {customer: len(bench.history(customer)) for customer in candidates}
+        drive(conductor.enrol(each.name, 0, candidates))
+        bench.advance("1s")
+        news = [line for customer, lines in known.items() for line in bench.history(customer)[lines:]]
+        began = Counter(
+            msgspec.json.decode(line.data).get("why", "") for line in news if line.kind in ("started", "not_started")
+        )
+        assert foreseen == began
+        assert foreseen[""] > 0
+
+
+def test_a_condition_that_fails_is_foreseen_by_name() -> None:
+    bench = EngineBench(reminding)
+    bench.emits("u1", ADD, history=True)
+    conductor = Conductor(bench.log, bench.store, Rulebook((failing,), SHIPPED), bench.clock)
+    candidates, _ = drive(conductor.candidates("failing", 0, "", 100))
+    assert drive(conductor.foresee("failing", candidates)) == {"the rule's condition fails: ZeroDivisionError": 1}
 
 
 # -- ending, and running dry

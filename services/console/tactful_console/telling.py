@@ -33,6 +33,7 @@ _NOT_STARTED: Final = {
     "superseded": "something later had already settled it",
     "too_old": "the event was too old when it arrived",
     "holdout": "held out by lot",
+    "when": "the rule's own condition does not hold",
 }
 _LATE: Final = 10 * MINUTE  # an event that came later than this says when it happened
 # A goal is only ever reached while a run waits.
@@ -139,7 +140,12 @@ def _ceased(row: HistoryRow, moments: Moments) -> Entry:
 
 def _not_started(row: HistoryRow, moments: Moments) -> Entry:
     why = _text(row, "why")
-    return _entry(row, title=row.rule, chip=Chip("not started"), about=why, sentences=(_NOT_STARTED.get(why, why),))
+    return _entry(row, title=row.rule, chip=Chip("not started"), about=why, sentences=(why_not_started(why),))
+
+
+def why_not_started(why: str) -> str:
+    """The engine's word for why a run did not begin, as a person says it."""
+    return _NOT_STARTED.get(why, why)
 
 
 def _goal(row: HistoryRow, moments: Moments) -> Entry:

@@ -7,12 +7,14 @@ from typing import Any
 
 import msgspec
 
-from tactful.records import CommandRecord, EventRecord
+from tactful.outbox import Outbox
+from tactful.records import EVENTS, CommandRecord, EventRecord
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.partition import Partition
+from tactful_trigger.replay import NoWatch
 from tactful_trigger.row import Row
 from tactful_trigger.runs import Runs
 
@@ -54,6 +56,18 @@ def beginning(past: Iterable[HistoryRow], names: Sequence[str], since: int) -> E
     events = (_decode(line.data) for line in past if line.kind == "event")
     fitting = (event for event in events if event.body.name in names and event.body.occurred_at >= since)
     return max(fitting, key=lambda event: event.body.occurred_at, default=None)
+
+
+def foreseen(partition: Partition, customer: str, rule: Rule, first: EventRecord, at: int) -> str:
+    """Why this customer, whose row is in the partition's memory, would not be enrolled; "" if they would."""
+    row, cursor = partition.rows.get(customer), partition.cursor
+    if row is None or row.linked_to:
+        return "somebody else by now"
+    runs = Runs(partition.book, cursor, Effects(Outbox(EVENTS, cursor.partition, 1, {})), NoWatch())
+    try:
+        return runs.why_not_enrolled(row, rule, Seen(first, at))
+    except Exception as error:  # noqa: BLE001 - a rule's own condition may raise whatever it likes
+        return f"the rule's condition fails: {type(error).__name__}"
 
 
 def enrolled(records: Iterable[Any]) -> set[str]:

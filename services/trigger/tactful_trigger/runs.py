@@ -52,14 +52,17 @@ class Runs:
     def enrol(self, row: Row, rule: Rule, seen: Seen, command: str) -> None:
         """Begin a run for what happened before, however long ago, unless one is alive, or the rule has spoken of it, or its own
         terms forbid it. Each command (its id) is an occurrence of its own: what stood in shadow last time was not said."""
-        terms = self._book.terms[rule.name]
-        key = terms.key(seen.event) if terms.key else ""
-        if why := self._not_enrolled(row, rule, terms, key, seen):
+        if why := self.why_not_enrolled(row, rule, seen):
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
         else:
+            terms = self._book.terms[rule.name]
+            key = terms.key(seen.event) if terms.key else ""
             self._begin(row, rule, terms, key, seen, ("enrol", command))
 
-    def _not_enrolled(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen) -> str:
+    def why_not_enrolled(self, row: Row, rule: Rule, seen: Seen) -> str:
+        """Why nothing would begin for what happened before; "" if something would."""
+        terms = self._book.terms[rule.name]
+        key = terms.key(seen.event) if terms.key else ""
         if self._is_shut(rule.name):
             return "the rule is off, paused or drained"
         if row.run_of(rule.name, key) is not None:

@@ -247,9 +247,11 @@ class _Office:
         conductor = self._product.conductor
         since = self._product.clock.now() - milliseconds(wish.since)
         customers, reached = await conductor.candidates(rule, since, wish.after, wish.limit)
-        if not wish.dry_run:
-            await conductor.enrol(rule, since, customers)
-        return {"rule": rule, "customers": len(customers), "reached": reached, "dry_run": wish.dry_run}
+        answer = {"rule": rule, "customers": len(customers), "reached": reached, "dry_run": wish.dry_run}
+        if wish.dry_run:
+            return answer | {"foreseen": await conductor.foresee(rule, customers)}
+        await conductor.enrol(rule, since, customers)
+        return answer
 
     async def sending(self) -> dict[str, Any]:
         settings = self._product.settings.latest

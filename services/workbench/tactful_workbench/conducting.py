@@ -3,7 +3,8 @@ them. Everything is a record in the log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -14,10 +15,11 @@ from tactful.errors import InvalidInput
 from tactful.identity import digest, is_anonymous
 from tactful.log import Log
 from tactful.partitioning import partition_of
-from tactful.records import EVENTS, CommandBody, CommandRecord, encode
+from tactful.records import EVENTS, CommandBody, CommandRecord, EventRecord, encode
 from tactful.rules import Rule
-from tactful_trigger.commanding import beginning
+from tactful_trigger.commanding import beginning, foreseen
 from tactful_trigger.cursor import Cursor
+from tactful_trigger.partition import Partition
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
 from tactful_trigger.worker import PAST
@@ -46,23 +48,37 @@ class Conductor:
         await self._command("cancel", rule, customers, 0)
         return len(customers)
 
-    async def candidates(self, rule: str, since: int, after: str, limit: int) -> tuple[list[str], str]:
-        """Customers who did, since then, what the rule begins with and have no run of it: at most `limit` of those who come
-        behind `after` in order of id; and the last one looked at, "" at the end."""
+    async def candidates(self, rule: str, since: int, after: str, limit: int) -> tuple[dict[str, EventRecord], str]:
+        """Customers who did, since then, what the rule begins with and have no run of it, each with the latest such event: at
+        most `limit` of those who come behind `after` in order of id; and the last one looked at, "" at the end."""
         names = self.known(rule).terms.on
         busy = set(await self._store.running(rule))
-        found: list[str] = []
+        found: dict[str, EventRecord] = {}
         everybody = [c for c in await self._store.everybody() if c > after and not is_anonymous(c)]
         for customer in everybody:
-            if customer not in busy and beginning(await self._store.history(customer, PAST), names, since):
-                found.append(customer)
+            if customer not in busy and (first := beginning(await self._store.history(customer, PAST), names, since)):
+                found[customer] = first
             if len(found) == limit:
                 return found, customer
         return found, ""
 
-    async def enrol(self, rule: str, since: int, customers: list[str]) -> None:
+    async def foresee(self, rule: str, candidates: Mapping[str, EventRecord]) -> dict[str, int]:
+        """How many of them would begin (under "") and how many not, by reason. Nothing changes."""
+        counts, by_partition = Counter[str](), defaultdict[int, list[str]](list)
+        for customer in candidates:
+            by_partition[partition_of(customer, self._log.partitions)].append(customer)
+        for number, customers in by_partition.items():
+            partition = Partition(await self._store.cursor(number) or Cursor(partition=number), self._book)
+            partition.take_in(customers, await self._store.load(number, customers))
+            counts.update(
+                foreseen(partition, customer, self.known(rule), candidates[customer], self._clock.now())
+                for customer in customers
+            )
+        return dict(counts)
+
+    async def enrol(self, rule: str, since: int, customers: Iterable[str]) -> None:
         """Let them meet the rule; its own terms still apply."""
-        await self._command("enrol", rule, customers, since)
+        await self._command("enrol", rule, list(customers), since)
 
     async def cursors(self) -> list[Cursor]:
         """How far each partition is, and what its broadcasts said."""

@@ -10,6 +10,7 @@ import typer
 
 from tactful.durations import spoken
 from tactful.errors import TactfulError
+from tactful_console.telling import why_not_started
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
 
@@ -128,8 +129,8 @@ def enrol(
     if not go:
         found = post(data, path, {"since": since, "limit": 10_000, "dry_run": True})
         more = "or more " if found["reached"] else ""
-        text = f"{found['customers']} {more}customers would meet {rule}; `--go` lets them, {per_minute} a minute"
-        show(found, text, as_json)
+        text = f"{found['customers']:,} {more}customers would meet {rule}; `--go` lets them, {per_minute} a minute"
+        show(found, "\n".join([text, *_foreseen(found["foreseen"])]), as_json)
         return
     total, after, lot = 0, "", min(10_000, max(1, per_minute // 6))
     while True:
@@ -141,6 +142,15 @@ def enrol(
             break
         time.sleep(60 * found["customers"] / per_minute)
     show({"rule": rule, "enrolled": total}, f"{total} customers have met {rule}", as_json)
+
+
+def _foreseen(counts: dict[str, int]) -> list[str]:
+    """What would become of them: who begins, and why the others do not."""
+    others = sorted((reason for reason in counts if reason), key=lambda reason: (-counts[reason], reason))
+    return [
+        f"    {counts.get('', 0):,} would begin",
+        *(f"    {counts[reason]:,} would not: {why_not_started(reason)}" for reason in others),
+    ]
 
 
 def _tell(rule: str, wish: str, text: str, data: Data, as_json: bool) -> None:

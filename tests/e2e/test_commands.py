@@ -237,6 +237,9 @@ def test_the_red_button_stops_everything_at_once_and_what_it_kept_leaves_when_se
 def test_smoke_and_doctor_say_that_it_works(server: Server) -> None:
     smoked = server.told("smoke", "--to", "me@shop.example")
     assert re.fullmatch(r"event accepted \d+ ms → rule ran \d+ ms → sent \d+ ms\nok: one message, once\..*\n", smoked)
+    listed = server.told("rules", "list").splitlines()
+    canary = next(n for n, line in enumerate(listed) if line.startswith("canary "))
+    assert re.fullmatch(r"    wrote \d+ times?", listed[canary + 1])  # it has no goal
     examined = server.told("doctor")
     assert re.search(r"ok +http://127.0.0.1:\d+/u/test answers", examined)
     assert examined.endswith("0 failures, 0 warnings\n")

@@ -17,6 +17,7 @@ from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError
 from tactful.log import Stored, onward
 from tactful.records import TOPICS
+from tactful.rules import Terms
 from tactful.telemetry import UNTOLD
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
@@ -229,9 +230,7 @@ class _Office:
                 "origin": rule.origin,
                 "about": rule.about,
                 "live_runs": alive.get(rule.name, 0),
-                "results": _results(
-                    tallies.get(rule.name, Tally()), rule.under(settings.rule(rule.name).parameters).goal_within
-                ),
+                "results": _results(tallies.get(rule.name, Tally()), rule.under(settings.rule(rule.name).parameters)),
             }
             for rule in product.loaded.rules
         ]
@@ -336,11 +335,12 @@ class _Office:
                     yield _line(stored)
 
 
-def _results(tally: Tally, goal_within: int) -> dict[str, Any]:
-    """`difference`: the 95 % interval of what the share of those who were written to is above that of those held out."""
+def _results(tally: Tally, terms: Terms) -> dict[str, Any]:
+    """`goal_within` is None for a rule without a goal that could be measured. `difference`: the 95 % interval of what the share
+    of those who were written to is above that of those held out."""
     return {
         **msgspec.structs.asdict(tally),
-        "goal_within": goal_within,
+        "goal_within": terms.goal_within if terms.goal and terms.key is None else None,
         "difference": difference_interval(tally.sent_reached, tally.sent, tally.held_out_reached, tally.held_out),
     }
 

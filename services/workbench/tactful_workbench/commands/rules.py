@@ -43,6 +43,8 @@ def _results(told: dict[str, Any]) -> list[str]:
     """Whether the rule helps: nothing as long as nobody was written to."""
     if not told["sent"]:
         return []
+    if told["goal_within"] is None:
+        return [f"    wrote {_times(told['sent'])}"]
     within = spoken(told["goal_within"])
     lines = [f"    wrote {_share(told['sent_reached'], told['sent'])} reached the goal within {within}"]
     if told["difference"] is not None:
@@ -54,7 +56,11 @@ def _results(told: dict[str, Any]) -> list[str]:
 
 
 def _share(reached: int, of: int) -> str:
-    return f"{of:,} {'time' if of == 1 else 'times'}, of which {reached:,} ({100 * reached / of:.1f} %)"
+    return f"{_times(of)}, of which {reached:,} ({100 * reached / of:.1f} %)"
+
+
+def _times(count: int) -> str:
+    return f"{count:,} {'time' if count == 1 else 'times'}"
 
 
 @app.command()

@@ -726,6 +726,29 @@ FAULTS = (
         "if answer:",
         SENDING,
     ),
+    Fault(
+        "a run that waits in another operation than the new rule is found to fit",
+        f"{TRIGGER}/replay.py",
+        'return "" if wait is None or wait.shape == operation.shape else',
+        'return "" if True else',
+        ("tests/trigger/test_checking.py",),
+    ),
+    Fault(
+        "who rests from a rule is foreseen to begin it",
+        f"{TRIGGER}/runs.py",
+        """        if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
+            return "cooldown"
+        return "" if terms.when""",
+        '        return "" if terms.when',
+        ("tests/trigger/test_commanding.py",),
+    ),
+    Fault(
+        "a shop's colour costs it the words of the layout",
+        f"{DISPATCH}/content/contentset.py",
+        'whole["words"] = known | {language: known.get(language, {}) | own for language, own in words.items()}',
+        'whole["words"] = words',
+        ("tests/dispatch/test_content_set.py",),
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -132,6 +133,8 @@ async def test_a_night_with_doctor_smoke_and_the_red_button(shop: Cluster, shopp
     await arrive(shopper, ["ann", "bob"])  # events are taken as ever
     await asyncio.sleep(4)  # longer than the rule waits
     assert len(shop.mailbox.came) == 1
+    checked = await asyncio.to_thread(shop.command, "rules", "check", "--live")
+    assert re.search(r"\b([2-9]) of \1 live runs would go on\n", checked.stdout), checked.stdout + checked.stderr
     refused = await asyncio.to_thread(shop.command, "smoke", "--to", "night@example.test", "--within", "2", *door)
     assert (refused.returncode, "all sending is stopped by olga" in refused.stdout) == (1, True)
     resumed = await asyncio.to_thread(shop.command, "resume", "--over", "1s", "--yes")

@@ -27,6 +27,7 @@ from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_dispatch.channels import Accepted, Retry, Unknown
 from tactful_dispatch.ledger import broken_at
+from tactful_trigger.checking import check
 from tactful_trigger.happening import is_forwarded
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
@@ -218,6 +219,16 @@ def the_ledger_is_whole_and_the_erased_are_gone(past: Past) -> None:
         assert drive(world.dispatch.sent(name, 10)) == []
 
 
+def every_run_under_way_could_go_on(past: Past) -> None:
+    """What is stored of a run is enough to rebuild it."""
+    store = past.world.trigger
+    everybody = drive(store.everybody())
+    for partition in range(PARTITIONS):
+        for customer, value in drive(store.load(partition, everybody)).items():
+            misfits = [run for run in check(customer, value, RULEBOOK) if run.why]
+            assert not misfits, misfits
+
+
 def everything_can_be_explained(past: Past) -> None:
     """Every message that was asked for has its word in the story of whoever it was for, with a reason if it did not leave;
     and of everybody who was not erased there is a copy."""
@@ -253,6 +264,7 @@ PROMISES: Final[tuple[Callable[[Past], None], ...]] = (
     seldom_is_seldom,
     poison_is_set_aside,
     the_ledger_is_whole_and_the_erased_are_gone,
+    every_run_under_way_could_go_on,
     everything_can_be_explained,
 )
 

@@ -44,6 +44,7 @@ from tactful.records import (
     decode_dispatch,
     encode,
 )
+from tactful_trigger.checking import check
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.memory import MemoryTriggerStore
@@ -246,6 +247,16 @@ def test_a_recorded_log_read_as_a_backlog_gives_the_same_requests(script: Script
         again = reread(live, slice_limit)
         assert stored_rows(again) == stored_rows(live)
         assert requests(asked_of(again)) == requests(live)
+
+
+@settings(max_examples=60, deadline=None)
+@given(scripts | scripts_about_people | scripts_about_operators)
+def test_every_live_run_is_found_to_fit_the_rules_under_which_it_lives(script: Script) -> None:
+    bench, book = EngineBench(*RULES, decide=sent), Rulebook(RULES, SHIPPED)
+    for at, together in groupby(inputs(script, 1), key=attrgetter("at")):
+        bench.advance_to(max(bench.now, at), together)
+        for customer, value in stored_rows(bench).items():
+            assert not [run for run in check(customer, value, book) if run.why]
 
 
 def stored_rows(bench: EngineBench) -> dict[str, bytes]:

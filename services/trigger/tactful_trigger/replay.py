@@ -124,11 +124,22 @@ class Execution:
         self.host.watch.enter(self._run.rule)
         try:
             operation = self._replayed()
-            return ask(operation) if isinstance(operation, Operation) else Parked(operation.why)
+            if isinstance(operation, Ended):
+                return Parked(f"the rule now ends ({operation.why}) before what the run waits for; {self._mend()}")
+            return ask(operation) if isinstance(operation, Operation) else operation
         except (Exception, TooSlow) as error:  # noqa: BLE001
             return self._parked(error)
         finally:
             self._close()
+
+    def misfit(self) -> str:
+        """Why the rule does not come to where the run waits; "" if it does."""
+        there = self.pending(self._fits)
+        return there.why if isinstance(there, Parked) else there
+
+    def _fits(self, operation: Operation[Any]) -> str:
+        wait = self._run.wait
+        return "" if wait is None or wait.shape == operation.shape else self._differs(wait.shape, operation)
 
     def _replayed(self) -> Operation[Any] | Ended | Parked:
         run = self._run
@@ -141,10 +152,7 @@ class Execution:
     def _consume(self, operation: Operation[Any]) -> Operation[Any] | Ended | Parked:
         entry = self._run.journal[self._index]
         if entry.shape != operation.shape:
-            return Parked(
-                f"{self._place()}: entry {self._index + 1} of the journal is `{entry.shape}`, the rule now awaits "
-                f"`{operation.shape}`; raise the version and keep the old body with @{self.rule}.previous"
-            )
+            return Parked(self._differs(entry.shape, operation))
         self._index += 1
         self.now = entry.at
         try:
@@ -152,6 +160,15 @@ class Execution:
         except StepFailed as failure:
             return self._send(failure)
         return self._send(value)
+
+    def _differs(self, shape: str, operation: Operation[Any]) -> str:
+        return (
+            f"{self._place()}: entry {self._index + 1} of the journal is `{shape}`, the rule now awaits "
+            f"`{operation.shape}`; {self._mend()}"
+        )
+
+    def _mend(self) -> str:
+        return f"raise the version and keep the old body with @{self.rule}.previous"
 
     def _send(self, value: Any) -> Operation[Any] | Ended | Parked:
         coroutine = self._coroutine

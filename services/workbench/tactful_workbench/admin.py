@@ -25,6 +25,7 @@ from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.reception import Reception
 from tactful_trigger.tally import Tally, totals
 from tactful_workbench.answering import answer_by_name
+from tactful_workbench.checking import Page, StoredRow
 from tactful_workbench.comparing import difference_interval
 from tactful_workbench.conducting import Conductor, standing
 from tactful_workbench.doctor import Patient, examine
@@ -145,6 +146,7 @@ def admin_router(product: Deployment) -> APIRouter:
         ("POST", "/consent/{customer:path}", office.record_consent),
         ("GET", "/consent-ledger", office.verify_ledger),
         ("GET", "/rules", office.rules),
+        ("GET", "/runs", office.runs),
         ("POST", "/rules/{rule}", office.conduct),
         ("POST", "/rules/{rule}/enrol", office.enrol),
         ("POST", "/rules/{rule}/rollout", office.roll_out),
@@ -235,6 +237,19 @@ class _Office:
             for rule in product.loaded.rules
         ]
         return {"rules": rules, "broken": [broken._asdict() for broken in product.loaded.broken]}
+
+    async def runs(self, partition: int, after: str = "", limit: int = 1000) -> Response:
+        """Rows that hold runs, a page at a time."""
+        store, count = self._product.trigger, self._product.log.partitions
+        everybody = sorted(name for name in await store.busy(partition) if name > after)
+        names = everybody[:limit]
+        rows = await store.load(partition, names)
+        page = Page(
+            [StoredRow(name, msgspec.Raw(rows[name])) for name in names if name in rows],
+            names[-1] if len(everybody) > limit else "",
+            count,
+        )
+        return Response(msgspec.json.encode(page), media_type="application/json")
 
     async def conduct(self, rule: str, wish: RuleWish) -> dict[str, Any]:
         if wish.wish == "cancel":

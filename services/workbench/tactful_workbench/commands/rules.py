@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +13,7 @@ import typer
 from tactful.durations import spoken
 from tactful.errors import TactfulError
 from tactful_console.telling import why_not_started
+from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
 
@@ -61,6 +64,52 @@ def _share(reached: int, of: int) -> str:
 
 def _times(count: int) -> str:
     return f"{count:,} {'time' if count == 1 else 'times'}"
+
+
+@app.command()
+def check(
+    live: Annotated[
+        bool, typer.Option("--live", help="Replay every live run of the shop against these rules.")
+    ] = False,
+    park: Annotated[int, typer.Option(min=0, help="So many runs may not go on.")] = 0,
+    rules: Annotated[Path, typer.Option(help="Folder of rules of your own.")] = Path("rules"),
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Whether the rules of this program and folder load, and with --live whether runs under way would go on with them.
+    Exit code 1 if not. Nothing changes."""
+    with loading():
+        from tactful.plugins import load_plugins
+        from tactful_trigger.projections import SHIPPED
+        from tactful_trigger.rulebook import Rulebook
+        from tactful_workbench.checking import check_live
+
+    loaded = load_plugins(rules).beside(SHIPPED)
+    lines = [f"{broken.name}  BROKEN  {broken.message}" for broken in loaded.broken]
+    answer: dict[str, Any] = {"rules": len(loaded.rules), "broken": [broken._asdict() for broken in loaded.broken]}
+    lines.append(f"{len(loaded.rules)} rules loaded, {len(loaded.broken)} broken")
+    misfits = 0
+    if live:
+        told = asyncio.run(check_live(data, Rulebook(loaded.rules, loaded.projections))).as_json()
+        misfits = told["live_runs"] - told["fit"]
+        lines += _checked(told)
+        answer |= told
+    show(answer, "\n".join(lines), as_json)
+    if loaded.broken or misfits > park:
+        raise typer.Exit(1)
+
+
+def _checked(told: dict[str, Any]) -> list[str]:
+    """Who would not go on, and why."""
+    count = told["live_runs"] - told["fit"]
+    lines = [
+        f"{told['fit']:,} of {told['live_runs']:,} live runs would go on{f'; {count:,} would not' if count else ''}"
+    ]
+    for misfit in told["misfits"]:
+        customers = ", ".join(misfit["customers"]) + (" …" if misfit["runs"] > len(misfit["customers"]) else "")
+        of = f" of {misfit['rule']} v{misfit['version']}" if misfit["rule"] else ""
+        lines.append(f"    {misfit['runs']:,}{of}: {misfit['why']} ({customers})")
+    return lines
 
 
 @app.command()

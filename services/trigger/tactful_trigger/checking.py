@@ -1,0 +1,41 @@
+"""Whether live runs fit the rules that are installed: each is rebuilt from its journal, and nothing comes of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tactful.outbox import Outbox
+from tactful.records import EVENTS
+from tactful_trigger.effects import Effects
+from tactful_trigger.replay import Execution, NoWatch
+from tactful_trigger.row import Row, Run, decode
+from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.stage import Stage
+from tactful_trigger.standstill import why_still
+
+
+class Checked(NamedTuple):
+    """One live run. `why` it would not go on; "" if it would."""
+
+    customer: str
+    rule: str
+    version: int
+    why: str
+
+
+def check(customer: str, value: bytes, book: Rulebook) -> Iterator[Checked]:
+    """Every run of a stored row that is not parked already."""
+    try:
+        row = decode(customer, value, book.projections)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's `migrate` raises
+        yield Checked(customer, "", 0, f"the row cannot be read: {type(error).__name__}: {error}")
+        return
+    for run in row.runs:
+        if not run.parked:
+            yield Checked(customer, run.rule, run.version, why_still(run, book) or _misfit(row, run, book))
+
+
+def _misfit(row: Row, run: Run, book: Rulebook) -> str:
+    stage = Stage(row, run, run.started, book, Effects(Outbox(EVENTS, 0, 1, {})), NoWatch(), {})
+    return Execution(book.rules[run.rule], run, stage, fresh=len(run.journal) + 1).misfit()

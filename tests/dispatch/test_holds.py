@@ -121,6 +121,17 @@ def test_a_template_that_cannot_be_rendered_holds_and_does_not_climb(bench: Disp
     assert bench.words == ["sent"]
 
 
+def test_a_template_that_stays_broken_is_looked_at_less_and_less_often(bench: DispatchBench) -> None:
+    bench.asks(data={"broken": 1})
+    bench.trigger.fresh = {"broken": 1}
+    asked = []
+    for _ in range(4 * 60):
+        asked.append(bench.delivery().hold)
+        bench.advance("1m")
+    assert bench.worker.unwritten == {("cart",): 7}
+    assert [asked.index(number) for number in range(1, 7)] == [5, 16, 36, 76, 136, 196]
+
+
 def test_only_the_answer_to_the_hold_that_asked_lets_a_message_go(bench: DispatchBench) -> None:
     bench.advance("10h")
     bench.asks()

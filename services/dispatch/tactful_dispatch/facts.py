@@ -82,6 +82,7 @@ class Facts:
     cancelled: str = ""  # the reason that the run gave
     duplicate: bool = False
     held_for: str = ""  # the reason of the hold that lasted until now
+    holds: int = 0  # how many holds have asked
     content_error: str | None = None
     provider_until: int = 0  # the provider asked to wait
     provider_detail: str = ""

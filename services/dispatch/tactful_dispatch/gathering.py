@@ -67,6 +67,7 @@ def gather(
         cancelled=delivery.cancelled,
         duplicate=delivery.again > 0,
         held_for=delivery.held_for,
+        holds=delivery.hold,
         content_error=content_error,
         provider_until=delivery.provider_until,
         provider_detail=delivery.provider_detail,

@@ -73,6 +73,11 @@ class DispatchWorker:
         """(channel, what the provider said to an attempt), since this worker began."""
         return self._attempts.outcomes
 
+    @property
+    def unwritten(self) -> Mapping[tuple[str], int]:
+        """(template) that could not be rendered, each look counted."""
+        return self._attempts.unwritten
+
     async def claim(self) -> None:
         """Keep what is ours, give up what is more than a fair share, take what nobody holds. Whoever's clock is wrong
         leaves it to others."""

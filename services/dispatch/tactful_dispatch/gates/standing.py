@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tactful.clock import MINUTE, SECOND
+from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.decisions import GateRecord, Reason
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts
@@ -12,6 +12,7 @@ from tactful_dispatch.gates.verdicts import held, open_gate, refused
 
 FRESH: Final = MINUTE  # nothing is sent for a log that has not been read for so long
 AGAIN: Final = 30 * SECOND
+MENDED: Final = (5 * MINUTE, HOUR)  # when a template is looked at again: at first, and at most
 
 
 def cancelled(message: MessageBody, facts: Facts) -> GateRecord:
@@ -56,7 +57,9 @@ def not_yet(message: MessageBody, facts: Facts) -> GateRecord:
 def content(message: MessageBody, facts: Facts) -> GateRecord:
     """The template cannot be rendered: an alarm for the shop, and no reason to try another channel."""
     if facts.content_error is not None:
-        return held("content", Reason.TEMPLATE_ERROR, facts.now + 5 * MINUTE, error=facts.content_error)
+        first, longest = MENDED  # every look asks the run: a template that stays broken must not keep everybody busy
+        wait = min(first << min(facts.holds, 16), longest)
+        return held("content", Reason.TEMPLATE_ERROR, facts.now + wait, error=facts.content_error)
     return open_gate("content")
 
 

@@ -54,7 +54,8 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
 
     def counted() -> list[Metric]:
         return [
-            counts("tactful_attempts", "What providers said to an attempt.", ["channel", "outcome"], worker.outcomes)
+            counts("tactful_attempts", "What providers said to an attempt.", ["channel", "outcome"], worker.outcomes),
+            counts("tactful_unwritten", "Looks at a template that does not render.", ["template"], worker.unwritten),
         ]
 
     async def looked_up() -> list[Metric]:

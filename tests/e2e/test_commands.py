@@ -116,6 +116,20 @@ def test_the_routes_of_the_commands_ask_for_the_token(server: Server) -> None:
     assert (server.data / "server.json").stat().st_mode & 0o077 == 0
 
 
+def test_who_was_written_to_is_found_by_their_address(server: Server) -> None:
+    uma = Shopper(server).known(phone="+34 600 11 22 33").consents("email").consents("sms")
+    address = f"{uma.id.upper()}@example.test"
+    assert "nobody fits" in server.cli("customer", "find", address).stdout  # nothing was sent there
+    uma.adds(KETTLE)
+    server.advance(by="3d")
+    for text in (address, f"  {address} ", "+34 600 112233", uma.id, uma.id[:9]):
+        assert uma.id in server.told("customer", "find", text).splitlines()
+    page = server.http.get("/console", params={"q": address})
+    assert (page.status_code, page.headers["location"]) == (303, f"/console/customers/{uma.id}")
+    server.told("customer", "erase", uma.id, "--yes")
+    assert server.cli("customer", "find", address).returncode == 1
+
+
 def test_a_customer_is_exported_erased_and_then_unknown(server: Server, tmp_path: Path) -> None:
     uma = Shopper(server).known().consents()
     uma.adds(KETTLE)

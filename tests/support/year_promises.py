@@ -234,7 +234,7 @@ def everything_can_be_explained(past: Past) -> None:
     and of everybody who was not erased there is a copy."""
     world, erased = past.world, {name for name, _ in _erasures(past)}
     book = RULEBOOK.under(world.settings)
-    told = Story(world.trigger, world.dispatch, book, PARTITIONS)
+    told = Story(world.trigger, world.dispatch, book, world.addresses, PARTITIONS)
     stories = {name: timeline(drive(told.timeline(name)), "Europe/Madrid") for name in {*world.standing, *world.became}}
     for message in past.asked:
         who = world.who(message.customer)

@@ -125,9 +125,9 @@ class World:
         self._fate, self._fate_of_attempts = Fate(_never), Fate(_never)
         self.trigger = ShakyTriggerStore(self._fate, self.log)
         self.dispatch = ShakyDispatchStore(PARTITIONS, self._fate, self._fate_of_attempts)
-        self._book = AddressBook(b"year")
-        self.desk = Reception(self.dispatch, self._book, GRAVES, self.clock, PARTITIONS, lambda: None)
-        self._correspondence = Correspondence(self.dispatch, self._book, self.desk, self.clock)
+        self.addresses = AddressBook(b"year")
+        self.desk = Reception(self.dispatch, self.addresses, GRAVES, self.clock, PARTITIONS, lambda: None)
+        self._correspondence = Correspondence(self.dispatch, self.addresses, self.desk, self.clock)
         self.humans = {human.id: human for human in everybody}
         self.standing: defaultdict[str, Standing] = defaultdict(Standing)
         self.became: dict[str, str] = {}
@@ -152,7 +152,7 @@ class World:
             dict.fromkeys(self.capabilities.channels, self),
             PlainContent(),
             Links("https://hello.shop.example", b"key"),
-            self._book,
+            self.addresses,
             self.clock,
             lambda: self.clock.now() / 1000,
         )
@@ -160,7 +160,7 @@ class World:
             self.log, self.trigger, RULEBOOK, self.clock, "year", graves=GRAVES, **limits
         )
         self.dispatch_worker = DispatchWorker(
-            self.log, self.dispatch, attempts, self._book, self.clock, "year", graves=GRAVES, **limits
+            self.log, self.dispatch, attempts, self.addresses, self.clock, "year", graves=GRAVES, **limits
         )
         side = TriggerSide(self.trigger_worker, self.trigger)
         self._time = VirtualTime(self.log, self.clock, (side, self.dispatch_worker))

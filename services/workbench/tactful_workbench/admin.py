@@ -139,6 +139,7 @@ def admin_router(product: Deployment) -> APIRouter:
     office = _Office(product)
     router = APIRouter(prefix="/admin", dependencies=[Depends(_bearer_of(product.token))])
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Any]]], ...] = (
+        ("GET", "/customers", office.find),
         ("GET", "/customers/{customer:path}/explain", office.explain),
         ("GET", "/customers/{customer:path}/export", office.export),
         ("POST", "/customers/{customer:path}/erase", office.erase),
@@ -183,6 +184,9 @@ class _Office:
     def __init__(self, product: Deployment) -> None:
         self._product = product
         self._button = RedButton(product.log, product.dispatch, product.clock)
+
+    async def find(self, text: str) -> dict[str, Any]:
+        return {"customers": await self._product.story.search(text)}
 
     async def explain(self, customer: str) -> dict[str, Any]:
         story = timeline(await self._product.story.timeline(customer), self._product.settings.latest.shop.timezone)

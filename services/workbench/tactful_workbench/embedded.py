@@ -220,7 +220,7 @@ async def _assemble(
         public_url=public_url,
         content=content,
         settings=settings,
-        story=Story(trigger, dispatch, book, PARTITIONS),
+        story=Story(trigger, dispatch, book, addresses, PARTITIONS),
         door=door,
         token=token,
     )

@@ -9,6 +9,7 @@ from tactful.partitioning import partition_of
 from tactful_console.app import Stopped
 from tactful_console.history import Consent, Held, JournalEntry, Pending, TimelineInputs
 from tactful_console.recorded import history_row
+from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import deciding
 from tactful_dispatch.rows import ASKED, HELD, Delivery, latest_stop
 from tactful_dispatch.store import DispatchStore
@@ -24,8 +25,11 @@ SHOWN = 50  # customers that a search finds
 class Story:
     """Implements `tactful_console.app.CustomerFacts`."""
 
-    def __init__(self, trigger: TriggerStore, dispatch: DispatchStore, book: Rulebook, partitions: int) -> None:
+    def __init__(
+        self, trigger: TriggerStore, dispatch: DispatchStore, book: Rulebook, addresses: AddressBook, partitions: int
+    ) -> None:
         self._trigger, self._dispatch, self._book, self._count = trigger, dispatch, book, partitions
+        self._addresses = addresses
 
     async def timeline(self, customer: str) -> TimelineInputs:
         partition = partition_of(customer, self._count)
@@ -53,7 +57,11 @@ class Story:
         return Stopped(latest.stopped, latest.stopped_why, latest.stopped_at) if latest.stopped else None
 
     async def search(self, text: str) -> list[str]:
-        return await (self._trigger.customers(text, SHOWN) if text else self._trigger.active(SHOWN))
+        if not text:
+            return await self._trigger.active(SHOWN)
+        written_to = await self._dispatch.address(self._addresses.key("email" if "@" in text else "sms", text))
+        named = await self._trigger.customers(text, SHOWN)
+        return list(dict.fromkeys((*reversed(written_to.customers), *named)))[:SHOWN]
 
     async def _runs(self, partition: int, customer: str) -> list[Run]:
         stored = await self._trigger.load(partition, [customer])

@@ -16,7 +16,7 @@ from tactful_trigger.store import TriggerStore
 from tactful_workbench.admin import admin_app
 from tactful_workbench.cluster.condition import server_findings
 from tactful_workbench.cluster.ground import Ground
-from tactful_workbench.cluster.people import desk, personal
+from tactful_workbench.cluster.people import addresses, desk, personal
 from tactful_workbench.cluster.service import Service
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Finding
@@ -44,7 +44,7 @@ class Headquarters:
         self.desk = desk(here, lambda: None)
         self.personal = personal(here)
         self.conductor = Conductor(here.log, here.trigger, here.book, here.clock)
-        self.story = Story(here.trigger, here.dispatch, here.book, here.log.partitions)
+        self.story = Story(here.trigger, here.dispatch, here.book, addresses(here), here.log.partitions)
 
     def settings_now(self) -> Settings:
         return self._here.settings_now()

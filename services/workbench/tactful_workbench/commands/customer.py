@@ -1,4 +1,4 @@
-"""`tactful customer`: a copy of everything about one customer, and their erasure."""
+"""`tactful customer`: who somebody is, a copy of everything about them, and their erasure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,23 @@ from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
 
 app = typer.Typer(no_args_is_help=True, help="What is kept about one customer.")
+
+
+@app.command()
+def find(
+    text: Annotated[str, typer.Argument(help="The beginning of an id, or a whole address that was written to.")],
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Customers by id, or by an e-mail address or phone number to which a message was sent. Exit code 1 if nobody fits."""
+    answer = get(data, "/admin/customers", text=text)
+    show(
+        answer,
+        "\n".join(answer["customers"]) or "nobody fits; an address is known once a message was sent to it",
+        as_json,
+    )
+    if not answer["customers"]:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -44,11 +45,12 @@ def withdraw(
 
 @app.command("show")
 def show_consent(customer: str, data: Data = HERE, as_json: Json = False) -> None:
-    """What a customer has allowed and withdrawn."""
+    """What a customer has allowed and withdrawn, and when they said so. What was said last counts, and stands first."""
     states = get(data, f"/admin/consent/{segment(customer)}")["consents"]
     lines = [
-        f"{s['state']:9} {s['purpose']}/{s['channel'] or 'every channel'}  entry #{s['entry']}  {s['via']}"
-        for s in states
+        f"{s['state']:9} {s['purpose']}/{s['channel'] or 'every channel'}  entry #{s['entry']}  {s['via']}  "
+        f"{datetime.fromtimestamp(s['at'] / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+        for s in sorted(states, key=lambda s: (-s["at"], -s["entry"]))
     ]
     show(states, "\n".join(lines) or f"{customer} has neither allowed nor withdrawn anything", as_json)
 

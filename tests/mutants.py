@@ -743,6 +743,27 @@ FAULTS = (
         ("tests/trigger/test_commanding.py",),
     ),
     Fault(
+        "one opt-out counts for every rule that wrote",
+        f"{TRIGGER}/applying.py",
+        "            if mark.objected:\n                return False",
+        "            if mark.objected:\n                continue",
+        ("tests/trigger/test_guarding.py",),
+    ),
+    Fault(
+        "a rule is taken back for what may be chance",
+        f"{TRIGGER}/guarding.py",
+        "share_interval(min(count, tally.sent), tally.sent)[0] > most",
+        "count / tally.sent > most",
+        ("tests/trigger/test_guarding.py",),
+    ),
+    Fault(
+        "what people objected to before an operator let the rule go on counts again",
+        f"{TRIGGER}/cursor.py",
+        "tally - self.let_go.get(rule, LetGo()).tally",
+        "tally",
+        ("tests/trigger/test_guarding.py",),
+    ),
+    Fault(
         "a shop's colour costs it the words of the layout",
         f"{DISPATCH}/content/contentset.py",
         'whole["words"] = known | {language: known.get(language, {}) | own for language, own in words.items()}',

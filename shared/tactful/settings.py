@@ -115,6 +115,14 @@ class Caps(_Section):
     budget: bool = True
 
 
+class Guard(_Section):
+    """When a rule takes itself back: so many of its contacts object, and it is not chance. 1 is never."""
+
+    opt_outs: float = Field(0.005, ge=0, le=1)  # the share that withdraws consent, mutes the rule or stops everything
+    spam_reports: float = Field(0.001, ge=0, le=1)
+    after: int = Field(50, ge=1)  # contacts: fewer tell nothing
+
+
 class Hours(_Section):
     """When marketing may arrive, in the recipient's local time."""
 
@@ -168,6 +176,7 @@ class Settings(_Section):
     shop: Shop = Shop()
     rules: Mapping[str, RuleSettings] = {}
     caps: Caps = Caps()
+    guard: Guard = Guard()
     hours: Hours = Hours()
     resting: Resting = Resting()
     sending: Sending = Sending()

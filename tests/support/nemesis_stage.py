@@ -33,6 +33,9 @@ budget = false
 email_gap = "0s"
 grace = "0s"
 
+[guard]
+opt_outs = 1.0  # shoppers here opt out to see whether they are heard
+
 [rules.abandoned_cart]
 mode = "live"
 delay = "3s"

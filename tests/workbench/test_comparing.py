@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tactful_workbench.comparing import difference_interval, share_interval
+from tactful.shares import share_interval
+from tactful_workbench.comparing import difference_interval
 
 
 @pytest.mark.parametrize(

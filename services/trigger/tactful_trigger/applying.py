@@ -9,9 +9,11 @@ import msgspec
 from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
 from tactful.identity import digest, event_hash, fingerprint
 from tactful.records import DISPATCH, EventRecord, RecipientBody, RecipientRecord
+from tactful_trigger.cursor import LetGo
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
+from tactful_trigger.objecting import OBJECTIONS, objection_to
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import recipient, tells_dispatch
 from tactful_trigger.row import Goal, Mark, Row, mark_key
@@ -65,6 +67,8 @@ class Applying:
             return changed or bool(route.starts)  # somebody may be enrolled for it
         if seen.name == "Message Decided":
             changed |= self._mark(row, seen)
+        elif seen.name in OBJECTIONS:
+            changed |= self._object(row, seen)
         if seen.name == "Hold Opened":
             self._runs.confirm(row, seen)
             return True
@@ -136,6 +140,21 @@ class Applying:
             row.marks = {**marks, key: Mark(word.contact, seen.at, held_out)}
             self._partition.cursor.count(word.rule, Tally(held_out=1) if held_out else Tally(sent=1))
         return True
+
+    def _object(self, row: Row, seen: Seen) -> bool:
+        """Counts once a contact: with the rule that wrote what was reported, or, if they opt out, with the last one that wrote."""
+        for key, mark in sorted((row.marks or {}).items(), key=lambda known: (-known[1].at, known[0])):
+            rule = key.partition("\x1f")[0]
+            what = objection_to(rule, mark, seen)
+            if what is None or mark.held_out:
+                continue
+            if mark.objected:
+                return False
+            row.marks = {**(row.marks or {}), key: msgspec.structs.replace(mark, objected=True)}
+            if mark.at >= self._partition.cursor.let_go.get(rule, LetGo()).at:
+                self._partition.cursor.count(rule, what)
+            return True
+        return False
 
     def _reach(self, row: Row, rule: str, within: int, at: int) -> None:
         """The first goal in time counts for what was said, or would have been."""

@@ -7,6 +7,13 @@ import msgspec
 from tactful_trigger.tally import Tally
 
 
+class LetGo(msgspec.Struct, frozen=True, array_like=True):
+    """When an operator last let a rule go on, and what had been counted of it by then."""
+
+    at: int = 0
+    tally: Tally = Tally()
+
+
 class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Compared and set in every slice's transaction. `clock` is the latest append time read; nothing else moves it."""
 
@@ -18,11 +25,13 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     taken: dict[str, int] = {}  # origin -> last sequence read
     settings: str = ""  # JSON, as last told
     paused: set[str] = set()  # rules: nothing of them moves
+    paused_why: dict[str, str] = {}  # by rule
     draining: set[str] = set()  # rules: what runs goes on, nothing begins
     feeds: dict[str, int] = {}  # feed -> complete through, ms
     late: set[str] = set()  # customers with a run that waits for a feed
     slow: dict[str, int] = {}  # rule -> interrupted runs
     tallies: dict[str, Tally] = {}  # by rule
+    let_go: dict[str, LetGo] = {}  # by rule that was paused once
     duplicates: int = 0
     counted: int = 0  # events of customers beyond a limit: counted, not applied
     attempts: int = 0  # claims since the last commit: a slice may kill its process
@@ -31,6 +40,10 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     def count(self, rule: str, what: Tally) -> None:
         """Add to what is known of a rule."""
         self.tallies[rule] = self.tallies.get(rule, Tally()) + what
+
+    def since_let_go(self) -> dict[str, Tally]:
+        """By rule, since an operator last let it go on."""
+        return {rule: tally - self.let_go.get(rule, LetGo()).tally for rule, tally in self.tallies.items()}
 
     def copy(self) -> Cursor:
         """A cursor that can be changed without touching this one."""

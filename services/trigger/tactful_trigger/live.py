@@ -17,6 +17,7 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import EVENTS, TickBody, TickRecord, encode
 from tactful.together import all_done
+from tactful_trigger.guarding import Guard
 from tactful_trigger.worker import TriggerWorker
 
 TICK_APART: Final = 100  # ms between two ticks of one partition
@@ -29,8 +30,9 @@ _logger = logging.getLogger(__name__)
 class LiveTrigger:
     """Drives a TriggerWorker by the clock: `round` and `pause` in turn, by whoever puts the services together."""
 
-    def __init__(self, worker: TriggerWorker, log: Log, clock: Clock) -> None:
-        self._worker, self._log, self._clock = worker, log, clock
+    def __init__(self, worker: TriggerWorker, log: Log, clock: Clock, guard: Guard | None = None) -> None:
+        """Without a guard no rule takes itself back: for a clock that somebody moves."""
+        self._worker, self._log, self._clock, self._guard = worker, log, clock, guard
         self._ticked: dict[int, int] = {}
 
     async def round(self) -> bool:
@@ -38,6 +40,9 @@ class LiveTrigger:
         computed."""
         await self._worker.claim()
         partitions = sorted(self._worker.owned.keys() - self._worker.stopped.keys())
+        if self._guard is not None and 0 in partitions:
+            for rule, why in (await self._guard.look()).items():
+                _logger.error("%s is paused, since %s; `tactful rules resume %s` lets it go on", rule, why, rule)
         return any(await all_done(self._move(partition) for partition in partitions))
 
     async def _move(self, partition: int) -> bool:

@@ -85,6 +85,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     at: int
     held_out: bool = False
     reached: bool = False  # a goal followed in time
+    objected: bool = False  # the customer opted out soon after, or reported it as spam
 
     @property
     def run(self) -> str:

@@ -41,6 +41,7 @@ from tactful.records import (
 )
 from tactful_trigger.applying import Applying
 from tactful_trigger.commanding import Commanding
+from tactful_trigger.cursor import LetGo
 from tactful_trigger.effects import Effects
 from tactful_trigger.erasing import BROADCAST as ERASED
 from tactful_trigger.erasing import Erasing
@@ -50,6 +51,7 @@ from tactful_trigger.replay import Watch
 from tactful_trigger.row import Row
 from tactful_trigger.runs import Runs
 from tactful_trigger.store import ChangedRow, SliceResult
+from tactful_trigger.tally import Tally
 
 PAUSE_AFTER_SLOW: Final = 3  # interrupted runs of a rule, before it is paused everywhere
 _BY_ID: Final = attrgetter("id")
@@ -219,11 +221,14 @@ class Slice:
             self._bind()
         elif body.name == "Rule Paused":
             cursor.paused.add(data["rule"])
+            cursor.paused_why[data["rule"]] = data.get("why", "")
         elif body.name == "Rule Drained":
             cursor.draining.add(data["rule"])
         elif body.name == "Rule Resumed":
             cursor.paused.discard(data["rule"])
+            cursor.paused_why.pop(data["rule"], None)
             cursor.draining.discard(data["rule"])
+            cursor.let_go[data["rule"]] = LetGo(at, cursor.tallies.get(data["rule"], Tally()))
             self._resume(data["rule"], at)
         elif body.name == ERASED:
             self._erasing.remember(Erased(data["grave"], data["at"]))

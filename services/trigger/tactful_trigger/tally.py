@@ -1,25 +1,35 @@
-"""Whether a rule helps: how often its goal followed what it said, and how often it came without a word. Pure."""
+"""Whether a rule helps: how often its goal followed what it said, how often it came without a word, and how often people
+objected. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 
 class Tally(msgspec.Struct, frozen=True, array_like=True):
     """Contacts of one rule since the beginning, a ladder counting once, and those that its goal followed in time. Who was
-    held out is counted in the same way, from the instant at which the message would have left."""
+    held out is counted in the same way, from the instant at which the message would have left. Of those who were written to,
+    so many opted out within a week, or reported a message as spam."""
 
     sent: int = 0
     sent_reached: int = 0
     held_out: int = 0
     held_out_reached: int = 0
+    opted_out: int = 0
+    complained: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         """Both together."""
-        mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
-        return Tally(*(one + two for one, two in zip(mine, theirs, strict=True)))
+        return Tally(*(one + two for one, two in self._beside(other)))
+
+    def __sub__(self, other: Tally) -> Tally:
+        """What has come since the other."""
+        return Tally(*(one - two for one, two in self._beside(other)))
+
+    def _beside(self, other: Tally) -> Iterator[tuple[int, int]]:
+        return zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
 
 
 def totals(partitions: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:

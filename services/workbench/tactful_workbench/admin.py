@@ -25,13 +25,13 @@ from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.reception import Reception
 from tactful_trigger.tally import Tally, totals
 from tactful_workbench.answering import answer_by_name
-from tactful_workbench.checking import Page, StoredRow
 from tactful_workbench.comparing import difference_interval
 from tactful_workbench.conducting import Conductor, standing
 from tactful_workbench.doctor import Patient, examine
 from tactful_workbench.editing import with_values
 from tactful_workbench.keyring import Keys
 from tactful_workbench.personal import Personal
+from tactful_workbench.runpages import Page, StoredRow
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
@@ -232,7 +232,8 @@ class _Office:
                 "version": rule.terms.version,
                 "mode": settings.rule(rule.name).mode,
                 "rollout": settings.rule(rule.name).rollout,
-                "standing": stands.get(rule.name, ""),
+                "standing": stands.get(rule.name, ("", ""))[0],
+                "why": stands.get(rule.name, ("", ""))[1],
                 "origin": rule.origin,
                 "about": rule.about,
                 "live_runs": alive.get(rule.name, 0),

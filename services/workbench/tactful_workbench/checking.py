@@ -12,24 +12,10 @@ import msgspec
 from tactful_trigger.checking import Checked, check
 from tactful_trigger.rulebook import Rulebook
 from tactful_workbench.office import office, told
+from tactful_workbench.runpages import Page
 
-PAGE: Final = 5_000  # customers asked for at once
+LOT: Final = 5_000  # customers asked for at once
 NAMED: Final = 3  # customers named beside each reason
-
-
-class StoredRow(msgspec.Struct, frozen=True):
-    """A customer's row as it is stored."""
-
-    customer: str
-    row: msgspec.Raw
-
-
-class Page(msgspec.Struct, frozen=True):
-    """Rows that hold runs, of one partition in order of customer. `reached`: the last one looked at, "" at the end."""
-
-    rows: list[StoredRow]
-    reached: str
-    partitions: int
 
 
 class Report(msgspec.Struct):
@@ -80,7 +66,7 @@ async def _pages(data: Path) -> AsyncIterator[Page]:
     async with office(data) as client:
         partition, partitions, after = 0, 1, ""
         while partition < partitions:
-            query: dict[str, Any] = {"partition": partition, "after": after, "limit": PAGE}
+            query: dict[str, Any] = {"partition": partition, "after": after, "limit": LOT}
             response = await client.get("/admin/runs", params=query)
             if not response.is_success:
                 await told(response)

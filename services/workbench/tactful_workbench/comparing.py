@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import Final
 
-_Z: Final = 1.959964  # 95 %
-
-
-def share_interval(reached: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927); `of` is at least 1."""
-    share, square = reached / of, _Z**2
-    middle, width = share + square / (2 * of), _Z * sqrt(share * (1 - share) / of + square / (4 * of**2))
-    return (middle - width) / (1 + square / of), (middle + width) / (1 + square / of)
+from tactful.shares import share_interval
 
 
 def difference_interval(reached: int, of: int, reached_without: int, of_without: int) -> tuple[float, float] | None:

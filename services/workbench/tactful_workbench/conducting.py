@@ -38,7 +38,7 @@ class Conductor:
         """`pause`, `drain` or `resume`, everywhere."""
         self.known(rule)
         now = self._clock.now()
-        data = msgspec.json.encode({"rule": rule, "why": "operator"})
+        data = msgspec.json.encode({"rule": rule})
         await broadcast(self._log, [EVENTS], digest(wish, rule, str(now)), NEWS[wish], data, now)
 
     async def cancel(self, rule: str) -> int:
@@ -104,9 +104,10 @@ class Conductor:
         return self._book.rules[rule]
 
 
-def standing(cursors: Iterable[Cursor]) -> dict[str, str]:
-    """Rules that are `paused` or `drained` in any partition."""
-    found: dict[str, str] = {}
+def standing(cursors: Iterable[Cursor]) -> dict[str, tuple[str, str]]:
+    """Rules that are `paused` or `drained` in any partition, and why if it was no operator."""
+    found: dict[str, tuple[str, str]] = {}
     for cursor in cursors:
-        found |= dict.fromkeys(cursor.draining, "drained") | dict.fromkeys(cursor.paused, "paused")
+        found |= dict.fromkeys(cursor.draining, ("drained", ""))
+        found |= {rule: ("paused", cursor.paused_why.get(rule, "")) for rule in cursor.paused}
     return found

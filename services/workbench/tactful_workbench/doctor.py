@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parseaddr
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from tactful.errors import TactfulError
 from tactful.log import Log
@@ -14,9 +15,11 @@ from tactful.records import DISPATCH, EVENTS
 from tactful.settings import Settings
 from tactful_dispatch.content import TemplateError
 from tactful_dispatch.content.contentset import ContentSet
-from tactful_dispatch.content.lint import lint
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore
+
+if TYPE_CHECKING:
+    from tactful_dispatch.content.lint import Finding as Flaw
 
 BEHIND: Final = 1000  # records that may wait to be read before it is worth a word
 
@@ -119,12 +122,21 @@ async def _plugins(patient: Patient) -> list[Finding]:
     languages = sorted({language for _, _, language, _ in content.templates})
     found.append(Finding("ok", f"templates {len(content.templates)}, languages {', '.join(languages)}"))
     locale = patient.settings_now().shop.locale
-    if mend := lint(content, locale):
+    if mend := _lint(content, locale):
         first = f"{mend[0].file}:{mend[0].line}: {mend[0].message}"
         found.append(
             Finding("warn", f"{first}. In all {len(mend)} to mend: `tactful templates lint --locale {locale}`")
         )
     return found
+
+
+def _lint(content: ContentSet, locale: str) -> list[Flaw]:
+    """Nothing in a process that cannot render, like the console where only its extra is installed."""
+    if find_spec("css_inline") is None:
+        return []
+    from tactful_dispatch.content.lint import lint
+
+    return lint(content, locale)
 
 
 async def _shop(patient: Patient) -> list[Finding]:

@@ -30,6 +30,7 @@ from tactful_dispatch.reception import Reception
 from tactful_dispatch.store.sqlite import SqliteDispatchStore
 from tactful_dispatch.worker import DispatchWorker
 from tactful_ingest.door import Door
+from tactful_trigger.guarding import Guard
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
@@ -205,7 +206,11 @@ async def _assemble(
         dispatch=dispatch,
         trigger_worker=trigger_worker,
         dispatch_worker=dispatch_worker,
-        running=Running(LiveTrigger(trigger_worker, log, clock), live, arrivals=lambda: door.flight.entered),
+        running=Running(
+            LiveTrigger(trigger_worker, log, clock, Guard(log, trigger, clock)),
+            live,
+            arrivals=lambda: door.flight.entered,
+        ),
         time=VirtualTime(
             ordinals,
             dev_clock or _Unmovable(clock),

@@ -9,6 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from tactful.postgres.leasing import DatabaseTime
 from tactful.records import EVENTS
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.guarding import Guard
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.tally import Tally, totals
 from tactful_trigger.watch import SignalWatch
@@ -25,12 +27,25 @@ def results(tallies: Iterable[Mapping[str, Tally]]) -> list[Metric]:
     goals = GaugeMetricFamily(
         "tactful_contacts_reached", "Contacts that the goal followed in time.", labels=["rule", "arm"]
     )
+    objections = GaugeMetricFamily(
+        "tactful_contacts_objected", "Contacts after which the customer objected.", labels=["rule", "how"]
+    )
     for rule, tally in totals(tallies).items():
+        objections.add_metric([rule, "opted_out"], tally.opted_out)
+        objections.add_metric([rule, "spam_report"], tally.complained)
         contacts.add_metric([rule, "sent"], tally.sent)
         contacts.add_metric([rule, "held_out"], tally.held_out)
         goals.add_metric([rule, "sent"], tally.sent_reached)
         goals.add_metric([rule, "held_out"], tally.held_out_reached)
-    return [contacts, goals]
+    return [contacts, goals, objections]
+
+
+def pauses(cursors: Iterable[Cursor]) -> Metric:
+    """Rules of which nothing moves in the partitions that are owned here."""
+    paused = GaugeMetricFamily("tactful_rules_paused", "Rules that are paused.", labels=["rule"])
+    for rule in sorted(set[str]().union(*(cursor.paused for cursor in cursors))):
+        paused.add_metric([rule], 1)
+    return paused
 
 
 async def service(here: Ground, stack: AsyncExitStack) -> Service:
@@ -54,7 +69,8 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
             CounterMetricFamily("tactful_timers_fired", "Timers fired.", worker.timers_fired),
             counts("tactful_decisions", "Final words that rules heard.", names, worker.decisions),
             *results(held.cursor.tallies for held in worker.owned.values()),
+            pauses(held.cursor for held in worker.owned.values()),
         ]
 
-    live = LiveTrigger(worker, here.log, here.clock)
+    live = LiveTrigger(worker, here.log, here.clock, Guard(here.log, here.trigger, here.clock))
     return Service(work=Work(worker, live, EVENTS, counted), chores={"history": lambda: forget_history(here)})

@@ -32,6 +32,7 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
     lines = []
     for rule in answer["rules"]:
         standing = "  " + rule["standing"].upper() if rule["standing"] else ""
+        standing += f" ({rule['why']})" if rule["why"] else ""
         share = f" for {rule['rollout']:.0%}" if rule["mode"] == "live" and rule["rollout"] < 1 else ""
         lines.append(
             f"{rule['name']} v{rule['version']}  {rule['mode']}{share}{standing}"
@@ -46,10 +47,12 @@ def _results(told: dict[str, Any]) -> list[str]:
     """Whether the rule helps: nothing as long as nobody was written to."""
     if not told["sent"]:
         return []
+    sent = told["sent"]
+    objected = f"    opted out {_of(told['opted_out'], sent)}, reported as spam {_of(told['complained'], sent)}"
     if told["goal_within"] is None:
-        return [f"    wrote {_times(told['sent'])}"]
+        return [f"    wrote {_times(sent)}", objected]
     within = spoken(told["goal_within"])
-    lines = [f"    wrote {_share(told['sent_reached'], told['sent'])} reached the goal within {within}"]
+    lines = [f"    wrote {_share(told['sent_reached'], sent)} reached the goal within {within}", objected]
     if told["difference"] is not None:
         low, high = (100 * bound for bound in told["difference"])
         verdict = "too few to decide" if low <= 0 <= high else "more than chance"
@@ -59,7 +62,11 @@ def _results(told: dict[str, Any]) -> list[str]:
 
 
 def _share(reached: int, of: int) -> str:
-    return f"{_times(of)}, of which {reached:,} ({100 * reached / of:.1f} %)"
+    return f"{_times(of)}, of which {_of(reached, of)}"
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,} ({100 * part / whole:.1f} %)"
 
 
 def _times(count: int) -> str:

@@ -1,0 +1,68 @@
+"""A rule that people object to takes itself back: it is paused once more of those it wrote to opt out, or report it as spam,
+than the shop's settings allow, and chance alone would not make it look so.
+
+Whoever owns partition 0 looks once a minute at what all partitions have counted since an operator last let the rule go on.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from tactful.broadcasting import broadcast
+from tactful.clock import MINUTE, Clock
+from tactful.identity import digest
+from tactful.log import Log
+from tactful.records import EVENTS
+from tactful.settings import Guard as Limits
+from tactful.settings import Settings
+from tactful.shares import share_interval
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.store import TriggerStore
+from tactful_trigger.tally import Tally, totals
+
+EVERY: Final = MINUTE
+
+
+def objection(tally: Tally, limits: Limits) -> str:
+    """Why a rule should not go on; "" if nothing speaks against it. Pure."""
+    if tally.sent < limits.after:
+        return ""
+    for count, most, words in (
+        (tally.complained, limits.spam_reports, "reported it as spam"),
+        (tally.opted_out, limits.opt_outs, "opted out"),
+    ):
+        if share_interval(min(count, tally.sent), tally.sent)[0] > most:
+            return f"{count:,} of {tally.sent:,} who were written to {words}"
+    return ""
+
+
+class Guard:
+    """Looks, and tells every partition."""
+
+    def __init__(self, log: Log, store: TriggerStore, clock: Clock) -> None:
+        self._log, self._store, self._clock = log, store, clock
+        self._looked = 0
+
+    async def look(self) -> dict[str, str]:
+        """Rules that are paused now, and why. Nothing within a minute of the last look."""
+        now = self._clock.now()
+        if 0 <= now - self._looked < EVERY:
+            return {}
+        self._looked = now
+        found = [await self._store.cursor(partition) for partition in range(self._log.partitions)]
+        cursors = [cursor for cursor in found if cursor is not None]
+        paused = self._objections(cursors)
+        for rule, why in paused.items():
+            data = msgspec.json.encode({"rule": rule, "why": why})
+            await broadcast(self._log, [EVENTS], digest("guard", rule, str(now)), "Rule Paused", data, now)
+        return paused
+
+    @staticmethod
+    def _objections(cursors: list[Cursor]) -> dict[str, str]:
+        told = max(cursors, key=lambda cursor: cursor.clock, default=Cursor(partition=0)).settings
+        limits = (Settings.model_validate_json(told) if told else Settings()).guard
+        still = set[str]().union(*(cursor.paused for cursor in cursors))
+        counted = totals(cursor.since_let_go() for cursor in cursors)
+        return {rule: why for rule, tally in counted.items() if rule not in still and (why := objection(tally, limits))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from tactful.keys import FixedKeys, Key, KeyRing
 from tactful.settings import Shop
 from tactful_console.app import Stopped, create_console, customer_path
 from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
+from tactful_console.standings import RuleStanding
 
 
 class Facts:
@@ -36,6 +38,20 @@ class Facts:
 
     async def search(self, text: str) -> list[str]:
         return [customer for customer in self.known if text in customer]
+
+
+class Rules:
+    """One of each kind."""
+
+    async def rules(self) -> list[RuleStanding]:
+        why = "3 of 60 who were written to opted out"
+        return [
+            RuleStanding(
+                name="cart", version=2, mode="live", share=0.05, standing="paused", why=why, wrote=60, opted_out=3
+            ),
+            RuleStanding(name="missed", version=1, mode="shadow", reached=0),
+            RuleStanding(name="churn", version=1, mode="live", wrote=1, reached=1),
+        ]
 
 
 class Button:
@@ -60,7 +76,7 @@ def client(
 ) -> httpx.AsyncClient:
     app = FastAPI()
     clock = ManualClock(FOUR + DAY)
-    app.include_router(create_console(facts, button or Button(facts), clock, lambda: shop or Shop(), keys))
+    app.include_router(create_console(facts, Rules(), button or Button(facts), clock, lambda: shop or Shop(), keys))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console.test")
 
 
@@ -99,6 +115,18 @@ async def test_every_page_says_who_stopped_all_sending_when_and_why() -> None:
 async def test_only_the_latest_decision_is_open(browser: httpx.AsyncClient) -> None:
     page = Markup((await browser.get("/console/customers/u1")).text)
     assert sum("open" in details for details in page.all("details")) == 1
+
+
+async def test_the_first_page_says_how_rules_stand(browser: httpx.AsyncClient) -> None:
+    page = assert_harmless(await browser.get("/console"))
+    words = " ".join(re.sub(r"<[^>]+>", " ", page.text.partition("</main>")[0]).split())
+    for told in (
+        "cart v2 live paused 3 of 60 who were written to opted out · for 5% of customers · wrote 60 times · 3 (5.0 %)",
+        "missed v1 shadow has written to nobody",
+        "churn v1 live wrote 1 time · 1 (100.0 %) reached the goal · 0 (0.0 %) opted out",
+    ):
+        assert told in words
+    assert "Rules" not in (await browser.get("/console", params={"q": "u"})).text
 
 
 async def test_the_latest_comes_first(browser: httpx.AsyncClient) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote
@@ -20,6 +20,7 @@ from tactful_console.entrance import CHALLENGE, Entrance, is_from_our_page
 from tactful_console.history import TimelineInputs
 from tactful_console.moments import Moments
 from tactful_console.pages import DISCREET, Pages
+from tactful_console.standings import RuleStanding
 from tactful_console.terminal import printable
 from tactful_console.timeline import Timeline, timeline
 
@@ -59,6 +60,14 @@ class CustomerFacts(Protocol):
         ...
 
 
+class RuleFacts(Protocol):
+    """How rules stand."""
+
+    async def rules(self) -> Sequence[RuleStanding]:
+        """All that are loaded."""
+        ...
+
+
 class RedButton(Protocol):
     """Stops all sending."""
 
@@ -72,11 +81,16 @@ class RedButton(Protocol):
 
 
 def create_console(
-    facts: CustomerFacts, button: RedButton, clock: Clock, shop: Callable[[], Shop], keys: KeyRing | None
+    facts: CustomerFacts,
+    rules: RuleFacts,
+    button: RedButton,
+    clock: Clock,
+    shop: Callable[[], Shop],
+    keys: KeyRing | None,
 ) -> APIRouter:
     """A router for `/console`. `shop` is asked anew for every page, so that settings take effect. Without `keys` everybody may
     enter."""
-    console = _Console(facts, button, clock, shop, Entrance(keys))
+    console = _Console(facts, rules, button, clock, shop, Entrance(keys))
     router = APIRouter(include_in_schema=False)
     for path, page in (
         ("/console", console.home),
@@ -99,9 +113,16 @@ def customer_path(customer: str) -> str:
 
 class _Console:
     def __init__(
-        self, facts: CustomerFacts, button: RedButton, clock: Clock, shop: Callable[[], Shop], entrance: Entrance
+        self,
+        facts: CustomerFacts,
+        rules: RuleFacts,
+        button: RedButton,
+        clock: Clock,
+        shop: Callable[[], Shop],
+        entrance: Entrance,
     ) -> None:
-        self._facts, self._button, self._clock, self._shop, self._entrance = facts, button, clock, shop, entrance
+        self._facts, self._rules, self._button, self._clock = facts, rules, button, clock
+        self._shop, self._entrance = shop, entrance
         self._pages = Pages("tactful_console")
 
     def guarded(self, page: Callable[[Request, str], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -135,12 +156,14 @@ class _Console:
         return await self._page("stop", 202, text="", trouble=_UNREAD)
 
     async def home(self, request: Request, who: str) -> Response:
-        """The search box with the latest customers, or what was found; a single hit is opened at once."""
+        """How rules stand and the latest customers, or what was found; a single hit is opened at once."""
         text = request.query_params.get("q", "").strip()[:_LONGEST_SEARCH]
         found = await self._facts.search(text)
         if text and len(found) == 1:
             return RedirectResponse(customer_path(found[0]), 303, DISCREET)
-        return await self._page("home", found=[(customer, customer_path(customer)) for customer in found], text=text)
+        rules = [] if text else await self._rules.rules()
+        paths = [(customer, customer_path(customer)) for customer in found]
+        return await self._page("home", found=paths, rules=rules, text=text)
 
     async def customer(self, request: Request, who: str) -> Response:
         """The story of one customer, as a page or, with `.json` at the end of the path, as JSON."""

@@ -17,20 +17,20 @@ from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError
 from tactful.log import Stored, onward
 from tactful.records import TOPICS
-from tactful.rules import Terms
 from tactful.telemetry import UNTOLD
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.reception import Reception
-from tactful_trigger.tally import Tally, totals
+from tactful_trigger.tally import Tally
 from tactful_workbench.answering import answer_by_name
 from tactful_workbench.comparing import difference_interval
-from tactful_workbench.conducting import Conductor, standing
+from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Patient, examine
 from tactful_workbench.editing import with_values
 from tactful_workbench.keyring import Keys
 from tactful_workbench.personal import Personal
+from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.runpages import Page, StoredRow
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.stopping import RedButton
@@ -122,6 +122,8 @@ class Deployment(Patient, Protocol):
     def settings(self) -> SettingsFile: ...
     @property
     def story(self) -> Story: ...
+    @property
+    def ruletelling(self) -> RuleTelling: ...
     @property
     def token(self) -> str: ...
 
@@ -222,26 +224,23 @@ class _Office:
         return {"partitions": chains}
 
     async def rules(self) -> dict[str, Any]:
-        product, settings = self._product, self._product.settings.latest
-        alive = await product.trigger.live_runs()
-        cursors = await product.conductor.cursors()
-        stands, tallies = standing(cursors), totals(cursor.tallies for cursor in cursors)
+        alive = await self._product.trigger.live_runs()
         rules = [
             {
-                "name": rule.name,
-                "version": rule.terms.version,
-                "mode": settings.rule(rule.name).mode,
-                "rollout": settings.rule(rule.name).rollout,
-                "standing": stands.get(rule.name, ("", ""))[0],
-                "why": stands.get(rule.name, ("", ""))[1],
-                "origin": rule.origin,
-                "about": rule.about,
-                "live_runs": alive.get(rule.name, 0),
-                "results": _results(tallies.get(rule.name, Tally()), rule.under(settings.rule(rule.name).parameters)),
+                "name": told.rule.name,
+                "version": told.rule.terms.version,
+                "mode": told.settings.mode,
+                "rollout": told.settings.rollout,
+                "standing": told.standing,
+                "why": told.why,
+                "origin": told.rule.origin,
+                "about": told.rule.about,
+                "live_runs": alive.get(told.rule.name, 0),
+                "results": _results(told.tally, told.goal_within),
             }
-            for rule in product.loaded.rules
+            for told in await self._product.ruletelling.told()
         ]
-        return {"rules": rules, "broken": [broken._asdict() for broken in product.loaded.broken]}
+        return {"rules": rules, "broken": [broken._asdict() for broken in self._product.loaded.broken]}
 
     async def runs(self, partition: int, after: str = "", limit: int = 1000) -> Response:
         """Rows that hold runs, a page at a time."""
@@ -355,12 +354,11 @@ class _Office:
                     yield _line(stored)
 
 
-def _results(tally: Tally, terms: Terms) -> dict[str, Any]:
-    """`goal_within` is None for a rule without a goal that could be measured. `difference`: the 95 % interval of what the share
-    of those who were written to is above that of those held out."""
+def _results(tally: Tally, goal_within: int | None) -> dict[str, Any]:
+    """`difference`: the 95 % interval of what the share of those who were written to is above that of those held out."""
     return {
         **msgspec.structs.asdict(tally),
-        "goal_within": terms.goal_within if terms.goal and terms.key is None else None,
+        "goal_within": goal_within,
         "difference": difference_interval(tally.sent_reached, tally.sent, tally.held_out_reached, tally.held_out),
     }
 

@@ -46,6 +46,7 @@ from tactful_workbench.embedded_condition import file_findings
 from tactful_workbench.keyring import Keys
 from tactful_workbench.keyring.sqlite import SqliteKeyTable
 from tactful_workbench.personal import Notebook, Personal
+from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.running import Running
 from tactful_workbench.secrets import ADDRESS_KEY, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret
 from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile, known_settings
@@ -111,6 +112,11 @@ class Product:
     story: Story
     door: Door
     token: str
+
+    @property
+    def ruletelling(self) -> RuleTelling:
+        """How rules stand, as of now."""
+        return RuleTelling(self.loaded, self.conductor, self.settings_now)
 
     @property
     def templates(self) -> Path | None:

@@ -21,6 +21,7 @@ from tactful_workbench.cluster.service import Service
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Finding
 from tactful_workbench.keyring import Keys
+from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
@@ -44,6 +45,7 @@ class Headquarters:
         self.desk = desk(here, lambda: None)
         self.personal = personal(here)
         self.conductor = Conductor(here.log, here.trigger, here.book, here.clock)
+        self.ruletelling = RuleTelling(here.loaded, self.conductor, here.settings_now)
         self.story = Story(here.trigger, here.dispatch, here.book, addresses(here), here.log.partitions)
 
     def settings_now(self) -> Settings:
@@ -59,5 +61,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     headquarters = Headquarters(here)
     app = admin_app(headquarters)
     button = RedButton(here.log, here.dispatch, here.clock)
-    app.include_router(create_console(headquarters.story, button, here.clock, here.shop, here.keys))
+    app.include_router(
+        create_console(headquarters.story, headquarters.ruletelling, button, here.clock, here.shop, here.keys)
+    )
     return Service(app)

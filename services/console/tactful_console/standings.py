@@ -1,0 +1,50 @@
+"""How one rule stands, for the console's first page."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tactful_console.entries import Chip, Tone
+
+_MODES = {"live": Chip("live", Tone.SENT), "shadow": Chip("shadow"), "off": Chip("off", Tone.REFUSED)}
+
+
+class RuleStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """`standing`: paused, drained or nothing; `reached` is None for a rule without a goal that is measured."""
+
+    name: str
+    version: int
+    mode: str  # live | shadow | off
+    share: float = 1.0  # of customers, for whom a live rule is live
+    standing: str = ""
+    why: str = ""  # it is paused, if it was no operator
+    wrote: int = 0  # contacts, a ladder counting once
+    reached: int | None = None
+    opted_out: int = 0
+    complained: int = 0
+
+    @property
+    def chips(self) -> tuple[Chip, ...]:
+        """What it may do, and that it stands still."""
+        still = (Chip(self.standing, Tone.UNKNOWN),) if self.standing else ()
+        return (_MODES[self.mode], *still)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What came of it."""
+        said = [self.why] if self.why else []
+        if self.mode == "live" and self.share < 1:
+            said.append(f"for {self.share:.0%} of customers")
+        if not self.wrote:
+            return (*said, "has written to nobody")
+        said.append(f"wrote {self.wrote:,} {'time' if self.wrote == 1 else 'times'}")
+        if self.reached is not None:
+            said.append(f"{self._share(self.reached)} reached the goal")
+        return (
+            *said,
+            f"{self._share(self.opted_out)} opted out",
+            f"{self._share(self.complained)} reported it as spam",
+        )
+
+    def _share(self, part: int) -> str:
+        return f"{part:,} ({100 * part / self.wrote:.1f} %)"

@@ -1,4 +1,4 @@
-"""When to be reminded again: what a customer may answer to a message, and a rule hears in `Survey Answered`."""
+"""What a customer may answer to a message, as far as rules hear of it in `Survey Answered`."""
 
 from __future__ import annotations
 
@@ -7,3 +7,6 @@ from typing import Final
 IN_A_WEEK: Final = "in_a_week"
 IN_A_MONTH: Final = "in_a_month"
 ENOUGH: Final = "enough"  # for this time
+UNSETTLED: Final = "unsettled"  # opens the complaint again
+HURTS: Final = ("delivery", "product", "service")  # with words of their own, these are complaints
+COMPLAINTS: Final = (UNSETTLED, *HURTS)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Envelope
+from tactful_dispatch.channels import DESK, Envelope
 from tactful_dispatch.channels.mail import compose
 from tactful_dispatch.content import Rendered
 
@@ -71,6 +71,10 @@ def test_a_service_message_has_no_unsubscribe_header() -> None:
 
 def test_automatic_answers_are_asked_not_to_come() -> None:
     assert parsed(ENVELOPE)["Auto-Submitted"] == "auto-generated"
+
+
+def test_a_ticket_robot_at_the_shop_is_not_asked_to_stay_silent() -> None:
+    assert "Auto-Submitted" not in parsed(replace(ENVELOPE, channel=DESK))
 
 
 def test_the_date_is_the_instant_that_was_given() -> None:

@@ -15,6 +15,7 @@ from tactful.clock import DAY, HOUR, MINUTE
 from tactful.decisions import GateRecord, GateVerdict, Reason
 from tactful.records import MessageBody, RecipientBody, Rest
 from tactful.settings import Settings
+from tactful_dispatch.channels import DESK
 from tactful_dispatch.facts import Contacted, Facts, Word
 from tactful_dispatch.gates import ORDER, judge
 
@@ -132,6 +133,36 @@ def test_a_shut_gate_says_why_and_how_far_that_reaches(
     found = shut(replace(WELL, **facts), message(**wanted))
     assert found is not None
     assert (found.reason, found.verdict, found.scope) == (why, verdict, scope)
+
+
+OF_THE_CUSTOMER = {
+    "do_not_contact",
+    "no_consent",
+    "withdrawn",
+    "muted_rule",
+    "muted_topic",
+    "paused",
+    "personalisation",
+    "complaint_open",
+    "resting",
+    "in_touch",
+    "quiet_hours",
+    "budget",
+    "displaced",
+    "gap",
+    "holdout",
+    "not_allowed",
+}
+
+
+@pytest.mark.parametrize(("facts", "why"), [(facts, why) for facts, wanted, why, _, _ in SHUT if not wanted])
+def test_what_binds_the_customer_does_not_keep_the_shops_own_people_from_hearing(
+    facts: dict[str, Any], why: str
+) -> None:
+    word = Word("service", "", "withdrawn", NOON, 3)
+    known = {"words": (GRANT, word), **facts}
+    told = reason(replace(WELL, **known), message(channel=DESK, purpose="service.desk"))
+    assert told == (None if why in OF_THE_CUSTOMER else why)
 
 
 def test_every_reason_that_a_gate_may_give_was_seen() -> None:

@@ -48,9 +48,10 @@ def test_the_first_answer_to_a_question_stands_and_is_told_once(bench: DispatchB
 
 def test_who_says_that_it_is_not_settled_opens_their_complaint_again(bench: DispatchBench) -> None:
     bench.asks(data={"ticket_id": "t1"})
-    assert drive(bench.desk.answer("m1", "unsettled")) == "unsettled"
+    assert drive(bench.desk.answer("m1", "unsettled", "It still leaks")) == "unsettled"
     bench.settle()
-    assert [e.ticket_id for e in bench.trigger.events if isinstance(e, ComplaintReopened)] == ["t1"]
+    [reopened] = [e for e in bench.trigger.events if isinstance(e, ComplaintReopened)]
+    assert (reopened.ticket_id, reopened.text) == ("t1", "It still leaks")
 
 
 @pytest.mark.parametrize(

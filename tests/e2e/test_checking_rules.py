@@ -52,9 +52,9 @@ def test_runs_under_way_are_replayed_against_the_new_rules_before_they_are_insta
 def test_rules_are_checked_without_any_server_or_data(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     whole = run("rules", "check", cwd=tmp_path)
-    assert (whole.returncode, whole.stdout) == (0, "6 rules loaded, 0 broken\n")
+    assert (whole.returncode, whole.stdout) == (0, "7 rules loaded, 0 broken\n")
     (tmp_path / "rules" / "tea.py").write_text(RULE.format(then="sleep(1"))
     broken = run("rules", "check", cwd=tmp_path)
     assert broken.returncode == 1
     assert "tea.py:8: '(' was never closed" in broken.stdout
-    assert "6 rules loaded, 1 broken" in broken.stdout
+    assert "7 rules loaded, 1 broken" in broken.stdout

@@ -69,6 +69,7 @@ def test_a_topic_that_is_not_there_is_refused_with_those_that_are(server: Server
 def test_a_customer_with_a_difficult_name_is_explained(server: Server, name: str) -> None:
     strange = Shopper(server, name).known().consents("email")
     strange.adds(KETTLE)
+    server.advance(by="1s")
     assert "Blue kettle" in strange.explained()
     assert "granted" in server.told("consent", "show", name)
 

@@ -115,7 +115,7 @@ async def test_a_night_with_doctor_smoke_and_the_red_button(shop: Cluster, shopp
         "warn  one broker",
         "ok    trigger owns all 4 partitions",
         "ok    dispatch owns all 4 partitions",
-        "ok    rules 6 loaded, 0 broken",
+        "ok    rules 7 loaded, 0 broken",
     ):
         assert words in examined, examined
     door = ("--url", f"http://127.0.0.1:{shop.ports['ingest']}")

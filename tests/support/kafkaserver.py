@@ -94,6 +94,9 @@ class KafkaServer:
     def freeze(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(
+            os.P_PID, self._process.pid, os.WSTOPPED
+        )  # its last thread, too: on a busy machine they answer a while
 
     def thaw(self) -> None:
         assert self._process is not None

@@ -62,7 +62,7 @@ async def test_a_shop_where_all_is_well_has_nothing_that_fails(tmp_path: Path) -
     async with opened(Plan(tmp_path)) as product:
         found = await look(product)
         assert (told(found, "fail"), told(found, "warn")) == ("", "")
-        assert "rules 6 loaded, 0 broken" in told(found, "ok")
+        assert "rules 7 loaded, 0 broken" in told(found, "ok")
         assert "mail from shop.example: SPF ok, DMARC ok" in told(found, "ok")
         assert "sending: allow-list (empty)" in told(found, "info")
         assert "abandoned_cart shadow" in told(found, "info")

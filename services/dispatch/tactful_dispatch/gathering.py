@@ -8,6 +8,7 @@ from functools import lru_cache
 from tactful.purposes import covers
 from tactful.records import RecipientBody
 from tactful.settings import Settings
+from tactful_dispatch.channels import DESK
 from tactful_dispatch.facts import Facts, standing
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
@@ -20,9 +21,11 @@ def settings_of(text: str) -> Settings:
 
 
 def address_on(recipient: RecipientBody | None, channel: str, settings: Settings) -> str | None:
-    """Where a message goes: to the customer's own address, or for `webhook` to the shop's system."""
+    """Where a message goes: to the customer's own address, for `webhook` to the shop's system, for `desk` to its mailbox."""
     if recipient is None:
         return None
+    if channel == DESK:
+        return settings.shop.reply_to or None
     return (settings.webhook.url or None) if channel == "webhook" else recipient.addresses.get(channel)
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK
+from tactful.answers import ENOUGH, HURTS, IN_A_MONTH, IN_A_WEEK, UNSETTLED
 
 SETTLED: Final = "settled"
-UNSETTLED: Final = "unsettled"
 TOO_OFTEN: Final = "too_often"
-HURTS: Final = ("delivery", "product", "service")  # with words of their own, these are complaints
 NO_NEED: Final = "no_need"
 REASONS: Final = ("too_expensive", *HURTS, "not_found", NO_NEED, TOO_OFTEN, "other")  # for staying away
 NO_LONGER: Final = "no_longer"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tactful.answers import HURTS, UNSETTLED
 from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.records import EVENTS, RecipientBody
@@ -15,7 +16,7 @@ from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Contacted
 from tactful_dispatch.preferring import change_preference, wishes_in
-from tactful_dispatch.questions import ANSWERS, HURTS, UNSETTLED
+from tactful_dispatch.questions import ANSWERS
 from tactful_dispatch.rows import ACCEPTED, UNKNOWN, CustomerRow, Delivery
 from tactful_dispatch.store import Workspace
 
@@ -76,9 +77,10 @@ def take_answer(
     tell("Survey Answered", {"survey": message.rule, "answer": answer, "text": text, "message_id": message.message_id})
     if answer == UNSETTLED and "ticket_id" in message.data:
         why = "the customer says that it is not settled"
-        tell("Complaint Reopened", {"ticket_id": message.data["ticket_id"], "reason": why})
+        tell("Complaint Reopened", {"ticket_id": message.data["ticket_id"], "reason": why, "text": text})
     elif answer in HURTS and text:
-        ticket = {"ticket_id": f"survey-{message.message_id}", "subject": text[:120], "channel": "survey"}
+        name = f"survey-{message.message_id}"
+        ticket = {"ticket_id": name, "subject": text[:120], "channel": "survey", "text": text}
         tell("Complaint Opened", ticket)
     row = space.customer(customer)
     changed = [wish for wish in wishes_in(answer, message) if change_preference(row, wish, now)]

@@ -18,6 +18,7 @@ from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
+from tactful_dispatch.channels import DESK
 from tactful_dispatch.consenting import standing_word, take_consent
 from tactful_dispatch.desk import PREFERENCES, Basket, ConsentState, CustomerCard, SentMessage
 from tactful_dispatch.facts import standing
@@ -68,7 +69,9 @@ class Reception:
             muted_rules=tuple(row.muted_rules),
             paused_until=row.paused_until,
             stopped=bool(row.stopped_at),
-            messages=tuple(_sent(each) for each in await self._store.sent(customer, SHOWN)),
+            messages=tuple(
+                _sent(each) for each in await self._store.sent(customer, SHOWN) if each.message.channel != DESK
+            ),
             shop_locale=settings_of(cursor.settings).shop.locale,
             muted_topics=tuple(row.muted_topics),
             hours=row.hours,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tactful.errors import InvalidInput
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody, RecipientBody
 from tactful.settings import Settings
-from tactful_dispatch.channels import Envelope
+from tactful_dispatch.channels import DESK, Envelope
+from tactful_dispatch.channels.mail import mailbox
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
 from tactful_dispatch.links import Grant, Links
@@ -74,13 +76,22 @@ def envelope(message: MessageBody, address: str, rendered: Rendered, settings: S
         customer=message.customer,
         channel=message.channel,
         address=address,
-        sender=settings.shop.sender if message.channel == "email" else settings.shop.name,
-        reply_to=settings.shop.reply_to,
+        sender=settings.shop.sender if message.channel in ("email", DESK) else settings.shop.name,
+        reply_to=_customers_own(message) if message.channel == DESK else settings.shop.reply_to,
         rendered=tracked,
         one_click_url=links.url(_grant("unsubscribe", message)) if marketing else "",
         unsubscribe_url=links.url(_grant("unsubscribe", message)) if marketing else "",
         return_path=_return_path(settings.shop.bounce_address, message.message_id),
     )
+
+
+def _customers_own(message: MessageBody) -> str:
+    """Whom the desk answers: the customer, if they have an address that mail servers take."""
+    address = str(message.data.get("email", ""))
+    try:
+        return mailbox(address, "reply_to").addr_spec
+    except InvalidInput:
+        return ""
 
 
 def _return_path(address: str, message_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tactful.clock import Clock
-from tactful_dispatch.channels import Adapter
+from tactful_dispatch.channels import DESK, Adapter
 from tactful_dispatch.channels.mailserver import mail_server
 from tactful_dispatch.channels.sms import SmsAdapter
 from tactful_dispatch.channels.smsgateway import sms_gateway
@@ -19,7 +19,7 @@ def shop_adapters(
     """By channel; `smtp` and `sms` are URLs, "" for none. Raises SettingsError."""
     adapters: dict[str, Adapter] = {"webhook": WebhookAdapter(webhook_key, clock)}
     if smtp:
-        adapters["email"] = SmtpAdapter(mail_server(smtp), clock)
+        adapters["email"] = adapters[DESK] = SmtpAdapter(mail_server(smtp), clock)
     if sms:
         adapters["sms"] = SmsAdapter(sms_gateway(sms), public_url)
     return adapters

@@ -19,7 +19,7 @@ from tactful.settings import Settings
 from tactful.sqlite import Database
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
-from tactful_dispatch.channels import Adapter
+from tactful_dispatch.channels import DESK, Adapter
 from tactful_dispatch.channels.inbox import InboxAdapter
 from tactful_dispatch.channels.sqlite_shelf import SqliteShelf
 from tactful_dispatch.content import Content
@@ -256,7 +256,7 @@ async def _personal(
 def _adapters(plan: Plan, shelf: SqliteShelf, clock: Clock, public_url: Callable[[], str]) -> Mapping[str, Adapter]:
     """In dev the inbox stands for every channel; a shop has what it has configured."""
     if plan.dev:
-        return dict.fromkeys(("email", "sms", "push", "webhook"), InboxAdapter(shelf, clock))
+        return dict.fromkeys(("email", "sms", "push", "webhook", DESK), InboxAdapter(shelf, clock))
     return shop_adapters(plan.smtp, plan.sms, secret(plan.data, WEBHOOK_KEY), clock, public_url)
 
 

@@ -37,6 +37,9 @@ holdout = 0.0
 [rules.complaint_followup]
 mode = "live"
 
+[rules.tell_desk]
+mode = "live"          # what customers answer reaches [shop] reply_to
+
 [rules.canary]
 mode = "live"          # what `tactful smoke` asks for
 
@@ -72,6 +75,9 @@ mode = "shadow"
 
 [rules.complaint_followup]
 mode = "shadow"
+
+[rules.tell_desk]
+mode = "live"          # what customers answer reaches [shop] reply_to
 
 [rules.canary]
 mode = "live"          # what `tactful smoke` asks for

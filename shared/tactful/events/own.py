@@ -59,6 +59,7 @@ class ComplaintOpened(Event, frozen=True, kw_only=True):
     ticket_id: str
     subject: str = ""
     channel: str = ""
+    text: str = ""  # what the customer says
 
 
 class ComplaintClosed(Event, frozen=True, kw_only=True):
@@ -73,6 +74,7 @@ class ComplaintReopened(Event, frozen=True, kw_only=True):
 
     ticket_id: str
     reason: str = ""
+    text: str = ""  # what the customer says
 
 
 class ContactMade(Event, frozen=True, kw_only=True):

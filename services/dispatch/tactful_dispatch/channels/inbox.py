@@ -8,12 +8,13 @@ from typing import Final, Protocol
 
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected
+from tactful_dispatch.channels import DESK, Accepted, Capabilities, Envelope, Outcome, Rejected
 from tactful_dispatch.channels.mail import compose
 
 CHANNELS: Final = frozenset(
-    {"email", "sms", "push", "webpush", "whatsapp", "telegram", "viber", "onsite", "call", "webhook"}
+    {"email", "sms", "push", "webpush", "whatsapp", "telegram", "viber", "onsite", "call", "webhook", DESK}
 )
+_MAIL: Final = ("email", DESK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class InboxAdapter:
         """Put it on the shelf: Accepted with the letter's number, or Rejected for what no mail server could take."""
         now = self._clock.now()
         try:
-            headers = compose(envelope, now).headers() if envelope.channel == "email" else dict(envelope.headers)
+            headers = compose(envelope, now).headers() if envelope.channel in _MAIL else dict(envelope.headers)
         except InvalidInput as error:
             return Rejected(error.code, error.message, suppress=error.field == "address")
         number = await self._shelf.put(_letter(envelope, headers, now))

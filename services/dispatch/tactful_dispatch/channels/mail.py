@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Envelope
+from tactful_dispatch.channels import DESK, Envelope
 
 # The dot-string form of RFC 5321 §4.1.2; quoted local parts and SMTPUTF8 are refused, because many relays lose them.
 _ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([^@\s<>]+)")
@@ -74,8 +74,9 @@ def compose(envelope: Envelope, now: int) -> Mail:
     message["Date"] = datetime.fromtimestamp(now / 1000, UTC)
     message_id = f"<{one_line(envelope.message_id, 'message_id')}@{sender.domain}>"
     message["Message-ID"] = message_id
-    # RFC 3834: asks holiday answers and ticket robots to stay silent. They would count as replies.
-    message["Auto-Submitted"] = "auto-generated"
+    if envelope.channel != DESK:
+        # RFC 3834: asks holiday answers and ticket robots to stay silent. They would count as replies.
+        message["Auto-Submitted"] = "auto-generated"
     _add_unsubscribe(message, envelope)
     _add_extra(message, envelope)
     _add_content(message, envelope)

@@ -16,7 +16,7 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected
+from tactful_dispatch.channels import DESK, Accepted, Capabilities, Envelope, Outcome, Rejected
 from tactful_dispatch.channels.mail import Mail, compose
 from tactful_dispatch.channels.mailserver import MailServer
 from tactful_dispatch.channels.smtp_replies import Phase, broken, refusal
@@ -45,7 +45,7 @@ class SmtpAdapter:
         self._server, self._clock = server, clock
         self._tls = tls or ssl.create_default_context()
         self._opening, self._closing = opening, closing
-        self.capabilities = Capabilities(channels=frozenset({"email"}), deadline=opening + closing + _FAREWELL)
+        self.capabilities = Capabilities(channels=frozenset({"email", DESK}), deadline=opening + closing + _FAREWELL)
 
     async def send(self, envelope: Envelope) -> Outcome:
         """One attempt. Retry: nothing was sent. Unknown: it may have been."""

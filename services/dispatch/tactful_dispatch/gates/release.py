@@ -8,6 +8,7 @@ from tactful.decisions import GateRecord, Reason
 from tactful.identity import fraction
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody
+from tactful_dispatch.channels import DESK
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates.verdicts import open_gate, refused
 
@@ -30,8 +31,12 @@ def shadow(message: MessageBody, facts: Facts) -> GateRecord:
 
 
 def not_allowed(message: MessageBody, facts: Facts) -> GateRecord:
-    """As shipped, nobody outside the allow-list is written to."""
+    """As shipped, nobody outside the allow-list is written to, but the shop itself."""
     sending, address = facts.settings.sending, (facts.address or "").lower()
-    if sending.mode == "live" or any(fnmatchcase(address, pattern.lower()) for pattern in sending.allow):
+    if (
+        sending.mode == "live"
+        or message.channel == DESK
+        or any(fnmatchcase(address, pattern.lower()) for pattern in sending.allow)
+    ):
         return open_gate("not allowed", mode=sending.mode)
     return refused("not allowed", Reason.NOT_ALLOWED, mode=sending.mode)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tactful.answers import UNSETTLED
 from tactful.errors import InvalidInput
 from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
@@ -17,6 +19,8 @@ from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.question import Question
 from tactful_dispatch.public.texts import Texts
 from tactful_dispatch.questions import ANSWERS, MOST_WORDS, REASONS
+
+_WORDED: Final = (*REASONS, UNSETTLED)  # with words of one's own, which a person reads: the rule `tell_desk`
 
 
 class Answers:
@@ -34,7 +38,7 @@ class Answers:
         )
         if given in REASONS:
             return self._pages.answer("survey", t=texts, shop=shop, reasons=REASONS, given=given, more=more)
-        question = Question(*texts.answer_leads[given], (("do", "answer", texts.send_answer),))
+        question = Question(*texts.answer_leads[given], (("do", "answer", texts.send_answer),), given in _WORDED)
         return self._pages.answer("ask", t=texts, shop=shop, question=question, more=more)
 
     async def take(self, request: Request, token: str) -> Response:
@@ -65,4 +69,4 @@ def _said(linked: str, form: Mapping[str, str]) -> tuple[str, str]:
     given = form.get("reason", linked)
     if form.get("do") != "answer" or (given != linked and not {given, linked} <= set(REASONS)):
         raise InvalidInput("unknown_wish", "the form states no answer that this page offers", "do")
-    return given, form.get("text", "").strip()[:MOST_WORDS] if given in REASONS else ""
+    return given, form.get("text", "").strip()[:MOST_WORDS] if given in _WORDED else ""

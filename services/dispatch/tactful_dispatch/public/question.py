@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A page with one question: its buttons are (field, value, label)."""
+    """A page with one question: its buttons are (field, value, label). With `words` the customer may say more."""
 
     title: str
     lead: str
     buttons: tuple[tuple[str, str, str], ...]
+    words: bool = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from babel.lists import format_list
 
-from tactful_dispatch.questions import HURTS
+from tactful.answers import HURTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from tactful.events import (
     ShipmentDelivered,
 )
 from tactful.events.own import UNCLOSED, Unclosed
+from tactful_trigger.rules.tickets import same_ticket, ticket_of
 
 SATURDAY: Final = 5
 _EVER: Final = "3650d"  # a ticket is asked about once, also if it is opened and closed again
@@ -28,23 +29,15 @@ NOT_ASKED: Final = frozenset(
 )
 
 
-def _ticket(event: Event) -> str:
-    return str(getattr(event, "ticket_id", ""))
-
-
-def _same_ticket(first: Event, event: Event) -> bool:
-    return _ticket(first) == _ticket(event)
-
-
 def _is_settled(customer: Customer, event: Event) -> bool:
     """A bad review or rating, a late parcel and a return for a fault have no end of their own: they start the rule."""
-    return bool(_ticket(event)) and (not isinstance(event, ComplaintOpened) or event.channel == REVIEW)
+    return bool(ticket_of(event)) and (not isinstance(event, ComplaintOpened) or event.channel == REVIEW)
 
 
 @rule(
     on=(ComplaintClosed, ComplaintOpened, *UNCLOSED),
-    key=_ticket,
-    match=_same_ticket,
+    key=ticket_of,
+    match=same_ticket,
     when=_is_settled,
     exit_on=ComplaintReopened,
     purpose="service.complaint",

@@ -1,0 +1,60 @@
+"""What a customer answers on our pages reaches a person at the shop."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from tactful import Customer, Run, rule
+from tactful.answers import COMPLAINTS
+from tactful.events import ComplaintOpened, ComplaintReopened, SurveyAnswered
+from tactful_trigger.rules.tickets import ticket_of
+
+OURS = "dispatch"  # the source of what was said on our pages; the help desk knows its own tickets
+
+Said = ComplaintReopened | ComplaintOpened | SurveyAnswered
+
+
+def _occasion(said: Said) -> str:
+    return said.message_id if isinstance(said, SurveyAnswered) else ticket_of(said)
+
+
+def _same(first: Said, said: Said) -> bool:
+    return _occasion(first) == _occasion(said)
+
+
+def _is_for_people(customer: Customer, said: Said) -> bool:
+    """An answer without words needs no reader, and one that makes a complaint is told as that."""
+    if isinstance(said, SurveyAnswered) and (not said.text or said.answer in COMPLAINTS):
+        return False
+    return said.meta.source == OURS
+
+
+@rule(
+    on=(ComplaintReopened, ComplaintOpened, SurveyAnswered),
+    key=_occasion,
+    match=_same,
+    when=_is_for_people,
+    purpose="service.desk",
+    uses=("profile", "tickets"),
+    priority=95,
+    version=1,
+)
+async def tell_desk(run: Run, first: Said) -> str:
+    """The page has promised that a person looks at it: they hear of it at the shop's own address, at any hour."""
+    message = await run.send("desk", "tell_desk", data=partial(_told, said=first), expires=run.param("expires", "7d"))
+    return "told" if message else message.reason or "refused"
+
+
+def _told(customer: Customer, said: Said) -> dict[str, Any]:
+    number = ticket_of(said)
+    ticket = next((ticket for ticket in customer.tickets.recent if number and ticket.ticket_id == number), None)
+    return {
+        "customer": customer.id,
+        "email": customer.profile.email or "",
+        "ticket": number,
+        "again": isinstance(said, ComplaintReopened),
+        "about": ticket.subject if ticket else "",
+        "said": said.text,
+        "answer": said.answer.replace("_", " ") if isinstance(said, SurveyAnswered) else "",
+    }

@@ -1,0 +1,15 @@
+"""Which complaint an event is about."""
+
+from __future__ import annotations
+
+from tactful.events import Event
+
+
+def ticket_of(event: Event) -> str:
+    """Its number; "" if it is about none."""
+    return str(getattr(event, "ticket_id", ""))
+
+
+def same_ticket(first: Event, event: Event) -> bool:
+    """Whether both are about one complaint."""
+    return ticket_of(first) == ticket_of(event)

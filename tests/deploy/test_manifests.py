@@ -121,7 +121,7 @@ def test_as_deployed_rules_stand_in_shadow_and_nobody_outside_a_list_is_written_
     (settings,) = of("prod", "ConfigMap")
     given = parse(settings["data"]["settings.toml"], "settings.toml")
     assert (given.sending.mode, given.sending.allow) == ("allowlist", ())
-    assert {name for name, rule in given.rules.items() if rule.mode != "shadow"} == {"canary"}
+    assert {name for name, rule in given.rules.items() if rule.mode != "shadow"} == {"canary", "tell_desk"}
 
 
 def test_topics_are_those_that_setup_would_make_and_check() -> None:

@@ -86,7 +86,15 @@ def test_a_folder_that_is_not_there_is_an_empty_one(tmp_path: Path) -> None:
 def test_the_shipped_rules_are_found_by_their_entry_point() -> None:
     loaded = load_plugins()
     assert ([rule.name for rule in loaded.rules], loaded.broken) == (
-        ["abandoned_cart", "canary", "churn_risk", "complaint_followup", "confirm_consent", "missed_order"],
+        [
+            "abandoned_cart",
+            "canary",
+            "churn_risk",
+            "complaint_followup",
+            "confirm_consent",
+            "missed_order",
+            "tell_desk",
+        ],
         (),
     )
     assert loaded.rules[0].origin.startswith("tactful ")

@@ -21,12 +21,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def test_who_says_that_a_complaint_is_not_settled_is_heard_by_a_person_at_the_shop(server: Server) -> None:
-    uma = Shopper(server).known()
+    uma = Shopper(server).known(locale="ru")
     uma.does("Complaint Opened", ticket_id="t1", subject="Blue kettle leaks")
     uma.does("Complaint Closed", ticket_id="t1")
     report = server.advance(by="25h")
     letter = server.get(f"{uma.letters(report)[0]}.json").json()
-    link = re.search(r"No, not yet: (http\S+)", letter["text"])
+    link = re.search(r"Нет, ещё не решён: (http\S+)", letter["text"])
     assert link is not None, letter["text"]
     page = server.get(link[1])
     server.http.post(str(page.url), data={"do": "answer", "text": "It still leaks"})
@@ -36,7 +36,7 @@ def test_who_says_that_a_complaint_is_not_settled_is_heard_by_a_person_at_the_sh
     assert (told["address"], told["subject"]) == ("hello@shop.example", "Not settled: Blue kettle leaks")
     assert told["headers"]["Reply-To"] == f"{uma.id}@example.test"
     assert "It still leaks" in told["text"]
-    preferences = re.search(r"Why did I get this\? (http\S+)", letter["text"])
+    preferences = re.search(r"Почему это пришло\? (http\S+)", letter["text"])
     assert preferences is not None
     assert "Not settled" not in server.get(preferences[1]).text, "that letter was not to the customer"
 

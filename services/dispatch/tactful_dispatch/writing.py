@@ -37,7 +37,7 @@ def rendering(delivery: Delivery, recipient: RecipientBody, settings: Settings, 
         template=message.template,
         channel=message.channel,
         variant=message.variant,
-        locales=tuple(locale for locale in (recipient.locale, shop.locale) if locale),
+        locales=_locales(message, recipient, shop.locale),
         data=_without_pictures(message.data) if delivery.shared else message.data,
         first_name="" if delivery.shared else recipient.first_name,
         shop={
@@ -53,6 +53,12 @@ def rendering(delivery: Delivery, recipient: RecipientBody, settings: Settings, 
         because_at=message.because_at,
         zone=recipient.zone or shop.timezone,
     )
+
+
+def _locales(message: MessageBody, recipient: RecipientBody, shops_own: str) -> tuple[str, ...]:
+    """The customer's language before the shop's; people at the shop read theirs."""
+    wanted = (None if message.channel == DESK else recipient.locale, shops_own)
+    return tuple(locale for locale in wanted if locale)
 
 
 def _without_pictures(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tactful.records import TOPICS
 
 pytestmark = list(SERVERS)
 _numbers = count(1)
+LONG = pytest.mark.long
 
 
 @pytest.fixture
@@ -60,7 +61,9 @@ async def shared(shop: Cluster) -> None:
     await until(fairly)
 
 
-@pytest.mark.parametrize("shop", [1, 2], indirect=True, ids=["one database", "two databases"])
+@pytest.mark.parametrize(
+    "shop", [pytest.param(1, marks=LONG, id="one database"), pytest.param(2, id="two databases")], indirect=True
+)
 async def test_a_cart_is_reminded_of_whoever_ordered_is_not_and_everything_can_be_explained(
     shop: Cluster, shopper: Shopper
 ) -> None:
@@ -140,9 +143,6 @@ async def test_a_night_with_doctor_smoke_and_the_red_button(shop: Cluster, shopp
     assert resumed.returncode == 0, resumed.stderr
     await shop.until_arrived({"ann", "bob"}, 20)  # what a stop keeps is otherwise looked at every 30 s
     assert {shop.mailbox.came[address_of(name)] for name in ("ann", "bob")} == {1}
-
-
-LONG = pytest.mark.long
 
 
 @pytest.mark.parametrize(

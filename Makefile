@@ -14,7 +14,7 @@ OTHERS := $(shell for minor in 11 12 13 14; do \
 # In a loop over them.
 its_venv = venv=.venv-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
-.PHONY: run test test-others check demo bench bench-throughput bench-latency mutants year faults long clean
+.PHONY: run test test-others others check demo bench bench-throughput bench-latency mutants year faults long clean
 
 run: $(VENV)/ready
 	@$(BIN)/tactful dev --at next-14:00 $(ARGS)
@@ -22,21 +22,23 @@ run: $(VENV)/ready
 test: $(VENV)/ready test-others
 	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup
 
-# The other Pythons run what depends on the Python: everything but whole servers, kills, scripts of any length, the long real data and the
-# system around us.
-test-others: $(VENV)/ready
-	@for python in $(OTHERS); do \
-		$(its_venv); \
-		test -f $$venv/ready || { $$python -m venv $$venv && $(call install,$$venv) && touch $$venv/ready; } & \
-	done; wait
+# The other Pythons run what depends on the Python: everything but whole servers, kills, scripts of any length, rendering in a process of
+# its own and the system around us.
+test-others: $(VENV)/ready others
 	@for python in $(OTHERS); do \
 		$(its_venv); \
 		echo "== $$($$python --version)"; \
 		test -f $$venv/ready || { echo "$$venv could not be set up"; exit 1; }; \
 		$$venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not surroundings and not long" \
 			--ignore tests/e2e --ignore tests/faults --ignore tests/adversary --ignore tests/dispatch/test_scripts.py \
-			--ignore tests/truth --hypothesis-profile brief || exit 1; \
+			--ignore tests/dispatch/test_content_process.py --hypothesis-profile brief || exit 1; \
 	done
+
+others:
+	@for python in $(OTHERS); do \
+		$(its_venv); \
+		test -f $$venv/ready || { $$python -m venv $$venv && $(call install,$$venv) && touch $$venv/ready; } & \
+	done; wait
 
 check: $(VENV)/ready
 	@$(BIN)/ruff format --check .

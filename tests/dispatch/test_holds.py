@@ -128,7 +128,7 @@ def test_a_template_that_stays_broken_is_looked_at_less_and_less_often(bench: Di
     for _ in range(4 * 60):
         asked.append(bench.delivery().hold)
         bench.advance("1m")
-    assert bench.worker.unwritten == {("cart",): 7}
+    assert bench.worker.unwritten == {"cart": 7}
     assert [asked.index(number) for number in range(1, 7)] == [5, 16, 36, 76, 136, 196]
 
 

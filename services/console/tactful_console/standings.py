@@ -9,6 +9,16 @@ from tactful_console.entries import Chip, Tone
 _MODES = {"live": Chip("live", Tone.SENT), "shadow": Chip("shadow"), "off": Chip("off", Tone.REFUSED)}
 
 
+def times(count: int) -> str:
+    """`1 time`, `4,310 times`"""
+    return f"{count:,} {'time' if count == 1 else 'times'}"
+
+
+def share(part: int, whole: int) -> str:
+    """`771 (17.9 %)`; `whole` is at least 1."""
+    return f"{part:,} ({100 * part / whole:.1f} %)"
+
+
 class RuleStanding(msgspec.Struct, frozen=True, kw_only=True):
     """`standing`: paused, drained or nothing; `reached` is None for a rule without a goal that is measured."""
 
@@ -37,14 +47,11 @@ class RuleStanding(msgspec.Struct, frozen=True, kw_only=True):
             said.append(f"for {self.share:.0%} of customers")
         if not self.wrote:
             return (*said, "has written to nobody")
-        said.append(f"wrote {self.wrote:,} {'time' if self.wrote == 1 else 'times'}")
+        said.append(f"wrote {times(self.wrote)}")
         if self.reached is not None:
-            said.append(f"{self._share(self.reached)} reached the goal")
+            said.append(f"{share(self.reached, self.wrote)} reached the goal")
         return (
             *said,
-            f"{self._share(self.opted_out)} opted out",
-            f"{self._share(self.complained)} reported it as spam",
+            f"{share(self.opted_out, self.wrote)} opted out",
+            f"{share(self.complained, self.wrote)} reported it as spam",
         )
-
-    def _share(self, part: int) -> str:
-        return f"{part:,} ({100 * part / self.wrote:.1f} %)"

@@ -34,8 +34,9 @@ from tactful_dispatch.writing import envelope, rendering
 
 FIRST_BYTE: Final = 5.0  # seconds from the commit of `sending`
 REMEMBERED: Final = 1000  # answers whose recording failed
-_logger = logging.getLogger(__name__)
 MARGIN: Final = 10 * SECOND  # beyond an adapter's own deadline, before an outcome is unknown
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Attempts:
         self._store, self._adapters, self._content, self._links = store, adapters, content, links
         self._book, self._clock, self._monotonic, self._telemetry = book, clock, monotonic, telemetry
         self.outcomes = Counter[tuple[str, str]]()  # (channel, what the provider said), since this was made
-        self.unwritten = Counter[tuple[str]]()  # (template) that could not be rendered, each look counted
+        self.unwritten = Counter[str]()  # templates that could not be rendered, each look counted
         self._answered: dict[tuple[str, int], Outcome] = {}  # what was said to which attempt, until it is recorded
 
     async def customers(self, partition: int, epoch: int, customers: Sequence[str]) -> bool:
@@ -182,9 +183,10 @@ class Attempts:
         try:
             return Written(await self._content.render(rendering(delivery, row.recipient, settings, self._links)))
         except TemplateError as error:
-            if not self.unwritten[(delivery.message.template,)]:  # once is enough for a log; the metric counts
+            template = delivery.message.template
+            if not self.unwritten[template]:  # once is enough for a log; the metric counts
                 _logger.error("messages wait, a template cannot be rendered: %s", str(error).partition(": ")[0])
-            self.unwritten[(delivery.message.template,)] += 1
+            self.unwritten[template] += 1
             return Written(error=str(error))
 
     def _gates(self, space: Workspace, customer: str, name: str, written: Written) -> Departure | None:

@@ -74,8 +74,8 @@ class DispatchWorker:
         return self._attempts.outcomes
 
     @property
-    def unwritten(self) -> Mapping[tuple[str], int]:
-        """(template) that could not be rendered, each look counted."""
+    def unwritten(self) -> Mapping[str, int]:
+        """Templates that could not be rendered, each look counted."""
         return self._attempts.unwritten
 
     async def claim(self) -> None:

@@ -16,7 +16,7 @@ from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.objecting import OBJECTIONS, objection_to
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import recipient, tells_dispatch
-from tactful_trigger.row import Goal, Mark, Row, mark_key
+from tactful_trigger.row import Goal, Mark, Row, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.tally import Tally
@@ -144,7 +144,7 @@ class Applying:
     def _object(self, row: Row, seen: Seen) -> bool:
         """Counts once a contact: with the rule that wrote what was reported, or, if they opt out, with the last one that wrote."""
         for key, mark in sorted((row.marks or {}).items(), key=lambda known: (-known[1].at, known[0])):
-            rule = key.partition("\x1f")[0]
+            rule = marked_rule(key)
             what = objection_to(rule, mark, seen)
             if what is None or mark.held_out:
                 continue

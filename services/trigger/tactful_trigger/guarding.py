@@ -19,7 +19,7 @@ from tactful.settings import Guard as Limits
 from tactful.settings import Settings
 from tactful.shares import share_interval
 from tactful_trigger.cursor import Cursor
-from tactful_trigger.store import TriggerStore
+from tactful_trigger.store import TriggerStore, cursors
 from tactful_trigger.tally import Tally, totals
 
 EVERY: Final = MINUTE
@@ -51,18 +51,16 @@ class Guard:
         if 0 <= now - self._looked < EVERY:
             return {}
         self._looked = now
-        found = [await self._store.cursor(partition) for partition in range(self._log.partitions)]
-        cursors = [cursor for cursor in found if cursor is not None]
-        paused = self._objections(cursors)
+        paused = self._objections(await cursors(self._store, self._log.partitions))
         for rule, why in paused.items():
             data = msgspec.json.encode({"rule": rule, "why": why})
             await broadcast(self._log, [EVENTS], digest("guard", rule, str(now)), "Rule Paused", data, now)
         return paused
 
     @staticmethod
-    def _objections(cursors: list[Cursor]) -> dict[str, str]:
-        told = max(cursors, key=lambda cursor: cursor.clock, default=Cursor(partition=0)).settings
+    def _objections(known: list[Cursor]) -> dict[str, str]:
+        told = max(known, key=lambda cursor: cursor.clock, default=Cursor(partition=0)).settings
         limits = (Settings.model_validate_json(told) if told else Settings()).guard
-        still = set[str]().union(*(cursor.paused for cursor in cursors))
-        counted = totals(cursor.since_let_go() for cursor in cursors)
+        still = set[str]().union(*(cursor.paused for cursor in known))
+        counted = totals(cursor.since_let_go() for cursor in known)
         return {rule: why for rule, tally in counted.items() if rule not in still and (why := objection(tally, limits))}

@@ -98,6 +98,11 @@ def mark_key(rule: str, key: str = "") -> str:
     return f"{rule}\x1f{key}"
 
 
+def marked_rule(key: str) -> str:
+    """The rule of such a key."""
+    return key.partition("\x1f")[0]
+
+
 class Goal(msgspec.Struct, frozen=True, array_like=True):
     """The latest goal or exit of a rule without a key: when it happened, and when it was appended."""
 

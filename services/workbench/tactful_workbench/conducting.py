@@ -21,7 +21,7 @@ from tactful_trigger.commanding import beginning, foreseen
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.partition import Partition
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.store import TriggerStore
+from tactful_trigger.store import TriggerStore, cursors
 from tactful_trigger.worker import PAST
 
 NEWS: Final = {"pause": "Rule Paused", "drain": "Rule Drained", "resume": "Rule Resumed"}
@@ -82,8 +82,7 @@ class Conductor:
 
     async def cursors(self) -> list[Cursor]:
         """How far each partition is, and what its broadcasts said."""
-        cursors = [await self._store.cursor(partition) for partition in range(self._log.partitions)]
-        return [cursor for cursor in cursors if cursor is not None]
+        return await cursors(self._store, self._log.partitions)
 
     async def _command(self, name: str, rule: str, customers: list[str], since: int) -> None:
         now = self._clock.now()

@@ -24,7 +24,7 @@ _NAME: Final = re.compile(
     r"(?P<template>[^/]+)/(?P<channel>[a-z]+)\.(?P<language>[a-z]{2,3}(?:-[A-Z]{2})?)\.(?P<kind>html|txt)"
 )
 _READ: Final = frozenset({".html", ".txt", ".yaml", ".json"})
-_BRAND: Final = "brand.yaml"
+BRAND: Final = "brand.yaml"
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,8 +92,8 @@ class ContentSet:
             for path in sorted(folder.rglob("*"))
             if path.suffix in _READ and path.is_file()
         }
-        brands = [_read(_BRAND, path) for folder in (SHIPPED, *folders) if (path := folder / _BRAND).is_file()]
-        return cls.of({name: _read(name, path) for name, path in paths.items()} | {_BRAND: _laid_over(brands)})
+        brands = [_read(BRAND, path) for folder in (SHIPPED, *folders) if (path := folder / BRAND).is_file()]
+        return cls.of({name: _read(name, path) for name, path in paths.items()} | {BRAND: _laid_over(brands)})
 
     @classmethod
     def of(cls, files: Mapping[str, str]) -> ContentSet:
@@ -104,7 +104,7 @@ class ContentSet:
             for template in map(_template, ordered, ordered.values())
             if template is not None
         }
-        brand = _structure(Brand, _BRAND, ordered.get(_BRAND, ""), above=0)
+        brand = _structure(Brand, BRAND, ordered.get(BRAND, ""), above=0)
         return cls(ordered, templates, brand, sha256(msgspec.json.encode(ordered)).hexdigest()[:12])
 
     def choose(self, name: str, channel: str, locales: tuple[str, ...], kind: str) -> tuple[Template, str] | None:
@@ -144,7 +144,7 @@ def _laid_over(brands: Sequence[str]) -> str:
     """One brand of several, the later over the earlier: field by field, and word by word. Each has to be right by itself."""
     whole: dict[str, Any] = {}
     for text in brands:
-        words = _structure(Brand, _BRAND, text, above=0).words
+        words = _structure(Brand, BRAND, text, above=0).words
         known = whole.get("words", {})
         whole |= yaml.safe_load(text) or {}
         whole["words"] = known | {language: known.get(language, {}) | own for language, own in words.items()}

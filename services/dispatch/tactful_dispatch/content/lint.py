@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tactful.contrast import READABLE, contrast
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
-from tactful_dispatch.content.contentset import ContentSet, Template
+from tactful_dispatch.content.contentset import BRAND, ContentSet, Template
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.preview import sample
 from tactful_dispatch.content.renderer import Renderer
@@ -26,7 +26,6 @@ GROUNDS: Final = {
     "accent": "#faf9f7",
     "accent_dark": "#1f2125",
 }  # of the layout; a button has its words in nearly the same
-_BRAND: Final = "brand.yaml"
 _ADDRESS: Final = re.compile(r"https?://[^\s\"'<>{}]+")
 _PLACE: Final = re.compile(r"(?P<file>[^:\s]+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
 
@@ -154,7 +153,7 @@ def _words(content: ContentSet) -> Iterator[Finding]:
     for language in sorted({template.language for template in content.templates.values() if template.kind == "html"}):
         if lacking := sorted(known.get("en", {}).keys() - known.get(language, {}).keys()):
             message = f"words.{language} lacks {', '.join(lacking)}: letters say them in English"
-            yield Finding(_BRAND, 1, "language", message)
+            yield Finding(BRAND, 1, "language", message)
 
 
 def _colours(content: ContentSet) -> Iterator[Finding]:
@@ -163,11 +162,11 @@ def _colours(content: ContentSet) -> Iterator[Finding]:
         try:
             ratio = contrast(colour, ground)
         except ValueError as error:
-            yield Finding(_BRAND, 1, "contrast", f"{name}: {error}")
+            yield Finding(BRAND, 1, "contrast", f"{name}: {error}")
             continue
         if ratio < READABLE:
             weak = f"{name} {colour} on {ground} has a contrast of {ratio:.1f}; from {READABLE} on it can be read"
-            yield Finding(_BRAND, 1, "contrast", weak)
+            yield Finding(BRAND, 1, "contrast", weak)
 
 
 def _foreign(content: ContentSet, file: str) -> Iterator[Finding]:

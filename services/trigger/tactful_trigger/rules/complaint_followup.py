@@ -18,7 +18,7 @@ from tactful.events import (
     ShipmentDelivered,
 )
 from tactful.events.own import UNCLOSED, Unclosed
-from tactful_trigger.rules.tickets import same_ticket, ticket_of
+from tactful_trigger.rules.tickets import same_ticket, subject_of, ticket_of
 
 SATURDAY: Final = 5
 _EVER: Final = "3650d"  # a ticket is asked about once, also if it is opened and closed again
@@ -106,7 +106,6 @@ async def _silence(run: Run, ticket_id: str) -> str:
 def _about(customer: Customer, ticket_id: str, cause: str) -> dict[str, Any] | None:
     """What the message is about; None once it is open again, or another one is. `cause`: of what nobody complained about
     in words, so that the message does not say they did."""
-    ticket = next((ticket for ticket in customer.tickets.recent if ticket.ticket_id == ticket_id), None)
     if customer.tickets.open:
         return None
-    return {"ticket_id": ticket_id, "about": ticket.subject if ticket else "", "cause": cause}
+    return {"ticket_id": ticket_id, "about": subject_of(customer, ticket_id), "cause": cause}

@@ -8,7 +8,7 @@ from typing import Any
 from tactful import Customer, Run, rule
 from tactful.answers import COMPLAINTS
 from tactful.events import ComplaintOpened, ComplaintReopened, SurveyAnswered
-from tactful_trigger.rules.tickets import ticket_of
+from tactful_trigger.rules.tickets import subject_of, ticket_of
 
 OURS = "dispatch"  # the source of what was said on our pages; the help desk knows its own tickets
 
@@ -48,13 +48,12 @@ async def tell_desk(run: Run, first: Said) -> str:
 
 def _told(customer: Customer, said: Said) -> dict[str, Any]:
     number = ticket_of(said)
-    ticket = next((ticket for ticket in customer.tickets.recent if number and ticket.ticket_id == number), None)
     return {
         "customer": customer.id,
         "email": customer.profile.email or "",
         "ticket": number,
         "again": isinstance(said, ComplaintReopened),
-        "about": ticket.subject if ticket else "",
+        "about": subject_of(customer, number),
         "said": said.text,
         "answer": said.answer.replace("_", " ") if isinstance(said, SurveyAnswered) else "",
     }

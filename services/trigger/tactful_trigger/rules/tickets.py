@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tactful import Customer
 from tactful.events import Event
 
 
@@ -13,3 +14,8 @@ def ticket_of(event: Event) -> str:
 def same_ticket(first: Event, event: Event) -> bool:
     """Whether both are about one complaint."""
     return ticket_of(first) == ticket_of(event)
+
+
+def subject_of(customer: Customer, number: str) -> str:
+    """What the customer's complaint of that number is about; "" if it is not known."""
+    return next((ticket.subject for ticket in customer.tickets.recent if ticket.ticket_id == number), "")

@@ -20,6 +20,12 @@ from tactful_trigger.history import HistoryRow
 BEYOND: Final = "\U0010ffff"  # behind an id, what comes after everything that begins with it
 
 
+async def cursors(store: TriggerStore, partitions: int) -> list[Cursor]:
+    """Of every partition that was ever claimed."""
+    found = [await store.cursor(partition) for partition in range(partitions)]
+    return [cursor for cursor in found if cursor is not None]
+
+
 class StepRequest(msgspec.Struct, frozen=True):
     """A step that a run waits for; run after the commit, answered by a `Step Finished` event."""
 

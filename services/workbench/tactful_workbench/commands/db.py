@@ -42,6 +42,7 @@ async def _settle(kafka: str, postgres: str, data: Path) -> dict[int, dict[str, 
         from tactful.postgres.leasing import DatabaseTime
         from tactful.records import DISPATCH
         from tactful_dispatch.restoring import Reader, Restoration
+        from tactful_trigger.store import cursors
         from tactful_workbench.cluster.ground import Site, ground
         from tactful_workbench.cluster.people import addresses
 
@@ -51,8 +52,8 @@ async def _settle(kafka: str, postgres: str, data: Path) -> dict[int, dict[str, 
     ):
         time = DatabaseTime(here.database)
         restoration = Restoration(here.log, here.dispatch, addresses(here), hints, time, here.owner)
-        cursors = [await here.trigger.cursor(partition) for partition in range(here.log.partitions)]
-        readers = {cursor.partition: Reader(cursor.offset, cursor.taken) for cursor in cursors if cursor is not None}
+        known = await cursors(here.trigger, here.log.partitions)
+        readers = {cursor.partition: Reader(cursor.offset, cursor.taken) for cursor in known}
         return {partition: dict(counts) for partition, counts in (await restoration.run(readers)).items()}
 
 

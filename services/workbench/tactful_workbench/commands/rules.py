@@ -12,6 +12,7 @@ import typer
 
 from tactful.durations import spoken
 from tactful.errors import TactfulError
+from tactful_console.standings import share, times
 from tactful_console.telling import why_not_started
 from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, show
@@ -33,9 +34,9 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
     for rule in answer["rules"]:
         standing = "  " + rule["standing"].upper() if rule["standing"] else ""
         standing += f" ({rule['why']})" if rule["why"] else ""
-        share = f" for {rule['rollout']:.0%}" if rule["mode"] == "live" and rule["rollout"] < 1 else ""
+        part = f" for {rule['rollout']:.0%}" if rule["mode"] == "live" and rule["rollout"] < 1 else ""
         lines.append(
-            f"{rule['name']} v{rule['version']}  {rule['mode']}{share}{standing}"
+            f"{rule['name']} v{rule['version']}  {rule['mode']}{part}{standing}"
             f"  {rule['live_runs']} live runs  from {rule['origin']}"
         )
         lines += _results(rule["results"])
@@ -48,29 +49,21 @@ def _results(told: dict[str, Any]) -> list[str]:
     if not told["sent"]:
         return []
     sent = told["sent"]
-    objected = f"    opted out {_of(told['opted_out'], sent)}, reported as spam {_of(told['complained'], sent)}"
+    objected = f"    opted out {share(told['opted_out'], sent)}, reported as spam {share(told['complained'], sent)}"
     if told["goal_within"] is None:
-        return [f"    wrote {_times(sent)}", objected]
+        return [f"    wrote {times(sent)}", objected]
     within = spoken(told["goal_within"])
-    lines = [f"    wrote {_share(told['sent_reached'], sent)} reached the goal within {within}", objected]
+    lines = [f"    wrote {_reached(told['sent_reached'], sent)} reached the goal within {within}", objected]
     if told["difference"] is not None:
         low, high = (100 * bound for bound in told["difference"])
         verdict = "too few to decide" if low <= 0 <= high else "more than chance"
-        held_out = _share(told["held_out_reached"], told["held_out"])
+        held_out = _reached(told["held_out_reached"], told["held_out"])
         lines += [f"    held out {held_out}; difference {low:+.1f} to {high:+.1f} points: {verdict}"]
     return lines
 
 
-def _share(reached: int, of: int) -> str:
-    return f"{_times(of)}, of which {_of(reached, of)}"
-
-
-def _of(part: int, whole: int) -> str:
-    return f"{part:,} ({100 * part / whole:.1f} %)"
-
-
-def _times(count: int) -> str:
-    return f"{count:,} {'time' if count == 1 else 'times'}"
+def _reached(reached: int, of: int) -> str:
+    return f"{times(of)}, of which {share(reached, of)}"
 
 
 @app.command()

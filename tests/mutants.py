@@ -764,6 +764,27 @@ FAULTS = (
         ("tests/trigger/test_guarding.py",),
     ),
     Fault(
+        "what stands in shadow is foreseen of nobody",
+        f"{TRIGGER}/applying.py",
+        "        if word.reason in WITHHELD:",
+        "        if word.reason in ():",
+        ("tests/trigger/test_volume.py",),
+    ),
+    Fault(
+        "whom an operator enrolled is a flood",
+        f"{TRIGGER}/volume.py",
+        "forecast.busiest + enrolled",
+        "forecast.busiest",
+        ("tests/trigger/test_volume.py",),
+    ),
+    Fault(
+        "what had waited for an operator is a flood",
+        f"{TRIGGER}/guarding.py",
+        " or now - let_go < CATCHING_UP",
+        "",
+        ("tests/trigger/test_volume.py",),
+    ),
+    Fault(
         "a shop's colour costs it the words of the layout",
         f"{DISPATCH}/content/contentset.py",
         'whole["words"] = known | {language: known.get(language, {}) | own for language, own in words.items()}',

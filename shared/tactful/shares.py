@@ -1,4 +1,4 @@
-"""How sure one can be of a share. Pure."""
+"""Shares in words, and how sure one can be of them. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from math import sqrt
 from typing import Final
 
 _Z: Final = 1.959964  # 95 %
+
+
+def percent(share: float) -> str:
+    """`5%`, `0.5%`"""
+    return f"{100 * share:g}%"
 
 
 def share_interval(reached: int, of: int) -> tuple[float, float]:

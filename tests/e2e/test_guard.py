@@ -10,6 +10,29 @@ from shopper import KETTLE, Shopper
 from tactful_workbench.settingsfile import DEV
 
 
+def test_a_roll_out_says_how_many_it_will_write_to(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "settings.toml").write_text(DEV.replace('mode = "live"', 'mode = "shadow"', 1))
+    server = Server(tmp_path, "dev", "--at", START).start()
+    try:
+        unknown = server.told("rules", "rollout", "abandoned_cart", "0.5%", "--yes")
+        assert "abandoned_cart has not run for a whole day yet" in unknown
+        server.told("rules", "rollout", "abandoned_cart", "0%")
+        for _ in range(3):
+            Shopper(server).known().consents().adds(KETTLE)
+            server.advance(by="1d")
+        told = "to everybody it would have written 2 times in 2 days"
+        assert told in server.told("rules", "list")
+        assert told in server.http.get("/console").text
+        foretold = server.told("rules", "rollout", "abandoned_cart", "50%", "--yes")
+        assert "would have written 2 times in 2 days; to 50% of customers about 0.5 times a day" in foretold
+        assert (
+            "It pauses itself if more than 0.5% opt out, or 0.1% report it as spam, or a day brings 3 times" in foretold
+        )
+    finally:
+        server.close()
+
+
 def test_a_rule_that_too_many_opt_out_of_pauses_itself_until_an_operator_lets_it_go_on(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "settings.toml").write_text(DEV + "\n[guard]\nafter = 5\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tactful.shares import percent
 from tactful_console.entries import Chip, Tone
 
 _MODES = {"live": Chip("live", Tone.SENT), "shadow": Chip("shadow"), "off": Chip("off", Tone.REFUSED)}
@@ -19,6 +20,11 @@ def share(part: int, whole: int) -> str:
     return f"{part:,} ({100 * part / whole:.1f} %)"
 
 
+def foreseen(contacts: int, days: int) -> str:
+    """`would have written 98 times in 7 days`; `days` is at least 1."""
+    return f"would have written {times(contacts)} in {'a day' if days == 1 else f'{days} days'}"
+
+
 class RuleStanding(msgspec.Struct, frozen=True, kw_only=True):
     """`standing`: paused, drained or nothing; `reached` is None for a rule without a goal that is measured."""
 
@@ -28,6 +34,7 @@ class RuleStanding(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 1.0  # of customers, for whom a live rule is live
     standing: str = ""
     why: str = ""  # it is paused, if it was no operator
+    forecast: str = ""  # what it would have written to everybody, if that is known
     wrote: int = 0  # contacts, a ladder counting once
     reached: int | None = None
     opted_out: int = 0
@@ -44,7 +51,9 @@ class RuleStanding(msgspec.Struct, frozen=True, kw_only=True):
         """What came of it."""
         said = [self.why] if self.why else []
         if self.mode == "live" and self.share < 1:
-            said.append(f"for {self.share:.0%} of customers")
+            said.append(f"for {percent(self.share)} of customers")
+        if self.forecast and (self.mode == "shadow" or self.share < 1):
+            said.append(f"to everybody it {self.forecast}")
         if not self.wrote:
             return (*said, "has written to nobody")
         said.append(f"wrote {times(self.wrote)}")

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
+from tactful.decisions import Reason
 from tactful.identity import digest, event_hash, fingerprint
 from tactful.records import DISPATCH, EventRecord, RecipientBody, RecipientRecord
 from tactful_trigger.cursor import LetGo
@@ -22,6 +23,7 @@ from tactful_trigger.runs import Runs
 from tactful_trigger.tally import Tally
 
 _NOWHERE: Final = Route()
+WITHHELD: Final = frozenset({Reason.SHADOW, Reason.NOT_ALLOWED})  # nothing else spoke against it
 
 
 class Applying:
@@ -129,6 +131,8 @@ class Applying:
         """Cooldowns count from the first message of a contact that was sent, may have been, or was held out."""
         word = seen.pointer
         self._effects.decided.append((word.rule, word.verdict, word.reason or ""))
+        if word.reason in WITHHELD:
+            self._partition.cursor.count_day(word.rule, seen.at, withheld=1)
         if word.verdict not in ("sent", "unknown") and word.reason != "holdout":
             return False
         for run in row.runs:
@@ -139,6 +143,8 @@ class Applying:
             held_out = word.reason == "holdout"
             row.marks = {**marks, key: Mark(word.contact, seen.at, held_out)}
             self._partition.cursor.count(word.rule, Tally(held_out=1) if held_out else Tally(sent=1))
+            if not held_out:
+                self._partition.cursor.count_day(word.rule, seen.at, wrote=1)
         return True
 
     def _object(self, row: Row, seen: Seen) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from tactful.clock import DAY
 from tactful_trigger.tally import Tally
+from tactful_trigger.volume import Volume, added
 
 
 class LetGo(msgspec.Struct, frozen=True, array_like=True):
@@ -31,6 +33,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     late: set[str] = set()  # customers with a run that waits for a feed
     slow: dict[str, int] = {}  # rule -> interrupted runs
     tallies: dict[str, Tally] = {}  # by rule
+    volumes: dict[str, list[Volume]] = {}  # by rule: the first day, and the last ones
     let_go: dict[str, LetGo] = {}  # by rule that was paused once
     duplicates: int = 0
     counted: int = 0  # events of customers beyond a limit: counted, not applied
@@ -40,6 +43,11 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     def count(self, rule: str, what: Tally) -> None:
         """Add to what is known of a rule."""
         self.tallies[rule] = self.tallies.get(rule, Tally()) + what
+
+    def count_day(self, rule: str, at: int, *, wrote: int = 0, withheld: int = 0, enrolled: int = 0) -> None:
+        """Add to what a rule did on the day of an instant."""
+        more = Volume(at // DAY, wrote, withheld, enrolled)
+        self.volumes[rule] = added(self.volumes.get(rule, ()), more)
 
     def since_let_go(self) -> dict[str, Tally]:
         """By rule, since an operator last let it go on."""

@@ -1,5 +1,6 @@
-"""A rule that people object to takes itself back: it is paused once more of those it wrote to opt out, or report it as spam,
-than the shop's settings allow, and chance alone would not make it look so.
+"""A rule takes itself back: it is paused once more of those it wrote to opt out, or report it as spam, than the shop's settings
+allow, and chance alone would not make it look so; or once a rule that is live for a share of customers writes to far more of
+them than it did.
 
 Whoever owns partition 0 looks once a minute at what all partitions have counted since an operator last let the rule go on.
 """
@@ -11,7 +12,7 @@ from typing import Final
 import msgspec
 
 from tactful.broadcasting import broadcast
-from tactful.clock import MINUTE, Clock
+from tactful.clock import DAY, MINUTE, Clock
 from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import EVENTS
@@ -21,8 +22,10 @@ from tactful.shares import share_interval
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.store import TriggerStore, cursors
 from tactful_trigger.tally import Tally, totals
+from tactful_trigger.volume import flood
 
 EVERY: Final = MINUTE
+CATCHING_UP: Final = 2 * DAY  # what waited while a rule was paused comes at once, and during the hours for marketing
 
 
 def objection(tally: Tally, limits: Limits) -> str:
@@ -51,16 +54,30 @@ class Guard:
         if 0 <= now - self._looked < EVERY:
             return {}
         self._looked = now
-        paused = self._objections(await cursors(self._store, self._log.partitions))
+        paused = taken_back(await cursors(self._store, self._log.partitions), now)
         for rule, why in paused.items():
             data = msgspec.json.encode({"rule": rule, "why": why})
             await broadcast(self._log, [EVENTS], digest("guard", rule, str(now)), "Rule Paused", data, now)
         return paused
 
-    @staticmethod
-    def _objections(known: list[Cursor]) -> dict[str, str]:
-        told = max(known, key=lambda cursor: cursor.clock, default=Cursor(partition=0)).settings
-        limits = (Settings.model_validate_json(told) if told else Settings()).guard
-        still = set[str]().union(*(cursor.paused for cursor in known))
-        counted = totals(cursor.since_let_go() for cursor in known)
-        return {rule: why for rule, tally in counted.items() if rule not in still and (why := objection(tally, limits))}
+
+def taken_back(known: list[Cursor], now: int) -> dict[str, str]:
+    """Rules that should not go on, and why. Pure."""
+    told = max(known, key=lambda cursor: cursor.clock, default=Cursor(partition=0)).settings
+    settings = Settings.model_validate_json(told) if told else Settings()
+    still = set[str]().union(*(cursor.paused for cursor in known))
+    counted = totals(cursor.since_let_go() for cursor in known)
+    reasons = {
+        rule: objection(tally, settings.guard) or _flood(known, rule, settings, now)
+        for rule, tally in counted.items()
+        if rule not in still
+    }
+    return {rule: why for rule, why in reasons.items() if why}
+
+
+def _flood(known: list[Cursor], rule: str, settings: Settings, now: int) -> str:
+    own = settings.rule(rule)
+    let_go = max((cursor.let_go[rule].at for cursor in known if rule in cursor.let_go), default=0)
+    if own.mode != "live" or own.rollout >= 1 or now - let_go < CATCHING_UP:
+        return ""
+    return flood([cursor.volumes.get(rule, []) for cursor in known], own.rollout, now, settings.guard)

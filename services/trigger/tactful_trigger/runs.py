@@ -58,6 +58,7 @@ class Runs:
             terms = self._book.terms[rule.name]
             key = terms.key(seen.event) if terms.key else ""
             self._begin(row, rule, terms, key, seen, ("enrol", command))
+            self._cursor.count_day(rule.name, seen.at, enrolled=1)
 
     def why_not_enrolled(self, row: Row, rule: Rule, seen: Seen) -> str:
         """Why nothing would begin for what happened before; "" if something would."""

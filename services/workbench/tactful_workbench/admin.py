@@ -236,11 +236,16 @@ class _Office:
                 "origin": told.rule.origin,
                 "about": told.rule.about,
                 "live_runs": alive.get(told.rule.name, 0),
+                "forecast": None if told.forecast is None else told.forecast._asdict(),
                 "results": _results(told.tally, told.goal_within),
             }
             for told in await self._product.ruletelling.told()
         ]
-        return {"rules": rules, "broken": [broken._asdict() for broken in self._product.loaded.broken]}
+        return {
+            "rules": rules,
+            "broken": [broken._asdict() for broken in self._product.loaded.broken],
+            "guard": self._product.settings.latest.guard.model_dump(),
+        }
 
     async def runs(self, partition: int, after: str = "", limit: int = 1000) -> Response:
         """Rows that hold runs, a page at a time."""

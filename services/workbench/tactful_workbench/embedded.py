@@ -116,7 +116,7 @@ class Product:
     @property
     def ruletelling(self) -> RuleTelling:
         """How rules stand, as of now."""
-        return RuleTelling(self.loaded, self.conductor, self.settings_now)
+        return RuleTelling(self.loaded, self.conductor, self.settings_now, self.clock)
 
     @property
     def templates(self) -> Path | None:

@@ -8,6 +8,7 @@ from tactful.decisions import GateRecord, Reason
 from tactful.identity import fraction
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody
+from tactful.shares import percent
 from tactful_dispatch.channels import DESK
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates.verdicts import open_gate, refused
@@ -26,7 +27,7 @@ def shadow(message: MessageBody, facts: Facts) -> GateRecord:
     if chosen.mode != "live":
         return refused("shadow", Reason.SHADOW, mode=chosen.mode)
     if fraction("rollout", message.rule, message.subject) >= chosen.rollout:
-        return refused("shadow", Reason.SHADOW, mode=f"live for {chosen.rollout:.0%} of customers")
+        return refused("shadow", Reason.SHADOW, mode=f"live for {percent(chosen.rollout)} of customers")
     return open_gate("shadow", mode=chosen.mode)
 
 

@@ -45,7 +45,7 @@ class Headquarters:
         self.desk = desk(here, lambda: None)
         self.personal = personal(here)
         self.conductor = Conductor(here.log, here.trigger, here.book, here.clock)
-        self.ruletelling = RuleTelling(here.loaded, self.conductor, here.settings_now)
+        self.ruletelling = RuleTelling(here.loaded, self.conductor, here.settings_now, here.clock)
         self.story = Story(here.trigger, here.dispatch, here.book, addresses(here), here.log.partitions)
 
     def settings_now(self) -> Settings:

@@ -12,7 +12,8 @@ import typer
 
 from tactful.durations import spoken
 from tactful.errors import TactfulError
-from tactful_console.standings import share, times
+from tactful.shares import percent
+from tactful_console.standings import foreseen, share, times
 from tactful_console.telling import why_not_started
 from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, show
@@ -34,14 +35,20 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
     for rule in answer["rules"]:
         standing = "  " + rule["standing"].upper() if rule["standing"] else ""
         standing += f" ({rule['why']})" if rule["why"] else ""
-        part = f" for {rule['rollout']:.0%}" if rule["mode"] == "live" and rule["rollout"] < 1 else ""
+        part = f" for {percent(rule['rollout'])}" if rule["mode"] == "live" and rule["rollout"] < 1 else ""
         lines.append(
             f"{rule['name']} v{rule['version']}  {rule['mode']}{part}{standing}"
             f"  {rule['live_runs']} live runs  from {rule['origin']}"
         )
+        if rule["forecast"] and (rule["mode"] == "shadow" or part):
+            lines.append(f"    to everybody it {_foreseen_of(rule['forecast'])}")
         lines += _results(rule["results"])
     lines += [f"{broken['name']}  BROKEN  {broken['message']}" for broken in answer["broken"]]
     show(answer, "\n".join(lines) or "no rules are loaded", as_json)
+
+
+def _foreseen_of(forecast: dict[str, Any]) -> str:
+    return foreseen(forecast["contacts"], forecast["days"])
 
 
 def _results(told: dict[str, Any]) -> list[str]:
@@ -155,12 +162,37 @@ def rollout(
 ) -> None:
     """Let a rule write to a share of customers, chosen by hash: a larger share keeps those of a smaller one."""
     wanted = _percent(share)
-    if wanted and not yes and not typer.confirm(f"Let {rule} write to {wanted:.0%} of customers?"):
+    if wanted and not as_json:
+        answer = get(data, "/admin/rules")
+        told = next((told for told in answer["rules"] if told["name"] == rule), None)
+        for line in _prospect(told, answer["guard"], wanted) if told else ():
+            typer.echo(line)
+    if wanted and not yes and not typer.confirm(f"Let {rule} write to {percent(wanted)} of customers?"):
         typer.echo("nothing was changed")
         raise typer.Exit(1)
     answer = post(data, f"/admin/rules/{segment(rule)}/rollout", {"share": wanted})
-    told = f"writes to {wanted:.0%} of customers" if wanted else "stands in shadow: it decides, and writes to nobody"
+    told = (
+        f"writes to {percent(wanted)} of customers" if wanted else "stands in shadow: it decides, and writes to nobody"
+    )
     show(answer, f"{rule} {told}", as_json)
+
+
+def _prospect(told: dict[str, Any], guard: dict[str, Any], portion: float) -> list[str]:
+    """What a share of customers means, and when the rule takes itself back."""
+    name, forecast = told["name"], told["forecast"]
+    unwanted = f"more than {percent(guard['opt_outs'])} opt out, or {percent(guard['spam_reports'])} report it as spam"
+    if forecast is None:
+        foretold = f"{name} has not run for a whole day yet: to how many people it will write is not known"
+    else:
+        a_day = portion * forecast["contacts"] / forecast["days"]
+        foretold = (
+            f"To everybody, {name} {_foreseen_of(forecast)}; "
+            f"to {percent(portion)} of customers about {a_day:{',.0f' if a_day >= 10 else '.2g'}} times a day, "
+            "less what cooldowns and budgets forbid"
+        )
+    if portion < 1 and guard["volume"]:
+        unwanted += f", or a day brings {guard['volume']:g} times what the week's busiest one would have"
+    return [foretold, f"It pauses itself if {unwanted}, of at least {guard['after']} people"]
 
 
 def _percent(text: str) -> float:

@@ -13,7 +13,7 @@ from stories import AFTERNOON, FOUR, MADRID, THREE, decision, event, held_messag
 
 from tactful.clock import DAY, HOUR
 from tactful.decisions import GateVerdict, Reason, Verdict
-from tactful_console.entries import Entry, Tone
+from tactful_console.entries import Chip, Entry, Tone
 from tactful_console.history import HistoryRow, Pending, TimelineInputs
 from tactful_console.moments import Moments
 from tactful_console.telling import entry
@@ -131,6 +131,13 @@ def test_each_verdict_has_a_tone_of_its_own(verdict: Verdict, tone: Tone) -> Non
     chip = only(decision("email", verdict), "decided").chip
     assert chip is not None
     assert chip.tone is tone
+
+
+def test_what_somebody_answers_is_told_in_their_words() -> None:
+    replied = only(
+        {"name": "Message Replied", "message_id": "m_2", "channel": "sms", "text": "Is it there?"}, "receipt"
+    )
+    assert (replied.chip, replied.sentences) == (Chip("replied", Tone.SENT), ("“Is it there?”",))
 
 
 def test_an_opening_by_a_machine_says_that_it_counts_for_nothing() -> None:

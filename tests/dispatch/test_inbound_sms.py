@@ -20,6 +20,7 @@ from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.correspondence import STOPPED, Correspondence
 from tactful_dispatch.inbound import create_sms
 from tactful_dispatch.inbound.sms_words import Said, answer, meaning
+from tactful_dispatch.receiving import MOST_RECEIPTS
 
 PUBLIC = "https://hello.shop.example"
 GATEWAY = sms_gateway("twilio://AC1:t0ken@api.twilio.com?from=+34600000001")
@@ -150,6 +151,16 @@ async def test_a_reply_belongs_to_the_latest_message_and_is_left_to_a_person(pho
     assert "<Message>" not in answered.text
 
 
+async def test_every_reply_is_heard_once_and_nobody_fills_a_row_with_them(phone: Phone) -> None:
+    phone.asks("m1")
+    for number in (1, 1, *range(2, 200)):
+        await phone.texts("Is anybody there?", MessageSid=f"SM{number}")
+    phone.bench.settle()
+    replies = [event.reply_id for event in phone.bench.trigger.events if isinstance(event, MessageReplied)]
+    assert replies[:3] == ["SM1", "SM2", "SM3"]
+    assert len(replies) == len(set(replies)) == len(phone.bench.delivery("m1").receipts) == MOST_RECEIPTS
+
+
 async def test_a_reply_from_a_number_that_nobody_wrote_to_is_taken_and_belongs_to_nothing(phone: Phone) -> None:
     assert (await phone.texts("Hello?", number="+34699999999")).status_code == 200
 
@@ -234,12 +245,18 @@ async def test_a_report_larger_than_any_is_refused(phone: Phone) -> None:
         ("Baja", Said.STOP),
         ("start", Said.START),
         ("HELP me", Said.HELP),
+        ("Please stop texting me", Said.STOP),
+        ("I want to opt out", Said.STOP),
+        ("пожалуйста, стоп", Said.STOP),
+        ("Cancel please", Said.STOP),
+        ("Can you cancel my order?", Said.REPLY),
+        ("Please!", Said.REPLY),
         ("do not stop", Said.REPLY),
         ("", Said.REPLY),
         ("\N{THUMBS UP SIGN}", Said.REPLY),
     ],
 )
-def test_the_first_word_decides(text: str, said: Said) -> None:
+def test_the_first_word_but_courtesies_decides(text: str, said: Said) -> None:
     assert meaning(text) is said
 
 

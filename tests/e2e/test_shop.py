@@ -84,6 +84,8 @@ def shop(tmp_path: Path, postbox: tuple[Postbox, int]) -> Iterator[Server]:
 
 def test_the_banner_says_what_is_switched_off(shop: Server) -> None:
     assert "  e-mail        by SMTP\n" in shop.said.text
+    assert re.search(r"  links         in messages lead to http://127\.0\.0\.1:\d+\n", shop.said.text)
+    assert "  SMS           not configured: give --sms\n" in shop.said.text
     assert "  sending       allow-list (empty)\n" in shop.said.text
     assert re.search(r"  rules         .*abandoned_cart shadow.*\(0 broken\)", shop.said.text)
 

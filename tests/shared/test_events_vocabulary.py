@@ -132,7 +132,7 @@ FIELDS = {
     "Message Delivered": "message_id run_id rule channel at detail",
     "Message Opened": "message_id run_id rule channel at detail prefetched",
     "Message Clicked": "message_id run_id rule channel at detail url prefetched",
-    "Message Replied": "message_id run_id rule channel at detail text",
+    "Message Replied": "message_id run_id rule channel at detail text reply_id",
     "Message Bounced": "message_id run_id rule channel at detail hard",
     "Message Complained": "message_id run_id rule channel at detail",
     "Preferences Changed": "change rule until",

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from enginebench import EngineBench, refused
 
-from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, Identify, SurveyAnswered
+from tactful.events import (
+    ComplaintClosed,
+    ComplaintOpened,
+    ComplaintReopened,
+    Event,
+    Identify,
+    MessageReplied,
+    SurveyAnswered,
+)
 from tactful_trigger.rules import tell_desk
 
 OPENED = ComplaintOpened(ticket_id="t1", subject="Blue kettle leaks", channel="mail")
@@ -27,6 +35,7 @@ def test_a_complaint_that_is_not_settled_is_told_with_what_the_customer_says() -
     assert message.data == {
         "customer": "u1",
         "email": "uma@example.test",
+        "phone": "",
         "ticket": "t1",
         "again": True,
         "about": "Blue kettle leaks",
@@ -59,6 +68,15 @@ def test_an_answer_with_words_is_told_once(answer: str, text: str, told: bool) -
     )
     said = [(message.data["answer"], message.data["said"], message.data["ticket"]) for message in bench.messages]
     assert said == ([(answer.replace("_", " "), text, "")] if told else [])
+
+
+def test_a_text_message_is_told_each_time_and_a_reply_by_mail_comes_by_itself() -> None:
+    bench = EngineBench(tell_desk)
+    bench.emits("u1", Identify(phone="+34600111222"))
+    for text, channel in (("When do you open?", "sms"), ("Hello?", "sms"), ("Thanks", "email")):
+        bench.emits("u1", MessageReplied(message_id="m1", channel=channel, text=text), source="dispatch")
+    told = [(message.data["phone"], message.data["said"]) for message in bench.messages]
+    assert told == [("+34600111222", "When do you open?"), ("+34600111222", "Hello?")]
 
 
 @pytest.mark.parametrize("event", [OPENED, NOT_YET, SurveyAnswered(survey="csat", answer="5", text="Fine")])

@@ -171,8 +171,9 @@ def _joined(row: HistoryRow, moments: Moments) -> Entry:
 
 
 def _receipt(row: HistoryRow, moments: Moments) -> Entry:
-    words = ("fetched by a machine: it counts for nothing",) if row.data.get("prefetched") else ()
-    name = _text(row, "name")
+    said, name = _text(row, "text"), _text(row, "name")
+    machine = "fetched by a machine: it counts for nothing" if row.data.get("prefetched") else ""
+    words = tuple(filter(None, (machine, f"“{said}”" if said else "")))
     return _entry(
         row,
         title="Message",
@@ -180,7 +181,7 @@ def _receipt(row: HistoryRow, moments: Moments) -> Entry:
         about=_text(row, "channel"),
         ref=f"message {_text(row, 'message_id')}",
         sentences=words,
-        facts=_facts({key: row.data.get(key) for key in ("url", "text", "detail", "hard")}),
+        facts=_facts({key: row.data.get(key) for key in ("url", "detail", "hard")}),
     )
 
 

@@ -49,10 +49,10 @@ class Correspondence:
 
         await self._store.transact(0, [], open_again)
 
-    async def reply(self, channel: str, address: str, text: str) -> bool:
-        """An answer belongs to the latest message that went to the address. False if there is none."""
+    async def reply(self, channel: str, address: str, text: str, reply_id: str) -> bool:
+        """An answer, by the provider's id for it, belongs to the latest message that went to the address. False if there is
+        none."""
         contacts = (await self._store.address(self._book.key(channel, address))).contacts
         latest = max(contacts, key=lambda contact: contact.at, default=None)
-        return latest is not None and await self._desk.receipt(
-            latest.message_id, "Message Replied", {"text": text[:1000]}
-        )
+        detail = {"text": text[:1000], "reply_id": reply_id}
+        return latest is not None and await self._desk.receipt(latest.message_id, "Message Replied", detail)

@@ -121,7 +121,7 @@ class Desk(Protocol):
     async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
         """Report `Message Delivered|Opened|Clicked|Replied|Bounced|Complained` once each; False if the message is unknown.
 
-        `detail` holds fields of that event (`prefetched`, `url`, ...). One that is `prefetched` was made by a machine:
+        `detail` holds fields of that event (`prefetched`, `url`, ...). Replies with a `reply_id` count each. One that is `prefetched` was made by a machine:
         it neither is the person's first nor stands in the way of it.
         """
         ...

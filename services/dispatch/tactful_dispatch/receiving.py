@@ -20,6 +20,7 @@ from tactful_dispatch.questions import ANSWERS
 from tactful_dispatch.rows import ACCEPTED, UNKNOWN, CustomerRow, Delivery
 from tactful_dispatch.store import Workspace
 
+MOST_RECEIPTS: Final = 100  # of one message, so that nobody fills its row with replies
 _NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 
 
@@ -35,10 +36,10 @@ def take_recipient(row: CustomerRow, body: RecipientBody) -> None:
 def take_receipt(
     space: Workspace, customer: str, delivery: Delivery, name: str, detail: dict[str, Any], now: int, cause: Cause
 ) -> None:
-    """Once each. What a machine fetched ahead neither counts as a reaction nor hides the person's own."""
+    """Once each, and each reply. What a machine fetched ahead neither counts as a reaction nor hides the person's own."""
     machine, message = bool(detail.get("prefetched")), delivery.message
-    key = f"{name} by machine" if machine else name
-    if key in delivery.receipts:
+    key = f"{name} by machine" if machine else " ".join(filter(None, (name, detail.get("reply_id"))))
+    if key in delivery.receipts or len(delivery.receipts) >= MOST_RECEIPTS:
         return
     delivery.receipts[key] = now
     if name == "Message Delivered" and delivery.state == UNKNOWN:

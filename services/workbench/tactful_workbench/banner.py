@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from tactful.localtime import local_time
+from tactful_dispatch.channels.smsgateway import sms_gateway
+from tactful_dispatch.inbound.sms import inbound_url
 from tactful_workbench.embedded import Product
 
 
@@ -40,8 +42,18 @@ def shop_banner(product: Product, url: str) -> str:
         f"Tactful {version('tactful')} · {settings.shop.name} · one process, one file ({product.plan.file})",
         f"  post events   {url}/v1/track     make a key: tactful keys create NAME",
         f"  console       {url}/console",
+        f"  links         in messages lead to {settings.shop.public_url}",
         f"  e-mail        {'by SMTP' if product.plan.smtp else 'not configured: give --smtp'}",
+        f"  SMS           {_texts(product, settings.shop.public_url)}",
+        *([f"  webhook       to {settings.webhook.url}"] if settings.webhook.url else []),
         f"  sending       {sending}",
         f"  rules         {rules}  ({len(product.loaded.broken)} broken)",
     ]
     return "\n".join(lines + [f"  BROKEN        {broken.name}: {broken.message}" for broken in product.loaded.broken])
+
+
+def _texts(product: Product, public_url: str) -> str:
+    if not product.plan.sms:
+        return "not configured: give --sms"
+    gateway = sms_gateway(product.plan.sms)
+    return f"from {gateway.sender}; what comes in, the provider posts to {inbound_url(public_url)}"

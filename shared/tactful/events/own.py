@@ -257,6 +257,7 @@ class MessageReplied(ReceiptEvent, frozen=True, kw_only=True):
     """The customer answered."""
 
     text: str = ""
+    reply_id: str = ""  # the provider's; "" if it gives none
 
 
 class MessageBounced(ReceiptEvent, frozen=True, kw_only=True):

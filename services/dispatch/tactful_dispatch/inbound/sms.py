@@ -96,7 +96,7 @@ async def _obey(correspondence: Correspondence, said: dict[str, str], shop: Shop
     elif wish is Said.START:
         await correspondence.start("sms", number)
     elif wish is Said.REPLY:
-        await correspondence.reply("sms", number, text)
+        await correspondence.reply("sms", number, text, said.get("MessageSid", ""))
     return answer(wish, shop.name, shop.reply_to, shop.locale)
 
 

@@ -1,8 +1,8 @@
 """What somebody may text back, and what they are answered. Pure.
 
 Words that end it: CTIA messaging principles and 47 CFR 64.1200(a)(10): stop, quit, end, revoke, opt out, cancel,
-unsubscribe, "by any reasonable means"; here also in Russian and Spanish. The first word decides, since people write
-"stop please". One confirmation is allowed, and it says nothing else.
+unsubscribe, "by any reasonable means"; here also in Russian and Spanish. The first word that is no courtesy decides, since
+people write "stop please" and "please stop". One confirmation is allowed, and it says nothing else.
 """
 
 from __future__ import annotations
@@ -26,6 +26,36 @@ _WORDS: Final = {
     Said.START: "start unstop старт alta",
     Said.HELP: "help info помощь инфо ayuda",
 }
+_COURTESY: Final = frozenset(
+    [
+        "please",
+        "pls",
+        "plz",
+        "hi",
+        "hey",
+        "hello",
+        "ok",
+        "just",
+        "can",
+        "could",
+        "would",
+        "will",
+        "you",
+        "i",
+        "want",
+        "need",
+        "to",
+        "пожалуйста",
+        "прошу",
+        "хочу",
+        "por",
+        "favor",
+        "quiero",
+    ]
+)
+_ALSO_ORDERS: Final = frozenset(
+    ["cancel", "end", "quit", "отмена", "alto", "parar"]
+)  # these end nothing if more follows
 _MEANING: Final = {word: said for said, words in _WORDS.items() for word in words.split()}
 _ANSWERS: Final = {
     "en": {
@@ -42,9 +72,13 @@ _ANSWERS: Final = {
 
 
 def meaning(text: str) -> Said:
-    """By the first word, whatever its case and punctuation; "opt out" and "opt-out" count as one word."""
-    words = re.findall(r"\w+", re.sub(r"(?i)^\W*opt[\s-]+out\b", "optout", text).lower())
-    return _MEANING.get(words[0], Said.REPLY) if words else Said.REPLY
+    """By the first word but courtesies, whatever its case and punctuation; "opt out" and "opt-out" count as one word. Who
+    wants an order cancelled wants no end of texts: a person reads that."""
+    words = re.findall(r"\w+", re.sub(r"(?i)\bopt[\s-]+out\b", "optout", text).lower())
+    telling = [word for word in words if word not in _COURTESY]
+    if not telling or (telling[0] in _ALSO_ORDERS and len(telling) > 1):
+        return Said.REPLY
+    return _MEANING.get(telling[0], Said.REPLY)
 
 
 def answer(said: Said, shop: str, reply_to: str, locale: str) -> str:

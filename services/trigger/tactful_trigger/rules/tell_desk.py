@@ -1,4 +1,4 @@
-"""What a customer answers on our pages reaches a person at the shop."""
+"""What a customer answers, on our pages or to a text message, reaches a person at the shop."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Any
 
 from tactful import Customer, Run, rule
 from tactful.answers import COMPLAINTS
-from tactful.events import ComplaintOpened, ComplaintReopened, SurveyAnswered
+from tactful.events import ComplaintOpened, ComplaintReopened, MessageReplied, SurveyAnswered
 from tactful_trigger.rules.tickets import subject_of, ticket_of
 
-OURS = "dispatch"  # the source of what was said on our pages; the help desk knows its own tickets
+OURS = "dispatch"  # the source of what was said to us; the help desk knows its own tickets
 
-Said = ComplaintReopened | ComplaintOpened | SurveyAnswered
+Said = ComplaintReopened | ComplaintOpened | SurveyAnswered | MessageReplied
 
 
 def _occasion(said: Said) -> str:
+    if isinstance(said, MessageReplied):
+        return said.meta.id
     return said.message_id if isinstance(said, SurveyAnswered) else ticket_of(said)
 
 
@@ -24,14 +26,17 @@ def _same(first: Said, said: Said) -> bool:
 
 
 def _is_for_people(customer: Customer, said: Said) -> bool:
-    """An answer without words needs no reader, and one that makes a complaint is told as that."""
+    """An answer without words needs no reader, and one that makes a complaint is told as that. Replies by mail come to the
+    shop's own mailbox by themselves."""
     if isinstance(said, SurveyAnswered) and (not said.text or said.answer in COMPLAINTS):
+        return False
+    if isinstance(said, MessageReplied) and said.channel != "sms":
         return False
     return said.meta.source == OURS
 
 
 @rule(
-    on=(ComplaintReopened, ComplaintOpened, SurveyAnswered),
+    on=(ComplaintReopened, ComplaintOpened, SurveyAnswered, MessageReplied),
     key=_occasion,
     match=_same,
     when=_is_for_people,
@@ -41,7 +46,8 @@ def _is_for_people(customer: Customer, said: Said) -> bool:
     version=1,
 )
 async def tell_desk(run: Run, first: Said) -> str:
-    """The page has promised that a person looks at it: they hear of it at the shop's own address, at any hour."""
+    """The page has promised that a person looks at it, and nobody but us has a text message: they hear of it at the shop's
+    own address, at any hour."""
     message = await run.send("desk", "tell_desk", data=partial(_told, said=first), expires=run.param("expires", "7d"))
     return "told" if message else message.reason or "refused"
 
@@ -51,6 +57,7 @@ def _told(customer: Customer, said: Said) -> dict[str, Any]:
     return {
         "customer": customer.id,
         "email": customer.profile.email or "",
+        "phone": customer.profile.phone if isinstance(said, MessageReplied) else "",
         "ticket": number,
         "again": isinstance(said, ComplaintReopened),
         "about": subject_of(customer, number),

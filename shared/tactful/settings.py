@@ -40,11 +40,13 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")]
 
 
+_WEB = r"^https?://[^\s/]\S*$"
 _SHIPPED = {
-    "sender": "hello@shop.example",
-    "reply_to": "hello@shop.example",
-    "postal_address": "1 Market Street, Madrid",
-    "public_url": "//127.0.0.1",
+    "sender": ("hello@shop.example",),
+    "reply_to": ("hello@shop.example",),
+    "postal_address": ("1 Market Street, Madrid",),
+    "url": ("//shop.example",),
+    "public_url": ("//127.0.0.1", "//hello.shop.example"),
 }
 
 
@@ -63,11 +65,10 @@ class Shop(_Section):
     sender: str = "Sample shop <hello@shop.example>"
     reply_to: str = "hello@shop.example"
     postal_address: str = "Sample shop, 1 Market Street, Madrid"
-    public_url: str = "http://127.0.0.1:8080"
+    url: str = Field("https://shop.example", pattern=_WEB)  # the shop's own front page
+    public_url: str = "http://127.0.0.1:8080"  # ours, under which links in messages are reached
     bounce_address: str = ""  # where reports of failed delivery go, e.g. bounces@shop.example
-    cart_url: str = Field(
-        "", pattern=r"^(https?://\S+)?$"
-    )  # the shop's page that fills a basket; {cart_id} and {items}
+    cart_url: str = Field("", pattern=f"{_WEB}|^$")  # the shop's page that fills a basket; {cart_id} and {items}
 
     @property
     def zone(self) -> ZoneInfo:
@@ -77,7 +78,7 @@ class Shop(_Section):
     @property
     def unfilled(self) -> list[str]:
         """Fields that every customer reads or needs, and that still say what ships."""
-        return [name for name, shipped in _SHIPPED.items() if shipped in getattr(self, name)]
+        return [name for name, shipped in _SHIPPED.items() if any(each in getattr(self, name) for each in shipped)]
 
 
 class RuleSettings(BaseModel):

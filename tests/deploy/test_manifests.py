@@ -182,7 +182,13 @@ def test_the_examples_own_settings_take_the_place_of_the_bases() -> None:
     (settings,) = of("example", "ConfigMap")
     own = DEPLOY / "kustomize" / "overlays" / "example" / "settings.toml"
     assert settings["data"]["settings.toml"] == own.read_text()
-    assert parse(own.read_text(), own.name).shop.unfilled == ["sender", "reply_to", "postal_address"]
+    assert parse(own.read_text(), own.name).shop.unfilled == [
+        "sender",
+        "reply_to",
+        "postal_address",
+        "url",
+        "public_url",
+    ]
 
 
 def test_an_image_of_the_shops_own_puts_rules_and_templates_where_services_look_for_them() -> None:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tactful.channels import DESK
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import DESK, Envelope
+from tactful_dispatch.channels import Envelope
 from tactful_dispatch.channels.mail import compose
 from tactful_dispatch.content import Rendered
 

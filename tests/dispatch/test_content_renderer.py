@@ -14,7 +14,7 @@ from tactful_dispatch.content import Rendered, TemplateError
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.preview import sample
 from tactful_dispatch.content.renderer import Renderer
-from tactful_dispatch.content.tracking import track
+from tactful_dispatch.content.tracking import gist, track
 
 SHIPPED = ContentSet.load()
 SHIPPED_RENDERER = Renderer(SHIPPED)
@@ -140,6 +140,11 @@ def test_push_and_sms_name_nothing_from_the_basket(channel: str) -> None:
 def test_no_message_shouts(channel: str) -> None:
     rendered = render(channel)
     assert "!" not in rendered.subject + rendered.preheader + rendered.text
+
+
+def test_lists_call_a_text_by_its_words_and_not_by_a_link_that_is_none_yet() -> None:
+    assert gist(render()) == render().subject
+    assert gist(render("sms")) == "Sample shop: your basket is saved: Reply STOP to get no more texts."
 
 
 def test_one_thing_is_counted_in_the_singular() -> None:

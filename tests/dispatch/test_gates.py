@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tactful.channels import DESK
 from tactful.clock import DAY, HOUR, MINUTE
 from tactful.decisions import GateRecord, GateVerdict, Reason
 from tactful.records import MessageBody, RecipientBody, Rest
 from tactful.settings import Settings
-from tactful_dispatch.channels import DESK
 from tactful_dispatch.facts import Contacted, Facts, Word
 from tactful_dispatch.gates import ORDER, judge
 

@@ -19,6 +19,7 @@ from tactful_dispatch.public import create_public
 NOW: Final = 1_795_600_000_000
 LINKS: Final = Links("http://shop.test", b"0123456789abcdef")
 PERSON: Final = {"user-agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15"}
+FRONT: Final = "https://myshop.example/"
 URL: Final = "https://shop.example/p1?colour=blue&utm=1"
 
 
@@ -33,7 +34,9 @@ def desk() -> FakeDesk:
 async def client(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(
-        create_public(desk, FakePersonal(), LINKS, ManualClock(NOW), lambda: Shop(public_url="http://shop.test"))
+        create_public(
+            desk, FakePersonal(), LINKS, ManualClock(NOW), lambda: Shop(url=FRONT, public_url="http://shop.test")
+        )
     )
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://shop.test", headers=PERSON) as client:
@@ -133,7 +136,19 @@ async def test_the_basket_link_goes_to_the_basket_and_counts_as_a_click(
 
 
 async def test_a_basket_link_without_a_basket_goes_to_the_shop(client: httpx.AsyncClient) -> None:
-    assert (await client.get(path("cart", "m_2"))).headers["location"].startswith("http://shop.test")
+    assert (await client.get(path("cart", "m_2"))).headers["location"] == FRONT
+
+
+async def test_a_basket_link_that_is_the_first_of_its_message_does_not_lead_back_to_itself(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    desk.targets[("m_1", 0)] = f"http://elsewhere.test{path('cart')}"  # as a text has it; the shop has moved since
+    assert (await client.get(path("cart"))).headers["location"] == FRONT
+
+
+async def test_who_comes_without_a_link_is_shown_to_the_shop(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert (answer.status_code, answer.headers["location"], desk.calls) == (302, FRONT, [])
 
 
 async def test_a_click_while_the_store_is_away_asks_to_come_back(desk: FakeDesk, client: httpx.AsyncClient) -> None:
@@ -148,7 +163,7 @@ CART_URL: Final = "https://myshop.example/cart?id={cart_id}&items={items}"
 
 def client_of(desk: FakeDesk, now: int = NOW) -> httpx.AsyncClient:
     app = FastAPI()
-    shop = Shop(public_url="http://shop.test", cart_url=CART_URL)
+    shop = Shop(url=FRONT, public_url="http://shop.test", cart_url=CART_URL)
     app.include_router(create_public(desk, FakePersonal(), LINKS, ManualClock(now), lambda: shop))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test", headers=PERSON)
 
@@ -161,10 +176,10 @@ async def test_the_button_of_a_reminder_fills_the_basket_on_any_device(desk: Fak
     assert desk.calls[0][:3] == ("receipt", "m_1", "Message Clicked")
 
 
-async def test_after_seven_days_the_button_leads_to_the_front_door(desk: FakeDesk) -> None:
+async def test_after_seven_days_the_button_leads_to_the_front_page(desk: FakeDesk) -> None:
     desk.contents = Basket("c1", (("p1", 1),), NOW)
     async with client_of(desk, NOW + 8 * 86_400_000) as client:
-        assert (await client.get(path("cart"))).headers["location"] == "http://shop.test"
+        assert (await client.get(path("cart"))).headers["location"] == FRONT
 
 
 async def test_a_short_link_leads_to_the_stored_url_and_is_reported(desk: FakeDesk, client: httpx.AsyncClient) -> None:

@@ -57,6 +57,11 @@ def stories(draw: st.DrawFn) -> list[Event]:
     return draw(st.permutations([*messages, *draw(scripts(news, most=8))]))
 
 
+def test_what_the_shops_own_people_are_told_is_no_contact_with_the_customer() -> None:
+    told = MessageDecided(message_id="m2", rule="tell_desk", channel="desk", verdict="sent")
+    assert engagement(decided(), told) == engagement(decided())
+
+
 @given(stories())
 def test_the_state_does_not_depend_on_the_order_of_arrival(arrivals: list[Event]) -> None:
     assert folded(ENGAGEMENT, arrivals) == folded(ENGAGEMENT, by_time(arrivals))

@@ -24,7 +24,8 @@ FILLED = """\
 sender = "Tea house <tea@shop.example>"
 reply_to = "tea@shop.example"
 postal_address = "Tea house, 3 Quay, Porto"
-public_url = "https://hello.shop.example"
+url = "https://tea.example"
+public_url = "https://hello.tea.example"
 locale = "{locale}"
 
 [sending]
@@ -72,7 +73,7 @@ async def test_a_shop_where_all_is_well_has_nothing_that_fails(tmp_path: Path) -
 async def test_a_shop_that_still_says_what_ships_is_told(tmp_path: Path, mode: str, level: str) -> None:
     (tmp_path / "settings.toml").write_text(SHOP.replace('mode = "allowlist"', f'mode = "{mode}"'))
     async with opened(Plan(tmp_path)) as product:
-        ships = "settings.toml still says what ships: [shop] sender, reply_to, postal_address, public_url"
+        ships = "settings.toml still says what ships: [shop] sender, reply_to, postal_address, url, public_url"
         assert told(await look(product), level) == ships
 
 

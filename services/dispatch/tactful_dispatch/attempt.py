@@ -24,6 +24,7 @@ from tactful_dispatch import deciding, outcomes
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.channels import Adapter, Envelope, Outcome, Unknown
 from tactful_dispatch.content import Content, Rendered, TemplateError
+from tactful_dispatch.content.tracking import gist
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates import WISHES, judge
 from tactful_dispatch.gathering import address_on, gather, settings_of
@@ -291,7 +292,7 @@ def _reaches_content(gates: list[GateRecord]) -> bool:
 
 
 def _remember_content(delivery: Delivery, rendered: Rendered) -> None:
-    delivery.subject = rendered.subject or rendered.text[:80]
+    delivery.subject = gist(rendered)
     delivery.content_version, delivery.links = rendered.version, rendered.links
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import lru_cache
 
+from tactful.channels import DESK
 from tactful.purposes import covers
 from tactful.records import RecipientBody
 from tactful.settings import Settings
-from tactful_dispatch.channels import DESK
 from tactful_dispatch.facts import Facts, standing
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from tactful import crashpoints
+from tactful.channels import DESK
 from tactful.clock import Clock
 from tactful.decisions import GateRecord
 from tactful.erasure import Graves
@@ -18,7 +19,6 @@ from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
-from tactful_dispatch.channels import DESK
 from tactful_dispatch.consenting import standing_word, take_consent
 from tactful_dispatch.desk import PREFERENCES, Basket, ConsentState, CustomerCard, SentMessage
 from tactful_dispatch.facts import standing

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tactful.channels import DESK
 from tactful.errors import InvalidInput
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody, RecipientBody
 from tactful.settings import Settings
-from tactful_dispatch.channels import DESK, Envelope
+from tactful_dispatch.channels import Envelope
 from tactful_dispatch.channels.mail import mailbox
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
@@ -46,6 +47,7 @@ def rendering(delivery: Delivery, recipient: RecipientBody, settings: Settings, 
             "reply_to": shop.reply_to,
             "postal_address": shop.postal_address,
             "currency": shop.currency,
+            "url": shop.url,
             "public_url": shop.public_url,
         },
         links={name: links.url(_grant(action, message, target)) for name, (action, target) in _LINKS.items()},

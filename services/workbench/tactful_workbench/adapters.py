@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from tactful.channels import DESK
 from tactful.clock import Clock
-from tactful_dispatch.channels import DESK, Adapter
+from tactful_dispatch.channels import Adapter
 from tactful_dispatch.channels.mailserver import mail_server
 from tactful_dispatch.channels.sms import SmsAdapter
 from tactful_dispatch.channels.smsgateway import sms_gateway

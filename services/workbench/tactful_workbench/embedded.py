@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tactful.channels import DESK
 from tactful.clock import Clock, WallClock
 from tactful.erasure import Graves
 from tactful.keys import Key, KeyRing
@@ -19,7 +20,7 @@ from tactful.settings import Settings
 from tactful.sqlite import Database
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
-from tactful_dispatch.channels import DESK, Adapter
+from tactful_dispatch.channels import Adapter
 from tactful_dispatch.channels.inbox import InboxAdapter
 from tactful_dispatch.channels.sqlite_shelf import SqliteShelf
 from tactful_dispatch.content import Content
@@ -124,9 +125,12 @@ class Product:
         return self.plan.templates
 
     def settings_now(self) -> Settings:
-        """As they were told last, with the address under which this process is reached."""
-        settings = self.settings.latest
-        return settings.model_copy(update={"shop": settings.shop.model_copy(update={"public_url": self.public_url()})})
+        """As they were told last, with the address under which this process is reached; in dev, the sample shop's too."""
+        settings, here = self.settings.latest, self.public_url()
+        own = {"public_url": here}
+        if self.plan.dev and "url" not in settings.shop.model_fields_set:
+            own["url"] = f"{here}/shop"
+        return settings.model_copy(update={"shop": settings.shop.model_copy(update=own)})
 
     async def ground_findings(self) -> list[Finding]:
         """As `tactful_workbench.doctor.Patient`."""

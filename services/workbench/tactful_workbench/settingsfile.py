@@ -61,7 +61,8 @@ currency = "EUR"
 sender = "My shop <hello@shop.example>"
 reply_to = "hello@shop.example"
 postal_address = "My shop, 1 Market Street, Madrid"
-public_url = "http://127.0.0.1:8080"
+url = "https://shop.example"               # the front page, where buttons lead
+public_url = "http://127.0.0.1:8080"       # ours: links in messages lead here first
 
 # In shadow a rule decides everything and writes to nobody; `tactful rules rollout abandoned_cart 5%` is the next step.
 [rules.abandoned_cart]

@@ -44,8 +44,10 @@ def web(product: Product, url: str, command: str) -> FastAPI:
     app = FastAPI(routes=routes, openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
 
     def shop() -> Shop:
-        return product.settings.latest.shop
+        return product.settings_now().shop
 
+    if product.dev_clock is not None:
+        _add_dev(app, product, url, command)  # whose front page is the inbox
     app.include_router(admin_router(product))
     button = RedButton(product.log, product.dispatch, product.clock)
     keys = None if product.plan.dev else product.keys
@@ -56,8 +58,6 @@ def web(product: Product, url: str, command: str) -> FastAPI:
     if product.plan.sms:
         gateway = sms_gateway(product.plan.sms)
         app.include_router(create_sms(product.desk, product.correspondence, gateway, product.public_url, shop))
-    if product.dev_clock is not None:
-        _add_dev(app, product, url, command)
     answer_by_name(app)
     return app
 
@@ -69,7 +69,7 @@ def _add_dev(app: FastAPI, product: Product, url: str, command: str) -> None:
     play = Playing(product.desk)
 
     def shop() -> Shop:
-        return product.settings.latest.shop
+        return product.settings_now().shop
 
     app.include_router(create_inbox(product.shelf, play, hands, product.story, shop, here))
     app.include_router(create_shop())

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
 from tactful_dispatch.content import Rendered
-
-DESK: Final = "desk"
-"""The channel to the shop's own mailbox, by which people there hear what a customer has answered. It speaks to no customer, so
-what the customer allows, and when, does not bind it."""
 
 
 @dataclass(frozen=True, slots=True)

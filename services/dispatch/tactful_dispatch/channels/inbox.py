@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+from tactful.channels import DESK
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import DESK, Accepted, Capabilities, Envelope, Outcome, Rejected
+from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected
 from tactful_dispatch.channels.mail import compose
 
 CHANNELS: Final = frozenset(

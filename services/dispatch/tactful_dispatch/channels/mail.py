@@ -16,8 +16,9 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 
+from tactful.channels import DESK
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import DESK, Envelope
+from tactful_dispatch.channels import Envelope
 
 # The dot-string form of RFC 5321 §4.1.2; quoted local parts and SMTPUTF8 are refused, because many relays lose them.
 _ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([^@\s<>]+)")

@@ -14,9 +14,10 @@ from typing import Final, cast
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPResponseException, SMTPServerDisconnected
 from aiosmtplib.protocol import SMTPProtocol
 
+from tactful.channels import DESK
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import DESK, Accepted, Capabilities, Envelope, Outcome, Rejected
+from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected
 from tactful_dispatch.channels.mail import Mail, compose
 from tactful_dispatch.channels.mailserver import MailServer
 from tactful_dispatch.channels.smtp_replies import Phase, broken, refusal

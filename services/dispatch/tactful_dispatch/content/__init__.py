@@ -18,7 +18,7 @@ class Rendering:
     locales: tuple[str, ...]  # in order of preference, e.g. ("ru-RU", "en"); the last is the shop's default
     data: dict[str, Any]  # what the run gave
     first_name: str | None
-    shop: dict[str, str]  # name, sender, reply_to, postal_address, currency, public_url
+    shop: dict[str, str]  # name, sender, reply_to, postal_address, currency, url, public_url
     links: dict[
         str, str
     ]  # cart, preferences, mute_rule, pause, unsubscribe, and the answers: see `tactful_dispatch.links`

@@ -52,6 +52,7 @@ def sample(
             "reply_to": shop.reply_to,
             "postal_address": shop.postal_address,
             "currency": shop.currency,
+            "url": shop.url,
             "public_url": _URL,
         },
         links=_LINKS,

@@ -188,8 +188,8 @@ class _Links:
         except ValueError:
             return ""
         host = parts.hostname or ""
-        own = urlsplit(self.rendering.shop["public_url"]).hostname
-        known = not self.domains or host == own or any(f".{host}".endswith(f".{domain}") for domain in self.domains)
+        own = (urlsplit(self.rendering.shop[name]).hostname for name in ("url", "public_url"))
+        known = not self.domains or host in own or any(f".{host}".endswith(f".{domain}") for domain in self.domains)
         return url or "" if host and parts.scheme in ("http", "https") and known else ""
 
     def tracked(self, url: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from tactful_dispatch.content import Rendered
 
+GIST: Final = 80  # characters
 PLACEHOLDER: Final = "https://click.invalid/"  # a host that can never exist (RFC 6761 §6.4)
 _MARK: Final = re.compile(re.escape(PLACEHOLDER) + r"(\d{1,6})")
 
@@ -27,3 +28,8 @@ def track(rendered: Rendered, url_for: Callable[[int], str], pixel: str | None) 
         head, body, tail = html.rpartition("</body>")
         html = f"{head}{image}{body}{tail}" if body else html + image
     return replace(rendered, html=html, text=_MARK.sub(url, rendered.text))
+
+
+def gist(rendered: Rendered) -> str:
+    """What lists call a message that is not tracked yet: its subject, or how a text without one begins, links left out."""
+    return rendered.subject or " ".join(_MARK.sub("", rendered.text).split())[:GIST]

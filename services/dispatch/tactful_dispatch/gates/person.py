@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tactful.channels import DESK
 from tactful.clock import DAY
 from tactful.decisions import GateRecord, Reason, Scope
 from tactful.purposes import covers, is_marketing
 from tactful.records import MessageBody
-from tactful_dispatch.channels import DESK
 from tactful_dispatch.facts import Facts, Word
 from tactful_dispatch.gates.verdicts import open_gate, refused
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from tactful.channels import DESK
 from tactful.decisions import GateRecord, Reason
 from tactful.identity import fraction
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody
 from tactful.shares import percent
-from tactful_dispatch.channels import DESK
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates.verdicts import open_gate, refused
 

@@ -60,9 +60,12 @@ class Receipts:
         return _onward(url)
 
     async def cart(self, request: Request, token: str) -> Response:
-        """On to the basket, filled with what the message was about; to the shop's front door if that is too long ago."""
+        """On to the basket, filled with what the message was about, or to the first thing in it; to the shop's front page if
+        there is neither, or if it is too long ago."""
         grant = self._links.read(token, "cart")
-        url = await self._basket(grant) or await self._target(grant) or self._shop().public_url
+        url = await self._basket(grant) or await self._target(grant) or self._shop().url
+        if urlsplit(url).path.endswith(token):
+            url = self._shop().url  # the first link of a text is this one
         await self._report(request, grant.message_id, "Message Clicked", {"url": url})
         return _onward(url)
 
@@ -72,7 +75,7 @@ class Receipts:
         if basket is None:
             return None
         if self._clock.now() - basket.sent_at > RESTORED_FOR:
-            return shop.public_url
+            return shop.url
         items = ",".join(f"{quote(product, safe='')}:{quantity}" for product, quantity in basket.items)
         return shop.cart_url.replace("{cart_id}", quote(basket.cart_id, safe="")).replace("{items}", items)
 

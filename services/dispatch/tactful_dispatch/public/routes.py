@@ -8,7 +8,7 @@ from typing import Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from tactful.clock import Clock
 from tactful.errors import InvalidInput, Transient
@@ -39,6 +39,7 @@ def create_public(
     receipts = Receipts(desk, links, clock, shop)
     preferences = Preferences(desk, links, clock, shop, pages)
     router = APIRouter(include_in_schema=False)
+    router.add_api_route("/", lambda: RedirectResponse(shop().url, 302), methods=["GET"], response_model=None)
 
     def route(path: str, methods: list[str], endpoint: Endpoint) -> None:
         router.add_api_route(f"/{path}/{{token}}", _guarded(endpoint, pages, shop), methods=methods)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from tactful.channels import DESK
 from tactful.customer import Contact, Engagement
 from tactful.decisions import Verdict
 from tactful.events import (
@@ -69,7 +70,7 @@ class EngagementProjection:
 def _news(event: Event, at: int) -> Contact | None:
     """What one event tells of a message; None if nothing."""
     if isinstance(event, MessageDecided):
-        if event.verdict not in _MAY_HAVE_ARRIVED:
+        if event.verdict not in _MAY_HAVE_ARRIVED or event.channel == DESK:
             return None
         template = "" if event.template == event.rule else event.template
         return _contact(event, sent_at=at, ladder=event.contact, template=template)

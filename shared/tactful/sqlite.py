@@ -67,8 +67,9 @@ class Database:
         `disposable` trades durability for speed: for data that can be made again, like the demo's.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = _take_lock(path)
+            path.touch(mode=0o600)  # what is known of customers is nobody else's; SQLite's other files follow
         except OSError as error:
             raise _unwritable(path, error) from None
         database = cls(path, asyncio.get_running_loop(), lock)

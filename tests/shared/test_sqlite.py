@@ -211,6 +211,15 @@ async def test_another_process_is_told_who_has_the_file(database: Database, path
     assert f"in use by process {os.getpid()}" in said
 
 
+async def test_nobody_else_on_the_machine_can_read_it(tmp_path: Path) -> None:
+    database = await Database.open(tmp_path / "data" / "tactful.db")
+    await database.migrate("numbers", ["CREATE TABLE number (n INTEGER)"])
+    assert {file.suffix for file in (tmp_path / "data").iterdir()} >= {".db", ".db-wal", ".db-shm"}
+    assert [file.name for file in (tmp_path / "data").iterdir() if file.stat().st_mode & 0o077] == []
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+    await database.close()
+
+
 async def test_acknowledged_writes_are_synchronous_on_disk(database: Database) -> None:
     def modes(db: sqlite3.Connection) -> tuple[str, int]:
         return db.execute("PRAGMA journal_mode").fetchone()[0], db.execute("PRAGMA synchronous").fetchone()[0]

@@ -139,8 +139,20 @@ def test_pages_speak_for_themselves_without_pictures(browser: Browser, server: S
     window.context.close()
 
 
-def _a_left_cart(server: Server) -> None:
-    uma = Shopper(server, "u1").known().consents("email")
+def test_long_words_have_room_on_a_small_phone(browser: Browser, server: Server) -> None:
+    _a_left_cart(server, locale="ru")
+    server.advance(by="1h")
+    with visiting(browser, server, 320, "light") as page:
+        page.goto("/inbox/1")
+        wishes = _follow(page, "Почему это пришло?")
+        labels = wishes.locator(".switches > li > :first-child")
+        widths = [box["width"] for label in labels.all() if (box := label.bounding_box())]
+        assert len(widths) == 3
+        assert min(widths) >= 100, "letters would stand one below the other"
+
+
+def _a_left_cart(server: Server, locale: str = "en") -> None:
+    uma = Shopper(server, "u1").known(locale=locale).consents("email")
     pictured: dict[str, Any] = {"url": f"{server.url}/shop/p1", "image_url": f"{server.url}/shop/p1.jpg"}
     uma.adds(KETTLE | pictured)
     uma.adds(TEA)

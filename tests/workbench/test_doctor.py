@@ -66,6 +66,7 @@ async def test_a_shop_where_all_is_well_has_nothing_that_fails(tmp_path: Path) -
         assert "rules 7 loaded, 0 broken" in told(found, "ok")
         assert "mail from shop.example: SPF ok, DMARC ok" in told(found, "ok")
         assert "sending: allow-list (empty)" in told(found, "info")
+        assert "[shop] cart_url is not set" in told(found, "info")
         assert "abandoned_cart shadow" in told(found, "info")
 
 

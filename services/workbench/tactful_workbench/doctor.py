@@ -141,10 +141,16 @@ def _lint(content: ContentSet, locale: str) -> list[Flaw]:
 
 async def _shop(patient: Patient) -> list[Finding]:
     settings = patient.settings_now()
-    if not patient.writes_to_people or not settings.shop.unfilled:
+    if not patient.writes_to_people:
         return []
-    level: Level = "fail" if settings.sending.mode == "live" else "warn"
-    return [Finding(level, f"settings.toml still says what ships: [shop] {', '.join(settings.shop.unfilled)}")]
+    found = []
+    if settings.shop.unfilled:
+        level: Level = "fail" if settings.sending.mode == "live" else "warn"
+        found.append(Finding(level, f"settings.toml still says what ships: [shop] {', '.join(settings.shop.unfilled)}"))
+    if not settings.shop.cart_url:
+        lead = "buttons lead to a product's page or to the front page, and fill no basket"
+        found.append(Finding("info", f"[shop] cart_url is not set: {lead}"))
+    return found
 
 
 async def _mail(patient: Patient, web: Web) -> list[Finding]:

@@ -67,9 +67,7 @@ class Database:
         `disposable` trades durability for speed: for data that can be made again, like the demo's.
         """
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = _take_lock(path)
-            path.touch(mode=0o600)  # what is known of customers is nobody else's; SQLite's other files follow
+            lock = _take(path)
         except OSError as error:
             raise _unwritable(path, error) from None
         database = cls(path, asyncio.get_running_loop(), lock)
@@ -248,6 +246,13 @@ def _settle(results: Sequence[tuple[asyncio.Future[Any], Any, BaseException | No
             done.set_result(result)
         else:
             done.set_exception(error)
+
+
+def _take(path: Path) -> int:
+    """The lock on the file. What is known of customers is for its owner alone; SQLite's other files follow the first."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT, 0o600))
+    return _take_lock(path)
 
 
 def _take_lock(path: Path) -> int:

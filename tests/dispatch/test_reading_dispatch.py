@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from dispatchbench import DispatchBench
 from enginebench import drive
@@ -20,6 +21,7 @@ from tactful.records import (
     TickRecord,
     decode_any,
 )
+from tactful_dispatch.gathering import settings_of
 
 
 def test_the_same_message_asked_for_again_is_a_duplicate_and_is_answered(bench: DispatchBench) -> None:
@@ -82,6 +84,15 @@ def test_a_record_that_cannot_be_applied_is_quarantined_and_the_rest_goes_on(ben
         ("dispatch", 0, 3),
         ("dispatch", 0, 4),
     ]
+
+
+def test_what_a_newer_program_may_be_told_does_not_keep_this_one_from_reading_the_rest(bench: DispatchBench) -> None:
+    newer = {"shop": {"name": "Tea house", "motto": "Tea"}, "sending": {"mode": "live"}, "moods": {"best": "calm"}}
+    bench.broadcast("Settings Changed", msgspec.json.encode(newer))
+    bench.asks(purpose="service.order")
+    told = drive(bench.store.cursor(0)).settings
+    assert (settings_of(told).shop.name, msgspec.json.decode(told)) == ("Tea house", newer)
+    assert drive(bench.log.read("quarantine", 0, 0, 10)) == []
 
 
 def test_a_flood_of_poison_stops_the_partition(bench: DispatchBench) -> None:

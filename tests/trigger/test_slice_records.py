@@ -54,6 +54,17 @@ def test_settings_count_from_their_record_and_are_pinned_by_runs_that_began_befo
     assert [m.customer for m in bench.messages] == ["u2", "u1"]
 
 
+def test_what_a_newer_program_may_be_told_does_not_keep_this_one_from_reading_the_rest() -> None:
+    bench = EngineBench(after_a_while)
+    newer = {"moods": {"best": "calm"}, "guard": {"patience": "1h"}}
+    bench.broadcast("Settings Changed", **settings(after_a_while={"mode": "live", "delay": "10m"}) | newer)
+    bench.emits("u1", ADD)
+    bench.advance("10m")
+    assert [m.customer for m in bench.messages] == ["u1"]
+    assert newer.items() <= msgspec.json.decode(bench.partition().cursor.settings).items()
+    assert quarantined(bench) == []
+
+
 def test_settings_may_override_an_argument_of_the_decorator() -> None:
     bench = EngineBench(after_a_while)
     bench.broadcast("Settings Changed", **settings(after_a_while={"mode": "live", "cooldown": "3d"}))

@@ -8,7 +8,7 @@ from functools import lru_cache
 from tactful.channels import DESK
 from tactful.purposes import covers
 from tactful.records import RecipientBody
-from tactful.settings import Settings
+from tactful.settings import Settings, told
 from tactful_dispatch.facts import Facts, standing
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
@@ -17,7 +17,7 @@ from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
 @lru_cache(maxsize=8)
 def settings_of(text: str) -> Settings:
     """The settings as they stand in the log; the defaults before the first broadcast."""
-    return Settings.model_validate_json(text) if text else Settings()
+    return told(text)
 
 
 def address_on(recipient: RecipientBody | None, channel: str, settings: Settings) -> str | None:

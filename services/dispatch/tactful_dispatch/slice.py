@@ -30,7 +30,7 @@ from tactful.records import (
     TickRecord,
     decode_dispatch,
 )
-from tactful.settings import Settings
+from tactful.settings import told
 from tactful_dispatch import deciding
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.binding import take_binding
@@ -161,7 +161,7 @@ class DispatchSlice:
     def _broadcast(self, body: BroadcastBody, at: int) -> None:
         cursor, data = self._space.cursor, msgspec.json.decode(body.data)
         if body.name == "Settings Changed":
-            Settings.model_validate(data)
+            told(bytes(body.data))
             cursor.settings = bytes(body.data).decode()
         elif body.name == "Sending Stopped":
             cursor.stopped, cursor.stopped_why = data.get("by") or "operator", data.get("why", "")

@@ -17,7 +17,7 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import EVENTS
 from tactful.settings import Guard as Limits
-from tactful.settings import Settings
+from tactful.settings import Settings, told
 from tactful.shares import share_interval
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.store import TriggerStore, cursors
@@ -63,8 +63,7 @@ class Guard:
 
 def taken_back(known: list[Cursor], now: int) -> dict[str, str]:
     """Rules that should not go on, and why. Pure."""
-    told = max(known, key=lambda cursor: cursor.clock, default=Cursor(partition=0)).settings
-    settings = Settings.model_validate_json(told) if told else Settings()
+    settings = told(max(known, key=lambda cursor: cursor.clock, default=Cursor(partition=0)).settings)
     still = set[str]().union(*(cursor.paused for cursor in known))
     counted = totals(cursor.since_let_go() for cursor in known)
     reasons = {

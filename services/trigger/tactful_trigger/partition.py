@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tactful.settings import Settings
+from tactful.settings import told
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Row, decode
@@ -44,7 +44,7 @@ class Partition:
     def adopt_settings(self) -> None:
         """Put the rules under the settings that the log told last."""
         if self.cursor.settings:
-            self.book = self._given.under(Settings.model_validate_json(self.cursor.settings))
+            self.book = self._given.under(told(self.cursor.settings))
 
     def take_in(self, customers: Iterable[str], stored: dict[str, bytes]) -> None:
         """Rows from the store; absence is remembered too."""

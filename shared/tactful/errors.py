@@ -15,6 +15,7 @@ TactfulError
     ├── OutboxGap       records of an origin are missing
     ├── ClocksApart     the owner's clock and the log's do not agree: leave it to others until they do
     ├── PoisonFlood     too much unusable input in a row
+    ├── NewerRecord     a record is meant for a newer program
     ├── UnknownState    a stored state is of a version that this program does not know
     ├── RetentionOverrun  the log has let go of what was not read yet
     ├── UnstampedRecord   a record without an append time
@@ -91,6 +92,10 @@ class ClocksApart(StreamStopped):
 
 class PoisonFlood(StreamStopped):
     """Too many records in a row could not be applied."""
+
+
+class NewerRecord(StreamStopped):
+    """A record is of a version that this program does not know."""
 
 
 class UnknownState(StreamStopped):

@@ -7,6 +7,10 @@ not to the record (see `tactful.log`). Three topics, one partition count:
 - `dispatch`: all that dispatch reads (messages, cancellations, confirmations, recipients and who they turned out to be,
   consents, erasures, ticks, broadcasts);
 - `quarantine`: refused input with a reason.
+
+While a roll-out is under way, programs of two versions read them. Fields that a program does not know it passes over. A record that
+the program before must not pass over, such as one of a new kind, is written with a `v` above what that program knows: there it stops
+the partition until it is read by one that knows it.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+
+from tactful.errors import NewerRecord
 
 EVENTS: Final = "events"
 DISPATCH: Final = "dispatch"
@@ -38,6 +44,25 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", gc=Fal
     at: int
     v: int = VERSION
     origin: Origin | None = None
+
+
+class _Version(msgspec.Struct):
+    v: int = VERSION
+
+
+_decode_version = msgspec.json.Decoder(_Version).decode
+
+
+def refuse_newer(where: str, value: bytes) -> None:
+    """Of a record that cannot be applied. Raises NewerRecord if it was never meant for this program."""
+    try:
+        version = _decode_version(value).v
+    except msgspec.MsgspecError:
+        return
+    if version > VERSION:
+        raise NewerRecord(
+            f"{where}: a record of version {version}, and this program knows up to {VERSION}; install the newer one"
+        )
 
 
 class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -10,7 +10,7 @@ from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import HOUR, MINUTE, ManualClock
-from tactful.errors import ClocksApart, OutboxGap, PoisonFlood
+from tactful.errors import ClocksApart, NewerRecord, OutboxGap, PoisonFlood
 from tactful.records import (
     DISPATCH,
     EVENTS,
@@ -92,6 +92,15 @@ def test_what_a_newer_program_may_be_told_does_not_keep_this_one_from_reading_th
     bench.asks(purpose="service.order")
     told = drive(bench.store.cursor(0)).settings
     assert (settings_of(told).shop.name, msgspec.json.decode(told)) == ("Tea house", newer)
+    assert drive(bench.log.read("quarantine", 0, 0, 10)) == []
+
+
+def test_a_record_for_a_newer_program_waits_for_it(bench: DispatchBench) -> None:
+    drive(bench.log.append(DISPATCH, [(0, b'{"kind":"mood","v":2,"id":"m","key":"u1"}')]))
+    before = drive(bench.store.cursor(0)).offset
+    with pytest.raises(NewerRecord, match="dispatch/0"):
+        bench.settle()
+    assert drive(bench.store.cursor(0)).offset == before
     assert drive(bench.log.read("quarantine", 0, 0, 10)) == []
 
 

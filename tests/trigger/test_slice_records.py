@@ -10,7 +10,7 @@ from enginebench import EngineBench, drive, event_record
 
 from tactful import Run, rule
 from tactful.clock import MINUTE
-from tactful.errors import ClocksApart, OutboxGap, PoisonFlood
+from tactful.errors import ClocksApart, NewerRecord, OutboxGap, PoisonFlood
 from tactful.events import Event, OrderCompleted, Page, ProductAdded
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
@@ -216,6 +216,15 @@ def test_a_record_that_is_no_record_of_ours_is_quarantined_too() -> None:
     bench.emits("u1", Page(name="a"))
     assert bench.sent() == ["email a"]
     assert len(quarantined(bench)) == 2
+
+
+def test_a_record_for_a_newer_program_waits_for_it_and_what_stood_before_it_is_done() -> None:
+    bench = brittle_bench()
+    before = encode(event_record("u1", Page(name="a"), bench.now, "a"))
+    drive(bench.log.append(EVENTS, [(0, before), (0, b'{"kind":"mood","v":2,"id":"m","key":"u1"}')]))
+    with pytest.raises(NewerRecord, match="events/0: a record of version 2, and this program knows up to 1"):
+        drive(bench.worker.run_once(0))
+    assert (bench.partition().cursor.offset, quarantined(bench)) == (1, [])
 
 
 def test_a_flood_of_poison_stops_the_partition_rather_than_drain_it() -> None:

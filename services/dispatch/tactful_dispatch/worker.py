@@ -14,7 +14,7 @@ from tactful.identity import digest
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
 from tactful.outbox import Cause, relay
-from tactful.records import DISPATCH, QUARANTINE, EraseRecord, QuarantineBody, QuarantineRecord
+from tactful.records import DISPATCH, QUARANTINE, EraseRecord, QuarantineBody, QuarantineRecord, refuse_newer
 from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
@@ -180,6 +180,7 @@ class DispatchWorker:
         self.offsets[partition], self._clocks[partition] = slice_[-1].offset + 1, slice_[-1].appended
 
     async def _quarantine(self, partition: int, stored: Stored, error: Exception) -> None:
+        refuse_newer(f"dispatch/{partition}", stored.value)
         why = f"{type(error).__name__}: {error}"
 
         def pass_over(space: Workspace) -> None:

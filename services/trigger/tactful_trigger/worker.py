@@ -17,7 +17,7 @@ from tactful.errors import Fenced, PoisonFlood, StreamStopped, TactfulError, Tra
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
-from tactful.records import EVENTS, EventRecord
+from tactful.records import EVENTS, EventRecord, refuse_newer
 from tactful.telemetry import SILENT, Telemetry
 from tactful_trigger.ahead import Ahead
 from tactful_trigger.commanding import enrolled
@@ -223,6 +223,7 @@ class TriggerWorker:
                 await self._quarantine(held, record, error)
 
     async def _quarantine(self, held: Partition, record: Stored, error: Exception) -> None:
+        refuse_newer(f"events/{record.partition}", record.value)
         if held.cursor.poison >= POISON_IN_A_ROW:
             raise PoisonFlood(
                 f"events/{record.partition}: {POISON_IN_A_ROW} records in a row cannot be applied; the last: {error}"

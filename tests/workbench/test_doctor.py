@@ -28,6 +28,9 @@ url = "https://tea.example"
 public_url = "https://hello.tea.example"
 locale = "{locale}"
 
+[rules.tell_desk]
+mode = "live"
+
 [sending]
 mode = "{mode}"
 """
@@ -76,6 +79,14 @@ async def test_a_shop_that_still_says_what_ships_is_told(tmp_path: Path, mode: s
     async with opened(Plan(tmp_path)) as product:
         ships = "settings.toml still says what ships: [shop] sender, reply_to, postal_address, url, public_url"
         assert told(await look(product), level) == ships
+
+
+async def test_a_shop_whose_people_do_not_hear_what_customers_answer_is_told(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(FILLED.format(locale="en", mode="allowlist").replace("live", "shadow"))
+    async with opened(Plan(tmp_path)) as product:
+        assert told(await look(product), "warn") == (
+            'what customers answer reaches nobody: set [rules.tell_desk] mode = "live" in settings.toml'
+        )
 
 
 async def test_messages_that_do_not_speak_the_shops_language_are_told(tmp_path: Path) -> None:

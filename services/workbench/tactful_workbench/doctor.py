@@ -21,6 +21,7 @@ from tactful_trigger.store import TriggerStore
 if TYPE_CHECKING:
     from tactful_dispatch.content.lint import Finding as Flaw
 
+TO_PEOPLE: Final = "service.desk"
 BEHIND: Final = 1000  # records that may wait to be read before it is worth a word
 
 Level = Literal["ok", "info", "warn", "fail"]
@@ -73,6 +74,7 @@ async def examine(patient: Patient, web: Web) -> list[Finding]:
         lambda: _reading(patient),
         lambda: _plugins(patient),
         lambda: _shop(patient),
+        lambda: _answers(patient),
         lambda: _mail(patient, web),
         lambda: _pages(patient, web),
         lambda: _sending(patient),
@@ -151,6 +153,18 @@ async def _shop(patient: Patient) -> list[Finding]:
         lead = "buttons lead to a product's page or to the front page, and fill no basket"
         found.append(Finding("info", f"[shop] cart_url is not set: {lead}"))
     return found
+
+
+async def _answers(patient: Patient) -> list[Finding]:
+    """The pages promise that people read what customers answer."""
+    if not patient.writes_to_people:
+        return []
+    settings = patient.settings_now()
+    return [
+        Finding("warn", f'what customers answer reaches nobody: set [rules.{rule.name}] mode = "live" in settings.toml')
+        for rule in patient.loaded.rules
+        if rule.terms.purpose == TO_PEOPLE and settings.rule(rule.name).mode != "live"
+    ]
 
 
 async def _mail(patient: Patient, web: Web) -> list[Finding]:

@@ -83,8 +83,10 @@ async def test_a_cart_is_reminded_of_whoever_ordered_is_not_and_everything_can_b
 async def counted(shop: Cluster) -> None:
     """What monitoring sees of these three customers."""
     doors = [await shop.metrics("ingest", worker) for worker in (0, 1)]
-    appended = {t: sum(value(d, f'tactful_records_appended_total{{topic="{t}"}}') for d in doors) for t in TOPICS}
+    made = 'tactful_records_appended_total{{service="ingest",topic="{}"}}'
+    appended = {topic: sum(value(door, made.format(topic)) for door in doors) for topic in TOPICS}
     assert appended == {"events": 7, "dispatch": 3, "quarantine": 0}
+    assert all('topic="quarantine"} 0.0' in door for door in doors), "an increase from nothing is none"
     assert sum(value(door, 'tactful_answers_total{status="200"}') for door in doors) >= 10
     triggers = [await shop.metrics(name) for name in ("trigger-1", "trigger-2")]
     decided = 'tactful_decisions_total{reason="",rule="abandoned_cart",verdict="sent"}'

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from enginebench import event_record
 
+from tactful.clock import DAY
 from tactful.events import Page
 from tactful.partitioning import partition_of
 from tactful.plugins import Broken
-from tactful.records import EVENTS, encode
+from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
 from tactful_workbench.doctor import Finding, examine
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.settingsfile import SHOP
@@ -87,6 +88,20 @@ async def test_a_shop_whose_people_do_not_hear_what_customers_answer_is_told(tmp
         assert told(await look(product), "warn") == (
             'what customers answer reaches nobody: set [rules.tell_desk] mode = "live" in settings.toml'
         )
+
+
+async def test_what_was_refused_within_a_day_is_told_with_who_posted_it(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path, dev=True)) as product:
+        assert "nothing was refused within a day" in told(await look(product), "ok")
+        for number in range(2):
+            body = QuarantineBody(reason="missing_user", message="no userId", source="shop-backend", raw="{}")
+            record = QuarantineRecord(id=f"q{number}", key="q", at=product.clock.now(), body=body)
+            await product.log.append(QUARANTINE, [(number, encode(record))])
+        warned = told(await look(product), "warn")
+        assert warned.startswith("2 events or records were refused within a day; the latest: missing_user, from shop-")
+        assert product.dev_clock is not None
+        product.dev_clock.forward_to(product.clock.now() + DAY)
+        assert "nothing was refused within a day" in told(await look(product), "ok")
 
 
 async def test_messages_that_do_not_speak_the_shops_language_are_told(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from tactful.clock import Clock
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError
 from tactful.log import Stored, onward
@@ -108,8 +107,6 @@ class KeyWish(BaseModel):
 class Deployment(Patient, Protocol):
     """What the routes work on: the one file, or the servers of many machines."""
 
-    @property
-    def clock(self) -> Clock: ...
     @property
     def keys(self) -> Keys: ...
     @property

@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
+from tactful.clock import DAY, Clock
 from tactful.errors import TactfulError
-from tactful.log import Log
+from tactful.log import Log, onward
 from tactful.plugins import Loaded
-from tactful.records import DISPATCH, EVENTS
+from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineRecord, decode_any
 from tactful.settings import Settings
 from tactful_dispatch.content import TemplateError
 from tactful_dispatch.content.contentset import ContentSet
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tactful_dispatch.content.lint import Finding as Flaw
 
 TO_PEOPLE: Final = "service.desk"
+LATEST: Final = 1000  # refused records of each partition that are looked at
 BEHIND: Final = 1000  # records that may wait to be read before it is worth a word
 
 Level = Literal["ok", "info", "warn", "fail"]
@@ -52,6 +54,8 @@ class Patient(Protocol):
     @property
     def log(self) -> Log: ...
     @property
+    def clock(self) -> Clock: ...
+    @property
     def loaded(self) -> Loaded: ...
     @property
     def trigger(self) -> TriggerStore: ...
@@ -72,6 +76,7 @@ async def examine(patient: Patient, web: Web) -> list[Finding]:
     looks: tuple[Callable[[], Awaitable[Sequence[Finding]]], ...] = (
         patient.ground_findings,
         lambda: _reading(patient),
+        lambda: _refused(patient),
         lambda: _plugins(patient),
         lambda: _shop(patient),
         lambda: _answers(patient),
@@ -109,6 +114,22 @@ async def _trigger_offset(patient: Patient, partition: int) -> int:
 
 async def _dispatch_offset(patient: Patient, partition: int) -> int:
     return (await patient.dispatch.cursor(partition)).offset
+
+
+async def _refused(patient: Patient) -> list[Finding]:
+    """What went to quarantine within a day, as far as the latest of each partition go back."""
+    found: list[tuple[int, str]] = []
+    for partition in range(patient.log.partitions):
+        end = await patient.log.end(QUARANTINE, partition)
+        async for stored in onward(patient.log, QUARANTINE, partition, max(0, end - LATEST)):
+            record = decode_any(stored.value)
+            if stored.appended > patient.clock.now() - DAY and isinstance(record, QuarantineRecord):
+                by = f", from {record.body.source}" if record.body.source else ""
+                found.append((stored.appended, f"{record.body.reason}{by}"))
+    if not found:
+        return [Finding("ok", "nothing was refused within a day")]
+    why = f"the latest: {max(found)[1]}. See `tactful events tail --quarantine`"
+    return [Finding("warn", f"{len(found):,} events or records were refused within a day; {why}")]
 
 
 async def _plugins(patient: Patient) -> list[Finding]:

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from tactful.errors import SettingsError, Transient
+from tactful.records import TOPICS
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.service import Service, Work
 
@@ -57,9 +58,10 @@ class ServiceCollector(Collector):
         log = self._here.log
         up = self._gauge("tactful_up", "The service runs.")
         up.add_metric([self._name], 1)
+        appended = {(self._name, topic): log.appended.get(topic, 0) for topic in TOPICS}
         found: list[Metric] = [
             up,
-            counts("tactful_records_appended", "Records that the log has acknowledged.", ["topic"], log.appended),
+            counts("tactful_records_appended", "Records that the log acknowledged.", ["service", "topic"], appended),
             counts("tactful_records_read", "Records taken from the log.", ["topic"], log.read_from),
             counts("tactful_answers", "Answers of the HTTP server.", ["status"], self._service.answers),
         ]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from tactful.clock import DAY, Clock
 from tactful.errors import TactfulError
-from tactful.log import Log, onward
+from tactful.log import Log
 from tactful.plugins import Loaded
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineRecord, decode_any
 from tactful.settings import Settings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tactful_dispatch.content.lint import Finding as Flaw
 
 TO_PEOPLE: Final = "service.desk"
-LATEST: Final = 1000  # refused records of each partition that are looked at
+LATEST: Final = 500  # refused records of each partition that are looked at
 BEHIND: Final = 1000  # records that may wait to be read before it is worth a word
 
 Level = Literal["ok", "info", "warn", "fail"]
@@ -121,7 +121,7 @@ async def _refused(patient: Patient) -> list[Finding]:
     found: list[tuple[int, str]] = []
     for partition in range(patient.log.partitions):
         end = await patient.log.end(QUARANTINE, partition)
-        async for stored in onward(patient.log, QUARANTINE, partition, max(0, end - LATEST)):
+        for stored in await patient.log.read(QUARANTINE, partition, max(0, end - LATEST), LATEST) if end else ():
             record = decode_any(stored.value)
             if stored.appended > patient.clock.now() - DAY and isinstance(record, QuarantineRecord):
                 by = f", from {record.body.source}" if record.body.source else ""

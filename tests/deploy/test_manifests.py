@@ -126,7 +126,7 @@ def test_as_deployed_rules_stand_in_shadow_and_nobody_outside_a_list_is_written_
 
 def test_topics_are_those_that_setup_would_make_and_check() -> None:
     shape, here = Shape(), Broker(("kafka:9092",))
-    topics = {topic["metadata"]["name"]: topic["spec"] for topic in of("prod", "KafkaTopic")}
+    topics = {topic["metadata"]["name"]: topic["spec"] for topic in of("servers", "KafkaTopic")}
     assert topics.keys() == {here.topic(topic) for topic in TOPICS}
     for spec in topics.values():
         assert (spec["partitions"], spec["replicas"]) == (shape.partitions, shape.replication)
@@ -137,15 +137,22 @@ def test_topics_are_those_that_setup_would_make_and_check() -> None:
 def test_setup_says_the_same_partition_count_as_the_topics() -> None:
     (job,) = (job for job in of("prod", "Job") if job["metadata"]["name"] == "setup")
     arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
-    (count,) = {topic["spec"]["partitions"] for topic in of("prod", "KafkaTopic")}
+    (count,) = {topic["spec"]["partitions"] for topic in of("servers", "KafkaTopic")}
     assert arguments[arguments.index("--partitions") + 1] == str(count)
 
 
 def test_trigger_never_scales_to_nothing_nor_beyond_its_partitions() -> None:
     (scaled,) = of("prod", "ScaledObject")
-    (count,) = {topic["spec"]["partitions"] for topic in of("prod", "KafkaTopic")}
+    (count,) = {topic["spec"]["partitions"] for topic in of("servers", "KafkaTopic")}
     assert scaled["spec"]["scaleTargetRef"]["name"] == "trigger"
     assert 1 <= scaled["spec"]["minReplicaCount"] <= scaled["spec"]["maxReplicaCount"] <= count
+
+
+def test_taking_the_services_away_takes_no_data_along() -> None:
+    holds_data = {"Kafka", "KafkaNodePool", "KafkaTopic", "Cluster", "PersistentVolumeClaim", "Namespace"}
+    for overlay in ("dev", "example", "prod"):
+        assert not holds_data & {each["kind"] for each in rendered(overlay)}
+    assert {"Kafka", "KafkaTopic", "Cluster"} <= {each["kind"] for each in rendered("servers")}
 
 
 def test_alarms_ask_for_metrics_that_there_are_and_say_what_to_do() -> None:
@@ -189,6 +196,26 @@ def test_the_examples_own_settings_take_the_place_of_the_bases() -> None:
         "url",
         "public_url",
     ]
+
+
+def test_the_guide_makes_the_secrets_that_pods_ask_for_and_nothing_else() -> None:
+    guide = (DEPLOY.parent / "docs/how-to/many-machines.md").read_text()
+    asked = {
+        volume["secret"]["secretName"]
+        for pod, _ in containers("example")
+        for volume in pod["volumes"]
+        if "secret" in volume
+    }
+    asked |= {each["secretRef"]["name"] for _, container in containers("example") for each in container["envFrom"]}
+    assert set(re.findall(r"create secret generic (\S+)", guide)) == asked
+    bootstrap = f"kafka://{of('servers', 'Kafka')[0]['metadata']['name']}-kafka-bootstrap:9092"
+    assert bootstrap in guide
+    (database,) = of("servers", "Cluster")
+    assert f"secret {database['metadata']['name']}-app" in guide
+    deployments = {each["metadata"]["name"] for each in of("example", "Deployment")}
+    assert set(re.findall(r"deploy/(\w+) --", guide)) <= deployments
+    for command in re.findall(r"^(?:kubectl .* -- )?tactful (.*?)(?: +#.*)?$", guide, re.MULTILINE):
+        assert_is_a_command(command.split())
 
 
 def test_an_image_of_the_shops_own_puts_rules_and_templates_where_services_look_for_them() -> None:

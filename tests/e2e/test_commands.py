@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from devserver import Server, dev_server
+from devserver import Server, dev_server, run
 from shopper import KETTLE, Shopper
+
+from tactful_workbench.secrets import EVERY
 
 ESCAPE = "\x1b[31mred"
 
@@ -108,6 +110,14 @@ def test_a_step_of_the_clock_that_makes_no_sense_moves_nothing(
     assert refused.returncode == 1
     assert says in refused.stderr
     assert server.get("/dev/clock").json()["now"] - before < 60_000
+
+
+def test_the_secrets_of_many_machines_are_made_once_and_without_a_server(tmp_path: Path) -> None:
+    made = [run("keys", "secrets", "--data", "mine", "--json", cwd=tmp_path).stdout for _ in range(2)]
+    folder = tmp_path / "mine" / "secrets"
+    assert made[0] == made[1]
+    assert sorted(file.name for file in folder.iterdir()) == sorted(EVERY)
+    assert not any(file.stat().st_mode & 0o077 for file in (folder, *folder.iterdir()))
 
 
 def test_the_routes_of_the_commands_ask_for_the_token(server: Server) -> None:

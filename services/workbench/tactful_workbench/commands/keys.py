@@ -10,7 +10,7 @@ import typer
 from tactful.keys import OPERATOR
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
-from tactful_workbench.secrets import WEBHOOK_KEY, secret
+from tactful_workbench.secrets import EVERY, WEBHOOK_KEY, secret
 
 app = typer.Typer(no_args_is_help=True, help="Keys of shop backends, browsers and operators.")
 
@@ -50,6 +50,16 @@ def webhook(data: Data = HERE, as_json: Json = False) -> None:
     """The secret by which the receiver of the channel `webhook` checks that a message is ours (Standard Webhooks)."""
     value = "whsec_" + base64.b64encode(secret(data, WEBHOOK_KEY)).decode()
     show({"secret": value}, value, as_json)
+
+
+@app.command()
+def secrets(data: Data = HERE, as_json: Json = False) -> None:
+    """Make what all services of many machines share, where it is missing, in the folder `secrets`; no server is asked."""
+    folder = data / "secrets"
+    for name in EVERY:
+        secret(data, name)
+    lines = [f"{folder}: {', '.join(EVERY)}", "keep a copy off-line: lost ones cannot be made again"]
+    show({"folder": str(folder), "secrets": EVERY}, "\n".join(lines), as_json)
 
 
 @app.command()

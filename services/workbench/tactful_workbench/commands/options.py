@@ -10,7 +10,10 @@ import typer
 
 from tactful_console.terminal import printable
 
-Data = Annotated[Path, typer.Option("--data", help="Folder that holds the database, settings and secrets.")]
+Data = Annotated[
+    Path,
+    typer.Option("--data", envvar="TACTFUL_DATA", help="Folder that holds the database, settings and secrets."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 Kafka = Annotated[str, typer.Option(envvar="TACTFUL_KAFKA", help="kafka://user:password@host:9092,host2:9092?tls=true")]

@@ -148,6 +148,16 @@ def test_trigger_never_scales_to_nothing_nor_beyond_its_partitions() -> None:
     assert 1 <= scaled["spec"]["minReplicaCount"] <= scaled["spec"]["maxReplicaCount"] <= count
 
 
+def test_pods_reach_the_ports_that_they_are_given_in_the_guides() -> None:
+    (policy,) = of("example", "NetworkPolicy")
+    ports = {each["port"] for rule in policy["spec"]["egress"] for each in rule.get("ports", ())}
+    guides = "".join(file.read_text() for file in (DEPLOY.parent / "docs/how-to").glob("*.md"))
+    given = {int(port) for port in re.findall(r"(?:kafka|postgres|collector|mail)[\w.-]*:(\d+)", guides)}
+    assert {9092, 5432, 4318, 587} <= given <= ports
+    pods = {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "tactful"}}}
+    assert {"to": [pods]} in policy["spec"]["egress"], "a smoke test from a pod goes through the door"
+
+
 def test_taking_the_services_away_takes_no_data_along() -> None:
     holds_data = {"Kafka", "KafkaNodePool", "KafkaTopic", "Cluster", "PersistentVolumeClaim", "Namespace"}
     for overlay in ("dev", "example", "prod"):

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tactful.clock import DAY, HOUR, MINUTE, SECOND
-from tactful_ingest.times import AHEAD, instant, occurred_at
+from tactful.events.instants import instant
+from tactful_ingest.times import AHEAD, occurred_at
 
 MONDAY = 1_795_442_400_000  # Mon 23 Nov 2026 14:00 UTC
 

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from pydantic import BaseModel
 
 from tactful.decisions import Reason
+from tactful.events.model import class_of, known_names
 from tactful.records import MessageBody
 from tactful.settings import Settings
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates import ORDER
+from tactful_ingest.admission import RESERVED
 from tactful_trigger.rules import abandoned_cart
 
 REFERENCE: Final = Path(__file__).parents[2] / "docs" / "reference"
@@ -94,3 +97,34 @@ def test_every_parameter_of_the_cart_rule_stands_on_its_page() -> None:
     page = (REFERENCE / "abandoned_cart.md").read_text()
     assert asked
     assert {name for name in asked if not re.search(rf"`{name}\b", page)} == set()
+
+
+POSTED: Final = sorted(set(known_names()) - RESERVED)
+CALLS: Final = {"Identify", "Alias", "Group", "Page", "Screen"}  # posted by a call of that name
+SPELLED: Final = {"previous_id": "previousId", "title_text": "title"}
+
+
+def fields_of(name: str) -> tuple[set[str], set[str]]:
+    """All that an event may say, and what it has to."""
+    fields = [field for field in msgspec.structs.fields(class_of(name)) if field.name != "meta"]
+    return ({SPELLED.get(field.name, field.name) for field in fields}, {f.name for f in fields if f.required})
+
+
+@pytest.mark.parametrize("name", POSTED)
+def test_every_event_that_a_shop_may_post_stands_on_its_page_with_its_fields(name: str) -> None:
+    shown = name.lower() if name in CALLS else name
+    (row,) = (row for row in rows("events.md") if shown in quoted(row[0]))
+    told, needed = set(quoted(row[1])), set(re.findall(r"`(\w+)`\\\*", row[1]))
+    told |= fields_of("Product Viewed")[0] if "those of a product" in row[1] else set()
+    told |= fields_of("Order Completed")[0] if "those of an order" in row[1] else set()
+    wanted, required = fields_of(name)
+    of_dispatch = {"entry"} if name == "Consent Changed" else {"traits"} if name == "Identify" else set()
+    assert wanted - of_dispatch <= told, f"docs/reference/events.md, {shown}"
+    assert {SPELLED.get(field, field) for field in required} == needed or len(quoted(row[0])) > 1
+
+
+def test_the_page_names_what_nobody_else_can_post_and_invents_no_event() -> None:
+    page = (REFERENCE / "events.md").read_text()
+    assert set(quoted(page.partition("## What Tactful says itself")[2])) >= RESERVED
+    named = {name for row in rows("events.md") for name in quoted(row[0]) if name[:1].isupper()}
+    assert named <= set(known_names())

@@ -16,6 +16,8 @@ from tactful.events.model import class_of, decode, known_names, name_of
 from tactful.events.reading import ID_LENGTH, fields_of
 from tactful.events.wire import Canonical, canonical
 
+MONDAY = 1_795_442_400_000  # Mon 23 Nov 2026 14:00 UTC
+
 
 def read(name: str, properties: dict[str, Any]) -> dict[str, Any]:
     """The canonical properties as Python values."""
@@ -61,7 +63,7 @@ def test_the_fields_own_name_goes_before_other_spellings() -> None:
 
 
 def test_a_feed_says_its_source_and_a_page_its_title() -> None:
-    assert read("Feed Complete", {"source": "erp", "through": 7}) == {"feed": "erp", "through": 7}
+    assert read("Feed Complete", {"source": "erp", "through": MONDAY}) == {"feed": "erp", "through": MONDAY}
     assert typed("Page", {"title": "Welcome"}) == Page(title_text="Welcome")
 
 
@@ -151,6 +153,18 @@ def test_a_complaint_without_its_ticket_is_refused(ticket: dict[str, Any]) -> No
 
 def test_zero_is_not_missing() -> None:
     assert read("Feed Complete", {"feed": "erp", "through": 0}) == {"feed": "erp", "through": 0}
+
+
+@pytest.mark.parametrize("written", ["2026-11-23T15:00:00+01:00", MONDAY // 1000, MONDAY, str(MONDAY)])
+def test_an_instant_is_kept_in_milliseconds_however_it_is_written(written: Any) -> None:
+    assert read("Shipment Delivered", {"promisedAt": written}) == {"promised_at": MONDAY}
+    assert read("Feed Complete", {"feed": "erp", "through": written}) == {"feed": "erp", "through": MONDAY}
+
+
+def test_what_is_no_instant_is_refused_by_name() -> None:
+    refused = refusal("Feed Complete", {"feed": "erp", "through": "yesterday"})
+    assert (refused.code, refused.field) == ("wrong_type", "properties.through")
+    assert 'a time like "2026-11-23T14:00:00Z"' in refused.message
 
 
 # What is not ours to judge

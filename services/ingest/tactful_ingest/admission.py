@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from tactful.errors import InvalidInput
+from tactful.events.instants import instant
 from tactful.events.model import canonical_name
 from tactful.events.wire import canonical
 from tactful.identity import anonymous as anonymous_name
@@ -15,7 +16,7 @@ from tactful_ingest import consent
 from tactful_ingest.door import Visit
 from tactful_ingest.ids import content_id, customer_id, known_id, message_id
 from tactful_ingest.posting import Posting
-from tactful_ingest.times import instant, occurred_at
+from tactful_ingest.times import occurred_at
 from tactful_ingest.traits import identify_properties
 
 # Said by dispatch alone. From outside they would be taken for the truth about a message.

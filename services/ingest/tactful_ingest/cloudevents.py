@@ -15,11 +15,11 @@ from urllib.parse import unquote
 import msgspec
 
 from tactful.errors import InvalidInput
+from tactful.events.instants import instant
 from tactful.events.wire import clean
 from tactful_ingest.door import Visit, foreign_source
 from tactful_ingest.jsontext import decode_event
 from tactful_ingest.posting import Posting
-from tactful_ingest.times import instant
 
 _PREFIX: Final = b"ce-"
 _OWN: Final = frozenset(

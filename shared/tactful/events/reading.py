@@ -16,6 +16,7 @@ import msgspec
 from tactful.errors import InvalidInput
 from tactful.events.amounts import LARGEST, minor_units, number
 from tactful.events.commerce import Product
+from tactful.events.instants import instant
 from tactful.events.model import Money
 
 ID_LENGTH: Final = 255
@@ -118,6 +119,14 @@ def whole(value: Any, _currency: str) -> int:
     return int(decimal)
 
 
+def moment(value: Any, _currency: str) -> int:
+    """An instant in ms, however it is written; 0 is none."""
+    at = 0 if type(value) is int and value == 0 else instant(value)
+    if at is None:
+        raise Unreadable('a time like "2026-11-23T14:00:00Z"', value)
+    return at
+
+
 def real(value: Any, _currency: str) -> float:
     """A number."""
     decimal = number(value)
@@ -217,6 +226,8 @@ def _reader(name: str, declared: Any) -> Reader:
         return currency_code
     if kind is str and name.endswith("_id"):
         return identifier
+    if kind is int and (name.endswith("_at") or name == "through"):
+        return moment
     return _BY_TYPE.get(kind) or partial(exactly, kind)
 
 

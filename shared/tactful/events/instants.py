@@ -1,0 +1,35 @@
+"""Instants as people and programs write them, in ms UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+EARLIEST: Final = 315_532_800_000  # 1980: before that it is a clock that was never set
+_SECONDS_END: Final = 100_000_000_000  # smaller numbers are seconds (until the year 5138), larger ones ms
+_NUMBER_END: Final = 1e15
+
+
+def instant(value: object) -> int | None:
+    """ISO 8601 with any offset (none: UTC), or seconds or ms since 1970 as number or text; None if it is no time."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _from_text(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _NUMBER_END:
+        return None
+    return _sane(round(value * 1_000 if abs(value) < _SECONDS_END else value))
+
+
+def _from_text(text: str) -> int | None:
+    if text.isascii() and text.isdigit() and 9 <= len(text) <= 16:
+        return instant(int(text))
+    try:
+        read = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    return _sane(round((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1_000))
+
+
+def _sane(at: int) -> int | None:
+    return at if at >= EARLIEST else None

@@ -19,7 +19,7 @@ Body = Callable[..., Coroutine[Any, Any, Any]]
 Events = type[Event] | str | tuple[type[Event] | str, ...]
 
 _LENGTHS: Final = ("cooldown", "debounce_max", "goal_within", "after_max", "max_event_age", "max_age")
-_OVERRIDABLE: Final = (*_LENGTHS, "holdout", "priority", "repeat", "after")
+OVERRIDABLE: Final = (*_LENGTHS, "holdout", "priority", "repeat", "after")
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ class Rule:
 
     def under(self, parameters: Mapping[str, Any]) -> Terms:
         """The terms with an operator's overrides. Raises InvalidInput naming the value."""
-        changes = {name: _override(name, value) for name, value in parameters.items() if name in _OVERRIDABLE}
+        changes = {name: _override(name, value) for name, value in parameters.items() if name in OVERRIDABLE}
         return msgspec.structs.replace(self.terms, **changes) if changes else self.terms
 
     async def __call__(self, run: Run, *first: Any) -> Any:

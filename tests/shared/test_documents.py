@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,10 +17,12 @@ from pydantic import BaseModel
 from tactful.decisions import Reason
 from tactful.events.model import class_of, known_names
 from tactful.records import MessageBody
+from tactful.rules import OVERRIDABLE, rule
 from tactful.settings import Settings
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates import ORDER
 from tactful_ingest.admission import RESERVED
+from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rules import abandoned_cart
 
 REFERENCE: Final = Path(__file__).parents[2] / "docs" / "reference"
@@ -128,3 +131,23 @@ def test_the_page_names_what_nobody_else_can_post_and_invents_no_event() -> None
     assert set(quoted(page.partition("## What Tactful says itself")[2])) >= RESERVED
     named = {name for row in rows("events.md") for name in quoted(row[0]) if name[:1].isupper()}
     assert named <= set(known_names())
+
+
+def test_every_argument_of_a_rule_stands_on_its_page_with_its_default_and_whether_settings_override_it() -> None:
+    told = {quoted(row[0])[0]: row for row in rows("rules.md") if len(row) == 3}
+    arguments = inspect.signature(rule).parameters
+    assert list(told) == list(arguments)
+    for name, argument in arguments.items():
+        default = told[name][1].strip("`")
+        assert (default == "needed") == (argument.default is inspect.Parameter.empty)
+        if isinstance(argument.default, str | float | int):
+            assert json.loads(default) == argument.default
+    assert {name for name, row in told.items() if row[0].endswith("\\*")} == set(OVERRIDABLE)
+
+
+@pytest.mark.parametrize("projection", SHIPPED, ids=lambda projection: projection.name)
+def test_what_a_rule_may_ask_about_a_customer_is_there(projection: Any) -> None:
+    (told,) = (row[1] for row in rows("rules.md") if len(row) == 2 and quoted(row[0]) == [projection.name])
+    names = {name.partition("(")[0] for name in quoted(re.sub(r"\(each.*?\)|\(`last.*?\)|: `new.*", "", told))}
+    assert names
+    assert {name for name in names if not hasattr(projection.state, name)} == set()

@@ -47,12 +47,16 @@ async def test_only_a_server_key_may_ask(key: str, status: int, code: str) -> No
         b'{"customer": "", "channel": "call"}',
         b'{"customer": "u1", "channel": "call", "purpose": "gossip"}',
         b'{"customer": "u1", "channel": "call", "what": 1}',
-        b'{"customer": "' + b"x" * 10_000 + b'", "channel": "call"}',
     ],
 )
 async def test_what_is_no_question_is_400(body: bytes) -> None:
     answered = await ask(body)
     assert (answered.status_code, answered.json()["code"]) == (400, "bad_inquiry")
+
+
+async def test_a_question_of_any_length_is_not_read_to_its_end() -> None:
+    answered = await ask(b'{"customer": "' + b"x" * 10_000 + b'", "channel": "call"}')
+    assert (answered.status_code, answered.json()["code"]) == (413, "too_large")
 
 
 async def test_while_the_store_is_away_nobody_is_told_yes() -> None:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from tactful.errors import Transient
 from tactful.keys import KeyRing
 from tactful.purposes import is_marketing, is_service
+from tactful_dispatch.body import bounded
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.inbound.key import answer as refusal
 from tactful_dispatch.inbound.key import refused
@@ -40,9 +41,11 @@ def create_contact(desk: Desk, keys: KeyRing) -> APIRouter:
     async def check(request: Request) -> Response:
         if no := await refused(request, keys, "ask about customers"):
             return no
-        body = b"".join([chunk async for chunk in request.stream()])
+        body = await bounded(request, LARGEST)
+        if body is None:
+            return refusal(413, "too_large", f"an inquiry may hold {LARGEST:,} bytes")
         try:
-            asked = msgspec.json.decode(body[: LARGEST + 1], type=Inquiry)
+            asked = msgspec.json.decode(body, type=Inquiry)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return refusal(400, "bad_inquiry", f"send customer, channel and perhaps purpose as JSON: {error}")
         if not asked.customer or not asked.channel or not (is_marketing(asked.purpose) or is_service(asked.purpose)):

@@ -16,7 +16,7 @@ from tactful.erasure import Graves
 from tactful.keys import Key, KeyRing
 from tactful.log.sqlite import SqliteLog
 from tactful.plugins import Loaded, load_plugins
-from tactful.settings import Settings
+from tactful.settings import Settings, Shop
 from tactful.sqlite import Database
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
@@ -52,6 +52,8 @@ from tactful_workbench.running import Running
 from tactful_workbench.secrets import ADDRESS_KEY, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret
 from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile, known_settings
 from tactful_workbench.sides import TriggerSide
+from tactful_workbench.stand import Stand, stop_if_restored
+from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
 from tactful_workbench.virtual import Ordinals, VirtualTime
 
@@ -219,6 +221,7 @@ async def _assemble(
         running=Running(
             LiveTrigger(trigger_worker, log, clock, Guard(log, trigger, clock)),
             live,
+            *(() if plan.dev else (await _stand(plan, log, dispatch, clock, settings.latest.shop, stack),)),
             arrivals=lambda: door.flight.entered,
         ),
         time=VirtualTime(
@@ -255,6 +258,16 @@ async def _personal(
     personal = Personal(log, trigger, dispatch, book, graves, Notebook(plan.data), clock, lambda: settings.latest)
     await personal.erase_again()
     return personal
+
+
+async def _stand(
+    plan: Plan, log: SqliteLog, dispatch: SqliteDispatchStore, clock: Clock, shop: Shop, stack: AsyncExitStack
+) -> Stand:
+    """A database that was restored sends nothing before an operator has looked."""
+    stand = Stand(plan.data, log, clock)
+    await stop_if_restored(stand, RedButton(log, dispatch, clock), shop)
+    stack.push_async_callback(stand.keep)
+    return stand
 
 
 def _adapters(plan: Plan, shelf: SqliteShelf, clock: Clock, public_url: Callable[[], str]) -> Mapping[str, Adapter]:

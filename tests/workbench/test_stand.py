@@ -1,0 +1,88 @@
+"""A file that was put back from a back-up sends nothing before an operator has looked; any other start changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+from enginebench import event_record
+
+from tactful.events import Page
+from tactful.records import EVENTS, encode
+from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.stand import Mark, Stand
+from tactful_workbench.stopping import RedButton, Standing
+
+FILES = ("", "-wal", "-shm")
+
+
+async def append(product: Product, name: str) -> None:
+    await product.log.append(EVENTS, [(2, encode(event_record("u1", Page(), product.clock.now(), name)))])
+
+
+async def standing(product: Product) -> Standing:
+    """After dispatch has read what there is."""
+    await product.dispatch_worker.claim()
+    for partition in range(product.log.partitions):
+        while await product.dispatch_worker.run_once(partition):
+            pass
+    return await RedButton(product.log, product.dispatch, product.clock).standing()
+
+
+async def backed_up(data: Path) -> None:
+    """A shop whose file was copied, and which went on."""
+    async with opened(Plan(data)) as product:
+        await append(product, "e1")
+    shutil.copy(data / "tactful.db", data / "backup.db")
+    async with opened(Plan(data)) as product:
+        assert not (await standing(product)).stopped, "a start like any other"
+        await append(product, "e2")
+
+
+def put_back(data: Path) -> None:
+    for end in FILES:
+        (data / f"tactful.db{end}").unlink(missing_ok=True)
+    shutil.copy(data / "backup.db", data / "tactful.db")
+
+
+async def test_nothing_leaves_a_file_that_was_put_back_until_somebody_lets_it(tmp_path: Path) -> None:
+    await backed_up(tmp_path)
+    put_back(tmp_path)
+    async with opened(Plan(tmp_path)) as product:
+        stopped = await standing(product)
+        assert (stopped.stopped, stopped.by, stopped.in_force) == (True, "Tactful", product.log.partitions)
+        assert stopped.why.startswith("the file is a back-up: what was sent and who opted out until 20")
+    async with opened(Plan(tmp_path)) as product:
+        assert (await standing(product)).stopped
+        await RedButton(product.log, product.dispatch, product.clock).let_go("olga", 0)
+        assert not (await standing(product)).stopped
+    async with opened(Plan(tmp_path)) as product:
+        assert not (await standing(product)).stopped, "it was looked at once"
+
+
+async def test_a_round_notes_what_has_come_and_nothing_else(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        stand = Stand(tmp_path, product.log, product.clock)
+        await append(product, "e1")
+        assert not await stand.round(), "there is nothing more to do"
+        noted = (tmp_path / "stand").read_bytes()
+        assert msgspec.json.decode(noted, type=Mark).ends["events/2"] == await product.log.end(EVENTS, 2)
+        (tmp_path / "stand").write_bytes(b"")
+        await stand.round()
+        assert (tmp_path / "stand").read_bytes() == b"", "nothing has come since"
+
+
+@pytest.mark.parametrize("nonsense", ["", "{", '{"at": 1}', "\0\0\0"])
+async def test_a_note_that_cannot_be_read_stops_nobody(tmp_path: Path, nonsense: str) -> None:
+    await backed_up(tmp_path)
+    (tmp_path / "stand").write_text(nonsense)
+    async with opened(Plan(tmp_path)) as product:
+        assert not (await standing(product)).stopped
+
+
+async def test_in_dev_nobody_looks(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path, dev=True)):
+        pass
+    assert not (tmp_path / "stand").exists()

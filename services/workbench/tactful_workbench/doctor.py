@@ -16,6 +16,7 @@ from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineRecord, deco
 from tactful.settings import Settings
 from tactful_dispatch.content import TemplateError
 from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.rows import latest_stop
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore
 
@@ -224,8 +225,10 @@ async def _pages(patient: Patient, web: Web) -> list[Finding]:
 async def _sending(patient: Patient) -> list[Finding]:
     settings = patient.settings_now()
     cursors = [await patient.dispatch.cursor(partition) for partition in range(patient.log.partitions)]
-    stopped = next((cursor.stopped for cursor in cursors if cursor.stopped), "")
-    found = [Finding("warn", f"all sending is stopped by {stopped}; `tactful resume` lets it go on")] if stopped else []
+    latest = latest_stop(cursors)
+    why = f" ({latest.stopped_why})" if latest.stopped_why else ""
+    text = f"all sending is stopped by {latest.stopped}{why}; `tactful resume` lets it go on"
+    found = [Finding("warn", text)] if latest.stopped else []
     who = (
         "everybody who consents"
         if settings.sending.mode == "live"

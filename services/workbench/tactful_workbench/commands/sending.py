@@ -17,16 +17,19 @@ app = typer.Typer(no_args_is_help=True, help="Who may be written to. As shipped:
 def show_sending(data: Data = HERE, as_json: Json = False) -> None:
     """The mode, the allow-list, and which rules are in shadow."""
     answer, standing = get(data, "/admin/sending"), get(data, "/admin/stop")
-    stopped = (
-        f"STOPPED by {standing['by']} since {standing['since']}: `tactful resume`\n" if standing["stopped"] else ""
-    )
+    why = f" ({standing['why']})" if standing["why"] else ""
+    stopped = f"STOPPED by {standing['by']} since {standing['since']}{why}: `tactful resume`\n"
     modes = ", ".join(f"{name} {mode}" for name, mode in sorted(answer["rules"].items()))
     who = (
         f"allow-list {' '.join(answer['allow']) or '(empty)'}"
         if answer["mode"] == "allowlist"
         else "everybody who consents"
     )
-    show({**answer, "stopped": standing["stopped"]}, f"{stopped}sending: {who}\nrules: {modes or 'none'}", as_json)
+    show(
+        {**answer, "stopped": standing["stopped"]},
+        f"{stopped * standing['stopped']}sending: {who}\nrules: {modes or 'none'}",
+        as_json,
+    )
 
 
 @app.command()

@@ -18,7 +18,7 @@ from tactful.clock import DAY, ManualClock
 from tactful.errors import LogUnavailable
 from tactful.keys import FixedKeys, Key, KeyRing
 from tactful.settings import Shop
-from tactful_console.app import Stopped, create_console, customer_path
+from tactful_console.app import Readings, Stopped, create_console, customer_path
 from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
 from tactful_console.standings import RuleStanding
 
@@ -72,11 +72,16 @@ class Button:
 
 
 def client(
-    facts: Facts, shop: Shop | None = None, button: Button | None = None, keys: KeyRing | None = None
+    facts: Facts,
+    shop: Shop | None = None,
+    button: Button | None = None,
+    keys: KeyRing | None = None,
+    readings: Readings | None = None,
 ) -> httpx.AsyncClient:
     app = FastAPI()
     clock = ManualClock(FOUR + DAY)
-    app.include_router(create_console(facts, Rules(), button or Button(facts), clock, lambda: shop or Shop(), keys))
+    routes = create_console(facts, Rules(), button or Button(facts), clock, lambda: shop or Shop(), keys, readings)
+    app.include_router(routes)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://console.test")
 
 
@@ -354,3 +359,22 @@ async def test_nobody_else_presses_the_button() -> None:
 
 async def test_the_page_shows_the_time_of_the_clock_that_was_given(browser: httpx.AsyncClient) -> None:
     assert "now Tue 16:00 Europe/Madrid" in Markup((await browser.get("/console")).text).text
+
+
+class Book(list[tuple[str, str]]):
+    """Implements `tactful_console.app.Readings`."""
+
+    async def note(self, customer: str, by: str) -> None:
+        self.append((customer, by))
+
+
+async def test_it_is_noted_who_has_read_whose_story_and_not_who_only_looked_for_one() -> None:
+    book = Book()
+    async with client(Facts(umas_story()), keys=KEYS, readings=book) as browser:
+        for path in ("/console", "/console?q=uma", "/console/customers/nobody", "/console/stop"):
+            await browser.get(path, auth=("anna", "s3cret"))
+        await browser.get("/console/customers/u1")  # without a key
+        assert book == []
+        for path in ("/console/customers/u1", "/console/customers/u1.json", "/console/customers?id=u1"):
+            assert (await browser.get(path, auth=("anna", "s3cret"))).status_code == 200
+        assert book == [("u1", "anna")] * 3

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tactful.decisions import GateRecord, GateVerdict
 from tactful.errors import InvalidInput
 from tactful.events import Event, Identify, MessageDecided, Meta, Money, OrderCompleted, Page, Product, ProductAdded
+from tactful.events.instants import EARLIEST
 from tactful.events.model import class_of, decode, known_names, name_of
 from tactful.events.reading import ID_LENGTH, fields_of
 from tactful.events.wire import Canonical, canonical
@@ -210,6 +211,9 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+INSTANTS = st.just(0) | st.integers(EARLIEST, 10**15 - 1)  # ms
+
+
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
     """Values that a field of this type may hold."""
     if kind in VALUES:
@@ -225,6 +229,7 @@ def structs(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
     """Instances of a struct with some of its fields said."""
     hints = {name: hint for name, hint in get_type_hints(kind).items() if name in kind.__struct_fields__}
     said = {name: values_of(hint) for name, hint in hints.items() if name not in {"meta", "currency"}}
+    said |= {name: INSTANTS for name in said if hints[name] is int and (name.endswith("_at") or name == "through")}
     if "currency" in hints:
         said["currency"] = st.sampled_from(["EUR", "USD"])
     required = {field.name for field in msgspec.structs.fields(kind) if field.required}

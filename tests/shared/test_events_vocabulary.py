@@ -69,6 +69,7 @@ FACTS = {
     "Contact Made": (),
     "Customer Flagged": (),
     "Customer Recognised": (),
+    "Story Read": (),
     "Feed Complete": (),
     "Survey Answered": (),
     "Identify": (),
@@ -123,6 +124,7 @@ FIELDS = {
     "Group": "group_id traits",
     "Alias": "previous_id",
     "Customer Recognised": "anonymous",
+    "Story Read": "by",
     "Consent Changed": "purpose channel state basis wording via once proof entry",
     "Message Decided": (
         "message_id run_id rule rule_version run_key channel template variant purpose verdict reason scope facts gates "
@@ -143,7 +145,7 @@ ALIASES = [(alias, name) for name, aliases in (ACTS | FACTS).items() for alias i
 
 def test_the_tables_name_every_event_there_is() -> None:
     assert sorted(ACTS | FACTS) == list(known_names())
-    assert len(known_names()) == len(COMMERCE) + len(OWN) == 56
+    assert len(known_names()) == len(COMMERCE) + len(OWN) == 57
 
 
 @pytest.mark.parametrize("name", ACTS)

@@ -60,6 +60,14 @@ class CustomerFacts(Protocol):
         ...
 
 
+class Readings(Protocol):
+    """Where it is noted who has read what."""
+
+    async def note(self, customer: str, by: str) -> None:
+        """In the customer's story, once a day."""
+        ...
+
+
 class RuleFacts(Protocol):
     """How rules stand."""
 
@@ -87,10 +95,11 @@ def create_console(
     clock: Clock,
     shop: Callable[[], Shop],
     keys: KeyRing | None,
+    readings: Readings | None,
 ) -> APIRouter:
     """A router for `/console`. `shop` is asked anew for every page, so that settings take effect. Without `keys` everybody may
-    enter."""
-    console = _Console(facts, rules, button, clock, shop, Entrance(keys))
+    enter, and without `readings` nobody notes who has read whose story."""
+    console = _Console(facts, rules, button, clock, shop, Entrance(keys), readings)
     router = APIRouter(include_in_schema=False)
     for path, page in (
         ("/console", console.home),
@@ -120,9 +129,10 @@ class _Console:
         clock: Clock,
         shop: Callable[[], Shop],
         entrance: Entrance,
+        readings: Readings | None,
     ) -> None:
         self._facts, self._rules, self._button, self._clock = facts, rules, button, clock
-        self._shop, self._entrance = shop, entrance
+        self._shop, self._entrance, self._readings = shop, entrance, readings
         self._pages = Pages("tactful_console")
 
     def guarded(self, page: Callable[[Request, str], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -169,23 +179,26 @@ class _Console:
         """The story of one customer, as a page or, with `.json` at the end of the path, as JSON."""
         customer = request.path_params["customer"]
         if customer.endswith(".json"):
-            return _json(await self._story(customer.removesuffix(".json")))
-        return await self._told(customer)
+            return _json(await self._story(customer.removesuffix(".json"), who))
+        return await self._told(customer, who)
 
     async def named(self, request: Request, who: str) -> Response:
         """The same page for an id that a path cannot carry."""
-        return await self._told(request.query_params.get("id", ""))
+        return await self._told(request.query_params.get("id", ""), who)
 
     async def told(self, request: Request, who: str) -> Response:
         """Its JSON."""
-        return _json(await self._story(request.query_params.get("id", "")))
+        return _json(await self._story(request.query_params.get("id", ""), who))
 
-    async def _story(self, customer: str) -> Timeline:
-        return timeline(await self._facts.timeline(customer), self._shop().timezone)
+    async def _story(self, customer: str, who: str) -> Timeline:
+        story = timeline(await self._facts.timeline(customer), self._shop().timezone)
+        if self._readings is not None and story:
+            await self._readings.note(customer, who)
+        return story
 
-    async def _told(self, customer: str) -> Response:
-        story = await self._story(customer)
-        if not (story.entries or story.upcoming or story.consents):
+    async def _told(self, customer: str, who: str) -> Response:
+        story = await self._story(customer, who)
+        if not story:
             return await self._page("nobody", 404, customer=customer, text=customer)
         moments = Moments.of(story.zone, self._shop().timezone)
         days = [(day, list(part)) for day, part in groupby(reversed(story.entries), lambda e: moments.day(e.at))]
@@ -206,5 +219,5 @@ def _twin(customer: str) -> str:
 
 
 def _json(story: Timeline) -> Response:
-    status = 200 if story.entries or story.upcoming or story.consents else 404
+    status = 200 if story else 404
     return Response(msgspec.json.encode(story), status, dict(DISCREET), "application/json")

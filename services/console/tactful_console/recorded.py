@@ -15,7 +15,7 @@ from tactful_console.history import HistoryRow
 
 FROM_THE_LOG: Final = frozenset({"event", "decided", "receipt", "consent", "preferences"})
 _IDS: Final = ("cart_id", "checkout_id", "order_id", "ticket_id")
-_WORDS: Final = ("subject", "query", "answer", "reason", "url")
+_WORDS: Final = ("subject", "query", "answer", "reason", "url", "by")
 _MOST: Final = 80  # characters
 
 _decode = msgspec.json.Decoder(EventRecord).decode

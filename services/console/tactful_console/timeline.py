@@ -25,6 +25,10 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     upcoming: tuple[Upcoming, ...]
     consents: tuple[Consent, ...]
 
+    def __bool__(self) -> bool:
+        """Whether anything is known."""
+        return bool(self.entries or self.upcoming or self.consents)
+
     def decision(self, message_id: str) -> Entry | None:
         """The final word on one message, if it has been spoken."""
         return next((e for e in self.entries if e.kind == "decided" and e.message_id == message_id), None)

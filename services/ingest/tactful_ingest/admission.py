@@ -33,6 +33,7 @@ RESERVED: Final = frozenset(
         "Preferences Changed",
         "Step Finished",
         "Customer Recognised",
+        "Story Read",
     }
 )
 ALIAS: Final = "Alias"

@@ -34,5 +34,5 @@ KIND_OF_EVENT: Final = {
 FROM_LOG: Final = frozenset({"event", *KIND_OF_EVENT.values()})
 
 TOLD_ALWAYS: Final = frozenset(
-    {"Consent Changed", "Preferences Changed", "Message Decided", "Message Delivered", "Survey Answered"}
+    {"Consent Changed", "Preferences Changed", "Message Decided", "Message Delivered", "Story Read", "Survey Answered"}
 )  # whether or not they change a state

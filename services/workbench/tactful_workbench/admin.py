@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -29,12 +29,15 @@ from tactful_workbench.doctor import Patient, examine
 from tactful_workbench.editing import with_values
 from tactful_workbench.keyring import Keys
 from tactful_workbench.personal import Personal
+from tactful_workbench.readings import Readings
 from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.runpages import Page, StoredRow
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
 from tactful_workbench.tracing import trace
+
+COMMAND_LINE: Final = "command-line"
 
 
 class ConsentWish(BaseModel):
@@ -44,7 +47,7 @@ class ConsentWish(BaseModel):
     purpose: str
     channel: str = ""
     state: str
-    via: str = "command-line"
+    via: str = COMMAND_LINE
     wording: str = ""
 
 
@@ -120,6 +123,8 @@ class Deployment(Patient, Protocol):
     @property
     def story(self) -> Story: ...
     @property
+    def readings(self) -> Readings | None: ...
+    @property
     def ruletelling(self) -> RuleTelling: ...
     @property
     def token(self) -> str: ...
@@ -187,15 +192,23 @@ class _Office:
     async def find(self, text: str) -> dict[str, Any]:
         return {"customers": await self._product.story.search(text)}
 
-    async def explain(self, customer: str) -> dict[str, Any]:
+    async def explain(self, customer: str, by: str = COMMAND_LINE) -> dict[str, Any]:
         story = timeline(await self._product.story.timeline(customer), self._product.settings.latest.shop.timezone)
+        await self._note(customer, by, story)
         return {"timeline": msgspec.to_builtins(story), "text": explain_text(story)}
 
-    async def export(self, customer: str) -> Response:
-        return Response(await self._product.personal.export(customer), media_type="application/json")
+    async def export(self, customer: str, by: str = COMMAND_LINE) -> Response:
+        copy = await self._product.personal.export(customer)
+        await self._note(customer, by, copy)
+        return Response(copy, media_type="application/json")
+
+    async def _note(self, customer: str, by: str, known: object) -> None:
+        """Who has read what is known."""
+        if self._product.readings is not None and known:
+            await self._product.readings.note(customer, by)
 
     async def erase(self, customer: str) -> dict[str, Any]:
-        farewell = await self._product.personal.erase(customer, "command-line")
+        farewell = await self._product.personal.erase(customer, COMMAND_LINE)
         zone = self._product.settings.latest.shop.zone
         clean = datetime.fromtimestamp(farewell.log_clean_at / 1000, zone).date().isoformat()
         return {"customer": customer, "erased_at": farewell.at, "log_clean_on": clean}

@@ -47,6 +47,7 @@ from tactful_workbench.embedded_condition import file_findings
 from tactful_workbench.keyring import Keys
 from tactful_workbench.keyring.sqlite import SqliteKeyTable
 from tactful_workbench.personal import Notebook, Personal
+from tactful_workbench.readings import Readings
 from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.running import Running
 from tactful_workbench.secrets import ADDRESS_KEY, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret
@@ -113,6 +114,7 @@ class Product:
     content: Content
     settings: SettingsFile
     story: Story
+    readings: Readings | None  # None in dev, where everybody is a developer
     door: Door
     token: str
 
@@ -239,6 +241,7 @@ async def _assemble(
         content=content,
         settings=settings,
         story=Story(trigger, dispatch, book, addresses, PARTITIONS),
+        readings=None if plan.dev else Readings(log, clock),
         door=door,
         token=token,
     )

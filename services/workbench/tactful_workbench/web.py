@@ -51,7 +51,9 @@ def web(product: Product, url: str, command: str) -> FastAPI:
     app.include_router(admin_router(product))
     button = RedButton(product.log, product.dispatch, product.clock)
     keys = None if product.plan.dev else product.keys
-    app.include_router(create_console(product.story, product.ruletelling, button, product.clock, shop, keys))
+    app.include_router(
+        create_console(product.story, product.ruletelling, button, product.clock, shop, keys, product.readings)
+    )
     app.include_router(create_public(product.desk, product.personal, product.links, product.clock, shop))
     app.include_router(create_inbound(product.desk, product.keys))
     app.include_router(create_contact(product.desk, product.keys))

@@ -62,6 +62,7 @@ from tactful.events.own import (
     Screen,
     ShipmentDelivered,
     StepFinished,
+    StoryRead,
     SurveyAnswered,
 )
 
@@ -126,6 +127,7 @@ __all__ = [
     "Screen",
     "ShipmentDelivered",
     "StepFinished",
+    "StoryRead",
     "SurveyAnswered",
     "UnknownEvent",
     "WishlistProductAddedToCart",

@@ -173,6 +173,12 @@ class CustomerRecognised(Event, frozen=True, kw_only=True):
     anonymous: str = ""
 
 
+class StoryRead(Event, frozen=True, kw_only=True):
+    """An operator looked at what is known of the customer."""
+
+    by: str = ""
+
+
 class ConsentChanged(Event, frozen=True, kw_only=True):
     """Dispatch has committed a word on consent as entry number `entry` of its ledger."""
 
@@ -309,6 +315,7 @@ OWN: tuple[type[Event], ...] = (
     Group,
     Alias,
     CustomerRecognised,
+    StoryRead,
     ConsentChanged,
     MessageDecided,
     HoldOpened,

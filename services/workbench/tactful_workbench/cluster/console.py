@@ -21,6 +21,7 @@ from tactful_workbench.cluster.service import Service
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Finding
 from tactful_workbench.keyring import Keys
+from tactful_workbench.readings import Readings
 from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.stopping import RedButton
@@ -47,6 +48,7 @@ class Headquarters:
         self.conductor = Conductor(here.log, here.trigger, here.book, here.clock)
         self.ruletelling = RuleTelling(here.loaded, self.conductor, here.settings_now, here.clock)
         self.story = Story(here.trigger, here.dispatch, here.book, addresses(here), here.log.partitions)
+        self.readings: Readings | None = Readings(here.log, here.clock)
 
     def settings_now(self) -> Settings:
         return self._here.settings_now()
@@ -62,6 +64,14 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     app = admin_app(headquarters)
     button = RedButton(here.log, here.dispatch, here.clock)
     app.include_router(
-        create_console(headquarters.story, headquarters.ruletelling, button, here.clock, here.shop, here.keys)
+        create_console(
+            headquarters.story,
+            headquarters.ruletelling,
+            button,
+            here.clock,
+            here.shop,
+            here.keys,
+            headquarters.readings,
+        )
     )
     return Service(app)

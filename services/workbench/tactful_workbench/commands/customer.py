@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.commands.options import HERE, Data, Json, show, user
 from tactful_workbench.office import get, post, segment
 
 app = typer.Typer(no_args_is_help=True, help="What is kept about one customer.")
@@ -38,7 +38,8 @@ def export(
     data: Data = HERE,
 ) -> None:
     """Everything that is kept, as JSON: what is known, what happened, what was said and sent, and why."""
-    copy = json.dumps(get(data, f"/admin/customers/{segment(customer)}/export"), ensure_ascii=False, indent=1)
+    told = get(data, f"/admin/customers/{segment(customer)}/export", by=user())
+    copy = json.dumps(told, ensure_ascii=False, indent=1)
     if to is None:
         typer.echo(copy)
         return

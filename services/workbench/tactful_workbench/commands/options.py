@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,14 @@ Postgres = Annotated[
 ]
 
 HERE = Path(".tactful")
+
+
+def user() -> str:
+    """Who types this, as the machine knows them; in a container that may be nobody."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "command-line"
 
 
 def show(value: Any, text: str, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from typing import Annotated, Any, Final
 
@@ -10,15 +9,13 @@ import typer
 
 from tactful.durations import milliseconds
 from tactful.errors import TactfulError
-from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.commands.options import HERE, Data, Json, show, user
 from tactful_workbench.office import get, post
 
 SOON: Final = 5.0  # seconds within which whoever runs has read it
 LOOK: Final = 0.2
 
-By = Annotated[
-    str, typer.Option("--by", help="Whose name stands in every explanation.", default_factory=getpass.getuser)
-]
+By = Annotated[str, typer.Option("--by", help="Whose name stands in every explanation.", default_factory=user)]
 
 
 def stop(

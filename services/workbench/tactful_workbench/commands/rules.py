@@ -163,7 +163,7 @@ def rollout(
     """Let a rule write to a share of customers, chosen by hash: a larger share keeps those of a smaller one."""
     wanted = _percent(share)
     if wanted and not as_json:
-        answer = get(data, "/admin/rules")
+        answer = get(data, "/admin/rules", counted=False)
         told = next((told for told in answer["rules"] if told["name"] == rule), None)
         for line in _prospect(told, answer["guard"], wanted) if told else ():
             typer.echo(line)

@@ -50,6 +50,13 @@ def test_an_event_can_be_sent_by_hand_and_is_told_by_tail_and_dump(server: Serve
     assert mine["record"]["body"]["properties"]["product_id"] == "p1"
 
 
+def test_what_is_sent_by_hand_again_is_said_again(server: Server) -> None:
+    for reason in ("deceased", "", "deceased"):
+        server.told("events", "send", "Customer Flagged", "--user", "flagged", f"reason={reason}")
+    server.advance(by="1s")
+    assert server.told("explain", "flagged").count("Customer Flagged") == 3
+
+
 def test_an_event_with_a_wrong_field_says_where_the_reason_is(server: Server) -> None:
     assert "events tail --quarantine" in server.told("events", "send", "Product Added", "--user", "wrong", "price=dear")
     assert re.search(r"quarantine/\d@\d+ .*price.*dear", server.told("events", "tail", "--quarantine"))

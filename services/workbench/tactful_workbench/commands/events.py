@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -51,9 +52,10 @@ def send(
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:
-    """Post one event: `tactful events send "Product Added" --user u1 product_id=p1 price=39.90`."""
+    """Post one event: `tactful events send "Product Added" --user u1 product_id=p1 price=39.90`. Said again, it is another."""
     pairs = dict(_pair(text) for text in properties or ())
-    answer = asyncio.run(_post(data, {"userId": user, "event": name, "properties": pairs}))
+    call = {"userId": user, "messageId": str(uuid.uuid4()), "event": name, "properties": pairs}
+    answer = asyncio.run(_post(data, call))
     show(
         answer, "accepted" if not answer.get("rejected") else "refused: see `tactful events tail --quarantine`", as_json
     )

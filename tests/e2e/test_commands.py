@@ -127,6 +127,20 @@ def test_the_secrets_of_many_machines_are_made_once_and_without_a_server(tmp_pat
     assert not any(file.stat().st_mode & 0o077 for file in (folder, *folder.iterdir()))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("serve", "all", "--port", "99999"), "less than or equal to 65535"),
+        (("templates", "lint", "--templates", "tempaltes"), "tempaltes is no folder"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_starts(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    refused = run(*arguments, cwd=tmp_path)
+    assert (refused.returncode, says in " ".join(refused.stderr.split())) == (2, True)
+
+
 def test_the_routes_of_the_commands_ask_for_the_token(server: Server) -> None:
     answer = server.http.get("/admin/keys", headers={"Authorization": "Bearer guess"})
     assert answer.status_code in (400, 401, 403)

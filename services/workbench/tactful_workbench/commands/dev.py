@@ -13,7 +13,7 @@ from tactful.clock import WallClock
 from tactful.errors import TactfulError
 from tactful.settings import parse
 from tactful_workbench.collecting import loading
-from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.commands.options import HERE, RULES, TEMPLATES, Data, Json, Port, Rules, Templates, show
 from tactful_workbench.devclock import parse_start
 from tactful_workbench.office import ServerFile, answers, post
 
@@ -25,9 +25,9 @@ def dev(
     context: typer.Context,
     data: Data = HERE,
     at: Annotated[str, typer.Option(help="Where the clock of a new file begins, like 2026-11-23T14:00+01:00.")] = "",
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8080,
-    rules: Annotated[Path, typer.Option(help="Folder of rules of your own.")] = Path("rules"),
-    templates: Annotated[Path, typer.Option(help="Folder of templates of your own.")] = Path("templates"),
+    port: Port = 8080,
+    rules: Rules = RULES,
+    templates: Templates = TEMPLATES,
 ) -> None:
     """Start the product for development. Nothing leaves this machine."""
     if context.invoked_subcommand is not None:

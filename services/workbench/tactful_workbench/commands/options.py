@@ -27,6 +27,19 @@ Postgres = Annotated[
 ]
 
 HERE = Path(".tactful")
+RULES, TEMPLATES = Path("rules"), Path("templates")  # the usual folders, which need not be there
+
+
+def _there(folder: Path) -> Path:
+    """A folder that somebody names is meant."""
+    if folder not in (RULES, TEMPLATES) and not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is no folder")
+    return folder
+
+
+Rules = Annotated[Path, typer.Option("--rules", callback=_there, help="Folder of rules of your own.")]
+Templates = Annotated[Path, typer.Option("--templates", callback=_there, help="Folder of templates of your own.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on.")]
 
 
 def user() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ from tactful.shares import percent
 from tactful_console.standings import foreseen, share, times
 from tactful_console.telling import why_not_started
 from tactful_workbench.collecting import loading
-from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.commands.options import HERE, RULES, Data, Json, Rules, show
 from tactful_workbench.office import get, post, segment
 
 app = typer.Typer(no_args_is_help=True, help="The rules that run here.")
@@ -79,7 +78,7 @@ def check(
         bool, typer.Option("--live", help="Replay every live run of the shop against these rules.")
     ] = False,
     park: Annotated[int, typer.Option(min=0, help="So many runs may not go on.")] = 0,
-    rules: Annotated[Path, typer.Option(help="Folder of rules of your own.")] = Path("rules"),
+    rules: Rules = RULES,
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from tactful_workbench.collecting import loading
-from tactful_workbench.commands.options import HERE, Data, Kafka, Postgres
+from tactful_workbench.commands.options import HERE, RULES, TEMPLATES, Data, Kafka, Port, Postgres, Rules, Templates
 
 app = typer.Typer(no_args_is_help=True, help="Serve a shop.")
 
@@ -19,11 +19,10 @@ Smtp = Annotated[
 Sms = Annotated[
     str, typer.Option(envvar="TACTFUL_SMS_URL", help="twilio://ACCOUNT:TOKEN@api.twilio.com?from=+34600111222")
 ]
-Rules = Annotated[Path, typer.Option(help="Folder of rules of your own.")]
-Templates = Annotated[Path, typer.Option(help="Folder of templates of your own.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on.")]
-MetricsPort = Annotated[int, typer.Option(help="Port for Prometheus; a second worker has the next one.")]
+MetricsPort = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port for Prometheus; a second worker has the next one.")
+]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes: one a core.")]
 
 
@@ -39,8 +38,8 @@ def serve_all(
     port: Port = 8080,
     smtp: Smtp = "",
     sms: Sms = "",
-    rules: Rules = Path("rules"),
-    templates: Templates = Path("templates"),
+    rules: Rules = RULES,
+    templates: Templates = TEMPLATES,
 ) -> None:
     """Everything in one process over one SQLite file. As shipped, nobody is written to: see `tactful sending`."""
     with loading():
@@ -70,7 +69,7 @@ def serve_trigger(
     kafka: Kafka,
     postgres: Postgres,
     data: Data = HERE,
-    rules: Rules = Path("rules"),
+    rules: Rules = RULES,
     host: Host = "0.0.0.0",
     port: Port = 8081,
     metrics_port: MetricsPort = 9081,
@@ -87,7 +86,7 @@ def serve_dispatch(
     data: Data = HERE,
     smtp: Smtp = "",
     sms: Sms = "",
-    templates: Templates = Path("templates"),
+    templates: Templates = TEMPLATES,
     host: Host = "0.0.0.0",
     port: Port = 8082,
     metrics_port: MetricsPort = 9082,
@@ -104,7 +103,7 @@ def serve_console(
     kafka: Kafka,
     postgres: Postgres,
     data: Data = HERE,
-    rules: Rules = Path("rules"),
+    rules: Rules = RULES,
     host: Host = "127.0.0.1",
     port: Port = 8083,
     metrics_port: MetricsPort = 9083,

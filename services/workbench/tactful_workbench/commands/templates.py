@@ -12,11 +12,10 @@ from tactful_dispatch.content import Rendered
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.lint import lint
 from tactful_dispatch.content.preview import preview
-from tactful_workbench.commands.options import Json, show
+from tactful_workbench.commands.options import TEMPLATES, Json, Templates, show
 
 app = typer.Typer(no_args_is_help=True, help="What messages say.")
 
-Templates = Annotated[Path | None, typer.Option("--templates", help="Folder of the shop's own templates.")]
 Locale = Annotated[str, typer.Option("--locale", help="Language, e.g. en or ru-RU.")]
 
 
@@ -26,7 +25,7 @@ def templates() -> None:
 
 
 @app.command("lint")
-def lint_templates(templates: Templates = None, locale: Locale = "en", as_json: Json = False) -> None:
+def lint_templates(templates: Templates = TEMPLATES, locale: Locale = "en", as_json: Json = False) -> None:
     """Everything that should be mended before a customer sees it. Exit code 1 if there is anything."""
     content = _load(templates)
     findings = lint(content, locale)
@@ -44,7 +43,7 @@ def preview_template(
     locale: Locale = "en",
     variant: Annotated[str | None, typer.Option("--variant", help="Name of a variant in the front matter.")] = None,
     html: Annotated[bool, typer.Option("--html", help="The HTML alone, to look at in a browser.")] = False,
-    templates: Templates = None,
+    templates: Templates = TEMPLATES,
     as_json: Json = False,
 ) -> None:
     """One message, rendered with the example.json beside its template."""
@@ -61,5 +60,5 @@ def as_text(rendered: Rendered) -> str:
     return "\n".join([*head, "", rendered.text] if head else [rendered.text])
 
 
-def _load(folder: Path | None) -> ContentSet:
-    return ContentSet.load(*([folder] if folder else []))
+def _load(folder: Path) -> ContentSet:
+    return ContentSet.load(folder)

@@ -785,6 +785,27 @@ FAULTS = (
         ("tests/trigger/test_volume.py",),
     ),
     Fault(
+        "a rule that fails parks everybody",
+        f"{TRIGGER}/cursor.py",
+        "if times >= PAUSE_AFTER_FAILURES and rule not in self.paused:",
+        "if False:",
+        ("tests/trigger/test_failing.py",),
+    ),
+    Fault(
+        "what was parked is tried again with the settings that failed",
+        f"{TRIGGER}/runs.py",
+        'run.parked, run.parameters = "", self._book.parameters.get(run.rule) or None',
+        'run.parked = ""',
+        ("tests/trigger/test_failing.py",),
+    ),
+    Fault(
+        "a parked run stands in the way for ever",
+        f"{TRIGGER}/row.py",
+        "            return self.deadline\n        wait, deadline",
+        "            return None\n        wait, deadline",
+        ("tests/trigger/test_failing.py",),
+    ),
+    Fault(
         "a shop's colour costs it the words of the layout",
         f"{DISPATCH}/content/contentset.py",
         'whole["words"] = known | {language: known.get(language, {}) | own for language, own in words.items()}',

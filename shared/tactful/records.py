@@ -135,8 +135,8 @@ class TickRecord(Record, tag="tick", frozen=True, kw_only=True):
 
 
 class CommandBody(msgspec.Struct, frozen=True):
-    """What an operator wants of one customer and one rule: `enrol`, or `cancel` its runs. `since`: enrol for what happened
-    from then on (ms)."""
+    """What an operator wants of one customer and one rule: `enrol`, `cancel` its runs, or `retry` those that are parked.
+    `since`: enrol for what happened from then on (ms)."""
 
     name: str
     rule: str

@@ -83,3 +83,23 @@ async def test_whoever_s_clock_is_wrong_leaves_everything_to_others_until_it_is_
     await rounds()
     assert wrong.stopped == {}
     assert len(wrong.owned) == len(other.owned) == 1
+
+
+@rule(on=Page, purpose="marketing.nap", version=1)
+async def broken(run: Run, first: Page) -> None:
+    raise ValueError(f"no such {first.name}")
+
+
+async def test_the_log_names_a_failure_once_however_many_customers_it_strikes(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock(MONDAY)
+    log = MemoryLog(1, clock)
+    worker = TriggerWorker(log, MemoryTriggerStore(), Rulebook([broken], SHIPPED), clock, "bench", graves=GRAVES)
+    live = LiveTrigger(worker, log, clock)
+    for number, name in enumerate(("price", "price", "stock")):
+        record = event_record(f"u{number}", Page(name=name), clock.now(), f"e{number}")
+        await log.append(EVENTS, [(0, encode(record))])
+        while await live.round():
+            pass
+    told = [line for line in caplog.messages if "could not go on" in line]
+    assert [line.rpartition(": ")[2] for line in told] == ["no such price", "no such stock"]
+    assert all(line.startswith("a run of broken could not go on: ") for line in told)

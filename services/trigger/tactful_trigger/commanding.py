@@ -1,4 +1,5 @@
-"""What operators want of one customer's runs: begin one for what happened before, or end those of a rule. Pure."""
+"""What operators want of one customer's runs: begin one for what happened before, try those again that were parked, or end all
+of a rule. Pure."""
 
 from __future__ import annotations
 
@@ -33,12 +34,20 @@ class Commanding:
             return
         if record.body.name == "cancel":
             self._cancel(row, record.body.rule, at)
-        elif (rule := self._partition.book.rules.get(record.body.rule)) is not None:
+        elif record.body.name == "retry":
+            self._retry(row, record.body.rule, at)
+        elif record.body.name == "enrol" and (rule := self._partition.book.rules.get(record.body.rule)) is not None:
             self._enrol(row, rule, record, at)
 
     def _cancel(self, row: Row, rule: str, at: int) -> None:
         for run in [run for run in row.runs if run.rule == rule]:
             self._runs.end(row, run, at, "cancelled by an operator")
+
+    def _retry(self, row: Row, rule: str, at: int) -> None:
+        for run in [run for run in row.runs if run.rule == rule and run.parked]:
+            self._runs.retry(row, run, at)
+        self._effects.dirty[row.id] = row
+        self._partition.timers.watch(row)
 
     def _enrol(self, row: Row, rule: Rule, record: CommandRecord, at: int) -> None:
         terms = self._partition.book.terms[rule.name]

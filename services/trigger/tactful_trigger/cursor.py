@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from tactful.clock import DAY
 from tactful_trigger.tally import Tally
 from tactful_trigger.volume import Volume, added
+
+PAUSE_AFTER_FAILURES: Final = 5
 
 
 class LetGo(msgspec.Struct, frozen=True, array_like=True):
@@ -14,6 +18,13 @@ class LetGo(msgspec.Struct, frozen=True, array_like=True):
 
     at: int = 0
     tally: Tally = Tally()
+
+
+class Failing(msgspec.Struct, frozen=True, array_like=True):
+    """Runs of a rule that were parked in a row, and why the last one was."""
+
+    times: int
+    why: str
 
 
 class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -32,6 +43,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     feeds: dict[str, int] = {}  # feed -> complete through, ms
     late: set[str] = set()  # customers with a run that waits for a feed
     slow: dict[str, int] = {}  # rule -> interrupted runs
+    failing: dict[str, Failing] = {}  # by rule, as long as no run of it goes on
     tallies: dict[str, Tally] = {}  # by rule
     volumes: dict[str, list[Volume]] = {}  # by rule: the first day, and the last ones
     let_go: dict[str, LetGo] = {}  # by rule that was paused once
@@ -48,6 +60,27 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
         """Add to what a rule did on the day of an instant."""
         more = Volume(at // DAY, wrote, withheld, enrolled)
         self.volumes[rule] = added(self.volumes.get(rule, ()), more)
+
+    def note_failure(self, rule: str, why: str) -> None:
+        """A run of the rule could not go on. So many in a row and nothing of the rule moves any more, which keeps the others
+        from being parked as well."""
+        times = self.failing[rule].times + 1 if rule in self.failing else 1
+        self.failing[rule] = Failing(times, why)
+        if times >= PAUSE_AFTER_FAILURES and rule not in self.paused:
+            self.pause(rule, f"{times} runs in a row could not go on, the last: {why}")
+
+    def pause(self, rule: str, why: str) -> None:
+        """Nothing of the rule moves. `why`: if it was no operator."""
+        self.paused.add(rule)
+        self.paused_why[rule] = why
+
+    def resume(self, rule: str, at: int) -> None:
+        """What was counted against the rule counts no more."""
+        self.paused.discard(rule)
+        self.draining.discard(rule)
+        self.paused_why.pop(rule, None)
+        self.failing.pop(rule, None)
+        self.let_go[rule] = LetGo(at, self.tallies.get(rule, Tally()))
 
     def since_let_go(self) -> dict[str, Tally]:
         """By rule, since an operator last let it go on."""

@@ -25,6 +25,7 @@ class Effects:
         self.history: list[HistoryRow] = []
         self.steps: list[StepRequest] = []
         self.decided: list[tuple[str, str, str]] = []
+        self.parked: list[tuple[str, str]] = []  # rule and why
         self.dirty: dict[str, Row] = {}
         self.erasures: list[Erasure] = []
         self.graves: list[Erased] = []

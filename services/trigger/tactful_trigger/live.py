@@ -34,6 +34,7 @@ class LiveTrigger:
         """Without a guard no rule takes itself back: for a clock that somebody moves."""
         self._worker, self._log, self._clock, self._guard = worker, log, clock, guard
         self._ticked: dict[int, int] = {}
+        self._told: dict[str, str] = {}  # by rule, the failure that the log has last
 
     async def round(self) -> bool:
         """Everything that can be done now, once; whether anything moved. While one partition waits for its store, others are
@@ -49,6 +50,7 @@ class LiveTrigger:
         """While there is a backlog, several slices: partitions wait for each other at the end of a round."""
         try:
             moved = await self._worker.run_ahead(partition, SLICES)
+            self._tell_failures()
             moved |= bool(await self._worker.relay(partition))
             moved |= bool(await self._worker.run_steps(partition))
             return moved | await self._tick(partition)
@@ -56,6 +58,13 @@ class LiveTrigger:
             self._worker.stopped[partition] = stopped
             _logger.error("partition %s stops: %s", partition, stopped)
             return False
+
+    def _tell_failures(self) -> None:
+        """Once for each reason in turn, however many customers it strikes."""
+        for rule, why in self._worker.failures.items():
+            if self._told.get(rule) != why:
+                self._told[rule] = why
+                _logger.error("a run of %s could not go on: %s", rule, why)
 
     async def _tick(self, partition: int) -> bool:
         now, held = self._clock.now(), self._worker.owned.get(partition)

@@ -49,9 +49,9 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
     @property
     def due(self) -> int | None:
-        """The next instant at which something happens by itself; None while parked."""
+        """The next instant at which something happens by itself: while parked, its end."""
         if self.parked:
-            return None
+            return self.deadline
         wait, deadline = self.wait, self.deadline
         if wait is None:  # it stands still with an answer in its journal
             return self.journal[-1].at if self.journal else self.started
@@ -275,6 +275,11 @@ def _state(projection: Projection[Any] | None, version: int, raw: msgspec.Raw) -
     if version != projection.version:
         return projection.migrate(version, msgspec.json.decode(raw))
     return msgspec.json.decode(raw, type=projection.state)
+
+
+def has_run(value: bytes, rule: str, *, parked: bool) -> bool:
+    """Whether a stored row holds a run of a rule; `parked`: one that is parked."""
+    return any(run.rule == rule and (not parked or bool(run.parked)) for run in _decode_image(value).runs)
 
 
 def count_runs(rows: Iterable[bytes]) -> dict[str, int]:

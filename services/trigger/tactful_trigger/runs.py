@@ -236,6 +236,8 @@ class Runs:
     def _drive(self, row: Row, run: Run, at: int, fresh: int) -> None:
         outcome = self._execution(row, run, at, fresh).carry_on()
         self._effects.dirty[row.id] = row
+        if self._cursor.failing and not isinstance(outcome, Parked):
+            self._cursor.failing.pop(run.rule, None)
         if isinstance(outcome, Wait):
             run.wait = outcome
         elif isinstance(outcome, Parked):
@@ -271,7 +273,19 @@ class Runs:
         if run.wait is not None and run.wait.op == "send":
             self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", "the run is parked", at)
         run.parked = why
+        self._effects.parked.append((run.rule, why))
+        self._cursor.note_failure(run.rule, why)
         self._effects.tell(row, at, "parked", run.rule, run.id, {"why": why})
+
+    def retry(self, row: Row, run: Run, at: int) -> None:
+        """A parked run goes on with the rule and the settings of now. One that waited for a message has had it taken back."""
+        if run.wait is not None and run.wait.op == "send":
+            self.end(row, run, at, "its message was taken back")
+            return
+        run.parked, run.parameters = "", self._book.parameters.get(run.rule) or None
+        run.clamp(at)
+        if run.wait is None and not self._stands_still(run):
+            self._drive(row, run, at, fresh=len(run.journal))
 
     def _ask_rule(self, row: Row, run: Run, wait: Wait, ask: Ask, seen: Seen) -> bool:
         if why_still(run, self._book):

@@ -41,7 +41,7 @@ from tactful.records import (
 )
 from tactful_trigger.applying import Applying
 from tactful_trigger.commanding import Commanding
-from tactful_trigger.cursor import LetGo
+from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
 from tactful_trigger.effects import Effects
 from tactful_trigger.erasing import BROADCAST as ERASED
 from tactful_trigger.erasing import Erasing
@@ -51,7 +51,6 @@ from tactful_trigger.replay import Watch
 from tactful_trigger.row import Row
 from tactful_trigger.runs import Runs
 from tactful_trigger.store import ChangedRow, SliceResult
-from tactful_trigger.tally import Tally
 
 PAUSE_AFTER_SLOW: Final = 3  # interrupted runs of a rule, before it is paused everywhere
 _BY_ID: Final = attrgetter("id")
@@ -107,6 +106,11 @@ class Slice:
     def decided(self) -> Sequence[tuple[str, str, str]]:
         """(rule, verdict, reason) of every final word that was heard."""
         return self._effects.decided
+
+    @property
+    def parked(self) -> Sequence[tuple[str, str]]:
+        """(rule, why) of every run that could not go on."""
+        return self._effects.parked
 
     def compute(self, slice_: Sequence[Stored], records: Sequence[EventsTopic]) -> SliceResult:
         """Apply all records and say what changed. The partition's memory is only good if the result is committed."""
@@ -164,6 +168,7 @@ class Slice:
             if due == entry[0]:
                 self._fire(row, due)
             timers.watch(row)
+        self._pause_failing(limit)
 
     def _fire(self, row: Row, due: int) -> None:
         self._effects.because_of_timer(due, row.id)
@@ -189,6 +194,7 @@ class Slice:
             self._erasing.erase(record, stored.appended)
         elif type(record) is CommandRecord:
             Commanding(self._partition, self._effects, self._runs).obey(record, stored.appended)
+        self._pause_failing(stored.appended)
 
     def _event(self, record: EventRecord, stored: Stored) -> None:
         name = record.body.name
@@ -204,8 +210,8 @@ class Slice:
         changed = self._applying.event(record, route, row, stored.appended, stored.value)
         if changed is not None and changed.runs:
             self._partition.timers.watch(changed)
-        if self._cursor.slow:
-            self._pause_slow(stored.appended)
+        if self._cursor.failing or self._cursor.slow:
+            self._pause_failing(stored.appended)
 
     def _feed_complete(self, record: EventRecord, at: int) -> None:
         event = decode_event(record.body.name, record.body.properties, Meta())
@@ -220,15 +226,11 @@ class Slice:
             self._partition.adopt_settings()
             self._bind()
         elif body.name == "Rule Paused":
-            cursor.paused.add(data["rule"])
-            cursor.paused_why[data["rule"]] = data.get("why", "")
+            cursor.pause(data["rule"], data.get("why", ""))
         elif body.name == "Rule Drained":
             cursor.draining.add(data["rule"])
         elif body.name == "Rule Resumed":
-            cursor.paused.discard(data["rule"])
-            cursor.paused_why.pop(data["rule"], None)
-            cursor.draining.discard(data["rule"])
-            cursor.let_go[data["rule"]] = LetGo(at, cursor.tallies.get(data["rule"], Tally()))
+            cursor.resume(data["rule"], at)
             self._resume(data["rule"], at)
         elif body.name == ERASED:
             self._erasing.remember(Erased(data["grave"], data["at"]))
@@ -248,11 +250,19 @@ class Slice:
             self._effects.dirty[row.id] = row
             self._partition.timers.watch(row)
 
-    def _pause_slow(self, at: int) -> None:
-        for rule, times in sorted(self._cursor.slow.items()):
-            if times >= PAUSE_AFTER_SLOW and rule not in self._cursor.paused:
+    def _pause_failing(self, at: int) -> None:
+        """Every partition hears of a rule that does not come back, or that fails run after run."""
+        cursor = self._cursor
+        if not cursor.slow and not cursor.failing:
+            return
+        for rule, times in sorted(cursor.slow.items()):
+            if times >= PAUSE_AFTER_SLOW and rule not in cursor.paused:
                 self._tell_all("Rule Paused", {"rule": rule, "why": "too slow"}, digest("slow", rule, str(at)), at)
-        self._cursor.slow = {r: n for r, n in self._cursor.slow.items() if n < PAUSE_AFTER_SLOW}
+        cursor.slow = {r: n for r, n in cursor.slow.items() if n < PAUSE_AFTER_SLOW}
+        for rule in sorted(rule for rule, failing in cursor.failing.items() if failing.times >= PAUSE_AFTER_FAILURES):
+            why = cursor.paused_why.get(rule, "")
+            self._tell_all("Rule Paused", {"rule": rule, "why": why}, digest("failing", rule, str(at)), at)
+            del cursor.failing[rule]
 
     def _tell_all(self, name: str, data: dict[str, object], cause: str, at: int) -> None:
         body = BroadcastBody(name, msgspec.Raw(msgspec.json.encode(data)))

@@ -64,6 +64,8 @@ class TriggerWorker:
         self.stopped: dict[int, StreamStopped] = {}
         self.timers_fired = 0  # since this worker began
         self.decisions = Counter[tuple[str, str, str]]()  # (rule, verdict, reason), since this worker began
+        self.parked = Counter[str]()  # runs that could not go on, by rule
+        self.failures: dict[str, str] = {}  # by rule, why the last one could not
         self._full: dict[int, bool] = {}
         self._leases = Leases(store, owner, log.partitions, lease_time or OwnTime(clock), lease)
 
@@ -194,6 +196,9 @@ class TriggerWorker:
         result = computing.compute(slice_, records)
         self.timers_fired += computing.fired
         self.decisions.update(computing.decided)
+        for rule, why in computing.parked:
+            self.parked[rule] += 1
+            self.failures[rule] = why
         crashpoints.reach("trigger: mid-slice")
         return result
 

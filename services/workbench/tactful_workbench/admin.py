@@ -274,6 +274,8 @@ class _Office:
     async def conduct(self, rule: str, wish: RuleWish) -> dict[str, Any]:
         if wish.wish == "cancel":
             return {"rule": rule, "cancelled": await self._product.conductor.cancel(rule)}
+        if wish.wish == "resume":
+            return {"rule": rule, "told": wish.wish, "retried": await self._product.conductor.resume(rule)}
         await self._product.conductor.tell(rule, wish.wish)
         return {"rule": rule, "told": wish.wish}
 

@@ -41,6 +41,13 @@ class Conductor:
         data = msgspec.json.encode({"rule": rule})
         await broadcast(self._log, [EVENTS], digest(wish, rule, str(now)), NEWS[wish], data, now)
 
+    async def resume(self, rule: str) -> int:
+        """The rule goes on, and runs that were parked are tried again; how many customers have one."""
+        await self.tell(rule, "resume")
+        customers = await self._store.running(rule, parked=True)
+        await self._command("retry", rule, customers, 0)
+        return len(customers)
+
     async def cancel(self, rule: str) -> int:
         """Nothing of the rule begins any more, and what runs ends, messages that wait included; how many customers."""
         await self.tell(rule, "drain")

@@ -138,8 +138,8 @@ class TriggerStore(OutboxStore, LeaseStore, Protocol):
         """Customers with the latest history, the latest first. What is older than a month need not be looked at."""
         ...
 
-    async def running(self, rule: str) -> list[str]:
-        """Customers who have a run of a rule, parked ones included, in order of id."""
+    async def running(self, rule: str, *, parked: bool = False) -> list[str]:
+        """Customers who have a run of a rule, in order of id; `parked`: one that is parked."""
         ...
 
     async def live_runs(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ from tactful.outbox import OutboxRow
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
-from tactful_trigger.row import count_runs
+from tactful_trigger.row import count_runs, has_run
 from tactful_trigger.store import SliceResult, StepRequest
 
 
@@ -154,9 +154,9 @@ class MemoryTriggerStore:
     async def active(self, limit: int) -> list[str]:
         return sorted(self._history, key=lambda customer: -self._history[customer][-1].at)[:limit]
 
-    async def running(self, rule: str) -> list[str]:
+    async def running(self, rule: str, *, parked: bool = False) -> list[str]:
         rows = [each for held in self._partitions.values() for each in held.rows.items()]
-        return sorted(customer for customer, value in rows if rule in count_runs([value]))
+        return sorted(customer for customer, value in rows if has_run(value, rule, parked=parked))
 
     async def live_runs(self) -> dict[str, int]:
         return count_runs(value for held in self._partitions.values() for value in held.rows.values())

@@ -25,7 +25,7 @@ from tactful.records import EVENTS
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
-from tactful_trigger.row import count_runs
+from tactful_trigger.row import count_runs, has_run
 from tactful_trigger.store import BEYOND, SliceResult, StepRequest
 
 _KNOW: Final = text(
@@ -220,8 +220,8 @@ class PostgresTriggerStore:
                 break
         return [known(customer) for (customer,) in found]
 
-    async def running(self, rule: str) -> list[str]:
-        return sorted([customer async for customer, value in self._with_runs() if rule in count_runs([value])])
+    async def running(self, rule: str, *, parked: bool = False) -> list[str]:
+        return sorted([name async for name, value in self._with_runs() if has_run(value, rule, parked=parked)])
 
     async def live_runs(self) -> dict[str, int]:
         counts: Counter[str] = Counter()

@@ -96,8 +96,9 @@ class SpreadTriggerStore:
         found = await all_done(store.active(limit) for store in self._stores)
         return [name for turn in zip_longest(*found) for name in turn if name is not None][:limit]
 
-    async def running(self, rule: str) -> list[str]:
-        return sorted(_one_after_the_other(await all_done(store.running(rule) for store in self._stores)))
+    async def running(self, rule: str, *, parked: bool = False) -> list[str]:
+        found = await all_done(store.running(rule, parked=parked) for store in self._stores)
+        return sorted(_one_after_the_other(found))
 
     async def live_runs(self) -> dict[str, int]:
         counts: Counter[str] = Counter()

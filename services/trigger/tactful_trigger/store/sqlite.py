@@ -16,7 +16,7 @@ from tactful.sqlite import Database, Standing, insert, renew
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
-from tactful_trigger.row import count_runs
+from tactful_trigger.row import count_runs, has_run
 from tactful_trigger.store import BEYOND, SliceResult, StepRequest
 
 MIGRATIONS: Final = (
@@ -245,9 +245,9 @@ class SqliteTriggerStore:
         rows = await self._database.read(lambda db: db.execute(_ACTIVE, (_RECENT, limit)).fetchall())
         return [customer for (customer,) in rows]
 
-    async def running(self, rule: str) -> list[str]:
+    async def running(self, rule: str, *, parked: bool = False) -> list[str]:
         return await self._database.read(
-            lambda db: sorted(customer for customer, value in _with_runs(db) if rule in count_runs([value]))
+            lambda db: sorted(name for name, value in _with_runs(db) if has_run(value, rule, parked=parked))
         )
 
     async def live_runs(self) -> dict[str, int]:

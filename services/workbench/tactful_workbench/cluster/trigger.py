@@ -68,6 +68,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         return [
             CounterMetricFamily("tactful_timers_fired", "Timers fired.", worker.timers_fired),
             counts("tactful_decisions", "Final words that rules heard.", names, worker.decisions),
+            counts("tactful_parked", "Runs that could not go on.", ["rule"], worker.parked),
             *results(held.cursor.tallies for held in worker.owned.values()),
             pauses(held.cursor for held in worker.owned.values()),
         ]

@@ -132,8 +132,10 @@ def drain(rule: str, data: Data = HERE, as_json: Json = False) -> None:
 
 @app.command()
 def resume(rule: str, data: Data = HERE, as_json: Json = False) -> None:
-    """After `pause`, `drain` or `cancel`."""
-    _tell(rule, "resume", f"{rule} goes on", data, as_json)
+    """After `pause`, `drain` or `cancel`, or once a rule is mended that has failed: parked runs are tried again."""
+    answer = post(data, f"/admin/rules/{segment(rule)}", {"wish": "resume"})
+    retried = f"; what was parked for {answer['retried']:,} customers is tried again" if answer["retried"] else ""
+    show(answer, f"{rule} goes on{retried}", as_json)
 
 
 @app.command()

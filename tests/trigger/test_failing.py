@@ -1,0 +1,150 @@
+"""A rule that fails takes a few down and not everybody; once it is mended, those go on as well."""
+
+from __future__ import annotations
+
+import pytest
+from enginebench import EngineBench, drive
+
+from tactful import Run, rule
+from tactful.events import OrderCompleted, ProductAdded
+from tactful.rules import Rule
+from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
+from tactful_trigger.rulebook import Rulebook
+from tactful_workbench.conducting import Conductor
+
+ADD, ORDER = ProductAdded(product_id="p1"), OrderCompleted(order_id="o1")
+PEOPLE = [f"u{number:02}" for number in range(12)]
+
+
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.test", max_age="30d", version=1)
+async def reminder(run: Run, first: ProductAdded) -> None:
+    await run.quiet(run.param("delay", "1h"))
+    await run.send("email", "cart")
+
+
+def broken() -> Rule:
+    """The same rule with a fault behind its wait."""
+
+    @rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.test", max_age="30d", version=1)
+    async def reminder(run: Run, first: ProductAdded) -> None:
+        await run.quiet(run.param("delay", "1h"))
+        raise ZeroDivisionError("a fault")
+
+    return reminder
+
+
+def conductor(bench: EngineBench) -> Conductor:
+    return Conductor(bench.log, bench.store, Rulebook([reminder], []), bench.clock)
+
+
+def parked(bench: EngineBench) -> list[str]:
+    return [name for name in PEOPLE if any(run.parked for run in bench.runs(name))]
+
+
+def everybody_adds(bench: EngineBench) -> None:
+    for name in PEOPLE:
+        bench.emits(name, ADD)
+
+
+def settings(bench: EngineBench, **parameters: object) -> None:
+    bench.broadcast("Settings Changed", rules={"reminder": {"mode": "live", **parameters}})
+
+
+@pytest.mark.parametrize("slice_limit", [1, 7, 1000])
+def test_after_five_failures_in_a_row_nobody_else_is_parked(slice_limit: int) -> None:
+    bench = EngineBench(broken(), slice_limit=slice_limit)
+    everybody_adds(bench)
+    bench.advance("2h")
+    assert parked(bench) == PEOPLE[:PAUSE_AFTER_FAILURES]
+    cursor = bench.partition().cursor
+    assert cursor.paused == {"reminder"}
+    assert cursor.paused_why["reminder"].startswith("5 runs in a row could not go on, the last: ")
+    assert cursor.paused_why["reminder"].endswith("ZeroDivisionError: a fault")
+    assert bench.worker.parked == {"reminder": 5}
+
+
+def test_what_fails_in_one_partition_is_paused_in_each() -> None:
+    bench = EngineBench(broken(), partitions=4)
+    everybody_adds(bench)
+    for number in range(40):
+        bench.emits(f"more{number}", ADD)
+    bench.advance("2h")
+    assert [bench.partition(number).cursor.paused for number in range(4)] == [{"reminder"}] * 4
+
+
+def test_once_it_is_mended_everybody_goes_on() -> None:
+    bench = EngineBench(broken())
+    everybody_adds(bench)
+    bench.advance("2h")
+    bench.deploy(reminder)
+    bench.advance("1h")
+    assert bench.messages == []
+    assert drive(conductor(bench).resume("reminder")) == PAUSE_AFTER_FAILURES
+    bench.advance("1m")
+    assert sorted(message.customer for message in bench.messages) == PEOPLE
+    assert (parked(bench), bench.partition().cursor.failing) == ([], {})
+
+
+def test_a_value_that_cannot_be_used_is_taken_anew_when_it_is_mended() -> None:
+    bench = EngineBench(reminder)
+    settings(bench, delay=60)
+    everybody_adds(bench)
+    assert parked(bench) == PEOPLE[:PAUSE_AFTER_FAILURES]
+    assert "[rules.reminder] delay = 60 must be a str, like '1h'" in bench.endings("u00")[0]
+    settings(bench, delay="2h")
+    assert drive(conductor(bench).resume("reminder")) == PAUSE_AFTER_FAILURES
+    bench.advance("119m")
+    assert bench.messages == []
+    bench.advance("1m")
+    assert sorted(message.customer for message in bench.messages) == PEOPLE[:PAUSE_AFTER_FAILURES], (
+        "others began nothing"
+    )
+
+
+def test_a_run_that_goes_on_between_two_failures_begins_the_count_anew() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def choosy(run: Run, first: ProductAdded) -> None:
+        if first.product_id == "bad":
+            raise ValueError("a fault")
+        await run.sleep("1h")
+
+    bench = EngineBench(choosy)
+    for number in range(20):
+        bench.emits(f"u{number}", ProductAdded(product_id="good" if number % 5 == 4 else "bad"))
+    assert bench.partition().cursor.paused == set()
+    assert bench.worker.parked == {"choosy": 16}
+
+
+def test_a_parked_run_ends_with_its_age_or_its_goal_and_leaves_room_for_another() -> None:
+    bench = EngineBench(broken())
+    bench.emits("u00", ADD)
+    bench.emits("u01", ADD)
+    bench.advance("2h")
+    bench.deploy(reminder)
+    bench.emits("u01", ORDER)
+    bench.emits("u00", ADD)
+    assert (len(bench.runs("u00")), bench.runs("u01"), bench.messages) == (1, [], [])
+    bench.advance("31d")
+    assert bench.runs("u00") == []
+    assert bench.endings("u00")[-1] == "max_age"
+    bench.emits("u00", ADD)
+    bench.advance("1h")
+    assert [message.customer for message in bench.messages] == ["u00"]
+
+
+def test_a_parked_run_whose_message_was_taken_back_is_not_asked_again() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def reminder(run: Run, first: ProductAdded) -> None:
+        def data(customer: object) -> dict[str, int]:
+            return {"n": 1 // (not bench.messages)}
+
+        await run.send("email", "cart", data=data)
+
+    bench = EngineBench(reminder, decide=lambda message: None)
+    bench.emits("u00", ADD)
+    [message] = bench.messages
+    bench.decides(message, name="Hold Opened", hold=1)
+    assert (parked(bench), bench.cancelled) == (["u00"], [message.message_id])
+    drive(conductor(bench).resume("reminder"))
+    bench.advance("1m")
+    assert (bench.runs("u00"), bench.endings("u00")[-1]) == ([], "its message was taken back")

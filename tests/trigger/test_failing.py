@@ -83,6 +83,7 @@ def test_once_it_is_mended_everybody_goes_on() -> None:
     bench.advance("1m")
     assert sorted(message.customer for message in bench.messages) == PEOPLE
     assert (parked(bench), bench.partition().cursor.failing) == ([], {})
+    assert [line.kind for line in bench.history("u00") if line.rule][:4] == ["started", "parked", "note", "asked"]
 
 
 def test_a_value_that_cannot_be_used_is_taken_anew_when_it_is_mended() -> None:

@@ -14,6 +14,7 @@ from tactful.events import Page
 from tactful.partitioning import partition_of
 from tactful.plugins import Broken
 from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
+from tactful_workbench.banner import shop_banner
 from tactful_workbench.doctor import Finding, examine
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.settingsfile import SHOP
@@ -102,6 +103,20 @@ async def test_what_was_refused_within_a_day_is_told_with_who_posted_it(tmp_path
         assert product.dev_clock is not None
         product.dev_clock.forward_to(product.clock.now() + DAY)
         assert "nothing was refused within a day" in told(await look(product), "ok")
+
+
+async def test_what_the_settings_say_to_nobody_is_told(tmp_path: Path) -> None:
+    slips = (
+        '[rules.abandonned_cart]\nmode = "live"\n[rules.abandoned_cart]\ndealy = "2h"\ndelay = "2h"\ncooldown = "1d"\n'
+    )
+    (tmp_path / "settings.toml").write_text(SHOP.replace('[rules.abandoned_cart]\nmode = "shadow"\n', "") + slips)
+    async with opened(Plan(tmp_path)) as product:
+        warned = told(await look(product), "warn")
+        assert "[rules.abandonned_cart] is for no rule that is loaded; there are: abandoned_cart, canary" in warned
+        assert "[rules.abandoned_cart] dealy is nothing that the rule asks for" in warned
+        assert "] delay" not in warned
+        assert "] cooldown" not in warned
+        assert "  settings      [rules.abandoned_cart] dealy is nothing" in shop_banner(product, "http://shop")
 
 
 async def test_messages_that_do_not_speak_the_shops_language_are_told(tmp_path: Path) -> None:

@@ -282,6 +282,7 @@ class Runs:
         if run.wait is not None and run.wait.op == "send":
             self.end(row, run, at, "its message was taken back")
             return
+        self._effects.tell(row, at, "note", run.rule, run.id, {"text": "is tried again"})
         run.parked, run.parameters = "", self._book.parameters.get(run.rule) or None
         run.clamp(at)
         if run.wait is None and not self._stands_still(run):

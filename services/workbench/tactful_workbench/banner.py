@@ -8,6 +8,7 @@ from tactful.localtime import local_time
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.inbound.sms import inbound_url
 from tactful_workbench.embedded import Product
+from tactful_workbench.unheard import unheard
 
 
 def dev_banner(product: Product, url: str) -> str:
@@ -23,7 +24,7 @@ def dev_banner(product: Product, url: str) -> str:
         f"  rules         {rules}  ({len(product.loaded.broken)} broken)",
         f"  clock         {now:%a %d %b %Y %H:%M} {zone.key}        tactful dev advance 1h",
     ]
-    lines += [f"  BROKEN        {broken.name}: {broken.message}" for broken in product.loaded.broken]
+    lines += _amiss(product)
     if not product.start_was_used:
         lines.append("  --at          was not used: this file has a clock already; `tactful dev reset` begins anew")
     return "\n".join(lines)
@@ -49,7 +50,12 @@ def shop_banner(product: Product, url: str) -> str:
         f"  sending       {sending}",
         f"  rules         {rules}  ({len(product.loaded.broken)} broken)",
     ]
-    return "\n".join(lines + [f"  BROKEN        {broken.name}: {broken.message}" for broken in product.loaded.broken])
+    return "\n".join(lines + _amiss(product))
+
+
+def _amiss(product: Product) -> list[str]:
+    broken = [f"  BROKEN        {each.name}: {each.message}" for each in product.loaded.broken]
+    return broken + [f"  settings      {text}" for text in unheard(product.settings.latest, product.loaded.rules)]
 
 
 def _texts(product: Product, public_url: str) -> str:

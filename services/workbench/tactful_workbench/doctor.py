@@ -19,6 +19,7 @@ from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.rows import latest_stop
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore
+from tactful_workbench.unheard import unheard
 
 if TYPE_CHECKING:
     from tactful_dispatch.content.lint import Finding as Flaw
@@ -139,6 +140,7 @@ async def _plugins(patient: Patient) -> list[Finding]:
         Finding("ok" if not loaded.broken else "warn", f"rules {len(loaded.rules)} loaded, {len(loaded.broken)} broken")
     ]
     found += [Finding("fail", f"rule {broken.name}: {broken.message}") for broken in loaded.broken]
+    found += [Finding("warn", f"settings.toml: {text}") for text in unheard(patient.settings_now(), loaded.rules)]
     try:
         content = ContentSet.load(*([patient.templates] if patient.templates else []))
     except TemplateError as error:

@@ -15,6 +15,7 @@ from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.housekeeping import Housekeeping, forget_history, forget_messages, prune
 from tactful_workbench.listening import event_loop, listen, server_of
 from tactful_workbench.office import ServerFile
+from tactful_workbench.unheard import unheard
 from tactful_workbench.web import web
 
 SWITCH: Final = 0.0002  # seconds: the writer thread asks for the interpreter after every statement
@@ -72,7 +73,8 @@ async def _watch_settings(product: Product) -> None:
             seen = changed
             try:
                 if await product.settings.tell(product.log, product.clock, ""):
-                    print("settings.toml was read again", flush=True)
+                    ignored = unheard(product.settings.latest, product.loaded.rules)
+                    print("\n".join(["settings.toml was read again", *ignored]), flush=True)
             except SettingsError as error:
                 print(f"not taken: {error}", file=sys.stderr, flush=True)
             except Transient as error:

@@ -806,6 +806,20 @@ FAULTS = (
         ("tests/trigger/test_failing.py",),
     ),
     Fault(
+        "a condition that fails costs every rule the event",
+        f"{TRIGGER}/runs.py",
+        "        except RuleFailed as failed:\n            return self._fail(row, rule, seen.at, failed.why)",
+        "        except ZeroDivisionError as failed:\n            return self._fail(row, rule, seen.at, str(failed))",
+        ("tests/trigger/test_failing.py",),
+    ),
+    Fault(
+        "who cannot tell whose order it is goes on to remind",
+        f"{TRIGGER}/runs.py",
+        "            if not run.parked:\n                self._park(row, run, seen.at, failed.why)\n            return False",
+        "            return False",
+        ("tests/trigger/test_failing.py",),
+    ),
+    Fault(
         "a shop's colour costs it the words of the layout",
         f"{DISPATCH}/content/contentset.py",
         'whole["words"] = known | {language: known.get(language, {}) | own for language, own in words.items()}',

@@ -192,7 +192,9 @@ def test_a_condition_that_fails_is_foreseen_by_name() -> None:
     bench.emits("u1", ADD, history=True)
     conductor = Conductor(bench.log, bench.store, Rulebook((failing,), SHIPPED), bench.clock)
     candidates, _ = drive(conductor.candidates("failing", 0, "", 100))
-    assert drive(conductor.foresee("failing", candidates)) == {"the rule's condition fails: ZeroDivisionError": 1}
+    assert drive(conductor.foresee("failing", candidates)) == {
+        f"the rule fails: {__file__}:{failing.line}: ZeroDivisionError: division by zero": 1
+    }
 
 
 # -- ending, and running dry

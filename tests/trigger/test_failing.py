@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from enginebench import EngineBench, drive
 
 from tactful import Run, rule
-from tactful.events import OrderCompleted, ProductAdded
+from tactful.events import Event, OrderCompleted, ProductAdded
 from tactful.rules import Rule
 from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
 from tactful_trigger.rulebook import Rulebook
@@ -116,21 +118,28 @@ def test_a_run_that_goes_on_between_two_failures_begins_the_count_anew() -> None
     assert bench.worker.parked == {"choosy": 16}
 
 
-def test_a_parked_run_ends_with_its_age_or_its_goal_and_leaves_room_for_another() -> None:
+def test_a_parked_run_ends_with_its_age_or_its_goal() -> None:
     bench = EngineBench(broken())
     bench.emits("u00", ADD)
     bench.emits("u01", ADD)
     bench.advance("2h")
     bench.deploy(reminder)
     bench.emits("u01", ORDER)
-    bench.emits("u00", ADD)
-    assert (len(bench.runs("u00")), bench.runs("u01"), bench.messages) == (1, [], [])
     bench.advance("31d")
-    assert bench.runs("u00") == []
-    assert bench.endings("u00")[-1] == "max_age"
+    assert (bench.runs("u00"), bench.endings("u00")[-1]) == ([], "max_age")
+    assert (bench.runs("u01"), bench.endings("u01")[-1]) == ([], "goal reached")
+    assert bench.messages == []
+
+
+def test_a_parked_run_makes_room_for_a_new_one() -> None:
+    bench = EngineBench(broken())
+    bench.emits("u00", ADD)
+    bench.advance("2h")
+    bench.deploy(reminder)
     bench.emits("u00", ADD)
     bench.advance("1h")
     assert [message.customer for message in bench.messages] == ["u00"]
+    assert bench.endings("u00")[1] == "was parked, and made room"
 
 
 def test_a_parked_run_whose_message_was_taken_back_is_not_asked_again() -> None:
@@ -149,3 +158,48 @@ def test_a_parked_run_whose_message_was_taken_back_is_not_asked_again() -> None:
     drive(conductor(bench).resume("reminder"))
     bench.advance("1m")
     assert (bench.runs("u00"), bench.endings("u00")[-1]) == ([], "its message was taken back")
+
+
+# -- what a rule gives beside its body
+
+
+def fails(*_: Any) -> Any:
+    raise KeyError("sku")
+
+
+def beside(**terms: Any) -> EngineBench:
+    """A rule with a fault in one of its terms, and one that is sound."""
+
+    @rule(**{"on": ProductAdded, "goal": OrderCompleted, "purpose": "marketing.test", "version": 1, **terms})
+    async def bad(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        await run.send("email", "bad")
+
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def good(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "good")
+
+    return EngineBench(bad, good)
+
+
+def same(first: Event, event: Event) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("terms", [{"when": fails}, {"key": fails, "match": same}])
+def test_a_rule_that_fails_before_it_begins_costs_nobody_else_the_event(terms: dict[str, Any]) -> None:
+    bench = beside(**terms)
+    everybody_adds(bench)
+    assert [message.template for message in bench.messages] == ["good"] * len(PEOPLE)
+    assert [drive(bench.log.end("quarantine", 0)), bench.partition().cursor.paused] == [0, {"bad"}]
+    assert "test_failing.py" in bench.endings("u00")[0]
+    assert bench.endings("u00")[0].endswith("KeyError: 'sku'")
+
+
+def test_a_goal_of_which_nobody_can_tell_whose_it_is_parks_the_run_rather_than_let_it_speak() -> None:
+    bench = beside(key=lambda event: event.product_id, match=fails)
+    bench.emits("u00", ADD, ORDER, ORDER)
+    bench.advance("2h")
+    assert [message.template for message in bench.messages] == ["good"]
+    assert [line.kind for line in bench.history("u00") if line.rule == "bad"] == ["started", "parked"]
+    assert (drive(bench.log.end("quarantine", 0)), bench.worker.parked) == (0, {"bad": 1})

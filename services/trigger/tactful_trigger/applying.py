@@ -181,5 +181,5 @@ class Applying:
                 if is_goal:
                     self._reach(row, rule.name, terms.goal_within, seen.at)
             for run in [run for run in row.runs if run.rule == rule.name]:
-                if self._runs.ends(rule, run, seen):
+                if self._runs.ends(row, rule, run, seen):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")

@@ -15,7 +15,7 @@ from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.partition import Partition
-from tactful_trigger.replay import NoWatch
+from tactful_trigger.replay import NoWatch, RuleFailed
 from tactful_trigger.row import Row
 from tactful_trigger.runs import Runs
 
@@ -75,8 +75,8 @@ def foreseen(partition: Partition, customer: str, rule: Rule, first: EventRecord
     runs = Runs(partition.book, cursor, Effects(Outbox(EVENTS, cursor.partition, 1, {})), NoWatch())
     try:
         return runs.why_not_enrolled(row, rule, Seen(first, at))
-    except Exception as error:  # noqa: BLE001 - a rule's own condition may raise whatever it likes
-        return f"the rule's condition fails: {type(error).__name__}"
+    except RuleFailed as failed:
+        return f"the rule fails: {failed.why}"
 
 
 def enrolled(records: Iterable[Any]) -> set[str]:

@@ -173,9 +173,9 @@ def adopters(records: Sequence[Any]) -> set[str]:
     return {record.key for record in records if type(record) is AbsorbRecord}
 
 
-def _standing(run: Run) -> tuple[bool, int, int, str]:
-    """Of two runs for one thing the one that has said more lives on, then the older one."""
-    return run.reached, run.generation + run.sends, -run.started, run.id
+def _standing(run: Run) -> tuple[bool, bool, int, int, str]:
+    """Of two runs for one thing one that goes on lives on, then the one that has said more, then the older one."""
+    return not run.parked, run.reached, run.generation + run.sends, -run.started, run.id
 
 
 def _joined_marks(mine: dict[str, Mark] | None, theirs: dict[str, Mark] | None) -> dict[str, Mark] | None:

@@ -47,6 +47,34 @@ class Watch(Protocol):
     def leave(self) -> None: ...
 
 
+class RuleFailed(Exception):
+    """A function that a rule gives beside its body has raised. `why` names file and line."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any) -> T:
+    """What such a function says: `key`, `when` or `match`. Raises RuleFailed, whatever it raises."""
+    watch.enter(rule.name)
+    try:
+        return function(*arguments)
+    except TooSlow:
+        raise RuleFailed(f"{rule.file}:{rule.line}: ran for longer than a second without coming back") from None
+    except Exception as error:  # noqa: BLE001
+        line = _line_in(rule.file, error) or rule.line
+        raise RuleFailed(f"{rule.file}:{line}: {type(error).__name__}: {error}") from None
+    finally:
+        watch.leave()
+
+
+def _line_in(file: str, error: BaseException) -> int:
+    """The last line of a file that an error passed; 0 if it passed none."""
+    trace = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
+    return next((frame.lineno for frame in reversed(trace) if frame.filename == file), 0)
+
+
 class NoWatch:
     """Virtual time, and wherever signals cannot be used."""
 
@@ -202,10 +230,8 @@ class Execution:
     def _place(self, error: BaseException | None = None) -> str:
         """The line of the rule's own file at which it stands or at which the error passed."""
         file = self._rule.file
-        trace = error.__traceback__ if error else None
-        lines = [frame.lineno for frame in inspect.getinnerframes(trace) if frame.filename == file] if trace else []
-        if lines:
-            return f"{file}:{lines[-1]}"
+        if error is not None and (line := _line_in(file, error)):
+            return f"{file}:{line}"
         frame = getattr(self._coroutine, "cr_frame", None)
         return f"{file}:{frame.f_lineno if frame else self._rule.line}"
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from tactful.customer import Customer
 from tactful.durations import milliseconds, spoken
+from tactful.events.model import Event
 from tactful.identity import digest, fraction, run_id
 from tactful.journal import Entry, Wait
 from tactful.operation import Ask, Done, Host, Moved, Operation
@@ -17,7 +19,7 @@ from tactful.rules import Rule, Terms
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import INTERNAL, Seen
-from tactful_trigger.replay import Execution, Parked, Watch
+from tactful_trigger.replay import Execution, Parked, RuleFailed, Watch, asked
 from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
@@ -34,25 +36,39 @@ class Runs:
 
     def start(self, row: Row, rule: Rule, seen: Seen) -> bool:
         """Begin a run of `rule` for what was seen, if its terms allow; whether the row changed."""
+        try:
+            return self._start(row, rule, seen)
+        except RuleFailed as failed:
+            return self._fail(row, rule, seen.at, failed.why)
+
+    def _start(self, row: Row, rule: Rule, seen: Seen) -> bool:
         terms = self._book.terms[rule.name]
-        key = terms.key(seen.event) if terms.key else ""
-        alive = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else None
+        key = asked(rule, self._watch, terms.key, seen.event) if terms.key else ""
+        mine = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else []
+        alive = [run for run in mine if not run.parked]
         if alive and not self._makes_room(row, alive, terms, seen.at):
             return False
         if self._is_shut(rule.name):
             return False
-        if terms.when is not None and not terms.when(view(row, rule.name, self._book), seen.event):
+        if terms.when is not None and not asked(rule, self._watch, terms.when, *self._looking(row, rule, seen)):
             return bool(alive)
         if why := self._too_late(row, rule, terms, key, seen):
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
             return True
+        for run in [run for run in mine if run.parked]:
+            self.end(row, run, seen.at, "was parked, and made room")
         self._begin(row, rule, terms, key, seen)
         return True
 
     def enrol(self, row: Row, rule: Rule, seen: Seen, command: str) -> None:
         """Begin a run for what happened before, however long ago, unless one is alive, or the rule has spoken of it, or its own
         terms forbid it. Each command (its id) is an occurrence of its own: what stood in shadow last time was not said."""
-        if why := self.why_not_enrolled(row, rule, seen):
+        try:
+            why = self.why_not_enrolled(row, rule, seen)
+        except RuleFailed as failed:
+            self._fail(row, rule, seen.at, failed.why)
+            return
+        if why:
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
         else:
             terms = self._book.terms[rule.name]
@@ -61,9 +77,9 @@ class Runs:
             self._cursor.count_day(rule.name, seen.at, enrolled=1)
 
     def why_not_enrolled(self, row: Row, rule: Rule, seen: Seen) -> str:
-        """Why nothing would begin for what happened before; "" if something would."""
+        """Why nothing would begin for what happened before; "" if something would. Raises RuleFailed."""
         terms = self._book.terms[rule.name]
-        key = terms.key(seen.event) if terms.key else ""
+        key = asked(rule, self._watch, terms.key, seen.event) if terms.key else ""
         if self._is_shut(rule.name):
             return "the rule is off, paused or drained"
         if row.run_of(rule.name, key) is not None:
@@ -73,7 +89,21 @@ class Runs:
             return "heard from the rule since then"
         if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
             return "cooldown"
-        return "" if terms.when is None or terms.when(view(row, rule.name, self._book), seen.event) else "when"
+        fits = terms.when is None or asked(rule, self._watch, terms.when, *self._looking(row, rule, seen))
+        return "" if fits else "when"
+
+    def _looking(self, row: Row, rule: Rule, seen: Seen) -> tuple[Customer, Event]:
+        return view(row, rule.name, self._book), seen.event
+
+    def _fail(self, row: Row, rule: Rule, at: int, why: str) -> bool:
+        """A rule that fails before it begins costs nobody else the event."""
+        self._note_failure(rule.name, why)
+        self._effects.tell(row, at, "not_started", rule.name, "", {"why": why})
+        return True
+
+    def _note_failure(self, rule: str, why: str) -> None:
+        self._effects.parked.append((rule, why))
+        self._cursor.note_failure(rule, why)
 
     def _is_shut(self, rule: str) -> bool:
         """Whether nothing begins."""
@@ -137,7 +167,7 @@ class Runs:
 
     def catch_up(self, row: Row, run: Run, seen: Seen, at: int) -> None:
         """Show a run what its customer did before they were found to be one: it may end it, or what it waits for."""
-        if any(rule.name == run.rule and self.ends(rule, run, seen) for rule, _ in self._book.ends(seen.name)):
+        if any(rule.name == run.rule and self.ends(row, rule, run, seen) for rule, _ in self._book.ends(seen.name)):
             self.end(row, run, at, f"ended by {seen.name}")
         elif run.wait is not None and seen.at >= run.wait.since:
             self.offer(row, run, seen)
@@ -147,10 +177,15 @@ class Runs:
         terms, goal = self._book.terms.get(run.rule), (row.goals or {}).get(run.rule)
         return terms is not None and terms.key is None and goal is not None and run.first.occurred_at < goal.occurred
 
-    def ends(self, rule: Rule, run: Run, seen: Seen) -> bool:
-        """Whether a goal or an exit of a rule is one of this run."""
+    def ends(self, row: Row, rule: Rule, run: Run, seen: Seen) -> bool:
+        """Whether a goal or an exit of a rule is one of this run. A run of which nobody can tell is parked."""
         match = self._book.terms[rule.name].match
-        return match is None or match(run.first.event(), seen.event)
+        try:
+            return match is None or asked(rule, self._watch, match, run.first.event(), seen.event)
+        except RuleFailed as failed:
+            if not run.parked:
+                self._park(row, run, seen.at, failed.why)
+            return False
 
     def offer(self, row: Row, run: Run, seen: Seen) -> bool:
         """Show a run what was seen; whether the run changed."""
@@ -273,8 +308,7 @@ class Runs:
         if run.wait is not None and run.wait.op == "send":
             self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", "the run is parked", at)
         run.parked = why
-        self._effects.parked.append((run.rule, why))
-        self._cursor.note_failure(run.rule, why)
+        self._note_failure(run.rule, why)
         self._effects.tell(row, at, "parked", run.rule, run.id, {"why": why})
 
     def retry(self, row: Row, run: Run, at: int) -> None:

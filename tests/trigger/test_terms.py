@@ -74,6 +74,38 @@ def test_repeat_restart_begins_anew() -> None:
     assert len(bench.messages) == 1
 
 
+def sober(customer: Any, event: Any) -> bool:
+    return bool(event.product_id != "late")
+
+
+LATE = ProductAdded(product_id="late")
+
+
+@pytest.mark.parametrize(
+    ("terms", "again", "told"),
+    [
+        ({}, {"ago": "4d"}, ["too_old"]),
+        ({"when": sober}, {}, []),
+        ({}, {"paused": True}, []),
+        ({}, {"drained": True}, []),
+    ],
+)
+def test_a_run_is_ended_only_for_the_one_that_takes_its_place(
+    terms: dict[str, Any], again: dict[str, Any], told: list[str]
+) -> None:
+    bench = EngineBench(sends_after_an_hour(repeat="restart", **terms))
+    bench.emits("u1", ADD)
+    bench.advance("50m")
+    stands = "Rule Paused" if again.pop("paused", False) else "Rule Drained" if again.pop("drained", False) else ""
+    if stands:
+        bench.broadcast(stands, rule="r")
+    bench.emits("u1", LATE, **again)
+    if stands == "Rule Paused":
+        bench.broadcast("Rule Resumed", rule="r")
+    bench.advance("10m")
+    assert (len(bench.messages), bench.endings("u1")[: len(told)]) == (1, told)
+
+
 def test_repeat_parallel_lets_both_run() -> None:
     bench = EngineBench(sends_after_an_hour(repeat="parallel"))
     bench.emits("u1", ADD, ADD)

@@ -46,17 +46,15 @@ class Runs:
         key = asked(rule, self._watch, terms.key, seen.event) if terms.key else ""
         mine = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else []
         alive = [run for run in mine if not run.parked]
-        if alive and not self._makes_room(row, alive, terms, seen.at):
-            return False
-        if self._is_shut(rule.name):
+        if (alive and not _may_restart(alive, terms, seen.at)) or self._is_shut(rule.name):
             return False
         if terms.when is not None and not asked(rule, self._watch, terms.when, *self._looking(row, rule, seen)):
-            return bool(alive)
+            return False
         if why := self._too_late(row, rule, terms, key, seen):
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
             return True
-        for run in [run for run in mine if run.parked]:
-            self.end(row, run, seen.at, "was parked, and made room")
+        for run in mine if terms.repeat != "parallel" else [run for run in mine if run.parked]:
+            self.end(row, run, seen.at, "was parked, and made room" if run.parked else "restarted")
         self._begin(row, rule, terms, key, seen)
         return True
 
@@ -113,19 +111,6 @@ class Runs:
         """Whether one customer may have several runs of this rule for one key."""
         terms = self._book.terms.get(rule)
         return terms is not None and terms.repeat == "parallel"
-
-    def _makes_room(self, row: Row, alive: list[Run], terms: Terms, at: int) -> bool:
-        if terms.repeat == "parallel":
-            return True
-        if terms.repeat == "debounce":
-            fits = not terms.debounce_max or at - alive[0].started <= terms.debounce_max
-            if not fits or any(run.sends for run in alive):
-                return False
-        elif terms.repeat == "ignore":
-            return False
-        for run in alive:
-            self.end(row, run, at, "restarted")
-        return True
 
     def _too_late(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen) -> str:
         occurred = seen.record.body.occurred_at
@@ -386,6 +371,15 @@ class Runs:
         """A customer none of whose runs waits for a feed need not be looked for when one comes."""
         if not any(run.late_since is not None for run in row.runs):
             self._cursor.late.discard(row.id)
+
+
+def _may_restart(alive: list[Run], terms: Terms, at: int) -> bool:
+    """Whether another start means anything while a run is alive."""
+    if terms.repeat == "debounce":
+        return (not terms.debounce_max or at - alive[0].started <= terms.debounce_max) and not any(
+            run.sends for run in alive
+        )
+    return terms.repeat != "ignore"
 
 
 def _superseded(goal: Goal | None, seen: Seen) -> bool:

@@ -182,7 +182,10 @@ def _fault(body: Body, terms: Terms) -> str | None:
 
 def _override(name: str, value: Any) -> Any:
     if name in _LENGTHS:
-        return milliseconds(value)
+        try:
+            return milliseconds(value)
+        except InvalidInput as error:
+            raise InvalidInput(error.code, f"{name}: {error.message}", name) from None
     if name == "holdout" and isinstance(value, int | float) and 0 <= value < 1:
         return float(value)
     if name == "priority" and isinstance(value, int):

@@ -227,13 +227,13 @@ def _contradiction(settings: Settings) -> str:
 
 def _sentence(detail: Any, text: str, file: str) -> str:
     path = [str(part) for part in detail["loc"]]
-    where = f"{file}:{_line(path, text)}" if path else file
+    where = f"{file}:{line_of(path, text)}" if path else file
     if detail["type"] == "extra_forbidden":
         return f"{where}: {'.'.join(path)} is not a setting; remove it or correct its spelling"
     return f"{where}: {'.'.join(path)}: {detail['msg'].removeprefix('Value error, ')}"
 
 
-def _line(path: list[str], text: str) -> int:
+def line_of(path: list[str], text: str) -> int:
     """The line on which the last part of the path is set, within its section if there is one."""
     lines, best, section = text.splitlines(), 1, ""
     for number, line in enumerate(lines, start=1):

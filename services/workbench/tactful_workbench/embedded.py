@@ -169,12 +169,12 @@ async def _assemble(
     wall = WallClock()
     dev_clock, used = await DevClock.open(database, wall, plan.start) if plan.dev else (None, True)
     clock: Clock = dev_clock or wall
-    settings = SettingsFile(plan.data, DEV if plan.dev else SHOP)
+    loaded = load_plugins(plan.rules).beside(SHIPPED)
+    settings = SettingsFile(plan.data, DEV if plan.dev else SHOP, lambda: loaded.rules)
     settings.latest = settings.read()
     log = await SqliteLog.open(database, PARTITIONS, clock)
     if dev_clock is not None:
         dev_clock.forward_to(log.opened_at)  # killed while time was moved on, it had not been kept
-    loaded = load_plugins(plan.rules).beside(SHIPPED)
     book = Rulebook(loaded.rules, loaded.projections)
 
     trigger = await SqliteTriggerStore.open(database)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from tactful.broadcasting import broadcast
 from tactful.clock import Clock
-from tactful.errors import SettingsError
+from tactful.errors import InvalidInput, SettingsError
 from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import DISPATCH, EVENTS
-from tactful.settings import Settings, parse
+from tactful.rules import Rule
+from tactful.settings import Settings, line_of, parse
 from tactful_trigger.store import TriggerStore
 
 DEV: Final = """\
@@ -98,10 +100,10 @@ async def known_settings(trigger: TriggerStore, partitions: int) -> str:
 
 
 class SettingsFile:
-    """The file of one data folder. `latest` is what was told last."""
+    """The file of one data folder. `latest` is what was told last. `rules`: whose terms it may override."""
 
-    def __init__(self, data: Path, first: str) -> None:
-        self.path, self._first = data / "settings.toml", first
+    def __init__(self, data: Path, first: str, rules: Callable[[], Sequence[Rule]] = tuple) -> None:
+        self.path, self._first, self._rules = data / "settings.toml", first, rules
         self.latest = Settings()
         self._seen = ""
 
@@ -113,7 +115,7 @@ class SettingsFile:
 
     def write(self, text: str) -> None:
         """Replace the file once its new text has been checked. Raises SettingsError if it is wrong, or not ours to change."""
-        parse(text, str(self.path))
+        self._check(parse(text, str(self.path)), text)
         temporary = self.path.with_suffix(".new")
         try:
             temporary.write_text(text)
@@ -125,8 +127,11 @@ class SettingsFile:
             ) from None
 
     async def tell(self, log: Log, clock: Clock, known: str) -> bool:
-        """Append `Settings Changed` to every partition if the file says something else than `known` (JSON)."""
-        self.latest = self.read()
+        """Append `Settings Changed` to every partition if the file says something else than `known` (JSON). Raises SettingsError
+        if it is wrong: then nothing changes."""
+        settings = self.read()
+        self._check(settings, self.path.read_text())
+        self.latest = settings
         text = self.latest.model_dump_json()
         if text in (known, self._seen):
             return False
@@ -135,3 +140,14 @@ class SettingsFile:
         id = digest("settings", text, str(now))
         await broadcast(log, (DISPATCH, EVENTS), id, "Settings Changed", text.encode(), now)
         return True
+
+    def _check(self, settings: Settings, text: str) -> None:
+        """Trigger would refuse what a rule cannot be put under, and everybody else would take it."""
+        for rule in self._rules():
+            try:
+                rule.under(settings.rule(rule.name).parameters)
+            except InvalidInput as error:
+                line = line_of(["rules", rule.name, error.field or ""], text)
+                raise SettingsError(
+                    f"{self.path}:{line}: [rules.{rule.name}] {error.message}. Nothing was changed."
+                ) from None

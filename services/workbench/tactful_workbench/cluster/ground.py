@@ -52,7 +52,7 @@ class Ground:
         self.clock: Clock = WallClock()
         self.trigger = SpreadTriggerStore([PostgresTriggerStore(database) for database in databases])
         self.dispatch = PostgresDispatchStore(self.database, log.partitions, lambda: random_source.token_bytes(16))
-        self.settings = SettingsFile(site.data, SHOP)
+        self.settings = SettingsFile(site.data, SHOP, lambda: self.loaded.rules)
         self.settings.latest = self.settings.read()
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{random_source.token_hex(4)}"
 

@@ -738,8 +738,8 @@ FAULTS = (
         f"{TRIGGER}/runs.py",
         """        if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
             return "cooldown"
-        return "" if terms.when""",
-        '        return "" if terms.when',
+        fits =""",
+        "        fits =",
         ("tests/trigger/test_commanding.py",),
     ),
     Fault(
@@ -808,14 +808,14 @@ FAULTS = (
     Fault(
         "a condition that fails costs every rule the event",
         f"{TRIGGER}/runs.py",
-        "        except RuleFailed as failed:\n            return self._fail(row, rule, seen.at, failed.why)",
-        "        except ZeroDivisionError as failed:\n            return self._fail(row, rule, seen.at, str(failed))",
+        "        except RuleFailed as failed:\n            return self._fail(row, rule, seen.at, failed.parked)",
+        "        except ZeroDivisionError:\n            return False",
         ("tests/trigger/test_failing.py",),
     ),
     Fault(
         "who cannot tell whose order it is goes on to remind",
         f"{TRIGGER}/runs.py",
-        "            if not run.parked:\n                self._park(row, run, seen.at, failed.why)\n            return False",
+        "            if not run.parked:\n                self._park(row, run, seen.at, failed.parked)\n            return False",
         "            return False",
         ("tests/trigger/test_failing.py",),
     ),

@@ -87,7 +87,9 @@ async def test_whoever_s_clock_is_wrong_leaves_everything_to_others_until_it_is_
 
 @rule(on=Page, purpose="marketing.nap", version=1)
 async def broken(run: Run, first: Page) -> None:
-    raise ValueError(f"no such {first.name}")
+    if first.name == "uma@example.test":
+        raise KeyError(first.name)
+    raise ValueError(first.name)
 
 
 async def test_the_log_names_a_failure_once_however_many_customers_it_strikes(caplog: pytest.LogCaptureFixture) -> None:
@@ -95,11 +97,11 @@ async def test_the_log_names_a_failure_once_however_many_customers_it_strikes(ca
     log = MemoryLog(1, clock)
     worker = TriggerWorker(log, MemoryTriggerStore(), Rulebook([broken], SHIPPED), clock, "bench", graves=GRAVES)
     live = LiveTrigger(worker, log, clock)
-    for number, name in enumerate(("price", "price", "stock")):
+    for number, name in enumerate(("otto@example.test", "eva@example.test", "uma@example.test")):
         record = event_record(f"u{number}", Page(name=name), clock.now(), f"e{number}")
         await log.append(EVENTS, [(0, encode(record))])
         while await live.round():
             pass
     told = [line for line in caplog.messages if "could not go on" in line]
-    assert [line.rpartition(": ")[2] for line in told] == ["no such price", "no such stock"]
+    assert [line.rpartition(": ")[2] for line in told] == ["ValueError", "KeyError"], "an error may name a person"
     assert all(line.startswith("a run of broken could not go on: ") for line in told)

@@ -76,7 +76,7 @@ def foreseen(partition: Partition, customer: str, rule: Rule, first: EventRecord
     try:
         return runs.why_not_enrolled(row, rule, Seen(first, at))
     except RuleFailed as failed:
-        return f"the rule fails: {failed.why}"
+        return f"the rule fails: {failed.parked.why}"
 
 
 def enrolled(records: Iterable[Any]) -> set[str]:

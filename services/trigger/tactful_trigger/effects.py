@@ -25,7 +25,7 @@ class Effects:
         self.history: list[HistoryRow] = []
         self.steps: list[StepRequest] = []
         self.decided: list[tuple[str, str, str]] = []
-        self.parked: list[tuple[str, str]] = []  # rule and why
+        self.parked: list[tuple[str, str]] = []  # rule and why, without the words of an error
         self.dirty: dict[str, Row] = {}
         self.erasures: list[Erasure] = []
         self.graves: list[Erased] = []

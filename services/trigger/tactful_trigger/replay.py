@@ -28,9 +28,16 @@ class Ended(NamedTuple):
 
 
 class Parked(NamedTuple):
-    """The run must not go on before somebody looks at it; nothing is sent."""
+    """The run must not go on before somebody looks at it; nothing is sent. `words` are a rule's own: they may name a person,
+    and are for that person's story."""
 
-    why: str
+    place: str
+    words: str = ""
+
+    @property
+    def why(self) -> str:
+        """All of it."""
+        return f"{self.place}: {self.words}" if self.words else self.place
 
 
 Outcome = Wait | Ended | Parked
@@ -48,11 +55,11 @@ class Watch(Protocol):
 
 
 class RuleFailed(Exception):
-    """A function that a rule gives beside its body has raised. `why` names file and line."""
+    """A function that a rule gives beside its body has raised. `parked` says why, with file and line."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, parked: Parked) -> None:
+        super().__init__(parked.why)
+        self.parked = parked
 
 
 def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any) -> T:
@@ -61,10 +68,10 @@ def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any)
     try:
         return function(*arguments)
     except TooSlow:
-        raise RuleFailed(f"{rule.file}:{rule.line}: ran for longer than a second without coming back") from None
+        raise RuleFailed(Parked(f"{rule.file}:{rule.line}: ran for longer than a second without coming back")) from None
     except Exception as error:  # noqa: BLE001
         line = _line_in(rule.file, error) or rule.line
-        raise RuleFailed(f"{rule.file}:{line}: {type(error).__name__}: {error}") from None
+        raise RuleFailed(Parked(f"{rule.file}:{line}: {type(error).__name__}", str(error))) from None
     finally:
         watch.leave()
 
@@ -217,7 +224,7 @@ class Execution:
             return Parked(f"{self._place()}: ran for longer than a second without coming back")
         if isinstance(error, TactfulError):
             return Parked(f"{self._place()}: {error}")
-        return Parked(f"{self._place(error)}: {type(error).__name__}: {error}")
+        return Parked(f"{self._place(error)}: {type(error).__name__}", str(error))
 
     def _close(self) -> None:
         self.host.watch.leave()

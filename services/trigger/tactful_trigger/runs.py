@@ -39,7 +39,7 @@ class Runs:
         try:
             return self._start(row, rule, seen)
         except RuleFailed as failed:
-            return self._fail(row, rule, seen.at, failed.why)
+            return self._fail(row, rule, seen.at, failed.parked)
 
     def _start(self, row: Row, rule: Rule, seen: Seen) -> bool:
         terms = self._book.terms[rule.name]
@@ -64,7 +64,7 @@ class Runs:
         try:
             why = self.why_not_enrolled(row, rule, seen)
         except RuleFailed as failed:
-            self._fail(row, rule, seen.at, failed.why)
+            self._fail(row, rule, seen.at, failed.parked)
             return
         if why:
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
@@ -93,15 +93,15 @@ class Runs:
     def _looking(self, row: Row, rule: Rule, seen: Seen) -> tuple[Customer, Event]:
         return view(row, rule.name, self._book), seen.event
 
-    def _fail(self, row: Row, rule: Rule, at: int, why: str) -> bool:
+    def _fail(self, row: Row, rule: Rule, at: int, parked: Parked) -> bool:
         """A rule that fails before it begins costs nobody else the event."""
-        self._note_failure(rule.name, why)
-        self._effects.tell(row, at, "not_started", rule.name, "", {"why": why})
+        self._note_failure(rule.name, parked)
+        self._effects.tell(row, at, "not_started", rule.name, "", {"why": parked.why})
         return True
 
-    def _note_failure(self, rule: str, why: str) -> None:
-        self._effects.parked.append((rule, why))
-        self._cursor.note_failure(rule, why)
+    def _note_failure(self, rule: str, parked: Parked) -> None:
+        self._effects.parked.append((rule, parked.place))
+        self._cursor.note_failure(rule, parked.why)
 
     def _is_shut(self, rule: str) -> bool:
         """Whether nothing begins."""
@@ -169,7 +169,7 @@ class Runs:
             return match is None or asked(rule, self._watch, match, run.first.event(), seen.event)
         except RuleFailed as failed:
             if not run.parked:
-                self._park(row, run, seen.at, failed.why)
+                self._park(row, run, seen.at, failed.parked)
             return False
 
     def offer(self, row: Row, run: Run, seen: Seen) -> bool:
@@ -261,13 +261,13 @@ class Runs:
         if isinstance(outcome, Wait):
             run.wait = outcome
         elif isinstance(outcome, Parked):
-            self._park(row, run, at, outcome.why)
+            self._park(row, run, at, outcome)
         elif not outcome.again:
             self.end(row, run, at, outcome.why)
         elif run.journal and run.journal[-1].at > run.started:
             self._start_over(row, run, at)
         else:
-            self._park(row, run, at, "starts over without having waited")
+            self._park(row, run, at, Parked("starts over without having waited"))
 
     def _start_over(self, row: Row, run: Run, at: int) -> None:
         run.generation, run.journal, run.inbox, run.sends, run.started = run.generation + 1, [], (), 0, at
@@ -280,7 +280,7 @@ class Runs:
         execution = self._execution(row, run, at, fresh=len(run.journal) + 1)
         pending = execution.pending(lambda operation: _content(operation, execution.host))
         if isinstance(pending, Parked):
-            self._park(row, run, at, pending.why)
+            self._park(row, run, at, pending)
         elif pending is None:
             self._cancel(asked_as, wait.message, "nothing_to_say", "the rule has nothing to say any more", at)
         else:
@@ -289,12 +289,12 @@ class Runs:
             self._effects.put(DISPATCH, ConfirmRecord(id=name, key=asked_as, at=at, body=body))
             self._effects.tell(row, at, "confirmed", run.rule, run.id, {"message_id": wait.message})
 
-    def _park(self, row: Row, run: Run, at: int, why: str) -> None:
+    def _park(self, row: Row, run: Run, at: int, parked: Parked) -> None:
         if run.wait is not None and run.wait.op == "send":
             self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", "the run is parked", at)
-        run.parked = why
-        self._note_failure(run.rule, why)
-        self._effects.tell(row, at, "parked", run.rule, run.id, {"why": why})
+        run.parked = parked.why
+        self._note_failure(run.rule, parked)
+        self._effects.tell(row, at, "parked", run.rule, run.id, {"why": parked.why})
 
     def retry(self, row: Row, run: Run, at: int) -> None:
         """A parked run goes on with the rule and the settings of now. One that waited for a message has had it taken back."""
@@ -313,7 +313,7 @@ class Runs:
         execution = self._execution(row, run, seen.at, fresh=len(run.journal) + 1)
         answer = execution.pending(lambda operation: operation.accepts(wait, seen.kept(), ask.branch))
         if isinstance(answer, Parked):
-            self._park(row, run, seen.at, answer.why)
+            self._park(row, run, seen.at, answer)
             return True
         if answer is None:
             return False

@@ -87,11 +87,10 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
         return {rule: tally - self.let_go.get(rule, LetGo()).tally for rule, tally in self.tallies.items()}
 
     def copy(self) -> Cursor:
-        """A cursor that can be changed without touching this one."""
-        return _decode(_encode(self))
+        """A cursor that can be changed without touching this one. What its containers hold is never changed in place."""
+        return msgspec.structs.replace(self, **{name: getattr(self, name).copy() for name in _CONTAINERS})
 
 
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Cursor).decode
-encode = _encode
-decode = _decode
+_CONTAINERS: Final = [field.name for field in msgspec.structs.fields(Cursor) if field.default_factory in (dict, set)]
+encode: Final = msgspec.json.Encoder().encode
+decode: Final = msgspec.json.Decoder(Cursor).decode

@@ -27,6 +27,17 @@ def decisions() -> list[Decided]:
     ]
 
 
+def test_a_rule_that_fails_is_named_with_its_line_and_what_to_do() -> None:
+    report = AdvanceReport(
+        start=AFTERNOON, end=THREE, failing={"second_order": "rules/second_order.py:21: KeyError: 'sku'"}
+    )
+    assert advance_text(report, HERE) == (
+        "14:00 → 15:00   no timer fired\n"
+        "  failing:      second_order  rules/second_order.py:21: KeyError: 'sku'\n"
+        "  once mended:  tactful rules resume second_order"
+    )
+
+
 def test_a_refusal_names_the_reason_the_mend_and_the_page() -> None:
     report = AdvanceReport(start=AFTERNOON, end=THREE, timers_fired=1, decisions=tuple(decisions()[:3]))
     assert advance_text(report, HERE) == (

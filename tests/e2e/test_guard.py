@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from devserver import START, Server
@@ -57,5 +58,38 @@ def test_a_rule_that_too_many_opt_out_of_pauses_itself_until_an_operator_lets_it
         late.adds(KETTLE)
         assert ("email", "sent", None) in late.decisions(server.advance(by="2h"))
         assert "PAUSED" not in server.told("rules", "list")
+    finally:
+        server.close()
+
+
+FAULTY = """\
+from tactful import Run, rule
+from tactful.events import ProductAdded
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def faulty(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    raise KeyError("sku")
+"""
+
+
+def test_whoever_writes_a_rule_hears_at_once_where_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "faulty.py").write_text(FAULTY)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "settings.toml").write_text(DEV + '\n[rules.faulty]\nmode = "live"\n')
+    server = Server(tmp_path, "dev", "--at", START).start()
+    try:
+        people = [Shopper(server).known() for _ in range(30)]
+        people[0].adds(KETTLE)
+        told = server.told("dev", "advance", "1h")
+        assert "faulty.py:8: KeyError: 'sku'\n  once mended:  tactful rules resume faulty\n" in told
+        for each in people:
+            each.adds(KETTLE)
+        assert "  failing:      faulty  paused: 5 runs in a row could not go on, " in server.told(
+            "dev", "advance", "2h"
+        )
+        assert re.search(r"what was parked for \d+ customers is tried again", server.told("rules", "resume", "faulty"))
     finally:
         server.close()

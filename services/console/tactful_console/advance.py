@@ -56,6 +56,7 @@ class AdvanceReport(msgspec.Struct, frozen=True, kw_only=True, rename={"start": 
     timers_fired: int = 0
     decisions: tuple[Decided, ...] = ()
     held: tuple[HeldBack, ...] = ()
+    failing: dict[str, str] = {}  # rules that could not go on, and why
     next_timer: int | None = None
 
 
@@ -118,6 +119,9 @@ def _columns(part: Decided | HeldBack, report: AdvanceReport, moments: Moments, 
 
 
 def _advice(report: AdvanceReport, moments: Moments) -> Iterator[str]:
+    for rule, why in report.failing.items():
+        yield f"  failing:      {rule}  {why}"
+        yield f"  once mended:  tactful rules resume {quoted(rule)}"
     fixes = dict.fromkeys(part.fix for part in report.decisions if part.fix)
     yield from (f"  to allow it:  {command}" for command in fixes)
     customers = dict.fromkeys(part.customer for part in report.decisions if part.reason)

@@ -19,6 +19,7 @@ from tactful_console.advance import AdvanceReport, HeldBack, decided
 from tactful_console.app import customer_path
 from tactful_console.moments import Moments
 from tactful_dispatch.rows import ASKED, HELD, Delivery
+from tactful_workbench.conducting import failing
 from tactful_workbench.devclock import DevClock, next_local
 from tactful_workbench.embedded import Product
 from tactful_workbench.inbox.ports import Step
@@ -116,6 +117,7 @@ class ClockHands:
             timers_fired=fired,
             decisions=tuple(sorted(decisions, key=lambda d: (d.at, d.customer))),
             held=tuple(await self._held(start)),
+            failing=failing(await self._product.conductor.cursors()),
             next_timer=await self._product.time.next_instant(),
         )
 

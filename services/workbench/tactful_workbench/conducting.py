@@ -117,3 +117,10 @@ def standing(cursors: Iterable[Cursor]) -> dict[str, tuple[str, str]]:
         found |= dict.fromkeys(cursor.draining, ("drained", ""))
         found |= {rule: ("paused", cursor.paused_why.get(rule, "")) for rule in cursor.paused}
     return found
+
+
+def failing(cursors: Iterable[Cursor]) -> dict[str, str]:
+    """Rules of which a run could not go on, as long as none has since, or that are paused for it: why the last one could not."""
+    cursors = list(cursors)
+    found = {rule: failing.why for cursor in cursors for rule, failing in cursor.failing.items()}
+    return found | {rule: f"paused: {why}" for rule, (_, why) in standing(cursors).items() if why}

@@ -1,30 +1,63 @@
-"""What the settings say to rules and nobody hears: a slip of the pen there changes nothing, and nothing else tells so."""
+"""What the settings say to rules in vain: a slip of the pen there changes nothing, or fails the first run that asks for it, and
+nothing else tells so when the file is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ast
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+from tactful.durations import milliseconds
+from tactful.errors import InvalidInput
 from tactful.rules import OVERRIDABLE, Rule
 from tactful.settings import Settings
 
 
 def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
-    """Sections of rules that are not loaded, and parameters that the rule's own file does not name."""
+    """Sections of rules that are not loaded, parameters that the rule's own file does not name, and values that are not like the
+    default that stands there."""
     loaded, found = {rule.name: rule for rule in rules}, []
     for name, section in settings.rules.items():
         rule = loaded.get(name)
         if rule is None:
             found.append(f"[rules.{name}] is for no rule that is loaded; there are: {', '.join(sorted(loaded))}")
             continue
-        asked = _text(rule.file)
+        own = {key: value for key, value in section.parameters.items() if key not in OVERRIDABLE}
         found += [
-            f"[rules.{name}] {parameter} is nothing that the rule asks for ({rule.file})"
-            for parameter in section.parameters
-            if parameter not in OVERRIDABLE and f'"{parameter}"' not in asked and f"'{parameter}'" not in asked
+            f"[rules.{name}] {fault}" for fault in _faults(own, Path(rule.file).read_text(encoding="utf-8"), rule)
         ]
     return found
 
 
-def _text(file: str) -> str:
-    return Path(file).read_text(encoding="utf-8")
+def _faults(parameters: dict[str, Any], source: str, rule: Rule) -> Iterator[str]:
+    defaults = dict(_defaults(source)) if parameters else {}
+    for name, value in parameters.items():
+        if f'"{name}"' not in source and f"'{name}'" not in source:
+            yield f"{name} is nothing that the rule asks for ({rule.file})"
+        elif name in defaults and not _is_like(value, defaults[name]):
+            yield f"{name} = {value!r} must be like {defaults[name]!r}: runs that ask for it will fail"
+
+
+def _defaults(source: str) -> Iterator[tuple[str, Any]]:
+    """Of calls like `run.param("delay", "1h")`."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="param"), args=[ast.Constant(value=str(name)), ast.Constant(value=default)]
+            ):
+                yield name, default
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    """As `run.param` has it; a length of time stays one."""
+    if isinstance(default, float) and type(value) is int:
+        return True
+    return isinstance(value, type(default)) and (not _is_length(default) or not value or _is_length(value))
+
+
+def _is_length(value: Any) -> bool:
+    try:
+        return bool(value) and milliseconds(value) >= 0
+    except InvalidInput:
+        return False

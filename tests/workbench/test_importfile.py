@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tactful.errors import TactfulError
-from tactful_workbench.importfile import Row, call_of, rows_of
+from tactful_workbench.importfile import Row, call_of, rows_of, together
 
 MADRID = ZoneInfo("Europe/Madrid")
 
@@ -91,6 +91,54 @@ def test_a_row_is_history_under_the_names_that_it_was_given() -> None:
         "context": {"history": True},
         "properties": {"order_id": "o1", "total": "9.90"},
     }
+
+
+LINES = [
+    Row(
+        2,
+        {
+            "id": "o1",
+            "customer": "u1",
+            "created": "2026-03-02",
+            "sku": "k1",
+            "title": "Kettle",
+            "qty": "1",
+            "sum": "48.40",
+        },
+    ),
+    Row(
+        3,
+        {"id": "o1", "customer": "u1", "created": "2026-03-02", "sku": "", "title": "Tea", "qty": "2", "sum": "48.40"},
+    ),
+    Row(
+        4,
+        {"id": "o2", "customer": "u1", "created": "2026-03-09", "sku": "t1", "title": "Tea", "qty": "1", "sum": "8.50"},
+    ),
+]
+OF_LINES = {**PAIRS, "total": "sum", "name": "title", "quantity": "qty"}
+
+
+def test_rows_of_one_order_become_one_event_with_its_products() -> None:
+    one, two = together(LINES, "order_id", OF_LINES, FILE)
+    assert (one.line, two.line) == (3, 4)
+    assert one.cells["products"] == [{"sku": "k1", "name": "Kettle", "quantity": "1"}, {"name": "Tea", "quantity": "2"}]
+    left = {ours: theirs for ours, theirs in OF_LINES.items() if ours not in ("name", "quantity")}
+    call = call_of(one, "Order Completed", left, MADRID, FILE)
+    assert (call["userId"], call["properties"]["order_id"], call["properties"]["total"]) == ("u1", "o1", "48.40")
+    assert len(call["properties"]["products"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "pairs", "says"),
+    [
+        ([LINES[0], LINES[2], LINES[1]], OF_LINES, r"orders\.csv:3: rows of o1 stand apart; sort the file by id"),
+        (LINES, OF_LINES | {"name": "nmae"}, r"orders\.csv:2: there is no column nmae; there are: id, customer"),
+        (LINES, OF_LINES | {"order_id": "number"}, r"orders\.csv:2: there is no column number"),
+    ],
+)
+def test_order_lines_that_cannot_be_put_together_are_named(rows: list[Row], pairs: dict[str, str], says: str) -> None:
+    with pytest.raises(TactfulError, match=says):
+        list(together(rows, "order_id", pairs, FILE))
 
 
 def test_a_day_is_its_noon_and_a_person_has_traits() -> None:

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, time
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ NOON: Final = time(12)  # when a date without a time of day happened
 DELIMITERS: Final = ",;\t|"  # spreadsheets write semicolons where a comma is the decimal point
 _COMMA: Final = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
 _ENVELOPE: Final = ("userId", "anonymousId", "timestamp", "messageId")
+PRODUCT: Final = ("product_id", "sku", "name", "category", "brand", "variant", "price", "quantity", "url", "image_url")
 _TRAITS: Final = ("identify", "group")
 _CALLS: Final = (*_TRAITS, "page", "screen")
 
@@ -43,6 +44,27 @@ def rows_of(file: Path, *, decimal_comma: bool = False) -> Iterator[Row]:
         raise TactfulError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     except UnicodeDecodeError:
         raise TactfulError(f'{file} is not in UTF-8; save it anew, in a spreadsheet as "CSV UTF-8"') from None
+
+
+def together(rows: Iterable[Row], lines_of: str, pairs: dict[str, str], file: Path) -> Iterator[Row]:
+    """Rows of one order, a product each, as one row with `products`; the column that means `lines_of` tells which belong
+    together, and they stand together. Raises TactfulError."""
+    column, seen = pairs.get(lines_of, lines_of), set[str]()
+    for name, lines in groupby(rows, key=lambda row: str(row.cells.get(column, ""))):
+        first, *more = lines
+        where = f"{file}:{first.line}"
+        if unknown := [theirs for theirs in (column, *pairs.values()) if theirs not in first.cells]:
+            raise TactfulError(f"{where}: there is no column {unknown[0]}; there are: {', '.join(first.cells)}")
+        if name in seen:
+            raise TactfulError(f"{where}: rows of {name} stand apart; sort the file by {column}")
+        seen.add(name)
+        own = {pairs.get(ours, ours): ours for ours in PRODUCT}
+        products = [
+            {own[key]: cell for key, cell in row.cells.items() if key in own and cell not in ("", None)}
+            for row in (first, *more)
+        ]
+        rest = {key: cell for key, cell in first.cells.items() if key not in own}
+        yield Row((more[-1] if more else first).line, rest | {"products": products})
 
 
 def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from tactful.errors import TactfulError
 from tactful_workbench.commands.options import HERE, Data, Json, show
-from tactful_workbench.importfile import Row, call_of, rows_of
+from tactful_workbench.importfile import PRODUCT, Row, call_of, rows_of, together
 from tactful_workbench.office import office, told
 
 LOT: Final = 500  # rows a request
@@ -27,6 +27,9 @@ def import_file(
     event: Annotated[str, typer.Option("--as", help='What a row is, like "Order Completed" or identify.')],
     mapping: Annotated[str, typer.Option("--map", help="order_id=id,userId=customer,timestamp=created_at")] = "",
     zone: Annotated[str, typer.Option(help="Time zone of times without one.")] = "UTC",
+    lines_of: Annotated[
+        str, typer.Option(help="order_id, where an order has a row for each product: they become one event.")
+    ] = "",
     decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers are written 1.234,50.")] = False,
     data: Data = HERE,
     as_json: Json = False,
@@ -34,8 +37,14 @@ def import_file(
     """Import CSV or NDJSON (plain or .gz) as history: rows fold into what is known and start nothing."""
     if zone not in available_timezones():
         raise TactfulError(f'--zone: "{zone}" is not an IANA time zone; write it like Europe/Madrid')
-    rows = partial(rows_of, file, decimal_comma=decimal_comma)
-    call = partial(call_of, event=event, pairs=_pairs(mapping), zone=ZoneInfo(zone), file=file)
+    pairs = _pairs(mapping)
+
+    def rows() -> Iterator[Row]:
+        found = rows_of(file, decimal_comma=decimal_comma)
+        return together(found, lines_of, pairs, file) if lines_of else found
+
+    left = {ours: theirs for ours, theirs in pairs.items() if not lines_of or ours not in PRODUCT}
+    call = partial(call_of, event=event, pairs=left, zone=ZoneInfo(zone), file=file)
     answer = asyncio.run(_post_all(file.name, rows, call, data, quiet=as_json))
     text = f"{answer['rows']:,} rows → {answer['accepted']:,} accepted as history (start nothing), {answer['refused']:,} refused"
     show(answer, text + (" (see `tactful events tail --quarantine`)" if answer["refused"] else ""), as_json)

@@ -21,6 +21,7 @@ from tactful.partitioning import partition_of
 from tactful.records import EVENTS, LinkBody, LinkRecord, Record, encode
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.housekeeping import prune
+from tactful_workbench.readings import Readings
 
 START = 1_795_438_800_000  # Mon 23 Nov 2026 14:00 in Madrid
 
@@ -93,6 +94,16 @@ async def test_a_copy_holds_every_wish_and_no_wish_that_nobody_had(tmp_path: Pat
             "at_most_days": 30,
             "personalisation": "none",
         }
+
+
+async def test_a_copy_does_not_name_who_at_the_shop_has_read_it(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        await Readings(product.log, product.clock).note("customer-1", "anna")
+        await product.time.drain()
+        assert any(b"anna" in line.data for line in await product.trigger.history("customer-1", 99))
+        copy = await product.personal.export("customer-1")
+        assert (b"Story Read" in copy, b"anna" in copy, b"Kettle" in copy) == (False, False, True)
 
 
 async def test_of_somebody_whom_nobody_knows_there_is_no_copy(tmp_path: Path) -> None:

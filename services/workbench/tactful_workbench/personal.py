@@ -19,6 +19,8 @@ from tactful.clock import Clock
 from tactful.durations import milliseconds
 from tactful.erasure import Erased, Graves
 from tactful.errors import InvalidInput
+from tactful.events import StoryRead
+from tactful.events.model import name_of
 from tactful.identity import digest
 from tactful.log import Log
 from tactful.partitioning import partition_of
@@ -27,6 +29,7 @@ from tactful.records import (
     EVENTS,
     EraseBody,
     EraseRecord,
+    EventRecord,
     encode,
 )
 from tactful.settings import Settings
@@ -34,13 +37,16 @@ from tactful_dispatch.binding import wishes_of
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.personal import Farewell
 from tactful_dispatch.store import DispatchStore
+from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Row, decode
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
 
 BROADCAST: Final = "Customer Erased"
 ALL: Final = 10**9
+READ: Final = name_of(StoryRead)
 _encode = msgspec.json.encode
+_decode_event = msgspec.json.Decoder(EventRecord).decode
 
 
 class Notebook:
@@ -161,6 +167,7 @@ class Personal:
         return [
             {"at": line.at, "kind": line.kind, "rule": line.rule, "run": line.run, "data": msgspec.Raw(line.data)}
             for line in lines
+            if not _is_of_the_staff(line)
         ]
 
     async def _dispatched(self, customer: str) -> dict[str, Any]:
@@ -185,3 +192,8 @@ def _known(row: Row | None) -> dict[str, Any]:
         return {}
     states = {name: state[1] if isinstance(state, tuple) else state for name, state in row.states.items()}
     return {"states": states, "runs": row.runs}
+
+
+def _is_of_the_staff(line: HistoryRow) -> bool:
+    """Who at the shop has read the story is for the shop: staff have a right to their names too (CJEU, C-579/21)."""
+    return line.kind == "event" and _decode_event(line.data).body.name == READ

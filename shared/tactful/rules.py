@@ -183,7 +183,7 @@ def _fault(body: Body, terms: Terms) -> str | None:
 def _override(name: str, value: Any) -> Any:
     if name in _LENGTHS:
         try:
-            return milliseconds(value)
+            return milliseconds(str(value))  # a number is refused with the same words
         except InvalidInput as error:
             raise InvalidInput(error.code, f"{name}: {error.message}", name) from None
     if name == "holdout" and isinstance(value, int | float) and 0 <= value < 1:

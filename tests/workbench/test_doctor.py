@@ -122,6 +122,19 @@ async def test_what_the_settings_say_to_nobody_is_told(tmp_path: Path) -> None:
         assert "  settings      [rules.abandoned_cart] dealy is nothing" in shop_banner(product, "http://shop")
 
 
+async def test_numbers_are_values_like_any_other(tmp_path: Path) -> None:
+    numbers = (
+        '[rules.missed_order]\nmode = "shadow"\nmost_unanswered = 3\nmin_gap_days = 4.5\nfactor = 2\n'
+        'max_cv = "half"\nbefore_from_days = 30.5\n'
+    )
+    (tmp_path / "settings.toml").write_text(SHOP.replace('[rules.missed_order]\nmode = "shadow"\n', "") + numbers)
+    async with opened(Plan(tmp_path)) as product:
+        warned = told(await look(product), "warn")
+        assert "] max_cv = 'half' must be like 0.5" in warned
+        assert "] before_from_days = 30.5 must be like 60" in warned
+        assert not any(f"] {name}" in warned for name in ("most_unanswered", "min_gap_days", "factor"))
+
+
 async def test_messages_that_do_not_speak_the_shops_language_are_told(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(FILLED.format(locale="de", mode="live"))
     async with opened(Plan(tmp_path)) as product:

@@ -40,6 +40,8 @@ WRONG = '[rules.abandoned_cart]\nmode = "live"\n{line}\n[rules.unknown]\ncooldow
 @pytest.mark.parametrize(
     ("line", "says"),
     [
+        ("cooldown = 5", r'settings\.toml:3: \[rules\.abandoned_cart\] cooldown: "5" is not a length of time'),
+        ('cooldown = ["1d"]', r"settings\.toml:3: \[rules\.abandoned_cart\] cooldown: .* is not a length of time"),
         ('cooldown = "soon"', r'settings\.toml:3: \[rules\.abandoned_cart\] cooldown: "soon" is not a length of time'),
         ("holdout = 7", r"settings\.toml:3: \[rules\.abandoned_cart\] holdout = 7 does not fit"),
         ('repeat = "often"', r"settings\.toml:3: \[rules\.abandoned_cart\] repeat = 'often' does not fit"),

@@ -58,6 +58,6 @@ def _is_like(value: Any, default: Any) -> bool:
 
 def _is_length(value: Any) -> bool:
     try:
-        return bool(value) and milliseconds(value) >= 0
+        return isinstance(value, str) and milliseconds(value) >= 0
     except InvalidInput:
         return False

@@ -738,8 +738,8 @@ FAULTS = (
         f"{TRIGGER}/runs.py",
         """        if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
             return "cooldown"
-        fits =""",
-        "        fits =",
+        return "" if self._fits""",
+        '        return "" if self._fits',
         ("tests/trigger/test_commanding.py",),
     ),
     Fault(

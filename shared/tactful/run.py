@@ -165,7 +165,7 @@ class Run:
     def param(self, name: str, default: T) -> T:
         """An operator's value from `[rules.NAME]`, pinned when the run began; of the default's type."""
         value = self._situation.parameters.get(name, default)
-        if default is None or isinstance(value, type(default)) or (isinstance(default, float) and type(value) is int):
+        if is_like(value, default):
             return value  # type: ignore[no-any-return]
         kind = type(default).__name__
         raise TactfulError(f"[rules.{self._situation.rule}] {name} = {value!r} must be a {kind}, like {default!r}")
@@ -177,6 +177,12 @@ class Run:
     def note(self, text: str) -> None:
         """Leave a line on the customer's timeline."""
         self._situation.note(text)
+
+
+def is_like(value: Any, default: object) -> bool:
+    """Whether a value from the settings has the type of a default: a whole number also stands for one with decimals, and beside
+    None everything does."""
+    return default is None or isinstance(value, type(default)) or (isinstance(default, float) and type(value) is int)
 
 
 def _at_once(host: Host) -> None:

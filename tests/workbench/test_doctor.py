@@ -135,6 +135,18 @@ async def test_numbers_are_values_like_any_other(tmp_path: Path) -> None:
         assert not any(f"] {name}" in warned for name in ("most_unanswered", "min_gap_days", "factor"))
 
 
+async def test_beside_a_default_of_none_every_value_will_do(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "own.py").write_text(
+        'from tactful import rule\n\n@rule(on="X", purpose="marketing.own", version=1)\n'
+        'async def own(run, event):\n    run.note(run.param("greeting", None))\n'
+    )
+    (tmp_path / "settings.toml").write_text(f'{SHOP}\n[rules.own]\nmode = "shadow"\ngreeting = "hello"\n')
+    async with opened(Plan(tmp_path, rules=rules)) as product:
+        assert "[rules.own]" not in told(await look(product), "warn")
+
+
 async def test_messages_that_do_not_speak_the_shops_language_are_told(tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text(FILLED.format(locale="de", mode="live"))
     async with opened(Plan(tmp_path)) as product:

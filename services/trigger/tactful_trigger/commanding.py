@@ -46,7 +46,6 @@ class Commanding:
     def _retry(self, row: Row, rule: str, at: int) -> None:
         for run in [run for run in row.runs if run.rule == rule and run.parked]:
             self._runs.retry(row, run, at)
-        self._effects.dirty[row.id] = row
         self._partition.timers.watch(row)
 
     def _enrol(self, row: Row, rule: Rule, record: CommandRecord, at: int) -> None:

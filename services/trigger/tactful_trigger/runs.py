@@ -7,9 +7,7 @@ from typing import Any
 
 import msgspec
 
-from tactful.customer import Customer
 from tactful.durations import milliseconds, spoken
-from tactful.events.model import Event
 from tactful.identity import digest, fraction, run_id
 from tactful.journal import Entry, Wait
 from tactful.operation import Ask, Done, Host, Moved, Operation
@@ -43,12 +41,12 @@ class Runs:
 
     def _start(self, row: Row, rule: Rule, seen: Seen) -> bool:
         terms = self._book.terms[rule.name]
-        key = asked(rule, self._watch, terms.key, seen.event) if terms.key else ""
+        key = self._key_of(rule, seen)
         mine = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else []
         alive = [run for run in mine if not run.parked]
         if (alive and not _may_restart(alive, terms, seen.at)) or self._is_shut(rule.name):
             return False
-        if terms.when is not None and not asked(rule, self._watch, terms.when, *self._looking(row, rule, seen)):
+        if not self._fits(row, rule, seen):
             return False
         if why := self._too_late(row, rule, terms, key, seen):
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
@@ -62,22 +60,19 @@ class Runs:
         """Begin a run for what happened before, however long ago, unless one is alive, or the rule has spoken of it, or its own
         terms forbid it. Each command (its id) is an occurrence of its own: what stood in shadow last time was not said."""
         try:
-            why = self.why_not_enrolled(row, rule, seen)
+            why, key = self.why_not_enrolled(row, rule, seen), self._key_of(rule, seen)
         except RuleFailed as failed:
             self._fail(row, rule, seen.at, failed.parked)
             return
         if why:
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
         else:
-            terms = self._book.terms[rule.name]
-            key = terms.key(seen.event) if terms.key else ""
-            self._begin(row, rule, terms, key, seen, ("enrol", command))
+            self._begin(row, rule, self._book.terms[rule.name], key, seen, ("enrol", command))
             self._cursor.count_day(rule.name, seen.at, enrolled=1)
 
     def why_not_enrolled(self, row: Row, rule: Rule, seen: Seen) -> str:
         """Why nothing would begin for what happened before; "" if something would. Raises RuleFailed."""
-        terms = self._book.terms[rule.name]
-        key = asked(rule, self._watch, terms.key, seen.event) if terms.key else ""
+        terms, key = self._book.terms[rule.name], self._key_of(rule, seen)
         if self._is_shut(rule.name):
             return "the rule is off, paused or drained"
         if row.run_of(rule.name, key) is not None:
@@ -87,11 +82,15 @@ class Runs:
             return "heard from the rule since then"
         if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
             return "cooldown"
-        fits = terms.when is None or asked(rule, self._watch, terms.when, *self._looking(row, rule, seen))
-        return "" if fits else "when"
+        return "" if self._fits(row, rule, seen) else "when"
 
-    def _looking(self, row: Row, rule: Rule, seen: Seen) -> tuple[Customer, Event]:
-        return view(row, rule.name, self._book), seen.event
+    def _key_of(self, rule: Rule, seen: Seen) -> str:
+        key = self._book.terms[rule.name].key
+        return asked(rule, self._watch, key, seen.event) if key else ""
+
+    def _fits(self, row: Row, rule: Rule, seen: Seen) -> bool:
+        when = self._book.terms[rule.name].when
+        return when is None or asked(rule, self._watch, when, view(row, rule.name, self._book), seen.event)
 
     def _fail(self, row: Row, rule: Rule, at: int, parked: Parked) -> bool:
         """A rule that fails before it begins costs nobody else the event."""

@@ -210,8 +210,7 @@ class Slice:
         changed = self._applying.event(record, route, row, stored.appended, stored.value)
         if changed is not None and changed.runs:
             self._partition.timers.watch(changed)
-        if self._cursor.failing or self._cursor.slow:
-            self._pause_failing(stored.appended)
+        self._pause_failing(stored.appended)
 
     def _feed_complete(self, record: EventRecord, at: int) -> None:
         event = decode_event(record.body.name, record.body.properties, Meta())

@@ -136,6 +136,10 @@ class Product:
             own["url"] = f"{here}/shop"
         return settings.model_copy(update={"shop": settings.shop.model_copy(update=own)})
 
+    def shop(self) -> Shop:
+        """As of now."""
+        return self.settings_now().shop
+
     async def ground_findings(self) -> list[Finding]:
         """As `tactful_workbench.doctor.Patient`."""
         return file_findings(self.plan.file)

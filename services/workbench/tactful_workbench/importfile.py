@@ -53,8 +53,7 @@ def together(rows: Iterable[Row], lines_of: str, pairs: dict[str, str], file: Pa
     for name, lines in groupby(rows, key=lambda row: str(row.cells.get(column, ""))):
         first, *more = lines
         where = f"{file}:{first.line}"
-        if unknown := [theirs for theirs in (column, *pairs.values()) if theirs not in first.cells]:
-            raise TactfulError(f"{where}: there is no column {unknown[0]}; there are: {', '.join(first.cells)}")
+        _need((column, *pairs.values()), first, where)
         if name in seen:
             raise TactfulError(f"{where}: rows of {name} stand apart; sort the file by {column}")
         seen.add(name)
@@ -72,8 +71,7 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
     again is the same call. Raises TactfulError."""
     cells, where = row.cells, f"{file}:{row.line}"
     renamed = {theirs: ours for ours, theirs in pairs.items()}
-    if unknown := [theirs for theirs in renamed if theirs not in cells]:
-        raise TactfulError(f"{where}: there is no column {unknown[0]}; there are: {', '.join(cells)}")
+    _need(renamed, row, where)
     values = {renamed.get(name, name): value for name, value in cells.items() if value not in ("", None)}
     envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
@@ -83,6 +81,11 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
     if event in _CALLS:
         return call | {"type": event, "traits" if event in _TRAITS else "properties": values}
     return call | {"type": "track", "event": event, "properties": values}
+
+
+def _need(columns: Iterable[str], row: Row, where: str) -> None:
+    if unknown := [column for column in columns if column not in row.cells]:
+        raise TactfulError(f"{where}: there is no column {unknown[0]}; there are: {', '.join(row.cells)}")
 
 
 def _opened(file: Path) -> TextIO:

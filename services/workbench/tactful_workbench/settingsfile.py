@@ -109,13 +109,11 @@ class SettingsFile:
 
     def read(self) -> Settings:
         """Write the file if it is missing; raises SettingsError naming file, line and mend."""
-        if not self.path.exists():
-            self.path.write_text(self._first)
-        return parse(self.path.read_text(), str(self.path))
+        return parse(self._text(), str(self.path))
 
     def write(self, text: str) -> None:
         """Replace the file once its new text has been checked. Raises SettingsError if it is wrong, or not ours to change."""
-        self._check(parse(text, str(self.path)), text)
+        self._checked(text)
         temporary = self.path.with_suffix(".new")
         try:
             temporary.write_text(text)
@@ -129,9 +127,7 @@ class SettingsFile:
     async def tell(self, log: Log, clock: Clock, known: str) -> bool:
         """Append `Settings Changed` to every partition if the file says something else than `known` (JSON). Raises SettingsError
         if it is wrong: then nothing changes."""
-        settings = self.read()
-        self._check(settings, self.path.read_text())
-        self.latest = settings
+        self.latest = self._checked(self._text())
         text = self.latest.model_dump_json()
         if text in (known, self._seen):
             return False
@@ -141,8 +137,14 @@ class SettingsFile:
         await broadcast(log, (DISPATCH, EVENTS), id, "Settings Changed", text.encode(), now)
         return True
 
-    def _check(self, settings: Settings, text: str) -> None:
+    def _text(self) -> str:
+        if not self.path.exists():
+            self.path.write_text(self._first)
+        return self.path.read_text()
+
+    def _checked(self, text: str) -> Settings:
         """Trigger would refuse what a rule cannot be put under, and everybody else would take it."""
+        settings = parse(text, str(self.path))
         for rule in self._rules():
             try:
                 rule.under(settings.rule(rule.name).parameters)
@@ -151,3 +153,4 @@ class SettingsFile:
                 raise SettingsError(
                     f"{self.path}:{line}: [rules.{rule.name}] {error.message}. Nothing was changed."
                 ) from None
+        return settings

@@ -11,6 +11,7 @@ from typing import Any
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput
 from tactful.rules import OVERRIDABLE, Rule
+from tactful.run import is_like
 from tactful.settings import Settings
 
 
@@ -24,18 +25,18 @@ def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
             found.append(f"[rules.{name}] is for no rule that is loaded; there are: {', '.join(sorted(loaded))}")
             continue
         own = {key: value for key, value in section.parameters.items() if key not in OVERRIDABLE}
-        found += [
-            f"[rules.{name}] {fault}" for fault in _faults(own, Path(rule.file).read_text(encoding="utf-8"), rule)
-        ]
+        if own:
+            found += [f"[rules.{name}] {fault}" for fault in _faults(own, rule)]
     return found
 
 
-def _faults(parameters: dict[str, Any], source: str, rule: Rule) -> Iterator[str]:
-    defaults = dict(_defaults(source)) if parameters else {}
+def _faults(parameters: dict[str, Any], rule: Rule) -> Iterator[str]:
+    source = Path(rule.file).read_text(encoding="utf-8")
+    defaults = dict(_defaults(source))
     for name, value in parameters.items():
         if f'"{name}"' not in source and f"'{name}'" not in source:
             yield f"{name} is nothing that the rule asks for ({rule.file})"
-        elif name in defaults and not _is_like(value, defaults[name]):
+        elif name in defaults and not _will_do(value, defaults[name]):
             yield f"{name} = {value!r} must be like {defaults[name]!r}: runs that ask for it will fail"
 
 
@@ -49,11 +50,9 @@ def _defaults(source: str) -> Iterator[tuple[str, Any]]:
                 yield name, default
 
 
-def _is_like(value: Any, default: Any) -> bool:
-    """As `run.param` has it; a length of time stays one."""
-    if isinstance(default, float) and type(value) is int:
-        return True
-    return isinstance(value, type(default)) and (not _is_length(default) or not value or _is_length(value))
+def _will_do(value: Any, default: Any) -> bool:
+    """As `run.param` has it; and a length of time stays one."""
+    return is_like(value, default) and (not _is_length(default) or not value or _is_length(value))
 
 
 def _is_length(value: Any) -> bool:

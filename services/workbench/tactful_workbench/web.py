@@ -10,7 +10,6 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tactful.errors import InvalidInput
-from tactful.settings import Shop
 from tactful.telemetry import UNTOLD
 from tactful_console.advance import advance_text
 from tactful_console.app import create_console
@@ -43,23 +42,20 @@ def web(product: Product, url: str, command: str) -> FastAPI:
     routes = door_routes(product.door)  # the busiest come first
     app = FastAPI(routes=routes, openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
 
-    def shop() -> Shop:
-        return product.settings_now().shop
-
     if product.dev_clock is not None:
         _add_dev(app, product, url, command)  # whose front page is the inbox
     app.include_router(admin_router(product))
     button = RedButton(product.log, product.dispatch, product.clock)
     keys = None if product.plan.dev else product.keys
     app.include_router(
-        create_console(product.story, product.ruletelling, button, product.clock, shop, keys, product.readings)
+        create_console(product.story, product.ruletelling, button, product.clock, product.shop, keys, product.readings)
     )
-    app.include_router(create_public(product.desk, product.personal, product.links, product.clock, shop))
+    app.include_router(create_public(product.desk, product.personal, product.links, product.clock, product.shop))
     app.include_router(create_inbound(product.desk, product.keys))
     app.include_router(create_contact(product.desk, product.keys))
     if product.plan.sms:
         gateway = sms_gateway(product.plan.sms)
-        app.include_router(create_sms(product.desk, product.correspondence, gateway, product.public_url, shop))
+        app.include_router(create_sms(product.desk, product.correspondence, gateway, product.public_url, product.shop))
     answer_by_name(app)
     return app
 
@@ -70,10 +66,7 @@ def _add_dev(app: FastAPI, product: Product, url: str, command: str) -> None:
     here = Surroundings(url=url, command=command, key="dev_server")
     play = Playing(product.desk)
 
-    def shop() -> Shop:
-        return product.settings_now().shop
-
-    app.include_router(create_inbox(product.shelf, play, hands, product.story, shop, here))
+    app.include_router(create_inbox(product.shelf, play, hands, product.story, product.shop, here))
     app.include_router(create_shop())
     app.include_router(_dev_router(product, hands))
     app.add_api_route("/", _home, methods=["GET"], response_model=None)

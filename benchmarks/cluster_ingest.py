@@ -1,4 +1,4 @@
-"""The door over Kafka: acknowledged posts a second, against a bare Starlette route that reads the body and answers.
+"""The door over Kafka: acknowledged posts a second, against a bare Starlette route that decodes what it is sent.
 
 python benchmarks/cluster_ingest.py [--seconds 5] [--rounds 3]
 """

@@ -19,12 +19,12 @@ def milliseconds(duration: Duration) -> int:
     """`"30d"` is 30 x 86,400 seconds, whatever the calendar says. Raises InvalidInput for anything else."""
     if isinstance(duration, timedelta):
         return duration // timedelta(milliseconds=1)
-    total, end = 0.0, 0
-    for part in _PART.finditer(duration):
+    total, end, text = 0.0, 0, str(duration)  # a rule without types may give a number
+    for part in _PART.finditer(text):
         if part.start() != end:
             break
         total, end = total + float(part[1]) * _UNITS[part[2]], part.end()
-    if end == 0 or duration[end:].strip():
+    if end == 0 or text[end:].strip():
         raise InvalidInput(
             "invalid_duration", f'"{duration}" is not a length of time; write it like "90s", "1h" or "3d"'
         )

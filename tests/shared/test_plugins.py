@@ -117,7 +117,7 @@ def test_the_shipped_rules_are_found_by_their_entry_point() -> None:
         (
             HEAD + '@rule(on="X", purpose="marketing.t", version=1, cooldown=3)\nasync def f(run, e): ...\n',
             3,
-            "TypeError",
+            '"3" is not a length of time',
         ),
         (HEAD + '@rule(on=7, purpose="marketing.t", version=1)\nasync def f(run, e): ...\n', 3, ""),
         (

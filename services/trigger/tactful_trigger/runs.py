@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from tactful.durations import milliseconds, spoken
+from tactful.durations import spoken
 from tactful.identity import digest, fraction, run_id
 from tactful.journal import Entry, Wait
 from tactful.operation import Ask, Done, Host, Moved, Operation
@@ -16,6 +15,7 @@ from tactful.records import DISPATCH, CancelBody, CancelRecord, ConfirmBody, Con
 from tactful.rules import Rule, Terms
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.effects import Effects
+from tactful_trigger.feeds import Feeds
 from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.replay import Execution, Parked, RuleFailed, Watch, asked
 from tactful_trigger.row import Goal, Row, Run
@@ -29,6 +29,7 @@ class Runs:
 
     def __init__(self, book: Rulebook, cursor: Cursor, effects: Effects, watch: Watch) -> None:
         self._book, self._cursor, self._effects, self._watch = book, cursor, effects, watch
+        self._feeds = Feeds(book, cursor, effects)
 
     # -- starting
 
@@ -219,18 +220,16 @@ class Runs:
             hold, wait.hold, wait.due = wait.hold, 0, None
             self._effects.dirty[row.id] = row
             self._answer_hold(row, run, wait, hold, due)
-        elif not self._waits_for_feed(row, run, due):
+        elif not self._feeds.keep(row, run, due):
             self._resolve(row, run, wait, OPERATIONS[wait.op].expire(wait), due)
         return True
 
     def feeds_arrived(self, row: Row, at: int) -> None:
         """A feed has come further: go on with what waited for it."""
-        for run in [run for run in row.runs if run.late_since is not None]:
-            terms = self._book.terms.get(run.rule)
-            if terms and not self._behind(terms, run.late_since or 0) and run.wait is not None:
-                self._on_time_again(row, run, terms)
+        for run in tuple(row.runs):
+            if self._feeds.release(row, run) and run.wait is not None:
                 self._resolve(row, run, run.wait, OPERATIONS[run.wait.op].expire(run.wait), at)
-        self._note_on_time(row)
+        self._feeds.note(row)
 
     # -- ending
 
@@ -335,41 +334,6 @@ class Runs:
     def _cancel(self, asked_as: str, message: str, reason: str, note: str, at: int) -> None:
         body = CancelBody(message, reason, note)
         self._effects.put(DISPATCH, CancelRecord(id=digest("cancel", message), key=asked_as, at=at, body=body))
-
-    def _behind(self, terms: Terms, due: int) -> list[str]:
-        """The feeds that a rule waits for and that have not come so far."""
-        return [feed for feed in terms.after if self._cursor.feeds.get(feed, -1) < due]
-
-    def _waits_for_feed(self, row: Row, run: Run, due: int) -> bool:
-        """Until the feeds have told that they are complete, or, for one with a lag in the settings, for so long."""
-        terms, since = self._book.terms[run.rule], due if run.late_since is None else run.late_since
-        feeds = self._behind(terms, since)
-        if run.wait is None or not feeds:
-            return False
-        until = self._lagging_until(feeds, since)
-        if until is not None and until <= due:
-            self._on_time_again(row, run, terms)
-            return False
-        run.late_since, run.wait.due, run.deadline = since, until, since + terms.after_max
-        self._cursor.late.add(row.id)
-        self._effects.tell(row, due, "note", run.rule, run.id, {"text": f"source_late: waits for {', '.join(feeds)}"})
-        return True
-
-    def _lagging_until(self, feeds: Sequence[str], since: int) -> int | None:
-        """When all of these feeds are complete by their lags; None if one of them has none and must tell by itself."""
-        sources = self._book.settings.sources
-        if any(feed not in sources for feed in feeds):
-            return None
-        return since + max(milliseconds(sources[feed].lag) for feed in feeds)
-
-    def _on_time_again(self, row: Row, run: Run, terms: Terms) -> None:
-        run.late_since, run.deadline = None, run.started + terms.max_age
-        self._note_on_time(row)
-
-    def _note_on_time(self, row: Row) -> None:
-        """A customer none of whose runs waits for a feed need not be looked for when one comes."""
-        if not any(run.late_since is not None for run in row.runs):
-            self._cursor.late.discard(row.id)
 
 
 def _may_restart(alive: list[Run], terms: Terms, at: int) -> bool:

@@ -1,0 +1,63 @@
+"""Runs that wait until the shop's feeds have come as far as what they would act on. Pure but for the row and the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tactful.durations import milliseconds
+from tactful.rules import Terms
+from tactful_trigger.cursor import Cursor
+from tactful_trigger.effects import Effects
+from tactful_trigger.row import Row, Run
+from tactful_trigger.rulebook import Rulebook
+
+
+class Feeds:
+    """`after=` of a rule: what is due waits until the feeds have told that they are complete, or, for one with a lag in the
+    settings, for so long."""
+
+    def __init__(self, book: Rulebook, cursor: Cursor, effects: Effects) -> None:
+        self._book, self._cursor, self._effects = book, cursor, effects
+
+    def keep(self, row: Row, run: Run, due: int) -> bool:
+        """Whether what is due now has to wait; the run then knows until when."""
+        terms, since = self._book.terms[run.rule], due if run.late_since is None else run.late_since
+        behind = self._behind(terms, since)
+        if run.wait is None or not behind:
+            return False
+        until = self._lagging_until(behind, since)
+        if until is not None and until <= due:
+            self._on_time_again(row, run, terms)
+            return False
+        run.late_since, run.wait.due, run.deadline = since, until, since + terms.after_max
+        self._cursor.late.add(row.id)
+        self._effects.tell(row, due, "note", run.rule, run.id, {"text": f"source_late: waits for {', '.join(behind)}"})
+        return True
+
+    def release(self, row: Row, run: Run) -> bool:
+        """Whether a run that waited need not wait any more."""
+        terms = self._book.terms.get(run.rule)
+        if terms is None or run.wait is None or run.late_since is None or self._behind(terms, run.late_since):
+            return False
+        self._on_time_again(row, run, terms)
+        return True
+
+    def note(self, row: Row) -> None:
+        """A customer none of whose runs waits for a feed need not be looked for when one comes."""
+        if not any(run.late_since is not None for run in row.runs):
+            self._cursor.late.discard(row.id)
+
+    def _behind(self, terms: Terms, due: int) -> list[str]:
+        """The feeds that a rule waits for and that have not come so far."""
+        return [feed for feed in terms.after if self._cursor.feeds.get(feed, -1) < due]
+
+    def _lagging_until(self, feeds: Sequence[str], since: int) -> int | None:
+        """When all of these feeds are complete by their lags; None if one of them has none and must tell by itself."""
+        sources = self._book.settings.sources
+        if any(feed not in sources for feed in feeds):
+            return None
+        return since + max(milliseconds(sources[feed].lag) for feed in feeds)
+
+    def _on_time_again(self, row: Row, run: Run, terms: Terms) -> None:
+        run.late_since, run.deadline = None, run.started + terms.max_age
+        self.note(row)

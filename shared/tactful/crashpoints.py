@@ -59,6 +59,9 @@ POINTS = (
     "dispatch: receipt",  # inside the transaction of a receipt
     "erasure: noted",  # outside of the database, nothing is erased yet
     "store: migration",  # between two steps of a migration
+    "move: copied",  # a partition stands in both databases, the one before counts
+    "move: closed",  # nobody works on what has moved, the list of before still counts
+    "move: placed",  # a database has its new place, others may not
 )
 
 

@@ -73,6 +73,10 @@ class Cluster:
         command = [*TACTFUL, *arguments, "--data", str(self.data)]
         return subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE, env=around)
 
+    def use(self, postgres: str) -> None:
+        """Other databases from the next start on."""
+        self.postgres = self._environment["TACTFUL_POSTGRES"] = postgres
+
     def set_up(self, replication: int = 1) -> None:
         made = self.command("setup", "--partitions", "4", "--replication", str(replication))
         assert made.returncode == 0, made.stderr

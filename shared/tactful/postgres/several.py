@@ -1,14 +1,16 @@
 """Several databases behind one setting: URLs separated by blanks. The first holds everything but trigger's store, which is
-spread over all of them by partition. Each knows which one of how many it is, since that must never change."""
+spread over all of them by partition. Each knows which one of how many it is: `tactful db move` alone may change that."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tactful import crashpoints
 from tactful.errors import SchemaBehind, SettingsError
 from tactful.postgres.database import Postgres
 
@@ -17,13 +19,15 @@ _TAKE: Final = text(
     """INSERT INTO trigger_place SELECT :number, :databases
        WHERE NOT EXISTS (SELECT FROM trigger_place) RETURNING number"""
 )
+_LEAVE: Final = text("DELETE FROM trigger_place")
+_GONE: Final = (-1, 0)  # the place of a database that holds nothing of trigger any more
 
 
 @asynccontextmanager
 async def opened(urls: str) -> AsyncIterator[list[Postgres]]:
     """All of them, in their order. Raises as `Postgres.open` does, and SettingsError for one that is not in its place."""
     async with AsyncExitStack() as stack:
-        databases = [await stack.enter_async_context(Postgres.open(url)) for url in _each(urls)]
+        databases = [await stack.enter_async_context(Postgres.open(url)) for url in each(urls)]
         for number, database in enumerate(databases):
             await _check(database, number, len(databases))
         yield databases
@@ -31,26 +35,84 @@ async def opened(urls: str) -> AsyncIterator[list[Postgres]]:
 
 async def upgrade(urls: str) -> list[tuple[str, str]]:
     """Bring every schema up to date and give each database its place; the revisions before and after."""
-    each = _each(urls)
-    revisions = [await Postgres.upgrade(url) for url in each]
-    for number, url in enumerate(each):
+    names = each(urls)
+    revisions = [await Postgres.upgrade(url) for url in names]
+    for number, url in enumerate(names):
         async with Postgres.open(url, connections=1) as database:
-            await database.ask(_TAKE, number=number, databases=len(each))
-            await _check(database, number, len(each))
+            await database.ask(_TAKE, number=number, databases=len(names))
+            await _check(database, number, len(names))
     return revisions
 
 
-def _each(urls: str) -> Sequence[str]:
+def each(urls: str) -> Sequence[str]:
+    """The URLs in their order."""
     return urls.split() or [urls]
 
 
+@asynccontextmanager
+async def opened_for_a_move(before: str, after: str) -> AsyncIterator[dict[str, Postgres]]:
+    """The databases of both lists by URL; the schema is made in those that are new. Raises SettingsError for one that is not what
+    the lists say, be it before a move or in the middle of one."""
+    old, new = each(before), each(after)
+    if old[0] != new[0]:
+        raise SettingsError("the first database stays the first: consent, dispatch and keys are in it")
+    if len({*new}) != len(new):
+        raise SettingsError("a database stands twice in the new list")
+    async with AsyncExitStack() as stack:
+        made: dict[str, Postgres] = {}
+        for url in dict.fromkeys([*old, *new]):
+            if url not in old:
+                await Postgres.upgrade(url)
+            made[url] = await stack.enter_async_context(Postgres.open(url))
+            await _check_for_a_move(made[url], _place(url, old), _place(url, new))
+        yield made
+
+
+async def take_places(databases: Mapping[str, Postgres], after: str) -> None:
+    """From now on the new list counts, and services with the one before are refused."""
+    for url, database in databases.items():
+        number, count = _place(url, each(after))
+
+        async def put(db: AsyncConnection, number: int = number, count: int = count) -> None:
+            await db.execute(_LEAVE)
+            await db.execute(_TAKE, {"number": number, "databases": count})
+
+        await database.run(put)
+        crashpoints.reach("move: placed")
+
+
+async def places_are_taken(databases: Mapping[str, Postgres], before: str, after: str) -> bool:
+    """Whether a move had come so far that some database has its new place."""
+    places = {url: (_place(url, each(before)), _place(url, each(after))) for url in databases}
+    moving = {url: wanted for url, (was, wanted) in places.items() if was != wanted}
+    return any([await _places(databases[url]) == [wanted] for url, wanted in moving.items()])
+
+
+def _place(url: str, names: Sequence[str]) -> tuple[int, int]:
+    return (names.index(url), len(names)) if url in names else _GONE
+
+
+async def _places(database: Postgres) -> list[tuple[int, int]]:
+    return [(number, databases) for number, databases in await database.ask(_PLACE)]
+
+
+async def _check_for_a_move(database: Postgres, was: tuple[int, int], will_be: tuple[int, int]) -> None:
+    found = await _places(database)
+    if found not in ([was], [will_be]) and not (was == _GONE and not found):
+        number, count = found[0] if found else _GONE
+        raise SettingsError(
+            f"a database of the lists is PostgreSQL {number + 1} of {count} and neither what the list of before says nor what the new "
+            "one says; write each URL in both lists alike"
+        )
+
+
 async def _check(database: Postgres, number: int, databases: int) -> None:
-    found = [tuple(row) for row in await database.ask(_PLACE)]
+    found = await _places(database)
     if not found:
         raise SchemaBehind("the database does not know its place; run `tactful db upgrade`")
     if found != [(number, databases)]:
         was, of = found[0]
         raise SettingsError(
             f"PostgreSQL {number + 1} of {databases} was {was + 1} of {of} at the first start. Trigger's partitions are spread "
-            "over them, so number and order must stay as they were"
+            "over them, so number and order must stay as they were; `tactful db move` alone changes them"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -34,6 +35,23 @@ def settle(kafka: Kafka, postgres: Postgres, data: Data = HERE, as_json: Json = 
     told = asyncio.run(_settle(kafka, postgres, data))
     lines = [f"partition {partition}: {_counted(counts)}" for partition, counts in told.items()]
     show(told, "\n".join([*lines, "dispatch may be started"]), as_json)
+
+
+@app.command()
+def move(
+    kafka: Kafka,
+    postgres: Postgres,
+    to: Annotated[
+        str, typer.Option(help="The list from now on, separated by blanks; the first database stays the first.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Spread trigger's partitions over other databases than before. Stop every trigger first; if it is interrupted, run it again."""
+    from tactful_workbench.cluster.moving import move as move_all
+
+    moved = asyncio.run(move_all(kafka, postgres, to, lambda line: None if as_json else print(line, flush=True)))
+    text = f"set TACTFUL_POSTGRES to the new list and start the services anew: {len(moved)} partitions have moved"
+    show([{"partition": number, **copied._asdict()} for number, copied in moved.items()], text, as_json)
 
 
 async def _settle(kafka: str, postgres: str, data: Path) -> dict[int, dict[str, int]]:

@@ -89,6 +89,21 @@ class Taken:
         return True
 
 
+class _Signed(msgspec.Struct):
+    origin: Origin | None = None
+
+
+_decode_signed = msgspec.json.Decoder(_Signed).decode
+
+
+def origin_of(value: bytes) -> Origin | None:
+    """Of a record that cannot be applied, and maybe not be read. It was taken all the same: the next one is no gap."""
+    try:
+        return _decode_signed(value).origin
+    except msgspec.MsgspecError:
+        return None
+
+
 class OutboxStore(Protocol):
     """The part of a store that the relay needs."""
 

@@ -86,6 +86,15 @@ def test_a_record_that_cannot_be_applied_is_quarantined_and_the_rest_goes_on(ben
     ]
 
 
+def test_what_comes_after_a_quarantined_record_of_an_outbox_is_no_gap(bench: DispatchBench) -> None:
+    poison, good = b'{"kind":"message","origin":["events",0,1]}', b'{"kind":"tick","id":"t","key":"t","at":1,"body":{}}'
+    good = good[:-1] + b',"origin":["events",0,2]}'
+    drive(bench.log.append(DISPATCH, [(0, poison), (0, good), (0, poison)]))
+    bench.asks()
+    assert bench.words == ["sent"]
+    assert drive(bench.store.cursor(0)).taken == {"events/0": 2}
+
+
 def test_what_a_newer_program_may_be_told_does_not_keep_this_one_from_reading_the_rest(bench: DispatchBench) -> None:
     newer = {"shop": {"name": "Tea house", "motto": "Tea"}, "sending": {"mode": "live"}, "moods": {"best": "calm"}}
     bench.broadcast("Settings Changed", msgspec.json.encode(newer))

@@ -218,6 +218,16 @@ def test_a_record_that_is_no_record_of_ours_is_quarantined_too() -> None:
     assert len(quarantined(bench)) == 2
 
 
+def test_what_comes_after_a_quarantined_record_of_an_outbox_is_no_gap() -> None:
+    bench = brittle_bench()
+    poison = event_record("u1", Page(name="poison"), bench.now, "poison")
+    poison = msgspec.structs.replace(poison, origin=Origin("dispatch", 0, 1))
+    good = msgspec.structs.replace(event_record("u1", Page(name="a"), bench.now, "a"), origin=Origin("dispatch", 0, 2))
+    drive(bench.log.append(EVENTS, [(0, encode(poison)), (0, encode(good)), (0, encode(poison))]))
+    bench.advance("1s")
+    assert (bench.sent(), len(quarantined(bench))) == (["email a"], 1)
+
+
 def test_a_record_for_a_newer_program_waits_for_it_and_what_stood_before_it_is_done() -> None:
     bench = brittle_bench()
     before = encode(event_record("u1", Page(name="a"), bench.now, "a"))

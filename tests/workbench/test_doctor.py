@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from enginebench import event_record
 
-from tactful.clock import DAY
+from tactful.clock import DAY, MINUTE, ManualClock
 from tactful.events import Page
 from tactful.partitioning import partition_of
 from tactful.plugins import Broken
@@ -73,6 +73,15 @@ async def test_a_shop_where_all_is_well_has_nothing_that_fails(tmp_path: Path) -
         assert "sending: allow-list (empty)" in told(found, "info")
         assert "[shop] cart_url is not set" in told(found, "info")
         assert "abandoned_cart shadow" in told(found, "info")
+
+
+async def test_a_partition_that_does_not_move_is_named(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        record = encode(event_record("u1", Page(name="a"), product.clock.now(), "a"))
+        await product.log.append(EVENTS, [(2, record)])
+        assert "does not move" not in told(await look(product), "fail")
+        later = replace(product, clock=ManualClock(product.clock.now() + 6 * MINUTE))
+        assert "trigger does not move in partition 2: a record waits since 6m" in told(await look(later), "fail")
 
 
 @pytest.mark.parametrize(("mode", "level"), [("allowlist", "warn"), ("live", "fail")])

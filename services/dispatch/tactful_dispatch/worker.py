@@ -13,7 +13,7 @@ from tactful.errors import Fenced, PoisonFlood, RewoundStore, StreamStopped, Tra
 from tactful.identity import digest
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
-from tactful.outbox import Cause, relay
+from tactful.outbox import Cause, Taken, origin_of, relay
 from tactful.records import DISPATCH, QUARANTINE, EraseRecord, QuarantineBody, QuarantineRecord, refuse_newer
 from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.addresses import AddressBook
@@ -196,6 +196,9 @@ class DispatchWorker:
             name = digest("poison", stored.topic, str(partition), str(stored.offset))
             record = QuarantineRecord(id=name, key=name, at=stored.appended, body=body)
             space.put(QUARANTINE, record, Cause(stored.offset, True))
+            taken = Taken(cursor.taken)
+            taken.take(origin_of(stored.value))
+            cursor.taken = taken.last
             cursor.clock, cursor.offset = max(cursor.clock, stored.appended), stored.offset + 1
             cursor.poison += 1
 

@@ -20,7 +20,7 @@ from tactful.events.model import decode as decode_event
 from tactful.events.own import FeedComplete
 from tactful.identity import digest
 from tactful.log import Stored
-from tactful.outbox import Outbox, Taken
+from tactful.outbox import Outbox, Taken, origin_of
 from tactful.partitioning import partition_of
 from tactful.records import (
     EVENTS,
@@ -144,6 +144,7 @@ class Slice:
 
     def quarantine(self, stored: Stored, why: str) -> SliceResult:
         """Pass over a record that cannot be applied: it goes to quarantine with the reason."""
+        self._taken.take(origin_of(stored.value))
         self._effects.offset = stored.offset
         body = QuarantineBody(
             reason="cannot_apply",

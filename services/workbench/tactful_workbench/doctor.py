@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
-from tactful.clock import DAY, Clock
+from tactful.clock import DAY, MINUTE, Clock
+from tactful.durations import spoken
 from tactful.errors import TactfulError
 from tactful.log import Log
 from tactful.plugins import Loaded
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 TO_PEOPLE: Final = "service.desk"
 LATEST: Final = 500  # refused records of each partition that are looked at
 BEHIND: Final = 1000  # records that may wait to be read before it is worth a word
+PATIENCE: Final = 5 * MINUTE  # that one of them may wait
 
 Level = Literal["ok", "info", "warn", "fail"]
 
@@ -98,15 +100,25 @@ async def examine(patient: Patient, web: Web) -> list[Finding]:
 async def _reading(patient: Patient) -> list[Finding]:
     found = []
     for name, topic, offset in (("trigger", EVENTS, _trigger_offset), ("dispatch", DISPATCH, _dispatch_offset)):
-        behind = [
-            await patient.log.end(topic, partition) - await offset(patient, partition)
-            for partition in range(patient.log.partitions)
-        ]
+        read = [await offset(patient, partition) for partition in range(patient.log.partitions)]
+        behind = [await patient.log.end(topic, partition) - at for partition, at in enumerate(read)]
         level: Level = "warn" if max(behind) > BEHIND else "ok"
         found.append(
             Finding(level, f"{name} has {sum(behind):,} records to read, at most {max(behind):,} of one partition")
         )
+        for partition in (number for number, records in enumerate(behind) if records > 0):
+            found += await _standing(patient, name, topic, partition, read[partition])
     return found
+
+
+async def _standing(patient: Patient, name: str, topic: str, partition: int, offset: int) -> list[Finding]:
+    """A partition that was stopped, or that nobody owns."""
+    next_one = await patient.log.read(topic, partition, offset, 1)
+    waited = patient.clock.now() - next_one[0].appended if next_one else 0
+    if waited <= PATIENCE:
+        return []
+    text = f"{name} does not move in partition {partition}: a record waits since {spoken(waited)}; the log of {name} says why"
+    return [Finding("fail", text)]
 
 
 async def _trigger_offset(patient: Patient, partition: int) -> int:

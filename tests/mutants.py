@@ -220,7 +220,7 @@ FAULTS = (
     Fault(
         "no superseded",
         f"{TRIGGER}/runs.py",
-        "if terms.key is None and row.goals and _superseded(",
+        "if terms.key is None and goals and _superseded(",
         "if False and _superseded(",
         RULES,
     ),

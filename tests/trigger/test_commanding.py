@@ -69,6 +69,15 @@ def test_who_is_enrolled_begins_for_the_latest_thing_that_the_rule_begins_with()
     assert message.because == "Product Added"
 
 
+def test_who_has_ordered_since_is_not_enrolled() -> None:
+    bench = imported(reminding)
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("1d")
+    command(bench, "enrol", "reminding")
+    bench.advance("2h")
+    assert (bench.messages, bench.endings("u1")) == ([], ["superseded"])
+
+
 def test_enrolling_twice_or_while_a_run_is_alive_begins_one_run() -> None:
     bench = imported(reminding)
     command(bench, "enrol", "reminding")

@@ -9,7 +9,7 @@ from enginebench import GRAVES, EngineBench, drive, event_record
 
 from tactful import Run, rule
 from tactful.events import ConsentChanged, Identify, OrderCompleted, ProductAdded
-from tactful.records import EVENTS, EraseBody, EraseRecord, Record, encode
+from tactful.records import EVENTS, CommandBody, CommandRecord, EraseBody, EraseRecord, Record, encode
 
 STRANGER = "anon:a1"
 ADD = ProductAdded(product_id="p1")
@@ -183,6 +183,19 @@ def test_who_is_erased_and_comes_back_in_one_slice_is_as_the_last_word_says(agai
     row = bench.row("u1")
     assert (row and row.states["profile"].email) == (None if again else "new@example.test")
     assert len(bench.messages) == (0 if again else 1)
+
+
+def test_nobody_is_enrolled_for_what_they_did_before_they_were_erased() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.broadcast("Rule Drained", rule="an_hour_later")
+    bench.emits("u1", ADD)
+    bench.broadcast("Rule Resumed", rule="an_hour_later")
+    bench.advance("1m")
+    now, body = bench.now, CommandBody("enrol", "an_hour_later")
+    told = [erased_at(now - 9), back(now, now - 5), CommandRecord(id="c", key="u1", at=now, body=body)]
+    drive(bench.log.append(EVENTS, [(0, encode(record)) for record in told]))
+    bench.advance("2h")
+    assert (bench.messages, bench.endings("u1")) == ([], ["nothing to begin with"])
 
 
 def test_a_grave_that_was_lost_with_a_store_is_told_to_all_partitions(bench: EngineBench) -> None:

@@ -274,6 +274,31 @@ def test_a_run_that_a_forwarded_event_starts_begins_when_it_arrives() -> None:
     assert len(bench.messages) == 1
 
 
+def test_a_forwarded_event_that_is_start_and_goal_begins_the_next_run() -> None:
+    @rule(on=OrderCompleted, goal=OrderCompleted, purpose="marketing.test", version=1)
+    async def ordered(run: Run, first: OrderCompleted) -> None:
+        await run.sleep("1h")
+        await run.send("email", first.order_id)
+
+    bench = EngineBench(ordered)
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("10m")
+    record = event_record("u1", OrderCompleted(order_id="o2"), bench.now - 1000, "late", occurred=bench.now - 1000)
+    bench.append(EVENTS, msgspec.structs.replace(record, origin=Origin(EVENTS, 0, 1)))
+    bench.advance("2h")
+    assert [message.template for message in bench.messages] == ["o2"]
+
+
+def test_history_that_was_imported_meanwhile_is_not_shown_to_an_adopted_run(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.advance("5m")
+    bench.emits("u1", OrderCompleted(order_id="old"), ago="700d", history=True)
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert len(bench.messages) == 1
+
+
 def test_another_customer_on_the_same_device_gets_what_comes_later_and_nothing_of_the_first(partitions: int) -> None:
     bench = EngineBench(an_hour_later, partitions=partitions)
     bench.emits(STRANGER, ADD)

@@ -11,7 +11,8 @@ from enginebench import EngineBench, drive, event_record
 from tactful import Run, rule
 from tactful.clock import MINUTE
 from tactful.errors import ClocksApart, NewerRecord, OutboxGap, PoisonFlood
-from tactful.events import Event, OrderCompleted, Page, ProductAdded
+from tactful.events import ComplaintOpened, CustomerFlagged, Event, OrderCompleted, Page, ProductAdded
+from tactful.events.model import name_of
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
 from tactful.partitioning import partition_of
@@ -290,11 +291,40 @@ def test_a_customer_is_heard_again_once_half_of_the_limit_is_free() -> None:
 def test_a_customer_who_floods_is_counted_and_not_applied_for_the_rest_of_the_minute() -> None:
     bench = EngineBench(after_a_while)
     for number in range(300):
-        bench.emits("u1", OrderCompleted(order_id=f"o{number}"))
+        bench.emits("u1", ProductAdded(product_id=f"p{number % 9}"))
     assert bench.partition().cursor.counted == 300 - 256
+    [said] = [line for line in bench.history("u1") if line.kind == "note"]
+    assert b"more than 256 events within a minute" in said.data
     bench.advance("2m")
-    bench.emits("u1", OrderCompleted(order_id="later"))
+    bench.emits("u1", ProductAdded(product_id="later"))
     assert bench.partition().cursor.counted == 300 - 256
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        OrderCompleted(order_id="o1"),
+        CustomerFlagged(reason="deceased"),
+        ComplaintOpened(ticket_id="t1"),
+    ],
+)
+def test_orders_and_facts_of_a_customer_who_floods_are_applied_all_the_same(event: Event) -> None:
+    bench = EngineBench(after_a_while)
+    for number in range(300):
+        bench.emits("u1", ProductAdded(product_id=f"p{number % 9}"))
+    before = bench.partition().cursor.counted
+    bench.emits("u1", event)
+    assert bench.partition().cursor.counted == before
+    assert any(name_of(type(event)).encode() in line.data for line in bench.history("u1"))
+
+
+def test_of_imported_history_nothing_is_passed_over() -> None:
+    bench = EngineBench(after_a_while)
+    for number in range(400):
+        bench.emits("u1", OrderCompleted(order_id=f"o{number}"), ago=f"{number}h", history=True)
+    row = bench.row("u1")
+    assert row is not None
+    assert (row.states["orders"].count, bench.partition().cursor.counted) == (400, 0)
 
 
 def test_a_row_comes_back_from_its_stored_form_as_it_was() -> None:

@@ -56,6 +56,37 @@ def test_the_starting_event_is_never_its_own_goal() -> None:
     assert len(bench.messages) == 1
 
 
+@pytest.mark.parametrize("ago", ["30h", "80h"])
+def test_news_of_an_older_order_leaves_the_run_of_a_newer_one(ago: str) -> None:
+    """A till that posts at night must not drop whoever has ordered since."""
+    bench = EngineBench(sends_after_an_hour(on=OrderCompleted, goal=OrderCompleted))
+    bench.emits("u1", OrderCompleted(order_id="new"))
+    bench.emits("u1", OrderCompleted(order_id="old"), ago=ago)
+    bench.advance("1h")
+    assert len(bench.messages) == 1
+    assert "goal reached" not in bench.endings("u1")
+
+
+def test_an_order_too_old_to_begin_with_does_not_end_the_run_that_it_would_replace() -> None:
+    bench = EngineBench(sends_after_an_hour(on=OrderCompleted, goal=OrderCompleted, max_event_age="1h"))
+    bench.emits("u1", OrderCompleted(order_id="o1"), ago="50m")
+    bench.advance("30m")
+    bench.emits("u1", OrderCompleted(order_id="o2"), ago="70m")
+    bench.advance("1h")
+    assert len(bench.messages) == 1
+
+
+def test_of_a_rule_with_a_key_the_marks_of_long_ago_are_let_go() -> None:
+    terms = {"on": OrderCompleted, "key": lambda e: e.order_id, "match": lambda f, e: False, "cooldown": "1d"}
+    bench = EngineBench(sends_after_an_hour(**terms))
+    for number in range(120):
+        bench.emits("u1", OrderCompleted(order_id=f"o{number}"))
+        bench.advance("2d")
+    row = bench.row("u1")
+    assert row is not None
+    assert 15 <= len(row.marks or ()) <= 40  # goal_within is thirty days
+
+
 def test_repeat_ignore_lets_a_second_start_pass_by() -> None:
     bench = EngineBench(sends_after_an_hour())
     bench.emits("u1", ADD, ADD)

@@ -156,7 +156,7 @@ def _goal(row: HistoryRow, moments: Moments) -> Entry:
 
 
 def _note(row: HistoryRow, moments: Moments) -> Entry:
-    return _entry(row, title=row.rule, chip=Chip("note"), sentences=(_text(row, "text"),))
+    return _entry(row, title=row.rule or "Limit", chip=Chip("note"), sentences=(_text(row, "text"),))
 
 
 def _joined(row: HistoryRow, moments: Moments) -> Entry:

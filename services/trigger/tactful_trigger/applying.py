@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
+from tactful.clock import HOUR
 from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
 from tactful.decisions import Reason
+from tactful.events import OrderCompleted
+from tactful.events.model import is_fact, name_of
 from tactful.identity import digest, event_hash, fingerprint
 from tactful.records import DISPATCH, EventRecord, RecipientBody, RecipientRecord
+from tactful.rules import Terms
 from tactful_trigger.cursor import LetGo
 from tactful_trigger.effects import Effects
-from tactful_trigger.happening import INTERNAL, Seen
+from tactful_trigger.happening import Seen
 from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
-from tactful_trigger.objecting import OBJECTIONS, objection_to
+from tactful_trigger.objecting import OBJECTIONS, SOON, objection_to
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import recipient, tells_dispatch
-from tactful_trigger.row import Goal, Mark, Row, mark_key, marked_rule
+from tactful_trigger.row import Goal, Mark, Row, Run, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.tally import Tally
 
 _NOWHERE: Final = Route()
+BEYOND: Final = "more than 256 events within a minute"
+FEW_MARKS: Final = 32
 WITHHELD: Final = frozenset({Reason.SHADOW, Reason.NOT_ALLOWED})  # nothing else spoke against it
 
 
@@ -42,7 +49,7 @@ class Applying:
         is_new = row is None
         if row is None:
             row = Row(record.key)
-        elif row.trail and not self._is_welcome(row, name, body.name, at):
+        elif row.trail and not self._is_welcome(row, name, record, route, at):
             return None
         if not self._changes(row, route or _NOWHERE, Seen(record, at)):
             return None
@@ -52,18 +59,26 @@ class Applying:
         self._effects.record(row, at, KIND_OF_EVENT.get(body.name, "event"), value)
         return row
 
-    def _is_welcome(self, row: Row, id: bytes, name: str, at: int) -> bool:
-        """No repeat, and nothing beyond a limit. What dispatch says of its messages is always heard: runs wait for it."""
+    def _is_welcome(self, row: Row, id: bytes, record: EventRecord, route: Route | None, at: int) -> bool:
+        """No repeat, and no act beyond a limit. Facts are always heard, so are orders, goals and the past: who has ordered or must
+        not be written to is not for a crawler to hide, and runs wait for what dispatch says."""
         cursor = self._partition.cursor
         if row.has_seen(id):
             cursor.duplicates += 1
             return False
-        if name not in INTERNAL and (row.blocked or row.is_flooding(at)):
-            cursor.counted += 1
-            return False
-        return True
+        why = row.blocked or (BEYOND if row.is_flooding(at) else "")
+        if not why or _always_counts(record, route):
+            return True
+        cursor.counted += 1
+        if row.limited != at // HOUR:
+            row.limited = at // HOUR
+            self._effects.tell(
+                row, at, "note", "", "", {"text": f"{why}: what else they do is counted and not applied"}
+            )
+        return False
 
     def _changes(self, row: Row, route: Route, seen: Seen) -> bool:
+        goals = row.goals  # before this event: it is not later than itself
         changed = (bool(route.folds) and self._fold(row, route, seen)) or seen.name in TOLD_ALWAYS
         if seen.record.body.history:
             return changed or bool(route.starts)  # somebody may be enrolled for it
@@ -80,7 +95,7 @@ class Applying:
         for run in tuple(row.runs):
             changed |= self._runs.offer(row, run, seen)
         for rule in route.starts:
-            changed |= self._runs.start(row, rule, seen)
+            changed |= self._runs.start(row, rule, seen, goals)
         return changed
 
     def _fold(self, row: Row, route: Route, seen: Seen) -> bool:
@@ -138,7 +153,7 @@ class Applying:
         for run in row.runs:
             if run.id == word.run_id:
                 run.reached = True
-        key, marks = mark_key(word.rule, word.run_key), row.marks or {}
+        key, marks = mark_key(word.rule, word.run_key), self._lasting(row, seen.at)
         if key not in marks or marks[key].contact != word.contact:
             held_out = word.reason == "holdout"
             row.marks = {**marks, key: Mark(word.contact, seen.at, held_out)}
@@ -146,6 +161,19 @@ class Applying:
             if not held_out:
                 self._partition.cursor.count_day(word.rule, seen.at, wrote=1)
         return True
+
+    def _lasting(self, row: Row, at: int) -> Mapping[str, Mark]:
+        """The marks, without those of single keys that nothing asks for any more: of a rule with a key for each order there would be
+        no end of them."""
+        marks, terms = row.marks or {}, self._partition.book.terms
+        if len(marks) <= FEW_MARKS:
+            return marks
+        lasts = {rule: max(known.cooldown, known.goal_within, SOON) for rule, known in terms.items() if known.key}
+        return {
+            key: mark
+            for key, mark in marks.items()
+            if (rule := marked_rule(key)) not in lasts or at - mark.at <= lasts[rule]
+        }
 
     def _object(self, row: Row, seen: Seen) -> bool:
         """Counts once a contact: with the rule that wrote what was reported, or, if they opt out, with the last one that wrote."""
@@ -180,6 +208,22 @@ class Applying:
                 row.goals = {**goals, rule.name: goal.joined(goals.get(rule.name, goal))}
                 if is_goal:
                     self._reach(row, rule.name, terms.goal_within, seen.at)
+            begins = rule in route.starts
             for run in [run for run in row.runs if run.rule == rule.name]:
-                if self._runs.ends(row, rule, run, seen):
+                if not (begins and _is_older(run, terms, seen)) and self._runs.ends(row, rule, run, seen):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")
+
+
+_ORDER: Final = name_of(OrderCompleted)
+
+
+def _always_counts(record: EventRecord, route: Route | None) -> bool:
+    """What is applied however much comes: the past, facts, orders, and whatever ends a run."""
+    name = record.body.name
+    return record.body.history or name == _ORDER or is_fact(name) or bool(route and route.ends)
+
+
+def _is_older(run: Run, terms: Terms, seen: Seen) -> bool:
+    """Of an event that begins a run of this rule as well: whether this run stays, since it begins none that takes its place."""
+    occurred = seen.record.body.occurred_at
+    return occurred < run.first.occurred_at or seen.at - occurred > terms.max_event_age

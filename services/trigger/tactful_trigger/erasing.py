@@ -47,6 +47,7 @@ class Erasing:
         self._pass_on(customer, body, at, DISPATCH)
         self._effects.erase(customer, [] if row is None else [run.id for run in row.runs], Erased(grave, body.at))
         partition.rows[customer] = None
+        partition.pasts = {name: lines for name, lines in partition.pasts.items() if name != customer}
         partition.graves = {**partition.graves, grave: body.at}
         partition.cursor.late.discard(customer)
 

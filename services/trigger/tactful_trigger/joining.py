@@ -165,7 +165,9 @@ class Joining:
         now = [line for line in self._effects.history if line.customer == row.id]
         for line in (*self._partition.pasts.get(row.id, ()), *now):
             if line.kind in FROM_LOG and line.at >= run.started:
-                yield Seen(_decode_record(line.data), line.at)
+                record = _decode_record(line.data)
+                if not record.body.history:
+                    yield Seen(record, line.at)
 
 
 def adopters(records: Sequence[Any]) -> set[str]:

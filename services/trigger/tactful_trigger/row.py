@@ -126,6 +126,7 @@ class Image(msgspec.Struct, kw_only=True, omit_defaults=True):
     linked_to: str = ""
     absorbed: tuple[str, ...] = ()
     blocked: str = ""
+    limited: int = 0
 
 
 class Row(msgspec.Struct, eq=False, gc=False):
@@ -141,6 +142,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
     linked_to: str = ""  # who they turned out to be; nothing is applied here any more
     absorbed: tuple[str, ...] = ()  # who turned out to be this customer
     blocked: str = ""  # why further events are only counted
+    limited: int = 0  # the hour in which the story last said that they are
     pushed: int | None = None  # the earliest due instant that stands in the timer heap
     held: frozenset[str] = frozenset()  # runs that came up and may not go on: rule missing, newer or paused
 
@@ -251,6 +253,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
             linked_to=self.linked_to,
             absorbed=self.absorbed,
             blocked=self.blocked,
+            limited=self.limited,
         )
 
 
@@ -265,7 +268,7 @@ def decode(customer: str, value: bytes, projections: Mapping[str, Projection[Any
         row.states[name] = _state(projections.get(name), version, raw)
     row.runs, row.marks, row.goals = image.runs, image.marks, image.goals
     row.recipient, row.linked_to, row.blocked = image.recipient, image.linked_to, image.blocked
-    row.trail, row.absorbed = image.seen, image.absorbed
+    row.trail, row.absorbed, row.limited = image.seen, image.absorbed, image.limited
     return row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -33,14 +34,14 @@ class Runs:
 
     # -- starting
 
-    def start(self, row: Row, rule: Rule, seen: Seen) -> bool:
-        """Begin a run of `rule` for what was seen, if its terms allow; whether the row changed."""
+    def start(self, row: Row, rule: Rule, seen: Seen, goals: Mapping[str, Goal] | None) -> bool:
+        """Begin a run of `rule` for what was seen, if its terms allow; whether the row changed. `goals`: as they were before it."""
         try:
-            return self._start(row, rule, seen)
+            return self._start(row, rule, seen, goals or {})
         except RuleFailed as failed:
             return self._fail(row, rule, seen.at, failed.parked)
 
-    def _start(self, row: Row, rule: Rule, seen: Seen) -> bool:
+    def _start(self, row: Row, rule: Rule, seen: Seen, goals: Mapping[str, Goal]) -> bool:
         terms = self._book.terms[rule.name]
         key = self._key_of(rule, seen)
         mine = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else []
@@ -49,7 +50,7 @@ class Runs:
             return False
         if not self._fits(row, rule, seen):
             return False
-        if why := self._too_late(row, rule, terms, key, seen):
+        if why := self._too_late(row, rule, terms, key, seen, goals):
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
             return True
         for run in mine if terms.repeat != "parallel" else [run for run in mine if run.parked]:
@@ -81,6 +82,9 @@ class Runs:
         mark = row.mark_of(rule.name, key)
         if mark is not None and mark.at >= seen.record.body.occurred_at:
             return "heard from the rule since then"
+        goal = (row.goals or {}).get(rule.name) if terms.key is None else None
+        if goal is not None and seen.record.body.occurred_at < goal.occurred:
+            return "superseded"
         if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
             return "cooldown"
         return "" if self._fits(row, rule, seen) else "when"
@@ -112,11 +116,11 @@ class Runs:
         terms = self._book.terms.get(rule)
         return terms is not None and terms.repeat == "parallel"
 
-    def _too_late(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen) -> str:
+    def _too_late(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen, goals: Mapping[str, Goal]) -> str:
         occurred = seen.record.body.occurred_at
         if seen.at - occurred > terms.max_event_age:
             return "too_old"
-        if terms.key is None and row.goals and _superseded(row.goals.get(rule.name), seen):
+        if terms.key is None and goals and _superseded(goals.get(rule.name), seen):
             return "superseded"
         if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
             return "cooldown"

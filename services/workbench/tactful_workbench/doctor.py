@@ -19,7 +19,7 @@ from tactful_dispatch.content import TemplateError
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.rows import latest_stop
 from tactful_dispatch.store import DispatchStore
-from tactful_trigger.store import TriggerStore
+from tactful_trigger.store import TriggerStore, cursors
 from tactful_workbench.unheard import unheard
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ async def examine(patient: Patient, web: Web) -> list[Finding]:
     looks: tuple[Callable[[], Awaitable[Sequence[Finding]]], ...] = (
         patient.ground_findings,
         lambda: _reading(patient),
+        lambda: _passed_over(patient),
         lambda: _refused(patient),
         lambda: _plugins(patient),
         lambda: _shop(patient),
@@ -119,6 +120,14 @@ async def _standing(patient: Patient, name: str, topic: str, partition: int, off
         return []
     text = f"{name} does not move in partition {partition}: a record waits since {spoken(waited)}; the log of {name} says why"
     return [Finding("fail", text)]
+
+
+async def _passed_over(patient: Patient) -> list[Finding]:
+    count = sum(cursor.counted for cursor in await cursors(patient.trigger, patient.log.partitions))
+    if not count:
+        return []
+    text = f"{count:,} events were counted and not applied, of customers beyond a limit or erased; their stories say so"
+    return [Finding("info", text)]
 
 
 async def _trigger_offset(patient: Patient, partition: int) -> int:

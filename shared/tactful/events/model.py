@@ -97,6 +97,12 @@ def is_act(name: str, scope: str) -> bool:
     return scope == "browser" if event is None else event.act
 
 
+def is_fact(name: str) -> bool:
+    """Whether an event of the vocabulary is something else than what the customer did."""
+    event = _by_name.get(name)
+    return event is not None and not event.act
+
+
 def decode(name: str, properties: msgspec.Raw | bytes, meta: Meta) -> Event:
     """The typed event of a record's canonical properties. Raises msgspec.ValidationError if they are not canonical."""
     decoder = _decoders.get(name)

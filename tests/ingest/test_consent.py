@@ -41,6 +41,26 @@ async def test_in_one_request_consent_is_acknowledged_before_any_event_is_append
     assert [topic for topic, _ in door.diary.appends] == [DISPATCH, EVENTS, EVENTS]
 
 
+@pytest.mark.parametrize(("said", "once"), [(True, True), ("true", True), (1, True), ("false", False), (None, False)])
+async def test_once_is_once_however_it_is_written(said: Any, once: bool) -> None:
+    door = Doorstep()
+    await door.track("Consent Changed", properties={**GRANT, "once": said})
+    assert [record.body.once for record in door.consents] == [once]
+
+
+async def test_once_that_is_neither_true_nor_false_is_refused_rather_than_taken_for_ever() -> None:
+    door = Doorstep()
+    await door.track("Consent Changed", properties={**GRANT, "once": "yes, please"})
+    assert door.refusal == ("wrong_type", "properties.once")
+
+
+async def test_a_withdrawal_without_an_id_is_news_after_a_grant() -> None:
+    door = Doorstep()
+    for state in ("withdrawn", "granted", "withdrawn"):
+        await door.track("Consent Changed", properties={**GRANT, "state": state})
+    assert len({record.id for record in door.consents}) == 3
+
+
 @pytest.mark.parametrize("path", ["/v1/track", "/v1/t", "/api/s/track"])
 async def test_a_browser_key_may_not_change_consent(path: str) -> None:
     door = Doorstep()
@@ -83,10 +103,10 @@ async def test_a_withdrawal_is_stored_though_its_context_denies_storage() -> Non
     assert door.consents[0].body.state == "withdrawn"
 
 
-async def test_a_repeated_consent_has_the_same_id_and_a_changed_one_another() -> None:
+async def test_a_consent_of_one_instant_has_the_same_id_and_a_changed_one_another() -> None:
     door = Doorstep()
     for change in ({}, {}, {"state": "withdrawn"}):
-        await door.track("Consent Changed", properties=GRANT | change)
+        await door.track("Consent Changed", timestamp=MONDAY - HOUR, properties=GRANT | change)
     first, again, other = (record.id for record in door.consents)
     assert first == again != other
 

@@ -123,6 +123,59 @@ async def test_a_browsers_identify_is_kept_and_marked_so_that_its_addresses_are_
     assert (door.event.body.name, door.event.body.scope) == ("Identify", "browser")
 
 
+async def test_a_trait_that_is_null_or_empty_is_taken_back() -> None:
+    door = Doorstep()
+    traits = {"email": None, "phone": "", "firstName": "Uma", "plan": None}
+    await door.post("/v1/identify", {"userId": "u1", "traits": traits})
+    assert properties(door.event) == {
+        "first_name": "Uma",
+        "traits": {"plan": None},
+        "unset": ["email", "phone"],
+    }
+
+
+@pytest.mark.parametrize("spaced", [" u2", "u2 "])
+async def test_an_alias_names_ids_without_the_space_around_them(spaced: str) -> None:
+    door = Doorstep()
+    await door.post("/v1/alias", {"userId": "u1", "previousId": spaced})
+    assert properties(door.event) == {"previous_id": "u2"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    ["Customer Flagged", "Complaint Closed", "Contact Made", "Feed Complete", "Product Back In Stock"],
+)
+async def test_what_only_the_shop_can_know_is_not_taken_from_a_browser(event: str) -> None:
+    door = Doorstep()
+    said = {"reason": "", "ticket_id": "t", "feed": "pos", "through": 1, "product_id": "p"}
+    answered = await door.post("/v1/track", {"userId": "u1", "event": event, "properties": said}, BROWSER)
+    assert (answered.status_code, answered.json()["code"]) == (403, "key_scope")
+
+
+@pytest.mark.parametrize("words", [["legal", "", "legal"], ["", "legal", ""]])
+async def test_a_word_about_a_state_is_news_each_time_it_is_said_without_an_id(words: list[str]) -> None:
+    door = Doorstep()
+    calls = [
+        {"type": "track", "userId": "u1", "event": "Customer Flagged", "properties": {"reason": word}} for word in words
+    ]
+    await door.post("/v1/batch", {"batch": calls})
+    assert len({event.id for event in door.events}) == 3
+
+
+async def test_what_somebody_did_is_the_same_when_it_is_said_again_without_an_id() -> None:
+    door = Doorstep()
+    call = {"type": "track", "userId": "u1", "event": "Product Viewed", "properties": {"product_id": "p"}}
+    await door.post("/v1/batch", {"batch": [call, call]})
+    assert len({event.id for event in door.events}) == 1
+
+
+async def test_a_products_own_currency_is_that_of_its_price() -> None:
+    door = Doorstep()
+    products = [{"product_id": "p", "price": 1000, "currency": "JPY"}, {"product_id": "q", "price": 5}]
+    await door.post("/v1/track", {"userId": "u1", "event": "Cart Updated", "properties": {"products": products}})
+    assert [product["price"] for product in properties(door.event)["products"]] == [[1000, "JPY"], [500, "EUR"]]
+
+
 async def test_pages_and_screens_carry_their_name_and_category() -> None:
     door = Doorstep()
     await door.post("/v1/page", {"userId": "u1", "name": "Home", "category": None, "properties": {"url": "https://x"}})

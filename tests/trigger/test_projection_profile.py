@@ -77,8 +77,20 @@ def test_a_later_claim_leaves_a_vouched_address_alone() -> None:
     assert (state.email, state.claimed) == ("again@example.test", {"email": "mallory@example.test"})
 
 
-def test_a_browser_may_say_the_name() -> None:
-    assert profile(at(1, Identify(first_name="Uma"), scope="browser")).first_name == "Uma"
+def test_a_browser_may_say_the_name_until_a_server_does() -> None:
+    said, forged = Identify(first_name="Uma"), Identify(first_name="WIN 1000 EUR at evil.example")
+    assert profile(at(1, said, scope="browser")).first_name == "Uma"
+    assert profile(at(1, said, scope="browser"), at(2, Identify(first_name="Ada"))).first_name == "Ada"
+    assert profile(at(1, said), at(2, forged, scope="browser")).first_name == "Uma"
+
+
+def test_a_server_takes_an_address_back_and_a_browser_only_its_own_claim() -> None:
+    known = at(1, Identify(email="uma@example.test", phone="+34600000000"))
+    gone = Identify(unset=("email",))
+    assert profile(known, at(2, gone)).email == ""
+    assert profile(known, at(2, gone)).phone == "+34600000000"
+    assert profile(known, at(2, gone, scope="browser")).email == "uma@example.test"
+    assert profile(at(2, gone), known).email == ""
 
 
 def test_the_same_word_again_is_no_change() -> None:

@@ -39,7 +39,33 @@ RESERVED: Final = frozenset(
 ALIAS: Final = "Alias"
 BROWSER: Final = "browser"
 KEY_SCOPE: Final = "key_scope"
-_FORBIDDEN: Final = {consent.NAME: "change consent", ALIAS: "merge customers"}
+# What a shop knows and a page only claims: with the key that everybody can read, anybody could post it of anybody.
+_FORBIDDEN: Final = {
+    consent.NAME: "change consent",
+    ALIAS: "merge customers",
+    "Customer Flagged": "say who must not be written to",
+    "Complaint Closed": "close a complaint",
+    "Contact Made": "say who else spoke to a customer",
+    "Shipment Delivered": "say that a parcel came",
+    "Product Back In Stock": "say what the shop has",
+    "Product Price Changed": "say what the shop asks",
+    "Feed Complete": "say that a feed is complete",
+}
+# Of words about a state the same again is news if another one came between; a repeat among them does no harm.
+_STATES: Final = frozenset(
+    {
+        consent.NAME,
+        "Identify",
+        "Customer Flagged",
+        "Cart Updated",
+        "Order Updated",
+        "Product Back In Stock",
+        "Product Price Changed",
+        "Complaint Opened",
+        "Complaint Closed",
+        "Complaint Reopened",
+    }
+)
 _LONGEST_NAME: Final = 255
 _NOTHING: Final = msgspec.Raw(b"{}")
 
@@ -68,9 +94,8 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
         raise InvalidInput(
             "no_customer", f"an event needs a {posting.user_field} or an anonymous id", posting.user_field
         )
-    if name == ALIAS:
-        _check_alias(posting, user, visit.door.limits.id_length)
-    name, properties = _canonical(name, posting, visit.door.currency)
+    given = _properties(name, posting, user, visit.door.limits.id_length)
+    name, properties = canonical(name, given, visit.door.currency)
     told = instant(posting.told)
     server = visit.key.scope != BROWSER
     body = EventBody(
@@ -85,7 +110,7 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
         context=_context(posting, told),
     )
     id = _given_id(posting, visit) or _said_id(
-        posting, name, user, anonymous, msgspec.json.decode(properties), posting.context
+        posting, visit, name, user, anonymous, msgspec.json.decode(properties), posting.context
     )
     return EventRecord(id=id, key=key, at=visit.received, body=body)
 
@@ -99,7 +124,7 @@ def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
     properties = _object(posting)
     at = occurred_at(instant(posting.told), instant(posting.sent), visit.received, visit.door.client_time)
     body = consent.consent_body(properties, posting.source, at)
-    id = _given_id(posting, visit) or _said_id(posting, consent.NAME, key, properties)
+    id = _given_id(posting, visit) or _said_id(posting, visit, consent.NAME, key, properties)
     return ConsentRecord(id=id, key=key, at=visit.received, body=body)
 
 
@@ -129,16 +154,18 @@ def _customers(posting: Posting, longest: int) -> tuple[str | None, str | None]:
     return user, anonymous
 
 
-def _check_alias(posting: Posting, user: str | None, longest: int) -> None:
-    """Two different ids, of which the first may be anonymous."""
-    previous = known_id(_object(posting).get("previous_id"), "previousId", longest)
+def _properties(name: str, posting: Posting, user: str | None, longest: int) -> dict[str, Any]:
+    if name == "Identify":
+        return identify_properties(posting.properties, posting.context)
+    return _alias(_object(posting), posting, user, longest) if name == ALIAS else _object(posting)
+
+
+def _alias(given: dict[str, Any], posting: Posting, user: str | None, longest: int) -> dict[str, Any]:
+    """Two different ids, of which the first may be anonymous; as ids are, without space around them."""
+    previous = known_id(given.get("previous_id", given.get("previousId")), "previousId", longest)
     if user is None or previous is None or previous == user:
         raise InvalidInput("no_customer", f"an alias names two ids: previousId and {posting.user_field}", "previousId")
-
-
-def _canonical(name: str, posting: Posting, currency: str) -> tuple[str, bytes]:
-    properties = identify_properties(posting.properties, posting.context) if name == "Identify" else _object(posting)
-    return canonical(name, properties, currency)
+    return {**given, "previous_id": previous}
 
 
 def _object(posting: Posting) -> dict[str, Any]:
@@ -168,7 +195,9 @@ def _given_id(posting: Posting, visit: Visit) -> str | None:
     return message_id(posting.message_id, posting.id_field, visit.door.limits.id_length)
 
 
-def _said_id(posting: Posting, *said: Any) -> str:
-    """A hash of what was said, whatever the order of its fields. `sent` is no part: a second attempt changes it."""
-    text = msgspec.json.encode([posting.told, *said], order="deterministic").decode()
+def _said_id(posting: Posting, visit: Visit, name: str, *said: Any) -> str:
+    """A hash of what was said, whatever the order of its fields. `sent` is no part: a second attempt changes it. Words about a
+    state that tell no time are told apart by when they came."""
+    when = [visit.received, next(visit.door.words)] if posting.told is None and name in _STATES else []
+    text = msgspec.json.encode([posting.told, name, *said, *when], order="deterministic").decode()
     return content_id(posting.source, text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tactful.errors import InvalidInput
+from tactful.events.reading import Unreadable, truth
 from tactful.purposes import MARKETING, SERVICE
 from tactful.records import ConsentBody
 
@@ -36,7 +37,7 @@ def consent_body(properties: Mapping[str, Any], source: str, occurred_at: int) -
         purpose=_purpose(_text(properties, "purpose")),
         channel=_one_of(properties, "channel", ("", *CHANNELS), ""),
         state=_one_of(properties, "state", _STATES, ""),
-        once=properties.get("once") is True,
+        once=_truth(properties, "once"),
         basis=_one_of(properties, "basis", _BASES, "consent"),
         wording=_text(properties, "wording"),
         via=_text(properties, "via") or _text(properties, "source"),
@@ -75,6 +76,14 @@ def _text(properties: Mapping[str, Any], name: str) -> str:
     if value is not None and not isinstance(value, str):
         raise InvalidInput("wrong_type", f"{name} is a string", f"properties.{name}")
     return value or ""
+
+
+def _truth(properties: Mapping[str, Any], name: str) -> bool:
+    value = properties.get(name)
+    try:
+        return value is not None and truth(value, "")
+    except Unreadable as unreadable:
+        raise unreadable.under(f"properties.{name}").told() from None
 
 
 def _proof(value: Any) -> dict[str, Any]:

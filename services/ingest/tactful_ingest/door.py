@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 
 from tactful.clock import Clock
 from tactful.keys import Key, KeyRing
@@ -34,6 +35,7 @@ class Door:
     client_time: Callable[[int], int] = unshifted
     limits: Limits = field(default_factory=Limits)
     jitter: Callable[[], float] = random.random
+    words: Iterator[int] = field(default_factory=count)  # numbers what is said without an id
 
     @cached_property
     def flight(self) -> InFlight:

@@ -14,14 +14,14 @@ _SPELLINGS: Final = {
     "pushToken": "push_token",
     "timeZone": "timezone",
 }
-_FIELDS: Final = frozenset(Identify.__struct_fields__) - {"meta", "traits"}
+_FIELDS: Final = frozenset(Identify.__struct_fields__) - {"meta", "traits", "unset"}
 _IN_CONTEXT: Final = ("locale", "timezone")
 
 
 def identify_properties(traits: Any, context: Mapping[str, Any]) -> dict[str, Any]:
     """The properties of `Identify`: its own fields, and under `traits` whatever has no field. Raises InvalidInput.
 
-    What only `context.traits` says counts too (Rudder). Language and zone are taken from the context, the country from
+    A trait that is null or empty is one that they have no more. What only `context.traits` says counts too (Rudder). Language and zone are taken from the context, the country from
     the address, where no trait tells them.
     """
     told = {**_object(context.get("traits"), "context.traits"), **_object(traits, "traits")}
@@ -34,8 +34,9 @@ def identify_properties(traits: Any, context: Mapping[str, Any]) -> dict[str, An
     if isinstance(address, dict) and "country" in address:
         spelled.setdefault("country", address["country"])
     rest = {name: value for name, value in spelled.items() if name not in _FIELDS}
-    known = {name: value for name, value in spelled.items() if name in _FIELDS}
-    return {**known, "traits": rest} if rest else known
+    known = {name: value for name, value in spelled.items() if name in _FIELDS and value not in (None, "")}
+    unset = [name for name, value in spelled.items() if name in _FIELDS and value in (None, "")]
+    return known | ({"traits": rest} if rest else {}) | ({"unset": unset} if unset else {})
 
 
 def _object(given: Any, field: str) -> dict[str, Any]:

@@ -119,7 +119,9 @@ class SurveyAnswered(Event, frozen=True, kw_only=True):
 
 
 class Identify(Event, frozen=True, kw_only=True):
-    """Who the customer is. `traits` holds what has no field of its own."""
+    """Who the customer is. `traits` holds what has no field of its own, `unset` the fields that hold no more."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("identify",)
 
     email: str = ""
     phone: str = ""
@@ -131,11 +133,13 @@ class Identify(Event, frozen=True, kw_only=True):
     country: str = ""
     birthday: str = ""
     traits: dict[str, Any] = msgspec.field(default_factory=dict)
+    unset: tuple[str, ...] = ()
 
 
 class Page(Act, frozen=True, kw_only=True):
     """The customer opened a page. Its title is `title_text`, since every event has the `title` by which it is known."""
 
+    aliases: ClassVar[tuple[str, ...]] = ("page",)
     spellings: ClassVar[Mapping[str, str]] = {"title": "title_text"}
 
     name: str = ""
@@ -150,6 +154,8 @@ class Page(Act, frozen=True, kw_only=True):
 class Screen(Act, frozen=True, kw_only=True):
     """The customer opened a screen of the app."""
 
+    aliases: ClassVar[tuple[str, ...]] = ("screen",)
+
     name: str = ""
     category: str = ""
 
@@ -157,12 +163,16 @@ class Screen(Act, frozen=True, kw_only=True):
 class Group(Event, frozen=True, kw_only=True):
     """The customer belongs to a company or household."""
 
+    aliases: ClassVar[tuple[str, ...]] = ("group",)
+
     group_id: str = ""
     traits: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Alias(Event, frozen=True, kw_only=True):
     """Two ids are one customer; server keys only."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("alias",)
 
     previous_id: str = ""
 

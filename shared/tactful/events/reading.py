@@ -196,7 +196,7 @@ def _product(value: Any, currency: str, index: int) -> dict[str, Any]:
     try:
         if type(value) is not dict:
             raise Unreadable("a product", value)
-        return read_object(value, fields_of(Product), currency)
+        return read_object(value, fields_of(Product), _own_currency(value) or currency)
     except Unreadable as unreadable:
         raise unreadable.under(f"[{index}]") from None
 

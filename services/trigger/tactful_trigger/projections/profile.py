@@ -22,6 +22,7 @@ _FIELDS: Final = {
     "birthday": "birthday",
 }
 _ADDRESSES: Final = frozenset({"email", "phone", "push_token"})
+_NAMES: Final = frozenset({"first_name", "last_name"})
 _FLAG: Final = "do_not_contact"
 
 
@@ -54,15 +55,21 @@ class ProfileProjection:
 
 
 def _identified(state: Profile, event: Identify) -> Profile:
-    """Anybody can post with a browser key: the addresses it gives are claims, kept apart and never written to."""
+    """Anybody can post with a browser key: the addresses it gives are claims, kept apart and never written to, and a name that it
+    gives stands only as long as no server has said one."""
     at, from_browser = event.meta.occurred_at, event.meta.scope == "browser"
     said: dict[str, str] = {}
     claimed, set_at = dict(state.claimed), dict(state.set_at)
     for given, field in _FIELDS.items():
-        value, is_claim = getattr(event, given), from_browser and given in _ADDRESSES
+        value, is_claim = getattr(event, given), from_browser and given in _ADDRESSES | _NAMES
         word = f"claimed {field}" if is_claim else field
-        if value and at >= set_at.get(word, 0):
-            (claimed if is_claim else said)[field], set_at[word] = value, at
+        if not (value or given in event.unset) or at < set_at.get(word, 0):
+            continue
+        set_at[word] = at
+        if is_claim:
+            claimed[field] = value
+        if not is_claim or (given in _NAMES and field not in set_at):
+            said[field] = value
     return replace(state, **said, claimed=claimed, set_at=set_at) if set_at != state.set_at or said else state
 
 

@@ -62,6 +62,52 @@ def test_an_event_with_a_wrong_field_says_where_the_reason_is(server: Server) ->
     assert re.search(r"quarantine/\d@\d+ .*price.*dear", server.told("events", "tail", "--quarantine"))
 
 
+@pytest.mark.parametrize("price", ["NaN", "1e999", r'"\ud800"', pytest.param("[" * 5_000, id="deep")])
+def test_a_value_that_is_no_json_is_refused_by_the_door(server: Server, price: str) -> None:
+    sent = server.told("events", "send", "Product Added", "--user", "strange", "product_id=p1", f"price={price}")
+    assert sent == "refused: see `tactful events tail --quarantine`\n"
+
+
+def test_rows_that_are_wide_are_imported_in_several_requests(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "wide.ndjson"
+    rows = [
+        {"userId": f"wide-{n}", "order_id": f"o{n}", "timestamp": 1767225600, "note": "x" * 9_000} for n in range(600)
+    ]
+    file.write_text("\n".join(map(json.dumps, rows)))
+    told = server.told("import", str(file), "--as", "Order Completed")
+    assert "600 rows → 600 accepted as history (start nothing), 0 refused\n" in told
+
+
+@pytest.mark.parametrize(
+    ("last", "says"),
+    [
+        ({"timestamp": "soon"}, "late.ndjson:601: 'soon' is no time; write it like"),
+        pytest.param({"note": "x" * 3_000_000}, "late.ndjson:601: 3,000,", id="wide"),
+    ],
+)
+def test_a_row_that_is_wrong_is_found_before_anything_is_posted(
+    server: Server, tmp_path: Path, last: dict[str, str], says: str
+) -> None:
+    file = tmp_path / "late.ndjson"
+    rows = [{"userId": "early", "order_id": f"o{n}"} for n in range(600)]
+    file.write_text("\n".join(map(json.dumps, [*rows, {"userId": "early", **last}])))
+    refused = server.cli("import", str(file), "--as", "Order Completed")
+    assert (refused.returncode, says in " ".join(refused.stderr.split())) == (1, True)
+    assert '"early"' not in server.told("events", "dump", "--topics", "events")
+
+
+def test_a_value_in_a_row_that_nobody_can_read_costs_that_row_alone(server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "strange.ndjson"
+    file.write_text(
+        '{"userId": "odd", "total": NaN}\n{"userId": "odd", "note": "\\ud800"}\n{"userId": "odd", "note": "\\ud83d\\ude00"}'
+    )
+    told = server.told("import", str(file), "--as", "Order Completed")
+    assert "3 rows → 1 accepted as history (start nothing), 2 refused" in told
+    quarantine = server.told("events", "tail", "--quarantine")
+    assert re.search(r"properties\.total .*not a finite number", quarantine)
+    assert re.search(r"properties\.note .*a character that no store can keep", quarantine)
+
+
 def test_a_property_without_a_value_is_refused_with_an_example(server: Server) -> None:
     refused = server.cli("events", "send", "Product Added", "--user", "hand", "price")
     assert (refused.returncode, refused.stdout) == (1, "")

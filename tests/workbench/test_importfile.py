@@ -35,6 +35,13 @@ def test_a_table_is_read_whatever_stands_between_its_cells(tmp_path: Path, conte
     assert list(rows_of(written(tmp_path, "people.csv.gz", gzip.compress(content)))) == wanted
 
 
+@pytest.mark.parametrize("name", ["people.CSV", "people.tsv", "PEOPLE.CSV.GZ"])
+def test_a_table_is_known_by_the_end_of_its_name_in_small_letters_or_large(tmp_path: Path, name: str) -> None:
+    content = b"id\tmail\n1\ta@b.example\n"
+    file = written(tmp_path, name, gzip.compress(content) if name.endswith("GZ") else content)
+    assert list(rows_of(file)) == [Row(2, {"id": "1", "mail": "a@b.example"})]
+
+
 def test_a_cell_may_hold_what_stands_between_cells_and_lines(tmp_path: Path) -> None:
     file = written(tmp_path, "notes.csv", b'id,note\n1,"a, b\nand c"\n2,short\n')
     assert list(rows_of(file)) == [Row(3, {"id": "1", "note": "a, b\nand c"}), Row(4, {"id": "2", "note": "short"})]
@@ -47,9 +54,35 @@ def test_numbers_with_a_decimal_comma_are_read_as_such_where_it_is_said(tmp_path
     assert pointed.cells == {"id": "1", "total": "1234.50", "tax": "-0.5", "note": "a,b", "size": "12"}
 
 
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("1.234", "1234"),
+        ("-1.234.567", "-1234567"),
+        ("1.234.567,8", "1234567.8"),
+        ("0.234", "0.234"),
+        ("12.34", "12.34"),
+    ],
+)
+def test_points_stand_between_thousands_where_the_decimal_comma_is_said(tmp_path: Path, cell: str, number: str) -> None:
+    (row,) = rows_of(written(tmp_path, "orders.csv", f"id;total\n1;{cell}\n".encode()), decimal_comma=True)
+    assert row.cells["total"] == number
+
+
 def test_lines_of_json_are_rows(tmp_path: Path) -> None:
     file = written(tmp_path, "orders.ndjson", b'{"id": 1}\n\n{"id": 2}')
     assert list(rows_of(file)) == [Row(1, {"id": 1}), Row(3, {"id": 2})]
+
+
+def test_many_brackets_beside_one_another_are_not_deep(tmp_path: Path) -> None:
+    (row,) = rows_of(written(tmp_path, "a.ndjson", b'{"products": [' + b"{}, " * 99 + b"{}]}"))
+    assert len(row.cells["products"]) == 100
+
+
+PACKED = gzip.compress(b"id\n1\n" * 999, mtime=0)
+DAMAGED = PACKED[:12] + bytes([255] * 8) + PACKED[20:]
+TOO_DEEP = r"a\.ndjson:2: nested more than 32 levels deep; take out"
+NESTED = b'{"id": 1}\n{"id": %s1%s}\n'
 
 
 @pytest.mark.parametrize(
@@ -60,7 +93,10 @@ def test_lines_of_json_are_rows(tmp_path: Path) -> None:
         ("a.csv.gz", b"id\n1\n", r"a\.csv\.gz cannot be read: Not a gzipped file"),
         ("a.csv.gz", gzip.compress(b"id\n1\n", mtime=0)[:-9], r"a\.csv\.gz cannot be read: "),
         ("a.ndjson", b'{"id": 1}\n[2]\n', r"a\.ndjson:2: this line is no JSON object"),
+        pytest.param("a.csv.gz", DAMAGED, r"a\.csv\.gz cannot be read: .*; pack it anew", id="damaged"),
         ("a.ndjson", b'{"id": 1}\n{"id": \n', r"a\.ndjson:2: .*every line must be a JSON object"),
+        pytest.param("a.ndjson", NESTED % (b"[" * 5_000, b"]" * 5_000), TOO_DEEP, id="5,000 levels"),
+        pytest.param("a.ndjson", NESTED % (b"[" * 32, b"]" * 32), TOO_DEEP, id="33 levels"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named_with_its_line(tmp_path: Path, name: str, content: bytes, says: str) -> None:
@@ -91,6 +127,36 @@ def test_a_row_is_history_under_the_names_that_it_was_given() -> None:
         "context": {"history": True},
         "properties": {"order_id": "o1", "total": "9.90"},
     }
+
+
+def test_one_column_may_mean_two_things() -> None:
+    row = Row(2, {"mail": "a@b.example"})
+    call = call_of(row, "identify", {"userId": "mail", "email": "mail"}, MADRID, FILE)
+    assert (call["userId"], call["traits"]) == ("a@b.example", {"email": "a@b.example"})
+
+
+@pytest.mark.parametrize("cells", [{"id": "o1", "order_id": "7"}, {"order_id": "7", "id": "o1"}])
+def test_a_name_that_was_given_to_a_column_is_not_taken_back_by_the_column_that_had_it(cells: dict[str, str]) -> None:
+    assert call_of(Row(2, cells), "Order Completed", {"order_id": "id"}, MADRID, FILE)["properties"] == {
+        "order_id": "o1"
+    }
+    empty = Row(2, cells | {"id": ""})
+    assert call_of(empty, "Order Completed", {"order_id": "id"}, MADRID, FILE)["properties"] == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "means"),
+    [
+        (1767225600, "2026-01-01T00:00:00+00:00"),
+        (1767225600.5, "2026-01-01T00:00:00.500000+00:00"),
+        (1767225600000, "2026-01-01T00:00:00+00:00"),
+        ("1767225600", "2026-01-01T00:00:00+00:00"),
+        (20261125, "2026-11-25T12:00:00+01:00"),
+    ],
+)
+def test_a_number_is_a_time_since_1970_as_at_the_door(told: float | str, means: str) -> None:
+    row = Row(2, {"userId": "u1", "timestamp": told})
+    assert call_of(row, "Order Completed", {}, MADRID, FILE)["timestamp"] == means
 
 
 LINES = [
@@ -128,12 +194,67 @@ def test_rows_of_one_order_become_one_event_with_its_products() -> None:
     assert len(call["properties"]["products"]) == 2
 
 
+def test_a_row_without_an_id_is_an_order_of_its_own() -> None:
+    rows = [
+        Row(line, {"id": id_, "customer": customer, "sku": f"k{line}"})
+        for line, (id_, customer) in enumerate(
+            [("", "u1"), ("", "u2"), (" ", "u3"), (None, "u4"), ("o1", "u4")], start=2
+        )
+    ]
+    orders = list(together(rows, "order_id", {"order_id": "id", "userId": "customer"}, FILE))
+    assert [(order.cells["customer"], order.cells["products"]) for order in orders] == [
+        ("u1", [{"sku": "k2"}]),
+        ("u2", [{"sku": "k3"}]),
+        ("u3", [{"sku": "k4"}]),
+        ("u4", [{"sku": "k5"}]),
+        ("u4", [{"sku": "k6"}]),
+    ]
+
+
+def test_the_customer_of_an_order_may_stand_in_its_first_row_alone() -> None:
+    rows = [
+        Row(2, {"order_id": "o1", "userId": "u1", "sku": "a"}),
+        Row(3, {"order_id": "o1", "userId": "", "sku": "b"}),
+    ]
+    (order,) = together(rows, "order_id", {}, FILE)
+    assert order.cells == {"order_id": "o1", "userId": "u1", "products": [{"sku": "a"}, {"sku": "b"}]}
+
+
+def test_a_column_may_mean_two_things_of_a_product_or_one_of_it_and_one_of_its_order() -> None:
+    pairs = {"product_id": "sku", "sku": "sku", "name": "title", "note": "title"}
+    rows = [Row(2, {"order_id": "o1", "sku": "k1", "title": "Kettle", "name": "Uma"})]
+    (order,) = together(rows, "order_id", pairs, FILE)
+    assert order.cells["products"] == [{"product_id": "k1", "sku": "k1", "name": "Kettle"}]
+    assert call_of(order, "Order Completed", {"note": "title"}, MADRID, FILE)["properties"]["note"] == "Kettle"
+
+
+def test_a_product_s_name_that_was_given_to_a_column_is_not_taken_back() -> None:
+    rows = [Row(2, {"order_id": "o1", "number": "k1", "sku": "7"})]
+    (order,) = together(rows, "order_id", {"sku": "number"}, FILE)
+    assert order.cells["products"] == [{"sku": "k1"}]
+
+
 @pytest.mark.parametrize(
     ("rows", "pairs", "says"),
     [
         ([LINES[0], LINES[2], LINES[1]], OF_LINES, r"orders\.csv:3: rows of o1 stand apart; sort the file by id"),
         (LINES, OF_LINES | {"name": "nmae"}, r"orders\.csv:2: there is no column nmae; there are: id, customer"),
         (LINES, OF_LINES | {"order_id": "number"}, r"orders\.csv:2: there is no column number"),
+        (
+            [LINES[0], Row(3, LINES[1].cells | {"customer": "u2"})],
+            OF_LINES,
+            r"orders\.csv:3: rows of o1 differ in customer, and an order has one customer; mend the row",
+        ),
+        (
+            [Row(2, LINES[0].cells | {"anonymousId": "a1"}), Row(3, LINES[1].cells | {"anonymousId": "a2"})],
+            OF_LINES,
+            r"orders\.csv:3: rows of o1 differ in anonymousId",
+        ),
+        (
+            [Row(2, LINES[0].cells | {"customer": ""}), LINES[1]],
+            OF_LINES,
+            r"orders\.csv:3: rows of o1 differ in customer",
+        ),
     ],
 )
 def test_order_lines_that_cannot_be_put_together_are_named(rows: list[Row], pairs: dict[str, str], says: str) -> None:

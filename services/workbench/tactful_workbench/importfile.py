@@ -6,21 +6,27 @@ import csv
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
 from zoneinfo import ZoneInfo
 
 from tactful.errors import TactfulError
+from tactful.events.instants import instant
+from tactful.events.wire import DEPTH
 from tactful.identity import digest
 from tactful.localtime import instant_of
 
 NOON: Final = time(12)  # when a date without a time of day happened
 DELIMITERS: Final = ",;\t|"  # spreadsheets write semicolons where a comma is the decimal point
-_COMMA: Final = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
-_ENVELOPE: Final = ("userId", "anonymousId", "timestamp", "messageId")
+TABLES: Final = (".csv", ".tsv")
+_COMMA: Final = re.compile(r"-?(?:[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?|\d+,\d+)")
+_SINCE_1970: Final = re.compile(r"(?:\d{9,10}|\d{12,13})(?:\.\d+)?")  # seconds, or milliseconds
+_CUSTOMER: Final = ("userId", "anonymousId")
+_ENVELOPE: Final = (*_CUSTOMER, "timestamp", "messageId")
 PRODUCT: Final = ("product_id", "sku", "name", "category", "brand", "variant", "price", "quantity", "url", "image_url")
 _TRAITS: Final = ("identify", "group")
 _CALLS: Final = (*_TRAITS, "page", "screen")
@@ -34,14 +40,17 @@ class Row(NamedTuple):
 
 
 def rows_of(file: Path, *, decimal_comma: bool = False) -> Iterator[Row]:
-    """Plain or .gz, UTF-8. `decimal_comma`: `1.234,50` in a table is the number 1234.50. Raises TactfulError naming file, line
-    and mend."""
+    """Plain or .gz, UTF-8. `decimal_comma`: `1.234,50` is the number 1234.50, and `1.234` is 1234. Raises TactfulError naming
+    file, line and mend."""
+    suffixes = [suffix.lower() for suffix in file.suffixes]
     try:
         with _opened(file) as text:
-            rows = _cells(text, file) if ".csv" in file.suffixes else _objects(text, file)
+            rows = _cells(text, file) if any(suffix in TABLES for suffix in suffixes) else _objects(text, file)
             yield from map(_with_points, rows) if decimal_comma else rows
-    except (OSError, EOFError) as error:
-        raise TactfulError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TactfulError(f"{file} cannot be read: {error}; pack it anew") from None
+    except OSError as error:
+        raise TactfulError(f"{file} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise TactfulError(f'{file} is not in UTF-8; save it anew, in a spreadsheet as "CSV UTF-8"') from None
 
@@ -49,30 +58,27 @@ def rows_of(file: Path, *, decimal_comma: bool = False) -> Iterator[Row]:
 def together(rows: Iterable[Row], lines_of: str, pairs: dict[str, str], file: Path) -> Iterator[Row]:
     """Rows of one order, a product each, as one row with `products`; the column that means `lines_of` tells which belong
     together, and they stand together. Raises TactfulError."""
-    column, seen = pairs.get(lines_of, lines_of), set[str]()
-    for name, lines in groupby(rows, key=lambda row: str(row.cells.get(column, ""))):
-        first, *more = lines
-        where = f"{file}:{first.line}"
+    column, seen = pairs.get(lines_of, lines_of), set[str | int]()
+    of_order = {theirs for ours, theirs in pairs.items() if ours not in PRODUCT}
+    of_products = {pairs.get(ours, ours) for ours in PRODUCT} - of_order
+    for order, group in groupby(rows, key=lambda row: _order(row, column)):
+        lines = list(group)
+        first, where = lines[0], f"{file}:{lines[0].line}"
         _need((column, *pairs.values()), first, where)
-        if name in seen:
-            raise TactfulError(f"{where}: rows of {name} stand apart; sort the file by {column}")
-        seen.add(name)
-        own = {pairs.get(ours, ours): ours for ours in PRODUCT}
-        products = [
-            {own[key]: cell for key, cell in row.cells.items() if key in own and cell not in ("", None)}
-            for row in (first, *more)
-        ]
-        rest = {key: cell for key, cell in first.cells.items() if key not in own}
-        yield Row((more[-1] if more else first).line, rest | {"products": products})
+        if order in seen:
+            raise TactfulError(f"{where}: rows of {order} stand apart; sort the file by {column}")
+        seen.add(order)
+        _need_one_customer(lines, order, pairs, file)
+        products = [{name: cell for name, cell in _named(row.cells, pairs).items() if name in PRODUCT} for row in lines]
+        rest = {name: cell for name, cell in first.cells.items() if name not in of_products}
+        yield Row(lines[-1].line, rest | {"products": products})
 
 
 def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: Path) -> dict[str, Any]:
-    """One row as a call of the tracking API, marked as history. Columns that are not mapped keep their names; the same row
-    again is the same call. Raises TactfulError."""
+    """One row as a call of the tracking API, marked as history. The same row again is the same call. Raises TactfulError."""
     cells, where = row.cells, f"{file}:{row.line}"
-    renamed = {theirs: ours for ours, theirs in pairs.items()}
-    _need(renamed, row, where)
-    values = {renamed.get(name, name): value for name, value in cells.items() if value not in ("", None)}
+    _need(pairs.values(), row, where)
+    values = _named(cells, pairs)
     envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
         envelope["timestamp"] = _when(str(envelope["timestamp"]), zone, where)
@@ -88,8 +94,35 @@ def _need(columns: Iterable[str], row: Row, where: str) -> None:
         raise TactfulError(f"{where}: there is no column {unknown[0]}; there are: {', '.join(row.cells)}")
 
 
+def _need_one_customer(lines: list[Row], order: str | int, pairs: dict[str, str], file: Path) -> None:
+    """What the first row of an order says of its customer, the others repeat or leave out."""
+    for column in (pairs.get(ours, ours) for ours in _CUSTOMER):
+        told = lines[0].cells.get(column)
+        for row in lines:
+            if row.cells.get(column) not in ("", None, told):
+                raise TactfulError(
+                    f"{file}:{row.line}: rows of {order} differ in {column}, and an order has one customer; mend the row, or "
+                    "map a column that tells one order from another"
+                )
+
+
+def _order(row: Row, column: str) -> str | int:
+    """A row without an id is an order of its own, known by its line."""
+    cell = row.cells.get(column)
+    return row.line if cell is None or not str(cell).strip() else str(cell)
+
+
+def _named(cells: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
+    """Cells that are not empty, by our names. A column that is not mapped keeps its own name, unless that was given to
+    another column."""
+    taken = {*pairs, *pairs.values()}
+    own = {name: cell for name, cell in cells.items() if name not in taken}
+    named = own | {ours: cells.get(theirs) for ours, theirs in pairs.items()}
+    return {name: cell for name, cell in named.items() if cell not in ("", None)}
+
+
 def _opened(file: Path) -> TextIO:
-    if file.suffix == ".gz":
+    if file.suffix.lower() == ".gz":
         return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
     return file.open(encoding="utf-8-sig", newline="")
 
@@ -124,17 +157,43 @@ def _objects(lines: Iterable[str], file: Path) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            cells = json.loads(line)
-        except ValueError as error:
-            raise TactfulError(f"{file}:{number}: {error}; every line must be a JSON object") from None
-        if not isinstance(cells, dict):
-            raise TactfulError(f"{file}:{number}: this line is no JSON object")
-        yield Row(number, cells)
+        yield Row(number, _object(line, f"{file}:{number}"))
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        cells = json.loads(line)
+    except ValueError as error:
+        raise TactfulError(
+            f"{where}: {error}; every line must be a JSON object, or the file's name end in .csv"
+        ) from None
+    except RecursionError:
+        raise _too_deep(where) from None
+    if not isinstance(cells, dict):
+        raise TactfulError(f"{where}: this line is no JSON object")
+    if line.count("{") + line.count("[") > DEPTH and _levels(cells) > DEPTH:
+        raise _too_deep(where)
+    return cells
+
+
+def _too_deep(where: str) -> TactfulError:
+    """The door refuses a whole request for it, which names no line."""
+    return TactfulError(f"{where}: nested more than {DEPTH} levels deep; take out what no rule needs")
+
+
+def _levels(value: Any) -> int:
+    """Objects and lists inside one another. Level by level, since Python refuses to call itself so often."""
+    levels, here = 0, [value]
+    while here := [item for item in here if isinstance(item, dict | list)]:
+        levels += 1
+        here = [inner for item in here for inner in (item.values() if isinstance(item, dict) else item)]
+    return levels
 
 
 def _when(text: str, zone: ZoneInfo, where: str) -> str:
     try:
+        if _SINCE_1970.fullmatch(text):
+            return _after_1970(float(text))
         if len(text) in (len("20261125"), len("2026-11-25")):
             return _noon(date.fromisoformat(text), zone)
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))
@@ -143,6 +202,13 @@ def _when(text: str, zone: ZoneInfo, where: str) -> str:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).isoformat()
 
 
+def _after_1970(number: float) -> str:
+    at = instant(number)
+    if at is None:
+        raise ValueError("no instant")
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat()
+
+
 def _noon(day: date, zone: ZoneInfo) -> str:
-    instant = instant_of(datetime.combine(day, NOON), zone)
-    return datetime.fromtimestamp(instant / 1000, zone).isoformat()
+    at = instant_of(datetime.combine(day, NOON), zone)
+    return datetime.fromtimestamp(at / 1000, zone).isoformat()

@@ -16,7 +16,7 @@ import typer
 from tactful.errors import TactfulError
 from tactful_console.terminal import printable
 from tactful_workbench.commands.options import HERE, Data, Json, show
-from tactful_workbench.office import office, told
+from tactful_workbench.office import call_text, office, posted, told
 
 app = typer.Typer(no_args_is_help=True, help="What is stored in the log.")
 
@@ -67,14 +67,13 @@ def _pair(text: str) -> tuple[str, Any]:
         raise TactfulError(f'"{text}" is not a property; write it like price=39.90')
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value
 
 
 async def _post(data: Path, call: dict[str, Any]) -> Any:
     async with office(data) as client:
-        token = client.headers["Authorization"].removeprefix("Bearer ")
-        return await told(await client.post("/v1/track", json=call, auth=(token, "")))
+        return await posted(client, "/v1/track", call_text(call))
 
 
 async def _lines(client: httpx.AsyncClient, query: dict[str, Any]) -> AsyncIterator[str]:

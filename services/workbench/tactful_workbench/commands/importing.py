@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo, available_timezones
 
-import httpx
 import typer
 from rich.progress import Progress
 
 from tactful.errors import TactfulError
+from tactful_ingest.limits import Limits
 from tactful_workbench.commands.options import HERE, Data, Json, show
-from tactful_workbench.importfile import PRODUCT, Row, call_of, rows_of, together
-from tactful_workbench.office import office, told
+from tactful_workbench.importfile import PRODUCT, call_of, rows_of, together
+from tactful_workbench.office import call_text, office, posted
 
 LOT: Final = 500  # rows a request
+LOT_BYTES: Final = Limits.body_bytes // 2
 
 
 def import_file(
@@ -39,13 +38,17 @@ def import_file(
         raise TactfulError(f'--zone: "{zone}" is not an IANA time zone; write it like Europe/Madrid')
     pairs = _pairs(mapping)
 
-    def rows() -> Iterator[Row]:
-        found = rows_of(file, decimal_comma=decimal_comma)
-        return together(found, lines_of, pairs, file) if lines_of else found
-
     left = {ours: theirs for ours, theirs in pairs.items() if not lines_of or ours not in PRODUCT}
-    call = partial(call_of, event=event, pairs=left, zone=ZoneInfo(zone), file=file)
-    answer = asyncio.run(_post_all(file.name, rows, call, data, quiet=as_json))
+
+    def calls() -> Iterator[bytes]:
+        found = rows_of(file, decimal_comma=decimal_comma)
+        for row in together(found, lines_of, pairs, file) if lines_of else found:
+            text = call_text(call_of(row, event, left, ZoneInfo(zone), file))
+            if len(text) > LOT_BYTES:
+                raise TactfulError(f"{file}:{row.line}: {len(text):,} bytes in one row; take out what no rule needs")
+            yield text
+
+    answer = asyncio.run(_post_all(file.name, calls, data, quiet=as_json))
     text = f"{answer['rows']:,} rows → {answer['accepted']:,} accepted as history (start nothing), {answer['refused']:,} refused"
     show(answer, text + (" (see `tactful events tail --quarantine`)" if answer["refused"] else ""), as_json)
 
@@ -61,27 +64,29 @@ def _pairs(mapping: str) -> dict[str, str]:
 
 
 async def _post_all(
-    name: str,
-    rows_again: Callable[[], Iterator[Row]],
-    call: Callable[[Row], dict[str, Any]],
-    data: Path,
-    *,
-    quiet: bool,
+    name: str, calls_again: Callable[[], Iterator[bytes]], data: Path, *, quiet: bool
 ) -> dict[str, Any]:
     rows, refused = 0, 0
-    total = sum(1 for _ in rows_again())  # a file that is wrong is found before anything is posted
+    total = sum(1 for _ in calls_again())  # a file that is wrong is found before anything is posted
     async with office(data) as client:
         with Progress(disable=quiet) as progress:
             task = progress.add_task(name, total=total)
-            calls = map(call, rows_again())
-            while lot := list(islice(calls, LOT)):
-                answer = await _post(client, lot)
+            for lot in _lots(calls_again()):
+                answer = await posted(client, "/v1/import", b'{"batch":[' + b",".join(lot) + b"]}")
                 rows, refused = rows + len(lot), refused + answer.get("rejected", 0)
                 progress.update(task, completed=rows)
     return {"rows": rows, "accepted": rows - refused, "refused": refused}
 
 
-async def _post(client: httpx.AsyncClient, calls: list[dict[str, Any]]) -> dict[str, Any]:
-    token = client.headers["Authorization"].removeprefix("Bearer ")
-    answer: dict[str, Any] = await told(await client.post("/v1/import", json={"batch": calls}, auth=(token, "")))
-    return answer
+def _lots(calls: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """What goes into one request, by number and by size."""
+    lot: list[bytes] = []
+    size = 0
+    for call in calls:
+        if len(lot) == LOT or size + len(call) > LOT_BYTES:
+            yield lot
+            lot, size = [], 0
+        lot.append(call)
+        size += len(call)
+    if lot:
+        yield lot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -167,6 +168,10 @@ def fails(*_: Any) -> Any:
     raise KeyError("sku")
 
 
+def leaves(*_: Any) -> Any:
+    sys.exit("sku")
+
+
 def beside(**terms: Any) -> EngineBench:
     """A rule with a fault in one of its terms, and one that is sound."""
 
@@ -184,6 +189,21 @@ def beside(**terms: Any) -> EngineBench:
 
 def same(first: Event, event: Event) -> bool:
     return True
+
+
+@pytest.mark.parametrize("given", [7, None])
+def test_a_key_that_is_no_text_is_the_rules_failure_and_is_not_stored(given: Any) -> None:
+    bench = beside(key=lambda event: given, match=same)
+    bench.emits("u00", ADD)
+    assert bench.endings("u00")[0].endswith(f"`key` must give a str, not {type(given).__name__}")
+    assert [run.rule for run in bench.runs("u00")] == []
+
+
+def test_a_rule_that_wants_the_program_to_end_has_failed_and_nothing_more() -> None:
+    bench = beside(when=leaves)
+    bench.emits("u00", ADD)
+    assert [message.template for message in bench.messages] == ["good"]
+    assert bench.endings("u00")[0].endswith("SystemExit: sku")
 
 
 @pytest.mark.parametrize("terms", [{"when": fails}, {"key": fails, "match": same}])

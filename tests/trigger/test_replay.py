@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from typing import Any
 
@@ -204,6 +205,88 @@ def test_a_rule_that_does_not_come_back_within_a_second_is_interrupted_and_parke
         took = time.monotonic() - began
     assert "longer than a second" in bench.endings("u1")[0]
     assert took < 5
+
+
+async def awaits_in_finally(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1m")
+    try:
+        await run.sleep("1h")
+    finally:
+        await run.send("email", "x")
+
+
+async def swallows_its_end(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1m")
+    try:
+        await run.sleep("1h")
+    except BaseException:  # noqa: BLE001
+        await run.send("email", "x")
+
+
+@pytest.mark.parametrize("body", [awaits_in_finally, swallows_its_end])
+def test_a_run_that_cannot_be_closed_is_parked_and_costs_nobody_else_anything(body: Any) -> None:
+    bench = EngineBench(named(body))
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    (why,) = bench.endings("u1")
+    assert why.startswith(f"{__file__}:{body.__code__.co_firstlineno + 5}: awaits in `finally`")
+    assert (bench.messages, drive(bench.log.end("quarantine", 0))) == ([], 0)
+
+
+def test_a_message_that_was_asked_for_by_a_run_that_cannot_be_closed_is_taken_back() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        try:
+            await run.send("email", "x")
+        finally:
+            await run.sleep("1h")
+
+    bench = EngineBench(named(r), decide=lambda message: None)
+    bench.emits("u1", ADD)
+    assert bench.cancelled == [message.message_id for message in bench.messages]
+    assert bench.runs("u1")[0].parked
+
+
+@pytest.mark.parametrize("slip", [SystemExit(3), asyncio.CancelledError(), GeneratorExit()])
+def test_whatever_a_rule_raises_parks_its_run_and_nothing_more(slip: BaseException) -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        raise slip
+
+    bench = EngineBench(named(r))
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    (why,) = bench.endings("u1")
+    assert why.startswith(f"{__file__}:{r.__code__.co_firstlineno + 2}: {type(slip).__name__}")
+
+
+async def interrupted(run: Run, first: ProductAdded) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_ends_a_program_in_virtual_time_while_a_rule_runs() -> None:
+    bench = EngineBench(named(interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        bench.emits("u1", ADD)
+
+
+def test_a_server_has_handlers_of_its_own_so_what_a_rule_raises_there_is_the_rules() -> None:
+    bench = EngineBench(named(interrupted))
+    with SignalWatch() as watch:
+        bench.worker._watch = watch
+        bench.emits("u1", ADD)
+    assert bench.endings("u1")[0].endswith("KeyboardInterrupt")
+
+
+@pytest.mark.parametrize("raised", [True, False])
+def test_words_that_cannot_be_stored_cost_nobody_the_event(raised: bool) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        if raised:
+            raise ValueError("\ud800")
+        return "\ud800"
+
+    bench = EngineBench(named(r))
+    bench.emits("u1", ADD)
+    assert bench.endings("u1")[0].endswith("ValueError: ?" if raised else "?")
 
 
 def test_every_cut_of_a_journal_replays_to_the_same_state() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 from tactful.errors import TactfulError
+from tactful.events.model import Event
 from tactful.journal import Entry, Wait
 from tactful.operation import EndRun, Host, Operation, StepFailed
 from tactful.rules import Rule
@@ -18,6 +19,11 @@ T = TypeVar("T")
 
 JOURNAL_ENTRIES: Final = 256
 JOURNAL_BYTES: Final = 64 * 1024
+WORDS: Final = 4000  # characters of what a rule raises or returns
+_KEPT_OPEN: Final = (
+    "awaits in `finally`, or swallows GeneratorExit and awaits again. A run is closed whenever it waits: what comes at its end "
+    "belongs behind the wait or into `goal` and `exit_on`, and `except Exception` catches enough"
+)
 
 
 class Ended(NamedTuple):
@@ -50,6 +56,8 @@ class TooSlow(BaseException):
 class Watch(Protocol):
     """Interrupts a rule that does not come back; see `tactful_trigger.watch`."""
 
+    outside: ClassVar[tuple[type[BaseException], ...]]  # what may be raised into a rule and is none of its doing
+
     def enter(self, rule: str) -> None: ...
     def leave(self) -> None: ...
 
@@ -69,11 +77,21 @@ def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any)
         return function(*arguments)
     except TooSlow:
         raise RuleFailed(Parked(f"{rule.file}:{rule.line}: ran for longer than a second without coming back")) from None
-    except Exception as error:  # noqa: BLE001
+    except watch.outside:
+        raise
+    except BaseException as error:  # noqa: BLE001 - `sys.exit` is a slip like any other
         line = _line_in(rule.file, error) or rule.line
-        raise RuleFailed(Parked(f"{rule.file}:{line}: {type(error).__name__}", str(error))) from None
+        raise RuleFailed(Parked(f"{rule.file}:{line}: {type(error).__name__}", _words(error))) from None
     finally:
         watch.leave()
+
+
+def key_of(rule: Rule, watch: Watch, event: Event, key: Callable[[Any], str]) -> str:
+    """What `key` gives. Raises RuleFailed if it is no text: a row with such a key could be written, and not be read again."""
+    given = asked(rule, watch, key, event)
+    if not isinstance(given, str):
+        raise RuleFailed(Parked(f"{rule.file}:{rule.line}: `key` must give a str, not {type(given).__name__}"))
+    return given
 
 
 def _line_in(file: str, error: BaseException) -> int:
@@ -82,8 +100,18 @@ def _line_in(file: str, error: BaseException) -> int:
     return next((frame.lineno for frame in reversed(trace) if frame.filename == file), 0)
 
 
+def _words(said: object) -> str:
+    """What a rule says, as text that can be stored."""
+    try:
+        return str(said)[:WORDS].encode(errors="replace").decode()
+    except Exception:  # noqa: BLE001 - its `__str__` is a stranger's too
+        return type(said).__name__
+
+
 class NoWatch:
-    """Virtual time, and wherever signals cannot be used."""
+    """Virtual time, and wherever signals cannot be used: there Ctrl-C is raised wherever the program stands."""
+
+    outside: ClassVar[tuple[type[BaseException], ...]] = (KeyboardInterrupt,)
 
     def enter(self, rule: str) -> None:
         pass
@@ -134,38 +162,60 @@ class Execution:
 
     def carry_on(self) -> Outcome:
         """Replay the journal, then live on until the run waits or ends. Whatever a rule raises parks its run."""
-        run, host = self._run, self.host
-        host.watch.enter(run.rule)
-        try:
-            operation = self._replayed()
-            while isinstance(operation, Operation):
-                if len(run.journal) > 1 and self._is_full():
-                    return Parked(f"{self._place()}: the journal is full; start over with `return run.again()`")
-                begun = operation.begin(host)
-                if isinstance(begun, Wait):
-                    return begun
-                run.journal.append(Entry(operation.shape, host.now, begun.value))
-                operation = self._consume(operation)
-            return operation
-        except EndRun as end:
-            return Ended(str(end))
-        except (Exception, TooSlow) as error:  # noqa: BLE001
-            return self._parked(error)
-        finally:
-            self._close()
+        return self._guarded(self._live_on)
 
     def pending(self, ask: Callable[[Operation[Any]], T]) -> T | Parked:
         """Replay the journal, and ask the operation the run waits in, closures and all."""
-        self.host.watch.enter(self._run.rule)
-        try:
+
+        def asking() -> T | Parked:
             operation = self._replayed()
             if isinstance(operation, Ended):
                 return Parked(f"the rule now ends ({operation.why}) before what the run waits for; {self._mend()}")
             return ask(operation) if isinstance(operation, Operation) else operation
-        except (Exception, TooSlow) as error:  # noqa: BLE001
-            return self._parked(error)
+
+        return self._guarded(asking)
+
+    def _guarded(self, work: Callable[[], T]) -> T | Parked:
+        """Nothing that a rule raises comes further, not even when its coroutine is closed. Nothing here awaits, so a
+        CancelledError is the rule's own."""
+        watch = self.host.watch
+        watch.enter(self._run.rule)
+        try:
+            done = self._caught(work)
+            closed = self._caught(self._close)
         finally:
-            self._close()
+            watch.leave()
+        return done if closed is None or isinstance(done, Parked) else closed
+
+    def _caught(self, work: Callable[[], T]) -> T | Parked:
+        try:
+            return work()
+        except self.host.watch.outside:
+            raise
+        except BaseException as error:  # noqa: BLE001
+            return self._parked(error)
+
+    def _close(self) -> None:
+        if self._coroutine is not None:
+            self._coroutine.close()
+
+    def _live_on(self) -> Outcome:
+        run, host = self._run, self.host
+        operation = self._replayed()
+        while isinstance(operation, Operation):
+            if len(run.journal) > 1 and self._is_full():
+                return Parked(f"{self._place()}: the journal is full; start over with `return run.again()`")
+            try:
+                begun = operation.begin(host)
+            except EndRun as end:
+                return Ended(str(end))
+            if isinstance(begun, Wait):
+                if begun.op == "send":
+                    run.wait = begun  # if the run is parked now, its message is taken back
+                return begun
+            run.journal.append(Entry(operation.shape, host.now, begun.value))
+            operation = self._consume(operation)
+        return operation
 
     def misfit(self) -> str:
         """Why the rule does not come to where the run waits; "" if it does."""
@@ -223,13 +273,10 @@ class Execution:
             self.host.too_slow(self._run.rule)
             return Parked(f"{self._place()}: ran for longer than a second without coming back")
         if isinstance(error, TactfulError):
-            return Parked(f"{self._place()}: {error}")
-        return Parked(f"{self._place(error)}: {type(error).__name__}", str(error))
-
-    def _close(self) -> None:
-        self.host.watch.leave()
-        if self._coroutine is not None:
-            self._coroutine.close()
+            return Parked(f"{self._place(error)}: {error}")
+        if isinstance(error, RuntimeError) and "ignored GeneratorExit" in str(error):
+            return Parked(f"{self._place(error)}: {_KEPT_OPEN}")
+        return Parked(f"{self._place(error)}: {type(error).__name__}", _words(error))
 
     def _foreign(self, error: BaseException | None = None) -> str:
         return f"{self._place(error)}: only operations of the run can be awaited here; to wait use run.sleep, for I/O run.step"
@@ -260,4 +307,4 @@ class RunHost(Host, Protocol):
 def _ending(value: Any) -> Ended:
     if isinstance(value, Again):
         return Ended("starts over", again=True)
-    return Ended("done" if value is None else str(value))
+    return Ended("done" if value is None else _words(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from types import FrameType, TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from tactful_trigger.replay import TooSlow
 
@@ -17,6 +17,8 @@ class SignalWatch:
 
     Entering and leaving a rule costs an assignment each: the timer belongs to the context, not to the rule.
     """
+
+    outside: ClassVar[tuple[type[BaseException], ...]] = ()  # a server is ended by handlers that raise nothing
 
     def __init__(self) -> None:
         self._running = ""

@@ -207,14 +207,16 @@ class Send(Operation["Message"]):
         variant: str | None,
         repeats_allowed: bool,
     ) -> None:
+        if not (isinstance(channel, str) and isinstance(template, str) and isinstance(variant, str | None)):
+            raise TactfulError(f"channel, template and variant of a send are text, not {(channel, template, variant)}")
         self.channel, self.template, self.expires = channel, template, expires
-        self.variant, self.repeats_allowed = variant, repeats_allowed
+        self.variant, self.repeats_allowed = variant, bool(repeats_allowed)
         self._data, self._fixed, self._not_before = data, fixed, not_before
         self.shape = f"send {channel} {template}"
 
     def content(self, host: Host) -> dict[str, Any] | None:
         """What the message is about, as of now; None when there is nothing to say. Always plain JSON values."""
-        values: Any = {}
+        values: dict[str, Any] = {}
         if self._data is not None:
             given = self._data(host.view())
             if given is None:
@@ -222,7 +224,10 @@ class Send(Operation["Message"]):
             values = msgspec.to_builtins(given)
             if not isinstance(values, dict):
                 raise TactfulError("`data` of a send must give an object or None")
-        return {**values, **msgspec.to_builtins(dict(self._fixed))} if self._fixed else values
+        if self._fixed:
+            values = {**values, **msgspec.to_builtins(dict(self._fixed))}
+        _encode(values)  # here it still parks the run and names the line
+        return values
 
     def begin(self, host: Host) -> Done | Wait:
         host.may_send()

@@ -63,10 +63,11 @@ class Outbox:
         """Queue a record for `topic`, on its key's partition unless another is given."""
         target = partition_of(record.key, self._partitions) if partition is None else partition
         name = f"{topic}/{target}"
-        seq = self.sequences[name] = self.sequences.get(name, 0) + 1
+        seq = self.sequences.get(name, 0) + 1
         msgspec.structs.force_setattr(record, "origin", Origin(self._topic, self._partition, seq))  # nobody has seen it
         cause = Cause(cause.offset, cause.after_timers, cause.due, cause.customer, len(self.rows))
         self.rows.append(OutboxRow(self._topic, self._partition, seq, topic, target, encode(record), cause))
+        self.sequences[name] = seq  # only now: what cannot be encoded leaves no gap
 
 
 class Taken:

@@ -152,6 +152,8 @@ class Run:
             raise TactfulError(
                 f"step {name}: {function.__qualname__} cannot be imported; make it a function of a module"
             )
+        if not isinstance(name, str):
+            raise TactfulError(f"the name of a step is text, not {name!r}")
         return Step(name, f"{function.__module__}:{function.__qualname__}", arguments)
 
     def again(self) -> Again:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from enginebench import MONDAY, EngineBench, event_record, refused
+from enginebench import MONDAY, EngineBench, drive, event_record, refused
 
 from tactful import Customer, Ladder, Run, rule
 from tactful.clock import HOUR
@@ -312,6 +312,50 @@ def test_a_lambda_cannot_be_a_step_and_the_message_says_why() -> None:
     bench = bench_of(r)
     bench.emits("u1", ADD)
     assert "cannot be imported" in bench.endings("u1")[0]
+
+
+def odd(customer: Customer) -> Any:
+    return {("a", 1): 1}
+
+
+@pytest.mark.parametrize(
+    ("awaited", "words"),
+    [
+        (lambda run: run.step("x", double, run), "step x: its arguments must be JSON values"),
+        (lambda run: run.step(7, double, 1), "the name of a step is text"),
+        (lambda run: run.send("email", 42), "channel, template and variant of a send are text"),
+        (lambda run: run.send("email", "x", variant=7), "channel, template and variant of a send are text"),
+        (lambda run: run.send("email", "x", name="\ud800"), "UnicodeEncodeError"),
+        (lambda run: run.send("email", "x", odd), "TypeError"),
+    ],
+)
+def test_what_nobody_could_read_again_parks_the_run_and_leaves_no_gap_in_what_dispatch_reads(
+    awaited: Any, words: str
+) -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        if first.product_id == "p1":
+            await awaited(run)
+        await run.send("email", "sound")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    before = dict(bench.partition().cursor.sequences)
+    (why,) = bench.endings("u1")
+    assert f": {words}" in why
+    bench.emits("u2", ProductAdded(cart_id="c1", product_id="p2"))
+    assert [message.customer for message in bench.messages] == ["u2"]
+    assert bench.partition().cursor.sequences["dispatch/0"] == before.get("dispatch/0", 0) + 1
+
+
+def test_a_confirmation_that_nobody_could_read_parks_the_run_and_costs_nobody_the_event() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "x", odd if bench.messages else None)
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD)
+    bench.decides(bench.messages[0], name="Hold Opened", hold=1)
+    assert "TypeError" in bench.endings("u1")[0]
+    assert drive(bench.log.end("quarantine", 0)) == 0
 
 
 def test_variant_is_the_same_for_a_customer_for_ever() -> None:

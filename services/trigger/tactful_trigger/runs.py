@@ -18,7 +18,7 @@ from tactful_trigger.cursor import Cursor
 from tactful_trigger.effects import Effects
 from tactful_trigger.feeds import Feeds
 from tactful_trigger.happening import INTERNAL, Seen
-from tactful_trigger.replay import Execution, Parked, RuleFailed, Watch, asked
+from tactful_trigger.replay import Execution, Parked, RuleFailed, Watch, asked, key_of
 from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
@@ -91,7 +91,7 @@ class Runs:
 
     def _key_of(self, rule: Rule, seen: Seen) -> str:
         key = self._book.terms[rule.name].key
-        return asked(rule, self._watch, key, seen.event) if key else ""
+        return key_of(rule, self._watch, seen.event, key) if key else ""
 
     def _fits(self, row: Row, rule: Rule, seen: Seen) -> bool:
         when = self._book.terms[rule.name].when

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from tactful.customer import Customer, Profile
 from tactful.durations import milliseconds
 from tactful.errors import TactfulError
@@ -117,9 +119,9 @@ class Stage:
         return message
 
     def step(self, name: str, function: str, arguments: Sequence[Any]) -> tuple[str, int]:
-        run = self._run
+        run, given = self._run, _as_json(name, arguments)
         run.steps += 1
-        self._effects.steps.append(StepRequest(self._row.id, run.id, run.steps, name, function, list(arguments)))
+        self._effects.steps.append(StepRequest(self._row.id, run.id, run.steps, name, function, given))
         return run.id, run.steps
 
     def noticed(self, message_id: str) -> Notice | None:
@@ -130,3 +132,14 @@ class Stage:
 
     def too_slow(self, rule: str) -> None:
         self._slow[rule] = self._slow.get(rule, 0) + 1
+
+
+def _as_json(step: str, arguments: Sequence[Any]) -> list[Any]:
+    """What the function will be given, whatever store keeps it meanwhile."""
+    try:
+        given: list[Any] = msgspec.json.decode(msgspec.json.encode(arguments))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TactfulError(
+            f"step {step}: its arguments must be JSON values ({error}); hand over ids, texts and numbers"
+        ) from None
+    return given

@@ -1,4 +1,4 @@
-"""Trigger while it runs: read, relay, run steps, and let time pass.
+"""Trigger while it runs: read, relay, start steps, and let time pass.
 
 A tick is appended when a timer is due by the wall clock, everything in the partition is read, and the last tick is at
 least 100 ms old. It never closes an instant: only strictly earlier timers fire, so that whatever was acknowledged before
@@ -52,7 +52,7 @@ class LiveTrigger:
             moved = await self._worker.run_ahead(partition, SLICES)
             self._tell_failures()
             moved |= bool(await self._worker.relay(partition))
-            moved |= bool(await self._worker.run_steps(partition))
+            moved |= bool(await self._worker.begin_steps(partition))
             return moved | await self._tick(partition)
         except StreamStopped as stopped:
             self._worker.stopped[partition] = stopped

@@ -81,7 +81,7 @@ def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any)
         raise
     except BaseException as error:  # noqa: BLE001 - `sys.exit` is a slip like any other
         line = _line_in(rule.file, error) or rule.line
-        raise RuleFailed(Parked(f"{rule.file}:{line}: {type(error).__name__}", _words(error))) from None
+        raise RuleFailed(Parked(f"{rule.file}:{line}: {type(error).__name__}", words_of(error))) from None
     finally:
         watch.leave()
 
@@ -100,7 +100,7 @@ def _line_in(file: str, error: BaseException) -> int:
     return next((frame.lineno for frame in reversed(trace) if frame.filename == file), 0)
 
 
-def _words(said: object) -> str:
+def words_of(said: object) -> str:
     """What a rule says, as text that can be stored."""
     try:
         return str(said)[:WORDS].encode(errors="replace").decode()
@@ -276,7 +276,7 @@ class Execution:
             return Parked(f"{self._place(error)}: {error}")
         if isinstance(error, RuntimeError) and "ignored GeneratorExit" in str(error):
             return Parked(f"{self._place(error)}: {_KEPT_OPEN}")
-        return Parked(f"{self._place(error)}: {type(error).__name__}", _words(error))
+        return Parked(f"{self._place(error)}: {type(error).__name__}", words_of(error))
 
     def _foreign(self, error: BaseException | None = None) -> str:
         return f"{self._place(error)}: only operations of the run can be awaited here; to wait use run.sleep, for I/O run.step"
@@ -307,4 +307,4 @@ class RunHost(Host, Protocol):
 def _ending(value: Any) -> Ended:
     if isinstance(value, Again):
         return Ended("starts over", again=True)
-    return Ended("done" if value is None else _words(value))
+    return Ended("done" if value is None else words_of(value))

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Final
 
 from tactful import crashpoints
@@ -26,7 +25,7 @@ from tactful_trigger.partition import Partition
 from tactful_trigger.replay import NoWatch, Watch
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.slice import Slice, read, unknown_customers
-from tactful_trigger.steps import run_steps
+from tactful_trigger.steps import Steps
 from tactful_trigger.store import SliceResult, TriggerStore
 
 LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory
@@ -60,6 +59,7 @@ class TriggerWorker:
         self._log, self._store, self._book, self._clock, self._owner = log, store, book, clock, owner
         self._graves, self._watch, self._limit, self._rows = graves, watch or NoWatch(), slice_limit, rows
         self._telemetry, self._traces = telemetry, dict[int, str]()  # partition -> of the latest slice committed
+        self.steps = Steps(log, store, clock)
         self.owned: dict[int, Partition] = {}
         self.stopped: dict[int, StreamStopped] = {}
         self.timers_fired = 0  # since this worker began
@@ -260,10 +260,18 @@ class TriggerWorker:
             held.beyond = asked, await self._store.earliest_due(partition, held.timers.horizon)
         return min((due for due in (near, held.beyond[1]) if due is not None), default=None)
 
-    async def run_steps(self, partition: int) -> int:
-        """Run what the committed slices asked for; how many."""
+    async def begin_steps(self, partition: int) -> int:
+        """Start what the committed slices asked for, beside everything else; how many."""
         held = self.owned.get(partition)
-        return await held.steps.do(partial(run_steps, self._log, self._store, partition, self._clock)) if held else 0
+        if held is None:
+            return 0
+        waiting = held.steps
+        return await waiting.do(lambda: self.steps.begin(partition, lambda: waiting.note(True)))
+
+    async def run_steps(self, partition: int) -> int:
+        """Run what the committed slices asked for, and wait for it; how many."""
+        held, landed = self.owned.get(partition), await self.steps.land(partition)
+        return landed + (await held.steps.do(lambda: self.steps.run(partition)) if held else 0)
 
     async def relay(self, partition: int) -> int:
         """Append what the committed slices asked for; how many records."""

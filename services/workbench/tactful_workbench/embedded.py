@@ -160,7 +160,9 @@ async def opened(plan: Plan, adapters: Mapping[str, Adapter] | None = None) -> A
         database = await Database.open(plan.file, disposable=plan.disposable)
         stack.push_async_callback(database.close)
         watch = stack.enter_context(SignalWatch())
-        yield await _assemble(plan, database, watch, stack, adapters)
+        product = await _assemble(plan, database, watch, stack, adapters)
+        stack.push_async_callback(product.trigger_worker.steps.stop)
+        yield product
 
 
 async def _assemble(

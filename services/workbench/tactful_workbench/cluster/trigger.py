@@ -62,6 +62,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         lease_time=DatabaseTime(here.database),
         telemetry=here.telemetry,
     )
+    stack.push_async_callback(worker.steps.stop)
 
     def counted() -> list[Metric]:
         names = ["rule", "verdict", "reason"]

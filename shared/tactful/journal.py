@@ -17,6 +17,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     shape: str
     at: int
     value: msgspec.Raw = NOTHING
+    version: int = 0  # get: the projection's; 0 in journals from before it was kept
 
 
 class Wait(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):

@@ -96,6 +96,7 @@ class Operation(Generic[T]):
     op: ClassVar[str]
     consumes_inbox: ClassVar[bool] = True
     shape: str
+    version: int = 0  # of the form that its result has in the journal
 
     def __await__(self) -> Generator[Operation[Any], Any, T]:
         result: T = yield self
@@ -122,6 +123,10 @@ class Operation(Generic[T]):
     def revive(self, value: msgspec.Raw) -> T:
         """The journaled result as the rule sees it."""
         return None  # type: ignore[return-value]
+
+    def migrate(self, version: int, value: msgspec.Raw) -> T:
+        """As `revive`, from another version's form."""
+        return self.revive(value)
 
     def _wait(self, host: Host, **more: Any) -> Wait:
         return Wait(op=self.op, shape=self.shape, since=host.now, **more)

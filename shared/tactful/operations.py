@@ -17,6 +17,7 @@ from tactful.events.model import Event, name_of
 from tactful.journal import Answer, Kept, Wait
 from tactful.localtime import instant_of
 from tactful.operation import Ask, Done, Happening, Host, Moved, Offered, Operation, StepFailed
+from tactful.projections import Projection
 
 E = TypeVar("E", bound=Event)
 Data = Callable[[Customer], Mapping[str, Any] | None]
@@ -160,19 +161,22 @@ class WaitAny(Operation[tuple[int, Any]]):
 
 
 class Get(Operation[Any]):
-    """A projection's state as it is now. Journaled, since it will be another one later."""
+    """A projection's state as it is now. Journaled with the projection's version, since both will be others later."""
 
     op = "get"
     consumes_inbox = False
 
-    def __init__(self, projection: str, revive: Callable[[msgspec.Raw], Any]) -> None:
-        self._projection, self._revive, self.shape = projection, revive, f"get {projection}"
+    def __init__(self, projection: Projection[Any]) -> None:
+        self._projection, self.version, self.shape = projection, projection.version, f"get {projection.name}"
 
     def begin(self, host: Host) -> Done | Wait:
-        return Done(msgspec.Raw(_encode(host.state(self._projection))))
+        return Done(msgspec.Raw(_encode(host.state(self._projection.name))))
 
     def revive(self, value: msgspec.Raw) -> Any:
-        return self._revive(value)
+        return msgspec.json.decode(value, type=self._projection.state)
+
+    def migrate(self, version: int, value: msgspec.Raw) -> Any:
+        return self._projection.migrate(version, msgspec.json.decode(value)) if version else self.revive(value)
 
 
 class Zone(Operation[ZoneInfo]):

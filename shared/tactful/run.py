@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, TypeVar, overload
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from tactful.customer import Cart, Engagement, Orders, Profile, Segments, Session, Tickets
 from tactful.durations import Duration, milliseconds
 from tactful.errors import TactfulError
@@ -16,6 +14,7 @@ from tactful.events.model import Event
 from tactful.identity import fraction, is_anonymous
 from tactful.operation import Host, Operation
 from tactful.operations import Data, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor, Zone
+from tactful.projections import Projection
 from tactful.rhythm import Rhythm
 
 E = TypeVar("E", bound=Event)
@@ -42,7 +41,7 @@ class Situation(Protocol):
     @property
     def parameters(self) -> Mapping[str, Any]: ...
     def note(self, text: str) -> None: ...
-    def type_of(self, projection: str) -> Any: ...
+    def projection(self, name: str) -> Projection[Any]: ...
 
 
 class Run:
@@ -139,8 +138,7 @@ class Run:
     def get(self, projection: str) -> Operation[Any]: ...
     def get(self, projection: str) -> Operation[Any]:
         """A projection's state as it is now; the rule must name it in `uses`."""
-        kind = self._situation.type_of(projection)
-        return Get(projection, lambda value: msgspec.json.decode(value, type=kind))
+        return Get(self._situation.projection(projection))
 
     def zone(self) -> Operation[ZoneInfo]:
         """The customer's time zone as of now, or else the shop's."""

@@ -170,8 +170,10 @@ class EngineBench:
         self._count = 0
         self.deploy(*rules)
 
-    def deploy(self, *rules: Rule) -> None:
+    def deploy(self, *rules: Rule, projections: Iterable[Projection[Any]] | None = None) -> None:
         """Start the worker (again) with these rules."""
+        if projections is not None:
+            self._projections = tuple(projections)
         book = Rulebook(rules, self._projections)
         self.worker = TriggerWorker(
             self.log,

@@ -9,14 +9,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from enginebench import EngineBench, drive
+from enginebench import MONDAY, EngineBench, drive
 
 from tactful import Run, rule
-from tactful.events import OrderCompleted, ProductAdded
-from tactful.journal import Wait
+from tactful.events import Event, OrderCompleted, ProductAdded
+from tactful.journal import Entry, Wait
 from tactful.outbox import Outbox
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects
+from tactful_trigger.projections import SHIPPED
 from tactful_trigger.replay import Execution, NoWatch
 from tactful_trigger.row import Run as Stored
 from tactful_trigger.stage import Stage
@@ -134,6 +135,62 @@ def test_a_run_whose_rule_is_missing_or_newer_is_held_and_its_timer_stays_due(go
     bench.deploy(named(two_mails, version=2))
     bench.advance("1s")
     assert bench.sent() == ["email a"]
+
+
+class Before(msgspec.Struct, frozen=True):
+    """What the first version of a projection counts."""
+
+    orders: int = 0
+
+
+class After(msgspec.Struct, frozen=True):
+    """The same under another name."""
+
+    count: int = 0
+
+
+class Points:
+    """A projection in either version."""
+
+    name, events = "points", (ProductAdded,)
+
+    def __init__(self, version: int) -> None:
+        self.version, self.state = version, (Before if version == 1 else After)
+
+    def fold(self, state: Any, event: Event) -> Any:
+        return Before(state.orders + 1) if self.version == 1 else After(state.count + 1)
+
+    def merge(self, mine: Any, theirs: Any) -> Any:
+        return mine
+
+    def migrate(self, version: int, old: Any) -> Any:
+        return After(old["orders"])
+
+
+async def reads_points(run: Run, first: ProductAdded) -> None:
+    points = await run.get("points")
+    await run.sleep("1h")
+    await run.send("email", "points", n=points.orders if hasattr(points, "orders") else points.count)
+
+
+def points_bench() -> EngineBench:
+    bench = EngineBench(named(reads_points, uses=("points",)), projections=(*SHIPPED, Points(1)))
+    bench.emits("u1", ADD)
+    return bench
+
+
+def test_what_a_run_has_read_is_migrated_with_the_projection() -> None:
+    bench = points_bench()
+    bench.deploy(named(reads_points, uses=("points",)), projections=(*SHIPPED, Points(2)))
+    bench.advance("1h")
+    assert [message.data for message in bench.messages] == [{"n": 1}]
+
+
+def test_what_a_run_has_read_before_versions_were_kept_is_read_as_it_is() -> None:
+    bench = points_bench()
+    bench.runs("u1")[0].journal[:] = [msgspec.json.decode(b'["get points",%d,{"orders":7}]' % MONDAY, type=Entry)]
+    bench.advance("1h")
+    assert [message.data for message in bench.messages] == [{"n": 7}]
 
 
 def test_a_message_id_knows_nothing_of_the_rules_version() -> None:

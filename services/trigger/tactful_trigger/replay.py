@@ -10,6 +10,7 @@ from tactful.errors import TactfulError
 from tactful.events.model import Event
 from tactful.journal import Entry, Wait
 from tactful.operation import EndRun, Host, Operation, StepFailed
+from tactful.projections import Projection
 from tactful.rules import Rule
 from tactful.run import Again
 from tactful.run import Run as RunHandle
@@ -157,8 +158,8 @@ class Execution:
         if self._index >= self._fresh:
             self.host.note(text)
 
-    def type_of(self, projection: str) -> Any:
-        return self.host.type_of(projection)
+    def projection(self, name: str) -> Projection[Any]:
+        return self.host.projection(name)
 
     def carry_on(self) -> Outcome:
         """Replay the journal, then live on until the run waits or ends. Whatever a rule raises parks its run."""
@@ -213,7 +214,7 @@ class Execution:
                 if begun.op == "send":
                     run.wait = begun  # if the run is parked now, its message is taken back
                 return begun
-            run.journal.append(Entry(operation.shape, host.now, begun.value))
+            run.journal.append(Entry(operation.shape, host.now, begun.value, operation.version))
             operation = self._consume(operation)
         return operation
 
@@ -241,7 +242,10 @@ class Execution:
         self._index += 1
         self.now = entry.at
         try:
-            value = operation.revive(entry.value)
+            if entry.version == operation.version:
+                value = operation.revive(entry.value)
+            else:
+                value = operation.migrate(entry.version, entry.value)
         except StepFailed as failure:
             return self._send(failure)
         return self._send(value)
@@ -300,7 +304,7 @@ class RunHost(Host, Protocol):
     watch: Watch
 
     def note(self, text: str) -> None: ...
-    def type_of(self, projection: str) -> Any: ...
+    def projection(self, name: str) -> Projection[Any]: ...
     def too_slow(self, rule: str) -> None: ...
 
 

@@ -14,6 +14,7 @@ from tactful.errors import TactfulError
 from tactful.identity import message_id
 from tactful.journal import Kept, Notice
 from tactful.operation import EndRun, Wish
+from tactful.projections import Projection
 from tactful.records import DISPATCH, MessageBody, MessageRecord
 from tactful_trigger.effects import Effects
 from tactful_trigger.replay import Watch
@@ -72,11 +73,11 @@ class Stage:
     def state(self, projection: str) -> Any:
         return self.view().state(projection)
 
-    def type_of(self, projection: str) -> Any:
-        known = self._book.projections.get(projection)
+    def projection(self, name: str) -> Projection[Any]:
+        known = self._book.projections.get(name)
         if known is None:
-            raise TactfulError(f"there is no projection {projection!r}; name it in `uses`")
-        return known.state
+            raise TactfulError(f"there is no projection {name!r}; name it in `uses`")
+        return known
 
     def may_send(self) -> None:
         run, terms = self._run, self._book.terms[self._run.rule]

@@ -120,6 +120,10 @@ class WaitAny(Operation[tuple[int, Any]]):
     op = "wait_any"
 
     def __init__(self, branches: Sequence[Operation[Any]]) -> None:
+        """Raises TactfulError for what is no wait: a message that is asked for in here would be nobody's to take back."""
+        if not branches or any(not isinstance(branch, Sleep | Quiet | WaitFor | Engaged) for branch in branches):
+            given = ", ".join(getattr(branch, "shape", type(branch).__name__) for branch in branches) or "nothing"
+            raise TactfulError(f"wait_any takes sleeps, quiet, wait_for and engaged, each by itself, not: {given}")
         self._branches = branches
         self.shape = f"wait_any({', '.join(branch.shape for branch in branches)})"
 

@@ -187,6 +187,30 @@ def test_wait_any_gives_the_index_and_result_of_the_first() -> None:
     assert (bench.endings("u1"), bench.endings("u2")) == (["0 OrderCompleted"], ["1 NoneType"])
 
 
+@pytest.mark.parametrize(
+    ("waits", "given"),
+    [
+        (lambda run: [run.send("email", "x"), run.sleep("1h")], "send email x, sleep"),
+        (lambda run: [run.step("x", double, 1)], "step x"),
+        (lambda run: [run.get("cart")], "get cart"),
+        (lambda run: [run.zone()], "zone"),
+        (lambda run: [run.wait_any(run.sleep("1h"))], "wait_any(sleep)"),
+        (lambda run: [[run.sleep("1h")]], "list"),
+        (lambda run: [], "nothing"),
+    ],
+)
+def test_wait_any_refuses_what_is_no_wait_and_names_the_line(waits: Any, given: str) -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        branches = waits(run)
+        await run.wait_any(*branches)
+
+    bench = bench_of(r, uses=("cart",))
+    bench.emits("u1", ADD)
+    (why,) = bench.endings("u1")
+    assert f"test_operations.py:{r.__code__.co_firstlineno + 2}: wait_any takes sleeps" in why
+    assert why.endswith(f", not: {given}")
+
+
 def test_get_gives_the_state_as_it_was_then_even_after_a_replay() -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         before = await run.get("cart")

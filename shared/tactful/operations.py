@@ -20,6 +20,7 @@ from tactful.operation import Ask, Done, Happening, Host, Moved, Offered, Operat
 from tactful.projections import Projection
 
 E = TypeVar("E", bound=Event)
+Events = type[Event] | str | Sequence[type[Event] | str]
 Data = Callable[[Customer], Mapping[str, Any] | None]
 
 _encode = msgspec.json.Encoder().encode
@@ -67,9 +68,9 @@ class Quiet(Operation[None]):
     op = "quiet"
     shape = "quiet"
 
-    def __init__(self, duration: Duration, of: Sequence[type[Event] | str] | None) -> None:
+    def __init__(self, duration: Duration, of: Events | None) -> None:
         self._length = milliseconds(duration)
-        self._names = None if of is None else _names(tuple(of))
+        self._names = None if of is None else _names((of,) if isinstance(of, str | type) else tuple(of))
 
     def begin(self, host: Host) -> Done | Wait:
         now, length = host.now, self._length

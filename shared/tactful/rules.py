@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -12,11 +12,12 @@ from tactful.customer import Customer
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, PluginError
 from tactful.events.model import Event, name_of
+from tactful.operations import Events
 from tactful.run import Run
 
 Repeat = Literal["ignore", "restart", "parallel", "debounce"]
 Body = Callable[..., Coroutine[Any, Any, Any]]
-Events = type[Event] | str | tuple[type[Event] | str, ...]
+Names = str | Sequence[str]
 
 _LENGTHS: Final = ("cooldown", "debounce_max", "goal_within", "after_max", "max_event_age", "max_age")
 OVERRIDABLE: Final = (*_LENGTHS, "holdout", "priority", "repeat", "after")
@@ -62,12 +63,13 @@ class Rule:
         twin.name, twin.older, twin.origin = name, self.older, self.origin
         return twin
 
-    def previous(self, version: int) -> Callable[[Body], Body]:
-        """Keep the body of an older version for the runs that began under it."""
+    def previous(self, version: int) -> Callable[[Body], Body | Rule]:
+        """Keep the body of an older version for the runs that began under it. One of the rule's own name leaves the name to the
+        rule."""
 
-        def keep(body: Body) -> Body:
+        def keep(body: Body) -> Body | Rule:
             self.older[version] = body
-            return body
+            return self if body.__name__ == self.body.__name__ else body
 
         return keep
 
@@ -108,9 +110,9 @@ def rule(
     exit_on: Events = (),
     cooldown: str | None = None,
     holdout: float = 0.0,
-    uses: tuple[str, ...] = (),
+    uses: Names = (),
     priority: int = 0,
-    after: tuple[str, ...] = (),
+    after: Names = (),
     after_max: str = "3d",
     max_event_age: str = "72h",
     max_age: str = "90d",
@@ -129,7 +131,7 @@ def rule(
         where = f"{body.__code__.co_filename}:{body.__code__.co_firstlineno}: rule {body.__name__}"
         try:
             terms = Terms(
-                on=_names(on),
+                on=_names("on", on),
                 purpose=purpose,
                 version=version,
                 key=key,
@@ -137,29 +139,58 @@ def rule(
                 when=when,
                 repeat=repeat,
                 debounce_max=milliseconds(debounce_max) if debounce_max else 0,
-                goal=_names(goal),
+                goal=_names("goal", goal),
                 goal_within=milliseconds(goal_within),
-                exit_on=_names(exit_on),
+                exit_on=_names("exit_on", exit_on),
                 cooldown=milliseconds(cooldown) if cooldown else 0,
                 holdout=holdout,
-                uses=uses,
+                uses=_listed(uses),
                 priority=priority,
-                after=after,
+                after=_listed(after),
                 after_max=milliseconds(after_max),
                 max_event_age=milliseconds(max_event_age),
                 max_age=milliseconds(max_age),
             )
         except InvalidInput as error:
             raise PluginError(f"{where}: {error.message}") from None
-        if fault := _fault(body, terms):
+        if fault := _unlike(terms) or _fault(body, terms):
             raise PluginError(f"{where}: {fault}")
         return Rule(body, terms)
 
     return decorate
 
 
-def _names(events: Events) -> tuple[str, ...]:
-    return tuple(map(name_of, events if isinstance(events, tuple) else (events,)))
+def _listed(given: Any) -> tuple[Any, ...]:
+    """One alone needs no tuple."""
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
+
+
+def _names(argument: str, events: Events) -> tuple[str, ...]:
+    for event in (listed := _listed(events)):
+        if not (issubclass(event, Event) if isinstance(event, type) else isinstance(event, str) and event):
+            raise InvalidInput(
+                "invalid_event", f"`{argument}` takes classes or names of events, not {event!r}", argument
+            )
+    return tuple(map(name_of, listed))
+
+
+def _is_function(given: Any) -> bool:
+    return given is None or (callable(given) and not inspect.iscoroutinefunction(given))
+
+
+_FORMS: Final[tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...]] = (
+    (("purpose",), lambda value: isinstance(value, str), "a text"),
+    (("version", "priority"), lambda value: type(value) is int, "a whole number"),
+    (("holdout",), lambda value: type(value) in (int, float), "a share from 0 to below 1"),
+    (("key", "match", "when"), _is_function, "a function, and no `async def`"),
+    (("uses", "after"), lambda names: all(isinstance(name, str) for name in names), "a name or several"),
+)
+
+
+def _unlike(terms: Terms) -> str | None:
+    """What is not of the form that it must have; None if everything is."""
+    given = ((name, getattr(terms, name), fits, form) for names, fits, form in _FORMS for name in names)
+    return next((f"`{name}` is {form}, not {value!r}" for name, value, fits, form in given if not fits(value)), None)
 
 
 def _fault(body: Body, terms: Terms) -> str | None:

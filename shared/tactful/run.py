@@ -13,7 +13,7 @@ from tactful.errors import TactfulError
 from tactful.events.model import Event
 from tactful.identity import fraction, is_anonymous
 from tactful.operation import Host, Operation
-from tactful.operations import Data, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor, Zone
+from tactful.operations import Data, Events, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor, Zone
 from tactful.projections import Projection
 from tactful.rhythm import Rhythm
 
@@ -77,7 +77,7 @@ class Run:
         """Wait for a wall time (`"10:00"`) in the customer's zone, so many days from today."""
         return Sleep.until_local(clock, days)
 
-    def quiet(self, duration: Duration, of: Sequence[type[Event] | str] | None = None) -> Operation[None]:
+    def quiet(self, duration: Duration, of: Events | None = None) -> Operation[None]:
         """Wait until the customer has done nothing for so long; `of` narrows what counts as doing something."""
         return Quiet(duration, of)
 
@@ -197,6 +197,8 @@ def _not_before(given: Duration | datetime | None) -> Callable[[Host], int | Non
     if given is None:
         return _at_once
     if isinstance(given, datetime):
+        if given.tzinfo is None:
+            raise TactfulError("not_before needs a datetime with a time zone")
         instant = int(given.timestamp() * 1000)
         return lambda host: instant
     length = milliseconds(given)

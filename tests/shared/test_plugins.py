@@ -113,13 +113,13 @@ def test_the_shipped_rules_are_found_by_their_entry_point() -> None:
             3,
             "cooldwn",
         ),
-        (HEAD + '@rule(on="X", purpose="marketing.t", version="1")\nasync def f(run, e): ...\n', 3, "TypeError"),
+        (HEAD + '@rule(on="X", purpose="marketing.t", version="1")\nasync def f(run, e): ...\n', 3, "a whole number"),
         (
             HEAD + '@rule(on="X", purpose="marketing.t", version=1, cooldown=3)\nasync def f(run, e): ...\n',
             3,
             '"3" is not a length of time',
         ),
-        (HEAD + '@rule(on=7, purpose="marketing.t", version=1)\nasync def f(run, e): ...\n', 3, ""),
+        (HEAD + '@rule(on=7, purpose="marketing.t", version=1)\nasync def f(run, e): ...\n', 3, "`on` takes classes"),
         (
             HEAD + '@rule(on="X", purpose="marketing.t", version=1, cooldown="soon")\nasync def f(run, e): ...\n',
             3,

@@ -15,6 +15,7 @@ from tactful.records import EVENTS, encode
 from tactful_workbench.virtual import Input
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
+NAIVE = datetime(2026, 11, 24, 9)  # noqa: DTZ001 - what a rule may not give
 
 
 def bench_of(body: Any, **terms: Any) -> EngineBench:
@@ -114,6 +115,20 @@ def test_quiet_of_some_events_is_moved_by_those_only() -> None:
     bench.emits("u1", Page(name="home"))
     bench.advance("10m")
     assert len(bench.messages) == 1
+
+
+@pytest.mark.parametrize("of", ["Product Added", ProductAdded, [ProductAdded]])
+def test_quiet_of_one_event_needs_no_tuple(of: Any) -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.quiet("1h", of=of)
+        await run.send("email", "quiet")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("30m")
+    bench.emits("u1", ADD)
+    bench.advance("3h")
+    assert [m.requested_at for m in bench.messages] == [MONDAY + HOUR + HOUR // 2]
 
 
 def test_an_event_at_the_deadline_comes_before_it() -> None:
@@ -347,13 +362,14 @@ def odd(customer: Customer) -> Any:
     [
         (lambda run: run.step("x", double, run), "step x: its arguments must be JSON values"),
         (lambda run: run.step(7, double, 1), "the name of a step is text"),
+        (lambda run: run.send("email", "x", not_before=NAIVE), "not_before needs a datetime with"),
         (lambda run: run.send("email", 42), "channel, template and variant of a send are text"),
         (lambda run: run.send("email", "x", variant=7), "channel, template and variant of a send are text"),
         (lambda run: run.send("email", "x", name="\ud800"), "UnicodeEncodeError"),
         (lambda run: run.send("email", "x", odd), "TypeError"),
     ],
 )
-def test_what_nobody_could_read_again_parks_the_run_and_leaves_no_gap_in_what_dispatch_reads(
+def test_what_nobody_could_read_as_it_was_meant_parks_the_run_and_leaves_no_gap_in_what_dispatch_reads(
     awaited: Any, words: str
 ) -> None:
     async def r(run: Run, first: ProductAdded) -> None:

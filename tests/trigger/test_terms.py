@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -85,6 +87,55 @@ def test_of_a_rule_with_a_key_the_marks_of_long_ago_are_let_go() -> None:
     row = bench.row("u1")
     assert row is not None
     assert 15 <= len(row.marks or ()) <= 40  # goal_within is thirty days
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({"priority": "high"}, "`priority` is a whole number, not 'high'"),
+        ({"version": 1.5}, "`version` is a whole number, not 1.5"),
+        ({"holdout": "a tenth"}, "`holdout` is a share from 0 to below 1, not 'a tenth'"),
+        ({"purpose": None}, "`purpose` is a text, not None"),
+        ({"when": "x"}, "`when` is a function, and no `async def`, not 'x'"),
+        ({"when": asyncio.sleep}, "`when` is a function, and no `async def`, not <function sleep"),
+        ({"after": (7,)}, "`after` is a name or several, not (7,)"),
+        ({"on": [[ProductAdded]]}, "`on` takes classes or names of events, not [<class"),
+        ({"goal": 7}, "`goal` takes classes or names of events, not 7"),
+        ({"exit_on": int}, "`exit_on` takes classes or names of events, not <class 'int'>"),
+    ],
+)
+def test_an_argument_of_another_form_is_refused_by_name_with_file_and_line(terms: dict[str, Any], words: str) -> None:
+    with pytest.raises(PluginError) as refusal:
+        sends_after_an_hour(**terms)
+    assert re.search(r"test_terms\.py:\d+: rule r: ", str(refusal.value))
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("listed", [lambda one: one, lambda one: [one], lambda one: (one,)])
+def test_one_alone_needs_no_tuple_and_a_list_is_as_good(listed: Any) -> None:
+    terms = sends_after_an_hour(
+        on=listed(ProductAdded),
+        goal=listed("Order Completed"),
+        exit_on=listed(CartShared),
+        uses=listed("cart"),
+        after=listed("pos"),
+    ).terms
+    assert (terms.on, terms.goal, terms.exit_on) == (("Product Added",), ("Order Completed",), ("Cart Shared",))
+    assert (terms.uses, terms.after) == (("cart",), ("pos",))
+
+
+def test_an_older_body_of_the_rules_own_name_leaves_the_name_to_the_rule() -> None:
+    newer = sends_after_an_hour(version=2)
+
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "as it was")
+
+    async def r_1(run: Run, first: ProductAdded) -> None:
+        await r(run, first)
+
+    assert newer.previous(1)(r) is newer
+    assert newer.body_for(1) is r
+    assert newer.previous(1)(r_1) is r_1
 
 
 def test_repeat_ignore_lets_a_second_start_pass_by() -> None:

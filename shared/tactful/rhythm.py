@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date, tzinfo
 from itertools import pairwise
+from math import inf
 from statistics import mean, median, pstdev
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ from tactful.localtime import local_day
 LATEST: Final = 4  # orders whose lines are remembered
 USUAL: Final = 2  # of these hold what a customer usually buys
 BULK: Final = 3.0  # times a customer's own usual quantity
+USED_UP: Final = 2  # ordinary orders, after which what was bought in bulk is taken for used up
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
@@ -42,13 +44,20 @@ class Beat(msgspec.Struct, frozen=True, array_like=True):
 class Pace(NamedTuple):
     """The gaps in days between the days on which a customer ordered."""
 
-    last: date
+    last: date  # an ordinary order, or one in bulk that may still last
     gaps: tuple[int, ...]
+    supply: float = 1.0  # how many usual orders the one in bulk was
 
     @property
     def median(self) -> float:
         """In days; there must be a gap."""
         return median(self.gaps)
+
+    @property
+    def gap(self) -> float:
+        """In days from the last order until the next is to be expected: who has bought for three comes after three gaps. There
+        must be a gap."""
+        return self.median * self.supply
 
     @property
     def variation(self) -> float:
@@ -64,14 +73,23 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def pace(self, zone: tzinfo) -> Pace | None:
         """By the calendar of a zone, without gifts, void orders and orders in bulk; None without an order."""
-        ordinary = [beat for beat in self.orders if beat.at and not beat.gift and not beat.void]
-        usual = median(units) if (units := [beat.units for beat in ordinary if beat.units]) else 0
-        if len(units) >= USUAL + 1:
-            ordinary = [beat for beat in ordinary if beat.units < BULK * usual]
-        instants = (*(minute * MINUTE for minute in self.older), *(beat.at for beat in ordinary))
-        days = sorted({local_day(instant, zone) for instant in instants})
+        own = [beat for beat in self.orders if beat.at and not beat.gift and not beat.void]
+        units = [beat.units for beat in own if beat.units]
+        usual = median(units) if len(units) > USUAL else inf
+        ordinary = [beat.at for beat in own if beat.units < BULK * usual]
+        days = sorted({local_day(at, zone) for at in (*(minute * MINUTE for minute in self.older), *ordinary)})
+        if not days:
+            return None
         gaps = tuple((later - earlier).days for earlier, later in pairwise(days))
-        return Pace(days[-1], gaps) if days else None
+        stock = next((beat for beat in reversed(own) if beat.units >= BULK * usual), None)
+        if stock is None or sum(at > stock.at for at in ordinary) >= USED_UP:
+            return Pace(days[-1], gaps)
+        return Pace(max(days[-1], local_day(stock.at, zone)), gaps, stock.units / usual)
+
+    def latest_day(self, zone: tzinfo) -> date | None:
+        """Of the latest order that was neither cancelled nor given back, be it a gift or in bulk."""
+        latest = max((beat.at for beat in self.orders if not beat.void), default=0)
+        return local_day(latest, zone) if latest else None
 
     def usual(self) -> tuple[Line, ...]:
         """What is in at least two of the last four orders, most often bought first, as it was last shown."""

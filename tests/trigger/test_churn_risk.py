@@ -79,6 +79,20 @@ def test_where_nobody_tells_what_has_come_it_is_not_waited_for() -> None:
     assert asked_after(customer_of(40, 40), 81) == [(80, LETTER)]
 
 
+def test_the_days_count_from_the_latest_order_though_it_be_a_gift() -> None:
+    bench = customer_of()
+    bench.advance("119d")
+    bench.emits("u1", OrderCompleted(order_id="card", products=(Product(product_id="c", category="Gift cards"),)))
+    assert asked_after(bench)[0] == (120, LETTER)
+
+
+def test_three_times_the_usual_quantity_lasts_three_times_as_long() -> None:
+    bench = customer_of(25, 25, 25)
+    bench.advance("20d")
+    bench.emits("u1", OrderCompleted(order_id="stock", products=(Product(product_id="tea", quantity=3),)))
+    assert asked_after(bench)[0] == (150, LETTER)
+
+
 # the two steps
 
 

@@ -85,13 +85,37 @@ def test_a_short_rhythm_gets_three_days_of_grace() -> None:
     assert asked_after(customer_of(6, 6, 6, push=False, min_slack_days=5.0)) == [12]
 
 
-def test_a_gift_an_order_in_bulk_and_what_came_to_nothing_are_no_part_of_the_rhythm() -> None:
+def test_a_gift_and_what_came_to_nothing_are_no_part_of_the_rhythm() -> None:
     bench = customer_of(20, 20, 20)
     bench.advance("1d")
     bench.emits("u1", OrderCompleted(order_id="card", products=(Product(product_id="c", category="Gift cards"),)))
-    bench.emits("u1", OrderCompleted(order_id="stock", products=(Product(product_id="tea", quantity=30),)))
     bench.emits("u1", OrderCompleted(order_id="void", products=(TEA,)), OrderCancelled(order_id="void"))
     assert asked_after(bench)[:1] == [30]
+
+
+def test_three_times_the_usual_quantity_lasts_three_times_as_long() -> None:
+    bench = customer_of(10, 10, 10, push=False)
+    bench.advance("5d")
+    bench.emits("u1", OrderCompleted(order_id="stock", products=(Product(product_id="tea", quantity=3),)))
+    assert asked_after(bench) == [46]
+
+
+@pytest.mark.parametrize("outside", ["a gift", "what came to nothing"])
+def test_a_day_that_had_passed_before_an_order_outside_the_rhythm_is_not_spoken_of_again(outside: str) -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    assert asked_after(bench, 32) == [31]
+    bench.emits("u1", OrderCompleted(order_id="o9", products=(Product(product_id="c", category="Gift cards"),)))
+    if outside != "a gift":
+        bench.emits("u1", OrderCancelled(order_id="o9"))
+    assert asked_after(bench) == []
+    assert bench.endings("u1")[-1] == "its day had passed before this order"
+
+
+def test_who_was_reminded_ahead_and_then_sent_a_gift_is_not_reminded_again_when_it_is_overdue() -> None:
+    bench = customer_of(100, 100, 100, push=False)
+    assert asked_after(bench, 85) == [80]
+    bench.emits("u1", OrderCompleted(order_id="card", products=(Product(product_id="c", category="Gift cards"),)))
+    assert asked_after(bench) == []
 
 
 def test_an_order_that_is_cancelled_weeks_later_is_as_if_it_had_never_been() -> None:

@@ -96,6 +96,21 @@ def test_a_stock_bought_at_once_is_no_rhythm() -> None:
     assert pace(*every(10, 4, TEA), stock).gaps == (10, 10, 10)
 
 
+def test_a_stock_lasts_as_many_gaps_as_it_is_usual_orders_until_two_ordinary_ones_have_followed() -> None:
+    events = [*every(10, 4, TEA), order("bulk", 135, Product(product_id="tea", quantity=8))]
+    found = pace(*events)
+    assert (found.last, found.median, found.gap) == (date(1970, 5, 16), 10, 40)
+    events.append(order("p1", 160, TEA))
+    assert (pace(*events).last, pace(*events).gap) == (date(1970, 6, 10), 40)
+    events.append(order("p2", 170, TEA))
+    assert pace(*events).gap == pace(*events).median
+
+
+def test_the_latest_order_that_came_to_something_counts_be_it_a_gift_or_a_stock() -> None:
+    state = rhythm(*every(10, 4, TEA), order("g1", 150, CARD), order("void", 160, TEA), OrderCancelled(order_id="void"))
+    assert (state.latest_day(UTC), Rhythm().latest_day(UTC)) == (date(1970, 5, 31), None)
+
+
 def test_what_is_in_two_of_the_last_four_orders_is_usual_and_shown_as_it_was_last_shown() -> None:
     renamed = Product(product_id="tea", name="Tea, new recipe")
     state = rhythm(order("a", 90, OATS), *every(10, 2, TEA, OATS), order("x", 150, OATS), order("y", 160, renamed))

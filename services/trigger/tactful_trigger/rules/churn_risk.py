@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from tactful import Customer, Ladder, Run, rule
@@ -31,10 +31,11 @@ _EVER: Final = "800d"
 async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     """A customer who has stayed away for twice their own gap: one reason to return, and a week later one question."""
     await run.sleep(run.param("settle", "1d"))  # what is cancelled at once is no order
-    pace = (await run.get("rhythm")).pace(await run.zone())
-    if pace is None:
+    rhythm, zone = await run.get("rhythm"), await run.zone()
+    pace, latest = rhythm.pace(zone), rhythm.latest_day(zone)
+    if pace is None or latest is None:
         return "no order of their own"
-    if not await _undisturbed(run, await _morning(run, pace)):
+    if not await _undisturbed(run, await _morning(run, pace, latest)):
         return run.again()
     if why := await _silence(run):
         return why
@@ -53,12 +54,12 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     return "asked why" if message else message.reason or "refused"
 
 
-async def _morning(run: Run, pace: Pace) -> datetime:
-    """Six o'clock of the day on which they have stayed away too long."""
-    gap = run.param("factor", 2.0) * pace.median if pace.gaps else run.param("one_time_days", 120.0)
+async def _morning(run: Run, pace: Pace, latest: date) -> datetime:
+    """Six o'clock of the day on which they have stayed away too long, counted from the latest order, of whatever kind."""
+    gap = run.param("factor", 2.0) * pace.gap if pace.gaps else run.param("one_time_days", 120.0)
     shortest = run.param("at_least_days", 45.0 if pace.gaps else 90.0)
     days = round(min(max(gap, shortest), run.param("at_most_days", 180.0)))
-    day = datetime.combine(pace.last + timedelta(days=days), time(6))
+    day = datetime.combine(latest + timedelta(days=days), time(6))
     return datetime.fromtimestamp(instant_of(day, await run.zone()) / 1000, UTC)
 
 

@@ -8,7 +8,6 @@ from math import floor
 from typing import Any, Final
 
 from tactful import Customer, Ladder, Run, rule
-from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK
 from tactful.customer import REVIEW, Contact, Order, Orders, Tickets
 from tactful.durations import milliseconds
 from tactful.events import (
@@ -24,6 +23,7 @@ from tactful.events import (
 from tactful.localtime import instant_of
 from tactful.rhythm import Pace
 from tactful.run import Again
+from tactful_trigger.rules.wishes import LATER, wished_for
 
 GAPS: Final = 3  # fewer say nothing about a rhythm
 LEAD: Final = 0.2  # of the gap, by which the early reminder comes ahead
@@ -31,7 +31,6 @@ EARLIEST: Final = 45  # days ahead
 LATEST: Final = 7
 ANSWERED: Final = "30d"  # an order so soon after a reminder answers it, and so long its question is open
 ANSWER: Final = "answered: "  # how a run ended whose customer said something else
-LATER: Final = frozenset({IN_A_WEEK, IN_A_MONTH, ENOUGH})
 _EVER: Final = "800d"
 SHOWN: Final = 3  # items in a message; the rest is a number
 
@@ -59,22 +58,16 @@ async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
     pace = (await run.get("rhythm")).pace(zone)
     if pace is None or (why := _no_rhythm(run, pace)):
         return "no rhythm" if pace is None else why
-    end = _at(pace.last, floor(2 * pace.median) + 1, zone)
-    wished = _wished((await run.get("engagement")).answered("missed_order"), first, pace)
+    end = _at(pace.last, floor(2 * pace.gap) + 1, zone)
+    wished = wished_for(await run.get("engagement"), first, pace)
     if wished is not None:
-        if not await _undisturbed(run, wished):
-            return run.again()
-        return await _remind(run, pace, max(end, wished + timedelta(days=pace.median / 2)))
-    early = _early(run, pace)
-    if early is not None:
-        if not await _undisturbed(run, _at(pace.last, early, zone)):
-            return run.again()
-        ended = await _remind(run, pace, end)
+        return await _remind_at(run, pace, wished, max(end, wished + timedelta(days=pace.gap / 2)))
+    ended: str | Again = "its day had passed before this order"
+    for moment in _moments(run, pace, first, zone):
+        ended = await _remind_at(run, pace, moment, end)
         if isinstance(ended, Again) or _is_enough(run, pace, ended):
             return ended
-    if not await _undisturbed(run, _at(pace.last, _overdue(run, pace) + 1, zone)):  # the day is over
-        return run.again()
-    return await _remind(run, pace, end)
+    return ended
 
 
 async def _undisturbed(run: Run, moment: datetime) -> bool:
@@ -93,20 +86,35 @@ def _no_rhythm(run: Run, pace: Pace) -> str:
 
 def _overdue(run: Run, pace: Pace) -> int:
     """Days after the last order at whose end the next one is missed."""
-    return floor(max(run.param("factor", 1.5) * pace.median, pace.median + run.param("min_slack_days", 3.0)))
+    return floor(max(run.param("factor", 1.5) * pace.gap, pace.gap + run.param("min_slack_days", 3.0)))
 
 
 def _early(run: Run, pace: Pace) -> int | None:
     """Days after the last order at which somebody with a long rhythm is reminded ahead; shorter ones come by themselves."""
-    if pace.median < run.param("before_from_days", 60):
+    if pace.gap < run.param("before_from_days", 60):
         return None
-    return floor(pace.median - min(max(LEAD * pace.median, LATEST), EARLIEST))
+    return floor(pace.gap - min(max(LEAD * pace.gap, LATEST), EARLIEST))
+
+
+def _moments(run: Run, pace: Pace, first: OrderCompleted, zone: Any) -> list[datetime]:
+    """When to speak: ahead, and once the day on which it is overdue is over. A moment that had passed when this order came, which
+    then is outside the rhythm, is not made up for."""
+    days = (_early(run, pace), _overdue(run, pace) + 1)
+    moments = [_at(pace.last, count, zone) for count in days if count is not None]
+    ordered = datetime.fromtimestamp(first.meta.occurred_at / 1000, UTC)
+    if moments[0] <= ordered and not _may_be_both(run, pace):
+        return []
+    return [moment for moment in moments if moment > ordered]
 
 
 def _at(day: date, days: int, zone: Any) -> datetime:
     """The beginning of a day in the customer's zone."""
     instant = instant_of(datetime.combine(day + timedelta(days=days), time()), zone)
     return datetime.fromtimestamp(instant / 1000, UTC)
+
+
+async def _remind_at(run: Run, pace: Pace, moment: datetime, end: datetime) -> str | Again:
+    return await _remind(run, pace, end) if await _undisturbed(run, moment) else run.again()
 
 
 async def _remind(run: Run, pace: Pace, end: datetime) -> str | Again:
@@ -128,7 +136,12 @@ async def _remind(run: Run, pace: Pace, end: datetime) -> str | Again:
 
 def _is_enough(run: Run, pace: Pace, ended: str) -> bool:
     """Whether nothing more is said of this order after an early reminder that ended so."""
-    return ended.startswith(ANSWER) or (_reached(ended) and pace.median < run.param("both_from_days", 120))
+    return ended.startswith(ANSWER) or (_reached(ended) and not _may_be_both(run, pace))
+
+
+def _may_be_both(run: Run, pace: Pace) -> bool:
+    """Whether somebody may be reminded ahead and again when it is overdue."""
+    return pace.gap >= run.param("both_from_days", 120)
 
 
 def _reached(ended: str) -> bool:
@@ -143,14 +156,6 @@ async def _answer(run: Run, begun: datetime) -> str:
         return str(known.answer)
     told = await run.wait_for(SurveyAnswered, within=ANSWERED, where=lambda event: event.survey == "missed_order")
     return told.answer if told is not None else ""
-
-
-def _wished(known: Contact | None, first: OrderCompleted, pace: Pace) -> datetime | None:
-    """When the customer wishes to be reminded again, if they said so after this order."""
-    if known is None or known.answer not in LATER or known.answered_at <= first.meta.occurred_at:
-        return None
-    days = {IN_A_WEEK: 7.0, IN_A_MONTH: 30.0, ENOUGH: pace.median}[known.answer]
-    return datetime.fromtimestamp(known.answered_at / 1000, UTC) + timedelta(days=days)
 
 
 def _rungs(run: Run) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tactful.durations import Duration, milliseconds
 from tactful.operations import Data
@@ -20,6 +20,8 @@ class Ladder:
     never climbs to SMS or a call.
     """
 
+    begun: datetime  # when its first message was sent; while none was, when the climb began
+
     def __init__(self, *rungs: tuple[str, Duration], expires: Mapping[str, Duration] | None = None) -> None:
         """`expires`: for a channel, how long after it was asked for a message is too old to send."""
         self._expires = expires or {}
@@ -28,6 +30,7 @@ class Ladder:
     async def climb(self, run: Run, template: str, data: Data | None = None, *, variant: str | None = None) -> str:
         """Why it ended, fit for a page: `engaged on push`, `no_consent`, `nobody to reach`, `no reaction`."""
         start, waited, reached, doubtful = run.now, 0, False, False
+        self.begun = start
         for channel, patience in self._rungs:
             loud = channel in _LOUD
             if loud and doubtful:
@@ -41,6 +44,8 @@ class Ladder:
                 if message.scope == "customer":
                     return message.reason or "refused"
                 continue
+            if not reached:
+                self.begun = message.decided_at
             reached, doubtful = True, doubtful or message.unknown
             if await message.engaged(within=timedelta(milliseconds=patience)):
                 return f"engaged on {channel}"

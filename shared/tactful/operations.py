@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
@@ -335,6 +335,11 @@ class Message:
     def scope(self) -> str | None:
         """`customer`: try no other channel. `channel`: another one may do."""
         return self._answer.scope
+
+    @property
+    def decided_at(self) -> datetime:
+        """When it was sent, or refused."""
+        return datetime.fromtimestamp(self._answer.at / 1000, UTC)
 
     def engaged(self, within: Duration) -> Operation[bool]:
         """Wait for a sign that it was noticed, counted from the decision."""

@@ -172,6 +172,19 @@ def test_a_complaint_ends_it() -> None:
     assert asked_after(bench) == []
 
 
+def test_the_question_comes_eight_days_after_the_letter_has_left() -> None:
+    bench = customer_of(
+        40, 40, decide=lambda message: None if message.template == "churn_risk" else {"verdict": "sent"}
+    )
+    bench.advance("83d")
+    bench.decides(bench.messages[0], verdict="sent")
+    left = bench.now
+    bench.advance("4d")
+    bench.decides(bench.messages[1], verdict="sent")
+    bench.advance("30d")
+    assert [m.requested_at - left for m in bench.messages if m.template == "churn_survey"] == [8 * DAY]
+
+
 # how often, and what it is
 
 

@@ -56,12 +56,12 @@ async def abandoned_cart(run: Run, first: Any) -> str:
         return why
     ladder = Ladder(*_rungs(run, cart), expires={"push": "6h", "sms": "6h"})
     variant = run.variant("wording", run.param("variants", ["plain"]))
-    basket, begun = partial(_basket, since=_before(run.now, RETURNED), sensitive=sensitive), run.now
+    basket = partial(_basket, since=_before(run.now, RETURNED), sensitive=sensitive)
     ended = await ladder.climb(run, "abandoned_cart", data=basket, variant=variant)
     if ended != "engaged on email" or not (second_after := run.param("second_after", "")):
         return ended
-    await run.sleep_until(begun + timedelta(milliseconds=milliseconds(second_after)))
-    if (await run.get("cart")).changed_at > begun.timestamp() * 1000:
+    await run.sleep_until(ladder.begun + timedelta(milliseconds=milliseconds(second_after)))
+    if (await run.get("cart")).changed_at > ladder.begun.timestamp() * 1000:
         return "came back to the cart"
     second = await run.send("email", "abandoned_cart", data=partial(basket, again=True), variant=variant)
     return "reminded twice" if second else second.reason or "refused"

@@ -39,13 +39,12 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
         return run.again()
     if why := await _silence(run):
         return why
-    begun = run.now
     ladder = Ladder(("email", run.param("email_patience", "3d")), ("push", run.param("push_patience", "1d")))
     ended = await ladder.climb(run, "churn_risk", data=_usual)
     if ended != "no reaction" or not run.param("question", True):
         return ended
-    await run.sleep_until(begun + timedelta(milliseconds=milliseconds(run.param("question_after", "8d"))))
-    if (await run.get("session")).last_act_at > begun.timestamp() * 1000:
+    await run.sleep_until(ladder.begun + timedelta(milliseconds=milliseconds(run.param("question_after", "8d"))))
+    if (await run.get("session")).last_act_at > ladder.begun.timestamp() * 1000:
         return "came back to look"
     asked_at = (await run.get("engagement")).sent_at("churn_survey")
     if asked_at and _since(asked_at, "question_apart", "90d", run) > run.now:

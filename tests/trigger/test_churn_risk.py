@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from enginebench import Decide, EngineBench, refused, sent
+from msgspec.structs import replace
 
+from tactful import Rule
 from tactful.clock import DAY
 from tactful.events import (
     ComplaintClosed,
@@ -18,6 +20,7 @@ from tactful.events import (
     Page,
     Product,
     ShipmentDelivered,
+    SurveyAnswered,
 )
 from tactful.localtime import local_time
 from tactful_trigger.rules import churn_risk
@@ -154,6 +157,26 @@ def test_a_refund_within_thirty_days_silences_it() -> None:
     assert (asked_after(bench, 20), bench.endings("u1")[-1]) == ([], "a refund is too recent")
 
 
+@pytest.mark.parametrize(("said", "days"), [("in_a_month", 81), ("in_a_week", 58), ("no_longer", 45)])
+def test_who_wishes_to_be_reminded_of_their_usual_order_is_not_missed_before(said: str, days: int) -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("41d")
+    bench.emits("u1", SurveyAnswered(survey="missed_order", answer=said, message_id="m1"))
+    assert asked_after(bench)[0] == (days - 41, LETTER)
+
+
+def test_a_series_that_began_before_wishes_were_asked_about_goes_on() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.deploy(Rule(churn_risk.body, replace(churn_risk.terms, version=1)))
+    bench.emits("u1", OrderCompleted(order_id="o9", products=(TEA,)))
+    bench.advance("41d")
+    bench.emits("u1", SurveyAnswered(survey="missed_order", answer="in_a_month", message_id="m1"))
+    bench.advance("5d")
+    bench.deploy(churn_risk)
+    bench.advance("10d")
+    assert (bench.sent(), bench.endings("u1")[-1]) == ([LETTER, PUSH, QUESTION], "asked why")
+
+
 # cancels
 
 
@@ -170,6 +193,12 @@ def test_a_complaint_ends_it() -> None:
     bench.advance("10d")
     bench.emits("u1", ComplaintOpened(ticket_id="t1"))
     assert asked_after(bench) == []
+
+
+def test_each_message_may_wait_for_seven_days() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("100d")
+    assert {message.expires_at - message.requested_at for message in bench.messages} == {7 * DAY}
 
 
 def test_the_question_comes_eight_days_after_the_letter_has_left() -> None:

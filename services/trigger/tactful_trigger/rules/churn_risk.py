@@ -6,14 +6,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from tactful import Customer, Ladder, Run, rule
-from tactful.customer import Orders
+from tactful.customer import Engagement, Orders
 from tactful.durations import milliseconds
 from tactful.events import ComplaintOpened, OrderCancelled, OrderCompleted, OrderRefunded
 from tactful.localtime import instant_of
 from tactful.rhythm import Pace
 from tactful.run import Again
+from tactful_trigger.rules.wishes import wished_for
 
 SHOWN: Final = 3  # items in a message; the rest is a number
+_EXPIRES: Final = "7d"  # a week's budget may be used up when it begins
 _EVER: Final = "800d"
 
 
@@ -26,7 +28,7 @@ _EVER: Final = "800d"
     holdout=0.1,
     priority=20,
     max_age="800d",
-    version=1,
+    version=2,
 )
 async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     """A customer who has stayed away for twice their own gap: one reason to return, and a week later one question."""
@@ -37,9 +39,10 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
         return "no order of their own"
     if not await _undisturbed(run, await _morning(run, pace, latest)):
         return run.again()
-    if why := await _silence(run):
+    if why := await _silence(run, first, pace):
         return why
-    ladder = Ladder(("email", run.param("email_patience", "3d")), ("push", run.param("push_patience", "1d")))
+    rungs = ("email", run.param("email_patience", "3d")), ("push", run.param("push_patience", "1d"))
+    ladder = Ladder(*rungs, expires=dict.fromkeys(("email", "push"), _EXPIRES))
     ended = await ladder.climb(run, "churn_risk", data=_usual)
     if ended != "no reaction" or not run.param("question", True):
         return ended
@@ -49,7 +52,7 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     asked_at = (await run.get("engagement")).sent_at("churn_survey")
     if asked_at and _since(asked_at, "question_apart", "90d", run) > run.now:
         return "asked why lately"
-    message = await run.send("email", "churn_survey", data=_topics)
+    message = await run.send("email", "churn_survey", data=_topics, expires=_EXPIRES)
     return "asked why" if message else message.reason or "refused"
 
 
@@ -68,8 +71,9 @@ async def _undisturbed(run: Run, moment: datetime) -> bool:
     return (await run.wait_any(run.sleep_until(moment), *news))[0] == 0
 
 
-async def _silence(run: Run) -> str:
-    """Why nothing is said; "" if it may be. Who was here within a week is left alone until they were not."""
+async def _silence(run: Run, first: OrderCompleted, pace: Pace) -> str:
+    """Why nothing is said; "" if it may be. Who was here within a week is left alone until they were not, and who wishes to be
+    reminded of their usual order until that is overdue."""
     while (seen := (await run.get("session")).last_act_at) and _since(seen, "visit_rest", "7d", run) > run.now:
         await run.sleep_until(_since(seen, "visit_rest", "7d", run))
     tickets, orders = await run.get("tickets"), await run.get("orders")
@@ -79,13 +83,24 @@ async def _silence(run: Run) -> str:
         return "a refund is too recent"
     if _is_under_way(orders):
         return "an order has not come"
-    ladders = (await run.get("engagement")).ladders("churn_risk")
+    engagement = await run.get("engagement")
+    overdue = _overdue(engagement, first, pace) if run.since(2) else None
+    if overdue is not None and overdue > run.now:
+        await run.sleep_until(overdue)
+        return await _silence(run, first, pace)
+    ladders = engagement.ladders("churn_risk")
     if ladders and _since(ladders[-1].sent_at, "series_apart", "60d", run) > run.now:
         return "asked to come back lately"
     year_ago = (run.now - timedelta(days=365)).timestamp() * 1000
     if sum(contact.sent_at > year_ago for contact in ladders) >= run.param("most_in_a_year", 2):
         return "asked to come back often enough this year"
     return ""
+
+
+def _overdue(engagement: Engagement, first: OrderCompleted, pace: Pace) -> datetime | None:
+    """When the usual order is half a gap past the day for which they wished to be reminded, if they did."""
+    wished = wished_for(engagement, first, pace) if pace.gaps else None
+    return wished + timedelta(days=pace.gap / 2) if wished else None
 
 
 def _is_under_way(orders: Orders) -> bool:

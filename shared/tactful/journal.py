@@ -27,7 +27,7 @@ class Wait(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     shape: str
     since: int  # the instant it began
     due: int | None = None
-    length: int = 0  # quiet: how long, in ms
+    length: int = 0  # quiet, engaged: how long without an act, in ms
     names: tuple[str, ...] | None = None  # canonical event names; None is any
     where: bool = False  # the rule has a predicate of its own
     message: str = ""

@@ -22,22 +22,29 @@ class Ladder:
 
     begun: datetime  # when its first message was sent; while none was, when the climb began
 
-    def __init__(self, *rungs: tuple[str, Duration], expires: Mapping[str, Duration] | None = None) -> None:
-        """`expires`: for a channel, how long after it was asked for a message is too old to send."""
-        self._expires = expires or {}
+    def __init__(
+        self, *rungs: tuple[str, Duration], expires: Mapping[str, Duration] | None = None, quiet: Duration = "0s"
+    ) -> None:
+        """`expires`: for a channel, how long after it was asked for a message is too old to send. `quiet`: how long the customer
+        has to have done nothing before the next rung follows a message."""
+        self._expires, self._quiet = expires or {}, quiet
         self._rungs = tuple((channel, milliseconds(patience)) for channel, patience in rungs)
 
-    async def climb(self, run: Run, template: str, data: Data | None = None, *, variant: str | None = None) -> str:
-        """Why it ended, fit for a page: `engaged on push`, `no_consent`, `nobody to reach`, `no reaction`."""
+    async def climb(
+        self, run: Run, template: str, data: Data | Mapping[str, Data] | None = None, *, variant: str | None = None
+    ) -> str:
+        """Why it ended, fit for a page: `engaged on push`, `no_consent`, `nobody to reach`, `no reaction`. `data` may be another
+        one for each channel."""
         start, waited, reached, doubtful = run.now, 0, False, False
         self.begun = start
-        for channel, patience in self._rungs:
+        for number, (channel, patience) in enumerate(self._rungs, start=1):
             loud = channel in _LOUD
             if loud and doubtful:
                 return f"outcome unknown: not climbing to {channel}"
             not_before = start + timedelta(milliseconds=waited) if loud else None
+            about = data.get(channel) if isinstance(data, Mapping) else data
             message = await run.send(
-                channel, template, data, not_before=not_before, expires=self._expires.get(channel), variant=variant
+                channel, template, about, not_before=not_before, expires=self._expires.get(channel), variant=variant
             )
             waited += patience
             if not message:
@@ -47,6 +54,7 @@ class Ladder:
             if not reached:
                 self.begun = message.decided_at
             reached, doubtful = True, doubtful or message.unknown
-            if await message.engaged(within=timedelta(milliseconds=patience)):
+            quiet = self._quiet if number < len(self._rungs) else "0s"
+            if await message.engaged(within=timedelta(milliseconds=patience), quiet=quiet):
                 return f"engaged on {channel}"
         return "no reaction" if reached else "nobody to reach"

@@ -257,25 +257,30 @@ class Send(Operation["Message"]):
 
 
 class Engaged(Operation[bool]):
-    """Whether the customer reacted to a message within so long of the decision. A bounce ends it at once."""
+    """Whether the customer reacted to a message within so long of the decision, or later while they had not yet been quiet
+    for `quiet`. A bounce ends it at once."""
 
     op = "engaged"
 
-    def __init__(self, answer: Answer, within: Duration) -> None:
-        self._answer, self._within = answer, milliseconds(within)
+    def __init__(self, answer: Answer, within: Duration, quiet: Duration) -> None:
+        self._answer, self._within, self._quiet = answer, milliseconds(within), milliseconds(quiet)
         self.shape = f"engaged {answer.channel}"
 
     def begin(self, host: Host) -> Done | Wait:
         if (notice := host.noticed(self._answer.message_id)) is not None:
             return Done(_truth(notice.counts))
         due = max(self._answer.at + self._within, host.now)
-        return self._wait(host, due=due, message=self._answer.message_id)
+        return self._wait(host, due=due, message=self._answer.message_id, length=self._quiet)
 
     @staticmethod
     def offer(wait: Wait, happening: Happening) -> Offered:
-        if happening.notice is None or happening.message_id != wait.message:
+        if happening.notice is not None and happening.message_id == wait.message:
+            return Done(_truth(happening.notice.counts))
+        rested = happening.at + wait.length
+        if not wait.length or wait.due is None or rested <= wait.due or not happening.act:
             return None
-        return Done(_truth(happening.notice.counts))
+        wait.due = rested
+        return Moved()
 
     @staticmethod
     def expire(wait: Wait) -> msgspec.Raw:
@@ -341,9 +346,10 @@ class Message:
         """When it was sent, or refused."""
         return datetime.fromtimestamp(self._answer.at / 1000, UTC)
 
-    def engaged(self, within: Duration) -> Operation[bool]:
-        """Wait for a sign that it was noticed, counted from the decision."""
-        return Engaged(self._answer, within)
+    def engaged(self, within: Duration, quiet: Duration = "0s") -> Operation[bool]:
+        """Wait for a sign that it was noticed, counted from the decision; and on, until the customer has done nothing for
+        `quiet`."""
+        return Engaged(self._answer, within, quiet)
 
 
 OPERATIONS: Final[dict[str, type[Operation[Any]]]] = {

@@ -300,6 +300,25 @@ def test_an_email_that_nobody_noticed_in_24_hours_is_followed_by_a_push() -> Non
     assert push.requested_at - email.requested_at == pytest.approx(24 * HOUR, abs=MINUTE)
 
 
+def test_nobody_gets_the_push_while_they_are_shopping() -> None:
+    bench = left_alone(bench_with(), length="1h")
+    bench.advance("23h 30m")
+    left_alone(bench, ProductViewed(product_id="p1"), length="20m")
+    left_alone(bench, ADD, length="59m")
+    assert bench.sent() == ["email abandoned_cart"]
+    bench.advance("2m")
+    assert bench.sent() == ["email abandoned_cart", "push abandoned_cart"]
+
+
+def test_who_notices_the_email_while_they_are_shopping_gets_no_push() -> None:
+    bench = left_alone(bench_with(), length="1h")
+    bench.advance("23h 30m")
+    left_alone(bench, ADD, length="40m")
+    bench.decides(bench.messages[0], name="Message Clicked")
+    bench.advance("5d")
+    assert (bench.sent(), bench.endings("u1")[0]) == (["email abandoned_cart"], "engaged on email")
+
+
 @pytest.mark.parametrize("reaction", ["Message Opened", "Message Clicked", "Message Replied"])
 def test_an_email_that_was_noticed_is_followed_by_nothing(reaction: str) -> None:
     bench = left_alone(bench_with(sms=True))
@@ -463,6 +482,12 @@ def test_a_gift_goes_by_email_alone_and_is_marked_as_one() -> None:
     bench = left_alone(bench_with(sms=True), GIFT, length="5d")
     assert [m.channel for m in bench.messages] == ["email"]
     assert bench.messages[0].data["gift"] is True
+
+
+def test_a_gift_that_is_added_after_the_email_keeps_the_push_back() -> None:
+    bench = left_alone(bench_with(sms=True), length="2h")
+    left_alone(bench, GIFT, length="5d")
+    assert [m.channel for m in bench.messages] == ["email"]
 
 
 def test_a_sensitive_category_is_never_named() -> None:

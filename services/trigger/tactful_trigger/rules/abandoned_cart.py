@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from tactful.events import (
     ProductAdded,
     ProductRemoved,
 )
+from tactful.operations import Data
 
 SHOWN = 3  # items in a message; the rest is a number
 RETURNED = "90d"  # for so long a product that was given back is not shown
@@ -54,10 +56,12 @@ async def abandoned_cart(run: Run, first: Any) -> str:
     engagement = await run.get("engagement")
     if why := _often_enough(run, engagement.ladders("abandoned_cart")):
         return why
-    ladder = Ladder(*_rungs(run, cart), expires={"push": "6h", "sms": "6h"})
+    ladder = Ladder(*_rungs(run, cart), expires={"push": "6h", "sms": "6h"}, quiet=run.param("delay", "1h"))
     variant = run.variant("wording", run.param("variants", ["plain"]))
     basket = partial(_basket, since=_before(run.now, RETURNED), sensitive=sensitive)
-    ended = await ladder.climb(run, "abandoned_cart", data=basket, variant=variant)
+    unnamed = partial(_without_a_gift, basket=basket)
+    about: dict[str, Data] = {"email": basket, "push": unnamed, "sms": unnamed}
+    ended = await ladder.climb(run, "abandoned_cart", data=about, variant=variant)
     if ended != "engaged on email" or not (second_after := run.param("second_after", "")):
         return ended
     await run.sleep_until(ladder.begun + timedelta(milliseconds=milliseconds(second_after)))
@@ -68,10 +72,8 @@ async def abandoned_cart(run: Run, first: Any) -> str:
 
 
 def _rungs(run: Run, cart: Cart) -> list[tuple[str, str]]:
-    """E-mail, then push; SMS only where the shop wants it and the cart is worth it. A gift is not named on a lock screen."""
+    """E-mail, then push; SMS only where the shop wants it and the cart is worth it."""
     rungs = [("email", run.param("email_patience", "24h"))]
-    if any(item.is_gift for item in cart.items):
-        return rungs
     if run.param("push", True):
         rungs.append(("push", run.param("push_patience", "4h")))
     worth = cart.value.minor if cart.value else 0
@@ -131,6 +133,11 @@ def _basket(customer: Customer, since: int, sensitive: frozenset[str], again: bo
         "again": again,
         **about,
     }
+
+
+def _without_a_gift(customer: Customer, basket: Data) -> Mapping[str, Any] | None:
+    """Nothing while a gift is in it: somebody else may read the lock screen."""
+    return None if any(item.is_gift for item in customer.cart.items) else basket(customer)
 
 
 def _returned(customer: Customer, since: int) -> set[str]:

@@ -129,8 +129,11 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ticket_id: str
     opened_at: int = 0  # when it was opened or last reopened, ms; 0 while only its end has arrived
     closed_at: int = 0  # 0 while nobody closed it
+    resolution: str = ""  # as what it was closed, in small letters
     subject: str = ""
-    channel: str = ""  # "review" for one that nobody will ever close: a bad review or rating, a late parcel
+    channel: str = (
+        ""  # in small letters; "review" for one that nobody will ever close: a bad review or rating, a late parcel
+    )
     reopened: bool = False  # the customer said that it is not settled: now somebody has to close it, review or not
 
     @property
@@ -179,6 +182,7 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     contacted_by: str = ""
     contacted_on: str = ""  # the channel
     contacted_for: str = ""  # the purpose
+    person_at: int = 0  # when somebody last spoke to them and not to sell: a later newsletter does not hide it
 
     def ladders(self, rule: str) -> tuple[Contact, ...]:
         """This rule's contacts, oldest first, with all messages of a ladder as one: its last message, noticed if any was."""

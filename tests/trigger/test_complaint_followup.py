@@ -168,6 +168,15 @@ def test_what_was_no_complaint_or_is_a_person_s_matter_is_not_asked_about(resolu
     assert (bench.messages, bench.endings("u1")) == ([], [f"closed as {resolution}"])
 
 
+@pytest.mark.parametrize("resolution", ["Legal", "DUPLICATE", " spam "])
+def test_how_the_help_desk_spells_a_resolution_does_not_matter(resolution: str) -> None:
+    assert after(OPENED, ComplaintClosed(ticket_id="t1", resolution=resolution)).messages == []
+
+
+def test_a_review_counts_as_one_however_it_is_spelt() -> None:
+    assert len(after(ComplaintOpened(ticket_id="r1", channel=" Review")).messages) == 1
+
+
 def test_while_another_complaint_is_open_nobody_is_asked() -> None:
     bench = after(OPENED, ComplaintOpened(ticket_id="t2"), CLOSED)
     assert (bench.messages, bench.endings("u1")) == ([], ["another complaint is open"])
@@ -180,6 +189,35 @@ def test_of_several_complaints_the_last_one_to_be_closed_is_asked_about() -> Non
     bench.emits("u1", ComplaintClosed(ticket_id="t2"))
     bench.advance("30d")
     assert [message.data["ticket_id"] for message in bench.messages] == ["t2"]
+
+
+@pytest.mark.parametrize("resolution", ["duplicate", "Spam"])
+def test_its_duplicate_is_not_asked_about_in_its_place(resolution: str) -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, ComplaintOpened(ticket_id="t2"), CLOSED)
+    bench.advance("2h")
+    bench.emits("u1", ComplaintClosed(ticket_id="t2", resolution=resolution))
+    bench.advance("30d")
+    assert [message.data["ticket_id"] for message in bench.messages] == ["t1"]
+
+
+NEWSLETTER = ContactMade(channel="email", by="mailchimp", purpose="marketing.newsletter")
+CALL = ContactMade(channel="call", by="Ana")
+
+
+@pytest.mark.parametrize(
+    ("contacts", "asked"),
+    [([NEWSLETTER], 1), ([CALL, NEWSLETTER], 0), ([NEWSLETTER, CALL], 0)],
+    ids=["a newsletter", "a call before it", "a call after it"],
+)
+def test_a_newsletter_is_no_person_in_touch_and_hides_none(contacts: list[Event], asked: int) -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, CLOSED)
+    for contact in contacts:
+        bench.advance("2h")
+        bench.emits("u1", contact)
+    bench.advance("30d")
+    assert len(bench.messages) == asked
 
 
 def test_after_a_person_was_in_touch_within_a_day_nobody_asks() -> None:

@@ -46,7 +46,11 @@ news: st.SearchStrategy[Event] = st.one_of(
     st.builds(clicked, names),
     st.builds(answered, names, st.sampled_from(["yes", "no"])),
     st.sampled_from(["granted", "withdrawn"]).map(lambda state: ConsentChanged(purpose="marketing", state=state)),
-    st.sampled_from(["Ana", "Luis"]).map(lambda who: ContactMade(by=who)),
+    st.builds(
+        lambda who, purpose: ContactMade(by=who, purpose=purpose),
+        st.sampled_from(["Ana", "Luis"]),
+        st.sampled_from(["", "service.call", "marketing.newsletter"]),
+    ),
 )
 
 
@@ -137,6 +141,11 @@ def test_a_withdrawal_is_remembered_and_a_grant_is_none() -> None:
 def test_the_latest_contact_by_somebody_else_counts() -> None:
     state = engagement(at(7, ContactMade(by="Ana, support")), at(3, ContactMade(by="Luis")))
     assert (state.contacted_at, state.contacted_by) == (7, "Ana, support")
+
+
+def test_what_another_tool_sends_to_sell_hides_no_person_who_was_in_touch() -> None:
+    state = engagement(at(3, ContactMade(by="Ana")), at(7, ContactMade(by="mailer", purpose="marketing.newsletter")))
+    assert (state.contacted_at, state.contacted_by, state.person_at) == (7, "mailer", 3)
 
 
 def test_messages_of_one_ladder_are_one_noticed_if_any_was() -> None:

@@ -17,8 +17,8 @@ def opened(ticket: str = "t1") -> ComplaintOpened:
     return ComplaintOpened(ticket_id=ticket, subject=f"about {ticket}")
 
 
-def closed(ticket: str = "t1") -> ComplaintClosed:
-    return ComplaintClosed(ticket_id=ticket)
+def closed(ticket: str = "t1", resolution: str = "") -> ComplaintClosed:
+    return ComplaintClosed(ticket_id=ticket, resolution=resolution)
 
 
 def reopened(ticket: str = "t1") -> ComplaintReopened:
@@ -31,7 +31,7 @@ def tickets(*events: Event) -> Tickets:
 
 names = st.sampled_from(["t1", "t2", "t3"])
 news: st.SearchStrategy[Event] = st.one_of(
-    st.builds(opened, names), st.builds(closed, names), st.builds(reopened, names)
+    st.builds(opened, names), st.builds(closed, names, st.sampled_from(["", "Spam"])), st.builds(reopened, names)
 )
 
 
@@ -84,6 +84,12 @@ def test_a_late_closing_from_before_the_reopening_leaves_it_open() -> None:
 def test_an_opening_and_a_closing_at_one_instant_are_a_closed_ticket() -> None:
     assert not tickets(at(5, opened()), at(5, closed())).open
     assert not tickets(at(5, closed()), at(5, opened())).open
+
+
+def test_as_what_a_ticket_was_closed_is_known_until_it_is_opened_again() -> None:
+    assert tickets(at(1, opened()), at(5, closed(resolution="Spam ")), at(7, closed())).recent[0].resolution == ""
+    assert tickets(at(1, opened()), at(7, closed(resolution="Spam ")), at(5, closed())).recent[0].resolution == "spam"
+    assert tickets(at(7, closed(resolution="spam")), at(9, reopened())).recent[0].resolution == ""
 
 
 def test_one_open_ticket_of_several_is_enough() -> None:

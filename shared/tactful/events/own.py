@@ -61,12 +61,22 @@ class ComplaintOpened(Event, frozen=True, kw_only=True):
     channel: str = ""
     text: str = ""  # what the customer says
 
+    @property
+    def came_by(self) -> str:
+        """The channel, however the help desk spells it."""
+        return self.channel.strip().casefold()
+
 
 class ComplaintClosed(Event, frozen=True, kw_only=True):
     """A complaint was settled."""
 
     ticket_id: str
     resolution: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """The resolution, however the help desk spells it."""
+        return self.resolution.strip().casefold()
 
 
 class ComplaintReopened(Event, frozen=True, kw_only=True):

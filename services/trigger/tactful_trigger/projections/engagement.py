@@ -24,6 +24,7 @@ from tactful.events import (
     MessageReplied,
     SurveyAnswered,
 )
+from tactful.purposes import is_marketing
 from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 32
@@ -58,7 +59,7 @@ class EngagementProjection:
     def merge(self, mine: Engagement, theirs: Engagement) -> Engagement:
         """The messages of both, and the latest of what else happened."""
         said = (theirs.contacted_at, theirs.contacted_by, theirs.contacted_on, theirs.contacted_for)
-        merged = _withdrawn(_contacted(mine, *said), theirs.withdrawn_at)
+        merged = _withdrawn(_in_touch(_contacted(mine, *said), theirs.person_at), theirs.withdrawn_at)
         for contact in theirs.recent:
             merged = _with(merged, contact)
         return merged
@@ -120,9 +121,15 @@ def _withdrawn(state: Engagement, at: int) -> Engagement:
 
 
 def _contacted(state: Engagement, at: int, by: str, on: str, purpose: str) -> Engagement:
+    if not is_marketing(purpose):
+        state = _in_touch(state, at)
     if at <= state.contacted_at:
         return state
     return replace(state, contacted_at=at, contacted_by=by, contacted_on=on, contacted_for=purpose)
+
+
+def _in_touch(state: Engagement, at: int) -> Engagement:
+    return replace(state, person_at=at) if at > state.person_at else state
 
 
 def _latest(contacts: Iterable[Contact]) -> tuple[Contact, ...]:

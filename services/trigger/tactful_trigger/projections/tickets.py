@@ -44,11 +44,11 @@ def _news(event: Event) -> Ticket | None:
     """What one event tells of a ticket."""
     at = event.meta.occurred_at
     if isinstance(event, ComplaintOpened):
-        return Ticket(ticket_id=event.ticket_id, opened_at=at, subject=event.subject, channel=event.channel)
+        return Ticket(ticket_id=event.ticket_id, opened_at=at, subject=event.subject, channel=event.came_by)
     if isinstance(event, ComplaintReopened):
         return Ticket(ticket_id=event.ticket_id, opened_at=at, reopened=True)
     if isinstance(event, ComplaintClosed):
-        return Ticket(ticket_id=event.ticket_id, closed_at=at)
+        return Ticket(ticket_id=event.ticket_id, closed_at=at, resolution=event.outcome)
     if isinstance(event, Unclosed) and event.ticket_id:
         return Ticket(ticket_id=event.ticket_id, opened_at=at, channel=REVIEW)
     return None
@@ -64,11 +64,14 @@ def _with(state: Tickets, news: Ticket) -> Tickets:
 
 def _joined(one: Ticket, other: Ticket) -> Ticket:
     """An earlier closing says nothing once the ticket was opened again, so it need not be kept."""
-    opened, closed = max(one.opened_at, other.opened_at), max(one.closed_at, other.closed_at)
+    opened = max(one.opened_at, other.opened_at)
+    closing = max(one, other, key=lambda ticket: (ticket.closed_at, ticket.resolution))
+    stands = closing.closed_at >= opened
     return Ticket(
         ticket_id=one.ticket_id,
         opened_at=opened,
-        closed_at=closed if closed >= opened else 0,
+        closed_at=closing.closed_at if stands else 0,
+        resolution=closing.resolution if stands else "",
         subject=one.subject or other.subject,
         channel=one.channel or other.channel,
         reopened=one.reopened or other.reopened,

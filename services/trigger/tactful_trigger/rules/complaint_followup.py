@@ -31,7 +31,7 @@ NOT_ASKED: Final = frozenset(
 
 def _is_settled(customer: Customer, event: Event) -> bool:
     """A bad review or rating, a late parcel and a return for a fault have no end of their own: they start the rule."""
-    return bool(ticket_of(event)) and (not isinstance(event, ComplaintOpened) or event.channel == REVIEW)
+    return bool(ticket_of(event)) and (not isinstance(event, ComplaintOpened) or event.came_by == REVIEW)
 
 
 @rule(
@@ -51,8 +51,8 @@ async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened 
     if not isinstance(first, ComplaintClosed):
         if why := await _unclosed(run, first):
             return why
-    elif first.resolution in NOT_ASKED:
-        return f"closed as {first.resolution}"
+    elif first.outcome in NOT_ASKED:
+        return f"closed as {first.outcome}"
     else:
         await run.sleep(run.param("delay", "24h"))
     await _working_day(run)
@@ -90,15 +90,17 @@ async def _silence(run: Run, ticket_id: str) -> str:
     if tickets.open:
         return "another complaint is open"
     since = now - milliseconds(run.param("delay", "24h"))
-    later = any(ticket.settled_at > since for ticket in tickets.recent if ticket.ticket_id != ticket_id)
-    if later and run.param("one_for_several", True):
+    others = [
+        ticket for ticket in tickets.recent if ticket.ticket_id != ticket_id and ticket.resolution not in NOT_ASKED
+    ]
+    if any(ticket.settled_at > since for ticket in others) and run.param("one_for_several", True):
         return "another complaint was closed later"
     engagement = await run.get("engagement")
     asked = engagement.ladders("complaint_followup")
     if asked and asked[-1].sent_at > now - milliseconds(run.param("once_in", "14d")):
         return "asked lately"
     in_touch = run.now - timedelta(milliseconds=milliseconds(run.param("in_touch", "24h")))
-    if engagement.contacted_at > in_touch.timestamp() * 1000:
+    if engagement.person_at > in_touch.timestamp() * 1000:
         return "a person was in touch"
     return ""
 

@@ -27,8 +27,8 @@ def add(product: str, quantity: int = 1) -> ProductAdded:
     return ProductAdded(cart_id="c1", product_id=product, quantity=quantity)
 
 
-def remove(product: str) -> ProductRemoved:
-    return ProductRemoved(cart_id="c1", product_id=product)
+def remove(product: str, quantity: int = 0) -> ProductRemoved:
+    return ProductRemoved(cart_id="c1", product_id=product, quantity=quantity)
 
 
 def whole(*products: str) -> CartUpdated:
@@ -50,6 +50,8 @@ def plainly(events: list[Event]) -> dict[str, int]:
         match event:
             case ProductAdded():
                 basket[event.product_id] = basket.get(event.product_id, 0) + event.quantity
+            case ProductRemoved() if 0 < event.quantity < basket.get(event.product_id, 0):
+                basket[event.product_id] -= event.quantity
             case ProductRemoved():
                 basket.pop(event.product_id, None)
             case CartUpdated():
@@ -70,7 +72,7 @@ changes: st.SearchStrategy[Event] = st.one_of(
 )
 
 
-@given(scripts(changes))
+@given(scripts(st.one_of(changes, st.builds(remove, products, st.integers(1, 5)))))
 def test_events_in_order_of_time_give_the_obvious_basket(arrivals: list[Event]) -> None:
     state = folded(CART, by_time(arrivals))
     assert {item.product_id: item.quantity for item in state.items} == plainly(by_time(arrivals))
@@ -121,6 +123,20 @@ def test_a_line_shows_the_price_of_its_latest_add() -> None:
 
 def test_removing_takes_the_line_out_whole() -> None:
     assert cart(at(1, add("a", 3)), at(2, remove("a"))).items == ()
+
+
+def test_removing_some_pieces_leaves_the_others() -> None:
+    (line,) = cart(at(1, add("a", 3)), at(2, remove("a", 1))).items
+    assert line.quantity == 2
+
+
+def test_removing_as_many_pieces_as_there_are_takes_the_line_out() -> None:
+    assert cart(at(1, add("a", 3)), at(2, remove("a", 3))).items == ()
+
+
+def test_removing_some_pieces_takes_none_of_what_was_added_later() -> None:
+    (line,) = cart(at(5, add("a", 3)), at(2, remove("a", 1))).items
+    assert line.quantity == 3
 
 
 def test_an_add_that_happened_before_a_removal_of_that_product_stays_out() -> None:

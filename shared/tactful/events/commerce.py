@@ -194,10 +194,11 @@ class ProductAdded(ProductEvent, frozen=True, kw_only=True):
 
 
 class ProductRemoved(ProductEvent, frozen=True, kw_only=True):
-    """The customer took a product out of the cart."""
+    """The customer took a product out of the cart: so many pieces, or the whole line."""
 
     aliases: ClassVar[tuple[str, ...]] = ("Removed Product",)
     cart_id: str = ""
+    quantity: int = 0  # 0 where it is not told: the whole line
 
 
 class CartViewed(CartEvent, frozen=True, kw_only=True):

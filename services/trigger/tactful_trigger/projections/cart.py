@@ -5,7 +5,8 @@ An add that is older than the latest order, the latest whole cart or the latest 
 
 Which products are in the basket does not depend on the order of arrival. Their order and quantities do in one case: when
 a removal, an order or a whole cart arrives later than a newer add of a product that was in before. The pieces of both
-adds are then one number, and all of them stay.
+adds are then one number, and all of them stay. And what is left when some pieces are taken out depends on how many are
+known to be in.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from tactful.customer import Cart, CartItem
 from tactful.events import (
@@ -53,19 +56,21 @@ def _add(state: Cart, event: Adding) -> Cart:
 
 
 def _remove(state: Cart, event: ProductRemoved) -> Cart:
-    """Takes the whole line out, however many pieces there are, and leaves a mark against adds that arrive late."""
+    """Takes so many pieces out. Without a number, or where there are no more, it is the whole line, and a mark is left against
+    adds that arrive late."""
     at, product = event.meta.occurred_at, event.product_id or event.sku
     if not product or at < state.settled_at or _was_removed_after(state, product, at):
         return state
-    items = [item if item.product_id != product else _since(item, at) for item in state.items]
-    marks = [mark for mark in state.removed if mark[0] != product]
-    if at > state.settled_at:
-        marks.append((product, at))
+    lines = (item if item.product_id != product else _without(item, event.quantity, at) for item in state.items)
+    items, marks = _in_order(item for item in lines if item is not None), state.removed
+    stays = any(item.product_id == product and item.added_at <= at for item in items)
+    if not stays and at > state.settled_at:
+        marks = _by_time((*(mark for mark in marks if mark[0] != product), (product, at)))
     return Cart(
         cart_id=state.cart_id,
-        items=_in_order(item for item in items if item is not None),
+        items=items,
         changed_at=max(state.changed_at, at),
-        removed=_by_time(marks),
+        removed=marks,
         settled_at=state.settled_at,
         shared_at=state.shared_at,
     )
@@ -180,6 +185,14 @@ def _again(one: CartItem, other: CartItem) -> CartItem:
         added_at=first,
         again_at=last if last > first else 0,
     )
+
+
+def _without(item: CartItem, quantity: int, at: int) -> CartItem | None:
+    """What is left of a line when so many pieces are taken out; if that is all of them, or it is not told how many, what was
+    added since."""
+    if 0 < quantity < item.quantity and item.added_at <= at:
+        return replace(item, quantity=item.quantity - quantity)
+    return _since(item, at)
 
 
 def _since(item: CartItem, at: int) -> CartItem | None:

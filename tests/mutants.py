@@ -219,7 +219,7 @@ FAULTS = (
     Fault("no deduplication", f"{TRIGGER}/applying.py", "if row.has_seen(id):", "if False:", (*REPLAY, *SLICES)),
     Fault(
         "no superseded",
-        f"{TRIGGER}/runs.py",
+        f"{TRIGGER}/starting.py",
         "if terms.key is None and goals and _superseded(",
         "if False and _superseded(",
         RULES,
@@ -305,9 +305,37 @@ FAULTS = (
     Fault(
         "an inbox that wait_for forgets",
         "shared/tactful/operations.py",
-        "for kept in host.inbox:",
-        "for kept in ():",
+        "for place, kept in enumerate(host.inbox, 1):",
+        "for place, kept in ():",
         RULES,
+    ),
+    Fault(
+        "a wait leaves in the inbox what it took from it",
+        f"{TRIGGER}/replay.py",
+        "run.inbox = run.inbox[begun.used :]",
+        "pass",
+        RULES,
+    ),
+    Fault(
+        "a source ends the wait after the one that it held up",
+        f"{TRIGGER}/runs.py",
+        "        self._feeds.forget(row, run)\n        if run.parked:",
+        "        if run.parked:",
+        ("tests/trigger/test_commanding.py",),
+    ),
+    Fault(
+        "a goal of a rule that is not installed is ignored",
+        f"{TRIGGER}/applying.py",
+        "seen.name in self._runs.ends_of_absent and",
+        "False and",
+        STILL,
+    ),
+    Fault(
+        "what a run failed at is not shown to it again",
+        f"{TRIGGER}/runs.py",
+        "        if not still:\n            self._make_up(row, run, at)\n",
+        "",
+        ("tests/trigger/test_failing.py",),
     ),
     Fault("an end of waiting keeps the inbox", f"{TRIGGER}/runs.py", "run.inbox = ()", "pass", RULES),
     Fault(

@@ -25,7 +25,7 @@ class Wait(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
     op: str
     shape: str
-    since: int  # the instant it began
+    since: int  # the instant it began; quiet: of the act that moved it last
     due: int | None = None
     length: int = 0  # quiet, engaged: how long without an act, in ms
     names: tuple[str, ...] | None = None  # canonical event names; None is any

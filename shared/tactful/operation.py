@@ -27,9 +27,10 @@ class EndRun(Exception):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """The operation has its result (JSON)."""
+    """The operation has its result (JSON). `used`: so many events of the inbox are over with it, when it begins."""
 
     value: msgspec.Raw = NOTHING
+    used: int = 0
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -37,9 +38,11 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Only the rule's own predicate can tell; `branch` is the index within `wait_any`."""
+    """Only the rule's own predicates can tell: of `wait_any`, those of `branches`. `otherwise`: what it means if none of them
+    accepts."""
 
-    branch: int = -1
+    branches: tuple[int, ...] = ()
+    otherwise: Done | Moved | None = None
 
 
 Offered = Done | Moved | Ask | None
@@ -111,8 +114,8 @@ class Operation(Generic[T]):
         """Whether an event ends or moves the wait."""
         return None
 
-    def accepts(self, wait: Wait, kept: Kept, branch: int) -> Done | None:
-        """Answer an Ask by the rule's own predicate."""
+    def accepts(self, kept: Kept, branches: Sequence[int] = ()) -> Done | None:
+        """Answer an Ask by the rule's own predicates."""
         return None
 
     @staticmethod

@@ -80,7 +80,9 @@ class Quiet(Operation[None]):
     def offer(wait: Wait, happening: Happening) -> Offered:
         if not happening.act if wait.names is None else happening.name not in wait.names:
             return None
-        wait.due = happening.at + wait.length
+        if happening.at <= wait.since:  # of somebody who turns out to be this customer
+            return None
+        wait.since, wait.due = happening.at, happening.at + wait.length
         return Moved()
 
 
@@ -94,9 +96,9 @@ class WaitFor(Operation[E | None], Generic[E]):
         self.shape = f"wait_for {self._name}"
 
     def begin(self, host: Host) -> Done | Wait:
-        for kept in host.inbox:
-            if kept.name == self._name and (done := self.accepts(_NO_WAIT, kept, -1)):
-                return done
+        for place, kept in enumerate(host.inbox, 1):
+            if kept.name == self._name and (done := self.accepts(kept)):
+                return Done(done.value, place)
         names = (self._name,)
         return self._wait(host, due=host.now + self._within, names=names, where=self._where is not None)
 
@@ -106,7 +108,7 @@ class WaitFor(Operation[E | None], Generic[E]):
             return None
         return Ask() if wait.where else Done(msgspec.Raw(_encode(happening.kept())))
 
-    def accepts(self, wait: Wait, kept: Kept, branch: int) -> Done | None:
+    def accepts(self, kept: Kept, branches: Sequence[int] = ()) -> Done | None:
         matches = self._where is None or self._where(kept.event())  # type: ignore[arg-type]
         return Done(msgspec.Raw(_encode(kept))) if matches else None
 
@@ -129,31 +131,34 @@ class WaitAny(Operation[tuple[int, Any]]):
         self.shape = f"wait_any({', '.join(branch.shape for branch in branches)})"
 
     def begin(self, host: Host) -> Done | Wait:
-        waits: list[Wait] = []
-        for index, branch in enumerate(self._branches):
-            begun = branch.begin(host)
-            if isinstance(begun, Done):
-                return Done(_indexed(index, begun.value))
-            waits.append(begun)
-        due = min((wait.due for wait in waits if wait.due is not None), default=None)
-        return self._wait(host, due=due, branches=tuple(waits))
+        begun = [branch.begin(host) for branch in self._branches]
+        done = [(one.used, index, one.value) for index, one in enumerate(begun) if isinstance(one, Done)]
+        if done:
+            used, index, value = min(done)
+            return Done(_indexed(index, value), used)
+        waits = [one for one in begun if isinstance(one, Wait)]
+        return self._wait(host, due=_earliest(waits), branches=tuple(waits))
 
     @staticmethod
     def offer(wait: Wait, happening: Happening) -> Offered:
-        moved = None
+        asking: list[int] = []
+        otherwise: Done | Moved | None = None
         for index, branch in enumerate(wait.branches):
             offered = OPERATIONS[branch.op].offer(branch, happening)
             if isinstance(offered, Done):
-                return Done(_indexed(index, offered.value))
+                otherwise = Done(_indexed(index, offered.value))
+                break
             if isinstance(offered, Ask):
-                return Ask(index)
-            moved = offered or moved
-        wait.due = min((branch.due for branch in wait.branches if branch.due is not None), default=None)
-        return moved
+                asking.append(index)
+            elif offered is not None:
+                otherwise, wait.due = offered, _earliest(wait.branches)
+        return Ask(tuple(asking), otherwise) if asking else otherwise
 
-    def accepts(self, wait: Wait, kept: Kept, branch: int) -> Done | None:
-        done = self._branches[branch].accepts(wait.branches[branch], kept, -1)
-        return Done(_indexed(branch, done.value)) if done else None
+    def accepts(self, kept: Kept, branches: Sequence[int] = ()) -> Done | None:
+        for branch in branches:
+            if done := self._branches[branch].accepts(kept):
+                return Done(_indexed(branch, done.value))
+        return None
 
     @staticmethod
     def expire(wait: Wait) -> msgspec.Raw:
@@ -355,12 +360,15 @@ class Message:
 OPERATIONS: Final[dict[str, type[Operation[Any]]]] = {
     kind.op: kind for kind in (Sleep, Quiet, WaitFor, WaitAny, Get, Zone, Send, Engaged, Step)
 }
-_NO_WAIT: Final = Wait(op="", shape="", since=0)
 
 
 @lru_cache(maxsize=1024)
 def _names(events: tuple[type[Event] | str, ...]) -> tuple[str, ...]:
     return tuple(map(name_of, events))
+
+
+def _earliest(waits: Sequence[Wait]) -> int | None:
+    return min((wait.due for wait in waits if wait.due is not None), default=None)
 
 
 def _indexed(index: int, value: msgspec.Raw) -> msgspec.Raw:

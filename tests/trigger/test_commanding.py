@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 import pytest
-from enginebench import EngineBench, drive, refused, sent
+from enginebench import MONDAY, EngineBench, drive, refused, sent
 
 from tactful import Run, rule
-from tactful.events import OrderCompleted, Page, ProductAdded
+from tactful.clock import DAY, HOUR
+from tactful.events import OrderCompleted, Page, ProductAdded, ShipmentDelivered
 from tactful.records import EVENTS, CommandBody, CommandRecord
+from tactful.rules import Rule
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_workbench.conducting import Conductor
@@ -306,3 +309,85 @@ def test_settings_may_say_which_sources_a_rule_waits_for() -> None:
     assert bench.messages == []
     bench.broadcast("Feed Complete", feed="pos", through=bench.now)
     assert len(bench.messages) == 1
+
+
+@rule(on=ProductAdded, purpose="marketing.test", after=("pos",), version=1)
+async def two_waits(run: Run, first: ProductAdded) -> None:
+    await run.wait_for(ShipmentDelivered, within="1h")
+    await run.sleep("10d")
+    await run.send("email", "two waits")
+
+
+@rule(on=ProductAdded, purpose="marketing.test", after=("pos",), version=1)
+async def after_an_hour_of_quiet(run: Run, first: ProductAdded) -> None:
+    await run.quiet("1h")
+    await run.send("email", "quiet")
+
+
+def test_what_a_late_source_was_waited_for_happens_after_all_and_the_next_wait_does_not_end_with_it() -> None:
+    bench = EngineBench(two_waits)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    bench.emits("u1", ShipmentDelivered(order_id="o1"))
+    bench.advance("30m")
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    assert (bench.messages, bench.partition().cursor.late) == ([], set())
+    bench.advance("4d")
+    assert bench.endings("u1") == [], "nor does its own end stand where waiting for the source would have ended"
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now + 10 * DAY)
+    bench.advance("7d")
+    assert [(m.requested_at - MONDAY) // HOUR for m in bench.messages] == [2 + 240]
+
+
+@pytest.mark.parametrize("lag", [{}, {"pos": {"lag": "6h"}}])
+def test_an_act_while_a_source_is_late_begins_the_quiet_anew(lag: dict[str, object]) -> None:
+    bench = EngineBench(after_an_hour_of_quiet)
+    bench.broadcast("Settings Changed", sources=lag)
+    bench.emits("u1", ADD)
+    bench.advance("70m")
+    act = bench.now
+    bench.emits("u1", ADD)
+    bench.broadcast("Feed Complete", feed="pos", through=act - 5 * 60_000)
+    bench.advance("50m")
+    assert bench.messages == []
+    bench.broadcast("Feed Complete", feed="pos", through=act + HOUR)
+    bench.advance("1h")
+    assert [m.requested_at for m in bench.messages] == [act + HOUR]
+
+
+def unsure(first: ProductAdded, event: OrderCompleted) -> bool:
+    raise KeyError(event.order_id)
+
+
+def surely(first: ProductAdded, event: OrderCompleted) -> bool:
+    return event.order_id == "mine"
+
+
+def of_a_product(match: Callable[..., bool]) -> Rule:
+    @rule(
+        on=ProductAdded,
+        key=lambda event: event.product_id,
+        match=match,
+        goal=OrderCompleted,
+        purpose="marketing.test",
+        after=("pos",),
+        version=1,
+    )
+    async def of_a_product(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        await run.send("email", "of a product")
+
+    return of_a_product
+
+
+def test_a_parked_run_says_nothing_when_its_source_has_told_and_goes_on_by_that_when_it_is_tried_again() -> None:
+    bench = EngineBench(of_a_product(unsure))
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    bench.emits("u1", OrderCompleted(order_id="another"))
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    bench.advance("1d")
+    assert (bool(bench.runs("u1")[0].parked), bench.messages) == (True, [])
+    bench.deploy(of_a_product(surely))
+    command(bench, "retry", "of_a_product")
+    assert [m.requested_at for m in bench.messages] == [bench.now]

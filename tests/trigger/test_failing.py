@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from enginebench import EngineBench, drive
+from enginebench import EngineBench, drive, event_record
 
 from tactful import Run, rule
-from tactful.events import Event, OrderCompleted, ProductAdded
+from tactful.events import Event, OrderCompleted, Page, ProductAdded, ShipmentDelivered
+from tactful.records import EVENTS, encode
 from tactful.rules import Rule
 from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
 from tactful_trigger.rulebook import Rulebook
 from tactful_workbench.conducting import Conductor
+from tactful_workbench.virtual import Input
 
 ADD, ORDER = ProductAdded(product_id="p1"), OrderCompleted(order_id="o1")
 PEOPLE = [f"u{number:02}" for number in range(12)]
@@ -36,8 +39,8 @@ def broken() -> Rule:
     return reminder
 
 
-def conductor(bench: EngineBench) -> Conductor:
-    return Conductor(bench.log, bench.store, Rulebook([reminder], []), bench.clock)
+def conductor(bench: EngineBench, *rules: Rule) -> Conductor:
+    return Conductor(bench.log, bench.store, Rulebook(rules or [reminder], []), bench.clock)
 
 
 def parked(bench: EngineBench) -> list[str]:
@@ -223,3 +226,124 @@ def test_a_goal_of_which_nobody_can_tell_whose_it_is_parks_the_run_rather_than_l
     assert [message.template for message in bench.messages] == ["good"]
     assert [line.kind for line in bench.history("u00") if line.rule == "bad"] == ["started", "parked"]
     assert (drive(bench.log.end("quarantine", 0)), bench.worker.parked) == (0, {"bad": 1})
+
+
+# -- what happens while a run is parked
+
+
+DELIVERED = ShipmentDelivered(order_id="o1")
+
+
+def tries_again(bench: EngineBench, *rules: Rule) -> None:
+    """The rule is mended, and what was parked is tried again."""
+    bench.deploy(*rules)
+    drive(conductor(bench, *rules).resume(rules[0].name))
+    bench.advance("1s")
+
+
+def delivery(where: Callable[[ShipmentDelivered], bool]) -> Rule:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def delivery(run: Run, first: ProductAdded) -> None:
+        got = [await run.wait_for(ShipmentDelivered, within="5d", where=where) for _ in range(2)]
+        await run.send("email", " ".join(event.order_id if event else "never" for event in got))
+
+    return delivery
+
+
+def test_the_event_at_which_a_run_failed_and_those_after_it_are_seen_once_it_is_mended() -> None:
+    bench = EngineBench(delivery(fails))
+    bench.emits("u00", ADD)
+    bench.advance("1h")
+    bench.emits("u00", DELIVERED, Page(name="home"), ShipmentDelivered(order_id="o2"))
+    assert parked(bench) == ["u00"]
+    bench.advance("9d")
+    tries_again(bench, delivery(lambda event: True))
+    assert bench.sent() == ["email o1 o2"]
+    assert bench.messages[0].requested_at == bench.now - 1000
+
+
+def test_a_run_that_fails_again_at_the_same_event_still_has_it() -> None:
+    bench = EngineBench(delivery(fails))
+    bench.emits("u00", ADD, DELIVERED)
+    tries_again(bench, delivery(fails))
+    assert parked(bench) == ["u00"]
+    tries_again(bench, delivery(lambda event: event.order_id == "o1"))
+    bench.advance("6d")
+    assert bench.sent() == ["email o1 never"]
+
+
+def reaction(match: Callable[..., bool]) -> Rule:
+    @rule(
+        on=ProductAdded,
+        key=lambda event: event.product_id,
+        match=match,
+        goal=OrderCompleted,
+        purpose="marketing.test",
+        version=1,
+    )
+    async def reaction(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "letter")
+        return "reacted" if await message.engaged(within="1d") else "no reaction"
+
+    return reaction
+
+
+def unlike(first: ProductAdded, event: OrderCompleted) -> bool:
+    return event.order_id == first.product_id
+
+
+def test_a_reaction_to_a_message_of_a_parked_run_is_a_reaction_once_it_is_mended() -> None:
+    bench = EngineBench(reaction(fails))
+    bench.emits("u00", ADD, ORDER)
+    bench.decides(bench.messages[0], name="Message Clicked")
+    assert parked(bench) == ["u00"]
+    tries_again(bench, reaction(unlike))
+    assert bench.endings("u00")[-1] == "reacted"
+
+
+def test_the_goal_at_which_a_run_failed_ends_it_once_it_is_mended() -> None:
+    bench = EngineBench(reaction(fails))
+    bench.emits("u00", ADD, ORDER, Page(name="home"))
+    bench.decides(bench.messages[0], name="Message Clicked")
+    tries_again(bench, reaction(same))
+    assert bench.endings("u00")[-1] == "ended by Order Completed"
+
+
+async def counted(things: list[int]) -> int:
+    """A step."""
+    return len(things)
+
+
+def counting(match: Callable[..., bool]) -> Rule:
+    @rule(
+        on=ProductAdded,
+        key=lambda event: event.product_id,
+        match=match,
+        goal=OrderCompleted,
+        purpose="marketing.test",
+        version=1,
+    )
+    async def counting(run: Run, first: ProductAdded) -> str:
+        number = await run.step("count", counted, [1, 2])
+        page = await run.wait_for(Page, within="1d")
+        return f"{number} {page and page.name}"
+
+    return counting
+
+
+def test_the_answer_of_a_step_is_kept_for_a_parked_run() -> None:
+    bench = EngineBench(counting(fails))
+    events = (ADD, ORDER, Page(name="home"))
+    records = [event_record("u00", event, bench.now, f"s{number}") for number, event in enumerate(events)]
+    bench.advance("1s", [Input(bench.now, EVENTS, [(0, encode(record)) for record in records])])
+    assert parked(bench) == ["u00"]
+    tries_again(bench, counting(unlike))
+    assert bench.endings("u00")[-1] == "2 home"
+
+
+def test_a_message_that_was_taken_back_does_not_count_as_refused() -> None:
+    bench = EngineBench(reaction(fails), decide=lambda message: None)
+    bench.emits("u00", ADD, ORDER)
+    bench.decides(bench.messages[0], verdict="not_sent", reason="cancelled", scope="customer")
+    tries_again(bench, reaction(unlike))
+    assert bench.endings("u00")[-1] == "its message was taken back"

@@ -9,6 +9,7 @@ import pytest
 from enginebench import EngineBench, event_record
 
 from tactful import Run, rule
+from tactful.clock import HOUR
 from tactful.customer import Cart, Profile
 from tactful.events import (
     ComplaintClosed,
@@ -490,3 +491,23 @@ def test_only_the_adopted_run_hears_that_its_customer_was_recognised() -> None:
     bench.link(STRANGER, "u1")
     assert bench.endings("u1") == ["heard"]
     assert heard[-1] == (True, STRANGER)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_what_a_customer_did_before_the_strangers_last_act_does_not_bring_the_end_of_quiet_forward(
+    together: bool,
+) -> None:
+    async def patient(run: Run, first: ProductAdded) -> None:
+        await (run.wait_any(run.quiet("1h"), run.sleep("1d")) if together else run.quiet("1h"))
+        await run.send("email", "quiet")
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", uses=("session",), version=1)(patient))
+    bench.emits(STRANGER, ADD)
+    bench.advance("10m")
+    bench.emits("u1", Page(name="home"))
+    bench.advance("40m")
+    bench.emits(STRANGER, Page(name="home"))
+    act = bench.now
+    bench.link(STRANGER, "u1")
+    bench.advance("3h")
+    assert [m.requested_at for m in bench.messages] == [act + HOUR]

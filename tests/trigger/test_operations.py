@@ -10,7 +10,15 @@ from enginebench import MONDAY, EngineBench, drive, event_record, refused
 
 from tactful import Customer, Ladder, Run, rule
 from tactful.clock import HOUR
-from tactful.events import CartUpdated, MessageClicked, OrderCompleted, Page, ProductAdded, ShipmentDelivered
+from tactful.events import (
+    CartUpdated,
+    MessageClicked,
+    OrderCompleted,
+    Page,
+    ProductAdded,
+    ProductViewed,
+    ShipmentDelivered,
+)
 from tactful.records import EVENTS, encode
 from tactful_workbench.virtual import Input
 
@@ -176,7 +184,50 @@ def test_wait_for_also_looks_at_what_came_while_a_message_was_held() -> None:
     assert bench.endings("u1") == ["seen"]
 
 
-def test_an_inbox_keeps_sixty_four_events_and_counts_what_it_dropped() -> None:
+def test_what_wait_for_took_from_the_inbox_is_not_given_again() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        seen = 0
+        await run.send("email", "held")
+        while seen < 3 and await run.wait_for(ProductViewed, within="1d"):
+            seen += 1
+        return f"seen {seen}"
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD, ProductViewed(product_id="a"), Page(name="home"), ProductViewed(product_id="b"))
+    bench.decides(bench.messages[0], verdict="sent")
+    bench.advance("2d")
+    assert bench.endings("u1") == ["seen 2"]
+
+
+def test_wait_for_gives_nothing_from_before_what_it_took_from_the_inbox() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        await run.send("email", "held")
+        await run.wait_for(ProductViewed, within="1d", where=lambda e: e.product_id == "b")
+        got = await run.wait_for(ProductViewed, within="1d")
+        return "none" if got is None else got.product_id
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD, *(ProductViewed(product_id=product) for product in "abc"))
+    bench.decides(bench.messages[0], verdict="sent")
+    assert bench.endings("u1") == ["c"]
+
+
+def test_wait_any_takes_the_earliest_of_what_came_while_a_message_was_held() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        await run.send("email", "held")
+        got = [
+            await run.wait_any(run.wait_for(OrderCompleted, within="1d"), run.wait_for(ProductViewed, within="1d"))
+            for _ in range(2)
+        ]
+        return f"{got[0][0]} {got[1][0]}"
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD, ProductViewed(product_id="a"), OrderCompleted(order_id="o1"))
+    bench.decides(bench.messages[0], verdict="sent")
+    assert bench.endings("u1") == ["1 0"]
+
+
+def test_an_inbox_keeps_sixty_four_events_and_what_it_drops_is_counted_and_noted_once() -> None:
     async def r(run: Run, first: ProductAdded) -> None:
         await run.send("email", "held")
 
@@ -187,6 +238,8 @@ def test_an_inbox_keeps_sixty_four_events_and_counts_what_it_dropped() -> None:
         bench.emits("u1", Page(name=f"page {number}"))
     run = bench.runs("u1")[0]
     assert (len(run.inbox), run.dropped) == (64, 6)
+    notes = [line.data for line in bench.history("u1") if line.kind == "note"]
+    assert notes == [b'{"text":"keeps 64 events while it waits: the oldest are dropped"}']
 
 
 def test_wait_any_gives_the_index_and_result_of_the_first() -> None:
@@ -200,6 +253,47 @@ def test_wait_any_gives_the_index_and_result_of_the_first() -> None:
     bench.emits("u2", ADD)
     bench.advance("1h")
     assert (bench.endings("u1"), bench.endings("u2")) == (["0 OrderCompleted"], ["1 NoneType"])
+
+
+def test_wait_any_asks_every_branch_that_an_event_may_concern() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        index, event = await run.wait_any(
+            run.wait_for(OrderCompleted, within="3h", where=lambda e: e.order_id == "a"),
+            run.wait_for(OrderCompleted, within="3h", where=lambda e: e.order_id == "b"),
+        )
+        return f"{index} {event and event.order_id}"
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD, OrderCompleted(order_id="c"), OrderCompleted(order_id="b"))
+    assert bench.endings("u1") == ["1 b"]
+
+
+@pytest.mark.parametrize(("order", "told"), [("a", "0 a"), ("b", "1 b")])
+def test_of_two_branches_that_an_event_ends_the_first_in_the_list_gives_the_result(order: str, told: str) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        index, event = await run.wait_any(
+            run.wait_for(OrderCompleted, within="3h", where=lambda e: e.order_id == "a"),
+            run.wait_for(OrderCompleted, within="3h"),
+        )
+        return f"{index} {event.order_id}"
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD, OrderCompleted(order_id=order))
+    assert bench.endings("u1") == [told]
+
+
+def test_an_act_moves_quiet_within_wait_any_whatever_another_branch_says_of_it() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.wait_any(run.wait_for(ProductAdded, within="5h", where=lambda e: False), run.quiet("1h"))
+        await run.send("email", "quiet")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("50m")
+    act = bench.now
+    bench.emits("u1", ADD)
+    bench.advance("3h")
+    assert [m.requested_at for m in bench.messages] == [act + HOUR]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from enginebench import EngineBench
 from tactful import Run, rule
 from tactful.clock import HOUR
 from tactful.customer import Customer
-from tactful.events import OrderCompleted, Page, ProductAdded
+from tactful.events import OrderCompleted, Page, ProductAdded, ShipmentDelivered
+from tactful.rules import Rule
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 Why = Literal["paused", "missing"]
@@ -30,19 +31,19 @@ async def reminder(run: Run, first: ProductAdded) -> None:
 class Still:
     """A customer who has been asked about by e-mail, and then the rule stands still."""
 
-    def __init__(self, why: Why) -> None:
-        self.bench, self.why = EngineBench(reminder, decide=lambda message: None), why
+    def __init__(self, why: Why, rule: Rule = reminder) -> None:
+        self.bench, self.why, self.rule = EngineBench(rule, decide=lambda message: None), why, rule
         self.bench.emits("u1", ADD, ProductAdded(cart_id="c1", product_id="p2"))
         if why == "missing":
             self.bench.deploy()
         else:
-            self.bench.broadcast("Rule Paused", rule="reminder")
+            self.bench.broadcast("Rule Paused", rule=rule.name)
 
     def go_on(self) -> None:
         if self.why == "missing":
-            self.bench.deploy(reminder)
+            self.bench.deploy(self.rule)
         else:
-            self.bench.broadcast("Rule Resumed", rule="reminder")
+            self.bench.broadcast("Rule Resumed", rule=self.rule.name)
         self.bench.advance("1s")
 
 
@@ -165,3 +166,133 @@ def test_a_goal_ends_a_run_of_a_paused_rule_and_takes_its_message_back() -> None
     still.go_on()
     assert bench.confirms == []
     assert bench.endings("u1") == ["goal reached"]
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def waits_for_an_order(run: Run, first: ProductAdded) -> None:
+    await run.send("email", "letter")
+    order = await run.wait_for(OrderCompleted, within="2d")
+    await run.send("email", "thanks" if order else "forgot")
+
+
+@pytest.mark.parametrize("why", ["paused", "missing"])
+def test_what_comes_after_an_answer_is_kept_until_the_rule_goes_on(why: Why) -> None:
+    still = Still(why, waits_for_an_order)
+    bench = still.bench
+    bench.decides(bench.messages[0], verdict="sent")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.emits("u1", "Something Nobody Names")
+    assert [kept.name for kept in bench.runs("u1")[0].inbox[1:]] == ["Order Completed", "Something Nobody Names"]
+    still.go_on()
+    assert bench.sent() == ["email letter", "email thanks"]
+
+
+# -- what only the rule could judge
+
+
+@rule(on=ProductAdded, goal="Seat Taken", purpose="marketing.test", version=1)
+async def an_hour_later(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "buy")
+
+
+def test_a_goal_ends_a_run_whose_rule_is_not_installed_and_takes_its_message_back() -> None:
+    still = Still("missing")
+    bench = still.bench
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    assert bench.cancelled == [bench.messages[0].message_id]
+    assert bench.endings("u1") == ["ended by Order Completed"]
+    still.go_on()
+    assert bench.sent() == ["email letter"]
+
+
+def test_a_goal_that_only_the_missing_rule_names_ends_its_run_too() -> None:
+    bench = EngineBench(an_hour_later, soon)
+    bench.emits("u1", ADD)
+    bench.deploy(soon)
+    bench.advance("10m")
+    bench.emits("u2", "Seat Taken")
+    bench.emits("u1", "Seat Taken")
+    assert bench.row("u2") is None
+    bench.deploy(an_hour_later, soon)
+    bench.advance("2h")
+    assert bench.sent() == ["email soon"]
+
+
+@rule(
+    on=ProductAdded,
+    key=lambda event: event.product_id,
+    match=lambda first, event: first.product_id in event.order_id,
+    goal=OrderCompleted,
+    purpose="marketing.test",
+    version=1,
+)
+async def of_a_product(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", first.product_id)
+
+
+def test_whose_goal_it_was_is_asked_once_the_rule_is_back_and_before_it_says_anything() -> None:
+    bench = EngineBench(of_a_product)
+    bench.emits("u1", ADD, ProductAdded(product_id="p2"))
+    bench.deploy()
+    bench.advance("3h")
+    bench.emits("u1", OrderCompleted(order_id="o1 of p2"))
+    bench.advance("3h")
+    bench.deploy(of_a_product)
+    bench.advance("1m")
+    assert bench.sent() == ["email p1"]
+    assert "ended by Order Completed" in bench.endings("u1")
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def two_parcels(run: Run, first: ProductAdded) -> str:
+    one = await run.wait_for(ShipmentDelivered, within="2h", where=lambda event: event.order_id == "1")
+    two = await run.wait_for(ShipmentDelivered, within="2h", where=lambda event: event.order_id == "2")
+    await run.send("email", "parcels")
+    return f"{one and one.order_id} {two and two.order_id}"
+
+
+@pytest.mark.parametrize(("second", "told"), [("90m", "1 2"), ("121m", "1 None")])
+def test_what_a_missing_rule_would_have_been_asked_it_is_asked_as_of_its_time(second: str, told: str) -> None:
+    bench = EngineBench(two_parcels)
+    bench.emits("u1", ADD)
+    bench.deploy()
+    for wait, order in (("30m", "another"), ("30m", "1"), (second, "2")):
+        bench.advance(wait)
+        bench.emits("u1", ShipmentDelivered(order_id=order))
+    bench.advance("1d")
+    bench.deploy(two_parcels)
+    bench.advance("1s")
+    assert bench.endings("u1") == [told]
+
+
+def test_what_was_put_by_counts_as_of_the_news_if_the_rule_is_paused_when_it_is_back() -> None:
+    bench = EngineBench(two_parcels)
+    bench.emits("u1", ADD)
+    bench.deploy()
+    bench.emits("u1", ShipmentDelivered(order_id="1"), ShipmentDelivered(order_id="2"))
+    bench.broadcast("Rule Paused", rule="two_parcels")
+    bench.deploy(two_parcels)
+    bench.advance("2d")
+    assert bench.messages == []
+    bench.broadcast("Rule Resumed", rule="two_parcels")
+    bench.advance("1s")
+    assert [bench.now - m.requested_at for m in bench.messages] == [1000]
+
+
+def test_a_predicate_that_fails_over_what_was_put_by_parks_the_run_with_its_wait_unanswered() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def failing(run: Run, first: ProductAdded) -> None:
+        await run.wait_for(ShipmentDelivered, within="2h", where=lambda event: event.order_id > 1)  # type: ignore[operator]
+        await run.send("email", "never")
+
+    bench = EngineBench(failing)
+    bench.emits("u1", ADD)
+    bench.deploy()
+    bench.advance("1h")
+    bench.emits("u1", ShipmentDelivered(order_id="1"))
+    bench.deploy(failing)
+    bench.advance("1h")
+    assert (bench.messages, [entry.shape for entry in bench.runs("u1")[0].journal]) == ([], [])
+    assert "TypeError" in bench.runs("u1")[0].parked

@@ -7,9 +7,10 @@ import re
 from typing import Any
 
 import pytest
-from enginebench import EngineBench, refused
+from enginebench import MONDAY, EngineBench, refused
 
 from tactful import Run, rule
+from tactful.clock import MINUTE
 from tactful.errors import PluginError
 from tactful.events import CartShared, OrderCompleted, Page, ProductAdded, ProductViewed, ShipmentDelivered
 
@@ -214,6 +215,32 @@ def test_debounce_max_ends_the_restarting() -> None:
     bench.emits("u1", ADD)
     bench.advance("20m")
     assert len(bench.messages) == 1
+
+
+def test_debounce_max_counts_from_the_first_start_however_often_it_was_put_off() -> None:
+    bench = EngineBench(sends_after_an_hour(repeat="debounce", debounce_max="2h"))
+    for _ in range(4):
+        bench.emits("u1", ADD)
+        bench.advance("50m")
+    assert [m.requested_at - MONDAY for m in bench.messages] == [(100 + 60) * MINUTE]
+
+
+def test_a_refused_message_leaves_debounce_free_to_begin_anew() -> None:
+    bench = EngineBench(sends_after_an_hour(repeat="debounce"), decide=refused("no_consent", "channel"))
+    bench.emits("u1", ADD)
+    bench.advance("90m")
+    bench.emits("u1", ADD)
+    bench.advance("1h")
+    assert len(bench.messages) == 2
+
+
+def test_a_message_that_waits_at_dispatch_is_not_put_off_by_debounce() -> None:
+    bench = EngineBench(sends_after_an_hour(repeat="debounce"), decide=lambda message: None)
+    bench.emits("u1", ADD)
+    bench.advance("90m")
+    bench.emits("u1", ADD)
+    assert (len(bench.runs("u1")), bench.cancelled) == (1, [])
+    assert bench.runs("u1")[0].first.appended_at == MONDAY
 
 
 def test_a_key_makes_one_run_for_each_of_its_values_and_match_says_which_events_belong() -> None:

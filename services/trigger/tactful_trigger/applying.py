@@ -43,7 +43,9 @@ class Applying:
     def event(self, record: EventRecord, route: Route | None, row: Row | None, at: int, value: bytes) -> Row | None:
         """Apply a record to its customer's row, if there is one; the row if it changed."""
         body = record.body
-        if route is None and (row is None or not row.waits_for(body.name, body.scope)):
+        if route is None and (
+            row is None or not (row.waits_for(body.name, body.scope) or body.name in self._runs.ends_of_absent)
+        ):
             return None
         name = event_hash(body.source, record.id)
         is_new = row is None
@@ -92,6 +94,7 @@ class Applying:
         if route.ends:
             self._end(row, route, seen)
             changed = True
+        changed |= seen.name in self._runs.ends_of_absent and self._runs.end_absent(row, seen)
         for run in tuple(row.runs):
             changed |= self._runs.offer(row, run, seen)
         for rule in route.starts:

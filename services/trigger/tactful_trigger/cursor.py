@@ -40,6 +40,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     paused: set[str] = set()  # rules: nothing of them moves
     paused_why: dict[str, str] = {}  # by rule
     draining: set[str] = set()  # rules: what runs goes on, nothing begins
+    ends: dict[str, tuple[str, ...]] = {}  # rule -> its goals and exits, as it was last installed
     feeds: dict[str, int] = {}  # feed -> complete through, ms
     late: set[str] = set()  # customers with a run that waits for a feed
     slow: dict[str, int] = {}  # rule -> interrupted runs

@@ -42,6 +42,11 @@ class Feeds:
         self._on_time_again(row, run, terms)
         return True
 
+    def forget(self, row: Row, run: Run) -> None:
+        """What a run waited with has happened or moved: the next thing is a question of its own."""
+        if run.late_since is not None and (terms := self._book.terms.get(run.rule)) is not None:
+            self._on_time_again(row, run, terms)
+
     def note(self, row: Row) -> None:
         """A customer none of whose runs waits for a feed need not be looked for when one comes."""
         if not any(run.late_since is not None for run in row.runs):

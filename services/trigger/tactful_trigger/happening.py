@@ -8,7 +8,7 @@ import msgspec
 
 from tactful.events.model import Event, Meta, decode, is_act
 from tactful.journal import Answer, Kept, Notice
-from tactful.records import EVENTS, EventRecord
+from tactful.records import EVENTS, EventBody, EventRecord
 
 _ENGAGING: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 _ENDING: Final = frozenset({"Message Bounced", "Message Complained"})
@@ -36,6 +36,18 @@ class _Pointer(msgspec.Struct, frozen=True):
 
 _decode_pointer = msgspec.json.Decoder(_Pointer).decode
 _NO_POINTER: Final = _Pointer()
+
+
+def recalled(kept: Kept, customer: str, at: int) -> Seen:
+    """An event that was kept, as it is shown at a later instant."""
+    body = EventBody(
+        name=kept.name,
+        source=kept.source,
+        scope=kept.scope,
+        occurred_at=kept.occurred_at,
+        properties=kept.properties,
+    )
+    return Seen(EventRecord(id=kept.id, key=customer, at=kept.appended_at, body=body), at)
 
 
 def is_forwarded(record: EventRecord) -> bool:

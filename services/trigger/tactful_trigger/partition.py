@@ -42,9 +42,10 @@ class Partition:
         self.adopt_settings()
 
     def adopt_settings(self) -> None:
-        """Put the rules under the settings that the log told last."""
+        """Put the rules under the settings that the log told last, and note what ends their runs, should they be away one day."""
         if self.cursor.settings:
             self.book = self._given.under(told(self.cursor.settings))
+        self.cursor.ends |= {name: (*terms.goal, *terms.exit_on) for name, terms in self.book.terms.items()}
 
     def take_in(self, customers: Iterable[str], stored: dict[str, bytes]) -> None:
         """Rows from the store; absence is remembered too."""

@@ -215,6 +215,7 @@ class Execution:
                     run.wait = begun  # if the run is parked now, its message is taken back
                 return begun
             run.journal.append(Entry(operation.shape, host.now, begun.value, operation.version))
+            run.inbox = run.inbox[begun.used :]
             operation = self._consume(operation)
         return operation
 

@@ -17,7 +17,6 @@ SEEN_LIMIT: Final = 256
 SEEN_BYTES: Final = SEEN_LIMIT * 12
 SEEN_MINUTES: Final = 48 * 60
 ROW_LIMIT: Final = 64 * 1024
-INBOX_LIMIT: Final = 64
 MINUTE: Final = 60_000
 
 
@@ -36,7 +35,8 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     journal: list[Entry] = []
     wait: Wait | None = None
     inbox: tuple[Kept, ...] = ()
-    dropped: int = 0  # events that did not fit into the inbox
+    put_by: tuple[Kept, ...] = ()  # only its rule can judge them, and could not: the run is parked, or the rule away
+    dropped: int = 0  # events that fitted into neither
     sends: int = 0
     steps: int = 0
     reached: bool = False  # something was sent, may have been, or would have been but for the holdout
@@ -45,6 +45,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     parameters: dict[str, Any] | None = None
     notices: dict[str, Notice] | None = None
     late_since: int | None = None  # the due instant that waits for a feed
+    put_off_since: int | None = None  # debounce: when the first of the runs began whose place this one took
     asked_as: str = ""  # under which name the message was asked that it waits for, if it was another one
 
     @property
@@ -53,10 +54,19 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         if self.parked:
             return self.deadline
         wait, deadline = self.wait, self.deadline
+        if self.put_by:
+            return min(self.put_by[0].appended_at, self.waits_since if wait is None else wait.due or deadline)
         if wait is None:  # it stands still with an answer in its journal
-            return self.journal[-1].at if self.journal else self.started
+            return self.waits_since
         due = wait.due
         return deadline if due is None or deadline < due else due
+
+    @property
+    def waits_since(self) -> int:
+        """The instant from which on events concern what it waits for, or will wait for once it goes on."""
+        if self.wait is not None:
+            return self.wait.since
+        return self.journal[-1].at if self.journal else self.started
 
     @property
     def contact(self) -> str:
@@ -70,12 +80,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         elif self.wait is not None and self.wait.due is not None:
             self.wait.due = max(self.wait.due, instant)
         self.deadline = max(self.deadline, instant)
-
-    def keep(self, kept: Kept) -> None:
-        """Put an event into the inbox; the oldest goes when it is full."""
-        if len(self.inbox) == INBOX_LIMIT:
-            self.dropped += 1
-        self.inbox = (*self.inbox, kept)[-INBOX_LIMIT:]
+        self.put_by = tuple(replace(kept, appended_at=max(kept.appended_at, instant)) for kept in self.put_by)
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -216,7 +221,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
         for run in self.runs:
             wait = run.wait
             if wait is None:
-                continue
+                return True
             names = wait.names
             if (wait.op != "quiet" or is_act(name, scope)) if names is None else name in names:
                 return True

@@ -17,12 +17,14 @@ from tactful.rules import Rule, Terms
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.effects import Effects
 from tactful_trigger.feeds import Feeds
-from tactful_trigger.happening import INTERNAL, Seen
+from tactful_trigger.happening import Seen, recalled
+from tactful_trigger.keeping import is_among, keep, put_by
 from tactful_trigger.replay import Execution, Parked, RuleFailed, Watch, asked, key_of
 from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
-from tactful_trigger.standstill import why_still
+from tactful_trigger.standstill import ends_of_absent, why_still
+from tactful_trigger.starting import may_restart, put_off_since, too_late
 
 
 class Runs:
@@ -31,6 +33,7 @@ class Runs:
     def __init__(self, book: Rulebook, cursor: Cursor, effects: Effects, watch: Watch) -> None:
         self._book, self._cursor, self._effects, self._watch = book, cursor, effects, watch
         self._feeds = Feeds(book, cursor, effects)
+        self.ends_of_absent = ends_of_absent(cursor.ends, book)
 
     # -- starting
 
@@ -46,16 +49,17 @@ class Runs:
         key = self._key_of(rule, seen)
         mine = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else []
         alive = [run for run in mine if not run.parked]
-        if (alive and not _may_restart(alive, terms, seen.at)) or self._is_shut(rule.name):
+        if (alive and not may_restart(alive, terms, seen.at)) or self._is_shut(rule.name):
             return False
         if not self._fits(row, rule, seen):
             return False
-        if why := self._too_late(row, rule, terms, key, seen, goals):
+        if why := too_late(row, rule.name, terms, key, seen, goals):
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
             return True
         for run in mine if terms.repeat != "parallel" else [run for run in mine if run.parked]:
             self.end(row, run, seen.at, "was parked, and made room" if run.parked else "restarted")
-        self._begin(row, rule, terms, key, seen)
+        since = put_off_since(alive[0]) if alive and terms.repeat == "debounce" else None
+        self._begin(row, rule, terms, key, seen, put_off_since=since)
         return True
 
     def enrol(self, row: Row, rule: Rule, seen: Seen, command: str) -> None:
@@ -116,18 +120,15 @@ class Runs:
         terms = self._book.terms.get(rule)
         return terms is not None and terms.repeat == "parallel"
 
-    def _too_late(self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen, goals: Mapping[str, Goal]) -> str:
-        occurred = seen.record.body.occurred_at
-        if seen.at - occurred > terms.max_event_age:
-            return "too_old"
-        if terms.key is None and goals and _superseded(goals.get(rule.name), seen):
-            return "superseded"
-        if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
-            return "cooldown"
-        return ""
-
     def _begin(
-        self, row: Row, rule: Rule, terms: Terms, key: str, seen: Seen, occurrence: tuple[str, str] | None = None
+        self,
+        row: Row,
+        rule: Rule,
+        terms: Terms,
+        key: str,
+        seen: Seen,
+        occurrence: tuple[str, str] | None = None,
+        put_off_since: int | None = None,
     ) -> None:
         """`occurrence`: source and id of what it begins for, if that is not what was seen."""
         record = seen.record
@@ -142,6 +143,7 @@ class Runs:
             key=key,
             holdout=terms.holdout > 0 and fraction("holdout", rule.name, row.id) < terms.holdout,
             parameters=self._book.parameters[rule.name] or None,
+            put_off_since=put_off_since,
         )
         if row.runs and any(other.id == run.id for other in row.runs):
             return
@@ -156,10 +158,13 @@ class Runs:
 
     def catch_up(self, row: Row, run: Run, seen: Seen, at: int) -> None:
         """Show a run what its customer did before they were found to be one: it may end it, or what it waits for."""
-        if any(rule.name == run.rule and self.ends(row, rule, run, seen) for rule, _ in self._book.ends(seen.name)):
+        if self._is_ended_by(row, run, seen):
             self.end(row, run, at, f"ended by {seen.name}")
-        elif run.wait is not None and seen.at >= run.wait.since:
+        elif seen.at >= run.waits_since:
             self.offer(row, run, seen)
+
+    def _is_ended_by(self, row: Row, run: Run, seen: Seen) -> bool:
+        return any(rule.name == run.rule and self.ends(row, rule, run, seen) for rule, _ in self._book.ends(seen.name))
 
     def is_settled(self, row: Row, run: Run) -> bool:
         """Whether the customer reached the rule's goal after what the run began for had happened."""
@@ -172,32 +177,45 @@ class Runs:
         try:
             return match is None or asked(rule, self._watch, match, run.first.event(), seen.event)
         except RuleFailed as failed:
+            put_by(self._effects, row, run, seen)
             if not run.parked:
                 self._park(row, run, seen.at, failed.parked)
             return False
+
+    def end_absent(self, row: Row, seen: Seen) -> bool:
+        """A goal or an exit takes effect though its rule is not installed. Whose it is, of a rule with a key, only that can tell
+        once it is back."""
+        rules = self.ends_of_absent[seen.name]
+        mine = [run for run in row.runs if run.rule in rules]
+        for run in mine:
+            if run.key:
+                put_by(self._effects, row, run, seen)
+            else:
+                self.end(row, run, seen.at, f"ended by {seen.name}")
+        return bool(mine)
 
     def offer(self, row: Row, run: Run, seen: Seen) -> bool:
         """Show a run what was seen; whether the run changed."""
         wait = run.wait
         if seen.message_id and seen.notice is not None and run.id == seen.pointer.run_id:
             run.notices = {seen.message_id: seen.notice, **(run.notices or {})}
-        if wait is None or run.parked:
+        if wait is None:
+            return keep(self._effects, row, run, seen)
+        if run.parked and wait.op == "send":  # its message is taken back
             return False
         offered = OPERATIONS[wait.op].offer(wait, seen)
         if offered is None:
-            return self._keep(run, wait, seen)
-        if isinstance(offered, Done):
-            self._resolve(row, run, wait, offered.value, seen.at)
-            return True
-        return isinstance(offered, Moved) or self._ask_rule(row, run, wait, offered, seen)
+            return wait.op in ("send", "step") and keep(self._effects, row, run, seen)
+        if isinstance(offered, Ask):
+            return self._ask_rule(row, run, wait, offered, seen)
+        return self._take(row, run, wait, offered, seen.at)
 
-    @staticmethod
-    def _keep(run: Run, wait: Wait, seen: Seen) -> bool:
-        """While a run waits for an answer of dispatch or of a step, the customer's events are kept for it."""
-        if wait.op not in ("send", "step") or seen.name in INTERNAL:
-            return False
-        run.keep(seen.kept())
-        return True
+    def _take(self, row: Row, run: Run, wait: Wait, offered: Done | Moved | None, at: int) -> bool:
+        if isinstance(offered, Done):
+            self._resolve(row, run, wait, offered.value, at)
+        elif offered is not None:
+            self._feeds.forget(row, run)
+        return offered is not None
 
     def confirm(self, row: Row, seen: Seen) -> None:
         """Dispatch asks before a hold opens: answer with fresh data if the run still waits, else withdraw."""
@@ -218,7 +236,10 @@ class Runs:
             self.end(row, run, due, "source_late" if run.late_since is not None else "max_age")
             return True
         wait = run.wait
+        if run.put_by and self._make_up(row, run, due):
+            return True
         if wait is None:
+            self._feeds.forget(row, run)  # if its rule was away when the wait ended
             self._drive(row, run, due, fresh=len(run.journal))
         elif wait.hold:
             hold, wait.hold, wait.due = wait.hold, 0, None
@@ -231,9 +252,12 @@ class Runs:
     def feeds_arrived(self, row: Row, at: int) -> None:
         """A feed has come further: go on with what waited for it."""
         for run in tuple(row.runs):
-            if self._feeds.release(row, run) and run.wait is not None:
-                self._resolve(row, run, run.wait, OPERATIONS[run.wait.op].expire(run.wait), at)
+            self._feed_arrived(row, run, at)
         self._feeds.note(row)
+
+    def _feed_arrived(self, row: Row, run: Run, at: int) -> None:
+        if not run.parked and self._feeds.release(row, run) and run.wait is not None:
+            self._resolve(row, run, run.wait, OPERATIONS[run.wait.op].expire(run.wait), at)
 
     # -- ending
 
@@ -252,6 +276,9 @@ class Runs:
         self._effects.dirty[row.id] = row
         if OPERATIONS[wait.op].consumes_inbox:
             run.inbox = ()
+        self._feeds.forget(row, run)
+        if run.parked:
+            return
         if not self._stands_still(run):
             self._drive(row, run, at, fresh=len(run.journal))
 
@@ -273,7 +300,7 @@ class Runs:
 
     def _start_over(self, row: Row, run: Run, at: int) -> None:
         run.generation, run.journal, run.inbox, run.sends, run.started = run.generation + 1, [], (), 0, at
-        run.notices, run.reached = None, False
+        run.notices, run.reached, run.put_off_since = None, False, None
         self._effects.tell(row, at, "note", run.rule, run.id, {"text": f"starts over (generation {run.generation})"})
         self._drive(row, run, at, fresh=0)
 
@@ -306,21 +333,42 @@ class Runs:
         self._effects.tell(row, at, "note", run.rule, run.id, {"text": "is tried again"})
         run.parked, run.parameters = "", self._book.parameters.get(run.rule) or None
         run.clamp(at)
-        if run.wait is None and not self._stands_still(run):
+        still = self._stands_still(run)
+        if not still:
+            self._make_up(row, run, at)
+        if run not in row.runs:
+            return
+        if run.wait is not None:
+            self._feed_arrived(row, run, at)
+        elif not (still or run.parked):
             self._drive(row, run, at, fresh=len(run.journal))
 
+    def _make_up(self, row: Row, run: Run, at: int) -> bool:
+        """What was put by is judged: whether it ends the run, and, up to this instant, what it means to what the run waits for.
+        False if the run goes on by the clock."""
+        held = run.put_by
+        for kept in held:
+            if self._is_ended_by(row, run, recalled(kept, row.id, at)):
+                self.end(row, run, at, f"ended by {kept.name}")
+                return True
+        if run.parked:
+            return True
+        run.put_by = tuple(kept for kept in held if kept.appended_at > at)
+        ripe = [recalled(kept, row.id, at) for kept in held if kept.appended_at <= at]
+        for seen in ripe:
+            if run in row.runs and run.wait is not None and not is_among(run.inbox, seen):
+                self.offer(row, run, seen)
+        return bool(ripe)
+
     def _ask_rule(self, row: Row, run: Run, wait: Wait, ask: Ask, seen: Seen) -> bool:
-        if why_still(run, self._book):
-            return False
+        if run.parked or why_still(run, self._book):
+            return put_by(self._effects, row, run, seen)
         execution = self._execution(row, run, seen.at, fresh=len(run.journal) + 1)
-        answer = execution.pending(lambda operation: operation.accepts(wait, seen.kept(), ask.branch))
+        answer = execution.pending(lambda operation: operation.accepts(seen.kept(), ask.branches))
         if isinstance(answer, Parked):
             self._park(row, run, seen.at, answer)
-            return True
-        if answer is None:
-            return False
-        self._resolve(row, run, wait, answer.value, seen.at)
-        return True
+            return put_by(self._effects, row, run, seen)
+        return self._take(row, run, wait, answer or ask.otherwise, seen.at)
 
     def _execution(self, row: Row, run: Run, at: int, fresh: int) -> Execution:
         rule = self._book.rules[run.rule]
@@ -338,22 +386,6 @@ class Runs:
     def _cancel(self, asked_as: str, message: str, reason: str, note: str, at: int) -> None:
         body = CancelBody(message, reason, note)
         self._effects.put(DISPATCH, CancelRecord(id=digest("cancel", message), key=asked_as, at=at, body=body))
-
-
-def _may_restart(alive: list[Run], terms: Terms, at: int) -> bool:
-    """Whether another start means anything while a run is alive."""
-    if terms.repeat == "debounce":
-        return (not terms.debounce_max or at - alive[0].started <= terms.debounce_max) and not any(
-            run.sends for run in alive
-        )
-    return terms.repeat != "ignore"
-
-
-def _superseded(goal: Goal | None, seen: Seen) -> bool:
-    """Whether what was seen is older than the goal; of an event that went another way, by when it was first appended too."""
-    if goal is None:
-        return False
-    return seen.record.body.occurred_at < goal.occurred or (seen.first_at < seen.at and seen.first_at <= goal.appended)
 
 
 def _waiting(wait: Wait) -> str:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from tactful_trigger.row import Run
 from tactful_trigger.rulebook import Rulebook
+
+
+def ends_of_absent(ends: Mapping[str, Collection[str]], book: Rulebook) -> Mapping[str, set[str]]:
+    """By event the rules that are not installed and whose runs it ends. `ends`: as the partition's cursor has them."""
+    absent: dict[str, set[str]] = {}
+    for rule in ends.keys() - book.rules.keys():
+        for event in ends[rule]:
+            absent.setdefault(event, set()).add(rule)
+    return absent
 
 
 def why_still(run: Run, book: Rulebook, paused: Collection[str] = ()) -> str:

@@ -1,0 +1,42 @@
+"""Events that a run cannot be shown yet are kept for it. Pure but for the row and the effects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from tactful.journal import Kept
+from tactful_trigger.effects import Effects
+from tactful_trigger.happening import INTERNAL, Seen
+from tactful_trigger.row import Row, Run
+
+INBOX_LIMIT: Final = 64
+
+
+def keep(effects: Effects, row: Row, run: Run, seen: Seen) -> bool:
+    """Into the inbox, if it is an event of the customer's: while the run waits for an answer, and while it stands with one."""
+    if seen.name in INTERNAL:
+        return False
+    run.inbox = _with(effects, row, run, run.inbox, seen)
+    return True
+
+
+def put_by(effects: Effects, row: Row, run: Run, seen: Seen) -> bool:
+    """Until its rule, which alone can judge it and cannot now, is asked again."""
+    if not is_among(run.put_by, seen):
+        run.put_by = _with(effects, row, run, run.put_by, seen)
+    return True
+
+
+def is_among(events: Iterable[Kept], seen: Seen) -> bool:
+    """Whether these events hold what was seen."""
+    return any(kept.id == seen.record.id for kept in events)
+
+
+def _with(effects: Effects, row: Row, run: Run, events: tuple[Kept, ...], seen: Seen) -> tuple[Kept, ...]:
+    if len(events) == INBOX_LIMIT:
+        run.dropped += 1
+        if run.dropped == 1:
+            text = f"keeps {INBOX_LIMIT} events while it waits: the oldest are dropped"
+            effects.tell(row, seen.at, "note", run.rule, run.id, {"text": text})
+    return (*events, seen.kept())[-INBOX_LIMIT:]

@@ -1,0 +1,43 @@
+"""Whether something may begin, by the terms of its rule. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tactful.rules import Terms
+from tactful_trigger.happening import Seen
+from tactful_trigger.row import Goal, Row, Run
+from tactful_trigger.stage import cooling_until
+
+
+def too_late(row: Row, rule: str, terms: Terms, key: str, seen: Seen, goals: Mapping[str, Goal]) -> str:
+    """Why what was seen begins nothing, whatever the rule says of it; "" if it may. `goals`: as they were before it."""
+    occurred = seen.record.body.occurred_at
+    if seen.at - occurred > terms.max_event_age:
+        return "too_old"
+    if terms.key is None and goals and _superseded(goals.get(rule), seen):
+        return "superseded"
+    if seen.at < cooling_until(row, rule, key, terms.cooldown):
+        return "cooldown"
+    return ""
+
+
+def may_restart(alive: Sequence[Run], terms: Terms, at: int) -> bool:
+    """Whether another start means anything while a run is alive."""
+    if terms.repeat != "debounce":
+        return terms.repeat != "ignore"
+    if terms.debounce_max and at - put_off_since(alive[0]) > terms.debounce_max:
+        return False
+    return not any(run.reached or (run.wait is not None and run.wait.op == "send") for run in alive)
+
+
+def put_off_since(run: Run) -> int:
+    """Since when starts put off what a run wants to say."""
+    return run.started if run.put_off_since is None else run.put_off_since
+
+
+def _superseded(goal: Goal | None, seen: Seen) -> bool:
+    """Whether what was seen is older than the goal; of an event that went another way, by when it was first appended too."""
+    if goal is None:
+        return False
+    return seen.record.body.occurred_at < goal.occurred or (seen.first_at < seen.at and seen.first_at <= goal.appended)

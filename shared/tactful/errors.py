@@ -17,6 +17,7 @@ TactfulError
     ├── PoisonFlood     too much unusable input in a row
     ├── NewerRecord     a record is meant for a newer program
     ├── UnknownState    a stored state is of a version that this program does not know
+    ├── RecordTooLarge  the log will never take a record
     ├── RetentionOverrun  the log has let go of what was not read yet
     ├── UnstampedRecord   a record without an append time
     └── RewoundStore      the store was restored from the past
@@ -100,6 +101,10 @@ class NewerRecord(StreamStopped):
 
 class UnknownState(StreamStopped):
     """A projection's stored state has a version that this program cannot read; the message says which program can."""
+
+
+class RecordTooLarge(StreamStopped):
+    """The log takes no record of this size, now or later: whoever posts it is refused."""
 
 
 class RetentionOverrun(StreamStopped):

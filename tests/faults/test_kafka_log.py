@@ -16,7 +16,7 @@ from freeports import free_port
 from kafkaserver import KafkaServer
 from servers import SERVERS, fresh_topics
 
-from tactful.errors import LogUnavailable, RetentionOverrun, SettingsError, UnstampedRecord
+from tactful.errors import LogUnavailable, RecordTooLarge, RetentionOverrun, SettingsError, UnstampedRecord
 from tactful.log import Stored
 from tactful.log.kafka import Broker, KafkaHints, KafkaLog, Shape, broker, check_topics, set_up
 
@@ -198,7 +198,7 @@ def test_a_url_that_cannot_be_one_is_refused_without_repeating_its_password(tmp_
 
 async def test_a_record_that_no_batch_takes_is_refused_by_itself(log: KafkaLog) -> None:
     await log.append("events", [(0, b"before")])
-    with pytest.raises(LogUnavailable, match="a record of 2,000,000 bytes is too large"):
+    with pytest.raises(RecordTooLarge, match="a record of 2,000,000 bytes is too large"):
         await log.append("events", [(0, b"x" * 2_000_000)])
     await log.append("events", [(0, b"after")])
     assert await read_all(log) == [b"before", b"after"]

@@ -12,7 +12,7 @@ from doorstep import BROWSER, MONDAY, SERVER, Diary, Doorstep, Fragile
 
 from tactful import crashpoints
 from tactful.clock import SECOND
-from tactful.errors import LogUnavailable
+from tactful.errors import LogUnavailable, RecordTooLarge
 from tactful.log import Position
 from tactful_ingest.limits import Limits
 
@@ -40,6 +40,13 @@ class Away(Diary):
 
     async def end(self, topic: str, partition: int) -> int:
         raise LogUnavailable("the log is away")
+
+
+class Narrow(Diary):
+    """A log that takes no record of any size."""
+
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        raise RecordTooLarge("a record of 2,000,000 bytes is too large; a batch takes 900,000")
 
 
 def stuck(**limits: Any) -> tuple[Doorstep, Stuck]:
@@ -87,6 +94,13 @@ async def test_a_log_that_does_not_answer_in_time_gets_503() -> None:
     answered = await door.post("/v1/track", CALL)
     assert (answered.status_code, answered.json()["code"]) == (503, "log_unavailable")
     assert "retry-after" in answered.headers
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/events"])
+async def test_what_the_log_will_never_take_is_refused_and_not_to_be_posted_again(path: str) -> None:
+    answered = await Doorstep(Narrow).post(path, CALL | {"batch": [CALL]})
+    assert (answered.status_code, answered.json()["code"]) == (413, "too_large")
+    assert "retry-after" not in answered.headers
 
 
 async def test_the_answer_waits_for_the_logs_word() -> None:

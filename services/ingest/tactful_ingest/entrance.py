@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request, Response
 
 from tactful import crashpoints
-from tactful.errors import InvalidInput, LogUnavailable, Transient
+from tactful.errors import InvalidInput, LogUnavailable, RecordTooLarge, Transient
 from tactful_ingest.admission import KEY_SCOPE
 from tactful_ingest.answers import Refusal, answer, refused
 from tactful_ingest.authentication import authenticate
@@ -52,10 +52,13 @@ class Entrance:
         return visit(self.door, key)
 
     async def store(self, intake: Intake) -> None:
-        """Returns when all of it is durable. Raises Refusal 503: it may or may not have been stored."""
+        """Returns when all of it is durable. Raises Refusal 503: it may or may not have been stored. Raises Refusal 413 for what
+        the log will never take."""
         try:
             async with asyncio.timeout(self.door.limits.append_seconds):
                 await self._placement.store(intake)
+        except RecordTooLarge as error:
+            raise Refusal(413, "too_large", str(error)) from None
         except (LogUnavailable, TimeoutError):
             raise Refusal(
                 503, "log_unavailable", "events cannot be stored now; post them again later", later=True

@@ -43,7 +43,8 @@ class Log(Protocol):
     async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
         """Append `(partition, value)` in order. Returns once they are as durable as the log is configured.
 
-        Raises LogUnavailable: all, some or none may have been stored, and the caller answers "resend".
+        Raises LogUnavailable: all, some or none may have been stored, and the caller answers "resend". Raises RecordTooLarge
+        before anything is stored, where a log has such a limit.
         """
         ...
 

@@ -17,7 +17,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from tactful.errors import LogUnavailable
+from tactful.errors import LogUnavailable, RecordTooLarge
 from tactful.log import Position
 from tactful.log.kafka.broker import BATCH, OURS, TRACEPARENT, Broker
 
@@ -69,11 +69,12 @@ class Appender:
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def append(self, topic: str, entries: Sequence[tuple[int, bytes]], trace: str = "") -> list[Position]:
-        """As `Log.append`; every record carries `trace`. Raises LogUnavailable after the deadline; part of it may then be stored."""
+        """As `Log.append`; every record carries `trace`. Raises LogUnavailable after the deadline; part of it may then be stored.
+        Raises RecordTooLarge."""
         if self._waiting > WAITING:
             raise LogUnavailable(f"{self._waiting:,} bytes wait for the broker already")
         if (largest := max((len(value) for _, value in entries), default=0)) > BATCH:
-            raise LogUnavailable(f"a record of {largest:,} bytes is too large; a batch takes {BATCH:,}")
+            raise RecordTooLarge(f"a record of {largest:,} bytes is too large; a batch takes {BATCH:,}")
         by_partition: dict[int, list[bytes]] = {}
         for partition, value in entries:
             by_partition.setdefault(partition, []).append(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from doorstep import BROWSER, MONDAY, Doorstep, context
 
@@ -71,6 +72,32 @@ async def test_a_batch_s_context_that_cannot_be_kept_puts_each_call_into_quarant
     answered = await door.post("/v1/batch", b'{"context":' + shared + b',"batch":[{"userId":"u1","event":"x"}]}')
     assert answered.json() == {"success": True, "rejected": 1}
     assert (door.refusal[1] or "").startswith("context")
+
+
+async def test_a_batch_s_context_is_a_part_of_each_of_its_events_and_counts_in_their_size() -> None:
+    door = Doorstep()
+    batch = [call("m1"), call("m2", properties={"x": "y" * 20_000})]
+    answered = await door.post("/v1/batch", {"context": {"x": "y" * 20_000}, "batch": batch})
+    assert answered.json() == {"success": True, "rejected": 1}
+    assert [event.id for event in door.events] == ["m1"]
+    assert door.refusal[0] == "too_large"
+
+
+@pytest.mark.parametrize(("context_bytes", "calls"), [(1_000_000, 100), (32_000, 2_500)])
+async def test_a_batch_s_context_does_not_make_a_small_request_a_large_one(context_bytes: int, calls: int) -> None:
+    door = Doorstep()
+    batch = [{"anonymousId": f"a{number}", "event": "x"} for number in range(calls)]
+    body = msgspec.json.encode({"context": {"x": "y" * context_bytes}, "batch": batch})
+    answered = await door.post("/v1/batch", body, BROWSER)
+    assert answered.json() == {"success": True, "rejected": calls}
+    assert {(record.body.reason, record.body.field) for record in door.quarantined} == {("too_large", "context")}
+    assert sum(len(value) for _, values in door.diary.appends for value in values) < calls * 500
+
+
+async def test_each_refused_event_of_a_batch_with_such_a_context_is_kept_as_it_was_posted() -> None:
+    door = Doorstep()
+    await door.post("/v1/batch", {"context": {"x": "y" * 40_000}, "batch": [call("m1"), call("m2")]})
+    assert [msgspec.json.decode(record.body.raw) for record in door.quarantined] == [call("m1"), call("m2")]
 
 
 async def test_a_batch_s_sent_time_judges_the_clock_of_its_calls() -> None:

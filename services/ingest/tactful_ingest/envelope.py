@@ -1,11 +1,14 @@
 """The Segment tracking API: request bodies and calls (https://segment.com/docs/connections/spec/common/).
 
-`integrations` address other tools and are ignored. A batch's `context` is merged into each call's, top level only.
+`integrations` address other tools and are ignored. A batch's `context` is merged into each call's, top level only, and
+counts as a part of each.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -13,7 +16,7 @@ from tactful.errors import InvalidInput
 from tactful.events.wire import clean
 from tactful_ingest.answers import Refusal
 from tactful_ingest.door import Visit
-from tactful_ingest.jsontext import BROKEN, decode_event, lenient, raw
+from tactful_ingest.jsontext import BROKEN, decode_event, diagnosis, lenient, raw
 from tactful_ingest.limits import Limits
 from tactful_ingest.posting import Posting
 
@@ -21,12 +24,25 @@ CALLS: Final = ("track", "identify", "page", "screen", "group", "alias")
 SHORT: Final = {call[0]: call for call in CALLS}
 
 
-class Head(msgspec.Struct, frozen=True, rename="camel"):
-    """What is said once for all calls of a request."""
+class Head(NamedTuple):
+    """What is said once for all calls of a request. A context that cannot be kept is `wrong` for each of them."""
+
+    write_key: Any = None
+    sent_at: Any = None
+    context: Mapping[str, Any] = MappingProxyType({})
+    context_bytes: int = 0
+    wrong: InvalidInput | None = None
+
+
+ALONE: Final = Head()
+
+
+class Batch(msgspec.Struct, frozen=True, rename="camel"):
+    """A batch as posted."""
 
     write_key: Any = None
     batch: list[msgspec.Raw] | None = None
-    context: Any = None
+    context: msgspec.Raw = msgspec.Raw(b"null")
     sent_at: Any = None
 
 
@@ -56,7 +72,7 @@ class Single(msgspec.Struct, frozen=True, rename="camel"):
     write_key: Any = None
 
 
-_heads: Final = msgspec.json.Decoder(Head)
+_batches: Final = msgspec.json.Decoder(Batch)
 _singles: Final = msgspec.json.Decoder(Single)
 _calls: Final = msgspec.json.Decoder(Call)
 
@@ -71,26 +87,23 @@ def single_key(body: bytes) -> object:
 
 def batch_head(body: bytes, limits: Limits) -> tuple[Head, list[bytes]]:
     """A batch and the text of its calls. Raises Refusal 400."""
-    try:
-        head = _heads.decode(body)
-        calls = None if head.batch is None else [bytes(call) for call in head.batch]
-    except BROKEN:
-        value = _object(body)
-        batch = value.get("batch")
-        head = Head(value.get("writeKey"), None, value.get("context"), value.get("sentAt"))
-        calls = [raw(call) for call in batch] if isinstance(batch, list) else None
-    if calls is None:
+    posted = _batch(body)
+    if posted.batch is None:
         raise Refusal(400, "no_batch", '"batch" must be an array of calls', "batch")
-    if len(calls) > limits.events:
-        raise Refusal(
-            400, "too_many_events", f"a batch holds {limits.events:,} events, this one {len(calls):,}", "batch"
-        )
-    return head, calls
+    count = len(posted.batch)
+    if count > limits.events:
+        raise Refusal(400, "too_many_events", f"a batch holds {limits.events:,} events, this one {count:,}", "batch")
+    calls = [bytes(call) for call in posted.batch]
+    try:
+        context = _shared(posted.context, count, limits)
+    except InvalidInput as error:
+        return Head(posted.write_key, posted.sent_at, wrong=error), calls
+    return Head(posted.write_key, posted.sent_at, context, len(posted.context) if context else 0), calls
 
 
-def read_call(text: bytes, visit: Visit, call_type: str | None = None, head: Head | None = None) -> Posting:
+def read_call(text: bytes, visit: Visit, call_type: str | None = None, head: Head = ALONE) -> Posting:
     """A call of the API. `call_type` is given by the path of a single call. Raises InvalidInput."""
-    call = decode_event(text, _calls, visit.door.limits)
+    call = decode_event(text, _calls, visit.door.limits, head.context_bytes)
     kind = call_type or call.type or "track"
     if kind not in CALLS:
         raise InvalidInput("unknown_call", f"a call is one of {', '.join(CALLS)}", "type")
@@ -104,7 +117,7 @@ def read_call(text: bytes, visit: Visit, call_type: str | None = None, head: Hea
         message_id=call.message_id,
         source=visit.source,
         told=call.original_timestamp if call.timestamp is None else call.timestamp,
-        sent=call.sent_at if call.sent_at is not None or head is None else head.sent_at,
+        sent=head.sent_at if call.sent_at is None else call.sent_at,
         context=_context(call.context, head),
     )
 
@@ -124,18 +137,38 @@ def _said(kind: str, call: Call) -> tuple[Any, Any, str]:
     return kind.capitalize(), _given(name=call.name, category=call.category) | (call.properties or {}), "properties"
 
 
-def _context(own: Any, head: Head | None) -> dict[str, Any]:
-    """A batch's context that cannot be kept spoils each of its calls, not the request: so each is there to be mended."""
-    shared = None if head is None else head.context
-    if shared is not None:
-        clean(shared, "context")
-    merged: dict[str, Any] = {}
-    for context in (shared, own):
-        if isinstance(context, dict):
-            merged |= context
-        elif context is not None:
-            raise InvalidInput("wrong_type", "the context is an object", "context")
-    return merged
+def _context(own: Any, head: Head) -> dict[str, Any]:
+    if head.wrong is not None:
+        raise head.wrong.with_traceback(None)  # raised once for each call
+    if own is not None and not isinstance(own, dict):
+        raise InvalidInput("wrong_type", "the context is an object", "context")
+    return {**head.context, **(own or {})}
+
+
+def _batch(body: bytes) -> Batch:
+    try:
+        return _batches.decode(body)
+    except BROKEN:
+        value = _object(body)
+    batch = value.get("batch")
+    calls = [msgspec.Raw(raw(call)) for call in batch] if isinstance(batch, list) else None
+    return Batch(value.get("writeKey"), calls, msgspec.Raw(raw(value.get("context"))), value.get("sentAt"))
+
+
+def _shared(text: msgspec.Raw, calls: int, limits: Limits) -> dict[str, Any]:
+    """A batch's context. Written into each of its calls it may not make more of a request than a request may hold, or a
+    few bytes that anybody may post became a hundred thousand times as many. Raises InvalidInput."""
+    if len(text) > limits.event_bytes or len(text) * calls > limits.body_bytes:
+        told = f"the batch's context of {len(text):,} bytes is a part of each of its {calls:,} events: too much"
+        raise InvalidInput("too_large", told, "context")
+    try:
+        context = msgspec.json.decode(text)
+    except BROKEN as error:
+        raise diagnosis(bytes(text), error, "context") from None
+    clean(context, "context")
+    if context is not None and not isinstance(context, dict):
+        raise InvalidInput("wrong_type", "the context is an object", "context")
+    return context or {}
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -40,17 +40,33 @@ def raw(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def decode_event(text: bytes, decoder: msgspec.json.Decoder[T], limits: Limits) -> T:
-    """One event. Raises InvalidInput that says what in it is wrong."""
-    if len(text) > limits.event_bytes:
-        raise InvalidInput("too_large", f"an event may hold {limits.event_bytes:,} bytes, this one has {len(text):,}")
+def decode_event(text: bytes, decoder: msgspec.json.Decoder[T], limits: Limits, shared: int = 0) -> T:
+    """One event; so many bytes are `shared` with others and a part of it. Raises InvalidInput that says what in it is wrong."""
+    size = len(text) + shared
+    if size > limits.event_bytes:
+        what = "this one and its batch's context have" if shared else "this one has"
+        raise InvalidInput("too_large", f"an event may hold {limits.event_bytes:,} bytes, {what} {size:,}")
     try:
         event = decoder.decode(text)
     except BROKEN as error:
-        raise _diagnosis(text, error) from None
+        raise diagnosis(text, error) from None
     if _wants_a_look(text, limits.depth):
         clean(msgspec.json.decode(text))
     return event
+
+
+def diagnosis(text: bytes, error: Exception, path: str = "") -> InvalidInput:
+    """What is wrong with an object, at `path` of what was posted, that could not be decoded."""
+    try:
+        value = lenient(text)
+        clean(value, path)
+    except Refusal as refusal:
+        return InvalidInput(refusal.code, refusal.message, path or None)
+    except InvalidInput as found:
+        return found
+    if not isinstance(value, dict):
+        return InvalidInput("not_an_object", f"{path or 'an event'} is a JSON object", path or None)
+    return InvalidInput("invalid_json", f"not usable JSON: {_lower(str(error))}", path or None)
 
 
 def shown(text: bytes, limits: Limits) -> str:
@@ -62,19 +78,6 @@ def _wants_a_look(text: bytes, depth: int) -> bool:
     """Almost no event holds a NUL or as many brackets as levels are allowed: the rest need no walk through the value."""
     escaped = b"\\" in text and b"\\u0000" in text  # one byte is looked for much faster than six
     return escaped or len(text) - len(text.translate(None, b"{[")) > depth
-
-
-def _diagnosis(text: bytes, error: Exception) -> InvalidInput:
-    try:
-        value = lenient(text)
-        clean(value)
-    except Refusal as refusal:
-        return InvalidInput(refusal.code, refusal.message)
-    except InvalidInput as found:
-        return found
-    if not isinstance(value, dict):
-        return InvalidInput("not_an_object", "an event is a JSON object")
-    return InvalidInput("invalid_json", f"not usable JSON: {_lower(str(error))}")
 
 
 def _lower(sentence: str) -> str:

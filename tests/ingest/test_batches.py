@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from doorstep import BROWSER, MONDAY, Doorstep, context
+from doorstep import BROWSER, MONDAY, Doorstep, context, properties
 
 from tactful.clock import DAY
 
@@ -30,12 +30,19 @@ async def test_one_bad_event_is_quarantined_and_the_others_are_stored() -> None:
     assert door.refusal == ("placeholder_id", "userId")
 
 
+DEEP = b'{"userId":"u1","event":"x","properties":{"a":' + b"[" * 1_500 + b"]" * 1_500 + b"}}"
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
         (b'{"userId":"u1","event":"x","properties":{"a":NaN}}', "wrong_type"),
         (b'{"userId":"u1","event":"x","properties":{"a":-Infinity}}', "wrong_type"),
         (b'{"userId":"u1","event":"x","properties":{"a":1e999}}', "wrong_type"),
+        (b'{"userId":"u1","event":"x","properties":{"a":NaN,"b":%s}}' % (b"9" * 5_000), "wrong_type"),
+        (DEEP, "too_deep"),
+        (b'{"userId":"u1","event":"x","context":' + b'{"]":' * 1_500 + b'"[\\"["' + b"}" * 1_500 + b"}", "too_deep"),
+        (b"[" * 1_500 + b"]" * 1_500, "too_deep"),
         (b'{"userId":"u1","event":"x","properties":{"a":"\\ud800"}}', "hostile_text"),
         (b'{"userId":"u1","event":"x\\udc00y"}', "hostile_text"),
         (b'{"userId":"u1","event":"x","\\ud83d":1}', "hostile_text"),
@@ -57,6 +64,37 @@ async def test_what_no_store_can_keep_spoils_its_own_event_only(bad: bytes, reas
     assert door.refusal[0] == reason
 
 
+@pytest.mark.parametrize("depth", [*range(30, 40), *range(900, 1_100, 7), 20_000])
+async def test_an_event_is_refused_by_itself_however_deep_it_is(depth: int) -> None:
+    good, bad = b'{"userId":"u1","event":"x","messageId":"m1"}', b"[" * depth + b"]" * depth
+    bad = b'{"userId":"u1","event":"x","properties":{"a":' + bad + b"}}"
+    for path, body in (
+        ("/v1/batch", b'{"batch":[' + good + b"," + bad + b"]}"),
+        ("/events", b"[" + good + b"," + bad + b"]"),
+    ):
+        door = Doorstep()
+        answered = await door.post(path, body)
+        assert (answered.status_code, answered.json().get("rejected", 0)) == (200, int(depth > 30))
+        assert door.events[0].id == "m1"
+    assert (await Doorstep().post("/v1/track", bad)).json().get("rejected", 0) == int(depth > 30)
+
+
+@pytest.mark.parametrize("bad", [b"NaN", DEEP])
+async def test_an_event_is_no_larger_beside_a_wrong_one(bad: bytes) -> None:
+    door, told = Doorstep(), {"review": "Ж" * 15_000}
+    good = msgspec.json.encode(call("m1", properties=told))
+    await door.post("/v1/batch", b'{"batch":[' + good + b"," + bad + b"]}")
+    assert properties(door.event) == told
+
+
+async def test_what_is_not_looked_at_does_not_cost_a_batch_its_events() -> None:
+    door = Doorstep()
+    await door.post(
+        "/v1/batch", b'{"integrations":' + b"[" * 1_500 + b"]" * 1_500 + b',"batch":[{"userId":"u1","event":"x"}]}'
+    )
+    assert door.event.body.name == "x"
+
+
 async def test_a_batch_s_context_is_merged_into_each_call_and_the_call_wins() -> None:
     door = Doorstep()
     body = {"context": {"ip": "::1", "app": "shop"}, "batch": [call("m1", context={"ip": "::2"}), call("m2")]}
@@ -65,7 +103,9 @@ async def test_a_batch_s_context_is_merged_into_each_call_and_the_call_wins() ->
 
 
 @pytest.mark.parametrize(
-    "shared", [b'{"x":"\\u0000"}', b'{"x":"\\ud800"}', b'{"x":NaN}', b"5", b'{"a":' * 40 + b"1" + b"}" * 40]
+    "shared",
+    [b'{"x":"\\u0000"}', b'{"x":"\\ud800"}', b'{"x":NaN}', b"5"]
+    + [b'{"a":' * depth + b"1" + b"}" * depth for depth in (40, 1_500)],
 )
 async def test_a_batch_s_context_that_cannot_be_kept_puts_each_call_into_quarantine(shared: bytes) -> None:
     door = Doorstep()

@@ -16,7 +16,7 @@ from tactful.errors import InvalidInput
 from tactful.events.wire import clean
 from tactful_ingest.answers import Refusal
 from tactful_ingest.door import Visit
-from tactful_ingest.jsontext import BROKEN, decode_event, diagnosis, lenient, raw
+from tactful_ingest.jsontext import BROKEN, decode_event, diagnosis, lenient, limited, raw
 from tactful_ingest.limits import Limits
 from tactful_ingest.posting import Posting
 
@@ -87,15 +87,12 @@ def single_key(body: bytes) -> object:
 
 def batch_head(body: bytes, limits: Limits) -> tuple[Head, list[bytes]]:
     """A batch and the text of its calls. Raises Refusal 400."""
-    posted = _batch(body)
+    posted = _batch(body, limits)
     if posted.batch is None:
         raise Refusal(400, "no_batch", '"batch" must be an array of calls', "batch")
-    count = len(posted.batch)
-    if count > limits.events:
-        raise Refusal(400, "too_many_events", f"a batch holds {limits.events:,} events, this one {count:,}", "batch")
-    calls = [bytes(call) for call in posted.batch]
+    calls = [bytes(call) for call in limited(posted.batch, limits, "batch")]
     try:
-        context = _shared(posted.context, count, limits)
+        context = _shared(posted.context, len(calls), limits)
     except InvalidInput as error:
         return Head(posted.write_key, posted.sent_at, wrong=error), calls
     return Head(posted.write_key, posted.sent_at, context, len(posted.context) if context else 0), calls
@@ -145,13 +142,13 @@ def _context(own: Any, head: Head) -> dict[str, Any]:
     return {**head.context, **(own or {})}
 
 
-def _batch(body: bytes) -> Batch:
+def _batch(body: bytes, limits: Limits) -> Batch:
     try:
         return _batches.decode(body)
     except BROKEN:
         value = _object(body)
     batch = value.get("batch")
-    calls = [msgspec.Raw(raw(call)) for call in batch] if isinstance(batch, list) else None
+    calls = [msgspec.Raw(raw(call)) for call in limited(batch, limits, "batch")] if isinstance(batch, list) else None
     return Batch(value.get("writeKey"), calls, msgspec.Raw(raw(value.get("context"))), value.get("sentAt"))
 
 

@@ -16,13 +16,13 @@ from starlette.routing import Route
 
 from tactful.errors import InvalidInput
 from tactful_ingest.admission import admit
-from tactful_ingest.answers import Refusal, answer
+from tactful_ingest.answers import answer
 from tactful_ingest.cloudevents import is_binary, read_binary, read_structured
 from tactful_ingest.door import Visit
 from tactful_ingest.entrance import Entrance, wrong
 from tactful_ingest.envelope import read_call
 from tactful_ingest.intake import Intake, note, take_in
-from tactful_ingest.jsontext import BROKEN, lenient, raw
+from tactful_ingest.jsontext import BROKEN, lenient, limited, raw
 from tactful_ingest.limits import Limits
 from tactful_ingest.overload import Ticket
 from tactful_ingest.posting import Posting
@@ -100,9 +100,6 @@ def _kind(text: bytes) -> _Kind:
 
 def _elements(body: bytes, limits: Limits) -> list[bytes]:
     try:
-        elements = [bytes(element) for element in _arrays.decode(body)]
+        return [bytes(element) for element in limited(_arrays.decode(body), limits)]
     except BROKEN:
-        elements = [raw(element) for element in lenient(body)]
-    if len(elements) > limits.events:
-        raise Refusal(400, "too_many_events", f"an array holds {limits.events:,} events, this one {len(elements):,}")
-    return elements
+        return [raw(element) for element in limited(lenient(body), limits)]

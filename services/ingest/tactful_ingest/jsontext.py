@@ -1,14 +1,18 @@
 """JSON as it really arrives: decoded once and fast when it is right, looked at slowly when it is not.
 
 RFC 8259 with two roads. A request whose JSON is broken is refused with the byte at which it breaks. Literal `NaN`,
-lone surrogates and numbers without end arrive inside otherwise good batches: there the one event is at fault, so the
-request is taken apart by a lenient parser and the event fails by itself. Of duplicate keys the last one counts.
+lone surrogates, numbers without end and brackets a thousand deep arrive inside otherwise good batches: there the one
+event is at fault, so the request is taken apart by a lenient parser and the event fails by itself. Of duplicate keys the
+last one counts.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+import math
+import re
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -20,24 +24,33 @@ from tactful_ingest.limits import Limits
 T = TypeVar("T")
 BROKEN = (msgspec.DecodeError, ValueError, RecursionError)  # UnicodeDecodeError is a ValueError
 
+_BRACKETS: Final = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)*+(?:([\[{])|([\]}])|\Z)', re.DOTALL)
+_CUT: Final = 64  # levels: twice what an event may have
+_MOST: Final = 100_000  # brackets: to look at more would cost everybody a second
+
 
 def lenient(body: bytes) -> Any:
-    """The value, with NaN, infinities and lone surrogates let through. Raises Refusal 400 with the byte position."""
-    text = body.decode("utf-8", "surrogateescape")
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        at = len(text[: error.pos].encode("utf-8", "surrogateescape"))
-        raise Refusal(400, "invalid_json", f"not JSON: {_lower(error.msg)} at byte {at}") from None
-    except RecursionError:
-        raise Refusal(400, "too_deep", "the JSON is nested beyond reason; 32 levels are taken") from None
-    except ValueError as error:
-        raise Refusal(400, "invalid_json", f"not usable JSON: {_lower(str(error))}") from None
+    """The value, with NaN, infinities and lone surrogates let through, and nothing below `_CUT` levels: what held it is too
+    deep without it. Raises Refusal 400 with the byte position."""
+    with suppress(RecursionError):
+        return _parsed(body)
+    if body.count(b"[") + body.count(b"{") <= _MOST:
+        with suppress(RecursionError):
+            return _parsed(_shallow(body))
+    raise Refusal(400, "too_deep", "the JSON is nested beyond reason; 32 levels are taken")
 
 
 def raw(value: Any) -> bytes:
-    """JSON text of a leniently parsed value; what was wrong in it is wrong in the text too."""
-    return json.dumps(value).encode()
+    """JSON text of a leniently parsed value, about as long as it was sent; what was wrong in it is wrong in the text too."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def limited(elements: list[T], limits: Limits, field: str | None = None) -> list[T]:
+    """The same, unless they are too many. Raises Refusal 400."""
+    if len(elements) > limits.events:
+        told = f"a request holds {limits.events:,} events, this one {len(elements):,}"
+        raise Refusal(400, "too_many_events", told, field)
+    return elements
 
 
 def decode_event(text: bytes, decoder: msgspec.json.Decoder[T], limits: Limits, shared: int = 0) -> T:
@@ -78,6 +91,39 @@ def _wants_a_look(text: bytes, depth: int) -> bool:
     """Almost no event holds a NUL or as many brackets as levels are allowed: the rest need no walk through the value."""
     escaped = b"\\" in text and b"\\u0000" in text  # one byte is looked for much faster than six
     return escaped or len(text) - len(text.translate(None, b"{[")) > depth
+
+
+def _parsed(body: bytes) -> Any:
+    text = body.decode("utf-8", "surrogateescape")
+    try:
+        return json.loads(text, parse_int=_whole)
+    except json.JSONDecodeError as error:
+        at = len(text[: error.pos].encode("utf-8", "surrogateescape"))
+        raise Refusal(400, "invalid_json", f"not JSON: {_lower(error.msg)} at byte {at}") from None
+
+
+def _whole(digits: str) -> float:
+    try:
+        return int(digits)
+    except ValueError:
+        return math.inf  # thousands of digits
+
+
+def _shallow(body: bytes) -> bytes:
+    """The same length, with a number in place of what is nested too deep to be parsed at all."""
+    kept: list[bytes] = []
+    depth = begun = done = 0
+    for bracket in _BRACKETS.finditer(body):
+        end = bracket.end()
+        if bracket[1]:
+            depth += 1
+            begun = end - 1 if depth == _CUT else begun
+        elif bracket[2]:
+            if depth == _CUT:
+                kept += (body[done:begun], b"0".ljust(end - begun))
+                done = end
+            depth -= 1
+    return b"".join((*kept, body[done:]))
 
 
 def _lower(sentence: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from doorstep import BROWSER, SERVER, Doorstep, basic
 
@@ -93,3 +94,35 @@ async def test_while_nobody_knows_whose_key_it_is_the_answer_is_later_and_not_no
     assert (answered.status_code, answered.json()["code"]) == (503, "keys_unavailable")
     assert int(answered.headers["retry-after"]) > 0
     assert door.events == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b'"writeKey":"%s"',
+        b'"writeKey" \n\t: "%s"',
+        b'"writeKey":"%s:secret"',
+        b'"x":{"writeKey":"%s"}',
+        b'"a":NaN,"writeKey":"%s","b":"\xff"',
+        b'"pad":"' + b"x" * 32_700 + b'","writeKey":"%s"',
+        b'"a":' + b"[" * 1_500 + b"]" * 1_500 + b',"writeKey":"%s"',
+    ],
+    ids=["plain", "spaced", "with a secret", "inside", "broken", "where the text is cut", "deep"],
+)
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/events"])
+async def test_a_key_is_not_kept_with_what_is_refused(written: bytes, path: str) -> None:
+    bad = b'{"userId":"null","event":"x",' + written.replace(b"%s", SERVER.encode()) + b"}"
+    body = {"/v1/track": bad, "/v1/batch": b'{"batch":[' + bad + b"]}", "/events": b"[" + bad + b"]"}[path]
+    door = Doorstep()
+    assert (await door.post(path, body)).json()["rejected"] == 1
+    [refused] = door.quarantined
+    assert SERVER not in refused.body.raw
+    assert SERVER[:12] not in refused.body.raw
+    assert "userId" in refused.body.raw
+
+
+async def test_what_is_kept_of_a_refused_call_is_what_was_posted_but_for_its_key() -> None:
+    door = Doorstep()
+    await post(door, userId="null", writeKey=SERVER)
+    [refused] = door.quarantined
+    assert msgspec.json.decode(refused.body.raw) == CALL | {"userId": "null", "writeKey": "***"}

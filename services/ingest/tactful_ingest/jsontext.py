@@ -25,6 +25,7 @@ T = TypeVar("T")
 BROKEN = (msgspec.DecodeError, ValueError, RecursionError)  # UnicodeDecodeError is a ValueError
 
 _BRACKETS: Final = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)*+(?:([\[{])|([\]}])|\Z)', re.DOTALL)
+_WRITE_KEY: Final = re.compile(rb'("writeKey"\s*:\s*)"[^"]*"?')  # a key of ours holds no quotation mark
 _CUT: Final = 64  # levels: twice what an event may have
 _MOST: Final = 100_000  # brackets: to look at more would cost everybody a second
 
@@ -83,8 +84,9 @@ def diagnosis(text: bytes, error: Exception, path: str = "") -> InvalidInput:
 
 
 def shown(text: bytes, limits: Limits) -> str:
-    """Refused input as text for the quarantine: what is not UTF-8 replaced, cut at the size of an event."""
-    return text[: limits.event_bytes].decode("utf-8", "replace")
+    """Refused input as text for the quarantine: without a write key, of which only a hash is kept anywhere; what is not UTF-8
+    replaced; cut at the size of an event."""
+    return _WRITE_KEY.sub(rb'\1"***"', text)[: limits.event_bytes].decode("utf-8", "replace")
 
 
 def _wants_a_look(text: bytes, depth: int) -> bool:

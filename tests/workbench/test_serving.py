@@ -2,10 +2,137 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
+import signal
 import socket
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from tactful_workbench.listening import listen
+import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from uvicorn.server import ServerState
+
+from tactful_workbench.listening import SILENCE, Connection, listen, server_of
 from tactful_workbench.running import rest
+
+HEAD = b"GET / HTTP/1.1\r\nhost: shop.example\r\n"
+
+
+class Line(asyncio.Transport):
+    """A connection's other end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said, self.closed = b"", False
+
+    def write(self, data: Any) -> None:
+        self.said += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+class Waiting:
+    """Stands for the loop: what is to happen later happens when the test says so."""
+
+    def __init__(self) -> None:
+        self.later: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = []
+        self.create_task = asyncio.get_running_loop().create_task
+
+    def call_later(self, delay: float, work: Callable[..., None], *given: Any) -> asyncio.TimerHandle:
+        self.later.append((delay, work, given))
+        loop = asyncio.get_running_loop()
+        handle = loop.call_later(3600, work, *given)
+        handle.cancel()
+        return handle
+
+    def pass_time(self) -> None:
+        """As long as a connection may ask nothing."""
+        due, self.later = [entry for entry in self.later if entry[0] == SILENCE], []
+        for _, work, given in due:
+            work(*given)
+
+
+class Guest:
+    """A connection to an application whose answers wait until they are let go."""
+
+    def __init__(self, others: int = 0) -> None:
+        self.answers, self.loop, self.line = asyncio.Event(), Waiting(), Line()
+        app = FastAPI()
+        app.add_route("/", self._answer)
+        server = server_of(app)
+        server.config.load()
+        state = ServerState()
+        state.connections |= {object() for _ in range(others)}  # type: ignore[misc]
+        self.connection = Connection(server.config, state, {}, self.loop)  # type: ignore[arg-type]
+        self.connection.connection_made(self.line)
+
+    async def _answer(self, request: Request) -> Response:
+        await self.answers.wait()
+        return PlainTextResponse("here you are")
+
+    async def answered(self) -> bytes:
+        self.answers.set()
+        await asyncio.gather(*self.connection.tasks)
+        return self.line.said
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("said", [b"", b"G", HEAD])
+async def test_a_connection_that_does_not_come_to_a_request_is_closed(said: bytes) -> None:
+    guest = Guest()
+    guest.connection.data_received(said)
+    guest.loop.pass_time()
+    assert guest.line.closed
+
+
+async def test_a_connection_whose_request_is_being_answered_is_left_alone() -> None:
+    guest = Guest()
+    guest.connection.data_received(HEAD + b"\r\n")
+    for _ in range(3):
+        guest.loop.pass_time()
+    assert not guest.line.closed
+    assert b"here you are" in await guest.answered()
+
+
+async def test_a_second_request_that_does_not_end_is_waited_for_no_longer_than_the_first() -> None:
+    guest = Guest()
+    guest.connection.data_received(HEAD + b"\r\n")
+    await guest.answered()
+    guest.loop.pass_time()
+    guest.connection.data_received(HEAD)
+    assert not guest.line.closed
+    guest.loop.pass_time()
+    assert guest.line.closed
+
+
+async def test_thousands_of_other_connections_keep_nobody_out() -> None:
+    guest = Guest(others=10_000)
+    guest.connection.data_received(HEAD + b"\r\n")
+    assert (await guest.answered()).startswith(b"HTTP/1.1 200")
+
+
+def test_as_many_connections_are_allowed_as_the_system_lets_us_have() -> None:
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, most))
+        with listen("127.0.0.1", 0):
+            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 512
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
 
 
 def test_answers_leave_at_once_since_the_listener_names_its_protocol() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from contextlib import suppress
@@ -11,10 +12,13 @@ from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tactful.errors import TactfulError
 
 GRACE: Final = 3  # seconds for requests in flight when told to stop
+SILENCE: Final = 10  # seconds that a connection may ask nothing
+FILES: Final = 65_536  # connections are files: where 1,024 are allowed, that many silent ones would shut the door
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
@@ -25,14 +29,41 @@ def event_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
+class Connection(HttpToolsProtocol):
+    """Closed when it does not come to a request: uvicorn by itself waits for ever for the first one, and for the end of a head
+    that has begun."""
+
+    _looking: asyncio.TimerHandle
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._look_later(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._looking.cancel()
+
+    def _look_later(self, last: object) -> None:
+        self._looking = self.loop.call_later(SILENCE, self._look, last)
+
+    def _look(self, last: object) -> None:
+        """`last` is the latest request when we looked before, if it had been answered by then."""
+        busy = self.cycle is not None and not self.cycle.response_complete
+        if not busy and self.cycle is last:
+            self.transport.close()
+        else:
+            self._look_later(self if busy else self.cycle)
+
+
 def server_of(app: ASGIApp) -> uvicorn.Server:
-    """For a socket that is listened on already; SIGINT and SIGTERM end it."""
+    """For a socket that is listened on already; SIGINT and SIGTERM end it. How many connections there are is nobody's concern: the
+    door counts requests and bytes, and answers what is too much in its own words."""
     config = uvicorn.Config(
         app,
+        http=Connection,
         log_level="warning",
         lifespan="off",
         timeout_graceful_shutdown=GRACE,
-        limit_concurrency=2000,
         server_header=False,
     )
     server = uvicorn.Server(config)
@@ -59,6 +90,7 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _allow_connections()
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -67,3 +99,12 @@ def listen(host: str, port: int) -> socket.socket:
             f"port {port} of {host} cannot be used ({error.strerror}); choose another with --port"
         ) from None
     return listener
+
+
+def _allow_connections() -> None:
+    """As many files as the system lets this process have, within reason."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))

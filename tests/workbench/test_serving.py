@@ -7,17 +7,29 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from uvicorn.server import ServerState
 
+from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.listening import SILENCE, Connection, listen, server_of
 from tactful_workbench.running import rest
+from tactful_workbench.web import web
 
+ASTRAY = {
+    ("POST", "/v1/nothing/here"): (404, "not_found"),
+    ("GET", "/v1/nothing/here"): (404, "not_found"),
+    ("POST", "/nowhere"): (404, "not_found"),
+    ("GET", "/v1/track"): (405, "method_not_allowed"),
+    ("GET", "/events"): (405, "method_not_allowed"),
+    ("POST", "/sourceConfig/"): (405, "method_not_allowed"),
+}
 HEAD = b"GET / HTTP/1.1\r\nhost: shop.example\r\n"
 
 
@@ -83,6 +95,11 @@ class Guest:
         return self.line.said
 
 
+def client_of(product: Product) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(web(product, "http://shop.example", "tactful"))
+    return httpx.AsyncClient(transport=transport, base_url="http://shop.example")
+
+
 @pytest.fixture(autouse=True)
 def signals_as_before() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -97,6 +114,23 @@ async def test_a_connection_that_does_not_come_to_a_request_is_closed(said: byte
     guest.connection.data_received(said)
     guest.loop.pass_time()
     assert guest.line.closed
+
+
+@pytest.mark.parametrize("dev", [True, False])
+async def test_a_client_of_the_door_that_went_astray_is_told_as_by_the_door_alone(tmp_path: Path, dev: bool) -> None:
+    async with opened(Plan(tmp_path, dev=dev)) as product, client_of(product) as client:
+        for (method, path), told in ASTRAY.items():
+            answered = await client.request(method, path)
+            assert (answered.status_code, answered.json()["code"]) == told, path
+            assert answered.headers["access-control-allow-origin"] == "*"
+
+
+async def test_a_page_that_there_is_not_is_told_as_pages_are(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path, dev=True)) as product, client_of(product) as client:
+        for method, path in (("GET", "/console/nothing"), ("GET", "/nowhere"), ("POST", "/inbox")):
+            answered = await client.request(method, path)
+            assert answered.status_code in {404, 405}
+            assert "access-control-allow-origin" not in answered.headers
 
 
 async def test_a_connection_whose_request_is_being_answered_is_left_alone() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
@@ -14,15 +16,17 @@ from tactful_ingest.events_api import events_routes
 from tactful_ingest.probes import probe_routes
 from tactful_ingest.tracking import tracking_routes
 
+PATHS: Final = ("/v1/", "/api/s/", "/beacon/", "/events", "/sourceConfig")
+
 
 def create_app(door: Door) -> FastAPI:
-    """The door alone. Beside other routes in one process, mount it last or take `routes`."""
+    """The door alone. Beside other routes in one process, mount it last, or take `routes` and `no_such_path`."""
     return FastAPI(
         routes=routes(door),
         openapi_url=None,
         redirect_slashes=False,
         telemetry=UNTOLD,
-        exception_handlers={HTTPException: _no_such_path},
+        exception_handlers={HTTPException: no_such_path},
     )
 
 
@@ -32,7 +36,14 @@ def routes(door: Door) -> list[BaseRoute]:
     return [*tracking_routes(entrance), *events_routes(entrance), *probe_routes(door)]
 
 
-async def _no_such_path(request: Request, error: Exception) -> Response:
+def is_at_the_door(request: Request) -> bool:
+    """Whether a request that nothing answers meant the door: a path of its own, or a POST that no route of this process takes."""
+    posted = request.method == "POST" and "endpoint" not in request.scope
+    return posted or request.url.path.startswith(PATHS)
+
+
+async def no_such_path(request: Request, error: Exception) -> Response:
+    """404 and 405 as clients of the door expect them."""
     if isinstance(error, HTTPException) and error.status_code == 405:
         return answer({"code": "method_not_allowed", "message": f"{request.method} means nothing here"}, 405)
     return unknown_path()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.exceptions import HTTPException
 
 from tactful.errors import InvalidInput
 from tactful.telemetry import UNTOLD
@@ -17,6 +19,7 @@ from tactful_console.moments import Moments
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.inbound import create_contact, create_inbound, create_sms
 from tactful_dispatch.public import create_public
+from tactful_ingest.app import is_at_the_door, no_such_path
 from tactful_ingest.app import routes as door_routes
 from tactful_workbench.admin import admin_router
 from tactful_workbench.advancing import ClockHands
@@ -57,6 +60,7 @@ def web(product: Product, url: str, command: str) -> FastAPI:
         gateway = sms_gateway(product.plan.sms)
         app.include_router(create_sms(product.desk, product.correspondence, gateway, product.public_url, product.shop))
     answer_by_name(app)
+    app.add_exception_handler(HTTPException, _refused)
     return app
 
 
@@ -97,6 +101,14 @@ def _wish(body: bytes) -> Advance:
     if bool(wish.advance) == bool(wish.to):
         raise InvalidInput("invalid_step", 'say {"advance": "1h"} or {"to": "message"}')
     return wish
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """A client of the door hears what it would hear of the door alone; pages keep their own words."""
+    assert isinstance(error, HTTPException)
+    if is_at_the_door(request):
+        return await no_such_path(request, error)
+    return await http_exception_handler(request, error)
 
 
 async def _home(request: Request) -> RedirectResponse:

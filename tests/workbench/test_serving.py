@@ -49,6 +49,9 @@ class Line(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("10.1.2.3", 55_555) if name == "peername" else default
+
 
 class Waiting:
     """Stands for the loop: what is to happen later happens when the test says so."""
@@ -87,7 +90,7 @@ class Guest:
 
     async def _answer(self, request: Request) -> Response:
         await self.answers.wait()
-        return PlainTextResponse("here you are")
+        return PlainTextResponse(f"here you are, by {request.url.scheme}")
 
     async def answered(self) -> bytes:
         self.answers.set()
@@ -157,6 +160,12 @@ async def test_thousands_of_other_connections_keep_nobody_out() -> None:
     guest = Guest(others=10_000)
     guest.connection.data_received(HEAD + b"\r\n")
     assert (await guest.answered()).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_proxy_on_another_machine_is_believed_when_it_speaks_for_a_client_with_tls() -> None:
+    guest = Guest()
+    guest.connection.data_received(HEAD + b"x-forwarded-proto: https\r\n\r\n")
+    assert (await guest.answered()).endswith(b"here you are, by https")
 
 
 def test_as_many_connections_are_allowed_as_the_system_lets_us_have() -> None:

@@ -56,8 +56,12 @@ class Connection(HttpToolsProtocol):
 
 
 def server_of(app: ASGIApp) -> uvicorn.Server:
-    """For a socket that is listened on already; SIGINT and SIGTERM end it. How many connections there are is nobody's concern: the
-    door counts requests and bytes, and answers what is too much in its own words."""
+    """For a socket that is listened on already; SIGINT and SIGTERM end it.
+
+    How many connections there are is nobody's concern: the door counts requests and bytes, and answers what is too much in its own
+    words. Whoever says that they speak for a client with TLS is believed, wherever their proxy stands: nothing but the settings that
+    browsers fetch depends on it, and nothing on the client's address.
+    """
     config = uvicorn.Config(
         app,
         http=Connection,
@@ -65,6 +69,7 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
         lifespan="off",
         timeout_graceful_shutdown=GRACE,
         server_header=False,
+        forwarded_allow_ips="*",
     )
     server = uvicorn.Server(config)
     _end_on_signal(server)

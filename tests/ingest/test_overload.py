@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
 import pytest
-from doorstep import BROWSER, MONDAY, SERVER, Diary, Doorstep, Fragile
+from doorstep import BROWSER, MONDAY, SERVER, Diary, Doorstep, Fragile, basic
 
 from tactful import crashpoints
 from tactful.clock import SECOND
@@ -110,6 +110,36 @@ async def test_the_answer_waits_for_the_logs_word() -> None:
     assert not posting.done()
     diary.let_go.set()
     assert (await posting).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch", "/v1/m", "/events"])
+async def test_whoever_is_still_posting_when_the_server_stops_is_told_to_come_back(path: str) -> None:
+    """uvicorn cancels what is not answered within its grace."""
+    begun = asyncio.Event()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield b'{"userId":'
+        begun.set()
+        await asyncio.Event().wait()
+
+    door = Doorstep()
+    posting = asyncio.create_task(door.client.post(path, content=half(), headers={"authorization": basic(SERVER)}))
+    await begun.wait()
+    posting.cancel()
+    answered = await posting
+    assert (answered.status_code, answered.json()["code"]) == (503, "stopping")
+    assert "retry-after" in answered.headers
+    assert answered.headers["access-control-allow-origin"] == "*"
+    assert door.door.flight.requests == 0
+
+
+async def test_what_was_on_its_way_into_the_log_when_the_server_stops_is_not_said_to_be_stored() -> None:
+    door, diary = stuck()
+    posting = asyncio.create_task(door.post("/v1/track", CALL))
+    await diary.asked.wait()
+    posting.cancel()
+    answered = await posting
+    assert (answered.status_code, answered.json()["code"]) == (503, "stopping")
 
 
 async def test_more_requests_than_there_is_room_for_get_503_until_one_leaves() -> None:

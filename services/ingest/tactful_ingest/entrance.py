@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from fastapi import Request, Response
 
@@ -18,6 +19,7 @@ from tactful_ingest.intake import Intake
 from tactful_ingest.overload import Rate, Ticket
 from tactful_ingest.placement import Placement
 
+STOPPING: Final = "the server stops, and this may or may not have been stored; post it again"
 Handle = Callable[[Request], Awaitable[Response]]
 
 
@@ -30,12 +32,15 @@ class Entrance:
         self._placement = Placement(door.log, door.limits.links_remembered)
 
     async def guarded(self, work: Callable[[Ticket], Awaitable[Response]]) -> Response:
-        """The answer of `work`, or the refusal that it raised."""
+        """The answer of `work`, or the refusal that it raised. A server that stops gives up what takes too long: its client is told
+        to come back as well, and with the answer the task is over."""
         try:
             with self.door.flight.enter() as ticket:
                 return await work(ticket)
         except Refusal as refusal:
             return refused(refusal, self.door.jitter)
+        except asyncio.CancelledError:
+            return refused(Refusal(503, "stopping", STOPPING, later=True), self.door.jitter)
 
     async def body(self, request: Request, ticket: Ticket) -> bytes:
         """Raises Refusal."""

@@ -10,6 +10,7 @@ from doorstep import MONDAY, Doorstep, Fragile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tactful.clock import MINUTE, SECOND
 from tactful.records import EventRecord, LinkRecord, MergeRecord
 from tactful.records import decode_any as decode
 from tactful_ingest.limits import Limits
@@ -59,6 +60,26 @@ async def test_another_customer_on_the_same_device_is_linked_again_and_so_is_the
     for user in ("u1", "u2", "u1"):
         await door.track(userId=user, anonymousId="a1")
     assert [link.body.customer for link in door.links] == ["u1", "u2", "u1"]
+
+
+async def test_the_first_customer_who_comes_back_is_linked_again_though_the_second_went_through_another_process() -> (
+    None
+):
+    """Neither knows what the other told."""
+    one, other = Doorstep(), Doorstep()
+    await one.track(userId="u1", anonymousId="a1")
+    await other.track(userId="u2", anonymousId="a1")
+    one.clock.forward_to(MONDAY + MINUTE)
+    await one.track(userId="u1", anonymousId="a1")
+    assert [link.body.customer for link in one.links] == ["u1", "u1"]
+
+
+async def test_a_link_is_told_once_a_minute_however_much_is_posted() -> None:
+    door = Doorstep()
+    for second in range(0, 120, 7):
+        door.clock.forward_to(MONDAY + second * SECOND)
+        await door.track(anonymousId="a1")
+    assert [link.at - MONDAY for link in door.links] == [0, 63 * SECOND]
 
 
 async def test_within_a_batch_the_anonymous_side_keeps_its_order_and_comes_first() -> None:

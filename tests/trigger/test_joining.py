@@ -24,7 +24,9 @@ from tactful.records import (
     EVENTS,
     CancelRecord,
     ConfirmRecord,
+    LinkBody,
     LinkedRecord,
+    LinkRecord,
     Origin,
 )
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
@@ -313,6 +315,22 @@ def test_another_customer_on_the_same_device_gets_what_comes_later_and_nothing_o
         assert row is not None
         carts[customer] = [item.product_id for item in row.states["cart"].items]
     assert carts == {"u1": ["p1"], "u2": ["p2"]}
+
+
+def test_a_device_is_the_first_customer_s_again_once_their_link_is_told_again_under_its_id(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    for customer in ("u1", "u2", "u1"):
+        bench.append(EVENTS, LinkRecord(id=f"l-{customer}", key=STRANGER, at=bench.now, body=LinkBody(customer)))
+    bench.emits(STRANGER, ADD)
+    assert bench.row("u2") is None
+    assert bench.row("u1") is not None
+
+
+def test_a_link_that_is_told_again_costs_nothing(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    for _ in range(3):
+        bench.link(STRANGER, "u1")
+    assert len(to_dispatch(bench, LinkedRecord)) == 1
 
 
 # -- messages that were asked before

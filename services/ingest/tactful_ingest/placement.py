@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final, NamedTuple
 
 import msgspec
 
+from tactful.clock import MINUTE
 from tactful.events import Alias
 from tactful.identity import anonymous
 from tactful.log import Log
@@ -31,6 +33,16 @@ from tactful_ingest.intake import Intake
 _partition = lru_cache(maxsize=65_536)(partition_of)
 
 
+TOLD_AGAIN: Final = (
+    MINUTE  # after which a link is told anew: another process may have linked the visitor to somebody else
+)
+
+
+class _Told(NamedTuple):
+    customer: str
+    at: int
+
+
 class Placement:
     """Appends what a request brought. Each step waits for the log's word before the next begins.
 
@@ -39,7 +51,7 @@ class Placement:
 
     def __init__(self, log: Log, links_remembered: int) -> None:
         self._log, self._room = log, links_remembered
-        self._linked: OrderedDict[str, str] = OrderedDict()  # anonymous customer -> the known one it was last linked to
+        self._linked: OrderedDict[str, _Told] = OrderedDict()  # by anonymous customer
 
     async def store(self, intake: Intake) -> None:
         """Returns once everything is durable. Raises LogUnavailable: then the client posts the whole request again."""
@@ -70,14 +82,18 @@ class Placement:
             if event.body.anonymous_id is None:
                 continue
             stranger = anonymous(event.body.anonymous_id)
-            if (told.get(stranger) or self._linked.get(stranger)) != user:
+            if told.get(stranger, self._last_told(stranger, event.at)) != user:
                 links.setdefault(index, []).append(_link(stranger, user, event.at))
             told[stranger] = user
         return links
 
+    def _last_told(self, stranger: str, now: int) -> str | None:
+        last = self._linked.get(stranger)
+        return None if last is None or now - last.at >= TOLD_AGAIN else last.customer
+
     def _remember(self, links: dict[int, list[Record]]) -> None:
         for link in (record for records in links.values() for record in records if isinstance(record, LinkRecord)):
-            self._linked[link.key] = link.body.customer
+            self._linked[link.key] = _Told(link.body.customer, link.at)
             self._linked.move_to_end(link.key)
         while len(self._linked) > self._room:
             self._linked.popitem(last=False)

@@ -72,6 +72,8 @@ class Joining:
         self._effects.put(EVENTS, EventRecord(id=record.id, key=row.linked_to, at=at, body=record.body))
 
     def _link_again(self, row: Row, other: str, at: int) -> None:
+        if row.linked_to == other:
+            return  # every process of the door tells it, and again after a while
         if is_anonymous(row.id):  # another person uses the device: whoever they are, they are not merged with the first
             row.linked_to = other
             self._effects.dirty[row.id] = row

@@ -65,6 +65,15 @@ def test_who_was_hurt_and_says_how_has_a_complaint(bench: DispatchBench, answer:
     assert [(e.ticket_id, e.subject, e.channel) for e in opened] == [("survey-m1", text, "survey")] * opens
 
 
+def test_a_complaint_of_two_lines_is_named_in_one_and_told_in_full(bench: DispatchBench) -> None:
+    bench.asks()
+    drive(bench.desk.answer("m1", "product", "The kettle leaks.\r\nNobody answers."))
+    bench.settle()
+    [opened] = [e for e in bench.trigger.events if isinstance(e, ComplaintOpened)]
+    assert opened.subject == "The kettle leaks. Nobody answers."
+    assert opened.text == "The kettle leaks.\r\nNobody answers."
+
+
 def test_who_hears_from_us_too_often_hears_from_us_once_a_month_from_then_on(bench: DispatchBench) -> None:
     bench.asks()
     drive(bench.desk.answer("m1", "too_often"))

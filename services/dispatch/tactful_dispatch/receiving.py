@@ -81,7 +81,7 @@ def take_answer(
         tell("Complaint Reopened", {"ticket_id": message.data["ticket_id"], "reason": why, "text": text})
     elif answer in HURTS and text:
         name = f"survey-{message.message_id}"
-        ticket = {"ticket_id": name, "subject": text[:120], "channel": "survey", "text": text}
+        ticket = {"ticket_id": name, "subject": " ".join(text.split())[:120], "channel": "survey", "text": text}
         tell("Complaint Opened", ticket)
     row = space.customer(customer)
     changed = [wish for wish in wishes_in(answer, message) if change_preference(row, wish, now)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -37,6 +37,7 @@ MACROS: Final = (
     "note",
 )
 _LINES: Final = ("subject", "preheader", "why", "no_more")
+_BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # Unicode's Cc, Zl and Zp
 _LAYOUT: Final = "_layout.html"
 _SHELF: Final = "macros.html"  # stands beside this module, not in the content set
 
@@ -113,7 +114,7 @@ class Renderer:
         return {
             **rendering.data,
             "data": rendering.data,
-            "first_name": rendering.first_name or "",
+            "first_name": (rendering.first_name or "").strip(),
             "shop": rendering.shop,
             "brand": brand,
             "words": words,
@@ -132,13 +133,11 @@ class Renderer:
         return {name: getattr(module, name) for name in MACROS}
 
     def _line(self, template: Template, name: str, variant: str | None, values: dict[str, Any]) -> str:
-        """A subject is one line, whatever the data holds. (What encoded words hold is the mail adapter's guard.)"""
+        """One line, whatever the data holds: what would break it is a space. (What encoded words hold is the mail adapter's
+        guard.)"""
         special = f"{template.file}#{variant}.{name}"
-        line = self._run(special if special in self._sources else f"{template.file}#{name}", values).strip()
-        if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in line):
-            where = f"{template.file}:{template.line_of(name + ':')}"
-            raise TemplateError(f"{where}: {name} must be one line without control characters, whatever the data holds")
-        return line
+        line = self._run(special if special in self._sources else f"{template.file}#{name}", values)
+        return " ".join(filter(None, _BREAKS.sub(" ", line).split(" "))).strip()
 
     def _run(self, name: str, values: Mapping[str, Any]) -> str:
         pieces, size = [], 0

@@ -18,6 +18,8 @@ from tactful.records import MessageBody, RecipientBody, Rest
 from tactful.settings import Settings
 from tactful_dispatch.facts import Contacted, Facts, Word
 from tactful_dispatch.gates import ORDER, judge
+from tactful_dispatch.gates.person import own_settings
+from tactful_dispatch.gates.standing import content
 
 NOON = 1_795_518_000_000  # Tue 24 Nov 2026 12:00 in Madrid
 MADRID, AUCKLAND = ZoneInfo("Europe/Madrid"), ZoneInfo("Pacific/Auckland")
@@ -378,6 +380,37 @@ def test_the_allow_list_knows_patterns_and_no_case() -> None:
 
 def test_only_what_browsing_told_falls_to_the_level_of_personalisation() -> None:
     assert reason(replace(WELL, personalisation="none"), message(uses=("orders",))) is None
+
+
+def test_a_gate_that_cannot_read_its_facts_closes_and_names_the_rule() -> None:
+    def own_settings(message: MessageBody, facts: Facts) -> GateRecord:
+        raise TypeError("'NoneType' object is not iterable")
+
+    [shut] = judge(MESSAGE, WELL, (own_settings, content))
+    assert (shut.gate, shut.verdict, shut.reason) == ("own settings", GateVerdict.HELD, Reason.TEMPLATE_ERROR)
+    assert shut.facts == {"error": "rule cart (TypeError): 'NoneType' object is not iterable"}
+    assert shut.until == NOON + 5 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("categories", "muted"),
+    [
+        (["Tea"], True),
+        (["Tea", "Kettles"], False),
+        ([], False),
+        (None, False),
+        (7, False),
+        ({"Tea": 1}, False),
+        ("Tea", True),
+        ([{"name": "Tea"}], False),
+        (["Tea", None, ["Kettles"]], True),
+        ([7], True),
+    ],
+)
+def test_whatever_a_rule_gives_for_categories_the_ones_that_can_be_read_count(categories: Any, muted: bool) -> None:
+    message = msgspec.structs.replace(MESSAGE, data={"categories": categories})
+    shut = judge(message, replace(WELL, muted_topics=("Tea", "7")), (own_settings,))[-1]
+    assert (shut.reason is Reason.MUTED_TOPIC, shut.verdict is GateVerdict.OPEN) == (muted, not muted)
 
 
 def test_the_gates_are_asked_in_the_order_of_the_contract() -> None:

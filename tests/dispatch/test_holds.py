@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from dispatchbench import TUESDAY_NOON, DispatchBench
 from enginebench import drive
 
@@ -119,6 +120,20 @@ def test_a_template_that_cannot_be_rendered_holds_and_does_not_climb(bench: Disp
     bench.trigger.fresh = {"mended": 1}
     bench.advance("6m")
     assert bench.words == ["sent"]
+
+
+def test_a_message_that_fails_in_a_way_nobody_thought_of_waits_and_names_its_rule(
+    bench: DispatchBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.consenting("u2")
+    bench.asks(data={"odd": 1})
+    bench.asks("m2", "u2")
+    assert bench.sent == ["m2"]
+    assert bench.delivery().held_for == "template_error"
+    assert bench.delivery().gates[-1].facts["error"].startswith("rule cart (TypeError): ")
+    bench.trigger.fresh = {"odd": 1}
+    bench.advance("1h")
+    assert caplog.messages == ["messages wait, a template cannot be rendered: rule cart (TypeError)"]
 
 
 def test_a_template_that_stays_broken_is_looked_at_less_and_less_often(bench: DispatchBench) -> None:

@@ -10,6 +10,7 @@ from dispatchbench import DispatchBench
 
 from tactful.clock import HOUR, SECOND
 from tactful.errors import InvalidInput, RewoundStore, StoreUnavailable
+from tactful.events import ConsentChanged, HoldOpened
 from tactful.log.memory import MemoryHints
 from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
 from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
@@ -197,6 +198,25 @@ async def test_what_cannot_be_stored_keeps_nobody_else_waiting() -> None:
             await live.live.round()
     found = {name: await store.delivery(name) for name in ("m0", "m1", "m2", "m3")}
     assert [name for name, delivery in found.items() if delivery and delivery.verdict] == ["m0", "m1", "m3"]
+
+
+async def test_what_cannot_be_stored_keeps_no_opt_out_from_being_told_and_no_hold_from_ending() -> None:
+    store = Refusing(1, lambda: b"0" * 16)
+    live = crowd(Crowded(), 4, store)
+    bench = live.bench
+    held = bench.wish("m9", "u3", not_before=bench.now + HOUR)
+    bench.append(MessageRecord(id="m9", key="u3", at=bench.now, body=held))
+    await bench.worker.run_once(0)
+    await bench.desk.consent("u1", "marketing", "email", "withdrawn", via="page")
+    store.refuses = True
+    for later in (0, HOUR + SECOND):
+        bench.clock.forward_to(bench.now + later)
+        for _ in range(2):
+            with contextlib.suppress(InvalidInput):
+                await live.live.round()
+    await bench.trigger.settle()
+    assert [e.state for e in bench.trigger.events if isinstance(e, ConsentChanged)][-1] == "withdrawn"
+    assert [e.message_id for e in bench.trigger.events if isinstance(e, HoldOpened)] == ["m9"]
 
 
 async def test_a_store_that_was_restored_from_the_past_sends_nothing_and_says_why() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from dispatchbench import DispatchBench
 
@@ -38,6 +40,15 @@ def test_where_others_read_along_there_is_neither_a_name_nor_a_picture(family: D
     assert "Kettle" in told
     assert "'value': 5" in told
     assert "kettle.jpg" not in told
+
+
+@pytest.mark.parametrize("items", [None, 7, "Kettle", {"p1": 1}, ["Kettle", None, 7], []])
+def test_whatever_a_rule_gives_for_items_the_message_leaves(family: DispatchBench, items: Any) -> None:
+    family.asks()
+    family.advance("8d")
+    family.asks("m2", "u2", data={"items": items})
+    assert family.words == ["sent", "sent"]
+    assert greetings(family)[-1] == "Hello you"
 
 
 def test_no_reminder_of_a_gift_goes_where_others_read_along(family: DispatchBench) -> None:

@@ -72,13 +72,15 @@ class ScriptedAdapter:
 
 
 class PlainContent:
-    """Says the data; a datum called `broken` cannot be rendered."""
+    """Says the data; a datum called `broken` cannot be rendered, and one called `odd` is what nobody has thought of."""
 
     version = "v1"
 
     async def render(self, rendering: Rendering) -> Rendered:
         if "broken" in rendering.data:
             raise TemplateError("cart/email.en.html:3: `broken` cannot be shown")
+        if "odd" in rendering.data:
+            raise TypeError("'NoneType' object is not iterable")
         return Rendered(
             subject=f"about {rendering.data}",
             text=f"Hello {rendering.first_name or 'you'}",

@@ -15,7 +15,7 @@ from typing import Final
 from tactful import crashpoints
 from tactful.clock import SECOND, Clock
 from tactful.clockcheck import APART
-from tactful.decisions import GateRecord, GateVerdict
+from tactful.decisions import GateRecord, GateVerdict, Reason
 from tactful.errors import Fenced, Transient
 from tactful.outbox import Cause
 from tactful.telemetry import SILENT, Telemetry
@@ -27,6 +27,7 @@ from tactful_dispatch.content import Content, Rendered, TemplateError
 from tactful_dispatch.content.tracking import gist
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates import WISHES, judge
+from tactful_dispatch.gates.verdicts import failure
 from tactful_dispatch.gathering import address_on, gather, settings_of
 from tactful_dispatch.links import Links
 from tactful_dispatch.rows import PENDING, SENDING, AddressKey, Cursor, CustomerRow, Delivery
@@ -178,17 +179,24 @@ class Attempts:
         if delivery is None or row.recipient is None:
             return Written()
         facts = gather(cursor, row, None, delivery, self._now(cursor), self._adapters, None)
-        if not _reaches_content(judge(delivery.message, facts)):
+        asked = judge(delivery.message, facts)
+        if not _reaches_content(asked):
+            if asked[-1].reason is Reason.TEMPLATE_ERROR:  # a gate could not read its facts
+                self._note_unwritten(delivery, asked[-1].facts["error"])
             return Written()
         settings = settings_of(cursor.settings)
         try:
             return Written(await self._content.render(rendering(delivery, row.recipient, settings, self._links)))
-        except TemplateError as error:
-            template = delivery.message.template
-            if not self.unwritten[template]:  # once is enough for a log; the metric counts
-                _logger.error("messages wait, a template cannot be rendered: %s", str(error).partition(": ")[0])
-            self.unwritten[template] += 1
-            return Written(error=str(error))
+        except Exception as error:  # noqa: BLE001 - it holds this message, and nobody else's
+            why = str(error) if isinstance(error, TemplateError) else failure(delivery.message, error)
+            self._note_unwritten(delivery, why)
+            return Written(error=why)
+
+    def _note_unwritten(self, delivery: Delivery, why: str) -> None:
+        template = delivery.message.template
+        if not self.unwritten[template]:  # once is enough for a log; the metric counts
+            _logger.error("messages wait, a template cannot be rendered: %s", why.partition(": ")[0])
+        self.unwritten[template] += 1
 
     def _gates(self, space: Workspace, customer: str, name: str, written: Written) -> Departure | None:
         delivery = space.customer(customer).deliveries.get(name)

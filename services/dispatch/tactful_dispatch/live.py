@@ -59,9 +59,12 @@ class LiveDispatch:
     async def _move(self, partition: int) -> bool:
         try:
             moved = await self._worker.run_once(partition)
-            moved |= await self._attempt(partition)
-            moved |= bool(await self._worker.relay(partition))
-            return moved | await self._tick(partition)
+            try:
+                moved |= await self._attempt(partition)
+            finally:  # whatever one message stumbles over, opt-outs and receipts are told and holds end
+                moved |= bool(await self._worker.relay(partition))
+                moved |= await self._tick(partition)
+            return moved
         except StreamStopped as stopped:
             self._worker.stopped[partition] = stopped
             _logger.error("partition %s of dispatch stops: %s", partition, stopped)

@@ -22,8 +22,10 @@ def change_preference(row: CustomerRow, told: Mapping[str, Any], at: int) -> boo
 
 
 def topics_of(message: MessageBody) -> tuple[str, ...]:
-    """What a message is about: categories of products."""
-    return tuple(str(topic) for topic in message.data.get("categories", ()) if topic)
+    """What a message is about: categories of products, as far as its rule gave any that can be read."""
+    given = message.data.get("categories")
+    topics = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else ()
+    return tuple(str(topic) for topic in topics if topic and isinstance(topic, str | int))
 
 
 def wishes_in(answer: str, message: MessageBody) -> list[dict[str, Any]]:

@@ -64,9 +64,10 @@ def _locales(message: MessageBody, recipient: RecipientBody, shops_own: str) -> 
 
 
 def _without_pictures(data: Mapping[str, Any]) -> dict[str, Any]:
-    items = data.get("items", ())
-    bare = [{**item, "image_url": ""} if isinstance(item, dict) else item for item in items]
-    return {**data, "items": bare} if bare else dict(data)
+    items = data.get("items")
+    if not isinstance(items, list | tuple):
+        return dict(data)
+    return {**data, "items": [{**item, "image_url": ""} if isinstance(item, dict) else item for item in items]}
 
 
 def envelope(message: MessageBody, address: str, rendered: Rendered, settings: Settings, links: Links) -> Envelope:

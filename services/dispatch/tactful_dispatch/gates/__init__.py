@@ -65,7 +65,10 @@ def judge(message: MessageBody, facts: Facts, gates: tuple[Gate, ...] = ORDER) -
     """The verdicts up to the first gate that is not open; all open means that the message may leave."""
     records = []
     for gate in gates:
-        record = gate(message, facts)
+        try:
+            record = gate(message, facts)
+        except Exception as error:  # noqa: BLE001 - it holds this message, and nobody else's
+            record = standing.unreadable(gate, message, facts, error)
         records.append(record)
         if record.verdict is not GateVerdict.OPEN:
             break

@@ -8,7 +8,7 @@ from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.decisions import GateRecord, Reason
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts
-from tactful_dispatch.gates.verdicts import held, open_gate, refused
+from tactful_dispatch.gates.verdicts import Gate, failure, held, open_gate, refused
 
 FRESH: Final = MINUTE  # nothing is sent for a log that has not been read for so long
 AGAIN: Final = 30 * SECOND
@@ -57,10 +57,20 @@ def not_yet(message: MessageBody, facts: Facts) -> GateRecord:
 def content(message: MessageBody, facts: Facts) -> GateRecord:
     """The template cannot be rendered: an alarm for the shop, and no reason to try another channel."""
     if facts.content_error is not None:
-        first, longest = MENDED  # every look asks the run: a template that stays broken must not keep everybody busy
-        wait = min(first << min(facts.holds, 16), longest)
-        return held("content", Reason.TEMPLATE_ERROR, facts.now + wait, error=facts.content_error)
+        return held("content", Reason.TEMPLATE_ERROR, _mended_at(facts), error=facts.content_error)
     return open_gate("content")
+
+
+def unreadable(gate: Gate, message: MessageBody, facts: Facts, error: Exception) -> GateRecord:
+    """A gate that cannot read its facts closes, as for a template that cannot be rendered."""
+    name = gate.__name__.replace("_", " ")
+    return held(name, Reason.TEMPLATE_ERROR, _mended_at(facts), error=failure(message, error))
+
+
+def _mended_at(facts: Facts) -> int:
+    """Every look asks the run: what stays broken must not keep everybody busy."""
+    first, longest = MENDED
+    return facts.now + min(first << min(facts.holds, 16), longest)
 
 
 def provider(message: MessageBody, facts: Facts) -> GateRecord:

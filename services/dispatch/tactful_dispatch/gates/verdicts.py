@@ -22,6 +22,11 @@ def held(gate: str, reason: Reason, moment: int | None, /, **facts: Any) -> Gate
     return GateRecord(gate, GateVerdict.HELD, facts, reason, Scope.CUSTOMER, moment)
 
 
+def failure(message: MessageBody, error: Exception) -> str:
+    """What went wrong with one message, by its rule: what that gave is likely not what it should be."""
+    return f"rule {message.rule} ({type(error).__name__}): {error}"
+
+
 def refused(gate: str, reason: Reason, scope: Scope = Scope.CUSTOMER, /, **facts: Any) -> GateRecord:
     """Never."""
     return GateRecord(gate, GateVerdict.REFUSED, facts, reason, scope)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from dispatchbench import LIVE, DispatchBench
+
+from tactful.records import RecipientBody
+from tactful.settings import Settings
+from tactful_dispatch.content import Rendering
+from tactful_dispatch.links import Links
+from tactful_dispatch.rows import Delivery
+from tactful_dispatch.writing import rendering
 
 
 def test_a_message_with_consent_is_sent_and_its_decision_cites_the_entry(bench: DispatchBench) -> None:
@@ -53,3 +61,21 @@ def test_holdout_and_shadow_stand_last_and_say_what_would_have_been_sent(bench: 
     assert bench.words == ["holdout", "shadow", "not_allowed"]
     assert {d.subject for d in bench.decisions} == {"about {}"}
     assert bench.sent == []
+
+
+@pytest.mark.parametrize(
+    "zone", ["(GMT+01:00) Madrid", "GMT+3", "europe/madrid", "Europe", "../../etc/passwd", "", None]
+)
+def test_a_letter_to_somebody_whose_zone_nobody_knows_tells_days_by_the_shops_clock(
+    bench: DispatchBench, zone: str | None
+) -> None:
+    assert _rendering(bench, zone).zone == "Europe/Madrid"
+
+
+def test_a_letter_tells_days_by_the_recipients_own_clock(bench: DispatchBench) -> None:
+    assert _rendering(bench, "Asia/Tokyo").zone == "Asia/Tokyo"
+
+
+def _rendering(bench: DispatchBench, zone: str | None) -> Rendering:
+    links = Links("https://hello.shop.example", b"key")
+    return rendering(Delivery(message=bench.wish()), RecipientBody(zone=zone), Settings(), links)

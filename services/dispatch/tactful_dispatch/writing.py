@@ -14,6 +14,7 @@ from tactful_dispatch.channels import Envelope
 from tactful_dispatch.channels.mail import mailbox
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
+from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.questions import ANSWERS
 from tactful_dispatch.rows import Delivery
@@ -34,6 +35,7 @@ _LINKS = {
 def rendering(delivery: Delivery, recipient: RecipientBody, settings: Settings, links: Links) -> Rendering:
     """All that the template may see. Where others read along, neither a name nor pictures."""
     shop, message = settings.shop, delivery.message
+    place = whereabouts(recipient.zone, recipient.country, shop.zone, shop.country)
     return Rendering(
         template=message.template,
         channel=message.channel,
@@ -53,7 +55,7 @@ def rendering(delivery: Delivery, recipient: RecipientBody, settings: Settings, 
         links={name: links.url(_grant(action, message, target)) for name, (action, target) in _LINKS.items()},
         because=message.because,
         because_at=message.because_at,
-        zone=recipient.zone or shop.timezone,
+        zone=place.zones[0].key,
     )
 
 

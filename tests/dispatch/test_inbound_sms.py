@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tactful.clock import DAY
 from tactful.events import ConsentChanged, MessageDelivered, MessageReplied
 from tactful.settings import Shop
-from tactful_dispatch.channels import Unknown
+from tactful_dispatch.channels import Rejected, Unknown
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.correspondence import STOPPED, Correspondence
 from tactful_dispatch.inbound import create_sms
@@ -151,14 +151,49 @@ async def test_a_reply_belongs_to_the_latest_message_and_is_left_to_a_person(pho
     assert "<Message>" not in answered.text
 
 
+def replies(phone: Phone) -> list[tuple[str, str]]:
+    phone.bench.settle()
+    return [(e.message_id, e.text) for e in phone.bench.trigger.events if isinstance(e, MessageReplied)]
+
+
+async def test_a_reply_to_a_service_text_is_none_to_an_advertisement_of_before(phone: Phone) -> None:
+    phone.asks("m1")
+    phone.bench.advance("10d")
+    assert phone.asks("m2", purpose="service.pickup") == "sent"
+    await phone.texts("I come at six")
+    assert replies(phone) == [("m2", "I come at six")]
+
+
+async def test_a_reply_to_a_service_text_is_heard_where_nothing_was_ever_advertised(phone: Phone) -> None:
+    phone.asks("m1", purpose="service.pickup")
+    await phone.texts("I come at six")
+    assert replies(phone) == [("m1", "I come at six")]
+
+
+async def test_nobody_replies_to_a_text_that_never_left(phone: Phone) -> None:
+    phone.asks("m1")
+    phone.bench.advance("1h")
+    phone.adapter.outcomes = [Rejected("21610", "refused")]
+    assert phone.asks("m2", purpose="service.pickup") == "rejected"
+    await phone.texts("Is it still there?")
+    assert replies(phone) == [("m1", "Is it still there?")]
+
+
+async def test_who_asks_for_help_with_something_is_read_by_a_person(phone: Phone) -> None:
+    phone.asks("m1")
+    answered = await phone.texts("Help, my parcel never came")
+    assert replies(phone) == [("m1", "Help, my parcel never came")]
+    assert "<Message>" not in answered.text
+
+
 async def test_every_reply_is_heard_once_and_nobody_fills_a_row_with_them(phone: Phone) -> None:
     phone.asks("m1")
     for number in (1, 1, *range(2, 200)):
         await phone.texts("Is anybody there?", MessageSid=f"SM{number}")
     phone.bench.settle()
-    replies = [event.reply_id for event in phone.bench.trigger.events if isinstance(event, MessageReplied)]
-    assert replies[:3] == ["SM1", "SM2", "SM3"]
-    assert len(replies) == len(set(replies)) == len(phone.bench.delivery("m1").receipts) == MOST_RECEIPTS
+    heard = [event.reply_id for event in phone.bench.trigger.events if isinstance(event, MessageReplied)]
+    assert heard[:3] == ["SM1", "SM2", "SM3"]
+    assert len(heard) == len(set(heard)) == len(phone.bench.delivery("m1").receipts) == MOST_RECEIPTS
 
 
 async def test_a_reply_from_a_number_that_nobody_wrote_to_is_taken_and_belongs_to_nothing(phone: Phone) -> None:
@@ -244,7 +279,12 @@ async def test_a_report_larger_than_any_is_refused(phone: Phone) -> None:
         ("СТОП", Said.STOP),
         ("Baja", Said.STOP),
         ("start", Said.START),
-        ("HELP me", Said.HELP),
+        ("HELP", Said.HELP),
+        ("Help!!", Said.HELP),
+        ("help please", Said.HELP),
+        ("Help, my parcel never came", Said.REPLY),
+        ("Info on my order?", Said.REPLY),
+        ("Помощь", Said.HELP),
         ("Please stop texting me", Said.STOP),
         ("I want to opt out", Said.STOP),
         ("пожалуйста, стоп", Said.STOP),

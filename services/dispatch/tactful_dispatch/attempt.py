@@ -230,7 +230,9 @@ class Attempts:
         delivery.due = now + round(adapter.capabilities.deadline * SECOND) + MARGIN
         delivery.address = self._book.of(recipient, message.channel)
         if delivery.address is not None:
-            space.address(delivery.address).used_by(customer)
+            row = space.address(delivery.address)
+            row.used_by(customer)
+            row.latest = message.message_id
         deciding.count_contact(space, customer, delivery, now)
         settings = settings_of(space.cursor.settings)
         address = address_on(recipient, message.channel, settings)

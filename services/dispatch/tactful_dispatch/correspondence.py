@@ -50,9 +50,12 @@ class Correspondence:
         await self._store.transact(0, [], open_again)
 
     async def reply(self, channel: str, address: str, text: str, reply_id: str) -> bool:
-        """An answer, by the provider's id for it, belongs to the latest message that went to the address. False if there is
-        none."""
-        contacts = (await self._store.address(self._book.key(channel, address))).contacts
-        latest = max(contacts, key=lambda contact: contact.at, default=None)
+        """An answer, by the provider's id for it, belongs to the latest message that went to the address, of whatever purpose;
+        if that is gone, to the latest that advertised. False if there is none."""
+        row = await self._store.address(self._book.key(channel, address))
+        advertised = max(row.contacts, key=lambda contact: contact.at, default=None)
         detail = {"text": text[:1000], "reply_id": reply_id}
-        return latest is not None and await self._desk.receipt(latest.message_id, "Message Replied", detail)
+        for message_id in (row.latest, advertised.message_id if advertised else ""):
+            if message_id and await self._desk.receipt(message_id, "Message Replied", detail):
+                return True
+        return False

@@ -159,9 +159,13 @@ def count_contact(space: Workspace, customer: str, delivery: Delivery, now: int)
 
 def uncount_contact(space: Workspace, customer: str, delivery: Delivery) -> None:
     """Nothing was sent after all, unless an earlier attempt may have been."""
-    if not delivery.doubtful:
-        for contacts in _counts(space, customer, delivery):
-            _remove(contacts, delivery.message.message_id)
+    if delivery.doubtful:
+        return
+    message_id = delivery.message.message_id
+    for contacts in _counts(space, customer, delivery):
+        _remove(contacts, message_id)
+    if delivery.address is not None and (address := space.address(delivery.address)).latest == message_id:
+        address.latest = ""
 
 
 def _counts(space: Workspace, customer: str, delivery: Delivery) -> list[list[Contacted]]:

@@ -144,6 +144,7 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     contacts: list[Contacted] = msgspec.field(default_factory=list)
     withdrawn: dict[str, int] = msgspec.field(default_factory=dict)  # purpose -> when
     customers: list[str] = msgspec.field(default_factory=list)  # who was written to here, the latest last
+    latest: str = ""  # the message, of whatever purpose, that went here last: replies name none
 
     def trim(self) -> None:
         """Keep the latest contacts and customers."""

@@ -53,9 +53,8 @@ _COURTESY: Final = frozenset(
         "quiero",
     ]
 )
-_ALSO_ORDERS: Final = frozenset(
-    ["cancel", "end", "quit", "отмена", "alto", "parar"]
-)  # these end nothing if more follows
+# These are orders of other things, or the beginning of a question, if more follows.
+_ALONE: Final = frozenset(["cancel", "end", "quit", "отмена", "alto", "parar", *_WORDS[Said.HELP].split()])
 _MEANING: Final = {word: said for said, words in _WORDS.items() for word in words.split()}
 _ANSWERS: Final = {
     "en": {
@@ -73,10 +72,10 @@ _ANSWERS: Final = {
 
 def meaning(text: str) -> Said:
     """By the first word but courtesies, whatever its case and punctuation; "opt out" and "opt-out" count as one word. Who
-    wants an order cancelled wants no end of texts: a person reads that."""
+    wants an order cancelled wants no end of texts, and who asks for help with something no standing words: a person reads that."""
     words = re.findall(r"\w+", re.sub(r"(?i)\bopt[\s-]+out\b", "optout", text).lower())
     telling = [word for word in words if word not in _COURTESY]
-    if not telling or (telling[0] in _ALSO_ORDERS and len(telling) > 1):
+    if not telling or (telling[0] in _ALONE and len(telling) > 1):
         return Said.REPLY
     return _MEANING.get(telling[0], Said.REPLY)
 

@@ -9,7 +9,7 @@ from tactful.records import RecipientBody
 from tactful.settings import Settings
 from tactful_dispatch.content import Rendering
 from tactful_dispatch.links import Links
-from tactful_dispatch.rows import Delivery
+from tactful_dispatch.rows import FLAGGED, Delivery
 from tactful_dispatch.writing import rendering
 
 
@@ -50,6 +50,39 @@ def test_do_not_contact_stops_even_service_messages() -> None:
     bench.consenting(do_not_contact="deceased")
     bench.asks(purpose="service.order")
     assert bench.words == ["do_not_contact"]
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_while_nobody_may_write_to_a_customer_nobody_writes_to_their_address(partitions: int) -> None:
+    bench = DispatchBench(partitions=partitions)
+    home = {"addresses": {"email": "home@example.test"}}
+    bench.consenting("dad2", **home)
+    bench.knows("dad", **home, do_not_contact="deceased")
+    bench.settle()
+    bench.asks("m1", "dad2")
+    bench.asks("m2", "dad2", purpose="service.order")
+    bench.knows("dad", **home)
+    bench.settle()
+    bench.asks("m3", "dad2")
+    assert bench.words == ["suppressed_address", "suppressed_address", "sent"]
+    assert bench.delivery("m1").gates[-1].facts == {"why": FLAGGED}
+
+
+def test_a_flag_goes_with_the_customer_to_a_new_address_and_lifts_nobody_elses() -> None:
+    bench = DispatchBench()
+    for name, address in (("u1", "old"), ("u2", "new"), ("u3", "new")):
+        bench.consenting(name, addresses={"email": f"{address}@example.test"})
+    for flagged in ("dad", "mum"):
+        bench.knows(flagged, addresses={"email": "old@example.test"}, do_not_contact="legal")
+        bench.knows(flagged, addresses={"email": "new@example.test"}, do_not_contact="legal")
+    bench.knows("mum", addresses={"email": "new@example.test"})
+    bench.settle()
+    bench.asks("m1", "u1")
+    bench.asks("m2", "u2")
+    bench.knows("dad", addresses={"email": "new@example.test"})
+    bench.settle()
+    bench.asks("m3", "u3")
+    assert bench.words == ["sent", "suppressed_address", "sent"]
 
 
 def test_holdout_and_shadow_stand_last_and_say_what_would_have_been_sent(bench: DispatchBench) -> None:

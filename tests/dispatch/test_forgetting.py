@@ -10,7 +10,7 @@ from tactful.clock import HOUR
 from tactful.partitioning import partition_of
 from tactful.records import EraseBody, EraseRecord
 from tactful_dispatch.ledger import broken_at
-from tactful_dispatch.rows import CustomerRow
+from tactful_dispatch.rows import FLAGGED, CustomerRow
 
 
 def erase(bench: DispatchBench, customer: str = "u1") -> None:
@@ -49,6 +49,16 @@ def test_an_address_that_must_not_be_written_to_stays_so_and_names_nobody(bench:
     bench.consenting("u2", addresses={"email": "u1@example.test"})
     bench.asks("m2", "u2")
     assert bench.words[-1] == "suppressed_address"
+
+
+def test_where_nobody_could_write_to_who_was_erased_nobody_writes_afterwards(bench: DispatchBench) -> None:
+    bench.knows(do_not_contact="deceased")
+    erase(bench)
+    bench.consenting("u2", addresses={"email": "u1@example.test"})
+    bench.asks("m2", "u2")
+    assert bench.words == ["suppressed_address"]
+    row = drive(bench.store.address(bench.book.key("email", "u1@example.test")))
+    assert (row.suppressed, row.flagged, row.customers) == (FLAGGED, [], [])
 
 
 def test_what_is_late_brings_nobody_back(bench: DispatchBench) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from dispatchbench import TUESDAY_NOON, DispatchBench
 from enginebench import drive
@@ -111,6 +113,24 @@ def test_what_a_stop_has_kept_leaves_one_after_the_other(bench: DispatchBench) -
     assert 0 < left[4] < left[9] < left[14] < 40
     bench.advance("2s")
     assert len(bench.sent) == 40
+
+
+@pytest.mark.parametrize(
+    ("news", "purpose", "words"),
+    [
+        ({"do_not_contact": "deceased"}, "marketing.cart", ["do_not_contact"]),
+        ({"do_not_contact": "deceased"}, "service.order", ["do_not_contact"]),
+        ({"complaint_open": True}, "marketing.cart", ["complaint_open"]),
+        ({"complaint_open": True}, "service.order", []),
+    ],
+)
+def test_what_waits_for_the_morning_is_taken_back_at_once_when_nobody_may_say_it_any_more(
+    bench: DispatchBench, news: dict[str, Any], purpose: str, words: list[str]
+) -> None:
+    bench.asks(purpose=purpose, not_before=bench.now + HOUR)
+    bench.knows(**news)
+    assert bench.words == words
+    assert bench.holds == []
 
 
 def test_a_template_that_cannot_be_rendered_holds_and_does_not_climb(bench: DispatchBench) -> None:

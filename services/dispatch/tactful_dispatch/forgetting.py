@@ -8,6 +8,7 @@ from __future__ import annotations
 from tactful.erasure import Erased, Graves
 from tactful.records import ConsentRecord, DispatchTopic, EraseRecord, RecipientRecord
 from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.rows import FLAGGED
 from tactful_dispatch.store import Workspace
 
 
@@ -21,7 +22,9 @@ def forget(space: Workspace, book: AddressBook, graves: Graves, record: EraseRec
     keys = {key for key in own if key is not None} | space.erase(customer, erased)
     for key in keys:
         row = space.address(key)
-        row.customers = [known for known in row.customers if known != customer]
+        if customer in row.flagged:
+            row.suppressed = row.suppressed or FLAGGED
+        row.left_by(customer)
     space.cursor.graves += 1
 
 

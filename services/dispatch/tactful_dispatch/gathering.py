@@ -53,7 +53,7 @@ def gather(
         recipient=recipient,
         address=address_on(recipient, message.channel, settings),
         has_adapter=message.channel in channels,
-        suppressed=address.suppressed if address else "",
+        suppressed=address.shut if address else "",
         address_shared=address is not None and address.is_shared_with(message.customer),
         words=standing(row.words),
         address_withdrawn_at=max((at for p, at in withdrawn.items() if covers(p, message.purpose)), default=0),

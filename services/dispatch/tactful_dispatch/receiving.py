@@ -12,25 +12,41 @@ from tactful.answers import HURTS, UNSETTLED
 from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.records import EVENTS, RecipientBody
+from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Contacted
 from tactful_dispatch.preferring import change_preference, wishes_in
 from tactful_dispatch.questions import ANSWERS
-from tactful_dispatch.rows import ACCEPTED, UNKNOWN, CustomerRow, Delivery
+from tactful_dispatch.rows import ACCEPTED, UNKNOWN, Delivery
 from tactful_dispatch.store import Workspace
 
 MOST_RECEIPTS: Final = 100  # of one message, so that nobody fills its row with replies
 _NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 
 
-def take_recipient(row: CustomerRow, body: RecipientBody) -> None:
+def take_recipient(space: Workspace, book: AddressBook, customer: str, body: RecipientBody) -> None:
     """Who the customer is now. That somebody else spoke to them counts against the budget, and is no message unnoticed."""
+    row = space.customer(customer)
+    _bind_addresses(space, book, customer, row.recipient, body)
     row.recipient = body
+    if body.do_not_contact or body.complaint_open:
+        row.look_again()
     contact = f"outside-{body.contacted_at}"
     if body.contacted_at and all(known.contact != contact for known in row.contacts):
         by = Contacted(body.contacted_at, body.contacted_on, contact, body.in_touch_with, 0, "", engaged=True)
         row.contacts = sorted((*row.contacts, by), key=lambda known: known.at)
+
+
+def _bind_addresses(
+    space: Workspace, book: AddressBook, customer: str, before: RecipientBody | None, now: RecipientBody
+) -> None:
+    """While nobody may write to a customer, nobody writes to their addresses under another name either."""
+    marked = set(book.all_of(before)) if before and before.do_not_contact else set()
+    to_mark = set(book.all_of(now)) if now.do_not_contact else set()
+    space.lock_addresses(marked | to_mark)
+    for key in marked | to_mark:
+        space.address(key).flag(customer, key in to_mark)
 
 
 def take_receipt(

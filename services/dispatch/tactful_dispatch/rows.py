@@ -16,6 +16,7 @@ CANCELLATIONS_KEPT: Final = 40
 REPEATS_KEPT: Final = 256
 CUSTOMERS_KEPT: Final = 16  # of one address
 TOPICS_KEPT: Final = 64  # muted ones
+FLAGGED: Final = "nobody may write to somebody who uses it"  # why an address is suppressed
 
 # States of a delivery. Held ones wait for an instant; asked ones for the run to say that it still wants them.
 HELD, ASKED, PENDING, SENDING = "held", "asked", "pending", "sending"
@@ -144,11 +145,17 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     contacts: list[Contacted] = msgspec.field(default_factory=list)
     withdrawn: dict[str, int] = msgspec.field(default_factory=dict)  # purpose -> when
     customers: list[str] = msgspec.field(default_factory=list)  # who was written to here, the latest last
+    flagged: list[str] = msgspec.field(default_factory=list)  # of those who use it: whom nobody may write to
     latest: str = ""  # the message, of whatever purpose, that went here last: replies name none
 
     def trim(self) -> None:
         """Keep the latest contacts and customers."""
         del self.contacts[:-CONTACTS_KEPT], self.customers[:-CUSTOMERS_KEPT]
+
+    @property
+    def shut(self) -> str:
+        """Why it must not be used; "" if it may be."""
+        return self.suppressed or (FLAGGED if self.flagged else "")
 
     def used_by(self, customer: str) -> None:
         """A customer is written to here."""
@@ -158,6 +165,11 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     def left_by(self, customer: str) -> None:
         """Whoever uses the address, it is not this customer."""
         self.customers = [known for known in self.customers if known != customer]
+        self.flag(customer, False)
+
+    def flag(self, customer: str, on: bool) -> None:
+        """While nobody may write to a customer, nobody writes here, under whatever name."""
+        self.flagged = [known for known in self.flagged if known != customer] + [customer] * on
 
     def is_shared_with(self, customer: str) -> bool:
         """Whether anybody else was written to here."""

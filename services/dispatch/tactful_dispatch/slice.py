@@ -121,7 +121,7 @@ class DispatchSlice:
 
     def _recipient(self, record: DispatchTopic, at: int, cause: Cause) -> None:
         if isinstance(record, RecipientRecord):
-            take_recipient(self._space.customer(record.key), record.body)
+            take_recipient(self._space, self._book, record.key, record.body)
         elif isinstance(record, ConsentRecord):
             if not pass_on(self._space, record, at, cause):
                 take_consent(self._space, self._book, record.key, record.id, record.body, at, cause)

@@ -41,8 +41,8 @@ ORDER: Final[tuple[Gate, ...]] = (
 )
 
 
-WISHES: Final[tuple[Gate, ...]] = (person.consent, person.own_settings)
-"""What the customer decides: asked at once, also of what is held, when they say something."""
+WISHES: Final[tuple[Gate, ...]] = (person.do_not_contact, person.consent, person.own_settings, person.complaint_open)
+"""What the customer decides, or befalls them: asked at once, also of what is held, when it is heard of."""
 
 
 _OF_A_MESSAGE: Final = (

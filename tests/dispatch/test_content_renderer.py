@@ -350,13 +350,30 @@ def test_whatever_a_title_holds_the_subject_is_one_line(title: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["javascript:alert(1)", "data:text/html,x", "//elsewhere.example", "http://[", "shop.example/p1", "ftp://a.b/"],
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "//elsewhere.example",
+        "http://[",
+        "shop.example/p1",
+        "ftp://a.b/",
+        "https://evil.example\\.shop.example/x.jpg",
+        "https://evil.example\t.shop.example/x.jpg",
+        "https://evil.example .shop.example/x.jpg",
+        "https://evil.example\x00.shop.example/x.jpg",
+        "https://evil.example\u3000.shop.example/x.jpg",
+    ],
 )
 def test_an_address_that_no_message_should_lead_to_is_left_out(url: str) -> None:
     rendered = render(data=basket({**KETTLE, "url": url, "image_url": url}))
     assert url not in rendered.html
     assert rendered.links == ("https://shop.example/cart",)
     assert "Blue kettle" in rendered.html
+
+
+def test_blanks_around_an_address_are_none_of_it() -> None:
+    rendered = render(data=basket({**KETTLE, "url": " https://shop.example/p1\n"}))
+    assert rendered.links[0] == "https://shop.example/p1"
 
 
 def test_links_and_pictures_lead_only_to_the_shops_domains_once_they_are_named() -> None:

@@ -38,6 +38,7 @@ MACROS: Final = (
 )
 _LINES: Final = ("subject", "preheader", "why", "no_more")
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # Unicode's Cc, Zl and Zp
+_MISLEADING: Final = re.compile(r"[\\\s\x00-\x1f\x7f]")  # within an address: browsers read it otherwise than we do
 _LAYOUT: Final = "_layout.html"
 _SHELF: Final = "macros.html"  # stands beside this module, not in the content set
 
@@ -181,21 +182,25 @@ class _Links:
     targets: list[str] = field(default_factory=list)
 
     def allowed(self, url: str | None) -> str:
-        """`url` if a message may lead there, else "": a product's address may have been posted by anybody."""
+        """`url` if a message may lead there, else "": a product's address may have been posted by anybody. One with a backslash
+        or a blank leads browsers elsewhere than it reads."""
+        url = (url or "").strip()
+        if _MISLEADING.search(url):
+            return ""
         try:
-            parts = urlsplit(url or "")
+            parts = urlsplit(url)
         except ValueError:
             return ""
         host = parts.hostname or ""
         own = (urlsplit(self.rendering.shop[name]).hostname for name in ("url", "public_url"))
         known = not self.domains or host in own or any(f".{host}".endswith(f".{domain}") for domain in self.domains)
-        return url or "" if host and parts.scheme in ("http", "https") and known else ""
+        return url if host and parts.scheme in ("http", "https") and known else ""
 
     def tracked(self, url: str | None) -> str:
         """A placeholder for the tracked form of `url`; "" for one that is not allowed."""
-        if not self.allowed(url):
+        if not (target := self.allowed(url)):
             return ""
-        self.targets.append(url or "")
+        self.targets.append(target)
         return f"{PLACEHOLDER}{len(self.targets) - 1}"
 
 

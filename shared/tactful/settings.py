@@ -5,17 +5,19 @@ Trigger and dispatch read only the record. Every value has a default; lengths of
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError
+from tactful.mailbox import mailbox
 
 
 def _length(text: str) -> str:
@@ -41,6 +43,41 @@ Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4])
 
 
 _WEB = r"^https?://[^\s/]\S*$"
+_FILE: Final = "file"  # where values are read from
+
+
+def _written(check: Callable[[str], str]) -> AfterValidator:
+    """`check` tells what is wrong with a value of the file, or "". What an older program has told stands: nobody could mend it."""
+
+    def validate(value: str, info: ValidationInfo) -> str:
+        if info.context == _FILE and (wrong := check(value)):
+            raise ValueError(f'"{value}" {wrong}')
+        return value
+
+    return AfterValidator(validate)
+
+
+def _like(pattern: str, wrong: str) -> AfterValidator:
+    return _written(lambda value: "" if re.fullmatch(pattern, value) else wrong)
+
+
+def _no_mailbox(text: str) -> str:
+    try:
+        mailbox(text, "it")
+    except InvalidInput as error:
+        return f'cannot be written to: {error.message}; write it like "Tea house <tea@shop.example>"'
+    return ""
+
+
+def _no_return_path(text: str) -> str:
+    """Each message adds `+` and its id."""
+    local, _, domain = text.rpartition("@")
+    if text and (not local or "<" in text or _no_mailbox(f"{local}+{'0' * 24}@{domain}")):
+        return 'is no bare address with room for "+" and an id; write it like "bounces@shop.example"'
+    return ""
+
+
+Mailbox = Annotated[str, _written(_no_mailbox)]
 _SHIPPED = {
     "sender": ("hello@shop.example",),
     "reply_to": ("hello@shop.example",),
@@ -60,14 +97,19 @@ class Shop(_Section):
     name: str = "Sample shop"
     timezone: Zone = "Europe/Madrid"
     locale: str = "en"
-    country: str = "ES"
-    currency: str = "EUR"
-    sender: str = "Sample shop <hello@shop.example>"
-    reply_to: str = "hello@shop.example"
+    country: Annotated[str, _like("[A-Z]{2}", 'is no country; write it like "ES" (ISO 3166-1)')] = "ES"
+    currency: Annotated[str, _like("[A-Z]{3}", 'is no currency; write it like "EUR" (ISO 4217)')] = "EUR"
+    sender: Mailbox = "Sample shop <hello@shop.example>"
+    reply_to: Mailbox = "hello@shop.example"
     postal_address: str = "Sample shop, 1 Market Street, Madrid"
     url: str = Field("https://shop.example", pattern=_WEB)  # the shop's own front page
-    public_url: str = "http://127.0.0.1:8080"  # ours, under which links in messages are reached
-    bounce_address: str = ""  # where reports of failed delivery go, e.g. bounces@shop.example
+    # ours, under which links in messages are reached
+    public_url: Annotated[str, _like(_WEB, 'is no address; write it like "https://hello.shop.example"')] = (
+        "http://127.0.0.1:8080"
+    )
+    bounce_address: Annotated[str, _written(_no_return_path)] = (
+        ""  # where reports of failed delivery go, e.g. bounces@shop.example
+    )
     cart_url: str = Field("", pattern=f"{_WEB}|^$")  # the shop's page that fills a basket; {cart_id} and {items}
 
     @property
@@ -202,7 +244,7 @@ def told(text: str | bytes) -> Settings:
 def parse(text: str, file: str) -> Settings:
     """Settings from TOML text. Raises SettingsError that names the file, the line and the mend."""
     try:
-        settings = Settings.model_validate(tomllib.loads(text))
+        settings = Settings.model_validate(tomllib.loads(text), context=_FILE)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: {error}. Mend that line; nothing was changed.") from None
     except ValidationError as error:

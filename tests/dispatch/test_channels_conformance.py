@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from channelbench import ENVELOPE, NOW, Bench, inbox_bench, sms_bench, smtp_bench, starttls_bench, webhook_bench
 
+from tactful.channels import DESK
 from tactful.clock import ManualClock
-from tactful_dispatch.channels import Accepted, Rejected
+from tactful_dispatch.channels import Accepted, Rejected, Retry
 from tactful_dispatch.channels.inbox import CHANNELS, InboxAdapter, MemoryShelf
 
 LETTERS: Final = (inbox_bench, smtp_bench, starttls_bench)
@@ -87,11 +88,23 @@ async def test_an_address_that_cannot_be_one_is_rejected_and_not_used_again(pers
     assert await bench.arrived() == []
 
 
-async def test_a_sender_that_cannot_be_one_is_rejected_and_the_address_stays_usable(letters: Bench) -> None:
-    bench = letters
-    outcome = await bench.adapter.send(replace(ENVELOPE, sender="shop"))
-    assert isinstance(outcome, Rejected)
-    assert (outcome.code, outcome.suppress) == ("bad_address", False)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sender": "My shop"}, "sender is not an e-mail address"),
+        ({"reply_to": "nobody"}, "reply_to is not an e-mail address"),
+        ({"return_path": "nobody"}, "return_path is not an e-mail address"),
+        ({"one_click_url": "https://привет.example/u"}, "one_click_url is not ASCII"),
+        ({"channel": DESK, "address": "nobody"}, "address is not an e-mail address"),
+    ],
+)
+async def test_what_the_shops_own_settings_spoil_waits_until_they_are_mended(
+    letters: Bench, wrong: dict[str, Any], message: str
+) -> None:
+    outcome = await letters.adapter.send(replace(ENVELOPE, **wrong))
+    assert isinstance(outcome, Retry)
+    assert outcome.detail.startswith(message)
+    assert outcome.detail.endswith("mend [shop] in settings.toml")
 
 
 async def test_an_adapter_that_promises_it_takes_a_message_id_only_once(bench: Bench) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from tactful.errors import SettingsError
-from tactful.settings import Settings, parse
+from tactful.settings import Settings, parse, told
 
 GOOD = """
 [shop]
@@ -77,10 +78,32 @@ def test_a_file_that_is_no_toml_is_named_with_the_place() -> None:
         ('[hours]\nmarketing = "9-21"', "settings.toml:2: hours.marketing: "),
         ('[hours]\nmarketing = "25:00-26:00"', "settings.toml:2: hours.marketing: "),
         ('[sending]\nmode = "yes"', "settings.toml:2: sending.mode: "),
+        ('[shop]\nsender = "My shop"', "settings.toml:2: shop.sender: "),
+        ('[shop]\nsender = ""', "settings.toml:2: shop.sender: "),
+        ('[shop]\nname = "Tea"\nreply_to = "nobody"', "settings.toml:3: shop.reply_to: "),
+        ('[shop]\nbounce_address = "bounces"', "settings.toml:2: shop.bounce_address: "),
+        ('[shop]\nbounce_address = "Tea <bounces@tea.example>"', "settings.toml:2: shop.bounce_address: "),
+        (f'[shop]\nbounce_address = "{"b" * 60}@tea.example"', "settings.toml:2: shop.bounce_address: "),
+        ('[shop]\npublic_url = "hello.shop.example"', "settings.toml:2: shop.public_url: "),
+        ('[shop]\ncountry = "Spain"', "settings.toml:2: shop.country: "),
+        ('[shop]\ncurrency = "euro"', "settings.toml:2: shop.currency: "),
     ],
 )
 def test_a_wrong_value_is_named_with_file_and_line(text: str, place: str) -> None:
     assert refused(text).startswith(place)
+
+
+def test_who_writes_may_have_a_name_in_any_script_and_reports_need_go_nowhere() -> None:
+    text = '[shop]\nsender = "Лавка <hello@shop.example>"\nreply_to = "tea@shop.example"\nbounce_address = ""'
+    assert parse(text, "settings.toml").shop.sender == "Лавка <hello@shop.example>"
+    assert parse('[shop]\nbounce_address = "bounces@tea.example"', "settings.toml").shop.bounce_address
+
+
+def test_what_an_older_program_has_told_stops_nobody_who_reads_it() -> None:
+    said = {
+        "shop": {"sender": "My shop", "reply_to": "", "public_url": "hello", "country": "Spain", "currency": "euro"}
+    }
+    assert told(json.dumps(said)).shop.country == "Spain"
 
 
 def test_the_line_is_that_of_the_right_section() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 from tactful.channels import DESK
 from tactful.errors import InvalidInput
+from tactful.mailbox import mailbox
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody, RecipientBody
 from tactful.settings import Settings
 from tactful_dispatch.channels import Envelope
-from tactful_dispatch.channels.mail import mailbox
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
 from tactful_dispatch.hours import whereabouts

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 from tactful.channels import DESK
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected
-from tactful_dispatch.channels.mail import compose
+from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
+from tactful_dispatch.channels.mail import compose, uncomposed
 
 CHANNELS: Final = frozenset(
     {"email", "sms", "push", "webpush", "whatsapp", "telegram", "viber", "onsite", "call", "webhook", DESK}
@@ -89,12 +89,12 @@ class InboxAdapter:
         self._shelf, self._clock = shelf, clock
 
     async def send(self, envelope: Envelope) -> Outcome:
-        """Put it on the shelf: Accepted with the letter's number, or Rejected for what no mail server could take."""
+        """Put it on the shelf: Accepted with the letter's number, or what it means that no mail server could take it."""
         now = self._clock.now()
         try:
             headers = compose(envelope, now).headers() if envelope.channel in _MAIL else dict(envelope.headers)
         except InvalidInput as error:
-            return Rejected(error.code, error.message, suppress=error.field == "address")
+            return uncomposed(envelope, error)
         number = await self._shelf.put(_letter(envelope, headers, now))
         return Accepted(str(number))
 

@@ -7,26 +7,20 @@ mail server would get.
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.errors import MessageError
-from email.header import decode_header, make_header
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
+from typing import Final
 
 from tactful.channels import DESK
+from tactful.clock import MINUTE
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Envelope
+from tactful.mailbox import mailbox, one_line
+from tactful_dispatch.channels import Envelope, Rejected, Retry
 
-# The dot-string form of RFC 5321 §4.1.2; quoted local parts and SMTPUTF8 are refused, because many relays lose them.
-_ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([^@\s<>]+)")
-_DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
-_MAILBOX = re.compile(r"(?:(?P<name>[^<>]*)<(?P<within>[^<>]+)>|(?P<bare>[^<>]+))")
-# Controls, lone surrogates, and what `str.splitlines` takes for a line end.
-_UNSAFE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-_LONGEST = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+MENDED: Final = 5 * MINUTE
+_SETTINGS = frozenset({"sender", "reply_to", "return_path", "one_click_url"})  # what [shop] says, within an envelope
 _MAY_BE_ADDED = re.compile(r"(?:x-[a-z0-9-]+|feedback-id|list-id)", re.IGNORECASE)
 
 
@@ -85,47 +79,12 @@ def compose(envelope: Envelope, now: int) -> Mail:
     return Mail(returns.addr_spec, recipient.addr_spec, message_id, message)
 
 
-def mailbox(text: str, field: str) -> Address:
-    """`Name <address>` or a bare address, checked. Raises InvalidInput that names `field`."""
-    found = _MAILBOX.fullmatch(one_line(text, field).strip())
-    name = (found["name"] or "").strip().strip('"') if found else ""
-    return _address(name, (found["within"] or found["bare"]).strip() if found else "", field)
-
-
-def one_line(value: str, field: str) -> str:
-    """`value`, if neither it nor what its RFC 2047 words stand for holds a control character or a line end.
-
-    The standard library decodes such words when a header is set and writes what they held, line ends included
-    (the class of CVE-2024-6923). Words may be nested, so it is decoded until nothing changes.
-    """
-    decoded, seen = value, ""
-    while decoded != seen:
-        if any(unicodedata.category(character) in _UNSAFE for character in decoded):
-            raise InvalidInput("unsafe_header", f"{field} holds a control character or a line end", field)
-        seen, decoded = decoded, _decoded(decoded, field)
-    return value
-
-
-def _decoded(value: str, field: str) -> str:
-    try:
-        return str(make_header(decode_header(value)))
-    except (MessageError, LookupError, ValueError):
-        raise InvalidInput("unsafe_header", f"{field} holds a broken encoded word (RFC 2047)", field) from None
-
-
-def _address(name: str, spec: str, field: str) -> Address:
-    found = _ADDRESS.fullmatch(spec) if len(spec) <= _LONGEST else None
-    domain = _ascii_domain(found[2]) if found else ""
-    if not found or len(found[1]) > 64 or len(domain) > 253 or not _DOMAIN.fullmatch(domain):
-        raise InvalidInput("bad_address", f"{field} is not an e-mail address that mail servers take", field)
-    return Address(name, found[1], domain)
-
-
-def _ascii_domain(domain: str) -> str:
-    try:
-        return domain.encode("idna").decode()
-    except UnicodeError:
-        return ""
+def uncomposed(envelope: Envelope, error: InvalidInput) -> Rejected | Retry:
+    """What it means that there is no message for `envelope`: what comes of the shop's own settings waits until they are mended."""
+    settings = _SETTINGS | {"address"} if envelope.channel == DESK else _SETTINGS
+    if error.field in settings:
+        return Retry(MENDED, error.code, f"{error.message}; mend [shop] in settings.toml")
+    return Rejected(error.code, error.message, suppress=error.field == "address")
 
 
 def _add_unsubscribe(message: EmailMessage, envelope: Envelope) -> None:

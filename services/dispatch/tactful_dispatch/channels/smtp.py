@@ -17,8 +17,8 @@ from aiosmtplib.protocol import SMTPProtocol
 from tactful.channels import DESK
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected
-from tactful_dispatch.channels.mail import Mail, compose
+from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
+from tactful_dispatch.channels.mail import Mail, compose, uncomposed
 from tactful_dispatch.channels.mailserver import MailServer
 from tactful_dispatch.channels.smtp_replies import Phase, broken, refusal
 
@@ -53,7 +53,7 @@ class SmtpAdapter:
         try:
             mail = compose(envelope, self._clock.now())
         except InvalidInput as error:
-            return Rejected(error.code, error.message, suppress=error.field == "address")
+            return uncomposed(envelope, error)
         dialogue = _Dialogue(self._client(mail))
         try:
             outcome = await self._hand_over(dialogue, mail)

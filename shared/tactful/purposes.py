@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from tactful.errors import InvalidInput
+
 MARKETING = "marketing"
 SERVICE = "service"
 
@@ -23,3 +25,11 @@ def covers(granted: str, wanted: str) -> bool:
 def is_service(purpose: str) -> bool:
     """Whether the purpose rests on the contract."""
     return covers(SERVICE, purpose)
+
+
+def known_purpose(purpose: str, field: str) -> str:
+    """The purpose. Raises InvalidInput for what is none, so that nobody allows or withdraws nothing."""
+    root, *rest = purpose.split(".")
+    if root not in (MARKETING, SERVICE) or "" in rest:
+        raise InvalidInput("wrong_value", 'a purpose is "marketing", "service" or one below them', field)
+    return purpose

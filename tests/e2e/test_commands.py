@@ -38,6 +38,24 @@ def test_consent_is_granted_shown_withdrawn_and_verified(server: Server) -> None
     assert re.fullmatch(r"(partition \d: \d+ entries, whole\n){4}", verified)
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("withdraw", "Marketing", "--channel", "email"), 'a purpose is "marketing", "service" or one below them'),
+        (("grant", ""), 'a purpose is "marketing"'),
+        (("grant", "market"), 'a purpose is "marketing"'),
+        (("grant", "marketing", "--channel", "fax"), "channel is one of email, sms, push"),
+        (("withdraw", "marketing", "--channel", "Email"), "channel is one of email, sms, push"),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_word_on_consent(server: Server, words: tuple[str, ...], says: str) -> None:
+    command, *about = words
+    refused = server.cli("consent", command, "slipped", *about)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert says in refused.stderr
+    assert "slipped has neither allowed nor withdrawn anything" in server.told("consent", "show", "slipped")
+
+
 def test_an_event_can_be_sent_by_hand_and_is_told_by_tail_and_dump(server: Server) -> None:
     sent = server.told(
         "events", "send", "Product Added", "--user", "hand", "product_id=p1", "name=Kettle", "price=39.9"

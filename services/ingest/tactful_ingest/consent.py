@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tactful.channels import known_channel
 from tactful.errors import InvalidInput
 from tactful.events.reading import Unreadable, truth
-from tactful.purposes import MARKETING, SERVICE
+from tactful.purposes import known_purpose
 from tactful.records import ConsentBody
 
 NAME: Final = "Consent Changed"
-CHANNELS: Final = (
-    "email",
-    "sms",
-    "push",
-    "webpush",
-    "whatsapp",
-    "telegram",
-    "viber",
-    "onsite",
-    "call",
-    "webhook",
-)
 _STATES: Final = ("granted", "withdrawn", "requested")
 _BASES: Final = ("consent", "soft_opt_in")
 
@@ -34,8 +23,8 @@ def consent_body(properties: Mapping[str, Any], source: str, occurred_at: int) -
     """
     return ConsentBody(
         source=source,
-        purpose=_purpose(_text(properties, "purpose")),
-        channel=_one_of(properties, "channel", ("", *CHANNELS), ""),
+        purpose=known_purpose(_text(properties, "purpose"), "properties.purpose"),
+        channel=known_channel(_text(properties, "channel"), "properties.channel"),
         state=_one_of(properties, "state", _STATES, ""),
         once=_truth(properties, "once"),
         basis=_one_of(properties, "basis", _BASES, "consent"),
@@ -56,18 +45,10 @@ def denies_storage(context: Mapping[str, Any]) -> bool:
     return isinstance(categories, dict) and bool(categories) and all(value is False for value in categories.values())
 
 
-def _purpose(purpose: str) -> str:
-    root, *rest = purpose.split(".")
-    if root not in (MARKETING, SERVICE) or "" in rest:
-        raise InvalidInput("wrong_value", 'a purpose is "marketing", "service" or one below them', "properties.purpose")
-    return purpose
-
-
 def _one_of(properties: Mapping[str, Any], name: str, allowed: tuple[str, ...], default: str) -> str:
     value = _text(properties, name) or default
     if value not in allowed:
-        choice = ", ".join(word for word in allowed if word)
-        raise InvalidInput("wrong_value", f"{name} is one of {choice}", f"properties.{name}")
+        raise InvalidInput("wrong_value", f"{name} is one of {', '.join(allowed)}", f"properties.{name}")
     return value
 
 

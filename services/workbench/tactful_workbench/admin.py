@@ -12,9 +12,11 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from tactful.channels import known_channel
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError
 from tactful.log import Stored, onward
+from tactful.purposes import known_purpose
 from tactful.records import TOPICS
 from tactful.telemetry import UNTOLD
 from tactful_console.explain import explain_text
@@ -220,8 +222,9 @@ class _Office:
     async def record_consent(self, customer: str, wish: ConsentWish) -> dict[str, Any]:
         if wish.state not in ("granted", "withdrawn"):
             raise InvalidInput("invalid_state", f'consent is granted or withdrawn, not "{wish.state}"')
+        purpose, channel = known_purpose(wish.purpose, "purpose"), known_channel(wish.channel, "channel")
         entry = await self._product.desk.consent(
-            customer, wish.purpose, wish.channel, wish.state, via=wish.via, wording=wish.wording
+            customer, purpose, channel, wish.state, via=wish.via, wording=wish.wording
         )
         return {"entry": entry}
 

@@ -498,6 +498,11 @@ def test_a_sensitive_category_is_never_named() -> None:
     assert (alone.messages, alone.endings("u1")) == ([], ["only sensitive categories"])
 
 
+def test_a_category_that_the_shop_gives_as_a_number_is_sensitive_too() -> None:
+    numbered = ProductAdded(product_id="x1", cart_id="c1", category="18", price=Money(900, "EUR"))
+    assert left_alone(bench_with(sensitive=[18]), numbered).endings("u1") == ["only sensitive categories"]
+
+
 def test_a_price_that_changed_is_said_as_it_is_now() -> None:
     dearer = CartUpdated(cart_id="c1", products=(Product(product_id="p1", price=Money(5200, "EUR")),))
     data = left_alone(bench_with(), ADD, dearer).messages[0].data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,12 @@ import pytest
 from tactful.clock import ManualClock
 from tactful.errors import SettingsError
 from tactful.log.memory import MemoryLog
+from tactful.plugins import load_plugins
 from tactful.records import EVENTS
+from tactful.rules import Rule
 from tactful_trigger.rules import abandoned_cart
 from tactful_workbench.settingsfile import SHOP, SettingsFile
+from tactful_workbench.unheard import unheard
 
 
 @pytest.fixture
@@ -45,6 +49,24 @@ WRONG = '[rules.abandoned_cart]\nmode = "live"\n{line}\n[rules.unknown]\ncooldow
         ('cooldown = "soon"', r'settings\.toml:3: \[rules\.abandoned_cart\] cooldown: "soon" is not a length of time'),
         ("holdout = 7", r"settings\.toml:3: \[rules\.abandoned_cart\] holdout = 7 does not fit"),
         ('repeat = "often"', r"settings\.toml:3: \[rules\.abandoned_cart\] repeat = 'often' does not fit"),
+        ("delay = 2", r'settings\.toml:3: \[rules\.abandoned_cart\] delay = 2 must be like "1h"\. Nothing was changed'),
+        ('delay = "soon"', r'settings\.toml:3: \[rules\.abandoned_cart\] delay = "soon" must be like "1h"'),
+        ('delay = ""', r'settings\.toml:3: \[rules\.abandoned_cart\] delay = "" must be like "1h"'),
+        ("push = 0", r"settings\.toml:3: \[rules\.abandoned_cart\] push = 0 must be like true"),
+        ("min_value = 39.9", r"settings\.toml:3: \[rules\.abandoned_cart\] min_value = 39\.9 must be like 0"),
+        (
+            'variants = "promise"',
+            r'settings\.toml:3: \[rules\.abandoned_cart\] variants = "promise" must be like \["plain"\]',
+        ),
+        ("variants = []", r'settings\.toml:3: \[rules\.abandoned_cart\] variants = \[\] must be like \["plain"\]'),
+        (
+            "variants = [1, 2]",
+            r'settings\.toml:3: \[rules\.abandoned_cart\] variants = \[1, 2\] must be like \["plain"\]',
+        ),
+        (
+            'sensitive = "Intimate"',
+            r'settings\.toml:3: \[rules\.abandoned_cart\] sensitive = "Intimate" must be like \[\]',
+        ),
     ],
 )
 async def test_what_a_rule_cannot_be_put_under_is_refused_before_anybody_hears_of_it(
@@ -62,3 +84,63 @@ async def test_what_a_rule_cannot_be_put_under_is_refused_before_anybody_hears_o
     with pytest.raises(SettingsError, match=says):
         await file.tell(log, clock, "")
     assert (file.latest, await log.end(EVENTS, 0)) == (told, before)
+
+
+async def test_a_file_that_is_no_text_is_refused_by_name(file: SettingsFile) -> None:
+    file.path.write_bytes('[shop]\nname = "Té"\n'.encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"settings\.toml is not in UTF-8"):
+        await file.tell(MemoryLog(1, ManualClock(0)), ManualClock(0), "")
+
+
+OWN = """\
+from tactful import rule
+
+@rule(on="X", purpose="marketing.own", version=1)
+async def own(run, event):
+    run.note(run.param("greeting", None))
+    await run.sleep(run.param("wait", "1d" if event else "2d"))
+    await run.sleep(run.param("pause", "1d"))
+    run.note(run.param("factor", 1.5))
+
+@rule(on="Y", purpose="marketing.own", version=1)
+async def other(run, event):
+    run.note(run.param("pause", 3))
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Sequence[Rule]:
+    """Two of the shop's own, in one file."""
+    (tmp_path / "own.py").write_text(OWN)
+    return load_plugins(tmp_path, ()).rules
+
+
+@pytest.fixture
+def own(tmp_path: Path, rules: Sequence[Rule]) -> SettingsFile:
+    return SettingsFile(tmp_path, "", lambda: rules)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['greeting = "hello"', "greeting = 5", "wait = 12", 'pause = "2d"', "pause = 5", "factor = 2", "unknown = 1"],
+)
+def test_what_a_rule_may_be_able_to_use_is_taken(own: SettingsFile, line: str) -> None:
+    own.write(f"[rules.own]\n{line}\n")
+
+
+def test_a_value_like_no_default_of_its_name_is_refused_with_all_of_them(own: SettingsFile) -> None:
+    with pytest.raises(SettingsError, match=r'\[rules\.own\] pause = "soon" must be like ("1d" or 3|3 or "1d")'):
+        own.write('[rules.own]\npause = "soon"\n')
+
+
+@pytest.mark.parametrize("now", ["async def", None])
+def test_nothing_is_said_of_a_rule_whose_file_is_gone_or_was_broken_since_it_was_loaded(
+    own: SettingsFile, rules: Sequence[Rule], now: str | None
+) -> None:
+    file = Path(rules[0].file)
+    if now is None:
+        file.unlink()
+    else:
+        file.write_text(now)
+    own.write('[rules.own]\npause = "soon"\n')
+    assert unheard(own.read(), rules) == []

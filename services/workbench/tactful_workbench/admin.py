@@ -315,7 +315,7 @@ class _Office:
         """Of the settings file, and tell everybody."""
         file = self._product.settings
         try:
-            file.write(with_values(file.path.read_text(), section, values))
+            file.write(with_values(file.text(), section, values))
         except SettingsError as error:
             raise InvalidInput("invalid_settings", str(error)) from None
         await file.tell(self._product.log, self._product.clock, "")

@@ -15,6 +15,7 @@ from tactful.records import DISPATCH, EVENTS
 from tactful.rules import Rule
 from tactful.settings import Settings, line_of, parse
 from tactful_trigger.store import TriggerStore
+from tactful_workbench.unheard import check_usable
 
 DEV: Final = """\
 # Settings of `tactful dev`. Saved changes take effect at once.
@@ -109,14 +110,14 @@ class SettingsFile:
 
     def read(self) -> Settings:
         """Write the file if it is missing; raises SettingsError naming file, line and mend."""
-        return parse(self._text(), str(self.path))
+        return parse(self.text(), str(self.path))
 
     def write(self, text: str) -> None:
         """Replace the file once its new text has been checked. Raises SettingsError if it is wrong, or not ours to change."""
         self._checked(text)
         temporary = self.path.with_suffix(".new")
         try:
-            temporary.write_text(text)
+            temporary.write_text(text, encoding="utf-8")
             temporary.replace(self.path)
         except OSError as error:
             raise SettingsError(
@@ -127,7 +128,7 @@ class SettingsFile:
     async def tell(self, log: Log, clock: Clock, known: str) -> bool:
         """Append `Settings Changed` to every partition if the file says something else than `known` (JSON). Raises SettingsError
         if it is wrong: then nothing changes."""
-        self.latest = self._checked(self._text())
+        self.latest = self._checked(self.text())
         text = self.latest.model_dump_json()
         if text in (known, self._seen):
             return False
@@ -137,17 +138,26 @@ class SettingsFile:
         await broadcast(log, (DISPATCH, EVENTS), id, "Settings Changed", text.encode(), now)
         return True
 
-    def _text(self) -> str:
+    def text(self) -> str:
+        """What stands in the file, which is written if it is missing. Raises SettingsError if it is no text."""
         if not self.path.exists():
-            self.path.write_text(self._first)
-        return self.path.read_text()
+            self.path.write_text(self._first, encoding="utf-8")
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise SettingsError(
+                f"{self.path} is not in UTF-8; save it in that encoding. Nothing was changed."
+            ) from None
 
     def _checked(self, text: str) -> Settings:
-        """Trigger would refuse what a rule cannot be put under, and everybody else would take it."""
+        """Trigger would refuse what a rule cannot be put under, and everybody else would take it; every run would fail for what
+        it cannot use."""
         settings = parse(text, str(self.path))
         for rule in self._rules():
+            parameters = settings.rule(rule.name).parameters
             try:
-                rule.under(settings.rule(rule.name).parameters)
+                rule.under(parameters)
+                check_usable(parameters, rule)
             except InvalidInput as error:
                 line = line_of(["rules", rule.name, error.field or ""], text)
                 raise SettingsError(

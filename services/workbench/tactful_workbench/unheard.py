@@ -1,10 +1,12 @@
-"""What the settings say to rules in vain: a slip of the pen there changes nothing, or fails the first run that asks for it, and
-nothing else tells so when the file is read."""
+"""What the settings say to rules in vain: a name that nobody asks for changes nothing, and a value that cannot be used fails
+every run that asks for it. Nothing else notices either when the file is read."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +18,68 @@ from tactful.settings import Settings
 
 
 def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
-    """Sections of rules that are not loaded, parameters that the rule's own file does not name, and values that are not like the
-    default that stands there."""
+    """Sections of rules that are not loaded, and parameters that the rule's own file does not name."""
     loaded, found = {rule.name: rule for rule in rules}, []
     for name, section in settings.rules.items():
         rule = loaded.get(name)
         if rule is None:
             found.append(f"[rules.{name}] is for no rule that is loaded; there are: {', '.join(sorted(loaded))}")
-            continue
-        own = {key: value for key, value in section.parameters.items() if key not in OVERRIDABLE}
-        if own:
-            found += [f"[rules.{name}] {fault}" for fault in _faults(own, rule)]
+        elif own := _own(section.parameters):
+            source, _ = _read(rule)
+            unasked = [key for key in own if source and f'"{key}"' not in source and f"'{key}'" not in source]
+            found += [f"[rules.{name}] {key} is nothing that the rule asks for ({rule.file})" for key in unasked]
     return found
 
 
-def _faults(parameters: dict[str, Any], rule: Rule) -> Iterator[str]:
-    source = Path(rule.file).read_text(encoding="utf-8")
-    defaults = dict(_defaults(source))
-    for name, value in parameters.items():
-        if f'"{name}"' not in source and f"'{name}'" not in source:
-            yield f"{name} is nothing that the rule asks for ({rule.file})"
-        elif name in defaults and not _will_do(value, defaults[name]):
-            yield f"{name} = {value!r} must be like {defaults[name]!r}: runs that ask for it will fail"
+def check_usable(parameters: Mapping[str, Any], rule: Rule) -> None:
+    """Raises InvalidInput naming a value that is unlike every default that the rule's own file gives for it."""
+    if own := _own(parameters):
+        defaults = _defaults(_read(rule)[1])
+        for name, value in own.items():
+            if name in defaults and not any(_will_do(value, default) for default in defaults[name]):
+                like = " or ".join(dict.fromkeys(map(_written, defaults[name])))
+                raise InvalidInput("invalid_setting", f"{name} = {_written(value)} must be like {like}", name)
 
 
-def _defaults(source: str) -> Iterator[tuple[str, Any]]:
-    """Of calls like `run.param("delay", "1h")`."""
-    for node in ast.walk(ast.parse(source)):
+def _own(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rule itself asks for, besides its terms."""
+    return {name: value for name, value in parameters.items() if name not in OVERRIDABLE}
+
+
+def _read(rule: Rule) -> tuple[str, ast.Module]:
+    """The rule's file. Nothing is said of one that is gone, or was broken since it was loaded."""
+    try:
+        source = Path(rule.file).read_text(encoding="utf-8")
+        return source, ast.parse(source)
+    except (OSError, ValueError, SyntaxError):
+        return "", ast.Module([], [])
+
+
+def _defaults(module: ast.Module) -> dict[str, list[Any]]:
+    """By name, those of calls like `run.param("delay", "1h")`."""
+    found = defaultdict(list)
+    for node in ast.walk(module):
         match node:
-            case ast.Call(
-                func=ast.Attribute(attr="param"), args=[ast.Constant(value=str(name)), ast.Constant(value=default)]
-            ):
-                yield name, default
+            case ast.Call(func=ast.Attribute(attr="param"), args=[ast.Constant(value=str(name)), default]):
+                found[name].append(_literal(default))
+    return found
+
+
+def _literal(default: ast.expr) -> Any:
+    """None, beside which everything will do, for what is worked out while the rule runs."""
+    try:
+        return ast.literal_eval(default)
+    except (ValueError, TypeError):
+        return None
 
 
 def _will_do(value: Any, default: Any) -> bool:
-    """As `run.param` has it; and a length of time stays one."""
-    return is_like(value, default) and (not _is_length(default) or not value or _is_length(value))
+    """As `run.param` has it; and a length of time stays one, and a list that is not empty is one of its like."""
+    if not is_like(value, default):
+        return False
+    if isinstance(default, list) and default:
+        return bool(value) and all(any(_will_do(each, other) for other in default) for each in value)
+    return not _is_length(default) or _is_length(value)
 
 
 def _is_length(value: Any) -> bool:
@@ -60,3 +87,8 @@ def _is_length(value: Any) -> bool:
         return isinstance(value, str) and milliseconds(value) >= 0
     except InvalidInput:
         return False
+
+
+def _written(value: Any) -> str:
+    """As a settings file has it."""
+    return json.dumps(value, ensure_ascii=False, default=str)

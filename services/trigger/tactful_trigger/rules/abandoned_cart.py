@@ -48,7 +48,7 @@ async def abandoned_cart(run: Run, first: Any) -> str:
     if not cart.items:
         return "cart emptied"
     listed: list[str] = run.param("sensitive", [])
-    sensitive = frozenset(category.casefold() for category in listed)
+    sensitive = frozenset(str(category).casefold() for category in listed)
     if all(_is_sensitive(item, sensitive) for item in cart.items):
         return "only sensitive categories"
     if (cart.value.minor if cart.value else 0) < run.param("min_value", 0):

@@ -11,7 +11,6 @@ import typer
 
 from tactful.clock import WallClock
 from tactful.errors import TactfulError
-from tactful.settings import parse
 from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, RULES, TEMPLATES, Data, Json, Port, Rules, Templates, show
 from tactful_workbench.devclock import parse_start
@@ -67,5 +66,7 @@ def reset(data: Data = HERE) -> None:
 
 
 def _zone(data: Path) -> ZoneInfo:
-    file = data / "settings.toml"
-    return parse(file.read_text(), str(file)).shop.zone if file.exists() else ZoneInfo("Europe/Madrid")
+    from tactful_workbench.settingsfile import SettingsFile  # `advance` does without
+
+    file = SettingsFile(data, "")
+    return file.read().shop.zone if file.path.exists() else ZoneInfo("Europe/Madrid")

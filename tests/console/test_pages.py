@@ -49,6 +49,7 @@ class Rules:
             RuleStanding(
                 name="cart", version=2, mode="live", share=0.05, standing="paused", why=why, wrote=60, opted_out=3
             ),
+            RuleStanding(name="lost", version=1, mode="live", parked=2),
             RuleStanding(name="missed", version=1, mode="shadow", reached=0),
             RuleStanding(name="churn", version=1, mode="live", wrote=1, reached=1),
         ]
@@ -128,6 +129,7 @@ async def test_the_first_page_says_how_rules_stand(browser: httpx.AsyncClient) -
     for told in (
         "cart v2 live paused 3 of 60 who were written to opted out · for 5% of customers · wrote 60 times · 3 (5.0 %)",
         "missed v1 shadow has written to nobody",
+        "lost v1 live 2 runs are parked; once it is mended: tactful rules resume lost · has written to nobody",
         "churn v1 live wrote 1 time · 1 (100.0 %) reached the goal · 0 (0.0 %) opted out",
     ):
         assert told in words
@@ -230,6 +232,10 @@ async def test_times_are_the_customers_with_the_shops_beside_them() -> None:
         assert "00:00" in page.text
         shown: list[Any] = [time.get("title") for time in page.all("time")]
         assert "Mon 23 Nov 2026 16:00 Europe/Madrid" in shown
+
+
+async def test_no_style_changes_the_letters_of_an_id_or_a_path(browser: httpx.AsyncClient) -> None:
+    assert "text-transform" not in (await browser.get("/console/customers/u1")).text
 
 
 async def test_stopping_is_all_one_can_do(browser: httpx.AsyncClient) -> None:

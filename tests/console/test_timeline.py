@@ -81,6 +81,13 @@ def test_what_comes_next_is_soonest_first_and_the_unknown_last(timers: list[int]
     assert instants == known + [None] * holds.count(None)
 
 
+def test_a_parked_run_waits_for_whoever_mends_it_and_not_for_its_end() -> None:
+    pending = [Pending(THREE + 90 * DAY, "cart", "r_1", "what comes next", parked=True)]
+    [upcoming] = told(pending=pending).upcoming
+    assert (upcoming.chip, upcoming.at) == (Chip("parked", Tone.UNKNOWN), None)
+    assert upcoming.text == "once it is mended: tactful rules resume cart"
+
+
 def test_rows_of_one_instant_keep_their_place_in_the_log() -> None:
     first = HistoryRow("u1", THREE, 4, 9, "note", "", "", {"text": "first"})
     second = HistoryRow("u1", THREE, 5, 0, "note", "", "", {"text": "second"})

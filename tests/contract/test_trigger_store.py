@@ -299,6 +299,7 @@ async def test_live_runs_are_counted_by_rule_over_all_partitions(store: TriggerS
     await store.commit(result(await claimed(store, 0), rows=rows), UNTIL)
     await store.commit(result(await claimed(store, 1), rows=[row("u4", holding("cart"), NOW)]), UNTIL)
     assert await store.live_runs() == {"cart": 3, "price": 1}
+    assert await store.live_runs(parked=True) == {"cart": 1}
     assert await store.running("cart") == ["u1", "u2", "u4"]
     assert await store.running("cart", parked=True) == ["u2"]
     assert await store.running("price", parked=True) == []

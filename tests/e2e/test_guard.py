@@ -85,6 +85,11 @@ def test_whoever_writes_a_rule_hears_at_once_where_it_fails(tmp_path: Path) -> N
         people[0].adds(KETTLE)
         told = server.told("dev", "advance", "1h")
         assert "faulty.py:8: KeyError: 'sku'\n  once mended:  tactful rules resume faulty\n" in told
+        assert "\nparked: faulty  once it is mended: tactful rules resume faulty\n" in server.told(
+            "explain", people[0].id
+        )
+        assert "faulty v1  live  1 live runs, 1 parked  from " in server.told("rules", "list")
+        assert "1 run is parked; once it is mended: tactful rules resume faulty" in server.get("/console").text
         for each in people:
             each.adds(KETTLE)
         assert "  failing:      faulty  paused: 5 runs in a row could not go on, " in server.told(

@@ -32,13 +32,15 @@ class HistoryRow:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A timer that will fire. `text` says what the run waits for, without the time: "1h of quiet"."""
+    """A timer that will fire. `text` says what the run waits for, without the time: "1h of quiet". A run that is `parked` waits
+    for nothing but its end."""
 
     at: int
     rule: str
     run: str
     what: str  # the operation: quiet, sleep, wait_for, ...
     text: str = ""
+    parked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

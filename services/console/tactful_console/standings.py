@@ -34,6 +34,7 @@ class RuleStanding(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 1.0  # of customers, for whom a live rule is live
     standing: str = ""
     why: str = ""  # it is paused, if it was no operator
+    parked: int = 0  # runs that could not go on, and were not tried again
     forecast: str = ""  # what it would have written to everybody, if that is known
     wrote: int = 0  # contacts, a ladder counting once
     reached: int | None = None
@@ -50,6 +51,9 @@ class RuleStanding(msgspec.Struct, frozen=True, kw_only=True):
     def sentences(self) -> tuple[str, ...]:
         """What came of it."""
         said = [self.why] if self.why else []
+        if self.parked:
+            runs = "1 run is" if self.parked == 1 else f"{self.parked:,} runs are"
+            said.append(f"{runs} parked; once it is mended: tactful rules resume {self.name}")
         if self.mode == "live" and self.share < 1:
             said.append(f"for {percent(self.share)} of customers")
         if self.forecast and (self.mode == "shadow" or self.share < 1):

@@ -76,6 +76,9 @@ def _upcoming(inputs: TimelineInputs, moments: Moments) -> tuple[Upcoming, ...]:
 
 
 def _timer(wait: Pending) -> Upcoming:
+    if wait.parked:
+        text = f"once it is mended: tactful rules resume {wait.rule}"
+        return Upcoming(at=None, rule=wait.rule, run=wait.run, text=text, chip=Chip("parked", Tone.UNKNOWN))
     return Upcoming(at=wait.at, rule=wait.rule, run=wait.run, text=wait.text or wait.what, chip=Chip("waiting"))
 
 

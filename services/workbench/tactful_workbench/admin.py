@@ -238,7 +238,8 @@ class _Office:
 
     async def rules(self, counted: bool = True) -> dict[str, Any]:
         """Counting live runs takes some seconds a million."""
-        alive = await self._product.trigger.live_runs() if counted else {}
+        trigger = self._product.trigger
+        alive, parked = (await trigger.live_runs(), await trigger.live_runs(parked=True)) if counted else ({}, {})
         rules = [
             {
                 "name": told.rule.name,
@@ -250,6 +251,7 @@ class _Office:
                 "origin": told.rule.origin,
                 "about": told.rule.about,
                 "live_runs": alive.get(told.rule.name, 0),
+                "parked": parked.get(told.rule.name, 0),
                 "forecast": None if told.forecast is None else told.forecast._asdict(),
                 "results": _results(told.tally, told.goal_within),
             }

@@ -91,6 +91,10 @@ class Conductor:
         """How far each partition is, and what its broadcasts said."""
         return await cursors(self._store, self._log.partitions)
 
+    async def parked(self) -> dict[str, int]:
+        """How many runs of each rule are parked. Looks at every row that has a run."""
+        return await self._store.live_runs(parked=True)
+
     async def _command(self, name: str, rule: str, customers: list[str], since: int) -> None:
         now = self._clock.now()
         for start in range(0, len(customers), LOT):

@@ -47,6 +47,7 @@ class RuleTelling:
         return found
 
     async def rules(self) -> list[RuleStanding]:
+        parked = await self._conductor.parked()
         return [
             RuleStanding(
                 name=told.rule.name,
@@ -55,6 +56,7 @@ class RuleTelling:
                 share=told.settings.rollout,
                 standing=told.standing,
                 why=told.why,
+                parked=parked.get(told.rule.name, 0),
                 forecast="" if told.forecast is None else foreseen(told.forecast.contacts, told.forecast.days),
                 wrote=told.tally.sent,
                 reached=None if told.goal_within is None else told.tally.sent_reached,

@@ -76,7 +76,9 @@ def _pending(run: Run, still: str) -> Pending:
         what, text = wait.op, f"{spoken(wait.length)} of quiet" if wait.op == "quiet" else wait.shape
         if due == run.deadline and wait.due is None:
             text += ", at most"
-    return Pending(due, run.rule, run.id, what, f"{text}; stands still: {still}" if still else text)
+    if still:
+        text += f"; stands still: {still}"
+    return Pending(due, run.rule, run.id, what, text, parked=bool(run.parked))
 
 
 def _held(delivery: Delivery) -> Held:

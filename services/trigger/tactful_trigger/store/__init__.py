@@ -142,6 +142,6 @@ class TriggerStore(OutboxStore, LeaseStore, Protocol):
         """Customers who have a run of a rule, in order of id; `parked`: one that is parked."""
         ...
 
-    async def live_runs(self) -> dict[str, int]:
-        """How many runs each rule has, parked ones included."""
+    async def live_runs(self, *, parked: bool = False) -> dict[str, int]:
+        """How many runs each rule has, parked ones included; `parked`: only those."""
         ...

@@ -158,5 +158,6 @@ class MemoryTriggerStore:
         rows = [each for held in self._partitions.values() for each in held.rows.items()]
         return sorted(customer for customer, value in rows if has_run(value, rule, parked=parked))
 
-    async def live_runs(self) -> dict[str, int]:
-        return count_runs(value for held in self._partitions.values() for value in held.rows.values())
+    async def live_runs(self, *, parked: bool = False) -> dict[str, int]:
+        rows = (value for held in self._partitions.values() for value in held.rows.values())
+        return count_runs(rows, parked=parked)

@@ -223,10 +223,10 @@ class PostgresTriggerStore:
     async def running(self, rule: str, *, parked: bool = False) -> list[str]:
         return sorted([name async for name, value in self._with_runs() if has_run(value, rule, parked=parked)])
 
-    async def live_runs(self) -> dict[str, int]:
+    async def live_runs(self, *, parked: bool = False) -> dict[str, int]:
         counts: Counter[str] = Counter()
         async for _, value in self._with_runs():
-            counts.update(count_runs([value]))
+            counts.update(count_runs([value], parked=parked))
         return dict(counts)
 
     async def _with_runs(self) -> AsyncIterator[tuple[str, bytes]]:

@@ -100,9 +100,9 @@ class SpreadTriggerStore:
         found = await all_done(store.running(rule, parked=parked) for store in self._stores)
         return sorted(_one_after_the_other(found))
 
-    async def live_runs(self) -> dict[str, int]:
+    async def live_runs(self, *, parked: bool = False) -> dict[str, int]:
         counts: Counter[str] = Counter()
-        for found in await all_done(store.live_runs() for store in self._stores):
+        for found in await all_done(store.live_runs(parked=parked) for store in self._stores):
             counts.update(found)
         return dict(counts)
 

@@ -250,8 +250,8 @@ class SqliteTriggerStore:
             lambda db: sorted(name for name, value in _with_runs(db) if has_run(value, rule, parked=parked))
         )
 
-    async def live_runs(self) -> dict[str, int]:
-        return await self._database.read(lambda db: count_runs(value for _, value in _with_runs(db)))
+    async def live_runs(self, *, parked: bool = False) -> dict[str, int]:
+        return await self._database.read(lambda db: count_runs((value for _, value in _with_runs(db)), parked=parked))
 
 
 def _with_runs(db: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:

@@ -35,9 +35,10 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
         standing = "  " + rule["standing"].upper() if rule["standing"] else ""
         standing += f" ({rule['why']})" if rule["why"] else ""
         part = f" for {percent(rule['rollout'])}" if rule["mode"] == "live" and rule["rollout"] < 1 else ""
+        parked = f", {rule['parked']} parked" if rule["parked"] else ""
         lines.append(
             f"{rule['name']} v{rule['version']}  {rule['mode']}{part}{standing}"
-            f"  {rule['live_runs']} live runs  from {rule['origin']}"
+            f"  {rule['live_runs']} live runs{parked}  from {rule['origin']}"
         )
         if rule["forecast"] and (rule["mode"] == "shadow" or part):
             lines.append(f"    to everybody it {_foreseen_of(rule['forecast'])}")

@@ -169,8 +169,11 @@ def test_keys_are_listed_with_what_they_may_and_whether_they_still_may(server: S
     [
         (("soon",), '"soon"'),
         (("--to", "yesterday"), '"yesterday" is no moment; say a length like 1h, or message, timer, idle'),
-        ((), "message"),
-        (("1h", "--to", "message"), "message"),
+        (("--to", "tomorrow 25:00"), '"tomorrow 25:00" is no moment'),
+        (("--to", "09:60"), '"09:60" is no moment'),
+        (("9999999d",), "the clock ends with the year 8999; nothing was moved"),
+        ((), "say how long (`tactful dev advance 1h`) or where to (`--to message`"),
+        (("1h", "--to", "message"), "say how long (`tactful dev advance 1h`) or where to (`--to message`"),
     ],
 )
 def test_a_step_of_the_clock_that_makes_no_sense_moves_nothing(

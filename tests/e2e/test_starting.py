@@ -75,9 +75,10 @@ def test_a_wrong_line_in_the_settings_is_named(server: Server, line: str, says: 
 
 
 def test_a_start_of_the_clock_that_is_no_time_is_refused(server: Server) -> None:
-    refused = server.cli("dev", "--at", "noonish")
-    assert refused.returncode == 1
-    assert '"noonish" is not a time' in refused.stderr
+    for text in ("noonish", "9999-12-31T23:00+00:00", "0001-01-01T00:00"):
+        refused = server.cli("dev", "--at", text)
+        assert refused.returncode == 1
+        assert f'"{text}" is not a time' in refused.stderr
 
 
 def test_saved_settings_take_effect_at_once(server: Server) -> None:

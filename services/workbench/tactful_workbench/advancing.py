@@ -20,12 +20,12 @@ from tactful_console.app import customer_path
 from tactful_console.moments import Moments
 from tactful_dispatch.rows import ASKED, HELD, Delivery
 from tactful_workbench.conducting import failing
-from tactful_workbench.devclock import DevClock, next_local
+from tactful_workbench.devclock import LAST, DevClock, next_local
 from tactful_workbench.embedded import Product
 from tactful_workbench.inbox.ports import Step
 
 FAR: Final = 400 * 86_400_000  # nobody waits longer than this for a message
-_DAY: Final = re.compile(r"(tomorrow|today)?\s*(\d\d:\d\d)")
+_DAY: Final = re.compile(r"(tomorrow|today)?\s*((?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
 
 
 class ClockHands:
@@ -48,9 +48,8 @@ class ClockHands:
             return await self._report(start, ends, product.trigger_worker.timers_fired - fired)
 
     async def _go(self, step: Step) -> None:
-        go_to = self._product.time.advance
         if step.by:
-            await go_to(self.now() + milliseconds(step.by))
+            await self._to(self.now() + milliseconds(step.by))
         elif step.to == "timer":
             await self._to_next()
         elif step.to == "message":
@@ -59,11 +58,16 @@ class ClockHands:
             while await self._to_next():
                 pass
         else:
-            await go_to(self._instant(step.to))
+            await self._to(self._instant(step.to))
+
+    async def _to(self, moment: int) -> None:
+        if moment > LAST:
+            raise InvalidInput("invalid_step", "the clock ends with the year 8999; nothing was moved")
+        await self._product.time.advance(moment)
 
     async def _to_next(self) -> bool:
         moment = await self._product.time.next_instant()
-        if moment is None or moment > self.now() + FAR:
+        if moment is None or moment > min(self.now() + FAR, LAST):
             return False
         await self._product.time.advance(max(moment, self.now()))
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from tactful.localtime import instant_of, local_time
 from tactful.sqlite import Database
 
 MIGRATIONS: Final = ("CREATE TABLE dev_clock (shift INTEGER NOT NULL)",)
+LAST: Final = int(datetime(9000, 1, 1, tzinfo=UTC).timestamp()) * 1000  # calendars end soon after, and timers lie ahead
 NEAR: Final = 7 * 86_400_000  # a client's timestamp this near to the wall clock was written by the wall clock
 
 
@@ -51,6 +52,8 @@ def parse_start(text: str, zone: ZoneInfo, wall: int) -> int:
             wanted = time.fromisoformat(text.removeprefix("next-"))
             return next_local(wall, zone, wanted)
         moment = datetime.fromisoformat(text)
+        if not 1970 < moment.year < 9000:
+            raise ValueError
     except ValueError:
         raise SettingsError(f'--at "{text}" is not a time; write it like 2026-11-23T14:00+01:00') from None
     return int(moment.timestamp() * 1000) if moment.tzinfo else instant_of(moment, zone)

@@ -49,6 +49,10 @@ def advance(
     as_json: Json = False,
 ) -> None:
     """Move the clock on, timer by timer, and say what happened."""
+    if bool(by) == bool(to):
+        raise TactfulError(
+            'say how long (`tactful dev advance 1h`) or where to (`--to message`, `--to "tomorrow 09:00"`)'
+        )
     answer = post(data, "/dev/clock", {"advance": by, "to": to})
     text = answer.pop("text")
     show(answer, text, as_json)

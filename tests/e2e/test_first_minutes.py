@@ -41,6 +41,7 @@ def test_the_banner_shows_every_door_the_keys_the_rules_and_the_clock(server: Se
     assert f"  inbox         {server.url}/inbox " in banner
     assert f"  console       {server.url}/console      sample shop  {server.url}/shop\n" in banner
     assert re.search(r"  rules         .*abandoned_cart v1.*\(0 broken\)\n", banner)
+    assert set(re.findall(r"^\w+ v\d+  (\w+)", server.told("rules", "list"), re.MULTILINE)) == {"live"}
     assert re.search(r"  clock         Mon 23 Nov 2026 14:0\d Europe/Madrid  .*dev advance 1h\n", banner)
 
 
@@ -58,6 +59,7 @@ def test_the_first_refusal_names_the_reason_the_fix_and_the_page(story: dict[str
     assert re.search(r"abandoned_cart  u1  email  NOT SENT  no_consent   nobody has granted marketing.cart", refused)
     assert re.search(r"u1  push   NOT SENT  no_address", refused)
     assert re.search(r"u1  sms    NOT SENT  no_address .*run ended: nobody to reach", refused)
+    assert refused.count("run ended") == 1, "its end stands behind its last word"
     assert "to allow it:  tactful consent grant u1 marketing --channel email --source signup-form\n" in refused
     assert "why:          tactful explain u1\n" in refused
 

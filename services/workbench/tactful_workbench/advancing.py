@@ -104,6 +104,8 @@ class ClockHands:
     async def _report(self, start: int, ends: dict[int, int], fired: int) -> AdvanceReport:
         moments = Moments(self._product.settings.latest.shop.zone)
         letters = {letter.message_id: letter.number for letter in await self._product.shelf.letters(1000)}
+        found = sorted(await self._decisions(ends), key=lambda pair: (pair[1]["decided_at"], pair[0].key))
+        last = {data["run_id"]: data["message_id"] for _, data in found}
         decisions = [
             decided(
                 record.key,
@@ -111,15 +113,17 @@ class ClockHands:
                 | {"url": f"{self._inbox_url}/{letters[data['message_id']]}" if data["message_id"] in letters else ""},
                 moments,
                 explain=customer_path(record.key),
-                ended=await self._ending(record.key, data["run_id"]),
+                ended=await self._ending(record.key, data["run_id"])
+                if last[data["run_id"]] == data["message_id"]
+                else "",
             )
-            for record, data in await self._decisions(ends)
+            for record, data in found
         ]
         return AdvanceReport(
             start=start,
             end=self.now(),
             timers_fired=fired,
-            decisions=tuple(sorted(decisions, key=lambda d: (d.at, d.customer))),
+            decisions=tuple(decisions),
             held=tuple(await self._held(start)),
             failing=failing(await self._product.conductor.cursors()),
             next_timer=await self._product.time.next_instant(),

@@ -40,6 +40,9 @@ holdout = 0.0
 [rules.complaint_followup]
 mode = "live"
 
+[rules.confirm_consent]
+mode = "live"
+
 [rules.tell_desk]
 mode = "live"          # what customers answer reaches [shop] reply_to
 

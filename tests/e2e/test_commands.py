@@ -76,7 +76,8 @@ def test_what_is_sent_by_hand_again_is_said_again(server: Server) -> None:
 
 
 def test_an_event_with_a_wrong_field_says_where_the_reason_is(server: Server) -> None:
-    assert "events tail --quarantine" in server.told("events", "send", "Product Added", "--user", "wrong", "price=dear")
+    refused = server.cli("events", "send", "Product Added", "--user", "wrong", "price=dear")
+    assert (refused.returncode, "events tail --quarantine" in refused.stdout) == (1, True)
     assert re.search(r"quarantine/\d@\d+ .*price.*dear", server.told("events", "tail", "--quarantine"))
 
 
@@ -136,6 +137,13 @@ def test_a_topic_that_is_not_there_is_refused_with_those_that_are(server: Server
     refused = server.cli("events", "dump", "--topics", "evnts")
     assert refused.returncode == 1
     assert "there is no topic evnts; there are: events" in refused.stderr
+
+
+@pytest.mark.parametrize("wrong", ["not an address", "anna", "", "+34 600 123 456"])
+def test_what_is_no_address_leaves_the_allow_list_as_it_is(server: Server, wrong: str) -> None:
+    refused = server.cli("sending", "allowlist", "*@myshop.example", wrong)
+    assert (refused.returncode, f'"{wrong}" is no address; write anna@myshop' in refused.stderr) == (1, True)
+    assert "sending: everybody who consents" in server.told("sending", "show")
 
 
 @pytest.mark.parametrize("name", ["a/b", "who?", "50%", "x#y", "José Ñ", "a b", "consent/../rules"])

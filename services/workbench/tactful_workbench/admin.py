@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final, Literal, Protocol
@@ -40,6 +41,7 @@ from tactful_workbench.story import Story
 from tactful_workbench.tracing import trace
 
 COMMAND_LINE: Final = "command-line"
+_ADDRESS: Final = re.compile(r"\S*[@*]\S*|\+\d{5,}|\S{20,}")  # or a pattern of them; the longest names a device
 
 
 class ConsentWish(BaseModel):
@@ -305,6 +307,9 @@ class _Office:
         }
 
     async def change_sending(self, wish: SendingWish) -> dict[str, Any]:
+        if wrong := [address for address in wish.allow or () if not _ADDRESS.fullmatch(address)]:
+            example = "write anna@myshop.example, *@myshop.example or +34600123456"
+            raise InvalidInput("no_address", f'"{wrong[0]}" is no address; {example}. Nothing was changed', "allow")
         await self._change("sending", wish.model_dump(exclude_none=True))
         return await self.sending()
 

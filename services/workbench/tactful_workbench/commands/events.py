@@ -52,13 +52,14 @@ def send(
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:
-    """Post one event: `tactful events send "Product Added" --user u1 product_id=p1 price=39.90`. Said again, it is another."""
+    """Post one event: `tactful events send "Product Added" --user u1 product_id=p1 price=39.90`. Said again, it is another.
+    Exit code 1 if it was refused."""
     pairs = dict(_pair(text) for text in properties or ())
     call = {"userId": user, "messageId": str(uuid.uuid4()), "event": name, "properties": pairs}
     answer = asyncio.run(_post(data, call))
-    show(
-        answer, "accepted" if not answer.get("rejected") else "refused: see `tactful events tail --quarantine`", as_json
-    )
+    refused = bool(answer.get("rejected"))
+    show(answer, "refused: see `tactful events tail --quarantine`" if refused else "accepted", as_json)
+    raise typer.Exit(1 if refused else 0)
 
 
 def _pair(text: str) -> tuple[str, Any]:

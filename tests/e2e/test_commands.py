@@ -246,6 +246,9 @@ def test_a_customer_is_exported_erased_and_then_unknown(server: Server, tmp_path
     copy = json.loads(file.read_text())
     assert copy["known"]["states"]["cart"]["items"][0]["product_id"] == KETTLE["product_id"]
     assert file.stat().st_mode & 0o077 == 0
+    nowhere = server.cli("customer", "export", uma.id, "--to", str(tmp_path / "none" / "uma.json"))
+    assert nowhere.returncode == 1
+    assert nowhere.stderr.endswith("uma.json cannot be written: No such file or directory\n")
     erased = server.told("customer", "erase", uma.id, "--yes")
     assert re.match(rf"{uma.id} is erased. The log itself is clean on \d{{4}}-\d\d-\d\d;", erased)
     uma.adds(KETTLE)

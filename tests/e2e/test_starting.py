@@ -33,6 +33,21 @@ def test_a_second_process_on_the_same_folder_is_refused(server: Server) -> None:
     assert server.get("/inbox").status_code == 200
 
 
+def test_who_follows_the_log_hears_that_the_server_is_gone(server: Server) -> None:
+    server.start()
+    with server.following("events", "tail", "--follow") as said:
+        said.wait_for("Settings Changed")
+        server.stop()
+        said.wait_for(f"the server at {server.url} went away before it had answered")
+    assert "Traceback" not in said.text
+
+
+def test_a_folder_of_data_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = run("rules", "list", "--data", "file", cwd=tmp_path)
+    assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+
+
 def test_a_port_in_use_is_named_with_the_way_out(server: Server) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -54,7 +54,10 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         async with httpx.AsyncClient(
             base_url=server.url, headers=_bearer(server.token), timeout=600, trust_env=False
         ) as client:
-            yield client
+            try:
+                yield client
+            except httpx.TransportError:
+                raise TactfulError(f"the server at {server.url} went away before it had answered; try again") from None
         return
     if "TACTFUL_KAFKA" in os.environ and "TACTFUL_POSTGRES" in os.environ:
         async with _cluster_office(data) as client:

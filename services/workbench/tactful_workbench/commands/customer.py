@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tactful.errors import TactfulError
 from tactful_workbench.commands.options import HERE, Data, Json, show, user
 from tactful_workbench.office import get, post, segment
 
@@ -43,8 +44,11 @@ def export(
     if to is None:
         typer.echo(copy)
         return
-    to.touch(mode=0o600)
-    to.write_text(copy + "\n", encoding="utf-8")
+    try:
+        to.touch(mode=0o600)
+        to.write_text(copy + "\n", encoding="utf-8")
+    except OSError as error:
+        raise TactfulError(f"{to} cannot be written: {error.strerror}") from None
     typer.echo(f"{to}: everything about {customer}")
 
 

@@ -13,7 +13,9 @@ from tactful_console.terminal import printable
 
 Data = Annotated[
     Path,
-    typer.Option("--data", envvar="TACTFUL_DATA", help="Folder that holds the database, settings and secrets."),
+    typer.Option(
+        "--data", envvar="TACTFUL_DATA", file_okay=False, help="Folder that holds the database, settings and secrets."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 

@@ -212,6 +212,23 @@ def test_another_person_on_the_same_device_says_it_for_themselves(people: Dispat
     assert people.words == ["sent", "withdrawn"]
 
 
+def test_a_link_in_a_visitors_letter_stays_with_the_first_who_logged_in_on_the_device(people: DispatchBench) -> None:
+    people.consenting(STRANGER)
+    people.asks(customer=STRANGER, not_before=people.now + HOUR)
+    for customer in ("u1", "u2"):
+        people.consenting(customer)
+        people.link(STRANGER, customer)
+    people.advance("2h")
+    assert people.sent == ["m1"]
+    assert drive(people.desk.card(STRANGER)).customer == "u1"
+    drive(people.desk.mute(STRANGER, "cart", True))
+    drive(people.desk.consent(STRANGER, "marketing", "email", "withdrawn", via="one-click"))
+    people.settle()
+    assert [word.state for word in people.row("u2").words] == ["granted"]
+    assert [people.row(who).muted_rules for who in ("u1", "u2")] == [["cart"], []]
+    assert [[contact.message_id for contact in people.row(who).contacts] for who in ("u1", "u2")] == [["m1"], []]
+
+
 def test_nothing_is_inherited_twice(people: DispatchBench) -> None:
     people.grants(STRANGER)
     people.link(STRANGER, "u1")

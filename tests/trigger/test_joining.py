@@ -333,6 +333,25 @@ def test_a_link_that_is_told_again_costs_nothing(partitions: int) -> None:
     assert len(to_dispatch(bench, LinkedRecord)) == 1
 
 
+def test_what_is_decided_about_an_earlier_message_comes_to_the_first_though_another_uses_the_device_by_then(
+    partitions: int,
+) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions, decide=lambda message: None)
+    message = held(bench)
+    bench.link(STRANGER, "u2")
+    bench.decides(message, verdict="sent")
+    assert bench.endings("u1") == ["said"]
+    assert bench.row("u2") is None
+
+
+def test_a_device_that_comes_back_to_the_first_is_theirs_again(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    for customer in ("u1", "u2", "u1"):
+        bench.link(STRANGER, customer)
+    bench.emits(STRANGER, ADD)
+    assert (bench.row("u1") is None, bench.row("u2")) == (False, None)
+
+
 # -- messages that were asked before
 
 

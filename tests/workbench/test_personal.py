@@ -181,6 +181,25 @@ async def test_a_visitor_alone_can_be_erased(tmp_path: Path) -> None:
         assert not [name for name in await product.trigger.everybody() if is_anonymous(name)]
 
 
+async def test_whoever_uses_the_device_later_is_neither_shown_to_the_first_nor_erased_with_them(
+    tmp_path: Path,
+) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        now = product.clock.now()
+        await tell(product, LinkRecord(id="l2", key="anon:a1", at=now, body=LinkBody("customer-2")))
+        await tell(product, event_record("customer-2", Identify(email="ivo@example.test"), now, "e3"))
+        await tell(product, event_record("anon:a1", ProductAdded(product_id="p2", name="Teapot"), now, "e4"))
+        copy = await product.personal.export("anon:a1")
+        assert (json.loads(copy)["customer"], b"ivo@" in copy, b"Teapot" in copy) == ("customer-1", False, False)
+        assert b"Teapot" in await product.personal.export("customer-2")
+        await product.personal.erase("anon:a1", "preference-page")
+        await product.time.drain()
+        assert b"ivo@example.test" in await product.personal.export("customer-2")
+        with pytest.raises(InvalidInput):
+            await product.personal.export("customer-1")
+
+
 async def _log(product: Product) -> bytes:
     found = b""
     for topic in ("events", "dispatch"):

@@ -24,13 +24,16 @@ NAMES_KEPT: Final = 20
 
 
 def link(space: Workspace, customer: str, other: str, at: int, cause: Cause) -> None:
-    """From now on this customer is that one. What was known goes there the first time; a device may change hands later."""
+    """The first time: this customer is that one, to whom what was known goes. Later ones tell that a device has changed hands:
+    what was said and sent before stays with the first, and what still comes goes to whoever has it."""
     row = space.customer(customer)
-    if not row.linked_to:
-        image = msgspec.structs.replace(row, recipient=None, deliveries={}, cancelled={}, repeats=[])
-        body = InheritBody(customer, msgspec.Raw(encode(image)))
-        name = digest("inherit", customer, other)
-        space.put(DISPATCH, InheritRecord(id=name, key=other, at=at, body=body), cause)
+    if row.linked_to:
+        row.device_of = "" if other == row.linked_to else other
+        return
+    image = msgspec.structs.replace(row, recipient=None, deliveries={}, cancelled={}, repeats=[])
+    body = InheritBody(customer, msgspec.Raw(encode(image)))
+    name = digest("inherit", customer, other)
+    space.put(DISPATCH, InheritRecord(id=name, key=other, at=at, body=body), cause)
     row.linked_to = other
 
 
@@ -55,11 +58,11 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int,
 
 def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> bool:
     """A word said under an old name is that of the customer it turned out to be; False if the name is their own."""
-    linked_to = space.customer(record.key).linked_to
-    if linked_to:
+    goes_to = space.customer(record.key).goes_to
+    if goes_to:
         body = msgspec.structs.replace(record.body, said_as=record.body.said_as or record.key)
-        space.put(DISPATCH, ConsentRecord(id=record.id, key=linked_to, at=at, body=body), cause)
-    return bool(linked_to)
+        space.put(DISPATCH, ConsentRecord(id=record.id, key=goes_to, at=at, body=body), cause)
+    return bool(goes_to)
 
 
 def _join(row: CustomerRow, theirs: CustomerRow) -> None:

@@ -96,7 +96,13 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     cancelled: dict[str, str] = msgspec.field(default_factory=dict)  # messages that have not come yet
     arrived: int = 0
     linked_to: str = ""  # who they turned out to be
+    device_of: str = ""  # of a visitor: who uses the device now, if it is somebody else
     known_as: list[str] = msgspec.field(default_factory=list)  # before: messages may wait under these names
+
+    @property
+    def goes_to(self) -> str:
+        """To whom what still comes is passed on."""
+        return self.device_of or self.linked_to
 
     @property
     def due(self) -> int | None:

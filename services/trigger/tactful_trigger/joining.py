@@ -67,15 +67,17 @@ class Joining:
             self._effects.put(EVENTS, LinkRecord(id=name, key=other, at=at, body=LinkBody(record.key)))
 
     def forward(self, row: Row, record: EventRecord, stored: Stored) -> None:
-        """What comes for somebody who has ended goes on to who they are, with its first append time."""
+        """What comes for somebody who has ended goes on to who they are, with its first append time; what their device posts, to
+        whoever uses it now. What we tell ourselves (a decision, a click) is about what was asked before."""
         at = record.at if is_forwarded(record) else stored.appended
-        self._effects.put(EVENTS, EventRecord(id=record.id, key=row.linked_to, at=at, body=record.body))
+        device_of = "" if record.body.scope == "system" else row.device_of
+        self._effects.put(EVENTS, EventRecord(id=record.id, key=device_of or row.linked_to, at=at, body=record.body))
 
     def _link_again(self, row: Row, other: str, at: int) -> None:
-        if row.linked_to == other:
+        if (row.device_of or row.linked_to) == other:
             return  # every process of the door tells it, and again after a while
         if is_anonymous(row.id):  # another person uses the device: whoever they are, they are not merged with the first
-            row.linked_to = other
+            row.device_of = "" if other == row.linked_to else other
             self._effects.dirty[row.id] = row
             self._tell_dispatch(row, other, at)
         else:

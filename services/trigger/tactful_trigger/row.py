@@ -129,6 +129,7 @@ class Image(msgspec.Struct, kw_only=True, omit_defaults=True):
     goals: dict[str, Goal] | None = None
     recipient: str = ""
     linked_to: str = ""
+    device_of: str = ""
     absorbed: tuple[str, ...] = ()
     blocked: str = ""
     limited: int = 0
@@ -145,6 +146,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
     goals: dict[str, Goal] | None = None
     recipient: str = ""  # digest of what dispatch knows
     linked_to: str = ""  # who they turned out to be; nothing is applied here any more
+    device_of: str = ""  # of a visitor: who uses the device now, if it is somebody else
     absorbed: tuple[str, ...] = ()  # who turned out to be this customer
     blocked: str = ""  # why further events are only counted
     limited: int = 0  # the hour in which the story last said that they are
@@ -256,6 +258,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
             goals=self.goals,
             recipient=self.recipient,
             linked_to=self.linked_to,
+            device_of=self.device_of,
             absorbed=self.absorbed,
             blocked=self.blocked,
             limited=self.limited,
@@ -274,7 +277,8 @@ def decode(customer: str, value: bytes, projections: Mapping[str, Projection[Any
         row.states[name] = _state(projections.get(name), version, raw)
     row.runs, row.marks, row.goals = image.runs, image.marks, image.goals
     row.recipient, row.linked_to, row.blocked = image.recipient, image.linked_to, image.blocked
-    row.trail, row.absorbed, row.limited = image.seen, image.absorbed, image.limited
+    row.trail, row.absorbed = image.seen, image.absorbed
+    row.device_of, row.limited = image.device_of, image.limited
     return row
 
 

@@ -241,6 +241,56 @@ def test_nothing_is_inherited_twice(people: DispatchBench) -> None:
     assert sum(type(record).__name__ == "InheritRecord" for record in told) == 1
 
 
+# -- what was granted for one message
+
+
+def test_what_a_stranger_granted_for_one_message_allows_one_when_it_is_known_who_they_are(
+    people: DispatchBench,
+) -> None:
+    people.knows("u1")
+    people.grants(STRANGER, once=True)
+    people.link(STRANGER, "u1")
+    people.asks("m1", "u1")
+    people.advance("8d")
+    people.asks("m2", "u1")
+    assert people.words == ["sent", "no_consent"]
+
+
+def test_what_was_granted_for_one_message_of_two_accounts_is_used_up_by_one(people: DispatchBench) -> None:
+    people.knows("u1")
+    people.grants("u2", once=True)
+    people.link("u2", "u1")
+    people.asks("m1", "u1")
+    people.advance("8d")
+    people.asks("m2", "u1")
+    assert people.words == ["sent", "no_consent"]
+
+
+def test_a_grant_for_one_message_that_waits_under_the_old_name_is_that_messages(people: DispatchBench) -> None:
+    for customer in (STRANGER, "u1"):
+        people.knows(customer)
+    people.grants(STRANGER, once=True)
+    people.asks("m1", STRANGER, not_before=people.now + HOUR)
+    people.link(STRANGER, "u1")
+    people.asks("m2", "u1")
+    people.advance("8d")
+    people.asks("m3", "u1")
+    assert people.words == ["no_consent", "sent", "no_consent"]
+
+
+def test_if_that_message_is_taken_back_the_grant_is_the_next_ones(people: DispatchBench) -> None:
+    for customer in (STRANGER, "u1"):
+        people.knows(customer)
+    people.grants(STRANGER, once=True)
+    people.asks("m1", STRANGER, not_before=people.now + HOUR)
+    people.link(STRANGER, "u1")
+    people.cancels("m1", STRANGER)
+    people.asks("m2", "u1")
+    people.advance("8d")
+    people.asks("m3", "u1")
+    assert people.words == ["cancelled", "sent", "no_consent"]
+
+
 # -- wishes bind what waits under another name
 
 

@@ -155,6 +155,57 @@ def test_a_grant_for_one_message_does_not_use_up_a_lasting_one(bench: DispatchBe
     assert bench.words == ["sent", "sent"]
 
 
+@pytest.mark.parametrize("first", ["lasting", "once"])
+def test_a_grant_for_one_message_stands_beside_a_lasting_one_for_the_same(first: str) -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(purpose="marketing.cart", channel="email", once=first == "once")
+    bench.advance("1m")
+    bench.grants(purpose="marketing.cart", channel="email", once=first == "lasting")
+    for name in ("m1", "m2"):
+        bench.asks(name)
+        bench.advance("8d")
+    assert bench.words == ["sent", "sent"]
+
+
+def test_after_the_one_message_an_earlier_withdrawal_stands_again(bench: DispatchBench) -> None:
+    bench.grants(purpose="marketing.cart", channel="email", state="withdrawn")
+    bench.advance("1m")
+    bench.grants(purpose="marketing.cart", channel="email", once=True)
+    for name in ("m1", "m2"):
+        bench.asks(name)
+        bench.advance("8d")
+    assert bench.words == ["sent", "withdrawn"]
+    shown = [(word.purpose, word.state) for word in drive(bench.desk.card("u1")).consents]
+    assert shown == [("marketing", "granted"), ("marketing.cart", "withdrawn")]
+
+
+def test_a_withdrawal_takes_back_what_was_granted_for_one_message_before_and_not_after() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(channel="email", once=True)
+    bench.advance("1h")
+    bench.grants(channel="email", state="withdrawn")
+    bench.grants(channel="email", once=True, occurred_at=bench.now - 1)
+    bench.asks()
+    bench.grants(channel="email", once=True, occurred_at=bench.now + HOUR)
+    bench.grants(channel="email", state="withdrawn", occurred_at=bench.now + 1)
+    bench.asks("m2")
+    assert bench.words == ["withdrawn", "sent"]
+
+
+def test_whoever_may_be_written_to_once_may_still_allow_more() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(purpose="marketing.cart", channel="email", once=True)
+    bench.settle()
+    drive(bench.desk.consent("u1", "marketing.cart", "email", "granted", via="double-opt-in"))
+    for name in ("m1", "m2"):
+        bench.asks(name)
+        bench.advance("8d")
+    assert bench.words == ["sent", "sent"]
+
+
 # -- consent to be confirmed
 
 

@@ -10,7 +10,7 @@ from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
-from tactful_dispatch.facts import Word, standing
+from tactful_dispatch.facts import Word, standing, with_word
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.rows import CustomerRow
 from tactful_dispatch.store import Workspace
@@ -101,15 +101,7 @@ def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
         stranger,
         body.once,
     )
-    older = next((word for word in row.words if _slot(word) == _slot(said)), None)
-    if older is None or (older.at, older.entry) <= (said.at, said.entry):
-        row.words = [word for word in row.words if word is not older] + [said]
-
-
-def _slot(word: Word) -> tuple[str, ...]:
-    """A later word takes the place of an earlier one; a stranger's grant never that of their withdrawal, since it may not
-    count."""
-    return (word.purpose, word.channel, f"stranger {word.state}" if word.stranger else "")
+    row.words = with_word(row.words, said)
 
 
 def _bind_addresses(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> None:

@@ -8,11 +8,12 @@ from tactful.clock import SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.identity import fraction
 from tactful.outbox import Cause
-from tactful.purposes import covers, is_marketing
+from tactful.purposes import is_marketing
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import decided, deciding, hold_opened
 from tactful_dispatch.binding import tell_other_names
-from tactful_dispatch.facts import Contacted
+from tactful_dispatch.facts import Contacted, used_up_by
+from tactful_dispatch.inheriting import hand_over
 from tactful_dispatch.ledger import used_up
 from tactful_dispatch.rows import (
     ACCEPTED,
@@ -39,7 +40,9 @@ def finish(
         verdict, reason = Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN
     close(space, delivery, verdict, reason, now)
     space.put(EVENTS, decided(delivery, now), cause)
-    if verdict is not Verdict.NOT_SENT:
+    if verdict is Verdict.NOT_SENT:
+        hand_over(space, delivery.message.customer, now, cause)
+    else:
         tell_other_names(space, delivery.message.customer, now, cause)
 
 
@@ -56,10 +59,7 @@ def _use_up(space: Workspace, delivery: Delivery, now: int) -> None:
     """What was granted for one message is over with it."""
     message = delivery.message
     row = space.customer(message.customer)
-    used = [
-        w for w in row.words if w.once and covers(w.purpose, message.purpose) and w.channel in ("", message.channel)
-    ]
-    for word in used:
+    for word in used_up_by(message, row.words):
         space.record_consent(used_up(message.customer, message.message_id, word, now))
         row.words = [kept for kept in row.words if kept is not word]
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tactful.purposes import covers
-from tactful.records import RecipientBody
+from tactful.records import MessageBody, RecipientBody
 from tactful.settings import Settings
 
 
@@ -49,6 +49,31 @@ def standing(words: Sequence[Word]) -> list[Word]:
 
 def _contradicts(withdrawn: Sequence[Word], granted: Word) -> bool:
     return any(covers(word.purpose, granted.purpose) or covers(granted.purpose, word.purpose) for word in withdrawn)
+
+
+def with_word(words: Sequence[Word], said: Word) -> list[Word]:
+    """A later word takes the place of an earlier one. What was granted for one message never that of a lasting word, which counts
+    again once it is used up; and a stranger's grant never that of their withdrawal, since it may not count."""
+    if any(_displaces(word, said) for word in words):
+        return list(words)
+    return [*(word for word in words if not _displaces(said, word)), said]
+
+
+def _displaces(later: Word, earlier: Word) -> bool:
+    return (
+        _slot(later) == _slot(earlier)
+        and (earlier.once or not later.once)
+        and (earlier.at, earlier.entry) <= (later.at, later.entry)
+    )
+
+
+def _slot(word: Word) -> tuple[str, ...]:
+    return (word.purpose, word.channel, f"stranger {word.state}" if word.stranger else "")
+
+
+def used_up_by(message: MessageBody, words: Sequence[Word]) -> list[Word]:
+    """What was granted for one message, and would be over with this one."""
+    return [w for w in words if w.once and covers(w.purpose, message.purpose) and w.channel in ("", message.channel)]
 
 
 @dataclass(frozen=True, slots=True)

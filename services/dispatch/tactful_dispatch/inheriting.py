@@ -15,7 +15,7 @@ from tactful.records import DISPATCH, ConsentBody, ConsentRecord, InheritBody, I
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.binding import join_contacts, tell_other_names
 from tactful_dispatch.consenting import take_consent
-from tactful_dispatch.facts import Word
+from tactful_dispatch.facts import Word, used_up_by
 from tactful_dispatch.rows import TOPICS_KEPT, CustomerRow, decode_customer, encode
 from tactful_dispatch.store import Workspace
 
@@ -30,11 +30,25 @@ def link(space: Workspace, customer: str, other: str, at: int, cause: Cause) -> 
     if row.linked_to:
         row.device_of = "" if other == row.linked_to else other
         return
-    image = msgspec.structs.replace(row, recipient=None, deliveries={}, cancelled={}, repeats=[])
+    lasting = [word for word in row.words if not word.once]
+    image = msgspec.structs.replace(row, words=lasting, recipient=None, deliveries={}, cancelled={}, repeats=[])
     body = InheritBody(customer, msgspec.Raw(encode(image)))
     name = digest("inherit", customer, other)
     space.put(DISPATCH, InheritRecord(id=name, key=other, at=at, body=body), cause)
     row.linked_to = other
+    hand_over(space, customer, at, cause)
+
+
+def hand_over(space: Workspace, customer: str, at: int, cause: Cause) -> None:
+    """What was granted for one message under an old name stays while one waits there that would use it up, and then goes to who
+    they are: it never allows two."""
+    row = space.customer(customer)
+    once = [word for word in row.words if word.once] if row.linked_to else []
+    awaited = [word for each in row.deliveries.values() if each.open for word in used_up_by(each.message, once)]
+    leaving = [word for word in once if word not in awaited]
+    for said in (_said(word, customer) for word in leaving):
+        space.put(DISPATCH, ConsentRecord(id=_inherited(said), key=row.linked_to, at=at, body=said), cause)
+    row.words = [word for word in row.words if word not in leaving]
 
 
 def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int, cause: Cause) -> None:
@@ -52,8 +66,7 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int,
         space.address(key).left_by(body.inherited)
     for word in theirs.words:
         said = _said(word, body.inherited)
-        name = digest("inherited", body.inherited, said.purpose, said.channel, str(said.occurred_at))
-        take_consent(space, book, record.key, name, said, at, cause)
+        take_consent(space, book, record.key, _inherited(said), said, at, cause)
 
 
 def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> bool:
@@ -85,6 +98,7 @@ def _said(word: Word, inherited: str) -> ConsentBody:
         purpose=word.purpose,
         channel=word.channel,
         state=word.state,
+        once=word.once,
         basis=word.basis,
         wording=word.wording,
         via=word.via,
@@ -92,3 +106,9 @@ def _said(word: Word, inherited: str) -> ConsentBody:
         proof={"entry": word.entry},
         said_as=inherited,
     )
+
+
+def _inherited(said: ConsentBody) -> str:
+    """The id of a word that travels."""
+    once = ["once"] if said.once else []
+    return digest("inherited", said.said_as, said.purpose, said.channel, str(said.occurred_at), *once)

@@ -91,7 +91,7 @@ class Reception:
         wording: str = "",
         proof: dict[str, Any] | None = None,
     ) -> int:
-        customer, now = await self._who(customer), self._clock.now()
+        customer, now, wanted = await self._who(customer), self._clock.now(), (purpose, channel, state)
         body = ConsentBody(
             source="desk",
             purpose=purpose,
@@ -106,7 +106,7 @@ class Reception:
 
         def work(space: Workspace) -> int:
             last = standing_word(space.customer(customer), purpose, channel)
-            if last is not None and (last.purpose, last.channel, last.state) == (purpose, channel, state):
+            if last is not None and (last.purpose, last.channel, last.state, last.once) == (*wanted, False):
                 return last.entry  # said again, and nothing was said in between
             return self._take(space, customer, body, now)
 

@@ -295,11 +295,12 @@ class InheritRecord(Record, tag="inherit", frozen=True, kw_only=True):
 
 
 class BindBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What binds messages to a customer under another of their names, the record's key: what they were sent, as dispatch stores
-    it, and what they wish (fields of their row, but for defaults), which the name that lives on tells alone."""
+    """What binds messages to a customer under another of their names, the record's key: what they were sent, and what they wish
+    (fields of their row, but for defaults) and have withdrawn, which the name that lives on tells alone. As dispatch stores it."""
 
     contacts: msgspec.Raw
     wishes: dict[str, Any] | None = None
+    withdrawn: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class BindRecord(Record, tag="bind", frozen=True, kw_only=True):

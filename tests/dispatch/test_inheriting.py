@@ -294,12 +294,17 @@ def test_if_that_message_is_taken_back_the_grant_is_the_next_ones(people: Dispat
 # -- wishes bind what waits under another name
 
 
+def waits(people: DispatchBench, old: str, message_id: str = "m1") -> None:
+    """A letter that waits until tomorrow under an old name of u1."""
+    for customer in ("u1", old):
+        people.consenting(customer, addresses={"email": "uma@example.test"})
+    people.asks(message_id, old, not_before=people.now + 20 * HOUR, uses=("cart",))
+
+
 @pytest.fixture
 def waiting(people: DispatchBench) -> DispatchBench:
-    """A letter to u2 that waits until tomorrow; u2 is u1, who has the same address."""
-    for customer in ("u1", "u2"):
-        people.consenting(customer, addresses={"email": "uma@example.test"})
-    people.asks("m1", "u2", not_before=people.now + 20 * HOUR, uses=("cart",))
+    """A letter to u2 waits."""
+    waits(people, "u2")
     return people
 
 
@@ -308,6 +313,8 @@ def say(people: DispatchBench, wish: str, customer: str = "u1") -> None:
         drive(people.desk.mute(customer, "cart", True))
     elif wish == "pause":
         drive(people.desk.pause(customer, people.now + 30 * DAY))
+    elif wish == "withdraw":
+        drive(people.desk.consent(customer, "marketing", "sms", "withdrawn", via="page"))
     elif wish == "stop":
         drive(people.desk.stop_all(customer, "page"))
     else:
@@ -315,21 +322,58 @@ def say(people: DispatchBench, wish: str, customer: str = "u1") -> None:
     people.settle()
 
 
-REFUSED = {"mute": "muted_rule", "pause": "paused", "stop": "withdrawn", "impersonal": "personalisation"}
+REFUSED = {
+    "mute": "muted_rule",
+    "pause": "paused",
+    "withdraw": "withdrawn",
+    "stop": "withdrawn",
+    "impersonal": "personalisation",
+}
 
 
 @pytest.mark.parametrize("wish", REFUSED)
 @pytest.mark.parametrize("first", ["wish", "link"])
+@pytest.mark.parametrize("old", ["u2", STRANGER])
 def test_what_a_customer_wishes_binds_what_waits_under_their_old_name(
-    waiting: DispatchBench, wish: str, first: str
+    people: DispatchBench, old: str, wish: str, first: str
 ) -> None:
+    waits(people, old)
+    people.advance("1m")
     if first == "wish":
-        say(waiting, wish)
-    waiting.link("u2", "u1")
+        say(people, wish)
+    people.link(old, "u1")
     if first == "link":
-        say(waiting, wish)
-    waiting.advance("2d")
-    assert (waiting.sent, waiting.words) == ([], [REFUSED[wish]])
+        say(people, wish)
+    people.advance("2d")
+    assert (people.sent, people.words) == ([], [REFUSED[wish]])
+
+
+def test_a_visitors_later_grant_does_not_let_leave_what_waits_under_their_name_either(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.advance("1h")
+    people.grants("u1", state="withdrawn", channel="sms")
+    people.advance("1h")
+    people.consenting(STRANGER)
+    people.asks("m1", STRANGER, not_before=people.now + HOUR)
+    people.link(STRANGER, "u1")
+    people.advance("2d")
+    assert (people.sent, people.words) == ([], ["withdrawn"])
+
+
+def test_names_that_nothing_waits_under_are_told_nothing(people: DispatchBench) -> None:
+    people.consenting(STRANGER)
+    people.asks("m1", STRANGER)
+    people.link(STRANGER, "u1")
+    assert people.row("u1").known_as == []
+
+
+def test_what_one_may_wish_is_told_to_a_visitor_who_is_the_old_name_of_an_old_name(people: DispatchBench) -> None:
+    waits(people, STRANGER)
+    people.link(STRANGER, "u2")
+    people.link("u2", "u1")
+    say(people, "pause")
+    people.advance("2d")
+    assert (people.sent, people.words) == ([], ["paused"])
 
 
 def test_a_wish_that_is_taken_back_binds_nothing_any_more(waiting: DispatchBench) -> None:

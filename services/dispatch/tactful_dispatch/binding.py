@@ -1,4 +1,4 @@
-"""One person under several names: what they wish and what they were sent binds whatever waits under any of them.
+"""One person under several names: what they wish, withdrew and were sent binds whatever waits under any of them.
 
 The row of the name that lives on has it all and tells the earlier ones; an earlier one, where messages may still wait, tells
 what is sent there. Pure but for the workspace.
@@ -14,7 +14,7 @@ import msgspec
 from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.records import DISPATCH, BindBody, BindRecord
-from tactful_dispatch.facts import Contacted
+from tactful_dispatch.facts import Contacted, Word, with_word
 from tactful_dispatch.rows import CONTACTS_KEPT, CustomerRow
 from tactful_dispatch.store import Workspace
 
@@ -31,6 +31,7 @@ WISHES: Final = (
 _NOBODY: Final = CustomerRow()
 _encode = msgspec.json.Encoder().encode
 _decode_contacts = msgspec.json.Decoder(list[Contacted]).decode
+_decode_words = msgspec.json.Decoder(list[Word]).decode
 
 
 def wishes_of(row: CustomerRow) -> dict[str, Any]:
@@ -39,12 +40,16 @@ def wishes_of(row: CustomerRow) -> dict[str, Any]:
 
 
 def tell_other_names(space: Workspace, customer: str, at: int, cause: Cause) -> None:
-    """Something that binds has changed. Wishes go from the name that lives on to earlier ones, contacts both ways."""
+    """Something that binds has changed. Wishes and withdrawals go from the name that lives on to earlier ones, contacts both
+    ways."""
     row = space.customer(customer)
     names = [row.linked_to] if row.linked_to else row.known_as
     if not names:
         return
-    body = BindBody(msgspec.Raw(_encode(row.contacts)), None if row.linked_to else wishes_of(row))
+    body = BindBody(msgspec.Raw(_encode(row.contacts)))
+    if not row.linked_to:
+        withdrawn = [word for word in row.words if word.state == "withdrawn"]
+        body = BindBody(body.contacts, wishes_of(row), msgspec.Raw(_encode(withdrawn)))
     for name in names:
         id = digest("bind", customer, name, str(at))
         space.put(DISPATCH, BindRecord(id=id, key=name, at=at, body=body), cause)
@@ -57,6 +62,8 @@ def take_binding(space: Workspace, record: BindRecord, at: int, cause: Cause) ->
     if told.wishes is not None:
         for name in WISHES:
             setattr(row, name, told.wishes.get(name, getattr(_NOBODY, name)))
+        for word in _decode_words(told.withdrawn):
+            row.words = with_word(row.words, word)
         row.look_again()
     elif is_news:
         tell_other_names(space, record.key, at, cause)

@@ -10,6 +10,7 @@ from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
+from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Word, standing, with_word
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.rows import CustomerRow
@@ -24,6 +25,8 @@ def take_consent(
     if number:
         id = announced(customer, record_id, body)
         space.put(EVENTS, announce("Consent Changed", id, customer, now, _told(body, number)), cause)
+        if body.state == "withdrawn":
+            tell_other_names(space, customer, now, cause)
     return number
 
 

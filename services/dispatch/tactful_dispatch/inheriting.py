@@ -30,13 +30,13 @@ def link(space: Workspace, customer: str, other: str, at: int, cause: Cause) -> 
     if row.linked_to:
         row.device_of = "" if other == row.linked_to else other
         return
-    lasting = [word for word in row.words if not word.once]
-    image = msgspec.structs.replace(row, words=lasting, recipient=None, deliveries={}, cancelled={}, repeats=[])
-    body = InheritBody(customer, msgspec.Raw(encode(image)))
+    body = InheritBody(customer, msgspec.Raw(encode(_image(row, customer))))
     name = digest("inherit", customer, other)
     space.put(DISPATCH, InheritRecord(id=name, key=other, at=at, body=body), cause)
     row.linked_to = other
     hand_over(space, customer, at, cause)
+    if is_anonymous(customer):
+        row.words = [msgspec.structs.replace(word, stranger=True) for word in row.words]
 
 
 def hand_over(space: Workspace, customer: str, at: int, cause: Cause) -> None:
@@ -59,14 +59,14 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int,
         return
     theirs = decode_customer(bytes(body.image))
     _join(row, theirs)
-    names = [*row.known_as, *theirs.known_as, body.inherited]
-    row.known_as = [name for name in names if not is_anonymous(name)][-NAMES_KEPT:]  # nothing waits for a visitor
-    tell_other_names(space, record.key, at, cause)
+    own = [] if is_anonymous(body.inherited) else [body.inherited]
+    row.known_as = list(dict.fromkeys((*row.known_as, *theirs.known_as, *own)))[-NAMES_KEPT:]
     for key in book.all_of(row.recipient):
         space.address(key).left_by(body.inherited)
     for word in theirs.words:
         said = _said(word, body.inherited)
         take_consent(space, book, record.key, _inherited(said), said, at, cause)
+    tell_other_names(space, record.key, at, cause)
 
 
 def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> bool:
@@ -76,6 +76,20 @@ def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> b
         body = msgspec.structs.replace(record.body, said_as=record.body.said_as or record.key)
         space.put(DISPATCH, ConsentRecord(id=record.id, key=goes_to, at=at, body=body), cause)
     return bool(goes_to)
+
+
+def _image(row: CustomerRow, customer: str) -> CustomerRow:
+    """What travels. A visitor's name only if something waits under it: nothing is asked under it any more."""
+    waits = is_anonymous(customer) and any(delivery.open for delivery in row.deliveries.values())
+    return msgspec.structs.replace(
+        row,
+        words=[word for word in row.words if not word.once],
+        known_as=[*row.known_as, customer] if waits else row.known_as,
+        recipient=None,
+        deliveries={},
+        cancelled={},
+        repeats=[],
+    )
 
 
 def _join(row: CustomerRow, theirs: CustomerRow) -> None:

@@ -97,7 +97,7 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     arrived: int = 0
     linked_to: str = ""  # who they turned out to be
     device_of: str = ""  # of a visitor: who uses the device now, if it is somebody else
-    known_as: list[str] = msgspec.field(default_factory=list)  # before: messages may wait under these names
+    known_as: list[str] = msgspec.field(default_factory=list)  # before, as far as messages may wait under these names
 
     @property
     def goes_to(self) -> str:

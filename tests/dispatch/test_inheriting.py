@@ -401,6 +401,20 @@ def test_an_answer_to_an_old_message_binds_under_every_name(waiting: DispatchBen
 # -- and so does what they were sent
 
 
+def test_the_page_shows_what_was_sent_under_every_name_the_latest_first(people: DispatchBench) -> None:
+    people.link(STRANGER, "u2")
+    for number, customer in enumerate(("anon:a2", "u2", "anon:a3", "u1")):
+        people.consenting(customer)
+        people.asks(f"m{number}", customer, purpose="service.order")
+        people.advance("1h")
+    people.link("anon:a3", "u1")
+    people.link("anon:a2", "u2")
+    people.link("u2", "u1")
+    shown = [message.message_id for message in drive(people.desk.card("u1")).messages]
+    assert shown == ["m3", "m2", "m1", "m0"]
+    assert people.row("u1").known_as == ["u2"]
+
+
 @pytest.fixture
 def two(people: DispatchBench) -> DispatchBench:
     """One person with two accounts and an address each, of which u1 lives on."""

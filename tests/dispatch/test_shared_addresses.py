@@ -61,6 +61,23 @@ def test_no_reminder_of_a_gift_goes_where_others_read_along(family: DispatchBenc
     ]
 
 
+@pytest.mark.parametrize("old", ["anon:a1", "u0"])
+@pytest.mark.parametrize("purpose", ["marketing.cart", "service.consent"])
+def test_who_was_written_to_before_it_was_known_who_they_are_is_one_person_not_two(old: str, purpose: str) -> None:
+    bench = DispatchBench(partitions=4)
+    home = {"email": "home@example.test"}
+    bench.consenting(old, addresses=home)
+    bench.asks(customer=old, purpose=purpose)
+    bench.link(old, "u1")
+    bench.consenting("u1", addresses=home, first_name="Uma")
+    bench.advance("8d")
+    bench.asks("m2", "u1", data={"gift": True, "items": [KETTLE]})
+    assert (bench.words, greetings(bench)[-1]) == (["sent", "sent"], "Hello Uma")
+    bench.consenting("u2", addresses=home, first_name="Ivo")
+    bench.asks("m3", "u2", purpose="service.order")
+    assert greetings(bench)[-1] == "Hello you"
+
+
 def test_two_who_turn_out_to_be_one_are_greeted_by_name_again(family: DispatchBench) -> None:
     family.asks(customer="u2")
     family.advance("8d")

@@ -54,7 +54,7 @@ def gather(
         address=address_on(recipient, message.channel, settings),
         has_adapter=message.channel in channels,
         suppressed=address.shut if address else "",
-        address_shared=address is not None and address.is_shared_with(message.customer),
+        address_shared=address is not None and address.is_shared(row.names(message.customer)),
         words=standing(row.words),
         address_withdrawn_at=max((at for p, at in withdrawn.items() if covers(p, message.purpose)), default=0),
         muted_rules=row.muted_rules,

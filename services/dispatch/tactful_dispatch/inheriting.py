@@ -61,8 +61,7 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int,
     _join(row, theirs)
     own = [] if is_anonymous(body.inherited) else [body.inherited]
     row.known_as = list(dict.fromkeys((*row.known_as, *theirs.known_as, *own)))[-NAMES_KEPT:]
-    for key in book.all_of(row.recipient):
-        space.address(key).left_by(body.inherited)
+    row.written_as = list(dict.fromkeys((*row.written_as, *theirs.written_as)))[-NAMES_KEPT:]
     for word in theirs.words:
         said = _said(word, body.inherited)
         take_consent(space, book, record.key, _inherited(said), said, at, cause)
@@ -79,12 +78,15 @@ def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> b
 
 
 def _image(row: CustomerRow, customer: str) -> CustomerRow:
-    """What travels. A visitor's name only if something waits under it: nothing is asked under it any more."""
-    waits = is_anonymous(customer) and any(delivery.open for delivery in row.deliveries.values())
+    """What travels. A visitor's name is told anything only if something waits under it, since nothing is asked under it any more."""
+    visitor = [customer] if is_anonymous(customer) else []
+    waits = any(delivery.open for delivery in row.deliveries.values())
+    written_to = row.arrived and row.recipient is not None and row.recipient.addresses
     return msgspec.structs.replace(
         row,
         words=[word for word in row.words if not word.once],
-        known_as=[*row.known_as, customer] if waits else row.known_as,
+        known_as=[*row.known_as, *visitor] if waits else row.known_as,
+        written_as=[*row.written_as, *visitor] if written_to else row.written_as,
         recipient=None,
         deliveries={},
         cancelled={},

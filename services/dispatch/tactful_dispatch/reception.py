@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from tactful import crashpoints
@@ -69,9 +69,7 @@ class Reception:
             muted_rules=tuple(row.muted_rules),
             paused_until=row.paused_until,
             stopped=bool(row.stopped_at),
-            messages=tuple(
-                _sent(each) for each in await self._store.sent(customer, SHOWN) if each.message.channel != DESK
-            ),
+            messages=await self._messages(row.names(customer)),
             shop_locale=settings_of(cursor.settings).shop.locale,
             muted_topics=tuple(row.muted_topics),
             hours=row.hours,
@@ -238,6 +236,12 @@ class Reception:
         while linked_to := (await self._store.customer(partition_of(customer, self._count), customer)).linked_to:
             customer = linked_to
         return customer
+
+    async def _messages(self, names: Iterable[str]) -> tuple[SentMessage, ...]:
+        """What was sent to a customer under any of their names, the latest first."""
+        sent = [each for name in names for each in await self._store.sent(name, SHOWN)]
+        latest = sorted(sent, key=lambda each: (each.decided_at, each.name), reverse=True)
+        return tuple([_sent(each) for each in latest if each.message.channel != DESK][:SHOWN])
 
     async def _change(self, customer: str, work: Callable[[Workspace], T], gone: T, *, returns: bool = False) -> T:
         """`gone` is the answer for somebody who was erased, unless the change itself brings them back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -98,11 +98,16 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     linked_to: str = ""  # who they turned out to be
     device_of: str = ""  # of a visitor: who uses the device now, if it is somebody else
     known_as: list[str] = msgspec.field(default_factory=list)  # before, as far as messages may wait under these names
+    written_as: list[str] = msgspec.field(default_factory=list)  # and as which visitors they were written to
 
     @property
     def goes_to(self) -> str:
         """To whom what still comes is passed on."""
         return self.device_of or self.linked_to
+
+    def names(self, customer: str) -> set[str]:
+        """The customer whose row it is, under every name that is known here."""
+        return {customer, self.linked_to, *self.known_as, *self.written_as} - {""}
 
     @property
     def due(self) -> int | None:
@@ -165,8 +170,7 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def used_by(self, customer: str) -> None:
         """A customer is written to here."""
-        self.left_by(customer)
-        self.customers.append(customer)
+        self.customers = [*(known for known in self.customers if known != customer), customer]
 
     def left_by(self, customer: str) -> None:
         """Whoever uses the address, it is not this customer."""
@@ -177,9 +181,9 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         """While nobody may write to a customer, nobody writes here, under whatever name."""
         self.flagged = [known for known in self.flagged if known != customer] + [customer] * on
 
-    def is_shared_with(self, customer: str) -> bool:
-        """Whether anybody else was written to here."""
-        return any(known != customer for known in self.customers)
+    def is_shared(self, names: Collection[str]) -> bool:
+        """Whether anybody else than the customer of these names was written to here."""
+        return any(known not in names for known in self.customers)
 
 
 class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):

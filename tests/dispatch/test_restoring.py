@@ -49,7 +49,7 @@ class Shop:
         drive(bench.worker.release())
         bench.store = deepcopy(self._kept)
         bench.clock.forward_to(bench.now + 11_000)  # the lease in the back-up has ended
-        bench.desk = Reception(bench.store, bench.book, GRAVES, bench.clock, PARTITIONS, lambda: None)
+        bench.desk = Reception(bench.store, bench.book, GRAVES, bench.clock, bench.log, lambda: None)
         bench.restart()
 
     def settles(self, readers: dict[int, Reader] | None = None) -> Counter[str]:

@@ -10,6 +10,7 @@ from tactful.clock import HOUR
 from tactful.decisions import GateVerdict
 from tactful.errors import InvalidInput
 from tactful.events import ConsentChanged
+from tactful.records import EraseBody, EraseRecord
 from tactful_dispatch.inquiring import answer
 
 
@@ -254,7 +255,32 @@ def test_asking_first_changes_nothing(bench: DispatchBench) -> None:
     for _ in range(3):
         assert drive(bench.desk.check("u1", "email", "marketing"))[-1].verdict is GateVerdict.OPEN
     assert bench.row() == before
-    assert drive(bench.store.customer(0, "nobody")) == drive(bench.store.customer(0, "somebody else"))
+    drive(bench.desk.check("nobody", "email", "marketing"))
+    assert drive(bench.store.everybody()) == ["u1"]
+
+
+def test_of_whoever_was_erased_it_is_said_and_nothing_comes_back(bench: DispatchBench) -> None:
+    bench.append(EraseRecord(id="x", key="u1", at=bench.now, body=EraseBody(bench.now)))
+    bench.settle()
+    told = answer(drive(bench.desk.check("u1", "email", "service.delivery")))
+    assert (told["reason"], told["scope"]) == ("erased", "customer")
+    assert drive(bench.store.everybody()) == []
+    bench.consenting()
+    bench.advance("1m")
+    bench.consenting()
+    bench.settle()
+    assert answer(drive(bench.desk.check("u1", "email", "marketing"))) == {"may": True}
+
+
+def test_a_log_in_which_nothing_has_happened_for_hours_is_read_and_one_that_nobody_reads_is_not(
+    bench: DispatchBench,
+) -> None:
+    bench.clock.forward_to(bench.now + 2 * HOUR)
+    assert answer(drive(bench.desk.check("u1", "email", "marketing"))) == {"may": True}
+    bench.grants(channel="sms", state="withdrawn")
+    assert answer(drive(bench.desk.check("u1", "email", "marketing")))["reason"] == "log_not_read"
+    bench.settle()
+    assert answer(drive(bench.desk.check("u1", "email", "marketing")))["reason"] == "withdrawn"
 
 
 def test_what_somebody_else_said_counts_against_the_budget_once(bench: DispatchBench) -> None:

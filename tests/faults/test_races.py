@@ -109,7 +109,7 @@ class Race:
         self.store, self.bench, self.random = store, bench, Random(seed)
         self.clock, self.book = ManualClock(TUESDAY_NOON), AddressBook(b"races")
         self.log = MemoryLog(1, self.clock)
-        self.desk = Reception(store, self.book, GRAVES, self.clock, 1, lambda: None)
+        self.desk = Reception(store, self.book, GRAVES, self.clock, self.log, lambda: None)
         links = Links("https://hello.shop.example", b"key")
         channel = bench.envelope.channel
         attempts = Attempts(

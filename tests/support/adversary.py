@@ -76,7 +76,7 @@ class Play:
         self.trigger = ShakyTriggerStore(self._fate, self.log)
         self.dispatch = ShakyDispatchStore(PARTITIONS, self._fate, self._fate_of_attempts)
         self.provider = WatchfulProvider(seed, self.log, self.dispatch, self.clock, SHARING, self.dispatch.as_of)
-        self.desk = Reception(self.dispatch, BOOK, GRAVES, self.clock, PARTITIONS, lambda: None)
+        self.desk = Reception(self.dispatch, BOOK, GRAVES, self.clock, self.log, lambda: None)
         self.owners: list[Owner] = []
         self.stopped: list[str] = []  # partitions that stopped, and why
         self.happened: Counter[str] = Counter()

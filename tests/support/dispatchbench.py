@@ -154,7 +154,7 @@ class DispatchBench:
         self._slice_limit, self._count, self._seconds = slice_limit, 0, 0.0
         self.lags: list[float | Callable[[], float]] = []  # seconds between readings of the monotonic clock
         self.trigger = ScriptedTrigger(self.log)
-        self.desk = Reception(self.store, self.book, GRAVES, self.clock, partitions, lambda: None)
+        self.desk = Reception(self.store, self.book, GRAVES, self.clock, self.log, lambda: None)
         self.restart()
         self.settings(**(LIVE if settings is None else settings))
 

@@ -126,7 +126,7 @@ class World:
         self.trigger = ShakyTriggerStore(self._fate, self.log)
         self.dispatch = ShakyDispatchStore(PARTITIONS, self._fate, self._fate_of_attempts)
         self.addresses = AddressBook(b"year")
-        self.desk = Reception(self.dispatch, self.addresses, GRAVES, self.clock, PARTITIONS, lambda: None)
+        self.desk = Reception(self.dispatch, self.addresses, GRAVES, self.clock, self.log, lambda: None)
         self._correspondence = Correspondence(self.dispatch, self.addresses, self.desk, self.clock)
         self.humans = {human.id: human for human in everybody}
         self.standing: defaultdict[str, Standing] = defaultdict(Standing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from tactful import crashpoints
@@ -12,10 +13,11 @@ from tactful.decisions import GateRecord
 from tactful.erasure import Graves
 from tactful.errors import InvalidInput
 from tactful.identity import digest
+from tactful.log import Log
 from tactful.outbox import Cause
 from tactful.partitioning import partition_of
 from tactful.purposes import MARKETING, is_marketing
-from tactful.records import EVENTS, ConsentBody
+from tactful.records import DISPATCH, EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
@@ -45,15 +47,15 @@ class Reception:
         book: AddressBook,
         graves: Graves,
         clock: Clock,
-        partitions: int,
+        log: Log,
         changed: Callable[[], None],
     ) -> None:
-        self._store, self._book, self._clock, self._count, self._changed = store, book, clock, partitions, changed
+        self._store, self._book, self._clock, self._log, self._changed = store, book, clock, log, changed
         self._graves = graves
 
     async def card(self, customer: str) -> CustomerCard:
         customer = await self._who(customer)
-        partition = partition_of(customer, self._count)
+        partition = partition_of(customer, self._log.partitions)
         row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
         recipient = row.recipient
         return CustomerCard(
@@ -214,18 +216,17 @@ class Reception:
         return (message.purpose, message.channel) if is_marketing(message.purpose) else None
 
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:
-        customer = await self._who(customer)
-        now = self._clock.now()
+        customer, now = await self._who(customer), self._clock.now()
+        partition = partition_of(customer, self._log.partitions)
+        row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
+        key = self._book.of(row.recipient, channel)
+        address = await self._store.address(key) if key else None
         wish = Delivery(message=inquiry(customer, channel, purpose, rule, now))
-
-        def look(space: Workspace) -> list[GateRecord]:
-            row = space.customer(customer)
-            key = self._book.of(row.recipient, channel)
-            address = space.address(key) if key else None
-            facts = gather(space.cursor, row, address, wish, now, (channel,), None)
-            return judge(wish.message, facts, INQUIRY)
-
-        return await self._store.transact(partition_of(customer, self._count), [customer], look)
+        facts = gather(cursor, row, address, wish, now, (channel,), None)
+        erased = cursor.graves > 0 and self._graves.of(customer) in await self._store.graves(partition)
+        if await self._log.end(DISPATCH, partition) == cursor.offset:
+            facts = replace(facts, read_through=now)  # a quiet log is read to its end
+        return judge(wish.message, replace(facts, erased=erased), INQUIRY)
 
     async def click_target(self, message_id: str, index: int) -> str | None:
         delivery = await self._store.delivery(message_id)
@@ -233,7 +234,9 @@ class Reception:
 
     async def _who(self, customer: str) -> str:
         """Who they turned out to be: links in old messages carry the old name."""
-        while linked_to := (await self._store.customer(partition_of(customer, self._count), customer)).linked_to:
+        while linked_to := (
+            await self._store.customer(partition_of(customer, self._log.partitions), customer)
+        ).linked_to:
             customer = linked_to
         return customer
 
@@ -254,7 +257,7 @@ class Reception:
                 revive(space, grave)
             return work(space)
 
-        result = await self._store.transact(partition_of(customer, self._count), [customer], unless_gone)
+        result = await self._store.transact(partition_of(customer, self._log.partitions), [customer], unless_gone)
         self._changed()
         return result
 

@@ -202,7 +202,7 @@ async def _assemble(
         log, dispatch, attempts, addresses, clock, OWNER, graves=graves, copies=shelf, slice_limit=SLICE
     )
     live = LiveDispatch(dispatch_worker, log, clock)
-    desk = Reception(dispatch, addresses, graves, clock, PARTITIONS, live.nudge)
+    desk = Reception(dispatch, addresses, graves, clock, log, live.nudge)
     personal = await _personal(plan, log, trigger, dispatch, book, graves, clock, settings)
 
     token = random_source.token_urlsafe(24)

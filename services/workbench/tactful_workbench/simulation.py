@@ -111,7 +111,7 @@ class Simulation:
         self.dispatcher = DispatchWorker(
             self.log, self.dispatch, attempts, book, self.clock, "simulation", graves=graves, slice_limit=slice_limit
         )
-        self.desk = Reception(self.dispatch, book, graves, self.clock, partitions, lambda: None)
+        self.desk = Reception(self.dispatch, book, graves, self.clock, self.log, lambda: None)
         side = TriggerSide(self.worker, self.trigger)
         self.time = VirtualTime(self.log, self.clock, (side, self.dispatcher))
         self._settle_settings(settings)

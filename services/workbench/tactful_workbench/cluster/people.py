@@ -18,7 +18,7 @@ def addresses(here: Ground) -> AddressBook:
 
 def desk(here: Ground, changed: Callable[[], None]) -> Reception:
     """`changed` is told that there is something to send."""
-    return Reception(here.dispatch, addresses(here), here.graves, here.clock, here.log.partitions, changed)
+    return Reception(here.dispatch, addresses(here), here.graves, here.clock, here.log, changed)
 
 
 def personal(here: Ground) -> Personal:

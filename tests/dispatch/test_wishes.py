@@ -216,10 +216,36 @@ def test_what_was_only_requested_is_no_consent_until_its_owner_confirms_it() -> 
     bench.grants(channel="email", state="requested")
     bench.asks()
     confirm = {"confirm": {"purpose": "marketing", "channel": "email"}}
-    bench.asks("m2", purpose="service.consent", rule="confirm_consent", data=confirm)
+    bench.asks("m2", purpose="service.consent", data=confirm)
     assert drive(bench.desk.offered("m2")) == ("marketing", "email")
     assert [event.state for event in bench.trigger.events if isinstance(event, ConsentChanged)] == ["requested"]
-    assert bench.words == ["no_consent", "shadow"]
+    assert bench.words == ["no_consent", "sent"]
+
+
+def test_whoever_reads_at_an_earlier_address_allows_nothing_at_the_present_one() -> None:
+    bench = DispatchBench()
+    bench.knows(addresses={"email": "mallory@example.test"})
+    bench.asks(purpose="service.consent", data={"confirm": {"purpose": "marketing", "channel": "email"}})
+    bench.knows(addresses={"email": "victim@example.test"})
+    bench.settle()
+    assert drive(bench.desk.offered("m1")) is None
+    bench.knows(addresses={"email": "Mallory@example.test"})
+    bench.settle()
+    assert drive(bench.desk.offered("m1")) == ("marketing", "email")
+
+
+@pytest.mark.parametrize(("mine", "offered"), [("a1@example.test", ("marketing", "email")), ("u1@example.test", None)])
+def test_a_visitor_who_has_logged_in_confirms_for_the_address_that_was_asked(
+    mine: str, offered: tuple[str, str] | None
+) -> None:
+    bench = DispatchBench(partitions=4)
+    bench.knows("anon:a1", addresses={"email": "a1@example.test"})
+    confirm = {"confirm": {"purpose": "marketing", "channel": "email"}}
+    bench.asks(customer="anon:a1", purpose="service.consent", data=confirm)
+    bench.link("anon:a1", "u1")
+    bench.knows("u1", addresses={"email": mine})
+    bench.settle()
+    assert drive(bench.desk.offered("m1")) == offered
 
 
 def test_a_request_neither_withdraws_nor_renews_what_was_granted(bench: DispatchBench) -> None:

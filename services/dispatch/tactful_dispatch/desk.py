@@ -140,7 +140,8 @@ class Desk(Protocol):
         ...
 
     async def offered(self, message_id: str) -> tuple[str, str] | None:
-        """The purpose and the channel that a message asks to consent to; None if it asks for nothing."""
+        """The purpose and the channel that a message asks to consent to; None if it asks for nothing, or went to an address that
+        is not the customer's any more."""
         ...
 
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:

@@ -207,7 +207,7 @@ class Reception:
 
     async def offered(self, message_id: str) -> tuple[str, str] | None:
         delivery = await self._store.delivery(message_id)
-        if delivery is None:
+        if delivery is None or not await self._went_to_them(delivery):
             return None
         asked = delivery.message.data.get("confirm")
         if isinstance(asked, dict):
@@ -239,6 +239,14 @@ class Reception:
         ).linked_to:
             customer = linked_to
         return customer
+
+    async def _went_to_them(self, delivery: Delivery) -> bool:
+        """Whether the customer still has the address that a message went to. Whoever reads there speaks for no other address."""
+        who = await self._who(delivery.message.customer)
+        row = await self._store.customer(partition_of(who, self._log.partitions), who)
+        return delivery.address is not None and delivery.address == self._book.of(
+            row.recipient, delivery.address.channel
+        )
 
     async def _messages(self, names: Iterable[str]) -> tuple[SentMessage, ...]:
         """What was sent to a customer under any of their names, the latest first."""

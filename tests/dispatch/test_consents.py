@@ -84,6 +84,31 @@ def test_an_opt_out_binds_the_address_too() -> None:
     assert bench.words == ["withdrawn"]
 
 
+@pytest.mark.parametrize("how", ["one-click", "again", "stop all", "texts"])
+@pytest.mark.parametrize("writes", ["u1", "anon:a1"])
+def test_an_opt_out_binds_the_mailbox_in_which_it_was_said_though_the_customer_has_another_by_now(
+    how: str, writes: str
+) -> None:
+    bench = DispatchBench(settings={**LIVE, "caps": {"budget": False}}, partitions=4)
+    bench.consenting(writes, addresses={"email": "flat@example.test"})
+    bench.asks(customer=writes)
+    if writes != "u1":
+        bench.link(writes, "u1")
+    bench.consenting("u1", addresses={"email": "ann@example.test"})
+    bench.consenting("u2", addresses={"email": "flat@example.test"})
+    bench.advance("8d")
+    if how == "again":
+        drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+    if how == "stop all":
+        drive(bench.desk.stop_all(writes, "page", {"message_id": "m1"}))
+    else:
+        channel = "sms" if how == "texts" else "email"
+        proof = {"message_id": "m1"}
+        drive(bench.desk.consent(writes, "marketing", channel, "withdrawn", via="one-click", proof=proof))
+    bench.asks("m2", "u2")
+    assert bench.words == ["sent", "sent" if how == "texts" else "withdrawn"]
+
+
 def test_stop_all_stops_all_marketing_until_a_new_grant(bench: DispatchBench) -> None:
     drive(bench.desk.stop_all("u1", "preference-page"))
     bench.asks()

@@ -240,7 +240,7 @@ async def test_the_buttons_of_the_page_do_what_they_say(desk: FakeDesk, client: 
         ("mute", "u1", "abandoned_cart", False),
         ("pause", "u1", NOW + 30 * DAY),
         ("pause", "u1", 0),
-        ("stop_all", "u1", "preference-page"),
+        ("stop_all", "u1", "preference-page", {"message_id": "m_1"}),
     ]
 
 

@@ -87,9 +87,9 @@ class FakeDesk:
         self.calls.append(("check", customer, channel, purpose, rule))
         return [GateRecord("consent", GateVerdict.OPEN)]
 
-    async def stop_all(self, customer: str, via: str) -> int:
+    async def stop_all(self, customer: str, via: str, proof: dict[str, Any] | None = None) -> int:
         self._open()
-        self.calls.append(("stop_all", customer, via))
+        self.calls.append(("stop_all", customer, via, proof))
         self.kept = replace(self.kept, stopped=True)
         return 1
 

@@ -13,7 +13,7 @@ from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Word, standing, with_word
 from tactful_dispatch.ledger import ConsentEntry
-from tactful_dispatch.rows import CustomerRow
+from tactful_dispatch.rows import AddressKey, CustomerRow
 from tactful_dispatch.store import Workspace
 
 
@@ -112,8 +112,13 @@ def _bind_addresses(space: Workspace, book: AddressBook, row: CustomerRow, body:
     for channel in (row.recipient.addresses if row.recipient else {}) if not body.channel else (body.channel,):
         key = book.of(row.recipient, channel)
         if key is not None:
-            withdrawn = space.address(key).withdrawn
-            withdrawn[body.purpose] = max(withdrawn.get(body.purpose, 0), body.occurred_at)
+            bind_address(space, key, body)
+
+
+def bind_address(space: Workspace, key: AddressKey, body: ConsentBody) -> None:
+    """Nothing of this purpose goes there for the time being, whoever uses it."""
+    withdrawn = space.address(key).withdrawn
+    withdrawn[body.purpose] = max(withdrawn.get(body.purpose, 0), body.occurred_at)
 
 
 def _told(body: ConsentBody, number: int) -> dict[str, Any]:

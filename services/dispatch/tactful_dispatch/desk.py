@@ -95,7 +95,8 @@ class Desk(Protocol):
         wording: str = "",
         proof: dict[str, Any] | None = None,
     ) -> int:
-        """Grant or withdraw; returns the ledger entry's number. `channel` "" means every channel."""
+        """Grant or withdraw; returns the ledger entry's number. `channel` "" means every channel. A withdrawal whose `proof`
+        names a `message_id` binds the address that the message went to as well."""
         ...
 
     async def mute(self, customer: str, rule: str, muted: bool) -> None:
@@ -114,8 +115,8 @@ class Desk(Protocol):
         """One of `PREFERENCES`, to one of its values."""
         ...
 
-    async def stop_all(self, customer: str, via: str) -> int:
-        """Withdraw all marketing on all channels; returns the ledger entry's number."""
+    async def stop_all(self, customer: str, via: str, proof: dict[str, Any] | None = None) -> int:
+        """Withdraw all marketing on all channels; returns the ledger entry's number. `proof` as of `consent`."""
         ...
 
     async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:

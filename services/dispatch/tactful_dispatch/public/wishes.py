@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from tactful.clock import DAY
 from tactful.errors import InvalidInput
@@ -28,6 +28,10 @@ class Asked:
     via: str
     message_id: str
 
+    @property
+    def proof(self) -> dict[str, Any]:
+        return {"message_id": self.message_id} if self.message_id else {}
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -40,9 +44,8 @@ class Turn:
     async def carry_out(self, desk: Desk, asked: Asked) -> None:
         state = "granted" if self.on else "withdrawn"
         wording = WORDING if self.on else ""
-        proof = {"message_id": asked.message_id} if asked.message_id else {}
         await desk.consent(
-            asked.customer, self.purpose, self.channel, state, via=asked.via, wording=wording, proof=proof
+            asked.customer, self.purpose, self.channel, state, via=asked.via, wording=wording, proof=asked.proof
         )
 
     def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
@@ -85,7 +88,7 @@ class StopAll:
     """All marketing on all channels."""
 
     async def carry_out(self, desk: Desk, asked: Asked) -> None:
-        await desk.stop_all(asked.customer, asked.via)
+        await desk.stop_all(asked.customer, asked.via, asked.proof)
 
     def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
         return texts.did_stop

@@ -88,6 +88,7 @@ def test_when_all_is_well_the_telling_gates_have_their_facts() -> None:
         ({"address": None}, "no address for email is known"),
         ({"has_adapter": False}, "nothing sends email here: adapter none"),
         ({"suppressed": "bounced"}, "this address is not used any more: bounced"),
+        ({"unanswered_since": FOUR - HOUR}, "the owner of this address was asked at 15:00 and has not answered"),
         ({"words": ()}, "nobody has granted marketing.cart by email"),
         (
             {"words": (WITHDRAWN,)},

@@ -10,7 +10,8 @@ from tactful.clock import HOUR
 from tactful.decisions import GateVerdict
 from tactful.errors import InvalidInput
 from tactful.events import ConsentChanged
-from tactful.records import EraseBody, EraseRecord
+from tactful.records import EraseBody, EraseRecord, MessageRecord
+from tactful_dispatch.channels import Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.inquiring import answer
 
 
@@ -220,6 +221,78 @@ def test_what_was_only_requested_is_no_consent_until_its_owner_confirms_it() -> 
     assert drive(bench.desk.offered("m2")) == ("marketing", "email")
     assert [event.state for event in bench.trigger.events if isinstance(event, ConsentChanged)] == ["requested"]
     assert bench.words == ["no_consent", "sent"]
+
+
+def question(bench: DispatchBench, name: str, customer: str, purpose: str = "marketing") -> None:
+    """Somebody has entered an address, and its owner is asked."""
+    bench.knows(customer, addresses={"email": "stranger@example.test"})
+    bench.trigger.fresh = asked = {"confirm": {"purpose": purpose, "channel": "email"}}
+    bench.asks(name, customer, purpose="service.consent", data=asked)
+
+
+@pytest.fixture(params=[1, 4])
+def entered(request: pytest.FixtureRequest) -> DispatchBench:
+    """A visitor has entered an address, and its owner was asked."""
+    bench = DispatchBench(partitions=request.param)
+    question(bench, "m1", "anon:a1")
+    return bench
+
+
+def test_the_owner_of_an_address_is_asked_once_a_month_whoever_enters_it_and_however_often(
+    entered: DispatchBench,
+) -> None:
+    for number in range(2, 6):
+        question(entered, f"m{number}", f"anon:a{number}")
+    entered.advance("1d")
+    question(entered, "m6", "anon:a1")
+    assert entered.sent == ["m1"]
+    assert {(d.reason, d.scope) for d in entered.decisions[1:]} == {("suppressed_address", "channel")}
+    entered.advance("30d")
+    question(entered, "m7", "anon:a2")
+    assert entered.sent == ["m1", "m7"]
+
+
+def test_several_who_enter_one_address_at_the_same_time_make_one_letter() -> None:
+    bench = DispatchBench()
+    bench.settings(**LIVE)
+    for number in range(5):
+        bench.knows(f"anon:a{number}", addresses={"email": "stranger@example.test"})
+    confirm = {"confirm": {"purpose": "marketing", "channel": "email"}}
+    bodies = [bench.wish(f"m{n}", f"anon:a{n}", purpose="service.consent", data=confirm) for n in range(5)]
+    bench.append(*(MessageRecord(id=b.message_id, key=b.customer, at=bench.now, body=b) for b in bodies))
+    bench.settle()
+    assert len(bench.sent) == 1
+
+
+def test_a_question_about_something_else_and_any_other_message_leave(entered: DispatchBench) -> None:
+    question(entered, "m2", "anon:a1", purpose="marketing.stock")
+    entered.asks("m3", "anon:a1", purpose="service.order")
+    assert entered.sent == ["m1", "m2", "m3"]
+
+
+def test_whoever_has_answered_may_be_asked_again(entered: DispatchBench) -> None:
+    proof = {"message_id": "m1"}
+    drive(entered.desk.consent("anon:a1", "marketing", "email", "granted", via="double-opt-in", proof=proof))
+    question(entered, "m2", "anon:a2")
+    assert entered.sent == ["m1", "m2"]
+
+
+@pytest.mark.parametrize(("outcome", "sent"), [(Retry(1000), ["m1", "m1"]), (Rejected("550", "no"), ["m1", "m2"])])
+def test_a_question_that_did_not_leave_was_not_asked(outcome: Outcome, sent: list[str]) -> None:
+    bench = DispatchBench()
+    bench.adapter.outcomes = [outcome]
+    question(bench, "m1", "anon:a1")
+    bench.advance("1h")
+    question(bench, "m2", "anon:a2")
+    assert bench.sent == sent
+
+
+def test_a_question_that_may_have_left_is_repeated_where_that_is_harmless() -> None:
+    bench = DispatchBench(idempotent=True)
+    bench.adapter.outcomes = [Unknown("no answer")]
+    question(bench, "m1", "anon:a1")
+    bench.advance("1h")
+    assert (bench.sent, bench.words) == (["m1", "m1"], ["sent"])
 
 
 def test_whoever_reads_at_an_earlier_address_allows_nothing_at_the_present_one() -> None:

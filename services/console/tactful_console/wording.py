@@ -35,7 +35,11 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
         "no address for {channel} is known",
         "no address is known",
     ),
-    Reason.SUPPRESSED_ADDRESS: ("this address is not used any more: {why}", "this address is not used any more"),
+    Reason.SUPPRESSED_ADDRESS: (
+        "this address is not used any more: {why}",
+        "the owner of this address was asked at {asked_at} and has not answered",
+        "this address is not used any more",
+    ),
     Reason.NO_CONSENT: ("nobody has granted {purpose} by {channel}", "nobody has granted this"),
     Reason.WITHDRAWN: (
         "{purpose} was withdrawn at {at}, entry #{entry}; silent until {silent_until} or a new grant",

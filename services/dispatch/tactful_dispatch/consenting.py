@@ -10,10 +10,11 @@ from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
+from tactful_dispatch.asking import forget_question
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Word, standing, with_word
 from tactful_dispatch.ledger import ConsentEntry
-from tactful_dispatch.rows import AddressKey, CustomerRow
+from tactful_dispatch.rows import AddressKey, CustomerRow, Delivery
 from tactful_dispatch.store import Workspace
 
 
@@ -112,11 +113,21 @@ def _bind_addresses(space: Workspace, book: AddressBook, row: CustomerRow, body:
     for channel in (row.recipient.addresses if row.recipient else {}) if not body.channel else (body.channel,):
         key = book.of(row.recipient, channel)
         if key is not None:
-            bind_address(space, key, body)
+            _bind(space, key, body)
 
 
-def bind_address(space: Workspace, key: AddressKey, body: ConsentBody) -> None:
-    """Nothing of this purpose goes there for the time being, whoever uses it."""
+def take_for_mailbox(space: Workspace, delivery: Delivery, body: ConsentBody) -> None:
+    """Whoever speaks through a message speaks for the address that it went to, whosever it is by now."""
+    key = delivery.address
+    if key is None:
+        return
+    if body.state == "granted":
+        forget_question(space.address(key), delivery.message)
+    elif body.channel in ("", key.channel):
+        _bind(space, key, body)
+
+
+def _bind(space: Workspace, key: AddressKey, body: ConsentBody) -> None:
     withdrawn = space.address(key).withdrawn
     withdrawn[body.purpose] = max(withdrawn.get(body.purpose, 0), body.occurred_at)
 

@@ -11,6 +11,7 @@ from tactful.outbox import Cause
 from tactful.purposes import is_marketing
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import decided, deciding, hold_opened
+from tactful_dispatch.asking import note_question, unasked
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Contacted, used_up_by
 from tactful_dispatch.inheriting import hand_over
@@ -147,8 +148,11 @@ def confirm(delivery: Delivery, number: int) -> bool:
 
 
 def count_contact(space: Workspace, customer: str, delivery: Delivery, now: int) -> None:
-    """The attempt counts, for the customer and for everybody who shares the address. Service messages never do."""
+    """The attempt counts, for the customer and for everybody who shares the address. Service messages never do, but a question
+    to the owner of the address is noted there."""
     message = delivery.message
+    if delivery.address is not None:
+        note_question(space.address(delivery.address), message, now)
     if not is_marketing(message.purpose):
         return
     contact = Contacted(now, message.channel, message.contact, message.rule, message.priority, message.message_id)
@@ -164,7 +168,11 @@ def uncount_contact(space: Workspace, customer: str, delivery: Delivery) -> None
     message_id = delivery.message.message_id
     for contacts in _counts(space, customer, delivery):
         _remove(contacts, message_id)
-    if delivery.address is not None and (address := space.address(delivery.address)).latest == message_id:
+    if delivery.address is None:
+        return
+    address = space.address(delivery.address)
+    unasked(address, delivery.message)
+    if address.latest == message_id:
         address.latest = ""
 
 

@@ -92,6 +92,7 @@ class Facts:
     erased: bool = False
     suppressed: str = ""  # why the address must not be used
     address_shared: bool = False  # others were written to there
+    unanswered_since: int = 0  # its owner was asked the same and has not answered
     words: Sequence[Word] = ()
     address_withdrawn_at: int = 0  # an opt-out by anybody who shares the address
     muted_rules: Sequence[str] = ()

@@ -9,6 +9,7 @@ from tactful.channels import DESK
 from tactful.purposes import covers
 from tactful.records import RecipientBody
 from tactful.settings import Settings, told
+from tactful_dispatch.asking import unanswered_since
 from tactful_dispatch.facts import Facts, standing
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
@@ -55,6 +56,7 @@ def gather(
         has_adapter=message.channel in channels,
         suppressed=address.shut if address else "",
         address_shared=address is not None and address.is_shared(row.names(message.customer)),
+        unanswered_since=unanswered_since(address, message, now),
         words=standing(row.words),
         address_withdrawn_at=max((at for p, at in withdrawn.items() if covers(p, message.purpose)), default=0),
         muted_rules=row.muted_rules,

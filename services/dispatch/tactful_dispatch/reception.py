@@ -16,12 +16,13 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.outbox import Cause
 from tactful.partitioning import partition_of
-from tactful.purposes import MARKETING, is_marketing
+from tactful.purposes import MARKETING
 from tactful.records import DISPATCH, EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
+from tactful_dispatch.asking import offer_of
 from tactful_dispatch.binding import tell_other_names
-from tactful_dispatch.consenting import bind_address, standing_word, take_consent
+from tactful_dispatch.consenting import standing_word, take_consent, take_for_mailbox
 from tactful_dispatch.desk import PREFERENCES, Basket, ConsentState, CustomerCard, SentMessage
 from tactful_dispatch.facts import standing
 from tactful_dispatch.forgetting import revive
@@ -30,7 +31,7 @@ from tactful_dispatch.gathering import gather, settings_of
 from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
-from tactful_dispatch.rows import AddressKey, Delivery
+from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import DispatchStore, Workspace
 
 T = TypeVar("T")
@@ -104,11 +105,11 @@ class Reception:
             proof=proof or {},
         )
 
-        said_in = await self._said_in(body)
+        heard = await self._heard(body)
 
         def work(space: Workspace) -> int:
-            if said_in is not None:
-                bind_address(space, said_in, body)
+            if heard is not None:
+                take_for_mailbox(space, heard, body)
             last = standing_word(space.customer(customer), purpose, channel)
             if last is not None and (last.purpose, last.channel, last.state, last.once) == (*wanted, False):
                 return last.entry  # said again, and nothing was said in between
@@ -152,11 +153,11 @@ class Reception:
             wording="stop-all",
             proof=proof or {},
         )
-        said_in = await self._said_in(body)
+        heard = await self._heard(body)
 
         def work(space: Workspace) -> int:
-            if said_in is not None:
-                bind_address(space, said_in, body)
+            if heard is not None:
+                take_for_mailbox(space, heard, body)
             row = space.customer(customer)
             if row.stopped_at:
                 return next((w.entry for w in row.words if (w.purpose, w.channel) == (MARKETING, "")), 0)
@@ -217,11 +218,7 @@ class Reception:
         delivery = await self._store.delivery(message_id)
         if delivery is None or not await self._went_to_them(delivery):
             return None
-        asked = delivery.message.data.get("confirm")
-        if isinstance(asked, dict):
-            return str(asked.get("purpose", "")), str(asked.get("channel", ""))
-        message = delivery.message
-        return (message.purpose, message.channel) if is_marketing(message.purpose) else None
+        return offer_of(delivery.message)
 
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:
         customer, now = await self._who(customer), self._clock.now()
@@ -248,12 +245,10 @@ class Reception:
             customer = linked_to
         return customer
 
-    async def _said_in(self, body: ConsentBody) -> AddressKey | None:
-        """The address of the message through which somebody withdraws: they speak for it, whosever it is by now."""
-        message_id = str(body.proof.get("message_id", "")) if body.state == "withdrawn" else ""
-        delivery = await self._store.delivery(message_id) if message_id else None
-        key = delivery.address if delivery else None
-        return key if key is not None and body.channel in ("", key.channel) else None
+    async def _heard(self, body: ConsentBody) -> Delivery | None:
+        """The message through whose link somebody speaks."""
+        message_id = str(body.proof.get("message_id", ""))
+        return await self._store.delivery(message_id) if message_id else None
 
     async def _went_to_them(self, delivery: Delivery) -> bool:
         """Whether the customer still has the address that a message went to. Whoever reads there speaks for no other address."""

@@ -15,6 +15,7 @@ CONTACTS_KEPT: Final = 64
 CANCELLATIONS_KEPT: Final = 40
 REPEATS_KEPT: Final = 256
 CUSTOMERS_KEPT: Final = 16  # of one address
+QUESTIONS_KEPT: Final = 16  # to the owner of one address
 TOPICS_KEPT: Final = 64  # muted ones
 FLAGGED: Final = "nobody may write to somebody who uses it"  # why an address is suppressed
 
@@ -158,10 +159,13 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     customers: list[str] = msgspec.field(default_factory=list)  # who was written to here, the latest last
     flagged: list[str] = msgspec.field(default_factory=list)  # of those who use it: whom nobody may write to
     latest: str = ""  # the message, of whatever purpose, that went here last: replies name none
+    asked: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)  # what for -> when, and by which message
 
     def trim(self) -> None:
-        """Keep the latest contacts and customers."""
+        """Keep the latest contacts, customers and questions."""
         del self.contacts[:-CONTACTS_KEPT], self.customers[:-CUSTOMERS_KEPT]
+        for question in list(self.asked)[:-QUESTIONS_KEPT]:
+            del self.asked[question]
 
     @property
     def shut(self) -> str:

@@ -38,10 +38,12 @@ def no_address(message: MessageBody, facts: Facts) -> GateRecord:
 
 
 def suppressed_address(message: MessageBody, facts: Facts) -> GateRecord:
-    """The address bounced or complained; or others read along there, for whom the gift may be."""
+    """The address bounced or complained; others read along there, for whom the gift may be; or its owner was asked already."""
     why = facts.suppressed or ("a gift, and others read along" if _is_gift(message) and facts.address_shared else "")
     if why:
         return refused("suppressed address", Reason.SUPPRESSED_ADDRESS, Scope.CHANNEL, why=why)
+    if facts.unanswered_since:
+        return refused("suppressed address", Reason.SUPPRESSED_ADDRESS, Scope.CHANNEL, asked_at=facts.unanswered_since)
     return open_gate("suppressed address")
 
 

@@ -1,0 +1,52 @@
+"""Asking the owner of an address whether they want what somebody asked for with it (double opt-in): anybody can enter an address,
+so it is asked once a month at most, whoever enters it, until its owner answers. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tactful.clock import DAY
+from tactful.purposes import covers, is_marketing
+from tactful.records import MessageBody
+from tactful_dispatch.rows import AddressRow
+
+APART: Final = 30 * DAY
+PURPOSE: Final = "service.consent"
+
+
+def offer_of(message: MessageBody) -> tuple[str, str] | None:
+    """The purpose and the channel that a message asks to consent to; None if it asks for nothing."""
+    asked = message.data.get("confirm")
+    if isinstance(asked, dict):
+        return str(asked.get("purpose", "")), str(asked.get("channel", ""))
+    return (message.purpose, message.channel) if is_marketing(message.purpose) else None
+
+
+def note_question(address: AddressRow, message: MessageBody, now: int) -> None:
+    """It is being asked."""
+    if covers(PURPOSE, message.purpose):
+        forget_question(address, message)
+        address.asked[_question(message)] = now, message.message_id
+
+
+def unasked(address: AddressRow, message: MessageBody) -> None:
+    """It did not leave after all."""
+    if address.asked.get(_question(message), (0, ""))[1] == message.message_id:
+        forget_question(address, message)
+
+
+def forget_question(address: AddressRow, message: MessageBody) -> None:
+    """The owner has answered, and may be asked again."""
+    address.asked.pop(_question(message), None)
+
+
+def unanswered_since(address: AddressRow | None, message: MessageBody, now: int) -> int:
+    """When the owner was asked the same by another message and has not answered, if it is less than a month ago; else 0."""
+    if address is None or not covers(PURPOSE, message.purpose):
+        return 0
+    at, by = address.asked.get(_question(message), (0, ""))
+    return at if by != message.message_id and now - at < APART else 0
+
+
+def _question(message: MessageBody) -> str:
+    return "/".join(offer_of(message) or ())

@@ -86,8 +86,15 @@ FAULTS = (
     Fault(
         "wishes of before a merge do not bind what waits under the other name",
         f"{DISPATCH}/inheriting.py",
-        "    tell_other_names(space, record.key, at, cause)\n    for key",
-        "    for key",
+        "    tell_other_names(space, record.key, at, cause)\n\n\ndef pass_on",
+        "\n\ndef pass_on",
+        ("tests/dispatch/test_inheriting.py",),
+    ),
+    Fault(
+        "a visitor's letter goes along with the device",
+        f"{DISPATCH}/inheriting.py",
+        'row.device_of = "" if other == row.linked_to else other',
+        "row.linked_to = other",
         ("tests/dispatch/test_inheriting.py",),
     ),
     Fault(

@@ -85,6 +85,21 @@ def test_a_flag_goes_with_the_customer_to_a_new_address_and_lifts_nobody_elses()
     assert bench.words == ["sent", "suppressed_address", "sent"]
 
 
+def test_a_flag_that_is_lifted_is_lifted_under_every_name_of_the_customer() -> None:
+    bench = DispatchBench()
+    home = {"addresses": {"email": "home@example.test"}}
+    bench.consenting("other", **home)
+    bench.knows("old", **home, do_not_contact="legal")
+    bench.link("old", "new")
+    bench.knows("new", **home, do_not_contact="legal")
+    bench.settle()
+    bench.asks("m1", "other")
+    bench.knows("new", **home)
+    bench.settle()
+    bench.asks("m2", "other")
+    assert bench.words == ["suppressed_address", "sent"]
+
+
 def test_holdout_and_shadow_stand_last_and_say_what_would_have_been_sent(bench: DispatchBench) -> None:
     bench.asks("m1", holdout=True)
     bench.settings(rules={"cart": {"mode": "shadow"}}, sending={"mode": "live"})

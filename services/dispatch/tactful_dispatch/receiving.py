@@ -28,7 +28,7 @@ _NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Repli
 def take_recipient(space: Workspace, book: AddressBook, customer: str, body: RecipientBody) -> None:
     """Who the customer is now. That somebody else spoke to them counts against the budget, and is no message unnoticed."""
     row = space.customer(customer)
-    _bind_addresses(space, book, customer, row.recipient, body)
+    _bind_addresses(space, book, customer, body)
     row.recipient = body
     if body.do_not_contact or body.complaint_open:
         row.look_again()
@@ -38,15 +38,18 @@ def take_recipient(space: Workspace, book: AddressBook, customer: str, body: Rec
         row.contacts = sorted((*row.contacts, by), key=lambda known: known.at)
 
 
-def _bind_addresses(
-    space: Workspace, book: AddressBook, customer: str, before: RecipientBody | None, now: RecipientBody
-) -> None:
-    """While nobody may write to a customer, nobody writes to their addresses under another name either."""
-    marked = set(book.all_of(before)) if before and before.do_not_contact else set()
+def _bind_addresses(space: Workspace, book: AddressBook, customer: str, now: RecipientBody) -> None:
+    """While nobody may write to a customer, nobody writes to their addresses under another name either. Lifted, it is lifted
+    under each of their names."""
+    row = space.customer(customer)
+    marked = set(book.all_of(row.recipient)) if row.recipient and row.recipient.do_not_contact else set()
     to_mark = set(book.all_of(now)) if now.do_not_contact else set()
     space.lock_addresses(marked | to_mark)
-    for key in marked | to_mark:
-        space.address(key).flag(customer, key in to_mark)
+    for key in to_mark:
+        space.address(key).flag(customer, on=True)
+    for key in marked - to_mark:
+        for name in row.names(customer):
+            space.address(key).flag(name, on=False)
 
 
 def take_receipt(

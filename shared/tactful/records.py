@@ -15,7 +15,7 @@ the partition until it is read by one that knows it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -42,7 +42,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", gc=Fal
     id: str
     key: str
     at: int
-    v: int = VERSION
+    v: Annotated[int, msgspec.Meta(le=VERSION)] = VERSION  # of a known kind, too: decoding refuses what is newer
     origin: Origin | None = None
 
 

@@ -104,8 +104,10 @@ def test_what_a_newer_program_may_be_told_does_not_keep_this_one_from_reading_th
     assert drive(bench.log.read("quarantine", 0, 0, 10)) == []
 
 
-def test_a_record_for_a_newer_program_waits_for_it(bench: DispatchBench) -> None:
-    drive(bench.log.append(DISPATCH, [(0, b'{"kind":"mood","v":2,"id":"m","key":"u1"}')]))
+@pytest.mark.parametrize("kind", ["mood", "tick"])
+def test_a_record_for_a_newer_program_waits_for_it(bench: DispatchBench, kind: str) -> None:
+    tick = msgspec.to_builtins(TickRecord(id="t", key="", at=bench.now, body=TickBody()))
+    drive(bench.log.append(DISPATCH, [(0, msgspec.json.encode({**tick, "kind": kind, "v": 2}))]))
     before = drive(bench.store.cursor(0)).offset
     with pytest.raises(NewerRecord, match="dispatch/0"):
         bench.settle()

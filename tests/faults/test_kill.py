@@ -20,7 +20,9 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Ledgers:
 
 
 def test_every_crash_point_is_struck_at_least_once() -> None:
-    assert {kill.point for kill in (*TWO_DAYS, *PEOPLE)} == set(POINTS)
+    """Those of `tactful db move` in `test_moving`."""
+    moving = {point for point in POINTS if point.startswith("move: ")}
+    assert {kill.point for kill in (*TWO_DAYS, *PEOPLE)} == set(POINTS) - moving
 
 
 def test_a_calm_run_keeps_the_promises_itself(calm: Ledgers) -> None:

@@ -229,13 +229,16 @@ def test_what_comes_after_a_quarantined_record_of_an_outbox_is_no_gap() -> None:
     assert (bench.sent(), len(quarantined(bench))) == (["email a"], 1)
 
 
-def test_a_record_for_a_newer_program_waits_for_it_and_what_stood_before_it_is_done() -> None:
+@pytest.mark.parametrize("kind", ["mood", "event"])
+def test_a_record_for_a_newer_program_waits_for_it_and_what_stood_before_it_is_done(kind: str) -> None:
     bench = brittle_bench()
-    before = encode(event_record("u1", Page(name="a"), bench.now, "a"))
-    drive(bench.log.append(EVENTS, [(0, before), (0, b'{"kind":"mood","v":2,"id":"m","key":"u1"}')]))
+    before, after = (encode(event_record("u1", Page(name=name), bench.now, name)) for name in ("a", "b"))
+    newer = msgspec.json.encode({**msgspec.json.decode(after), "id": "c", "kind": kind, "v": 2})
+    drive(bench.log.append(EVENTS, [(0, before), (0, newer), (0, after)]))
     with pytest.raises(NewerRecord, match="events/0: a record of version 2, and this program knows up to 1"):
         drive(bench.worker.run_once(0))
     assert (bench.partition().cursor.offset, quarantined(bench)) == (1, [])
+    assert drive(bench.store.cursor(0)).offset == 1
 
 
 def test_a_flood_of_poison_stops_the_partition_rather_than_drain_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import HOUR, MINUTE, ManualClock
-from tactful.errors import ClocksApart, NewerRecord, OutboxGap, PoisonFlood
+from tactful.errors import ClocksApart, NewerRecord, OutboxGap, PoisonFlood, SettingsError
 from tactful.records import (
     DISPATCH,
     EVENTS,
@@ -113,6 +114,26 @@ def test_a_record_for_a_newer_program_waits_for_it(bench: DispatchBench, kind: s
         bench.settle()
     assert drive(bench.store.cursor(0)).offset == before
     assert drive(bench.log.read("quarantine", 0, 0, 10)) == []
+
+
+def test_settings_that_have_to_be_mended_are_no_reason_to_pass_over_a_record(bench: DispatchBench) -> None:
+    bench.grants(state="withdrawn")
+    written, refusals = bench.store.transact, 2
+
+    async def transact(*given: Any, **more: Any) -> Any:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            raise SettingsError("grant the right")
+        return await written(*given, **more)
+
+    with patch.object(bench.store, "transact", transact):
+        while refusals:
+            with pytest.raises(SettingsError):
+                bench.settle()
+        bench.settle()
+    bench.asks()
+    assert bench.words == ["withdrawn"]
 
 
 def test_a_flood_of_poison_stops_the_partition(bench: DispatchBench) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from enginebench import GRAVES, MONDAY, event_record
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from tactful import Run, rule
 from tactful.clock import MINUTE, ManualClock
-from tactful.errors import InvalidInput, StoreUnavailable
+from tactful.errors import InvalidInput, SettingsError, StoreUnavailable
 from tactful.events import Event, OrderCompleted, Page, ProductAdded
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
@@ -131,6 +132,41 @@ async def test_what_cannot_be_stored_is_found_and_everything_around_it_is_applie
     assert [row.topic for row in await store.unsent(0, 100)] == []
     [refused] = await log.read("quarantine", 0, 0, 10)
     assert b"no column takes it" in refused.value
+
+
+@pytest.mark.parametrize("run", [lambda w: w.run_ahead(0, 4), lambda w: w.run_once(0)], ids=["ahead", "once"])
+async def test_what_cannot_be_put_into_quarantine_yet_is_tried_again(run: Callable[[TriggerWorker], Any]) -> None:
+    store = SlowStore(["lost"])
+    worker, log = await begun(store, 0)
+    await log.append(EVENTS, [(0, b"unreadable")])
+    with pytest.raises(StoreUnavailable):
+        await run(worker)
+    assert worker.offsets == {0: 0}
+    await run(worker)
+    cursor = await store.cursor(0)
+    assert cursor is not None
+    assert (worker.offsets, cursor.offset, len(await log.read("quarantine", 0, 0, 10))) == ({0: 1}, 1, 0)
+    await worker.relay(0)
+    assert len(await log.read("quarantine", 0, 0, 10)) == 1
+
+
+async def test_settings_that_have_to_be_mended_are_no_reason_to_pass_over_a_record() -> None:
+    class Refusing(SlowStore):
+        refuses = True
+
+        async def commit(self, result: SliceResult, until: int) -> None:
+            if self.refuses:
+                raise SettingsError("grant the right")
+            await super().commit(result, until)
+
+    store = Refusing()
+    worker, log = await begun(store, 3)
+    with pytest.raises(SettingsError):
+        await worker.run_ahead(0, 4)
+    assert (worker.offsets, await log.read("quarantine", 0, 0, 10)) == ({0: 0}, [])
+    store.refuses = False
+    await worker.run_ahead(0, 4)
+    assert await store.everybody() == ["u0", "u1", "u2"]
 
 
 async def test_a_slice_that_does_not_commit_takes_what_stands_on_it_along() -> None:

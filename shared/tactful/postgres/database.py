@@ -53,7 +53,7 @@ class Postgres:
         """Raises SettingsError if the URL or the schema is not as it must be, StoreUnavailable, StoreTooNew."""
         database = cls(_engine(url, connections, deadline), deadline)
         try:
-            await database.run(check)
+            await database._begin(check)
             yield database
         finally:
             await database.close()
@@ -63,9 +63,16 @@ class Postgres:
         """Bring the schema up to date; the revisions before and after. Raises SettingsError, StoreUnavailable."""
         database = cls(_engine(url, 1, DEADLINE), DEADLINE)
         try:
-            return await database.run(upgrade)
+            return await database._begin(upgrade)
         finally:
             await database.close()
+
+    async def _begin(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """`run` for whoever is only about to start: a server that refuses us has to be mended first."""
+        try:
+            return await self.run(work)
+        except _Refused as error:
+            raise SettingsError(str(error)) from error
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -122,6 +129,11 @@ class _Lost(StoreUnavailable):
     """A deadlock or a serialization failure: the server has undone everything."""
 
 
+class _Refused(StoreUnavailable):
+    """User, database or rights are not as they must be. Who is at work already waits: it says nothing about the data, and
+    whoever took a right away can give it back."""
+
+
 def _meaning(error: Exception) -> Exception:
     cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
     words = f"{type(cause).__name__}: {cause}"
@@ -130,11 +142,11 @@ def _meaning(error: Exception) -> Exception:
     if isinstance(cause, _WRONG):
         return InvalidInput("cannot_be_stored", words)
     if isinstance(cause, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
-        return SettingsError(f"PostgreSQL does not let us in: {cause}; check user and password")
+        return _Refused(f"PostgreSQL does not let us in: {cause}; check user and password")
     if isinstance(cause, asyncpg.InvalidCatalogNameError):
-        return SettingsError(f"PostgreSQL: {cause}; make the database first")
+        return _Refused(f"PostgreSQL: {cause}; make the database first")
     if isinstance(cause, asyncpg.InsufficientPrivilegeError):
-        return SettingsError(f"PostgreSQL: {cause}; grant the right, or run `tactful db upgrade` as the owner")
+        return _Refused(f"PostgreSQL: {cause}; grant the right, or run `tactful db upgrade` as the owner")
     if isinstance(
         error, PoolTimeout | TimeoutError | OSError | DBAPIError | asyncpg.PostgresError | asyncpg.InterfaceError
     ):
@@ -168,6 +180,7 @@ def _engine(url: str, connections: int, deadline: float) -> AsyncEngine:
             max_overflow=0,
             pool_timeout=deadline,
             pool_pre_ping=False,
+            hide_parameters=True,  # they name customers and addresses, and errors end in the log
             connect_args={"timeout": CONNECTING, "command_timeout": deadline, "server_settings": LIMITS},
         )
     except (SQLAlchemyError, ValueError):

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -17,9 +18,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from uvicorn.server import ServerState
 
+from tactful.clock import ManualClock
+from tactful.log.memory import MemoryLog
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.listening import SILENCE, Connection, listen, server_of
 from tactful_workbench.running import rest
+from tactful_workbench.serving import look_at_settings
+from tactful_workbench.settingsfile import SHOP, SettingsFile
 from tactful_workbench.web import web
 
 ASTRAY = {
@@ -190,3 +195,39 @@ def test_a_round_during_which_nobody_came_is_followed_by_the_next_one_at_once() 
 
 def test_who_waits_at_the_door_goes_before_the_next_round() -> None:
     assert rest(took=0.2, came=1) == rest(took=0.2, came=100) > 0.2
+
+
+class Watched(SimpleNamespace):
+    """As much of one as reads its settings."""
+
+    @classmethod
+    def over(cls, folder: Path) -> Any:
+        clock, settings = ManualClock(0), SettingsFile(folder, SHOP)
+        settings.read()
+        return cls(settings=settings, log=MemoryLog(1, clock), clock=clock, loaded=SimpleNamespace(rules=()))
+
+
+async def test_after_a_save_that_nobody_can_read_the_next_one_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    product = Watched.over(tmp_path)
+    product.settings.path.write_text(SHOP.replace("My shop", "Café"), encoding="latin-1")
+    seen = await look_at_settings(product, 0)
+    assert "not taken: " in capsys.readouterr().err
+    product.settings.path.write_text(SHOP.replace("My shop", "Café"), encoding="utf-8")
+    await look_at_settings(product, seen - 1)
+    assert product.settings.latest.shop.name == "Café"
+
+
+async def test_settings_are_watched_on_whatever_goes_wrong_with_one_save(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    product = Watched.over(tmp_path)
+    log, product.log = product.log, None
+    seen = await look_at_settings(product, 0)
+    assert "not taken: AttributeError" in capsys.readouterr().err
+    assert await look_at_settings(product, seen) == seen
+    assert not capsys.readouterr().err, "said once"
+    product.log = log
+    product.settings.path.unlink()
+    assert await look_at_settings(product, seen) == seen

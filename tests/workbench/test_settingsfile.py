@@ -86,10 +86,22 @@ async def test_what_a_rule_cannot_be_put_under_is_refused_before_anybody_hears_o
     assert (file.latest, await log.end(EVENTS, 0)) == (told, before)
 
 
-async def test_a_file_that_is_no_text_is_refused_by_name(file: SettingsFile) -> None:
-    file.path.write_bytes('[shop]\nname = "Té"\n'.encode("latin-1"))
-    with pytest.raises(SettingsError, match=r"settings\.toml is not in UTF-8"):
-        await file.tell(MemoryLog(1, ManualClock(0)), ManualClock(0), "")
+def test_a_file_may_begin_with_the_mark_that_some_editors_put_there(file: SettingsFile) -> None:
+    file.path.write_text(SHOP.replace("My shop", "Café"), encoding="utf-8-sig")
+    assert file.read().shop.name == "Café"
+
+
+def test_a_file_in_another_encoding_is_refused_with_its_line(file: SettingsFile) -> None:
+    file.path.write_text(SHOP.replace("My shop", "Café"), encoding="latin-1")
+    with pytest.raises(SettingsError, match=r"settings\.toml:3: this is not UTF-8; save the file in that encoding"):
+        file.read()
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused_by_name(file: SettingsFile) -> None:
+    file.path.unlink()
+    file.path.mkdir()
+    with pytest.raises(SettingsError, match=r"settings\.toml cannot be read \(Is a directory\)"):
+        file.read()
 
 
 OWN = """\

@@ -62,23 +62,34 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
 
 
 async def _watch_settings(product: Product) -> None:
-    """A saved file takes effect at once; a broken one is named and changes nothing."""
     seen = product.settings.path.stat().st_mtime_ns
     while True:
         await asyncio.sleep(LOOK)
-        with suppress(FileNotFoundError):
-            changed = product.settings.path.stat().st_mtime_ns
-            if changed == seen:
-                continue
-            seen = changed
-            try:
-                if await product.settings.tell(product.log, product.clock, ""):
-                    ignored = unheard(product.settings.latest, product.loaded.rules)
-                    print("\n".join(["settings.toml was read again", *ignored]), flush=True)
-            except SettingsError as error:
-                print(f"not taken: {error}", file=sys.stderr, flush=True)
-            except Transient as error:
-                print(f"not taken: {error}; save it again", file=sys.stderr, flush=True)
+        seen = await look_at_settings(product, seen)
+
+
+async def look_at_settings(product: Product, seen: int) -> int:
+    """A saved file takes effect at once; a broken one is named and changes nothing, whatever is wrong with it. When it was saved,
+    `seen` being when that was at the look before."""
+    with suppress(FileNotFoundError):
+        saved = product.settings.path.stat().st_mtime_ns
+        if saved != seen:
+            await _read_again(product)
+        return saved
+    return seen
+
+
+async def _read_again(product: Product) -> None:
+    try:
+        if await product.settings.tell(product.log, product.clock, ""):
+            ignored = unheard(product.settings.latest, product.loaded.rules)
+            print("\n".join(["settings.toml was read again", *ignored]), flush=True)
+    except SettingsError as error:
+        print(f"not taken: {error}", file=sys.stderr, flush=True)
+    except Transient as error:
+        print(f"not taken: {error}; save it again", file=sys.stderr, flush=True)
+    except Exception as error:  # noqa: BLE001 - or no later save would be read either
+        print(f"not taken: {type(error).__name__}: {error}; save it again", file=sys.stderr, flush=True)
 
 
 def command_name() -> str:

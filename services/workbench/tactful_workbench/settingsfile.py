@@ -103,6 +103,17 @@ async def known_settings(trigger: TriggerStore, partitions: int) -> str:
     return told.pop() if len(told) == 1 else ""
 
 
+def text_of(file: Path) -> str:
+    """As editors save it, with a mark at its beginning or without. Raises SettingsError that names the file and the mend."""
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SettingsError(f"{file}:{line}: this is not UTF-8; save the file in that encoding") from None
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read ({error.strerror}); it has to be a file that we may read") from None
+
+
 class SettingsFile:
     """The file of one data folder. `latest` is what was told last. `rules`: whose terms it may override."""
 
@@ -145,12 +156,7 @@ class SettingsFile:
         """What stands in the file, which is written if it is missing. Raises SettingsError if it is no text."""
         if not self.path.exists():
             self.path.write_text(self._first, encoding="utf-8")
-        try:
-            return self.path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise SettingsError(
-                f"{self.path} is not in UTF-8; save it in that encoding. Nothing was changed."
-            ) from None
+        return text_of(self.path)
 
     def _checked(self, text: str) -> Settings:
         """Trigger would refuse what a rule cannot be put under, and everybody else would take it; every run would fail for what

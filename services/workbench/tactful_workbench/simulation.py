@@ -52,6 +52,7 @@ from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
+from tactful_workbench.settingsfile import text_of
 from tactful_workbench.sides import TriggerSide
 from tactful_workbench.virtual import Input, Ordinals, VirtualTime
 
@@ -192,4 +193,4 @@ def consent_record(customer: str, consent: ConsentChanged, at: int) -> ConsentRe
 
 def settings_from(file: Path) -> Settings:
     """Settings from a TOML file. Raises SettingsError naming file, line and mend."""
-    return parse(file.read_text(), str(file))
+    return parse(text_of(file), str(file))

@@ -98,3 +98,34 @@ async def test_an_error_names_no_customer_and_no_address(owner: Owner) -> None:
         with pytest.raises(StoreUnavailable) as raised:
             await database.ask(text("INSERT INTO nowhere VALUES (:address)"), address=address)
     assert address not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("options", ["", "?sslmode=prefer", "?sslmode=disable"])
+async def test_a_url_may_say_about_encryption_what_it_says_elsewhere(owner: Owner, options: str) -> None:
+    async with Postgres.open(owner.url + options) as database:
+        assert await database.ask(text("SELECT 1"))
+
+
+async def test_who_wants_encryption_gets_none_without_it(owner: Owner) -> None:
+    with pytest.raises(StoreUnavailable, match="SSL"):
+        async with Postgres.open(f"{owner.url}?sslmode=require"):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            "sslmode=perhaps",
+            "`sslmode` parameter must be one of: disable, allow, prefer, require, verify-ca, verify-full",
+        ),
+        ("sslmode=verify-full&sslrootcert=/nowhere.pem", "a file that is not there: sslrootcert=/nowhere.pem"),
+        ("pool=5&sslmode=require", "options that are not known: pool; it may have sslmode and sslrootcert"),
+    ],
+)
+async def test_an_option_of_the_url_that_cannot_be_kept_is_refused_by_name(
+    owner: Owner, options: str, words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        async with Postgres.open(f"{owner.url}?{options}"):
+            pass

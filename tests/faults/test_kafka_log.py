@@ -187,6 +187,13 @@ def test_a_url_that_cannot_be_one_is_refused_without_repeating_its_password(tmp_
         "kafka://u:secret@host?sasl=KERBEROS",
         "kafka://host?sasl=PLAIN",
         "kafka://h?x=1",
+        "kafka://u:secret@127.0.0.1:abc",
+        "kafka://u:secret@h,h2:0",
+        "kafka://u:secret@[::1",
+        "kafka://u:secret@h?tls=maybe&sasl=PLAIN",
+        "kafka://u:secret@h?tls=True",
+        "kafka://u:secret@h?tls=1",
+        "kafka://u:secret@h?tls=",
     ):
         with pytest.raises(SettingsError) as refused:
             broker(url)
@@ -194,6 +201,8 @@ def test_a_url_that_cannot_be_one_is_refused_without_repeating_its_password(tmp_
     known = broker("kafka://shop:p%40ss@a,b:9093?tls=true")
     assert (known.servers, known.user, known.password) == (("a:9092", "b:9093"), "shop", "p@ss")
     assert "p@ss" not in repr(known)
+    assert (known.tls, broker("kafka://h?tls=false").tls) == (True, False)
+    assert broker("kafka://[::1],[::1]:9093").servers == ("[::1]:9092", "[::1]:9093")
 
 
 async def test_a_record_that_no_batch_takes_is_refused_by_itself(log: KafkaLog) -> None:

@@ -8,12 +8,15 @@ is cut rather than closed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
 
 import asyncpg
-from sqlalchemy import TextClause, text
+from asyncpg.exceptions import ClientConfigurationError
+from sqlalchemy import TextClause, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -23,7 +26,7 @@ from tactful.postgres.schema import check, upgrade
 
 T = TypeVar("T")
 
-SHAPE: Final = "postgresql://USER:PASSWORD@host:5432/database"
+SHAPE: Final = "postgresql://USER:PASSWORD@host:5432/database?sslmode=require"
 DEADLINE: Final = 20.0  # seconds for one transaction
 CONNECTING: Final = 5.0
 TRIES: Final = 5  # of a transaction that lost against another one
@@ -143,6 +146,8 @@ def _meaning(error: Exception) -> Exception:
         return InvalidInput("cannot_be_stored", words)
     if isinstance(cause, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
         return _Refused(f"PostgreSQL does not let us in: {cause}; check user and password")
+    if isinstance(cause, ClientConfigurationError):
+        return _Refused(f"the PostgreSQL URL must look like {SHAPE}: {cause}")
     if isinstance(cause, asyncpg.InvalidCatalogNameError):
         return _Refused(f"PostgreSQL: {cause}; make the database first")
     if isinstance(cause, asyncpg.InsufficientPrivilegeError):
@@ -174,14 +179,31 @@ def _engine(url: str, connections: int, deadline: float) -> AsyncEngine:
     if not separator or scheme not in ("postgresql", "postgres") or not rest:
         raise SettingsError(f"the PostgreSQL URL must look like {SHAPE}")
     try:
+        where = make_url(f"postgresql+asyncpg://{rest}")
         return create_async_engine(
-            f"postgresql+asyncpg://{rest}",
+            where.set(query={}),
             pool_size=connections,
             max_overflow=0,
             pool_timeout=deadline,
             pool_pre_ping=False,
             hide_parameters=True,  # they name customers and addresses, and errors end in the log
-            connect_args={"timeout": CONNECTING, "command_timeout": deadline, "server_settings": LIMITS},
+            connect_args={
+                "timeout": CONNECTING,
+                "command_timeout": deadline,
+                "server_settings": LIMITS,
+                **_secured(where.query),
+            },
         )
     except (SQLAlchemyError, ValueError):
         raise SettingsError(f"the PostgreSQL URL must look like {SHAPE}") from None
+
+
+def _secured(options: Mapping[str, str | tuple[str, ...]]) -> dict[str, str]:
+    """What libpq's options on TLS are to asyncpg, which reads them from a URL of its own."""
+    if unknown := options.keys() - {"sslmode", "sslrootcert"}:
+        raise SettingsError(
+            f"the PostgreSQL URL has options that are not known: {', '.join(sorted(unknown))}; it may have sslmode and sslrootcert"
+        )
+    if (file := options.get("sslrootcert")) and not Path(str(file)).is_file():
+        raise SettingsError(f"the PostgreSQL URL names a file that is not there: sslrootcert={file}")
+    return {"dsn": f"postgresql://?{urlencode(options)}"} if options else {}

@@ -26,6 +26,7 @@ OURS: Final = b""  # the key of a record whose partition we computed; a foreign 
 REQUEST: Final = 10_000  # ms
 _SASL: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _KNOWN: Final = {"tls", "sasl", "prefix"}
+_WRONG: Final = f"the Kafka URL must look like {SHAPE}; sasl is one of {', '.join(_SASL)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +100,30 @@ class Broker:
 
 def broker(url: str) -> Broker:
     """Read a URL. Raises SettingsError without repeating it, since it may hold a password."""
-    parts = urlsplit(url)
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise SettingsError(_WRONG) from None
+    options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
     credentials, _, hosts = parts.netloc.rpartition("@")
-    servers = tuple(host if ":" in host else f"{host}:9092" for host in hosts.split(",") if host)
+    servers = tuple(_server(host) for host in hosts.split(",") if host)
     user, _, password = credentials.partition(":")
-    sasl = options.get("sasl", "SCRAM-SHA-512" if credentials else "")
+    sasl = options.get("sasl") or ("SCRAM-SHA-512" if credentials else "")
+    tls = options.get("tls", "false")
     if parts.scheme != "kafka" or not servers or options.keys() - _KNOWN or (sasl and sasl not in _SASL):
-        raise SettingsError(f"the Kafka URL must look like {SHAPE}; sasl is one of {', '.join(_SASL)}")
+        raise SettingsError(_WRONG)
+    if tls not in ("true", "false"):
+        raise SettingsError("in the Kafka URL tls is true or false; anything else would be sent in the clear")
     if bool(sasl) != bool(credentials):
         raise SettingsError("the Kafka URL names a user without sasl, or sasl without a user; give both or neither")
-    return Broker(
-        servers,
-        options.get("prefix", "tactful-"),
-        unquote(user),
-        unquote(password),
-        sasl,
-        options.get("tls", "false") == "true",
-    )
+    prefix = options.get("prefix") or "tactful-"
+    return Broker(servers, prefix, unquote(user), unquote(password), sasl, tls == "true")
+
+
+def _server(host: str) -> str:
+    if ":" not in host or host.endswith("]"):
+        return f"{host}:9092"
+    port = host.rpartition(":")[2]
+    if not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise SettingsError(f"the Kafka URL names a port that is none; {_WRONG}")
+    return host

@@ -12,10 +12,11 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from tactful.errors import StoreUnavailable
+from tactful.errors import SettingsError, StoreUnavailable
 from tactful.records import DISPATCH, EVENTS, ConsentRecord, EventRecord, decode_any
 from tactful_ingest.app import create_app
 from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.secrets import LINK_KEY, secret, shared_secret
 
 EVENTS_POSTED: Final = 200
 BODY: Final = {
@@ -147,3 +148,13 @@ async def test_the_services_wait_for_room_and_then_catch_up(product: Product) ->
         assert cursor is not None
         assert cursor.offset == await product.log.end(EVENTS, partition)
     assert [line.kind for line in await product.trigger.history("u7", 10)].count("event") == 1
+
+
+def test_a_secret_for_which_there_is_no_room_is_made_once_there_is(tmp_path: Path) -> None:
+    with (
+        no_file_beyond(0),
+        pytest.raises(SettingsError, match=r"secrets/link-key cannot be made or read \(File too large"),
+    ):
+        secret(tmp_path, LINK_KEY)
+    assert list((tmp_path / "secrets").iterdir()) == []
+    assert secret(tmp_path, LINK_KEY) == shared_secret(tmp_path, LINK_KEY)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_bytes
+from tempfile import mkstemp
 from typing import Final
 
 from tactful.errors import SettingsError
@@ -15,29 +17,52 @@ ERASURE_KEY: Final = "erasure-key"
 LINK_KEY: Final = "link-key"
 WEBHOOK_KEY: Final = "webhook-key"
 EVERY: Final = (ADDRESS_KEY, ADMIN_TOKEN, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY)
+SIZE: Final = 32  # bytes
 
 
 def shared_secret(data: Path, name: str) -> bytes:
     """The named secret where many processes share it, so nobody makes one up. Raises SettingsError."""
+    file = data / "secrets" / name
     try:
-        return (data / "secrets" / name).read_bytes()
+        return _whole(file)
     except OSError as error:
         raise SettingsError(
-            f"{data / 'secrets' / name} cannot be read ({error.strerror}); `tactful setup` makes the secrets once, and "
+            f"{file} cannot be read ({error.strerror}); `tactful setup` makes the secrets once, and "
             "every service has to be given the same"
         ) from None
 
 
-def secret(data: Path, name: str, size: int = 32) -> bytes:
-    """The named secret; 0600 in a folder of 0700."""
-    folder = data / "secrets"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / name
+def secret(data: Path, name: str) -> bytes:
+    """The named secret; 0600 in a folder of 0700. Raises SettingsError."""
+    file = data / "secrets" / name
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file.read_bytes()
-    with os.fdopen(handle, "wb") as made:
-        value = token_bytes(size)
-        made.write(value)
+        if not file.exists():
+            _make(file)
+        return _whole(file)
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be made or read ({error.strerror}); mend that and start again") from None
+
+
+def _whole(file: Path) -> bytes:
+    """Whoever knows that a key is empty can sign with it."""
+    if len(value := file.read_bytes()) < SIZE:
+        raise SettingsError(
+            f"{file} has {len(value)} bytes and must have {SIZE} or more; put the right one back. If nothing was ever signed "
+            "with it, delete it, and a new one is made"
+        )
     return value
+
+
+def _make(file: Path) -> None:
+    """Whole or not at all; whoever was there first has made it."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, name = mkstemp(dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as made:
+            made.write(token_bytes(SIZE))
+            made.flush()
+            os.fsync(made.fileno())
+        with suppress(FileExistsError):
+            os.link(name, file)
+    finally:
+        os.unlink(name)

@@ -4,7 +4,8 @@ TactfulError
 ├── InvalidInput        refuse or quarantine; never retry
 ├── PluginError         name the rule, list it as broken, go on with the rest
 ├── SettingsError       refuse to start or to save; the message names file, line and mend
-│   └── SchemaBehind    wait until the schema was brought up to date
+│   ├── SchemaBehind    wait until the schema was brought up to date
+│   └── TopicMissing    wait until the topics were made
 ├── Transient           retry later; nothing was changed
 │   ├── LogUnavailable  answer 503 with Retry-After
 │   └── StoreUnavailable
@@ -48,6 +49,10 @@ class SettingsError(TactfulError):
 
 class SchemaBehind(SettingsError):
     """The database has no schema or an older one; `tactful db upgrade` brings it up to date."""
+
+
+class TopicMissing(SettingsError):
+    """The brokers have no such topic; `tactful setup` makes it."""
 
 
 class Transient(TactfulError):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
-from clusterbench import Cluster, Shopper, address_of, cluster, until
+from clusterbench import Cluster, Mailbox, Shopper, address_of, cluster, mail_server, until
 from kafkaserver import KafkaServer
 from pgserver import PostgresServer
 from servers import SERVERS
@@ -216,14 +218,80 @@ async def test_while_the_broker_is_away_the_door_says_later_within_two_seconds_a
     assert set(shop.mailbox.came.values()) == {1}
 
 
-async def test_what_is_missing_is_named_at_the_start(
+async def test_a_service_waits_alive_and_not_ready_for_what_is_not_there_yet_and_says_so_once(
+    tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
+) -> None:
+    name = f"shop{next(_numbers)}"
+    async with mail_server(Mailbox()) as mailbox, httpx.AsyncClient(trust_env=False) as http:
+        made = Cluster(tmp_path, f"{kafka.url}?prefix={name}-", postgres.create(name), mailbox)
+
+        async def lacks(what: str) -> None:
+            for port in (made.ports["ingest"], made.ports["trigger"]):
+                url = f"http://127.0.0.1:{port}"
+                await until(lambda url=url: _lacks(http, url, what))  # type: ignore[misc]
+                assert (await http.get(f"{url}/livez")).status_code == 200
+                refused = await http.post(f"{url}/v1/track", json={})
+                assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+
+        kafka.kill()
+        try:
+            made.start("ingest")
+            made.start("trigger", workers=2)
+            await lacks("kafka")
+        finally:
+            await asyncio.to_thread(kafka.start)
+        try:
+            await lacks("topics")
+            await asyncio.to_thread(made.set_up)
+            await made.ready("ingest", "trigger")
+        finally:
+            made.stop()
+    said = [line for line in made.log("ingest").read_text().splitlines() if line.startswith("waiting: ")]
+    assert "no broker answers" in said[0]
+    assert f"waiting: there is no topic {name}-events; run `tactful setup`" in said
+    assert len({*said}) == len(said)
+
+
+async def _lacks(http: httpx.AsyncClient, url: str, what: str) -> bool:
+    with suppress(httpx.HTTPError):
+        answer = await http.get(f"{url}/readyz")
+        return answer.status_code == 503 and answer.json()["missing"] == [what]
+    return False
+
+
+async def test_a_worker_that_dies_while_the_database_is_away_closes_the_door_to_nobody(
+    tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
+) -> None:
+    async with cluster(tmp_path, kafka, postgres, f"shop{next(_numbers)}") as made:
+        made.start("ingest", workers=2)
+        await made.ready("ingest")
+        shopper, [first, second] = Shopper(made), made.workers("ingest")
+        try:
+            postgres.stop(signal.SIGQUIT)
+            os.kill(first, signal.SIGKILL)
+
+            async def waits() -> bool:
+                return "waiting: PostgreSQL" in made.log("ingest").read_text()
+
+            await until(waits)
+            await arrive(shopper, [f"u{number}" for number in range(20)])
+            assert (shopper.refused, second in made.workers("ingest")) == (0, True)
+            assert await asyncio.to_thread(made.kill, "ingest", signal.SIGTERM) == 0, "also while one waits"
+            made.start("ingest", workers=2)
+            await asyncio.to_thread(postgres.start)
+            await made.ready("ingest")
+        finally:
+            await shopper.close()
+            if not postgres.runs:
+                await asyncio.to_thread(postgres.start)
+
+
+async def test_what_is_wrong_is_named_at_the_start(
     tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
 ) -> None:
     async with AsyncExitStack() as stack:
         made = await stack.enter_async_context(cluster(tmp_path, kafka, postgres, f"shop{next(_numbers)}"))
         refused = {
-            "no broker answers at 127.0.0.1:9": {"TACTFUL_KAFKA": "kafka://127.0.0.1:9"},
-            "there is no topic other-events; run `tactful setup`": {"TACTFUL_KAFKA": f"{kafka.url}?prefix=other-"},
             "make the database first": {"TACTFUL_POSTGRES": postgres.url("nowhere")},
             "the PostgreSQL URL must look like": {"TACTFUL_POSTGRES": "mysql://here"},
             "PostgreSQL 1 of 2 was 1 of 1 at the first start": {"TACTFUL_POSTGRES": f"{made.postgres} {made.postgres}"},

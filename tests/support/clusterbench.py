@@ -128,14 +128,14 @@ class Cluster:
     def signal(self, name: str, what: int) -> None:
         self._processes[name].send_signal(what)
 
-    def _workers(self, name: str) -> list[int]:
+    def workers(self, name: str) -> list[int]:
         """Process ids of a service's workers."""
         children = Path(f"/proc/{self._processes[name].pid}/task/{self._processes[name].pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
     def stop(self) -> None:
         for name, process in self._processes.items():
-            children = self._workers(name) if process.poll() is None else []
+            children = self.workers(name) if process.poll() is None else []
             process.kill()
             process.wait(PATIENCE)
             for pid in children:

@@ -18,7 +18,7 @@ from tactful_workbench.processes import run_processes
 
 folder = pathlib.Path(sys.argv[1])
 
-def work(number):
+def work(number, again):
     if (folder / "refuse").exists():
         raise SettingsError("no such topic; run `tactful setup`")
     stop = []
@@ -73,3 +73,18 @@ def test_what_has_to_be_mended_is_said_and_nobody_is_started_again_and_again(tmp
         said = process.stderr.read()
     assert "no such topic; run `tactful setup`" in said
     assert said.count("no such topic") <= 2
+
+
+def test_who_refuses_in_the_place_of_one_that_died_ends_nobody_and_is_tried_again(tmp_path: Path) -> None:
+    with family(tmp_path) as process:
+        first, second = pid(tmp_path, 0), pid(tmp_path, 1)
+        (tmp_path / "refuse").touch()
+        os.kill(first, signal.SIGKILL)
+        assert process.stderr is not None
+        while "no such topic" not in process.stderr.readline():
+            pass
+        (tmp_path / "refuse").unlink()
+        until(lambda: pid(tmp_path, 0) != first)
+        assert pid(tmp_path, 1) == second
+        process.terminate()
+        assert process.wait(20) == 0

@@ -6,7 +6,7 @@ import asyncio
 import resource
 import signal
 import socket
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType
 from typing import Final
 
@@ -62,7 +62,23 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
     words. Whoever says that they speak for a client with TLS is believed, wherever their proxy stands: nothing but the settings that
     browsers fetch depends on it, and nothing on the client's address.
     """
-    config = uvicorn.Config(
+    server = uvicorn.Server(_config(app))
+    _end_on_signal(server)
+    return server
+
+
+def deaf_server_of(app: ASGIApp) -> uvicorn.Server:
+    """The same, which leaves signals to others."""
+    return _Deaf(_config(app))
+
+
+class _Deaf(uvicorn.Server):
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         http=Connection,
         log_level="warning",
@@ -71,9 +87,6 @@ def server_of(app: ASGIApp) -> uvicorn.Server:
         server_header=False,
         forwarded_allow_ips="*",
     )
-    server = uvicorn.Server(config)
-    _end_on_signal(server)
-    return server
 
 
 def _end_on_signal(server: uvicorn.Server) -> None:

@@ -16,14 +16,16 @@ from tactful.errors import TactfulError
 REFUSED: Final = 1  # exit code of a process that says what has to be mended
 APART: Final = 1.0  # seconds between two starts of one that keeps dying
 
+Work = Callable[[int, bool], None]
+
 _logger = logging.getLogger(__name__)
 
 
-def run_processes(count: int, work: Callable[[int], None]) -> int:
-    """Run `work(0)` to `work(count - 1)`, each in a process of its own, until SIGINT or SIGTERM; the exit code.
+def run_processes(count: int, work: Work) -> int:
+    """Run `work(0, False)` to `work(count - 1, False)`, each in a process of its own, until SIGINT or SIGTERM; the exit code.
 
-    Call before anything has started a thread or an event loop. One that dies is started again; one that refuses to start ends
-    all of them.
+    Call before anything has started a thread or an event loop. One that dies is started again, as `work(number, True)`. One that
+    refuses to start ends all of them; one in the place of another ends nobody, and is tried again.
     """
     family = _Family(work)
     for number in range(count):
@@ -36,17 +38,17 @@ def run_processes(count: int, work: Callable[[int], None]) -> int:
 class _Family:
     """The processes, by pid."""
 
-    def __init__(self, work: Callable[[int], None]) -> None:
+    def __init__(self, work: Work) -> None:
         self._work = work
-        self._alive: dict[int, int] = {}
+        self._alive: dict[int, tuple[int, bool]] = {}
         self._ending, self._code = False, 0
 
-    def start(self, number: int) -> None:
+    def start(self, number: int, again: bool = False) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         if (pid := os.fork()) == 0:
-            _live(self._work, number)
-        self._alive[pid] = number
+            _live(self._work, number, again)
+        self._alive[pid] = (number, again)
 
     def end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
@@ -59,30 +61,30 @@ class _Family:
                 pid, status = os.wait()
             except InterruptedError:
                 continue
-            if (number := self._alive.pop(pid, None)) is not None:
-                self._left(number, pid, os.waitstatus_to_exitcode(status))
+            if (who := self._alive.pop(pid, None)) is not None:
+                self._left(*who, pid, os.waitstatus_to_exitcode(status))
         return self._code
 
-    def _left(self, number: int, pid: int, code: int) -> None:
+    def _left(self, number: int, again: bool, pid: int, code: int) -> None:
         if self._ending:
             self._code = self._code or max(code, 0)
-        elif code == REFUSED:
+        elif code == REFUSED and not again:
             self._code = REFUSED
             self.end(signal.SIGTERM, None)
         else:
             _logger.error("process %s (worker %s) ended with %s and is started again", pid, number, code)
             time.sleep(APART)
             if not self._ending:
-                self.start(number)
+                self.start(number, again=True)
 
 
-def _live(work: Callable[[int], None], number: int) -> NoReturn:
+def _live(work: Work, number: int, again: bool) -> NoReturn:
     """Of a forked process: never comes back."""
     code = 0
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_DFL)
     try:
-        work(number)
+        work(number, again)
     except TactfulError as error:
         print(error, file=sys.stderr)
         code = REFUSED

@@ -1,10 +1,9 @@
-"""Serving one of the services: wait for the schema, listen, live, hand over."""
+"""Serving one of the services: wait for its servers, listen, live, hand over."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -12,20 +11,21 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tactful.errors import SchemaBehind, Transient
+from tactful.errors import Transient
+from tactful.telemetry import Telemetry
 from tactful_workbench import collecting
 from tactful_workbench.cluster.ground import Ground, Site, ground
 from tactful_workbench.cluster.metrics import metrics_served
 from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Maker, Service
 from tactful_workbench.cluster.spans import telemetry_of, traced
+from tactful_workbench.cluster.waiting import waiting
 from tactful_workbench.housekeeping import Housekeeping
 from tactful_workbench.jsonlog import log_as_json
 from tactful_workbench.listening import event_loop, listen, server_of
 from tactful_workbench.processes import run_processes
 from tactful_workbench.running import Running
 
-LOOK: Final = 2.0  # seconds between two looks whether the schema is there
 GOODBYE: Final = 10.0  # seconds for handing partitions over
 
 
@@ -44,28 +44,38 @@ def run_service(name: str, make: Maker, site: Site, place: Place) -> int:
     log_as_json(name)
     listener = listen(place.host, place.port)
 
-    def work(number: int) -> None:
+    def work(number: int, again: bool) -> None:
         with asyncio.Runner(loop_factory=event_loop) as runner:
-            runner.run(_serve(name, make, site, listener, place.host, place.metrics_port + number))
+            runner.run(_serve(name, make, site, listener, place.host, place.metrics_port + number, again))
 
     if place.workers > 1:
         return run_processes(place.workers, work)
-    work(0)
+    work(0, False)
     return 0
 
 
-async def _serve(name: str, make: Maker, site: Site, listener: socket.socket, host: str, metrics_port: int) -> None:
-    while True:
+async def _serve(
+    name: str, make: Maker, site: Site, listener: socket.socket, host: str, metrics_port: int, again: bool
+) -> None:
+    """`again`: in the place of one that died, beside others that answer meanwhile."""
+    async with AsyncExitStack() as stack:
+        telemetry = stack.enter_context(telemetry_of(name))
         try:
-            async with AsyncExitStack() as stack:
-                here = await stack.enter_async_context(ground(site, stack.enter_context(telemetry_of(name))))
-                serving = await make(here, stack)
-                async with metrics_served(name, host, metrics_port, here, serving):
-                    await _live(name, here, serving, listener)
-                return
-        except SchemaBehind as error:
-            print(f"waiting: {error}", file=sys.stderr, flush=True)
-            await asyncio.sleep(LOOK)
+            async with waiting(None if again else listener) as wait:
+                here, serving = await wait.until(lambda: _begun(make, site, telemetry, stack))
+        except asyncio.CancelledError:  # told to end before it began
+            return
+        async with metrics_served(name, host, metrics_port, here, serving):
+            await _live(name, here, serving, listener)
+
+
+async def _begun(make: Maker, site: Site, telemetry: Telemetry, stack: AsyncExitStack) -> tuple[Ground, Service]:
+    """What is opened ends with the stack, or at once if something is missing."""
+    async with AsyncExitStack() as opened:
+        here = await opened.enter_async_context(ground(site, telemetry))
+        made = await make(here, opened)
+        stack.push_async_callback(opened.pop_all().aclose)
+    return here, made
 
 
 async def _live(name: str, here: Ground, serving: Service, listener: socket.socket) -> None:

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from tactful.errors import LogUnavailable, SettingsError
+from tactful.errors import LogUnavailable, SettingsError, TopicMissing
 from tactful.log.kafka.broker import Broker
 from tactful.records import TOPICS
 
@@ -74,7 +74,7 @@ async def check_topics(broker: Broker, partitions: int = 0) -> int:
         counts = await _known_counts(admin, names)
         for name, count in counts.items():
             if not count:
-                raise SettingsError(f"there is no topic {name}; run `tactful setup`")
+                raise TopicMissing(f"there is no topic {name}; run `tactful setup`")
         expected = partitions or counts[names[0]]
         for name, count in counts.items():
             if count != expected:

@@ -177,6 +177,15 @@ def test_alarms_ask_for_metrics_that_there_are_and_say_what_to_do() -> None:
         assert f"| `{rule['alert']}` |" in guide
 
 
+def test_alarms_ask_after_the_service_that_they_speak_of_and_notice_that_it_is_gone() -> None:
+    (rules,) = of("prod", "PrometheusRule")
+    asked = {rule["alert"]: rule["expr"] for rule in rules["spec"]["groups"][0]["rules"]}
+    assert 'tactful_answers_total{service="ingest",status="503"}' in asked["TactfulDoorUnavailable"]
+    assert 'absent(tactful_up{service="ingest"})' in asked["TactfulDoorUnavailable"]
+    for service in ("trigger", "dispatch"):
+        assert f'absent(tactful_partitions_owned{{service="{service}"}})' in asked["TactfulPartitionsWithoutOwner"]
+
+
 def test_compose_runs_commands_that_there_are() -> None:
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     for name, port in SERVICES.items():

@@ -89,7 +89,7 @@ async def counted(shop: Cluster) -> None:
     appended = {topic: sum(value(door, made.format(topic)) for door in doors) for topic in TOPICS}
     assert appended == {"events": 7, "dispatch": 3, "quarantine": 0}
     assert all('topic="quarantine"} 0.0' in door for door in doors), "an increase from nothing is none"
-    assert sum(value(door, 'tactful_answers_total{status="200"}') for door in doors) >= 10
+    assert sum(value(door, 'tactful_answers_total{service="ingest",status="200"}') for door in doors) >= 10
     triggers = [await shop.metrics(name) for name in ("trigger-1", "trigger-2")]
     decided = 'tactful_decisions_total{reason="",rule="abandoned_cart",verdict="sent"}'
 
@@ -105,6 +105,8 @@ async def counted(shop: Cluster) -> None:
     dispatch = await shop.metrics("dispatch")
     assert value(dispatch, 'tactful_attempts_total{channel="email",outcome="accepted"}') == 2
     assert value(dispatch, "tactful_sending_stopped") == 0
+    assert all('tactful_parked_total{rule="abandoned_cart"} 0.0' in each for each in triggers)
+    assert 'tactful_unwritten_total{template="abandoned_cart"} 0.0' in dispatch
 
 
 def value(told: str, name: str) -> float:

@@ -41,6 +41,11 @@ class ProcessContent:
     def version(self) -> str:
         return self._content.version
 
+    @property
+    def templates(self) -> frozenset[str]:
+        """Their names."""
+        return frozenset(name for name, _, _, _ in self._content.templates)
+
     async def render(self, rendering: Rendering) -> Rendered:
         async with self._turn:
             return await self._render(rendering)

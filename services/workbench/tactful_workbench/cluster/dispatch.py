@@ -53,9 +53,10 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     live = LiveDispatch(worker, here.log, here.clock)
 
     def counted() -> list[Metric]:
+        about = "Looks at a template that does not render."
         return [
             counts("tactful_attempts", "What providers said to an attempt.", ["channel", "outcome"], worker.outcomes),
-            counts("tactful_unwritten", "Looks at a template that does not render.", ["template"], worker.unwritten),
+            counts("tactful_unwritten", about, ["template"], worker.unwritten, content.templates),
         ]
 
     async def looked_up() -> list[Metric]:

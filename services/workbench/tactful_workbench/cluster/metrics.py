@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from tactful.errors import SettingsError, Transient
 from tactful.records import TOPICS
 from tactful_workbench.cluster.ground import Ground
+from tactful_workbench.cluster.looking import within
 from tactful_workbench.cluster.service import Service, Work
 
 PATIENCE: Final = 2.0  # seconds that a scrape waits for servers; what they do not say is left out
@@ -59,11 +60,12 @@ class ServiceCollector(Collector):
         up = self._gauge("tactful_up", "The service runs.")
         up.add_metric([self._name], 1)
         appended = {(self._name, topic): log.appended.get(topic, 0) for topic in TOPICS}
+        answers = {(self._name, str(status)): count for status, count in tuple(self._service.answers.items())}
         found: list[Metric] = [
             up,
             counts("tactful_records_appended", "Records that the log acknowledged.", ["service", "topic"], appended),
             counts("tactful_records_read", "Records taken from the log.", ["topic"], log.read_from),
-            counts("tactful_answers", "Answers of the HTTP server.", ["status"], self._service.answers),
+            counts("tactful_answers", "Answers of the HTTP server.", ["service", "status"], answers),
         ]
         if self._service.work is not None:
             found += await self._of(self._service.work)
@@ -78,10 +80,11 @@ class ServiceCollector(Collector):
         stopped.add_metric([self._name], len(work.worker.stopped))
         found: list[Metric] = [owned, stopped]
         with suppress(Transient, TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                found += await self._waiting(work)
-                found += await work.looked_up() if work.looked_up is not None else []
+            found += await within(PATIENCE, self._looked_up(work))
         return found + work.counted()
+
+    async def _looked_up(self, work: Work) -> list[Metric]:
+        return await self._waiting(work) + (await work.looked_up() if work.looked_up is not None else [])
 
     async def _waiting(self, work: Work) -> list[Metric]:
         lag = GaugeMetricFamily("tactful_lag_records", "Records nobody has read yet.", labels=["topic", "partition"])
@@ -101,9 +104,12 @@ class ServiceCollector(Collector):
         return GaugeMetricFamily(name, about, labels=["service"])
 
 
-def counts(name: str, about: str, labels: list[str], counted: Mapping[Any, int]) -> CounterMetricFamily:
-    """A counter family from a mapping by label, or by tuple of labels."""
+def counts(
+    name: str, about: str, labels: list[str], counted: Mapping[Any, int], known: Iterable[str] = ()
+) -> CounterMetricFamily:
+    """A counter family from a mapping by label, or by tuple of labels. What is `known` begins at 0: from nothing to one is no
+    increase."""
     family = CounterMetricFamily(name, about, labels=labels)
-    for key, count in tuple(counted.items()):
+    for key, count in {**dict.fromkeys(known, 0), **counted}.items():
         family.add_metric(list(key) if isinstance(key, tuple) else [str(key)], count)
     return family

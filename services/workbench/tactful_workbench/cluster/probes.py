@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from sqlalchemy import text
 from starlette.applications import Starlette
@@ -16,8 +16,10 @@ from tactful.errors import Transient
 from tactful.records import EVENTS
 from tactful.together import all_done
 from tactful_workbench.cluster.ground import Ground
+from tactful_workbench.cluster.looking import within
 
-PATIENCE: Final = 2.0  # seconds for a probe's look at the servers
+PROBES: Final = ("/livez", "/readyz")
+PATIENCE: Final = 2.0  # seconds for a probe
 
 
 def probed(app: ASGIApp | None, here: Ground) -> Starlette:
@@ -42,15 +44,17 @@ def probed(app: ASGIApp | None, here: Ground) -> Starlette:
 
 async def _missing(here: Ground) -> list[str]:
     """Which servers do not answer."""
-    missing = []
+    looks: dict[str, Coroutine[Any, Any, object]] = {
+        "kafka": here.log.end(EVENTS, 0),
+        "postgres": all_done(database.ask(text("SELECT 1")) for database in here.databases),
+    }
+    answered = await all_done(_answers(look) for look in looks.values())
+    return [name for name, is_there in zip(looks, answered, strict=True) if not is_there]
+
+
+async def _answers(look: Coroutine[Any, Any, object]) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE):
-            await here.log.end(EVENTS, 0)
+        await within(PATIENCE, look)
     except (Transient, TimeoutError):
-        missing.append("kafka")
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await all_done(database.ask(text("SELECT 1")) for database in here.databases)
-    except (Transient, TimeoutError):
-        missing.append("postgres")
-    return missing
+        return False
+    return True

@@ -16,7 +16,7 @@ from tactful.telemetry import Telemetry
 from tactful_workbench import collecting
 from tactful_workbench.cluster.ground import Ground, Site, ground
 from tactful_workbench.cluster.metrics import metrics_served
-from tactful_workbench.cluster.probes import probed
+from tactful_workbench.cluster.probes import PROBES, probed
 from tactful_workbench.cluster.service import Maker, Service
 from tactful_workbench.cluster.spans import telemetry_of, traced
 from tactful_workbench.cluster.waiting import waiting
@@ -105,9 +105,13 @@ async def _hand_over(serving: Service) -> None:
 
 
 def counting(app: ASGIApp, answers: Counter[int]) -> ASGIApp:
-    """The same application; counts its answers by status."""
+    """The same application; counts its answers by status, but for those to probes."""
 
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in PROBES:
+            await app(scope, receive, send)
+            return
+
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answers[message["status"]] += 1

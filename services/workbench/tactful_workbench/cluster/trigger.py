@@ -64,12 +64,14 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     )
     stack.push_async_callback(worker.steps.stop)
 
+    rules = [rule.name for rule in here.loaded.rules]
+
     def counted() -> list[Metric]:
         names = ["rule", "verdict", "reason"]
         return [
             CounterMetricFamily("tactful_timers_fired", "Timers fired.", worker.timers_fired),
             counts("tactful_decisions", "Final words that rules heard.", names, worker.decisions),
-            counts("tactful_parked", "Runs that could not go on.", ["rule"], worker.parked),
+            counts("tactful_parked", "Runs that could not go on.", ["rule"], worker.parked, rules),
             *results(held.cursor.tallies for held in worker.owned.values()),
             pauses(held.cursor for held in worker.owned.values()),
         ]

@@ -1,0 +1,104 @@
+"""What a service says of itself ends in time, whatever its servers do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from tactful.clock import ManualClock
+from tactful.errors import StoreUnavailable
+from tactful.records import EVENTS
+from tactful_workbench.cluster import metrics, probes
+from tactful_workbench.cluster.looking import within
+from tactful_workbench.cluster.metrics import ServiceCollector, counts
+from tactful_workbench.cluster.service import Service, Work
+from tactful_workbench.cluster.serving import counting
+
+
+class Frozen:
+    """A server that stands still, and whose connections do not let go either."""
+
+    def __init__(self) -> None:
+        self.thaws = asyncio.Event()
+
+    async def end(self, *asked: object) -> int:
+        try:
+            await self.thaws.wait()
+        except asyncio.CancelledError:
+            await self.thaws.wait()
+        return 0
+
+    ask = earliest_due = end
+
+
+@pytest.fixture
+async def frozen(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Frozen]:
+    for module in (probes, metrics):
+        monkeypatch.setattr(module, "PATIENCE", 0.01)
+    made = Frozen()
+    yield made
+    made.thaws.set()
+
+
+class Quick:
+    """One that answers, or refuses."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self._error = error
+
+    async def end(self, *asked: object) -> int:
+        if self._error is not None:
+            raise self._error
+        return 0
+
+    ask = end
+
+
+def here(log: Any, database: Any) -> Any:
+    return SimpleNamespace(log=log, databases=[database], clock=ManualClock(0))
+
+
+async def asked(app: Any, path: str) -> httpx.Response:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as http:
+        return await http.get(path)
+
+
+async def test_who_looks_waits_for_nobody_who_does_not_let_go(frozen: Frozen) -> None:
+    with pytest.raises(TimeoutError):
+        await within(0.01, frozen.end())
+
+
+async def test_a_probe_names_what_stands_still_and_what_refuses(frozen: Frozen) -> None:
+    refusing = Quick(StoreUnavailable("grant the right"))
+    for log, database, missing in (
+        (Quick(), Quick(), []),
+        (frozen, Quick(), ["kafka"]),
+        (Quick(), frozen, ["postgres"]),
+        (frozen, refusing, ["kafka", "postgres"]),
+    ):
+        answer = await asked(probes.probed(None, here(log, database)), "/readyz")
+        assert (answer.status_code, answer.json()["missing"]) == (503 if missing else 200, missing)
+
+
+async def test_metrics_leave_out_what_a_frozen_server_does_not_say(frozen: Frozen) -> None:
+    log = SimpleNamespace(appended={}, read_from=Counter(), end=Quick().end)
+    worker = SimpleNamespace(owned={0: 1}, stopped={}, offsets={0: 0}, earliest_due=frozen.earliest_due)
+    work = Work(worker, SimpleNamespace(), EVENTS, lambda: [counts("tactful_parked", "", ["rule"], {}, ["cart"])])
+    collector = ServiceCollector("trigger", here(log, frozen), Service(work=work), asyncio.get_running_loop())
+    told = {metric.name: [sample.value for sample in metric.samples] for metric in await collector._look()}
+    assert (told["tactful_partitions_owned"], told["tactful_parked"]) == ([1], [0])
+    assert "tactful_lag_records" not in told
+
+
+async def test_answers_to_probes_are_not_counted() -> None:
+    answers = Counter[int]()
+    app = counting(probes.probed(None, here(Quick(), Quick(StoreUnavailable("away")))), answers)
+    for path in ("/livez", "/readyz", "/nowhere"):
+        await asked(app, path)
+    assert answers == {404: 1}

@@ -58,6 +58,23 @@ async def again_until_acknowledged(log: KafkaLog, value: bytes, seconds: float =
                 await asyncio.sleep(0.2)
 
 
+async def test_whoever_asks_a_frozen_broker_for_an_end_leaves_when_patience_ends(
+    server: KafkaServer, log: KafkaLog
+) -> None:
+    server.freeze()
+    try:
+        began = time.monotonic()
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await log.end("events", 0)
+        assert time.monotonic() - began < 3.0
+    finally:
+        server.thaw()
+    await again_until_acknowledged(log, b"after")
+    assert await log.end("events", 0) == 1
+
+
 async def test_a_frozen_broker_is_noticed_within_the_deadline_and_nothing_acknowledged_is_lost(
     server: KafkaServer, log: KafkaLog
 ) -> None:

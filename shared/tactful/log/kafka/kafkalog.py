@@ -24,7 +24,7 @@ class KafkaLog:
         self._broker, self._count, self._telemetry = broker, partitions, telemetry
         self._appender = Appender(broker, deadline)
         self._readers: dict[str, Reader] = {}
-        self._opening = asyncio.Lock()
+        self._opening: dict[str, asyncio.Task[Reader]] = {}
         self.appended, self.read_from = Counter[str](), Counter[str]()  # records by topic, since this was opened
 
     @classmethod
@@ -38,6 +38,9 @@ class KafkaLog:
         try:
             yield log
         finally:
+            for opening in log._opening.values():
+                opening.cancel()
+            await asyncio.gather(*log._opening.values(), return_exceptions=True)
             for reader in log._readers.values():
                 await reader.stop()
             await log._appender.stop()
@@ -67,9 +70,16 @@ class KafkaLog:
         await (await self._reader(topic)).wait(positions, seconds)
 
     async def _reader(self, topic: str) -> Reader:
-        async with self._opening:
-            if (reader := self._readers.get(topic)) is None:
-                reader = Reader(self._broker, topic)
-                await reader.start()
-                self._readers[topic] = reader
+        """Opening one takes as long as the brokers take; whoever has no patience left goes, and the next one finds it further."""
+        if (reader := self._readers.get(topic)) is not None:
+            return reader
+        opening = self._opening.get(topic)
+        if opening is None or opening.done():
+            opening = self._opening[topic] = asyncio.create_task(self._open(topic))
+        return await asyncio.shield(opening)
+
+    async def _open(self, topic: str) -> Reader:
+        reader = Reader(self._broker, topic)
+        await reader.start()
+        self._readers[topic] = reader
         return reader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -191,8 +192,23 @@ def test_compose_runs_commands_that_there_are() -> None:
     for name, port in SERVICES.items():
         assert_is_a_command(services[name]["command"])
         assert services[name]["command"][-1] == str(port)
-    made = services["setup"]["entrypoint"][2].partition(" && ")[0].split()
-    assert_is_a_command(made[1:])
+    (made,) = (line for line in services["setup"]["entrypoint"][2].splitlines() if line.startswith("tactful "))
+    assert_is_a_command(made.split()[1:])
+
+
+def test_in_compose_links_in_messages_lead_to_the_pages_of_customers(tmp_path: Path) -> None:
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    (written,) = (line for line in services["setup"]["entrypoint"][2].splitlines() if "settings.toml" in line)
+    here = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for _ in range(2):
+        subprocess.run(["sh", "-ec", written.replace("/data", str(tmp_path))], check=True, env=here)
+        settings = tmp_path / "settings.toml"
+        given = parse(settings.read_text(), "settings.toml")
+        (port,) = services["dispatch"]["ports"]
+        assert given.shop.public_url == f"http://{port.rpartition(':')[0]}"
+    settings.write_text("[shop]\n")
+    subprocess.run(["sh", "-ec", written.replace("/data", str(tmp_path))], check=True, env=here)
+    assert settings.read_text() == "[shop]\n", "what the shop has written stays"
 
 
 def test_the_image_is_built_from_files_that_there_are_and_runs_as_nobody() -> None:

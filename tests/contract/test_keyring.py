@@ -121,6 +121,37 @@ async def test_while_the_table_is_away_a_key_opens_what_it_opened_before_and_a_n
             await keys.find(unseen)
 
 
+async def test_while_the_table_is_away_for_long_a_key_that_was_seldom_used_still_opens(tmp_path: Path) -> None:
+    async with stored(tmp_path) as made:
+        assert isinstance(made._table, SqliteKeyTable)
+        table, seconds = Away(made._table._database), [0.0]
+        keys = Keys(table, (), lambda: seconds[0])
+        secret, gone = await keys.create("pos", "server"), await keys.create("old", "server")
+        for each in (secret, gone):
+            assert await keys.find(each) is not None
+        await keys.revoke("old")
+        table.away = True
+        for seconds[0] in (31.0, 62.0, 93.0, 3600.0):
+            with pytest.raises(StoreUnavailable):
+                await keys.find(gone)
+        assert await keys.find(secret) == Key("pos", "server")
+
+
+async def test_what_the_table_no_longer_has_opens_nothing_once_it_is_away(tmp_path: Path) -> None:
+    async with stored(tmp_path) as there:
+        assert isinstance(there._table, SqliteKeyTable)
+        table, seconds = Away(there._table._database), [0.0]
+        here = Keys(table, (), lambda: seconds[0])
+        secret = await there.create("pos", "server")
+        assert await here.find(secret) is not None
+        await there.revoke("pos")
+        seconds[0] = 31.0
+        assert await here.find(secret) is None
+        table.away, seconds[0] = True, 62.0
+        with pytest.raises(StoreUnavailable):
+            await here.find(secret)
+
+
 class LateAnswers(Database):
     """Says that an answer has been read, and holds it back as a busy machine does."""
 

@@ -64,5 +64,6 @@ def secrets(data: Data = HERE, as_json: Json = False) -> None:
 
 @app.command()
 def revoke(name: str, data: Data = HERE, as_json: Json = False) -> None:
-    """Refuse a key from now on."""
-    show(post(data, f"/admin/keys/{segment(name)}/revoke", {}), f"{name} is refused from now on", as_json)
+    """Refuse a key from now on; where other processes take it, within 30 s."""
+    answer = post(data, f"/admin/keys/{segment(name)}/revoke", {})
+    show(answer, f"{name} is refused from now on; where other processes take it, within 30 s", as_json)

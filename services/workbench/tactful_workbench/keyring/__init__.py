@@ -32,14 +32,15 @@ class KeyTable(Protocol):
 
 
 class Keys:
-    """Implements `tactful.keys.KeyRing`. Found keys are remembered for a while, or until one is made or revoked here."""
+    """Implements `tactful.keys.KeyRing`. Found keys are believed for a while, or until one is made or revoked here; and while the
+    table is away, until it says otherwise."""
 
     def __init__(
         self, table: KeyTable, known: Iterable[tuple[str, Key]], seconds: Callable[[], float] = time.monotonic
     ):
         self._table, self._known, self._seconds = table, FixedKeys(known), seconds
         self._found: dict[bytes, Key | None] = {}
-        self._before: dict[bytes, Key | None] = {}  # what was believed until lately
+        self._opened: dict[bytes, Key] = {}  # as the table said last
         self._since = seconds()
 
     async def find(self, secret: str) -> Key | None:
@@ -47,7 +48,7 @@ class Keys:
             return key
         mark = fingerprint(secret)
         if len(self._found) > 10_000 or self._seconds() - self._since > MEMORY:
-            self._before, self._found, self._since = self._found, {}, self._seconds()
+            self._found, self._since = {}, self._seconds()
         found = self._found  # what is read now goes with what was remembered before a key changed
         if mark not in found:
             found[mark] = await self._look_up(mark)
@@ -55,12 +56,18 @@ class Keys:
 
     async def _look_up(self, mark: bytes) -> Key | None:
         """While the table is away, a key opens what it opened before: the door stays open."""
+        opened = self._opened
         try:
-            return await self._table.find(mark)
+            key = await self._table.find(mark)
         except StoreUnavailable:
-            if (key := self._before.get(mark)) is not None:
+            if (key := opened.get(mark)) is not None:
                 return key
             raise
+        if key is None:
+            opened.pop(mark, None)
+        else:
+            opened[mark] = key
+        return key
 
     async def create(self, name: str, scope: str) -> str:
         """A new key's secret, shown once. Raises InvalidInput for a taken name or an unknown scope."""
@@ -79,8 +86,8 @@ class Keys:
         return await self._table.listed()
 
     async def revoke(self, name: str) -> None:
-        """Refuse it from now on. Raises InvalidInput if there is none of that name."""
+        """Refuse it from now on; other processes do within half a minute. Raises InvalidInput if there is none of that name."""
         changed = await self._table.revoke(name)
-        self._found, self._before = {}, {}
+        self._found, self._opened = {}, {mark: key for mark, key in self._opened.items() if key.name != name}
         if not changed:
             raise InvalidInput("no_such_key", f'there is no key called "{name}"; `tactful keys list` names them')

@@ -131,9 +131,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     closed_at: int = 0  # 0 while nobody closed it
     resolution: str = ""  # as what it was closed, in small letters
     subject: str = ""
-    channel: str = (
-        ""  # in small letters; "review" for one that nobody will ever close: a bad review or rating, a late parcel
-    )
+    channel: str = ""  # in small letters; "review" if nobody will ever close it: a bad review or rating, a late parcel
     reopened: bool = False  # the customer said that it is not settled: now somebody has to close it, review or not
 
     @property

@@ -107,9 +107,8 @@ class Shop(_Section):
     public_url: Annotated[str, _like(_WEB, 'is no address; write it like "https://hello.shop.example"')] = (
         "http://127.0.0.1:8080"
     )
-    bounce_address: Annotated[str, _written(_no_return_path)] = (
-        ""  # where reports of failed delivery go, e.g. bounces@shop.example
-    )
+    # where reports of failed delivery go, e.g. bounces@shop.example
+    bounce_address: Annotated[str, _written(_no_return_path)] = ""
     cart_url: str = Field("", pattern=f"{_WEB}|^$")  # the shop's page that fills a basket; {cart_id} and {items}
 
     @property

@@ -33,9 +33,7 @@ from tactful_ingest.intake import Intake
 _partition = lru_cache(maxsize=65_536)(partition_of)
 
 
-TOLD_AGAIN: Final = (
-    MINUTE  # after which a link is told anew: another process may have linked the visitor to somebody else
-)
+TOLD_AGAIN: Final = MINUTE  # then a link is told anew: another process may have linked the visitor to somebody else
 
 
 class _Told(NamedTuple):

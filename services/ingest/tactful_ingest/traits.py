@@ -21,8 +21,8 @@ _IN_CONTEXT: Final = ("locale", "timezone")
 def identify_properties(traits: Any, context: Mapping[str, Any]) -> dict[str, Any]:
     """The properties of `Identify`: its own fields, and under `traits` whatever has no field. Raises InvalidInput.
 
-    A trait that is null or empty is one that they have no more. What only `context.traits` says counts too (Rudder). Language and zone are taken from the context, the country from
-    the address, where no trait tells them.
+    A trait that is null or empty is one that they have no more. What only `context.traits` says counts too (Rudder). Language
+    and zone are taken from the context, the country from the address, where no trait tells them.
     """
     told = {**_object(context.get("traits"), "context.traits"), **_object(traits, "traits")}
     told |= _object(told.pop("traits", None), "traits.traits")

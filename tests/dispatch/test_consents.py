@@ -20,6 +20,24 @@ def test_without_consent_nothing_is_sent_and_another_channel_may_do() -> None:
     assert bench.sent == []
 
 
+def test_a_withdrawal_is_never_for_one_message() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(purpose="marketing", channel="email")
+    bench.advance("1m")
+    bench.grants(purpose="marketing", channel="email", state="withdrawn", once=True)
+    bench.advance("1m")
+    bench.grants(purpose="marketing.stock", channel="email", once=True)
+    bench.asks("m1", purpose="marketing.stock")
+    bench.advance("9d")
+    bench.knows(addresses={"email": "new@a.example"})
+    bench.asks("m2", purpose="marketing.news")
+    bench.advance("31d")
+    bench.asks("m3", purpose="marketing.news")
+    assert bench.words[0] == "sent"
+    assert "sent" not in bench.words[1:]
+
+
 def test_a_grant_of_marketing_covers_its_parts_and_never_the_reverse() -> None:
     bench = DispatchBench()
     bench.knows()

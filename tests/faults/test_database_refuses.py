@@ -106,6 +106,12 @@ async def test_a_url_may_say_about_encryption_what_it_says_elsewhere(owner: Owne
         assert await database.ask(text("SELECT 1"))
 
 
+async def test_a_url_may_name_the_folder_of_the_servers_socket(owner: Owner, postgres: PostgresServer) -> None:
+    name = owner.url.rpartition("/")[2]
+    async with Postgres.open(f"postgresql://tactful@/{name}?host={postgres.socket}&port={postgres.port}") as database:
+        assert await database.ask(text("SELECT 1"))
+
+
 async def test_who_wants_encryption_gets_none_without_it(owner: Owner) -> None:
     with pytest.raises(StoreUnavailable, match="SSL"):
         async with Postgres.open(f"{owner.url}?sslmode=require"):
@@ -120,7 +126,7 @@ async def test_who_wants_encryption_gets_none_without_it(owner: Owner) -> None:
             "`sslmode` parameter must be one of: disable, allow, prefer, require, verify-ca, verify-full",
         ),
         ("sslmode=verify-full&sslrootcert=/nowhere.pem", "a file that is not there: sslrootcert=/nowhere.pem"),
-        ("pool=5&sslmode=require", "options that are not known: pool; it may have sslmode and sslrootcert"),
+        ("pool=5&sslmode=require", "options that are not known: pool; it may have sslmode, sslrootcert, host, port"),
     ],
 )
 async def test_an_option_of_the_url_that_cannot_be_kept_is_refused_by_name(

@@ -27,6 +27,7 @@ from tactful_trigger.history import HistoryRow
 from tactful_trigger.store import ChangedRow, SliceResult, StepRequest
 from tactful_trigger.store.postgres import PostgresTriggerStore
 from tactful_trigger.store.spread import SpreadTriggerStore
+from tactful_workbench.cluster import moving
 from tactful_workbench.cluster.moving import move
 
 pytestmark = list(SERVERS)
@@ -136,8 +137,8 @@ async def test_whenever_a_move_was_interrupted_it_goes_on_and_all_is_as_before(
 async def test_there_and_back_again_is_where_it_was(kafka_url: str, urls: list[str]) -> None:
     async with stores(urls[0]) as store:
         wanted = await everything(store)
-    for before, after in ((urls[:1], urls[:2]), (urls[:2], urls[:1])):
-        await move(kafka_url, " ".join(before), " ".join(after), print)
+    for before, after in ((1, 2), (2, 1), (1, 3), (3, 2), (2, 1)):
+        await move(kafka_url, " ".join(urls[:before]), " ".join(urls[:after]), print)
     async with stores(urls[0]) as store:
         assert await everything(store) == wanted
         assert await store.claim(1, "a trigger", NOW, NOW + 1) is not None
@@ -156,7 +157,7 @@ async def test_what_a_trigger_works_on_is_not_moved(kafka_url: str, urls: list[s
     [
         ([0], [1, 0], "the first database stays the first"),
         ([0], [0, 1, 1], "a database stands twice"),
-        ([0, 1], [0, 1, 2], "is PostgreSQL 1 of 1 and neither what the list of before says"),
+        ([0, 1], [0, 1, 2], "run `tactful db upgrade`"),
     ],
 )
 async def test_a_list_that_cannot_be_meant_is_refused(
@@ -164,6 +165,34 @@ async def test_a_list_that_cannot_be_meant_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=words):
         await move(kafka_url, " ".join(urls[n] for n in before), " ".join(urls[n] for n in after), print)
+
+
+async def test_a_database_under_another_url_is_not_taken_for_another_database(
+    kafka_url: str, urls: list[str], postgres: PostgresServer
+) -> None:
+    before, other = " ".join(urls[:2]), urls[1].replace("127.0.0.1", "localhost")
+    await move(kafka_url, urls[0], before, print)
+    async with stores(before) as store:
+        wanted = await everything(store)
+    for lists, words in (
+        ((before, f"{urls[0]} {other}"), "a database that is new in the list is PostgreSQL 2 of 2"),
+        ((before, f"{before} {urls[2]} {urls[2].replace('127.0.0.1', 'localhost')}"), "lead to the same database"),
+        ((urls[0], f"{urls[0]} {urls[2]}"), "was moved to another database already"),
+    ):
+        with pytest.raises(SettingsError, match=words):
+            await move(kafka_url, *lists, print)
+    async with stores(before) as store:
+        assert await everything(store) == wanted
+
+
+async def test_what_has_moved_stays_closed_whatever_the_renewal_of_its_lease_does(
+    kafka_url: str, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "RENEWAL", 0.0)
+    await move(kafka_url, urls[0], " ".join(urls[:2]), print)
+    async with Postgres.open(urls[0]) as database:
+        left = PostgresTriggerStore(database)
+        assert [await left.claim(number, "a trigger", 2**61, 2**61 + 1) for number in (1, 3)] == [None, None]
 
 
 async def test_carts_that_were_left_before_a_move_are_reminded_of_after_it(

@@ -134,6 +134,13 @@ async def test_a_trait_that_is_null_or_empty_is_taken_back() -> None:
     }
 
 
+async def test_what_a_context_or_an_address_does_not_know_takes_nothing_back() -> None:
+    door = Doorstep()
+    body = {"userId": "u1", "traits": {"plan": "gold", "address": {"street": "1 Main", "country": None}}}
+    await door.post("/v1/identify", body | {"context": {"timezone": None, "locale": ""}})
+    assert "unset" not in properties(door.event)
+
+
 @pytest.mark.parametrize("spaced", [" u2", "u2 "])
 async def test_an_alias_names_ids_without_the_space_around_them(spaced: str) -> None:
     door = Doorstep()

@@ -38,6 +38,11 @@ class PostgresServer:
             command = [str(self._bin / "pg_basebackup"), "-D", str(self._data), "-d", copy_of.url(), "-R", "-c", "fast"]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE, cwd=folder, **self._as)
 
+    @property
+    def socket(self) -> Path:
+        """The folder that holds it."""
+        return self._folder
+
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://tactful@127.0.0.1:{self.port}/{database}"
 

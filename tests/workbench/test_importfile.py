@@ -49,7 +49,7 @@ def test_a_cell_may_hold_what_stands_between_cells_and_lines(tmp_path: Path) -> 
 
 def test_numbers_with_a_decimal_comma_are_read_as_such_where_it_is_said(tmp_path: Path) -> None:
     file = written(tmp_path, "orders.csv", b"id;total;tax;note;size\n1;1.234,50;-0,5;a,b;12\n")
-    (plain,), (pointed,) = rows_of(file), rows_of(file, decimal_comma=True)
+    (plain,), (pointed,) = rows_of(file), rows_of(file, commas=("total", "price"))
     assert plain.cells["total"] == "1.234,50"
     assert pointed.cells == {"id": "1", "total": "1234.50", "tax": "-0.5", "note": "a,b", "size": "12"}
 
@@ -65,8 +65,14 @@ def test_numbers_with_a_decimal_comma_are_read_as_such_where_it_is_said(tmp_path
     ],
 )
 def test_points_stand_between_thousands_where_the_decimal_comma_is_said(tmp_path: Path, cell: str, number: str) -> None:
-    (row,) = rows_of(written(tmp_path, "orders.csv", f"id;total\n1;{cell}\n".encode()), decimal_comma=True)
+    (row,) = rows_of(written(tmp_path, "orders.csv", f"id;total\n1;{cell}\n".encode()), commas=("total", "price"))
     assert row.cells["total"] == number
+
+
+def test_an_id_that_looks_like_a_number_with_points_keeps_them(tmp_path: Path) -> None:
+    file = written(tmp_path, "orders.csv", b"order_id;customer;total;product_id\n1.001;12.345.678;1.234;10.200\n")
+    (row,) = rows_of(file, commas=("total", "price"))
+    assert row.cells == {"order_id": "1.001", "customer": "12.345.678", "total": "1234", "product_id": "10.200"}
 
 
 def test_lines_of_json_are_rows(tmp_path: Path) -> None:

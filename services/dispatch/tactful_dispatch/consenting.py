@@ -103,7 +103,7 @@ def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
         body.wording,
         body.via,
         stranger,
-        body.once,
+        body.once and body.state == "granted",  # nobody withdraws for one message
     )
     row.words = with_word(row.words, said)
 

@@ -62,7 +62,7 @@ def with_word(words: Sequence[Word], said: Word) -> list[Word]:
 def _displaces(later: Word, earlier: Word) -> bool:
     return (
         _slot(later) == _slot(earlier)
-        and (earlier.once or not later.once)
+        and (earlier.once or not later.once or later.state != "granted")
         and (earlier.at, earlier.entry) <= (later.at, later.entry)
     )
 
@@ -73,7 +73,8 @@ def _slot(word: Word) -> tuple[str, ...]:
 
 def used_up_by(message: MessageBody, words: Sequence[Word]) -> list[Word]:
     """What was granted for one message, and would be over with this one."""
-    return [w for w in words if w.once and covers(w.purpose, message.purpose) and w.channel in ("", message.channel)]
+    once = (word for word in words if word.once and word.state == "granted")
+    return [word for word in once if covers(word.purpose, message.purpose) and word.channel in ("", message.channel)]
 
 
 @dataclass(frozen=True, slots=True)

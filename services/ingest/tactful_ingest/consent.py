@@ -26,7 +26,7 @@ def consent_body(properties: Mapping[str, Any], source: str, occurred_at: int) -
         purpose=known_purpose(_text(properties, "purpose"), "properties.purpose"),
         channel=known_channel(_text(properties, "channel"), "properties.channel"),
         state=_one_of(properties, "state", _STATES, ""),
-        once=_truth(properties, "once"),
+        once=_truth(properties, "once") and properties["state"] == "granted",  # nobody withdraws for one message
         basis=_one_of(properties, "basis", _BASES, "consent"),
         wording=_text(properties, "wording"),
         via=_text(properties, "via") or _text(properties, "source"),

@@ -27,12 +27,10 @@ def identify_properties(traits: Any, context: Mapping[str, Any]) -> dict[str, An
     told = {**_object(context.get("traits"), "context.traits"), **_object(traits, "traits")}
     told |= _object(told.pop("traits", None), "traits.traits")
     spelled = {_SPELLINGS.get(name, name): value for name, value in told.items()}
-    for name in _IN_CONTEXT:
-        if name in context:
-            spelled.setdefault(name, context[name])
     address = spelled.get("address")
-    if isinstance(address, dict) and "country" in address:
-        spelled.setdefault("country", address["country"])
+    beside = {name: context.get(name) for name in _IN_CONTEXT}
+    beside["country"] = address.get("country") if isinstance(address, dict) else None
+    spelled |= {name: value for name, value in beside.items() if value not in (None, "") and name not in spelled}
     rest = {name: value for name, value in spelled.items() if name not in _FIELDS}
     known = {name: value for name, value in spelled.items() if name in _FIELDS and value not in (None, "")}
     unset = [name for name, value in spelled.items() if name in _FIELDS and value in (None, "")]

@@ -7,7 +7,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from itertools import chain, groupby
 from pathlib import Path
@@ -23,7 +23,9 @@ from tactful.localtime import instant_of
 NOON: Final = time(12)  # when a date without a time of day happened
 DELIMITERS: Final = ",;\t|"  # spreadsheets write semicolons where a comma is the decimal point
 TABLES: Final = (".csv", ".tsv")
-_COMMA: Final = re.compile(r"-?(?:[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?|\d+,\d+)")
+_COMMA: Final = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
+_THOUSANDS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+")
+NUMBERS: Final = ("price", "quantity", "total", "revenue", "value", "subtotal", "shipping", "tax", "discount")
 _SINCE_1970: Final = re.compile(r"(?:\d{9,10}|\d{12,13})(?:\.\d+)?")  # seconds, or milliseconds
 _CUSTOMER: Final = ("userId", "anonymousId")
 _ENVELOPE: Final = (*_CUSTOMER, "timestamp", "messageId")
@@ -39,14 +41,14 @@ class Row(NamedTuple):
     cells: dict[str, Any]
 
 
-def rows_of(file: Path, *, decimal_comma: bool = False) -> Iterator[Row]:
-    """Plain or .gz, UTF-8. `decimal_comma`: `1.234,50` is the number 1234.50, and `1.234` is 1234. Raises TactfulError naming
-    file, line and mend."""
+def rows_of(file: Path, *, commas: Collection[str] | None = None) -> Iterator[Row]:
+    """Plain or .gz, UTF-8. `commas`: columns of numbers, if decimals stand behind a comma: `1.234,50` is 1234.50 anywhere, and
+    `1.234` is 1234 in these columns, since an id may look like it. Raises TactfulError naming file, line and mend."""
     suffixes = [suffix.lower() for suffix in file.suffixes]
     try:
         with _opened(file) as text:
             rows = _cells(text, file) if any(suffix in TABLES for suffix in suffixes) else _objects(text, file)
-            yield from map(_with_points, rows) if decimal_comma else rows
+            yield from rows if commas is None else (_with_points(row, commas) for row in rows)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise TactfulError(f"{file} cannot be read: {error}; pack it anew") from None
     except OSError as error:
@@ -143,12 +145,12 @@ def _cells(text: Iterable[str], file: Path) -> Iterator[Row]:
         raise TactfulError(f"{file}:{reader.line_num}: {error}") from None
 
 
-def _with_points(row: Row) -> Row:
-    return Row(row.line, {name: _pointed(cell) for name, cell in row.cells.items()})
+def _with_points(row: Row, numbers: Collection[str]) -> Row:
+    return Row(row.line, {name: _pointed(cell, name in numbers) for name, cell in row.cells.items()})
 
 
-def _pointed(cell: Any) -> Any:
-    if isinstance(cell, str) and _COMMA.fullmatch(cell):
+def _pointed(cell: Any, is_number: bool) -> Any:
+    if isinstance(cell, str) and (_COMMA.fullmatch(cell) or (is_number and _THOUSANDS.fullmatch(cell))):
         return cell.replace(".", "").replace(",", ".")
     return cell
 

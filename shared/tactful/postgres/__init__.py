@@ -3,16 +3,16 @@
 from tactful.postgres.database import Postgres
 from tactful.postgres.days import keep_days
 from tactful.postgres.schema import REVISION
-from tactful.postgres.several import each, opened, opened_for_a_move, places_are_taken, take_places, upgrade
+from tactful.postgres.several import check_before_a_move, each, opened, opened_for_a_move, take_places, upgrade
 
 __all__ = [
     "REVISION",
     "Postgres",
+    "check_before_a_move",
     "each",
     "keep_days",
     "opened",
     "opened_for_a_move",
-    "places_are_taken",
     "take_places",
     "upgrade",
 ]

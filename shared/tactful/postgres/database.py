@@ -38,6 +38,7 @@ LIMITS: Final = {
     "timezone": "UTC",
     "jit": "off",
 }
+_OPTIONS: Final = ("sslmode", "sslrootcert", "host", "port")
 _HASTY: Final = text("SET LOCAL synchronous_commit = off")
 _LOST: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _WRONG: Final = (asyncpg.DataError, asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
@@ -191,18 +192,18 @@ def _engine(url: str, connections: int, deadline: float) -> AsyncEngine:
                 "timeout": CONNECTING,
                 "command_timeout": deadline,
                 "server_settings": LIMITS,
-                **_secured(where.query),
+                **_told(where.query),
             },
         )
     except (SQLAlchemyError, ValueError):
         raise SettingsError(f"the PostgreSQL URL must look like {SHAPE}") from None
 
 
-def _secured(options: Mapping[str, str | tuple[str, ...]]) -> dict[str, str]:
-    """What libpq's options on TLS are to asyncpg, which reads them from a URL of its own."""
-    if unknown := options.keys() - {"sslmode", "sslrootcert"}:
+def _told(options: Mapping[str, str | tuple[str, ...]]) -> dict[str, str]:
+    """What libpq's options on TLS, and on a socket that is a file, are to asyncpg, which reads them from a URL of its own."""
+    if unknown := options.keys() - set(_OPTIONS):
         raise SettingsError(
-            f"the PostgreSQL URL has options that are not known: {', '.join(sorted(unknown))}; it may have sslmode and sslrootcert"
+            f"the PostgreSQL URL has options that are not known: {', '.join(sorted(unknown))}; it may have {', '.join(_OPTIONS)}"
         )
     if (file := options.get("sslrootcert")) and not Path(str(file)).is_file():
         raise SettingsError(f"the PostgreSQL URL names a file that is not there: sslrootcert={file}")

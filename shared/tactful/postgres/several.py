@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import combinations
 from typing import Final
 
 from sqlalchemy import text
@@ -20,6 +21,8 @@ _TAKE: Final = text(
        WHERE NOT EXISTS (SELECT FROM trigger_place) RETURNING number"""
 )
 _LEAVE: Final = text("DELETE FROM trigger_place")
+_HOLD: Final = text("SELECT pg_advisory_xact_lock(7242)")
+_IS_FREE: Final = text("SELECT pg_try_advisory_xact_lock(7242)")
 _GONE: Final = (-1, 0)  # the place of a database that holds nothing of trigger any more
 
 
@@ -51,8 +54,8 @@ def each(urls: str) -> Sequence[str]:
 
 @asynccontextmanager
 async def opened_for_a_move(before: str, after: str) -> AsyncIterator[dict[str, Postgres]]:
-    """The databases of both lists by URL; the schema is made in those that are new. Raises SettingsError for one that is not what
-    the lists say, be it before a move or in the middle of one."""
+    """The databases of both lists by URL; the schema is made in those that are new. Raises SettingsError for lists that cannot be
+    meant."""
     old, new = each(before), each(after)
     if old[0] != new[0]:
         raise SettingsError("the first database stays the first: consent, dispatch and keys are in it")
@@ -64,8 +67,25 @@ async def opened_for_a_move(before: str, after: str) -> AsyncIterator[dict[str, 
             if url not in old:
                 await Postgres.upgrade(url)
             made[url] = await stack.enter_async_context(Postgres.open(url))
-            await _check_for_a_move(made[url], _place(url, old), _place(url, new))
         yield made
+
+
+async def check_before_a_move(databases: Mapping[str, Postgres], before: str) -> None:
+    """Whether the list of before is the one that counts, and each other database a new one of its own. Raises SettingsError."""
+    for url, database in databases.items():
+        was, found = _place(url, each(before)), await _places(database)
+        if found != [was] and not (was == _GONE and not found):
+            number, count = found[0] if found else _GONE
+            raise SettingsError(
+                f"a database {'of the list of before' if was != _GONE else 'that is new in the list'} is PostgreSQL {number + 1} of "
+                f"{count}. Write each URL in both lists alike; what took the place of another database, with all that was in it, needs "
+                "no move, only its URL in the list"
+            )
+    for one, other in combinations(databases.values(), 2):
+        if await _are_one(one, other):
+            raise SettingsError(
+                "two URLs of the lists lead to the same database; write it in both lists alike, and once"
+            )
 
 
 async def take_places(databases: Mapping[str, Postgres], after: str) -> None:
@@ -81,11 +101,15 @@ async def take_places(databases: Mapping[str, Postgres], after: str) -> None:
         crashpoints.reach("move: placed")
 
 
-async def places_are_taken(databases: Mapping[str, Postgres], before: str, after: str) -> bool:
-    """Whether a move had come so far that some database has its new place."""
-    places = {url: (_place(url, each(before)), _place(url, each(after))) for url in databases}
-    moving = {url: wanted for url, (was, wanted) in places.items() if was != wanted}
-    return any([await _places(databases[url]) == [wanted] for url, wanted in moving.items()])
+async def _are_one(one: Postgres, other: Postgres) -> bool:
+    """Whatever their URLs say: a lock that is held in the one is not to be had in the other."""
+
+    async def held(db: AsyncConnection) -> bool:
+        await db.execute(_HOLD)
+        [(free,)] = await other.ask(_IS_FREE)
+        return not free
+
+    return await one.run(held)
 
 
 def _place(url: str, names: Sequence[str]) -> tuple[int, int]:
@@ -94,16 +118,6 @@ def _place(url: str, names: Sequence[str]) -> tuple[int, int]:
 
 async def _places(database: Postgres) -> list[tuple[int, int]]:
     return [(number, databases) for number, databases in await database.ask(_PLACE)]
-
-
-async def _check_for_a_move(database: Postgres, was: tuple[int, int], will_be: tuple[int, int]) -> None:
-    found = await _places(database)
-    if found not in ([was], [will_be]) and not (was == _GONE and not found):
-        number, count = found[0] if found else _GONE
-        raise SettingsError(
-            f"a database of the lists is PostgreSQL {number + 1} of {count} and neither what the list of before says nor what the new "
-            "one says; write each URL in both lists alike"
-        )
 
 
 async def _check(database: Postgres, number: int, databases: int) -> None:

@@ -78,7 +78,7 @@ _THEIRS: Final = text(
         ORDER BY place LIMIT :lot"""
 )
 _FORGET: Final = text("DELETE FROM trigger_history WHERE customer = ANY(CAST(:customers AS text[]))")
-_CURSOR: Final = text("SELECT value, next_offset, epoch FROM trigger_cursor WHERE partition = :partition")
+_CURSOR: Final = text("SELECT value, next_offset, epoch, lease_until FROM trigger_cursor WHERE partition = :partition")
 _STAND: Final = text(
     """INSERT INTO trigger_cursor VALUES (:partition, :value, :next_offset, :epoch, '', 0)
        ON CONFLICT (partition) DO UPDATE SET value = excluded.value, next_offset = excluded.next_offset,
@@ -99,7 +99,7 @@ async def copy(partition: int, source: Postgres, target: Postgres) -> Copied:
     for table in _BESIDE:
         async for lot in _rows(source, table, LOT, partition):
             await _do(target, table.insert(), partition=partition, **table.arrays(lot))
-    [(value, offset, epoch)] = await source.ask(_CURSOR, partition=partition)
+    [(value, offset, epoch, _)] = await source.ask(_CURSOR, partition=partition)
     await _do(target, _STAND, partition=partition, value=value, next_offset=offset, epoch=epoch)
     return Copied(customers, lines)
 
@@ -108,6 +108,16 @@ async def close(partition: int, epoch: int, source: Postgres) -> bool:
     """A lease without end: a service that still has the list of before finds no work here. False if somebody else came by since
     the caller claimed it."""
     return bool(await source.ask(_CLOSE, partition=partition, epoch=epoch, never=NEVER))
+
+
+async def is_closed(partition: int, source: Postgres) -> bool:
+    """Whether it was: its copy is whole then."""
+    return any(lease == NEVER for _, _, _, lease in await source.ask(_CURSOR, partition=partition))
+
+
+async def stands(partition: int, target: Postgres) -> bool:
+    """Whether a copy was made there."""
+    return bool(await target.ask(_CURSOR, partition=partition))
 
 
 async def clear(partition: int, database: Postgres) -> None:

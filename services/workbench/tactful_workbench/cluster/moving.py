@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from tactful import crashpoints
-from tactful.errors import SettingsError
+from tactful.errors import SettingsError, Transient
 from tactful.log.kafka import broker, check_topics
-from tactful.postgres import Postgres, each, opened_for_a_move, places_are_taken, take_places
+from tactful.postgres import Postgres, check_before_a_move, each, opened_for_a_move, take_places
 from tactful.postgres.leasing import DatabaseTime
-from tactful_trigger.store.moving import Copied, clear, close, copy
+from tactful_trigger.store.moving import Copied, clear, close, copy, is_closed, stands
 from tactful_trigger.store.postgres import PostgresTriggerStore
 
 OWNER: Final = "tactful db move"  # whoever runs it again goes on with what was claimed before
@@ -21,25 +21,45 @@ RENEWAL: Final = 15.0  # seconds
 
 
 async def move(kafka: str, before: str, after: str, tell: Callable[[str], object]) -> dict[int, Copied]:
-    """What was moved, by partition. Raises SettingsError, and StoreUnavailable: then it goes on when it is run again."""
+    """What was copied, by partition. Raises SettingsError, and StoreUnavailable: then it goes on when it is run again."""
     partitions = await check_topics(broker(kafka))
     old, new = each(before), each(after)
     moving = [number for number in range(partitions) if old[number % len(old)] != new[number % len(new)]]
     async with opened_for_a_move(before, after) as databases:
         source = {number: databases[old[number % len(old)]] for number in moving}
-        moved: dict[int, Copied] = {}
-        if not await places_are_taken(databases, before, after):
-            async with _claimed(source) as epochs:
-                for number in moving:
-                    moved[number] = await copy(number, source[number], databases[new[number % len(new)]])
-                    crashpoints.reach("move: copied")
-                    tell(f"partition {number}: {moved[number].customers:,} customers, {moved[number].lines:,} lines")
-                await _close(source, epochs)
-                crashpoints.reach("move: closed")
+        target = {number: databases[new[number % len(new)]] for number in moving}
+        copied: dict[int, Copied] = {}
+        if not await _are_closed(source, target):
+            await check_before_a_move(databases, before)
+            copied = await _copy_all(source, target, tell)
         await take_places(databases, after)
         for number in moving:
             await clear(number, source[number])
-        return moved
+        return copied
+
+
+async def _are_closed(source: Mapping[int, Postgres], target: Mapping[int, Postgres]) -> bool:
+    """Whether a move was interrupted after all had been copied. Raises SettingsError if it led elsewhere."""
+    if not source or not all([await is_closed(number, database) for number, database in source.items()]):
+        return False
+    if not all([await stands(number, database) for number, database in target.items()]):
+        raise SettingsError("what is to be moved was moved to another database already; give the lists of that move")
+    return True
+
+
+async def _copy_all(
+    source: Mapping[int, Postgres], target: Mapping[int, Postgres], tell: Callable[[str], object]
+) -> dict[int, Copied]:
+    copied: dict[int, Copied] = {}
+    async with _claimed(source) as epochs:
+        async with _renewed(source, epochs):
+            for number in source:
+                copied[number] = await copy(number, source[number], target[number])
+                crashpoints.reach("move: copied")
+                tell(f"partition {number}: {copied[number].customers:,} customers, {copied[number].lines:,} lines")
+        await _close(source, epochs)
+    crashpoints.reach("move: closed")
+    return copied
 
 
 @asynccontextmanager
@@ -49,8 +69,7 @@ async def _claimed(source: Mapping[int, Postgres]) -> AsyncIterator[dict[int, in
     try:
         for number, database in source.items():
             epochs[number] = await _claim(number, database)
-        async with _renewed(source, epochs):
-            yield epochs
+        yield epochs
     except BaseException:
         for number, epoch in epochs.items():
             await PostgresTriggerStore(source[number]).release(number, epoch)
@@ -81,6 +100,8 @@ async def _renewed(source: Mapping[int, Postgres], epochs: Mapping[int, int]) ->
         yield
     finally:
         renewing.cancel()
+        with suppress(asyncio.CancelledError, Transient):
+            await renewing
 
 
 async def _now(database: Postgres) -> int:

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from tactful.errors import TactfulError
 from tactful_ingest.limits import Limits
 from tactful_workbench.commands.options import HERE, Data, Json, show
-from tactful_workbench.importfile import PRODUCT, call_of, rows_of, together
+from tactful_workbench.importfile import NUMBERS, PRODUCT, call_of, rows_of, together
 from tactful_workbench.office import call_text, office, posted
 
 LOT: Final = 500  # rows a request
@@ -41,7 +41,8 @@ def import_file(
     left = {ours: theirs for ours, theirs in pairs.items() if not lines_of or ours not in PRODUCT}
 
     def calls() -> Iterator[bytes]:
-        found = rows_of(file, decimal_comma=decimal_comma)
+        numbers = {pairs.get(name, name) for name in NUMBERS}
+        found = rows_of(file, commas=numbers if decimal_comma else None)
         for row in together(found, lines_of, pairs, file) if lines_of else found:
             text = call_text(call_of(row, event, left, ZoneInfo(zone), file))
             if len(text) > LOT_BYTES:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tactful.durations import spoken
 from tactful.events.model import Event, Meta, decode
 
 NOTHING: Final = msgspec.Raw(b"null")
@@ -35,6 +36,11 @@ class Wait(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     hold: int = 0  # send: the hold that asked and got no answer yet, while the run stands still
     data: tuple[Any, ...] = ()  # send: what `data` gave when it was last asked; earlier ones stand in the log
     branches: tuple[Wait, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """What it is, for a story."""
+        return f"{spoken(self.length)} of quiet" if self.op == "quiet" else self.shape
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):

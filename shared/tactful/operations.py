@@ -23,6 +23,8 @@ E = TypeVar("E", bound=Event)
 Events = type[Event] | str | Sequence[type[Event] | str]
 Data = Callable[[Customer], Mapping[str, Any] | None]
 
+CONTENT_BYTES: Final = 64 * 1024  # of what a send or a step is given: a log has a limit of its own
+
 _encode = msgspec.json.Encoder().encode
 _decode_answer = msgspec.json.Decoder(Answer).decode
 _decode_kept: Callable[[msgspec.Raw], Kept | None] = msgspec.json.Decoder(Kept | None).decode
@@ -240,7 +242,9 @@ class Send(Operation["Message"]):
                 raise TactfulError("`data` of a send must give an object or None")
         if self._fixed:
             values = {**values, **msgspec.to_builtins(dict(self._fixed))}
-        _encode(values)  # here it still parks the run and names the line
+        size = len(_encode(values))  # here it still parks the run and names the line
+        if size > CONTENT_BYTES:
+            raise TactfulError(f"`data` of a send has {size:,} bytes of {CONTENT_BYTES:,}; a message needs far less")
         return values
 
     def begin(self, host: Host) -> Done | Wait:

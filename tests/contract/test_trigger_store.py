@@ -147,7 +147,7 @@ async def test_the_busy_are_those_whose_latest_row_is(store: TriggerStore) -> No
     changed = [ChangedRow("u1", b"{}", None, busy=False), ChangedRow("u2", b"{}", 5), ChangedRow("u3", b"{}", 5)]
     await store.commit(second := result(first.cursor, rows=changed), UNTIL)
     assert await store.busy(0) == {"u2", "u3"}
-    await store.commit(result(second.cursor, erasures=[Erasure("u2", [], Erased("g", 1))]), UNTIL)
+    await store.commit(result(second.cursor, erasures=[Erasure("u2", Erased("g", 1))]), UNTIL)
     assert (await store.busy(0), await store.busy(1)) == ({"u3"}, set())
 
 
@@ -330,10 +330,12 @@ async def test_an_erasure_takes_row_history_and_steps_of_one_customer_and_leaves
     cursor = await claimed(store)
     rows = [ChangedRow(name, b"{}", NOW) for name in ("u1", "u2")]
     history = [HistoryRow(name, NOW, 0, n, "note", "", "", b"{}") for n, name in enumerate(("u1", "u2"))]
-    steps = [StepRequest(name, f"r_{name}", 1, "score", "m:f", []) for name in ("u1", "u2")]
+    steps = [
+        StepRequest(name, f"r_{name}", 1, "score", "m:f", []) for name in ("u1", "u2")
+    ]  # of runs that may have ended
     first = result(cursor, rows=rows, history=history, steps=steps)
     await store.commit(first, UNTIL)
-    gone = Erasure("u1", ["r_u1"], Erased("5f", NOW + 1))
+    gone = Erasure("u1", Erased("5f", NOW + 1))
     await store.commit(result(first.cursor, erasures=[gone], graves=[Erased("6a", NOW + 2)]), UNTIL)
     assert await store.load(0, {"u1", "u2"}) == {"u2": b"{}"}
     assert await store.history("u1", 9) == []
@@ -348,7 +350,7 @@ async def test_an_erasure_takes_row_history_and_steps_of_one_customer_and_leaves
 async def test_who_is_erased_and_comes_back_in_one_slice_keeps_what_came_afterwards(store: TriggerStore) -> None:
     first = result(await claimed(store), rows=[ChangedRow("u1", b"1", NOW)], history=[line("u1", 0)], steps=[step(1)])
     await store.commit(first, UNTIL)
-    gone = Erasure("u1", ["r_1"], Erased("5f", NOW + 1))
+    gone = Erasure("u1", Erased("5f", NOW + 1))
     back = ChangedRow("u1", b"2", NOW + 9, busy=True)
     after: dict[str, Any] = {"rows": [back], "history": [line("u1", 2)], "steps": [step(1, "r_2")]}
     await store.commit(result(first.cursor, erasures=[gone], revived=["5f"], **after), UNTIL)
@@ -364,13 +366,13 @@ async def test_who_has_lost_the_partition_erases_nobody(store: TriggerStore) -> 
     first = result(cursor, rows=[ChangedRow("u1", b"1", NOW)])
     await store.commit(first, UNTIL)
     with pytest.raises(Fenced):
-        await store.commit(result(cursor, erasures=[Erasure("u1", [], Erased("5f", NOW))]), UNTIL)
+        await store.commit(result(cursor, erasures=[Erasure("u1", Erased("5f", NOW))]), UNTIL)
     assert (await store.load(0, {"u1"}), await store.graves(0)) == ({"u1": b"1"}, {})
 
 
 async def test_a_grave_is_taken_away_when_its_customer_is_back(store: TriggerStore) -> None:
     cursor = await claimed(store)
-    first = result(cursor, erasures=[Erasure("u1", [], Erased("5f", NOW))])
+    first = result(cursor, erasures=[Erasure("u1", Erased("5f", NOW))])
     await store.commit(first, UNTIL)
     await store.commit(result(first.cursor, rows=[ChangedRow("u1", b"{}", None)], revived=["5f"]), UNTIL)
     assert await store.graves(0) == {}

@@ -59,6 +59,36 @@ def imported(*rules: object, **more: object) -> EngineBench:
     return bench
 
 
+def test_a_source_that_is_a_little_late_each_time_puts_off_no_end_of_a_run() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", max_age="10d", after=("pos",), after_max="1h", version=1)
+    async def again(run: Run, first: ProductAdded) -> object:
+        await run.sleep("3d")
+        await run.send("email", "again")
+        return run.again()
+
+    bench = EngineBench(again)
+    bench.emits("u1", ADD)
+    for _ in range(30):
+        bench.advance("1d")
+        bench.advance("1m")
+        bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    assert bench.endings("u1") == ["max_age"]
+
+
+def test_who_has_ordered_while_a_source_was_late_is_not_looked_for_when_it_comes() -> None:
+    @rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.test", after=("pos",), version=1)
+    async def fed(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        await run.send("email", "fed")
+
+    bench = EngineBench(fed)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.partition().cursor.late == {"u1"}
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    assert bench.partition().cursor.late == set()
+
+
 # -- enrolling
 
 

@@ -239,7 +239,7 @@ def test_an_inbox_keeps_sixty_four_events_and_what_it_drops_is_counted_and_noted
     run = bench.runs("u1")[0]
     assert (len(run.inbox), run.dropped) == (64, 6)
     notes = [line.data for line in bench.history("u1") if line.kind == "note"]
-    assert notes == [b'{"text":"keeps 64 events while it waits: the oldest are dropped"}']
+    assert notes == [b'{"text":"keeps 64 events while it waits, 16 KB of them: the oldest are dropped"}']
 
 
 def test_wait_any_gives_the_index_and_result_of_the_first() -> None:

@@ -10,7 +10,17 @@ from enginebench import EngineBench
 from tactful import Run, rule
 from tactful.clock import HOUR
 from tactful.customer import Customer
-from tactful.events import OrderCompleted, Page, ProductAdded, ShipmentDelivered
+from tactful.events import (
+    ComplaintClosed,
+    ComplaintOpened,
+    Event,
+    OrderCompleted,
+    Page,
+    ProductAdded,
+    ProductViewed,
+    ShipmentDelivered,
+)
+from tactful.records import EVENTS, CommandBody, CommandRecord
 from tactful.rules import Rule
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
@@ -296,3 +306,127 @@ def test_a_predicate_that_fails_over_what_was_put_by_parks_the_run_with_its_wait
     bench.advance("1h")
     assert (bench.messages, [entry.shape for entry in bench.runs("u1")[0].journal]) == ([], [])
     assert "TypeError" in bench.runs("u1")[0].parked
+
+
+@rule(
+    on=ComplaintOpened,
+    key=lambda event: event.ticket_id,
+    match=lambda first, event: first.ticket_id == event.ticket_id,
+    exit_on=ComplaintClosed,
+    purpose="service.complaint",
+    version=1,
+)
+async def of_a_ticket(run: Run, first: ComplaintOpened) -> None:
+    await run.sleep("2d")
+    await run.send("email", "ticket")
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def for_the_checkout(run: Run, first: ProductAdded) -> None:
+    await run.wait_for(Page, within="2d", where=lambda page: page.name == "checkout")
+    await run.send("email", "waited")
+
+
+@pytest.mark.parametrize(
+    ("stands", "first", "then"),
+    [
+        (of_a_ticket, ComplaintOpened(ticket_id="t1"), ComplaintClosed(ticket_id="t2")),
+        (for_the_checkout, ADD, Page(name="home")),
+    ],
+)
+def test_what_was_put_by_and_is_none_of_the_runs_concern_leaves_its_timer_alone(
+    stands: Rule, first: Event, then: Event
+) -> None:
+    bench = EngineBench(stands)
+    bench.emits("u1", first)
+    bench.advance("10m")
+    bench.deploy()
+    bench.emits("u1", then)
+    bench.advance("10m")
+    bench.deploy(stands)
+    bench.advance("3d")
+    assert len(bench.sent()) == 1
+
+
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.test", version=1)
+async def about_a_cart(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "cart")
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_an_order_from_before_the_link_ends_an_adopted_run_whether_or_not_its_rule_is_there(away: bool) -> None:
+    bench = EngineBench(about_a_cart)
+    bench.emits("anon:a1", ADD)
+    bench.advance("10m")
+    if away:
+        bench.deploy()
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.link("anon:a1", "u1")
+    bench.advance("10m")
+    bench.deploy(about_a_cart)
+    bench.advance("2h")
+    assert bench.sent() == []
+
+
+def test_a_parked_run_does_not_shut_its_customer_for_other_rules() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def broken(run: Run, first: ProductAdded) -> None:
+        raise ValueError("oops")
+
+    @rule(on=Page, purpose="marketing.test", uses=("session",), version=1)
+    async def greets(run: Run, first: Page) -> None:
+        await run.send("email", "hello")
+
+    bench = EngineBench(broken, greets)
+    bench.emits("u1", ADD)
+    for number in range(80):
+        bench.emits("u1", "List Seen", properties={"list": "x" * 1500}, scope="browser")
+        bench.emits("u1", ProductViewed(product_id=f"p{number}", name="x" * 1500))
+        bench.advance("2m")
+    bench.emits("u1", Page(name="home"))
+    row = bench.row("u1")
+    assert row is not None
+    assert (row.blocked, bench.sent()) == ("", ["email hello"])
+
+
+bad: dict[str, bool] = {}
+
+
+def sound(what: str) -> bool:
+    if bad[what]:
+        raise ValueError(what)
+    return True
+
+
+@rule(on=Page, purpose="marketing.test", version=1)
+async def two_adds(run: Run, first: Page) -> None:
+    await run.wait_for(ProductAdded, within="5d", where=lambda added: sound("where"))
+    sound("body")
+    await run.send("email", "first")
+    second = await run.wait_for(ProductAdded, within="1d")
+    await run.send("email", "second", came=second is not None)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_was_put_by_outlives_another_failure(again: bool) -> None:
+    bad.update(where=True, body=again)
+    bench = EngineBench(two_adds, decide=lambda message: None if message.template == "first" else {"verdict": "sent"})
+    for event in (Page(name="x"), ADD, ProductAdded(cart_id="c1", product_id="p2")):
+        bench.emits("u1", event)
+        bench.advance("1m")
+    bad["where"] = False
+    retry(bench, "two_adds")
+    if again:
+        bad["body"] = False
+        retry(bench, "two_adds")
+    bench.decides(bench.messages[0], verdict="sent")
+    bench.advance("5d")
+    assert bench.messages[1].data == {"came": True}
+
+
+def retry(bench: EngineBench, name: str) -> None:
+    bench.append(
+        EVENTS, CommandRecord(id=f"retry-{bench.now}", key="u1", at=bench.now, body=CommandBody("retry", name))
+    )
+    bench.advance("1m")

@@ -172,3 +172,45 @@ async def test_who_stops_waits_for_no_step_and_leaves_it_to_whoever_comes_next()
     await alive.worker.steps.stop()
     assert [request.customer for request in await alive.store.steps(0, 10)] == ["u1"]
     assert all(thread.daemon for thread in threading.enumerate() if thread.name == "step hang")
+
+
+async def test_the_steps_of_a_partition_that_was_lost_and_taken_again_all_end() -> None:
+    alive = Alive()
+    people = [f"u{number:02}" for number in range(AT_ONCE + 2)]
+    for name in people:
+        await alive.emits(name, ProductAdded(product_id=name))
+    alive.worker.lose(0)
+    await alive._live.round()
+    go_on.set()
+    while await alive.store.steps(0, 1):
+        await alive.answered()
+    assert sorted(called) == people
+
+
+def much() -> str:
+    return "x" * 1_000_000
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def remembers(run: Run, first: ProductAdded) -> None:
+    try:
+        await run.step("much", much)
+    except StepFailed as error:
+        await run.send("email", "failed", why=str(error))
+
+
+def test_a_step_that_gives_more_than_a_run_remembers_has_failed() -> None:
+    bench = EngineBench(remembers)
+    bench.emits("u1", ProductAdded(product_id="p1"))
+    bench.advance("1m")
+    assert "and a run remembers 65,536" in bench.messages[0].data["why"]
+
+
+def test_a_message_with_more_than_any_log_takes_parks_its_run() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def shouts(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "loud", picture=much())
+
+    bench = EngineBench(shouts)
+    bench.emits("u1", ProductAdded(product_id="p1"))
+    assert (bench.messages, "a message needs far less" in bench.endings("u1")[0]) == ([], True)

@@ -59,12 +59,12 @@ class Effects:
         self.history.append(HistoryRow(row.id, at, self.offset, index, kind, rule, run, _encode(data)))
         self.dirty[row.id] = row
 
-    def erase(self, customer: str, runs: list[str], erased: Erased) -> None:
+    def erase(self, customer: str, erased: Erased) -> None:
         """Nothing of the customer is stored, nor of what this slice has done for them so far."""
         self.dirty.pop(customer, None)
         self.history = [line for line in self.history if line.customer != customer]
         self.steps = [step for step in self.steps if step.customer != customer]
-        self.erasures.append(Erasure(customer, runs, erased))
+        self.erasures.append(Erasure(customer, erased))
         self.revived = [grave for grave in self.revived if grave != erased.grave]
 
     def record(self, row: Row, at: int, kind: str, value: bytes) -> None:

@@ -45,7 +45,7 @@ class Erasing:
         for name in filter(None, names):
             self._pass_on(name, body, at, EVENTS)
         self._pass_on(customer, body, at, DISPATCH)
-        self._effects.erase(customer, [] if row is None else [run.id for run in row.runs], Erased(grave, body.at))
+        self._effects.erase(customer, Erased(grave, body.at))
         partition.rows[customer] = None
         partition.pasts = {name: lines for name, lines in partition.pasts.items() if name != customer}
         partition.graves = {**partition.graves, grave: body.at}

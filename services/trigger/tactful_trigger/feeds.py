@@ -64,5 +64,5 @@ class Feeds:
         return since + max(milliseconds(sources[feed].lag) for feed in feeds)
 
     def _on_time_again(self, row: Row, run: Run, terms: Terms) -> None:
-        run.late_since, run.deadline = None, run.started + terms.max_age
+        run.late_since, run.deadline = None, run.first.appended_at + terms.max_age
         self.note(row)

@@ -11,6 +11,9 @@ from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.row import Row, Run
 
 INBOX_LIMIT: Final = 64
+INBOX_BYTES: Final = (
+    16 * 1024
+)  # a quarter of what a row may have: what is kept for one rule is not to shut it for the others
 
 
 def keep(effects: Effects, row: Row, run: Run, seen: Seen) -> bool:
@@ -34,9 +37,12 @@ def is_among(events: Iterable[Kept], seen: Seen) -> bool:
 
 
 def _with(effects: Effects, row: Row, run: Run, events: tuple[Kept, ...], seen: Seen) -> tuple[Kept, ...]:
-    if len(events) == INBOX_LIMIT:
+    kept = [*events, seen.kept()]
+    size = sum(len(event.properties) for event in kept)
+    while len(kept) > 1 and (len(kept) > INBOX_LIMIT or size > INBOX_BYTES):
+        size -= len(kept.pop(0).properties)
         run.dropped += 1
         if run.dropped == 1:
-            text = f"keeps {INBOX_LIMIT} events while it waits: the oldest are dropped"
+            text = f"keeps {INBOX_LIMIT} events while it waits, 16 KB of them: the oldest are dropped"
             effects.tell(row, seen.at, "note", run.rule, run.id, {"text": text})
-    return (*events, seen.kept())[-INBOX_LIMIT:]
+    return tuple(kept)

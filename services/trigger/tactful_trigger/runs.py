@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from tactful.durations import spoken
 from tactful.identity import digest, fraction, run_id
 from tactful.journal import Entry, Wait
 from tactful.operation import Ask, Done, Host, Moved, Operation
@@ -150,7 +149,7 @@ class Runs:
         row.runs.append(run)
         place = self._effects.place()
         self._drive(row, run, seen.at, fresh=0)
-        waiting = "" if run.wait is None else _waiting(run.wait)
+        waiting = "" if run.wait is None else run.wait.words
         told = {"version": run.version, "event": record.id, "waiting": waiting}
         self._effects.tell(row, seen.at, "started", rule.name, run.id, told, place)
 
@@ -158,9 +157,13 @@ class Runs:
 
     def catch_up(self, row: Row, run: Run, seen: Seen, at: int) -> None:
         """Show a run what its customer did before they were found to be one: it may end it, or what it waits for."""
-        if self._is_ended_by(row, run, seen):
+        absent = run.rule in self.ends_of_absent.get(seen.name, ())
+        if self._is_ended_by(row, run, seen) or (absent and not run.key):
             self.end(row, run, at, f"ended by {seen.name}")
-        elif seen.at >= run.waits_since:
+            return
+        if absent:
+            put_by(self._effects, row, run, seen)
+        if seen.at >= run.waits_since:
             self.offer(row, run, seen)
 
     def _is_ended_by(self, row: Row, run: Run, seen: Seen) -> bool:
@@ -266,6 +269,7 @@ class Runs:
         if run.wait is not None and run.wait.op == "send":
             self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", why, at)
         row.runs.remove(run)
+        self._feeds.note(row)
         self._effects.tell(row, at, "ended", run.rule, run.id, {"why": why})
 
     # -- within
@@ -354,9 +358,10 @@ class Runs:
         if run.parked:
             return True
         run.put_by = tuple(kept for kept in held if kept.appended_at > at)
+        self._effects.dirty[row.id] = row
         ripe = [recalled(kept, row.id, at) for kept in held if kept.appended_at <= at]
         for seen in ripe:
-            if run in row.runs and run.wait is not None and not is_among(run.inbox, seen):
+            if run in row.runs and not is_among(run.inbox, seen):
                 self.offer(row, run, seen)
         return bool(ripe)
 
@@ -386,11 +391,6 @@ class Runs:
     def _cancel(self, asked_as: str, message: str, reason: str, note: str, at: int) -> None:
         body = CancelBody(message, reason, note)
         self._effects.put(DISPATCH, CancelRecord(id=digest("cancel", message), key=asked_as, at=at, body=body))
-
-
-def _waiting(wait: Wait) -> str:
-    """What a run waits for, in a few words."""
-    return f"{spoken(wait.length)} of quiet" if wait.op == "quiet" else wait.shape
 
 
 def _content(operation: Operation[Any], host: Host) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from tactful.errors import TactfulError
 from tactful.identity import message_id
 from tactful.journal import Kept, Notice
 from tactful.operation import EndRun, Wish
+from tactful.operations import CONTENT_BYTES
 from tactful.projections import Projection
 from tactful.records import DISPATCH, MessageBody, MessageRecord
 from tactful_trigger.effects import Effects
@@ -138,9 +139,12 @@ class Stage:
 def _as_json(step: str, arguments: Sequence[Any]) -> list[Any]:
     """What the function will be given, whatever store keeps it meanwhile."""
     try:
-        given: list[Any] = msgspec.json.decode(msgspec.json.encode(arguments))
+        text = msgspec.json.encode(arguments)
+        given: list[Any] = msgspec.json.decode(text)
     except (TypeError, ValueError, OverflowError) as error:
         raise TactfulError(
             f"step {step}: its arguments must be JSON values ({error}); hand over ids, texts and numbers"
         ) from None
+    if len(text) > CONTENT_BYTES:
+        raise TactfulError(f"step {step}: its arguments have {len(text):,} bytes of {CONTENT_BYTES:,}; hand over ids")
     return given

@@ -22,7 +22,7 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.partitioning import partition_of
 from tactful.records import EVENTS, EventBody, EventRecord, encode
-from tactful_trigger.replay import words_of
+from tactful_trigger.replay import JOURNAL_BYTES, words_of
 from tactful_trigger.store import StepRequest, TriggerStore
 
 ATTEMPTS: Final = 3
@@ -107,9 +107,13 @@ def _called(request: StepRequest) -> bytes:
     why = ""
     for _ in range(ATTEMPTS):
         try:
-            return _encoded(request, value=_call(request))
+            answer = _encoded(request, value=_call(request))
         except BaseException as error:  # noqa: BLE001 - whatever a stranger's function raises is the answer
             why = f"{type(error).__name__}: {words_of(error)}"
+        else:
+            if len(answer) <= JOURNAL_BYTES:
+                return answer
+            return _encoded(request, error=f"gave {len(answer):,} bytes, and a run remembers {JOURNAL_BYTES:,}")
     return _encoded(request, error=why)
 
 

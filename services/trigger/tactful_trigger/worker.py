@@ -272,8 +272,12 @@ class TriggerWorker:
         held = self.owned.get(partition)
         if held is None:
             return 0
-        waiting = held.steps
-        return await waiting.do(lambda: self.steps.begin(partition, lambda: waiting.note(True)))
+        return await held.steps.do(lambda: self.steps.begin(partition, lambda: self._has_room(partition)))
+
+    def _has_room(self, partition: int) -> None:
+        """A step has ended; whoever owns the partition by now may begin another one."""
+        if (held := self.owned.get(partition)) is not None:
+            held.steps.note(True)
 
     async def run_steps(self, partition: int) -> int:
         """Run what the committed slices asked for, and wait for it; how many."""

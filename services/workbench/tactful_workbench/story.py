@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from tactful.durations import spoken
 from tactful.partitioning import partition_of
 from tactful_console.app import Stopped
 from tactful_console.history import Consent, Held, JournalEntry, Pending, TimelineInputs
@@ -73,7 +72,7 @@ def _pending(run: Run, still: str) -> Pending:
     if wait is None:
         what = text = "what comes next"
     else:
-        what, text = wait.op, f"{spoken(wait.length)} of quiet" if wait.op == "quiet" else wait.shape
+        what, text = wait.op, wait.words
         if due == run.deadline and wait.due is None:
             text += ", at most"
     if still:

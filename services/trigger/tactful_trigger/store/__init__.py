@@ -48,10 +48,9 @@ class ChangedRow(msgspec.Struct, frozen=True):
 
 
 class Erasure(msgspec.Struct, frozen=True):
-    """A customer who goes: row, history, steps of these runs. What stays is the grave."""
+    """A customer who goes: row, history, steps that wait. What stays is the grave."""
 
     customer: str
-    runs: list[str]
     erased: Erased
 
 

@@ -103,7 +103,7 @@ class MemoryTriggerStore:
             held.dues.pop(gone.customer, None)
             held.busy.discard(gone.customer)
             self._history.pop(gone.customer, None)
-            held.steps = [step for step in held.steps if step.run_id not in gone.runs]
+            held.steps = [step for step in held.steps if step.customer != gone.customer]
         for erased in (*(gone.erased for gone in result.erasures), *result.graves):
             held.graves[erased.grave] = erased.at
         for grave in result.revived:

@@ -309,10 +309,10 @@ def _steps_of(result: SliceResult) -> dict[str, Any]:
 async def _bury(db: AsyncConnection, result: SliceResult) -> None:
     partition = result.partition
     for gone in result.erasures:
-        given = {"partition": partition, "customer": stored(gone.customer), "runs": gone.runs}
+        given = {"partition": partition, "customer": stored(gone.customer)}
         await db.execute(text("DELETE FROM trigger_row WHERE partition = :partition AND customer = :customer"), given)
         await db.execute(text("DELETE FROM trigger_history WHERE customer = :customer"), given)
-        await db.execute(text("DELETE FROM trigger_step WHERE run = ANY(CAST(:runs AS text[]))"), given)
+        await db.execute(text("DELETE FROM trigger_step WHERE partition = :partition AND customer = :customer"), given)
     for erased in (*(gone.erased for gone in result.erasures), *result.graves):
         await db.execute(_BURY, {"partition": partition, "grave": erased.grave, "at": erased.at})
     for grave in result.revived:

@@ -286,11 +286,19 @@ def _write(db: sqlite3.Connection, result: SliceResult) -> None:
     )
 
 
+def _forget_steps(db: sqlite3.Connection, partition: int, customer: str) -> None:
+    waiting = db.execute("SELECT run, number, value FROM trigger_step WHERE partition = ?", (partition,)).fetchall()
+    theirs = [
+        (run, n) for run, n, value in waiting if msgspec.json.decode(value, type=StepRequest).customer == customer
+    ]
+    db.executemany("DELETE FROM trigger_step WHERE run = ? AND number = ?", theirs)
+
+
 def _bury(db: sqlite3.Connection, result: SliceResult) -> None:
     for gone in result.erasures:
         db.execute("DELETE FROM trigger_row WHERE partition = ? AND customer = ?", (result.partition, gone.customer))
         db.execute("DELETE FROM trigger_history WHERE customer = ?", (gone.customer,))
-        db.executemany("DELETE FROM trigger_step WHERE run = ?", [(run,) for run in gone.runs])
+        _forget_steps(db, result.partition, gone.customer)
     erased = [*(gone.erased for gone in result.erasures), *result.graves]
     insert(db, "INSERT OR REPLACE INTO trigger_grave", [(result.partition, each.grave, each.at) for each in erased])
     db.executemany(

@@ -108,7 +108,6 @@ def reply(**headers: str) -> bytes:
     [
         ("failed", "5.1.1", ("Message Bounced", {"hard": True, "detail": "failed 5.1.1"})),
         ("failed", "4.2.2", ("Message Bounced", {"hard": False, "detail": "failed 4.2.2"})),
-        ("delayed", "5.0.0", ("Message Bounced", {"hard": False, "detail": "delayed 5.0.0"})),
         ("delivered", "2.0.0", ("Message Delivered", {})),
         ("relayed", "5.9.9", ("Message Delivered", {})),
     ],
@@ -119,6 +118,11 @@ async def test_a_delivery_report_says_what_became_of_the_message(
     told = await posted(client, BOUNCE.replace("failed", action).replace("5.1.1", status))
     assert desk.calls == [("receipt", OURS, *receipt)]
     assert told == {"success": True, "message_id": OURS, "noted": [receipt[0]]}
+
+
+async def test_a_report_that_a_server_still_tries_is_no_bounce(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    told = await posted(client, BOUNCE.replace("failed", "delayed").replace("5.1.1", "4.4.1"))
+    assert (told["code"], desk.calls) == ("nothing_reported", [])
 
 
 async def test_a_report_of_spam_is_a_complaint(desk: FakeDesk, client: httpx.AsyncClient) -> None:

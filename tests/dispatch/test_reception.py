@@ -7,7 +7,15 @@ from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import DAY
-from tactful.events import ComplaintOpened, ComplaintReopened, MessageClicked, PreferencesChanged, SurveyAnswered
+from tactful.events import (
+    ComplaintOpened,
+    ComplaintReopened,
+    MessageBounced,
+    MessageClicked,
+    PreferencesChanged,
+    SurveyAnswered,
+)
+from tactful_dispatch.receiving import MOST_RECEIPTS
 
 
 def test_not_this_kind_mutes_the_rule_and_no_other(bench: DispatchBench) -> None:
@@ -183,3 +191,24 @@ def test_a_soft_bounce_ends_nothing(bench: DispatchBench) -> None:
     bench.advance("8d")
     bench.asks("m2")
     assert bench.words == ["sent", "sent"]
+
+
+def test_a_bounce_for_good_after_one_that_may_pass_ends_the_address(bench: DispatchBench) -> None:
+    bench.asks("m1")
+    drive(bench.desk.receipt("m1", "Message Bounced", {"hard": False, "detail": "failed 4.4.1"}))
+    for _ in range(2):
+        drive(bench.desk.receipt("m1", "Message Bounced", {"hard": True, "detail": "failed 5.1.1"}))
+    bench.advance("8d")
+    bench.asks("m2")
+    assert bench.words == ["sent", "suppressed_address"]
+    assert [event.hard for event in bench.trigger.events if isinstance(event, MessageBounced)] == [False, True]
+
+
+def test_however_many_replies_came_a_complaint_is_heard(bench: DispatchBench) -> None:
+    bench.asks("m1")
+    for number in range(MOST_RECEIPTS):
+        drive(bench.desk.receipt("m1", "Message Replied", {"reply_id": f"SM{number}"}))
+    drive(bench.desk.receipt("m1", "Message Complained", {}))
+    bench.advance("8d")
+    bench.asks("m2")
+    assert bench.words == ["sent", "suppressed_address"]

@@ -55,10 +55,10 @@ def _bind_addresses(space: Workspace, book: AddressBook, customer: str, now: Rec
 def take_receipt(
     space: Workspace, customer: str, delivery: Delivery, name: str, detail: dict[str, Any], now: int, cause: Cause
 ) -> None:
-    """Once each, and each reply. What a machine fetched ahead neither counts as a reaction nor hides the person's own."""
+    """Once each, and each reply; a bounce for good is news after one that may pass. What a machine fetched ahead neither counts as a reaction nor hides the person's own."""
     machine, message = bool(detail.get("prefetched")), delivery.message
-    key = f"{name} by machine" if machine else " ".join(filter(None, (name, detail.get("reply_id"))))
-    if key in delivery.receipts or len(delivery.receipts) >= MOST_RECEIPTS:
+    key = f"{name} by machine" if machine else " ".join(filter(None, (name, _which(detail))))
+    if key in delivery.receipts or ("reply_id" in detail and len(delivery.receipts) >= MOST_RECEIPTS):
         return
     delivery.receipts[key] = now
     if name == "Message Delivered" and delivery.state == UNKNOWN:
@@ -77,6 +77,11 @@ def take_receipt(
         **detail,
     }
     space.put(EVENTS, announce(name, digest("receipt", message.message_id, key), customer, now, told), cause)
+
+
+def _which(detail: Mapping[str, Any]) -> str:
+    """What tells receipts of one name apart."""
+    return "hard" if detail.get("hard") else detail.get("reply_id", "")
 
 
 def take_answer(

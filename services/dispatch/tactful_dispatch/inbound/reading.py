@@ -74,8 +74,8 @@ def _about_recipient(block: Message) -> Report | None:
         return None
     said = f"{action} {status[0] if status else ''}".strip()
     if action == "delayed":
-        outcome = SOFT
-    elif action in _DELIVERED:
+        return None  # the server still tries: nothing has come back
+    if action in _DELIVERED:
         outcome = OK
     elif status is not None:
         outcome = _BY_CLASS[status[1]]

@@ -274,6 +274,12 @@ async def test_a_caller_that_stops_waiting_leaves_no_connection_behind() -> None
         (Phase.RECIPIENT, 550, "5.1.10 domain takes no mail", True),
         (Phase.RECIPIENT, 550, "5.2.1 mailbox closed", True),
         (Phase.RECIPIENT, 550, "no such user", True),
+        (Phase.RECIPIENT, 550, "5.0.0 no such user", True),
+        (Phase.RECIPIENT, 550, "<u@x.test>: Recipient address rejected: User unknown in relay recipient table", True),
+        (Phase.RECIPIENT, 550, "Requested action not taken: account disabled", True),
+        (Phase.RECIPIENT, 550, "<sender@relay.example>: no such user", True),
+        (Phase.RECIPIENT, 550, "Recipient address rejected: access denied", False),
+        (Phase.RECIPIENT, 550, "rejected by policy", False),
         (Phase.RECIPIENT, 553, "mailbox name not allowed", True),
         (Phase.DOT, 550, "5.1.1 no such user", True),
         (Phase.DOT, 550, "looks like spam", False),
@@ -281,8 +287,6 @@ async def test_a_caller_that_stops_waiting_leaves_no_connection_behind() -> None
         (Phase.DOT, 550, "5.7.515 sender fails authentication", False),
         (Phase.RECIPIENT, 552, "5.2.2 mailbox full", False),
         (Phase.RECIPIENT, 554, "no", False),
-        (Phase.SENDER, 550, "5.1.1 who are you", False),
-        (Phase.RECIPIENT, 550, "5.1.8 bad sender", False),
         (Phase.DATA, 554, "no valid recipients", False),
     ],
 )
@@ -290,6 +294,26 @@ def test_only_a_server_that_says_so_makes_an_address_unusable(
     phase: Phase, code: int, text: str, suppress: bool
 ) -> None:
     assert refusal(phase, code, text) == Rejected(str(code), f"{code} {text}", suppress)
+
+
+@pytest.mark.parametrize(
+    ("phase", "code", "text"),
+    [
+        (Phase.SENDER, 550, "5.1.1 who are you"),
+        (Phase.SENDER, 553, "5.7.1 <hello@shop.example>: sender address rejected: not owned by user shop"),
+        (Phase.RECIPIENT, 550, "relay not permitted"),
+        (Phase.RECIPIENT, 554, "5.7.1 <uma@example.test>: Relay access denied"),
+        (Phase.RECIPIENT, 550, "SPF check failed"),
+        (Phase.RECIPIENT, 550, "Blocked by blacklist"),
+        (Phase.RECIPIENT, 550, "Sender verify failed: user unknown"),
+        (Phase.RECIPIENT, 550, "no PTR: the name of your IP address was not found"),
+        (Phase.RECIPIENT, 550, "5.1.8 bad sender"),
+        (Phase.RECIPIENT, 550, "5.4.5 Daily user sending limit exceeded"),
+        (Phase.DOT, 550, "5.4.5 Daily user sending limit exceeded"),
+    ],
+)
+def test_what_is_wrong_with_the_sender_burns_no_message_and_no_address(phase: Phase, code: int, text: str) -> None:
+    assert isinstance(refusal(phase, code, text), Retry)
 
 
 @pytest.mark.parametrize("phase", list(Phase))

@@ -107,6 +107,9 @@ def reply(**headers: str) -> bytes:
     ("action", "status", "receipt"),
     [
         ("failed", "5.1.1", ("Message Bounced", {"hard": True, "detail": "failed 5.1.1"})),
+        ("failed", "5.7.1", ("Message Bounced", {"hard": False, "detail": "failed 5.7.1"})),
+        ("failed", "5.2.2", ("Message Bounced", {"hard": False, "detail": "failed 5.2.2"})),
+        ("failed", "5.0.0", ("Message Bounced", {"hard": False, "detail": "failed 5.0.0"})),
         ("failed", "4.2.2", ("Message Bounced", {"hard": False, "detail": "failed 4.2.2"})),
         ("delivered", "2.0.0", ("Message Delivered", {})),
         ("relayed", "5.9.9", ("Message Delivered", {})),
@@ -118,6 +121,17 @@ async def test_a_delivery_report_says_what_became_of_the_message(
     told = await posted(client, BOUNCE.replace("failed", action).replace("5.1.1", status))
     assert desk.calls == [("receipt", OURS, *receipt)]
     assert told == {"success": True, "message_id": OURS, "noted": [receipt[0]]}
+
+
+@pytest.mark.parametrize(
+    ("words", "hard"),
+    [("smtp; 550 No such user here", True), ("smtp; 550 blocked by blacklist", False)],
+)
+async def test_where_the_status_says_nothing_the_servers_words_do(
+    desk: FakeDesk, client: httpx.AsyncClient, words: str, hard: bool
+) -> None:
+    await posted(client, BOUNCE.replace("Status: 5.1.1", f"Status: 5.0.0\nDiagnostic-Code: {words}"))
+    assert desk.calls == [("receipt", OURS, "Message Bounced", {"hard": hard, "detail": "failed 5.0.0"})]
 
 
 async def test_a_report_that_a_server_still_tries_is_no_bounce(desk: FakeDesk, client: httpx.AsyncClient) -> None:

@@ -18,9 +18,18 @@ RETRY_BROKEN: Final = 30 * SECOND
 RETRY_REFUSED: Final = 5 * MINUTE  # what grey-listing servers usually ask for
 
 _SIGN_IN = frozenset({530, 534, 535, 538})  # RFC 4954: about our account, not about the message
-_NO_MAILBOX = frozenset({550, 551, 553})
 # No such mailbox, domain or syntax, moved, takes no mail; not 5.1.7 and 5.1.8, which are about the sender's address.
 _BAD_ADDRESS = re.compile(r"5\.(?:1\.(?:0|1|2|3|4|6|10)|2\.1)\b")
+# The sender's address, a sending limit, credentials, an account that was shut: ours, whoever it was to go to.
+_BAD_SENDER = re.compile(r"5\.(?:1\.[78]|4\.5|7\.(?:8|9|11|13|14))\b")
+_ABOUT_SENDER = re.compile(
+    r"(?i)\b(?:relay(?!\w* recipient)|send(?:er|ing)\b|authenticat|spf\b|dkim\b|dmarc\b|dns\b|ptr\b|ip\b|(?:black|block)-?\s?list)"
+)
+_WHOM = r"(?:user|mailbox|recipient|account|address)\b"
+_NOBODY = re.compile(
+    rf"(?i)\b{_WHOM}.*\b(?:unknown|not found|no such|does(?:n't| not) exist|disabled|invalid|name not allowed)\b"
+    rf"|\b(?:unknown|no such|invalid|disabled)\b.*\b{_WHOM}"
+)
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 _LONGEST = 300
 
@@ -35,20 +44,25 @@ class Phase(IntEnum):
     DOT = 4
 
 
+_CHECKED: Final = (Phase.RECIPIENT, Phase.DOT)  # where a server looks at the recipient
+
+
 def refusal(phase: Phase, code: int, text: str) -> Outcome:
     """The meaning of a reply that was not the one hoped for.
 
-    Trouble before the message was mentioned is the shop's or the provider's, and is retried whatever its code:
-    a wrong password must not burn the queue.
+    Trouble before the recipient was mentioned is the shop's or the provider's, and is retried whatever its code, and so
+    is what a later reply says of the sender: a wrong password or a spent limit must not burn the queue.
     """
     words = _printable(f"{code} {text}")
     if 400 <= code < 500:
         return Retry(RETRY_REFUSED, str(code), words)
     if not 500 <= code < 600:
         return broken(phase, f"a reply that is not SMTP: {words}")
-    if phase is Phase.SESSION or code in _SIGN_IN:
+    status = _status(text)
+    bad_address = phase in _CHECKED and is_bad_address(status, words if phase is Phase.RECIPIENT else "")
+    if phase <= Phase.SENDER or code in _SIGN_IN or (not bad_address and _is_about_the_sender(phase, status, words)):
         return Retry(RETRY_REFUSED, str(code), words)
-    return Rejected(str(code), words, suppress=_is_about_the_address(phase, code, text))
+    return Rejected(str(code), words, suppress=bad_address)
 
 
 def broken(phase: Phase, what: str) -> Outcome:
@@ -58,13 +72,30 @@ def broken(phase: Phase, what: str) -> Outcome:
     return Retry(RETRY_BROKEN, "connection", _printable(what))
 
 
-def _is_about_the_address(phase: Phase, code: int, text: str) -> bool:
-    """Only a server that says so makes an address unusable: a policy refusal (5.7.x) is the sender's fault."""
-    if phase not in (Phase.RECIPIENT, Phase.DOT):
-        return False
-    if enhanced := _ENHANCED.match(text.lstrip()):
-        return bool(_BAD_ADDRESS.match(enhanced[0]))
-    return phase is Phase.RECIPIENT and code in _NO_MAILBOX
+def is_bad_address(status: str, words: str) -> bool:
+    """Only a server that says so makes an address unusable: a policy refusal (5.7.x) is the sender's fault. Its words count
+    where it gives no enhanced status, or one that says nothing (5.0.0)."""
+    if status not in ("", "5.0.0"):
+        return bool(_BAD_ADDRESS.match(status))
+    said = _without_addresses(words)
+    return bool(_NOBODY.search(said)) and not _ABOUT_SENDER.search(said)
+
+
+def _is_about_the_sender(phase: Phase, status: str, words: str) -> bool:
+    """By the final dot a server judges the message itself, so that only its status counts."""
+    return bool(
+        _BAD_SENDER.match(status) or (phase is not Phase.DOT and _ABOUT_SENDER.search(_without_addresses(words)))
+    )
+
+
+def _without_addresses(words: str) -> str:
+    """A mailbox may be called anything."""
+    return re.sub(r"\S+@\S+", "", words[:_LONGEST])
+
+
+def _status(text: str) -> str:
+    enhanced = _ENHANCED.match(text.lstrip())
+    return enhanced[0] if enhanced else ""
 
 
 def _printable(text: str) -> str:

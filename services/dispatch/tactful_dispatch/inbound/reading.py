@@ -16,13 +16,14 @@ from typing import Final
 
 import msgspec
 
+from tactful_dispatch.channels.smtp_replies import is_bad_address
+
 HARD, SOFT, OK = "hard", "soft", "ok"
 DSN, ARF, AUTO, REPLY = "dsn", "arf", "auto", "reply"
 
 _OURS: Final = re.compile(r"\bm_[0-9a-f]{24}\b")
 _STATUS: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}")
 _DELIVERED: Final = frozenset({"delivered", "relayed", "expanded"})
-_BY_CLASS: Final = {"5": HARD, "4": SOFT, "2": OK}
 _ADDRESSED: Final = ("to", "delivered-to", "x-original-to", "envelope-to")
 _THREAD: Final = ("in-reply-to", "references")
 
@@ -75,10 +76,10 @@ def _about_recipient(block: Message) -> Report | None:
     said = f"{action} {status[0] if status else ''}".strip()
     if action == "delayed":
         return None  # the server still tries: nothing has come back
-    if action in _DELIVERED:
+    if action in _DELIVERED or (status and status[1] == "2"):
         outcome = OK
-    elif status is not None:
-        outcome = _BY_CLASS[status[1]]
+    elif status:
+        outcome = HARD if is_bad_address(status[0], _header(block, "diagnostic-code")) else SOFT
     else:
         return None
     return Report(kind=DSN, outcome=outcome, recipient=recipient, said=said)

@@ -78,7 +78,11 @@ async def test_parts_and_price_are_told_as_far_as_they_are_known(provider: Provi
     ("answer", "outcome"),
     [
         (said(400, code=21211, message="Invalid 'To'"), Rejected("21211", "Invalid 'To'", suppress=True)),
-        (said(400, code=21610, message="STOP"), Rejected("21610", "STOP", suppress=True)),
+        (said(400, code=21610, message="STOP"), Rejected("21610", "STOP", suppress=True, opted_out=True)),
+        (said(400, code=21212, message="From"), Retry(5 * MINUTE, "21212", "From")),
+        (said(400, code=21606, message="From"), Retry(5 * MINUTE, "21606", "From")),
+        (said(400, code=21408, message="region"), Retry(5 * MINUTE, "21408", "region")),
+        (said(400, code=21611, message="queue"), Retry(5 * MINUTE, "21611", "queue")),
         (said(400, code=21617, message="too long"), Rejected("21617", "too long")),
         (said(401, code=20003, message="Authenticate"), Retry(5 * MINUTE, "20003", "Authenticate")),
         (said(403, code=20003, message="No"), Retry(5 * MINUTE, "20003", "No")),
@@ -186,6 +190,10 @@ def test_the_signature_is_the_one_of_the_providers_documentation() -> None:
         (
             {"MessageStatus": "failed", "ErrorCode": "30006"},
             ("Message Bounced", {"hard": True, "detail": "failed 30006"}),
+        ),
+        (
+            {"MessageStatus": "failed", "ErrorCode": "21610"},
+            ("Message Bounced", {"hard": True, "opted_out": True, "detail": "failed 21610"}),
         ),
         ({"MessageStatus": "sent"}, None),
         ({}, None),

@@ -17,10 +17,11 @@ from tactful.events import ConsentChanged, MessageDelivered, MessageReplied
 from tactful.settings import Shop
 from tactful_dispatch.channels import Rejected, Unknown
 from tactful_dispatch.channels.smsgateway import sms_gateway
-from tactful_dispatch.correspondence import STOPPED, Correspondence
+from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.inbound import create_sms
 from tactful_dispatch.inbound.sms_words import Said, answer, meaning
 from tactful_dispatch.receiving import MOST_RECEIPTS
+from tactful_dispatch.rows import STOPPED
 
 PUBLIC = "https://hello.shop.example"
 GATEWAY = sms_gateway("twilio://AC1:t0ken@api.twilio.com?from=+34600000001")
@@ -117,6 +118,35 @@ async def test_start_opens_the_number_again_and_is_no_consent(phone: Phone) -> N
     phone.bench.grants("u1", occurred_at=phone.bench.now + 1)
     phone.bench.advance("1h")
     assert phone.asks("m3") == "sent"
+
+
+async def opened_again(phone: Phone, name: str) -> str:
+    """What becomes of a message after START and a new consent."""
+    await phone.texts("START")
+    phone.bench.grants("u1", occurred_at=phone.bench.now + 1)
+    phone.bench.advance("2d")
+    return phone.asks(name)
+
+
+async def test_start_opens_a_number_of_which_the_provider_says_that_its_owner_opted_out(phone: Phone) -> None:
+    phone.adapter.outcomes = [Rejected("21610", "STOP", suppress=True, opted_out=True)]
+    assert [phone.asks("m1"), phone.asks("m2")] == ["rejected", "suppressed_address"]
+    assert await opened_again(phone, "m3") == "sent"
+
+
+async def test_start_opens_a_number_that_was_reported_as_opted_out(phone: Phone) -> None:
+    phone.asks("m1")
+    await phone.reports("m1", "failed", ErrorCode="21610")
+    phone.bench.advance("2d")
+    assert phone.asks("m2") == "suppressed_address"
+    assert await opened_again(phone, "m3") == "sent"
+
+
+async def test_a_late_report_on_a_text_does_not_take_start_from_who_said_stop(phone: Phone) -> None:
+    phone.asks("m1")
+    await phone.texts("STOP")
+    await phone.reports("m1", "undelivered", ErrorCode="30004")
+    assert await opened_again(phone, "m2") == "sent"
 
 
 async def test_start_does_not_open_a_number_that_the_provider_called_dead(phone: Phone) -> None:

@@ -5,16 +5,15 @@ An opt-out binds the address, and with it everybody who uses it, known or not.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from tactful import crashpoints
 from tactful.clock import Clock
 from tactful.purposes import MARKETING
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.desk import Desk
+from tactful_dispatch.rows import STOPPED
 from tactful_dispatch.store import DispatchStore, Workspace
-
-STOPPED: Final = "stopped by its owner"
 
 
 class Correspondence:
@@ -29,7 +28,7 @@ class Correspondence:
 
         def close(space: Workspace) -> None:
             row = space.address(key)
-            row.suppressed = row.suppressed or STOPPED
+            row.suppress(STOPPED)
             row.withdrawn[MARKETING] = max(row.withdrawn.get(MARKETING, 0), now)
 
         await self._store.transact(0, [], close)

@@ -23,7 +23,7 @@ def forget(space: Workspace, book: AddressBook, graves: Graves, record: EraseRec
     for key in keys:
         row = space.address(key)
         if customer in row.flagged:
-            row.suppressed = row.suppressed or FLAGGED
+            row.suppress(FLAGGED)
         row.left_by(customer)
     space.cursor.graves += 1
 

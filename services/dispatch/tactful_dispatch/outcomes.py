@@ -9,7 +9,7 @@ from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.outbox import Cause
 from tactful_dispatch import deciding
 from tactful_dispatch.channels import Accepted, Adapter, Outcome, Rejected, Retry
-from tactful_dispatch.rows import PENDING, SENDING, Delivery
+from tactful_dispatch.rows import PENDING, SENDING, STOPPED, Delivery
 from tactful_dispatch.store import Workspace
 
 TRIES: Final = 8
@@ -64,7 +64,7 @@ def _rejected(space: Workspace, customer: str, delivery: Delivery, outcome: Reje
     shut = GateRecord("provider", GateVerdict.REFUSED, facts, Reason.REJECTED, Scope.CHANNEL)
     delivery.gates = [*delivery.gates, shut]
     if outcome.suppress and delivery.address is not None:
-        space.address(delivery.address).suppressed = outcome.code
+        space.address(delivery.address).suppress(STOPPED if outcome.opted_out else outcome.code)
     deciding.finish(space, delivery, Verdict.NOT_SENT, Reason.REJECTED, now, cause)
 
 

@@ -101,5 +101,5 @@ def _address(space: Workspace, book: AddressBook, customer: str, name: str, told
     key = book.of(space.customer(customer).recipient, told.get("channel", "")) if ended else None
     if key is None:
         return ""
-    space.address(key).suppressed = ended
+    space.address(key).suppress(ended)
     return "address"

@@ -18,7 +18,7 @@ from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Contacted
 from tactful_dispatch.preferring import change_preference, wishes_in
 from tactful_dispatch.questions import ANSWERS
-from tactful_dispatch.rows import ACCEPTED, UNKNOWN, Delivery
+from tactful_dispatch.rows import ACCEPTED, STOPPED, UNKNOWN, Delivery
 from tactful_dispatch.store import Workspace
 
 MOST_RECEIPTS: Final = 100  # of one message, so that nobody fills its row with replies
@@ -134,9 +134,11 @@ def why_ended(name: str, detail: Mapping[str, Any]) -> str:
     """Why nothing may go to the address any more, if it is that."""
     if name == "Message Complained":
         return "complained"
-    return "bounced" if name == "Message Bounced" and detail.get("hard") else ""
+    if name != "Message Bounced" or not detail.get("hard"):
+        return ""
+    return STOPPED if detail.get("opted_out") else "bounced"
 
 
 def _suppress(space: Workspace, delivery: Delivery, why: str) -> None:
     if delivery.address is not None:
-        space.address(delivery.address).suppressed = why
+        space.address(delivery.address).suppress(why)

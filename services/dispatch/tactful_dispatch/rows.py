@@ -17,7 +17,9 @@ REPEATS_KEPT: Final = 256
 CUSTOMERS_KEPT: Final = 16  # of one address
 QUESTIONS_KEPT: Final = 16  # to the owner of one address
 TOPICS_KEPT: Final = 64  # muted ones
-FLAGGED: Final = "nobody may write to somebody who uses it"  # why an address is suppressed
+# Why an address is suppressed, besides what a provider says.
+FLAGGED: Final = "nobody may write to somebody who uses it"
+STOPPED: Final = "stopped by its owner"
 
 # States of a delivery. Held ones wait for an instant; asked ones for the run to say that it still wants them.
 HELD, ASKED, PENDING, SENDING = "held", "asked", "pending", "sending"
@@ -171,6 +173,10 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     def shut(self) -> str:
         """Why it must not be used; "" if it may be."""
         return self.suppressed or (FLAGGED if self.flagged else "")
+
+    def suppress(self, why: str) -> None:
+        """Nothing goes here any more. The first reason stands: what its owner stopped they may open again, a dead address not."""
+        self.suppressed = self.suppressed or why
 
     def used_by(self, customer: str) -> None:
         """A customer is written to here."""

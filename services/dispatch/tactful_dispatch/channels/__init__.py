@@ -35,11 +35,13 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider refused for good. `suppress`: this address must not be used again."""
+    """The provider refused for good. `suppress`: this address must not be used again; `opted_out`: unless its owner, who
+    told the provider so, takes it back."""
 
     code: str
     detail: str = ""
     suppress: bool = False
+    opted_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,12 @@ from tactful_dispatch.content.smsparts import Parts
 
 RETRY_BROKEN: Final = 30 * SECOND
 RETRY_REFUSED: Final = 5 * MINUTE
-# Not a number, not a mobile one, not reachable, has answered STOP.
-_BAD_NUMBER: Final = frozenset({21211, 21214, 21217, 21610, 21614})
-_GONE: Final = frozenset({"21610", "30004", "30005", "30006"})  # opted out, unknown or landline: hard
+# Not a number, not a mobile one, not reachable.
+_BAD_NUMBER: Final = frozenset({21211, 21214, 21217, 21614})
+_OPTED_OUT: Final = 21610  # has answered STOP
+# Our sender, the regions that our account may write to, its full queue, our public URL.
+_OUR_ACCOUNT: Final = frozenset({21212, 21408, 21603, 21606, 21609, 21611, 21659, 21660, 21703, 21704, 21705})
+_GONE: Final = frozenset({"30004", "30005", "30006"})  # blocked, unknown or landline: hard
 _LONGEST: Final = 300
 
 
@@ -46,10 +49,11 @@ def meaning(reply: Reply, size: Parts) -> Outcome:
         return Accepted(answer.sid, _cost(answer, size)) if answer.sid else Unknown("accepted without an id")
     if reply.status == 429:
         return Retry(reply.retry_after(RETRY_REFUSED), "429", words)
-    if reply.status in (401, 403, 404):  # about our account, not about the message
+    if reply.status in (401, 403, 404) or answer.code in _OUR_ACCOUNT:  # not about the message
         return Retry(RETRY_REFUSED, str(answer.code or reply.status), words)
     if 400 <= reply.status < 500:
-        return Rejected(str(answer.code or reply.status), words, suppress=answer.code in _BAD_NUMBER)
+        code, opted_out = str(answer.code or reply.status), answer.code == _OPTED_OUT
+        return Rejected(code, words, suppress=opted_out or answer.code in _BAD_NUMBER, opted_out=opted_out)
     return Unknown(f"HTTP {reply.status}: {words}")
 
 
@@ -59,7 +63,8 @@ def report(form: dict[str, str]) -> tuple[str, dict[str, Any]] | None:
     if status in ("delivered", "read"):
         return "Message Delivered", {}
     if status in ("undelivered", "failed"):
-        return "Message Bounced", {"hard": code in _GONE, "detail": f"{status} {code}".strip()}
+        told = {"hard": code in _GONE, "detail": f"{status} {code}".strip()}
+        return "Message Bounced", told | ({"hard": True, "opted_out": True} if code == str(_OPTED_OUT) else {})
     return None
 
 

@@ -73,6 +73,32 @@ async def test_a_machine_that_fetches_ahead_is_reported_as_one(
     assert desk.calls == [("receipt", "m_1", "Message Opened", {"prefetched": True})]
 
 
+@pytest.mark.parametrize(
+    ("action", "told"), [("open", ("Message Opened", {})), ("click", ("Message Clicked", {"url": URL}))]
+)
+@pytest.mark.parametrize(
+    ("agent", "machine"),
+    [
+        ("facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)", True),
+        ("WhatsApp/2.23.20.0 A", True),
+        ("TelegramBot (like TwitterBot)", True),
+        ("Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)", True),
+        ("Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5", True),
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", True),
+        ("Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)", True),
+        ("curl/8.5.0", True),
+        ("python-requests/2.32.3", True),
+        ("Mozilla/5.0 (Linux; Android 9; CUBOT X19) AppleWebKit/537.36 Chrome/86.0 Mobile Safari/537.36", False),
+        ("Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 [FB_IAB/FB4A;FBAV/400.0]", False),
+    ],
+)
+async def test_who_only_looks_at_a_link_to_show_or_index_it_is_no_person(
+    desk: FakeDesk, client: httpx.AsyncClient, action: str, told: tuple[str, dict[str, str]], agent: str, machine: bool
+) -> None:
+    await client.get(path(action), headers={"user-agent": agent})
+    assert desk.calls == [("receipt", "m_1", told[0], {**told[1], "prefetched": machine})]
+
+
 @pytest.mark.parametrize("token", ["x", "%00", "%F0%9F%98%80", "a" * 4000])
 async def test_a_bad_pixel_link_still_gives_a_picture(desk: FakeDesk, client: httpx.AsyncClient, token: str) -> None:
     answer = await client.get(f"/o/{token}")

@@ -3,6 +3,7 @@
 - Apple Mail Privacy Protection loads every picture when the mail arrives, through relays that call themselves exactly
   `Mozilla/5.0` (help.socketlabs.com, "Identifying Apple MPP opens").
 - Gmail and Yahoo load pictures through proxies that name themselves.
+- Messengers and networks fetch a link to show what is behind it, search engines to index it, and scripts name their library.
 - Browsers that fetch ahead say so: `Sec-Purpose: prefetch` (Fetch Standard), formerly `Purpose` and `X-Moz`.
 
 Who hides better than that is taken for a person; that is why an open alone is weak evidence.
@@ -10,16 +11,20 @@ Who hides better than that is taken for a person; that is why an open alone is w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
-_PROXIES: Final = ("GoogleImageProxy", "YahooMailProxy")
+# A word that ends in "bot" is one, but for the telephones of Cubot.
+_MACHINE: Final = re.compile(
+    r"(?i)GoogleImageProxy|YahooMailProxy|(?<!\bcu)bot\b|facebookexternalhit|^WhatsApp/|SkypeUriPreview|^curl/|^python-requests/"
+)
 _ANNOUNCED: Final = ("sec-purpose", "purpose", "x-moz")
 
 
 def is_prefetch(headers: Mapping[str, str]) -> bool:
     """Whether a request's headers (lower-case names) are those of a known prefetcher, or of nobody at all."""
     agent = headers.get("user-agent", "").strip()
-    if agent in ("", "Mozilla/5.0") or any(proxy in agent for proxy in _PROXIES):
+    if agent in ("", "Mozilla/5.0") or _MACHINE.search(agent):
         return True
     return any("prefetch" in headers.get(name, "") for name in _ANNOUNCED)

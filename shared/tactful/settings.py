@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError
 from tactful.mailbox import mailbox
+from tactful.webhookurl import webhook_place
 
 
 def _length(text: str) -> str:
@@ -74,6 +75,15 @@ def _no_return_path(text: str) -> str:
     local, _, domain = text.rpartition("@")
     if text and (not local or "<" in text or _no_mailbox(f"{local}+{'0' * 24}@{domain}")):
         return 'is no bare address with room for "+" and an id; write it like "bounces@shop.example"'
+    return ""
+
+
+def _no_webhook(url: str) -> str:
+    """What its name leads to is looked at before each message."""
+    try:
+        webhook_place(url or "https://none.example")
+    except InvalidInput as error:
+        return f'cannot be posted to: {error.message}; write it like "https://hooks.shop.example/tactful"'
     return ""
 
 
@@ -203,7 +213,7 @@ class History(_Section):
 class Webhook(_Section):
     """A system of the shop's own that takes messages of the channel `webhook`."""
 
-    url: str = Field("", pattern=r"^(https://\S+)?$")
+    url: Annotated[str, _written(_no_webhook)] = ""
 
 
 class Sending(_Section):

@@ -103,9 +103,9 @@ async def test_a_certificate_of_somebody_else_gets_nothing(provider: Provider) -
     assert provider.asked == []
 
 
-async def test_an_address_in_our_own_network_is_refused_and_not_asked(provider: Provider) -> None:
+async def test_an_address_in_our_own_network_is_not_asked_and_the_message_waits(provider: Provider) -> None:
     letter = Envelope("m_1", "u1", "webhook", f"https://127.0.0.1:8443/{provider.port}", "", "", Rendered("", "x", ""))
     outcome = await WebhookAdapter(b"key", ManualClock(NOW)).send(letter)
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, Retry)
     assert outcome.code == "unsafe_url"
     assert provider.asked == []

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels.publichost import is_public, public_target, system_resolver
+from tactful.webhookurl import is_public
+from tactful_dispatch.channels.publichost import public_target, system_resolver
 
 OURS = [  # what a resolver may give for a name, and what is not of the public internet
     "127.0.0.1",

@@ -129,6 +129,10 @@ def test_a_length_and_a_zone_say_how_they_are_written() -> None:
         ("[caps.weekly]\nnew = 3\nloyal = 2", "caps.weekly"),
         ("[caps]\nsms_per_30_days = 0\n[rules.abandoned_cart]\nsms = true", "rules.abandoned_cart"),
         ("[webhook]\nurl = 'http://hooks.shop.example'", "webhook.url"),
+        ("[webhook]\nurl = 'https://hooks.shop.example:9443/x'", "webhook.url"),
+        ("[webhook]\nurl = 'https://user:pw@hooks.shop.example/x'", "webhook.url"),
+        ("[webhook]\nurl = 'https://127.0.0.1/x'", "webhook.url"),
+        ("[webhook]\nurl = 'https://[::1/x'", "webhook.url"),
         ("[sources.pos]\nlag = 'soon'", "sources.pos.lag"),
     ],
 )

@@ -55,7 +55,7 @@ class WebhookAdapter:
         try:
             target = await self._judge(envelope.address)
         except InvalidInput as error:
-            return Rejected(error.code, error.message)
+            return Retry(RETRY_SLOW, error.code, error.message)  # the shop's setting, or its DNS: the queue waits
         except OSError as error:
             return Retry(RETRY_BROKEN, "connection", str(error))
         now = self._clock.now()

@@ -22,12 +22,14 @@ class Said(Enum):
 
 
 _WORDS: Final = {
-    Said.STOP: "stop stopall unsubscribe cancel end quit revoke optout стоп отписаться отмена baja parar alto",
+    Said.STOP: "stop stopall unsubscribe cancel end quit revoke стоп отписаться отпишите отмена baja cancelar parar alto",
     Said.START: "start unstop старт alta",
     Said.HELP: "help info помощь инфо ayuda",
 }
 _COURTESY: Final = frozenset(
     [
+        "thanks",
+        "thank",
         "please",
         "pls",
         "plz",
@@ -45,16 +47,25 @@ _COURTESY: Final = frozenset(
         "want",
         "need",
         "to",
+        "спасибо",
+        "я",
+        "больше",
         "пожалуйста",
         "прошу",
         "хочу",
+        "gracias",
         "por",
         "favor",
         "quiero",
     ]
 )
 # These are orders of other things, or the beginning of a question, if more follows.
-_ALONE: Final = frozenset(["cancel", "end", "quit", "отмена", "alto", "parar", *_WORDS[Said.HELP].split()])
+_ALONE: Final = frozenset(["cancel", "cancelar", "end", "quit", "отмена", "alto", "parar", *_WORDS[Said.HELP].split()])
+# Said in several words, of which one alone may mean anything.
+_STOP: Final = re.compile(
+    r"(?i)\b(?:opt[\s-]+out|remove\s+me|не\s+(?:пишите|присылайте)|d[aá]r?me\s+de\s+baja|no\s+m[aá]s\s+mensajes)\b"
+)
+_WISH: Final = re.compile(r"(?i)\b(?:i['\N{RIGHT SINGLE QUOTATION MARK}]?d|would)\s+like\b")
 _MEANING: Final = {word: said for said, words in _WORDS.items() for word in words.split()}
 _ANSWERS: Final = {
     "en": {
@@ -71,9 +82,9 @@ _ANSWERS: Final = {
 
 
 def meaning(text: str) -> Said:
-    """By the first word but courtesies, whatever its case and punctuation; "opt out" and "opt-out" count as one word. Who
+    """By the first word but courtesies, whatever its case and punctuation; "opt out" and its like count as one word. Who
     wants an order cancelled wants no end of texts, and who asks for help with something no standing words: a person reads that."""
-    words = re.findall(r"\w+", re.sub(r"(?i)\bopt[\s-]+out\b", "optout", text).lower())
+    words = re.findall(r"\w+", _WISH.sub("please", _STOP.sub("stop", text)).lower())
     telling = [word for word in words if word not in _COURTESY]
     if not telling or (telling[0] in _ALONE and len(telling) > 1):
         return Said.REPLY

@@ -55,7 +55,8 @@ def _bind_addresses(space: Workspace, book: AddressBook, customer: str, now: Rec
 def take_receipt(
     space: Workspace, customer: str, delivery: Delivery, name: str, detail: dict[str, Any], now: int, cause: Cause
 ) -> None:
-    """Once each, and each reply; a bounce for good is news after one that may pass. What a machine fetched ahead neither counts as a reaction nor hides the person's own."""
+    """Once each, and each reply; a bounce for good is news after one that may pass. What a machine fetched ahead neither counts
+    as a reaction nor hides the person's own."""
     machine, message = bool(detail.get("prefetched")), delivery.message
     key = f"{name} by machine" if machine else " ".join(filter(None, (name, _which(detail))))
     if key in delivery.receipts or ("reply_id" in detail and len(delivery.receipts) >= MOST_RECEIPTS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dispatchbench import LIVE, DispatchBench
+from enginebench import drive
 
 from tactful.records import RecipientBody
 from tactful.settings import Settings
@@ -95,6 +96,47 @@ def test_a_flag_that_is_lifted_is_lifted_under_every_name_of_the_customer() -> N
     bench.settle()
     bench.asks("m1", "other")
     bench.knows("new", **home)
+    bench.settle()
+    bench.asks("m2", "other")
+    assert bench.words == ["suppressed_address", "sent"]
+
+
+@pytest.mark.parametrize("old", ["u2", "anon:a1"])
+@pytest.mark.parametrize("address", ["two", "one"])
+@pytest.mark.parametrize(("partitions", "slice_limit"), [(1, 1), (1, 1000), (4, 7)])
+def test_a_flag_that_an_earlier_name_brought_along_is_lifted_at_its_addresses_too(
+    partitions: int, slice_limit: int, address: str, old: str
+) -> None:
+    bench = DispatchBench(partitions=partitions, slice_limit=slice_limit)
+    home, own = ({"addresses": {"email": f"{name}@example.test"}} for name in (address, "one"))
+    bench.consenting("other", **home)
+    bench.knows("u1", **own)
+    bench.knows(old, **home, do_not_contact="legal")
+    bench.settle()
+    bench.link(old, "u1")
+    bench.asks("m1", "other")
+    bench.knows("u1", **own)  # said before the merge was heard of
+    bench.knows("u1", **own, do_not_contact="legal")
+    bench.knows(old, **own, do_not_contact="legal")  # for what waits under the old name
+    bench.settle()
+    bench.asks("m2", "other")
+    bench.knows("u1", **own)
+    bench.settle()
+    bench.asks("m3", "other")
+    assert bench.words == ["suppressed_address", "suppressed_address", "sent"]
+
+
+def test_a_flag_goes_with_every_merge_and_stands_under_the_name_that_lives_on() -> None:
+    bench = DispatchBench(partitions=4)
+    bench.consenting("other", addresses={"email": "home@example.test"})
+    bench.knows("u3", addresses={"email": "home@example.test"}, do_not_contact="legal")
+    bench.settle()
+    for name, customer in (("u3", "u2"), ("u2", "u1")):
+        bench.link(name, customer)
+    home = bench.book.key("email", "home@example.test")
+    assert drive(bench.store.address(home)).flagged == ["u1"]
+    bench.asks("m1", "other")
+    bench.knows("u1", addresses={"email": "one@example.test"})
     bench.settle()
     bench.asks("m2", "other")
     assert bench.words == ["suppressed_address", "sent"]

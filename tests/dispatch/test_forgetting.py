@@ -61,6 +61,20 @@ def test_where_nobody_could_write_to_who_was_erased_nobody_writes_afterwards(ben
     assert (row.suppressed, row.flagged, row.customers) == (FLAGGED, [], [])
 
 
+def test_nor_to_an_address_that_only_an_earlier_name_of_theirs_used(bench: DispatchBench) -> None:
+    bench.knows("old", do_not_contact="deceased")
+    bench.settle()
+    bench.link("old", "u1")
+    bench.knows(do_not_contact="deceased")
+    for name in ("old", "u1"):
+        erase(bench, name)
+    bench.consenting("u2", addresses={"email": "old@example.test"})
+    bench.asks("m2", "u2")
+    assert bench.words == ["suppressed_address"]
+    row = drive(bench.store.address(bench.book.key("email", "old@example.test")))
+    assert (row.suppressed, row.flagged) == (FLAGGED, [])
+
+
 def test_what_is_late_brings_nobody_back(bench: DispatchBench) -> None:
     before = bench.now - HOUR
     erase(bench)

@@ -17,14 +17,14 @@ def forget(space: Workspace, book: AddressBook, graves: Graves, record: EraseRec
     customer, erased = record.key, Erased(graves.of(record.key), record.body.at)
     if space.grave(erased.grave) >= erased.at:
         return
-    recipient = space.customer(customer).recipient
-    own = (book.of(recipient, channel) for channel in (recipient.addresses if recipient else ()))
-    keys = {key for key in own if key is not None} | space.erase(customer, erased)
+    row = space.customer(customer)
+    own = {*book.all_of(row.recipient), *row.flagged}
+    keys = own | space.erase(customer, erased)
     for key in keys:
-        row = space.address(key)
-        if customer in row.flagged:
-            row.suppress(FLAGGED)
-        row.left_by(customer)
+        address = space.address(key)
+        if customer in address.flagged:
+            address.suppress(FLAGGED)
+        address.left_by(customer)
     space.cursor.graves += 1
 
 

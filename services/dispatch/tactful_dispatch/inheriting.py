@@ -16,6 +16,7 @@ from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.binding import join_contacts, tell_other_names
 from tactful_dispatch.consenting import take_consent
 from tactful_dispatch.facts import Word, used_up_by
+from tactful_dispatch.flagging import flagged_addresses, take_over_flags
 from tactful_dispatch.rows import TOPICS_KEPT, CustomerRow, decode_customer, encode
 from tactful_dispatch.store import Workspace
 
@@ -23,14 +24,14 @@ SOURCE: Final = "link"
 NAMES_KEPT: Final = 20
 
 
-def link(space: Workspace, customer: str, other: str, at: int, cause: Cause) -> None:
+def link(space: Workspace, book: AddressBook, customer: str, other: str, at: int, cause: Cause) -> None:
     """The first time: this customer is that one, to whom what was known goes. Later ones tell that a device has changed hands:
     what was said and sent before stays with the first, and what still comes goes to whoever has it."""
     row = space.customer(customer)
     if row.linked_to:
         row.device_of = "" if other == row.linked_to else other
         return
-    body = InheritBody(customer, msgspec.Raw(encode(_image(row, customer))))
+    body = InheritBody(customer, msgspec.Raw(encode(_image(book, row, customer))))
     name = digest("inherit", customer, other)
     space.put(DISPATCH, InheritRecord(id=name, key=other, at=at, body=body), cause)
     row.linked_to = other
@@ -59,6 +60,7 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int,
         return
     theirs = decode_customer(bytes(body.image))
     _join(row, theirs)
+    take_over_flags(space, record.key, body.inherited, theirs.flagged)
     own = [] if is_anonymous(body.inherited) else [body.inherited]
     row.known_as = list(dict.fromkeys((*row.known_as, *theirs.known_as, *own)))[-NAMES_KEPT:]
     row.written_as = list(dict.fromkeys((*row.written_as, *theirs.written_as)))[-NAMES_KEPT:]
@@ -77,7 +79,7 @@ def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> b
     return bool(goes_to)
 
 
-def _image(row: CustomerRow, customer: str) -> CustomerRow:
+def _image(book: AddressBook, row: CustomerRow, customer: str) -> CustomerRow:
     """What travels. A visitor's name is told anything only if something waits under it, since nothing is asked under it any more."""
     visitor = [customer] if is_anonymous(customer) else []
     waits = any(delivery.open for delivery in row.deliveries.values())
@@ -87,6 +89,7 @@ def _image(row: CustomerRow, customer: str) -> CustomerRow:
         words=[word for word in row.words if not word.once],
         known_as=[*row.known_as, *visitor] if waits else row.known_as,
         written_as=[*row.written_as, *visitor] if written_to else row.written_as,
+        flagged=sorted(flagged_addresses(book, row), key=lambda key: (key.channel, key.hash)),
         recipient=None,
         deliveries={},
         cancelled={},

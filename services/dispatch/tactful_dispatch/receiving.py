@@ -16,6 +16,7 @@ from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Contacted
+from tactful_dispatch.flagging import flag_addresses
 from tactful_dispatch.preferring import change_preference, wishes_in
 from tactful_dispatch.questions import ANSWERS
 from tactful_dispatch.rows import ACCEPTED, STOPPED, UNKNOWN, Delivery
@@ -28,7 +29,7 @@ _NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Repli
 def take_recipient(space: Workspace, book: AddressBook, customer: str, body: RecipientBody) -> None:
     """Who the customer is now. That somebody else spoke to them counts against the budget, and is no message unnoticed."""
     row = space.customer(customer)
-    _bind_addresses(space, book, customer, body)
+    flag_addresses(space, book, customer, body)
     row.recipient = body
     if body.do_not_contact or body.complaint_open:
         row.look_again()
@@ -36,20 +37,6 @@ def take_recipient(space: Workspace, book: AddressBook, customer: str, body: Rec
     if body.contacted_at and all(known.contact != contact for known in row.contacts):
         by = Contacted(body.contacted_at, body.contacted_on, contact, body.in_touch_with, 0, "", engaged=True)
         row.contacts = sorted((*row.contacts, by), key=lambda known: known.at)
-
-
-def _bind_addresses(space: Workspace, book: AddressBook, customer: str, now: RecipientBody) -> None:
-    """While nobody may write to a customer, nobody writes to their addresses under another name either. Lifted, it is lifted
-    under each of their names."""
-    row = space.customer(customer)
-    marked = set(book.all_of(row.recipient)) if row.recipient and row.recipient.do_not_contact else set()
-    to_mark = set(book.all_of(now)) if now.do_not_contact else set()
-    space.lock_addresses(marked | to_mark)
-    for key in to_mark:
-        space.address(key).flag(customer, on=True)
-    for key in marked - to_mark:
-        for name in row.names(customer):
-            space.address(key).flag(name, on=False)
 
 
 def take_receipt(

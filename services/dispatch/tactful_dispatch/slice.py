@@ -126,7 +126,7 @@ class DispatchSlice:
             if not pass_on(self._space, record, at, cause):
                 take_consent(self._space, self._book, record.key, record.id, record.body, at, cause)
         elif isinstance(record, LinkedRecord):
-            link(self._space, record.key, record.body.customer, at, cause)
+            link(self._space, self._book, record.key, record.body.customer, at, cause)
         elif isinstance(record, BindRecord):
             take_binding(self._space, record, at, cause)
         elif isinstance(record, InheritRecord):

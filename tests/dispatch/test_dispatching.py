@@ -142,6 +142,23 @@ def test_a_flag_goes_with_every_merge_and_stands_under_the_name_that_lives_on() 
     assert bench.words == ["suppressed_address", "sent"]
 
 
+@pytest.mark.parametrize("heard", ["told again", "asked for"])
+def test_whoever_was_flagged_before_addresses_were_is_left_alone_under_other_names_once_heard_of(heard: str) -> None:
+    bench = DispatchBench()
+    home = {"addresses": {"email": "home@example.test"}}
+    bench.consenting("dad2", **home)
+    bench.knows("dad", **home, do_not_contact="deceased")
+    bench.settle()
+    key = bench.book.key("email", "home@example.test")
+    drive(bench.store.transact(0, ["dad"], lambda space: space.address(key).flag("dad", on=False)))
+    if heard == "told again":
+        bench.knows("dad", **home, do_not_contact="deceased")
+    else:
+        bench.asks("m1", "dad")
+    bench.asks("m2", "dad2")
+    assert bench.words[-1] == "suppressed_address"
+
+
 def test_holdout_and_shadow_stand_last_and_say_what_would_have_been_sent(bench: DispatchBench) -> None:
     bench.asks("m1", holdout=True)
     bench.settings(rules={"cart": {"mode": "shadow"}}, sending={"mode": "live"})

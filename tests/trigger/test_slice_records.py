@@ -357,6 +357,14 @@ def test_what_dispatch_knows_of_a_customer_is_told_only_when_it_changes() -> Non
     assert [record.body.addresses for record in bench.recipients] == [{"email": "u1@example.test"}]
 
 
+@pytest.mark.parametrize("reason", ["legal", ""])
+def test_a_flag_that_is_posted_again_is_told_again(reason: str) -> None:
+    bench = EngineBench(after_a_while)
+    for _ in range(2):
+        bench.emits("u1", CustomerFlagged(reason=reason))
+    assert [record.body.do_not_contact for record in bench.recipients] == [reason, reason]
+
+
 def test_an_address_that_a_browser_claims_is_never_told_to_dispatch() -> None:
     bench = EngineBench(after_a_while)
     bench.emits("u1", "Identify", properties={"email": "else@example.test", "first_name": "Eve"}, scope="browser")

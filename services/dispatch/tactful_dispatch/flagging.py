@@ -32,6 +32,13 @@ def flag_addresses(space: Workspace, book: AddressBook, customer: str, now: Reci
             space.address(key).flag(name, on=name == customer and key in after)
 
 
+def keep_flagged(space: Workspace, book: AddressBook, customer: str) -> None:
+    """Of somebody who was flagged by a program that left their addresses alone."""
+    recipient = space.customer(customer).recipient
+    if recipient is not None and recipient.do_not_contact:
+        flag_addresses(space, book, customer, recipient)
+
+
 def take_over_flags(space: Workspace, customer: str, inherited: str, keys: Sequence[AddressKey]) -> None:
     """What an earlier name had flagged is flagged under this one, before anything more is told of either, until it is lifted. The
     addresses are kept: a word of before the merge may come first and lift nothing for good."""

@@ -35,6 +35,7 @@ from tactful_dispatch import deciding
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.binding import take_binding
 from tactful_dispatch.consenting import take_consent
+from tactful_dispatch.flagging import keep_flagged
 from tactful_dispatch.forgetting import forget, is_gone
 from tactful_dispatch.inheriting import inherit, link, pass_on
 from tactful_dispatch.receiving import take_recipient
@@ -136,6 +137,7 @@ class DispatchSlice:
 
     def _message(self, customer: str, message: MessageBody) -> None:
         row, name = self._space.customer(customer), message.message_id
+        keep_flagged(self._space, self._book, customer)
         row.arrived += 1
         known = row.deliveries.get(name)
         if known is not None and known.open:

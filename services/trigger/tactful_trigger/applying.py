@@ -10,7 +10,7 @@ import msgspec
 from tactful.clock import HOUR
 from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
 from tactful.decisions import Reason
-from tactful.events import OrderCompleted
+from tactful.events import CustomerFlagged, OrderCompleted
 from tactful.events.model import is_fact, name_of
 from tactful.identity import digest, event_hash, fingerprint
 from tactful.records import DISPATCH, EventRecord, RecipientBody, RecipientRecord
@@ -28,6 +28,7 @@ from tactful_trigger.runs import Runs
 from tactful_trigger.tally import Tally
 
 _NOWHERE: Final = Route()
+_FLAG: Final = name_of(CustomerFlagged)
 BEYOND: Final = "more than 256 events within a minute"
 FEW_MARKS: Final = 32
 WITHHELD: Final = frozenset({Reason.SHADOW, Reason.NOT_ALLOWED})  # nothing else spoke against it
@@ -112,15 +113,17 @@ class Applying:
                 row.states[projection.name] = after
                 changed = True
                 concerns_dispatch |= tells_dispatch(before, after)
-        if concerns_dispatch:
-            self.tell_dispatch(row, seen.at)
+        is_flag = seen.name == _FLAG
+        if concerns_dispatch or is_flag:
+            self.tell_dispatch(row, seen.at, again=is_flag)
         return changed
 
-    def tell_dispatch(self, row: Row, at: int) -> None:
-        """Tell dispatch what it needs to know, if that is news; under every name under which a message still waits."""
+    def tell_dispatch(self, row: Row, at: int, *, again: bool = False) -> None:
+        """Tell dispatch what it needs to know, if that is news; under every name under which a message still waits. A flag is told
+        `again` though it is none: whoever posts it once more asks that it be carried out anew."""
         body = self._recipient(row)
         known = fingerprint(body)
-        if known != row.recipient:
+        if again or known != row.recipient:
             row.recipient = known
             for name in (row.id, *sorted({run.asked_as for run in row.runs if run.asked_as})):
                 self._tell(name, body, known, at)

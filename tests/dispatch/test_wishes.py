@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from dispatchbench import LIVE, DispatchBench
 from enginebench import drive
@@ -275,6 +277,44 @@ def test_whoever_has_answered_may_be_asked_again(entered: DispatchBench) -> None
     drive(entered.desk.consent("anon:a1", "marketing", "email", "granted", via="double-opt-in", proof=proof))
     question(entered, "m2", "anon:a2")
     assert entered.sent == ["m1", "m2"]
+
+
+@pytest.mark.parametrize("purpose", ["marketing", "marketing.stock"])
+def test_an_answer_by_any_other_way_is_an_answer_too_though_it_was_taken_back_since(
+    entered: DispatchBench, purpose: str
+) -> None:
+    question(entered, "m2", "u1", purpose="marketing.stock")
+    entered.advance("1h")
+    entered.grants("u1", purpose=purpose, channel="email")
+    entered.advance("1h")
+    entered.grants("u1", purpose=purpose, channel="email", state="withdrawn")
+    entered.advance("26h")
+    question(entered, "m3", "anon:a2", purpose="marketing.stock")
+    question(entered, "m4", "anon:a2")
+    assert entered.sent == ["m1", "m2", "m3", "m4"][: 4 if purpose == "marketing" else 3]
+
+
+@pytest.mark.parametrize(
+    ("customer", "word"),
+    [
+        ("u1", {"once": True}),
+        ("u1", {"channel": "sms"}),
+        ("u1", {"state": "withdrawn"}),
+        ("u1", {"occurred_at": 1}),
+        ("anon:a9", {}),
+        ("u9", {}),
+    ],
+)
+def test_what_does_not_answer_for_good_or_is_said_by_somebody_else_is_no_answer(
+    entered: DispatchBench, customer: str, word: dict[str, Any]
+) -> None:
+    entered.knows("u1", addresses={"email": "stranger@example.test"})
+    entered.knows("u9")
+    entered.link("anon:a9", "u1")
+    entered.grants(customer, **{"channel": "email", **word})
+    entered.settle()
+    question(entered, "m2", "anon:a2")
+    assert entered.sent == ["m1"]
 
 
 @pytest.mark.parametrize(("outcome", "sent"), [(Retry(1000), ["m1", "m1"]), (Rejected("550", "no"), ["m1", "m2"])])

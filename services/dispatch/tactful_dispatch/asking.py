@@ -7,7 +7,7 @@ from typing import Final
 
 from tactful.clock import DAY
 from tactful.purposes import covers, is_marketing
-from tactful.records import MessageBody
+from tactful.records import ConsentBody, MessageBody
 from tactful_dispatch.rows import AddressRow
 
 APART: Final = 30 * DAY
@@ -38,6 +38,14 @@ def unasked(address: AddressRow, message: MessageBody) -> None:
 def forget_question(address: AddressRow, message: MessageBody) -> None:
     """The owner has answered, and may be asked again."""
     address.asked.pop(_question(message), None)
+
+
+def hear_answer(address: AddressRow, word: ConsentBody) -> None:
+    """Whoever has the address has granted for good, by whichever way, what its owner was asked before."""
+    for question, (at, _) in list(address.asked.items()):
+        purpose, _, channel = question.partition("/")
+        if at <= word.occurred_at and covers(word.purpose, purpose) and word.channel in ("", channel):
+            del address.asked[question]
 
 
 def unanswered_since(address: AddressRow | None, message: MessageBody, now: int) -> int:

@@ -10,7 +10,7 @@ from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS, ConsentBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
-from tactful_dispatch.asking import forget_question
+from tactful_dispatch.asking import forget_question, hear_answer
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Word, standing, with_word
 from tactful_dispatch.ledger import ConsentEntry
@@ -45,8 +45,10 @@ def enter_consent(
     if body.state == "withdrawn":
         _bind_addresses(space, book, row, body)
         row.look_again()
-    elif body.state == "granted" and _lifts_stop(row, body):
-        row.stopped_at = 0
+    elif body.state == "granted":
+        _answer_questions(space, book, row, body)
+        if _lifts_stop(row, body):
+            row.stopped_at = 0
     return number
 
 
@@ -106,6 +108,16 @@ def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
         body.once and body.state == "granted",  # nobody withdraws for one message
     )
     row.words = with_word(row.words, said)
+
+
+def _answer_questions(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> None:
+    """A grant for good is the answer to what was asked at the customer's addresses. A stranger's is not: anybody can enter one."""
+    if body.once or is_anonymous(body.said_as):
+        return
+    keys = book.all_of(row.recipient)
+    space.lock_addresses(keys)
+    for key in keys:
+        hear_answer(space.address(key), body)
 
 
 def _bind_addresses(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> None:

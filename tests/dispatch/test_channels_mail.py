@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from email import message_from_bytes
-from email.header import Header
+from email.header import Header, decode_header, make_header
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import parseaddr
 
 import pytest
 from hypothesis import given
@@ -86,6 +87,43 @@ def test_names_and_subjects_in_any_script_come_through() -> None:
     message = parsed(replace(with_subject("Ваш чайник ждёт вас, " * 5), sender='"Лавка, дом чая" <hello@shop.example>'))
     assert message["Subject"] == "Ваш чайник ждёт вас, " * 5
     assert message["From"].addresses[0].display_name == "Лавка, дом чая"
+
+
+SAID = """
+Наталья, в корзине: Чайник заварочный стеклянный с ситечком 3 990 ₽ — Uma, tu tetera azul (Ñandú) sigue aquí ¿olvidaste
+algo? Hello; your kettle: it's "here" ☕ 👩\u200d👩\u200d👧 🫖🫖 https://shop.example/a-kettle-with-a-very-long-name
+"""
+WORDS = st.sampled_from(SAID.split())
+
+
+@given(st.lists(WORDS, min_size=1, max_size=20).map(" ".join))
+def test_a_subject_is_read_as_it_was_written_wherever_its_lines_end(subject: str) -> None:
+    raw = bytes(compose(with_subject(subject), NOW))
+    assert message_from_bytes(raw, policy=SMTP)["Subject"] == subject
+    assert max(map(len, raw.partition(b"\r\nDate:")[0].split(b"\r\n"))) <= 78
+
+
+@given(st.lists(WORDS.map(lambda word: word.replace('"', "")), min_size=1, max_size=12).map(" ".join))
+def test_a_sender_has_one_mailbox_and_its_name_however_long_that_is(name: str) -> None:
+    message = compose(replace(ENVELOPE, sender=f'"{name}" <hello@shop.example>'), NOW)
+    written = message_from_bytes(bytes(message))["From"]
+    words, address = parseaddr(written.replace("\r\n", ""))
+    assert (str(make_header(decode_header(words))), address) == (name, "hello@shop.example")
+
+
+def test_a_subject_of_many_russian_words_keeps_the_blanks_between_them() -> None:
+    subject = "Наталья, в корзине: Чайник заварочный стеклянный с ситечком"
+    assert parsed(with_subject(subject))["Subject"] == subject
+
+
+def test_a_long_name_with_commas_is_one_mailbox() -> None:
+    name = "Teapots, kettles, cups, saucers, spoons, strainers, and everything else for tea"
+    assert len(parsed(replace(ENVELOPE, sender=f'"{name}" <hello@shop.example>'))["From"].addresses) == 1
+
+
+def test_a_header_of_ones_own_may_be_in_any_script() -> None:
+    value = "осенняя распродажа стеклянных чайников с ситечком " * 3
+    assert parsed(replace(ENVELOPE, headers={"X-Shop-Campaign": value}))["X-Shop-Campaign"] == value
 
 
 def test_a_domain_in_another_script_is_written_in_ascii() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.header import Header
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from typing import Final
@@ -20,17 +22,31 @@ from tactful.mailbox import mailbox, one_line
 from tactful_dispatch.channels import Envelope, Rejected, Retry
 
 MENDED: Final = 5 * MINUTE
+LINE: Final = 78  # characters (RFC 5322 §2.1.1)
+_WORDS: Final = frozenset({"From", "To", "Reply-To", "Subject"})  # headers that say something to people
 _SETTINGS = frozenset({"sender", "reply_to", "return_path", "one_click_url"})  # what [shop] says, within an envelope
 _MAY_BE_ADDED = re.compile(r"(?:x-[a-z0-9-]+|feedback-id|list-id)", re.IGNORECASE)
 
 
 class _MailPolicy(EmailPolicy):
-    """As SMTP wants it, but for one header: the usual folding would turn a long URL into encoded words."""
+    """As SMTP wants it, but for what the usual folding gets wrong: it would turn a long URL into encoded words, and where a
+    line ends it loses blanks between encoded words and the quotes of a name with commas."""
 
     def fold_binary(self, name: str, value: str) -> bytes:
         if name == "List-Unsubscribe":
             return f"{name}: {value}\r\n".encode("ascii")
-        return super().fold_binary(name, value)
+        if value.isascii() and (name not in _WORDS or len(f"{name}: {value}") <= LINE):
+            return super().fold_binary(name, value)
+        mailboxes: tuple[Address, ...] = getattr(value, "addresses", ())
+        if not mailboxes:
+            return f"{name}: {_encoded(value, name)}\r\n".encode("ascii")
+        (one,) = mailboxes
+        return f"{name}: {_encoded(one.display_name, name)}\r\n <{one.addr_spec}>\r\n".encode("ascii")
+
+
+def _encoded(words: str, name: str) -> str:
+    """As encoded words (RFC 2047) on lines of their own, in the header `name`."""
+    return Header(words, "utf-8", header_name=name, maxlinelen=LINE - 2).encode(linesep="\r\n") if words else ""
 
 
 _POLICY = _MailPolicy(linesep="\r\n", cte_type="7bit")  # 7bit: no relay needs 8BITMIME

@@ -274,6 +274,22 @@ def test_a_report_that_was_damaged_anywhere_is_read(place: int, noise: bytes, cu
     read(raw[:place] + noise + raw[place + cut :])
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"To: " + b"(" * 5000 + b"\n\n",
+        b"To: " + b"uma@example.test," * 100_000 + f"\nIn-Reply-To: <{OURS}@shop.example>\n\n".encode(),
+        b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (n, n) for n in range(1000)),
+        b"Content-Type: message/rfc822\n\n" * 1000,
+    ],
+    ids=["parentheses", "addresses", "multipart", "rfc822"],
+)
+async def test_mail_that_is_nested_or_addressed_beyond_all_reason_reports_nothing(
+    client: httpx.AsyncClient, raw: bytes
+) -> None:
+    assert (await posted(client, raw))["code"] == "nothing_reported"
+
+
 # the address that reports come back to
 
 

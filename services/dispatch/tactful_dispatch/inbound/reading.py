@@ -21,6 +21,7 @@ from tactful_dispatch.channels.smtp_replies import is_bad_address
 
 HARD, SOFT, OK = "hard", "soft", "ok"
 DSN, ARF, AUTO, REPLY = "dsn", "arf", "auto", "reply"
+LONGEST: Final = 64 * 1024  # characters of addresses: reading megabytes of them takes seconds
 
 _OURS: Final = re.compile(r"\bm_[0-9a-f]{24}\b")
 _STATUS: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}")
@@ -55,8 +56,17 @@ class Returned(msgspec.Struct, frozen=True):
 
 
 def read(raw: bytes) -> Returned:
-    """Never raises: what cannot be understood reports nothing."""
+    """Never raises: what cannot be understood reports nothing, nor what is nested or addressed beyond all reason."""
+    try:
+        return _read(raw)
+    except (RecursionError, ValueError, LookupError):
+        return Returned("", ())
+
+
+def _read(raw: bytes) -> Returned:
     message = BytesParser(policy=policy.compat32).parsebytes(raw)
+    if any(len(_header(message, name)) > LONGEST for name in _ADDRESSED):
+        return Returned("", ())
     parts = list(message.walk())
     reports = (*_delivery(parts), *_abuse(parts))
     return Returned(_ours(message, parts), reports or _answer(message))

@@ -114,14 +114,34 @@ async def test_a_message_that_nobody_waits_for_any_more_is_not_given_to_the_next
     await content.close()
 
 
-async def test_a_process_that_was_killed_is_replaced(hungry: ProcessContent) -> None:
+async def test_a_process_that_was_killed_costs_the_next_message_nothing(hungry: ProcessContent) -> None:
     await hungry.render(CART)
     (victim,) = children()
-    os.kill(victim, 9)
-    with pytest.raises(TemplateError):
-        await hungry.render(CART)
+    os.kill(victim, signal.SIGKILL)
     assert (await hungry.render(CART)).text
+    os.kill(*children(), signal.SIGSTOP)
+    asked = asyncio.create_task(hungry.render(CART))
+    await asyncio.sleep(0)  # the question is on its way
+    os.kill(*children(), signal.SIGKILL)
+    assert (await asked).text
     assert victim not in children()
+
+
+def test_a_process_that_was_killed_costs_nothing_on_the_loop_of_servers_either() -> None:
+    async def killed() -> str:
+        content = ProcessContent(SHIPPED)
+        await content.render(CART)
+        os.kill(*children(), signal.SIGKILL)
+        while children():
+            await asyncio.sleep(0)  # until the loop has seen that it is gone
+        try:
+            return (await content.render(CART)).text
+        finally:
+            await content.close()
+
+    uvloop = pytest.importorskip("uvloop")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(killed())
 
 
 async def test_closing_leaves_no_process_behind() -> None:

@@ -58,9 +58,7 @@ class ProcessContent:
     async def _render(self, rendering: Rendering) -> Rendered:
         answered = False
         try:
-            process = await self._running()
-            async with asyncio.timeout(self._deadline):
-                answer = msgspec.json.decode(await _ask(process, msgspec.json.encode(asdict(rendering))), type=Answer)
+            answer = msgspec.json.decode(await self._answer(msgspec.json.encode(asdict(rendering))), type=Answer)
             answered = True
         except TimeoutError:
             raise TemplateError(_too(rendering, f"takes longer than {self._deadline} s")) from None
@@ -73,6 +71,22 @@ class ProcessContent:
         if answer.rendered is None:
             raise TemplateError(answer.error)
         return answer.rendered
+
+    async def _answer(self, question: bytes) -> bytes:
+        """A process from before that dies may have been killed whatever it was asked: a new one shows whose fault it was."""
+        known = self._process is not None
+        try:
+            return await self._asked(question)
+        except (ConnectionError, EOFError):
+            if not known:
+                raise
+        await self._end()
+        return await self._asked(question)
+
+    async def _asked(self, question: bytes) -> bytes:
+        process = await self._running()
+        async with asyncio.timeout(self._deadline):
+            return await _ask(process, question)
 
     async def _running(self) -> Process:
         if self._process is None:
@@ -103,8 +117,11 @@ async def _ask(process: Process, question: bytes) -> bytes:
     """Questions and answers are lines of JSON. Raises EOFError if the process died."""
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(question + b"\n")
-    await process.stdin.drain()
+    try:
+        process.stdin.write(question + b"\n")
+        await process.stdin.drain()
+    except RuntimeError as error:  # what uvloop says of a closed pipe
+        raise EOFError from error
     line = await process.stdout.readline()
     if not line.endswith(b"\n"):
         raise EOFError

@@ -109,7 +109,7 @@ def test_a_link_to_a_named_domain_is_fine() -> None:
     assert find(EMAIL, body, {"brand.yaml": brand}) == []
 
 
-@pytest.mark.parametrize(("length", "found"), [(60, []), (61, [(2, "subject")]), (0, [(2, "subject")])])
+@pytest.mark.parametrize(("length", "found"), [(60, []), (61, [(2, "subject")]), (0, [(2, "broken")])])
 def test_a_subject_is_neither_empty_nor_longer_than_a_phone_shows(length: int, found: list[tuple[int, str]]) -> None:
     assert codes(find(EMAIL, f'---\nsubject: "{"a" * length}"\n---\nHi')) == found
 
@@ -138,6 +138,17 @@ def test_a_template_that_cannot_be_rendered_is_found_on_its_line() -> None:
 def test_a_template_without_an_example_is_found() -> None:
     content = ContentSet.of({**SHIPPED.files, "a/push.en.txt": "Hi"})
     assert [(finding.file, finding.code) for finding in lint(content)] == [("a/push.en.txt", "broken")]
+
+
+@pytest.mark.parametrize(
+    "file", ["a/email.english.v2.html", "a/email.es.htm", "a/reminder.txt", "a/texto.es.txt", "a/email/es.html"]
+)
+def test_a_file_of_which_no_message_is_made_is_found(file: str) -> None:
+    assert (file, "name") in [(finding.file, finding.code) for finding in find(file, "Hola")]
+
+
+def test_a_language_that_is_none_is_found() -> None:
+    assert (1, "broken") in codes(find("a/email.ua.html", "---\nsubject: Привіт\n---\n"))
 
 
 def test_a_channel_that_does_not_speak_the_shops_language_is_found() -> None:

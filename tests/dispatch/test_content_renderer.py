@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +39,8 @@ def written(body: str, file: str = "welcome/email.en.html", **more: str) -> Cont
 def say(body: str, channel: str = "push", data: dict[str, Any] | None = None, language: str = "en") -> str:
     """The text of a template made of `body`."""
     kind = "html" if channel == "email" else "txt"
-    content = written(body, f"welcome/{channel}.{language}.{kind}")
+    head = "---\nsubject: Hello\n---\n" if channel == "email" else ""
+    content = written(head + body, f"welcome/{channel}.{language}.{kind}")
     return Renderer(content).render(sample(content, "welcome", channel, (language,), data=data or {})).text.strip()
 
 
@@ -270,6 +272,22 @@ def test_an_unknown_filter_is_named() -> None:
 
 def test_a_mistake_in_a_sum_is_named() -> None:
     assert complaint("\n{{ 1 / 0 }}").startswith("welcome/email.en.html:2: ZeroDivisionError")
+
+
+@pytest.mark.parametrize("body", ["Hi", "---\nsubject: '{{ \" \" }}'\n---\nHi"])
+def test_a_letter_without_a_subject_is_not_written(body: str) -> None:
+    assert re.fullmatch(r"welcome/email\.en\.html:\d: the subject is empty; write one", complaint(body))
+
+
+def test_a_language_that_is_none_is_named_with_the_file() -> None:
+    content = written("---\nsubject: Hello\n---\n", "welcome/email.ua.html")
+    with pytest.raises(TemplateError, match=r"welcome/email\.ua\.html:1: ua is no language .* uk for Ukrainian"):
+        Renderer(content).render(sample(content, "welcome", "email", ("ua",)))
+
+
+def test_a_style_that_is_none_is_named_with_the_file() -> None:
+    found = complaint("---\nsubject: Hello\n---\n<style>p{color: red}</style><p style='}:'>Hi</p>")
+    assert found.startswith("welcome/email.en.html:1: End of input; mend its style")
 
 
 @pytest.mark.parametrize(

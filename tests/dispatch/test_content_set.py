@@ -61,6 +61,40 @@ def test_the_same_files_are_the_same_version_in_whatever_order() -> None:
     assert ContentSet.of(backwards).version == SHIPPED.version == ContentSet.load().version
 
 
+@pytest.mark.parametrize(
+    ("file", "locale", "language"),
+    [
+        ("email.zh-Hant.html", "zh-Hant-TW", "zh-Hant"),
+        ("email.sr-Latn.html", "sr_Latn_RS", "sr-Latn"),
+        ("email.es-419.html", "es-419", "es-419"),
+        ("email.pt-br.html", "pt-BR", "pt-BR"),
+        ("email.pt_BR.html", "pt-br", "pt-BR"),
+        ("Email.ES.html", "es-MX", "es"),
+    ],
+)
+def test_a_file_may_name_any_language_in_any_case(file: str, locale: str, language: str) -> None:
+    content = ContentSet.of({**SHIPPED.files, f"a/{file}": "---\nsubject: Hola\n---\n", "a/example.json": "{}"})
+    assert preview(content, "a", "email", (locale, "en")).language == language
+
+
+def test_a_shops_file_takes_the_place_of_the_shipped_one_in_any_case(tmp_path: Path) -> None:
+    (tmp_path / "abandoned_cart").mkdir()
+    (tmp_path / "abandoned_cart" / "Push.EN.txt").write_text("Ours alone")
+    assert preview(ContentSet.load(tmp_path), "abandoned_cart", "push").text == "Ours alone"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("\ufeff---\nsubject: Hola\n---\nhola", 4), ("--- \nsubject: Hola\n---\t\nhola", 4), ("---\n---\nhola", 3)],
+)
+def test_front_matter_may_have_a_mark_or_blanks_about_it_or_be_empty(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "push.es.txt").write_text(text, encoding="utf-8")
+    template = ContentSet.load(tmp_path).templates["a", "push", "es", "txt"]
+    assert (template.body, template.line) == ("hola", line)
+    assert template.matter.subject == ("Hola" if "Hola" in text else "")
+
+
 def test_a_folder_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
     assert ContentSet.load(tmp_path / "nowhere").version == SHIPPED.version
 

@@ -21,9 +21,12 @@ from tactful_dispatch.content import TemplateError
 
 SHIPPED: Final = Path(__file__).parent.parent / "templates"
 _NAME: Final = re.compile(
-    r"(?P<template>[^/]+)/(?P<channel>[a-z]+)\.(?P<language>[a-z]{2,3}(?:-[A-Z]{2})?)\.(?P<kind>html|txt)"
+    r"(?P<template>[^/]+)/(?P<channel>[a-z]+)\.(?P<language>[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*)\.(?P<kind>html|txt)",
+    re.IGNORECASE,
 )
-_READ: Final = frozenset({".html", ".txt", ".yaml", ".json"})
+_FRONT: Final = re.compile(r"---[ \t]*\n(?P<matter>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_OPENED: Final = re.compile(r"---[ \t]*\n")
+_READ: Final = frozenset({".html", ".htm", ".txt", ".yaml", ".json"})
 BRAND: Final = "brand.yaml"
 
 
@@ -87,13 +90,13 @@ class ContentSet:
     def load(cls, *folders: Path) -> ContentSet:
         """The shipped files under those of `folders`. Raises TemplateError naming the file and line that is wrong."""
         paths = {
-            path.relative_to(folder).as_posix(): path
+            _key(name := path.relative_to(folder).as_posix()) or name: (name, path)
             for folder in (SHIPPED, *folders)
             for path in sorted(folder.rglob("*"))
-            if path.suffix in _READ and path.is_file()
+            if path.suffix.lower() in _READ and path.is_file()
         }
         brands = [_read(BRAND, path) for folder in (SHIPPED, *folders) if (path := folder / BRAND).is_file()]
-        return cls.of({name: _read(name, path) for name, path in paths.items()} | {BRAND: _laid_over(brands)})
+        return cls.of({name: _read(name, path) for name, path in paths.values()} | {BRAND: _laid_over(brands)})
 
     @classmethod
     def of(cls, files: Mapping[str, str]) -> ContentSet:
@@ -110,7 +113,7 @@ class ContentSet:
     def choose(self, name: str, channel: str, locales: tuple[str, ...], kind: str) -> tuple[Template, str] | None:
         """The template in the best language, and which step gave it: `locale`, or `shop` (the last of `locales`)."""
         for index, locale in enumerate(locales):
-            for language in _fallbacks(locale):
+            for language in fallbacks(locale):
                 if found := self.templates.get((name, channel, language, kind)):
                     return found, "shop" if index == len(locales) - 1 else "locale"
         return None
@@ -126,16 +129,28 @@ class ContentSet:
             raise TemplateError(f"{file}: {error}; mend it") from None
 
 
-def _fallbacks(locale: str) -> Iterator[str]:
-    """`ru-RU` and `ru_RU` are looked for as `ru-RU`, then as `ru`."""
-    whole = locale.replace("_", "-")
-    yield whole
-    yield whole.partition("-")[0].lower()
+def fallbacks(locale: str) -> Iterator[str]:
+    """`zh_hant_TW` is looked for as `zh-Hant-TW`, then as `zh-Hant`, then as `zh`."""
+    parts = _tag(locale).split("-")
+    for length in range(len(parts), 0, -1):
+        yield "-".join(parts[:length])
+
+
+def _tag(language: str) -> str:
+    """As BCP 47 §2.1.1 writes it: `pt-BR`, `zh-Hant`, `es-419`."""
+    first, *more = language.replace("_", "-").lower().split("-")
+    return "-".join((first, *(part.title() if len(part) == 4 else part.upper() for part in more)))
+
+
+def _key(file: str) -> tuple[str, str, str, str] | None:
+    """Which template a file is: name, channel, language, kind."""
+    match = _NAME.fullmatch(file)
+    return (match[1], match[2].lower(), _tag(match[3]), match[4].lower()) if match else None
 
 
 def _read(name: str, path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"{name}: {error}; save the file as UTF-8 where this process can read it") from None
 
@@ -152,17 +167,16 @@ def _laid_over(brands: Sequence[str]) -> str:
 
 
 def _template(file: str, text: str) -> Template | None:
-    match = _NAME.fullmatch(file)
-    if match is None:
+    key = _key(file)
+    if key is None:
         return None
-    name, channel, language, kind = match.groups()
-    if not text.startswith("---\n"):
-        return Template(file, name, channel, language, kind, text, Matter(), text, 1)
-    head, separator, body = text[4:].partition("\n---\n")
-    if not separator:
+    if not _OPENED.match(text):
+        return Template(file, *key, text, Matter(), text, 1)
+    front = _FRONT.match(text)
+    if front is None:
         raise TemplateError(f"{file}:1: the front matter has no end; close it with a line of ---")
-    matter = _structure(Matter, file, head, above=1)
-    return Template(file, name, channel, language, kind, text, matter, body, head.count("\n") + 4)
+    matter = _structure(Matter, file, front["matter"], above=1)
+    return Template(file, *key, text, matter, text[front.end() :], front[0].count("\n") + 1)
 
 
 def _structure(kind: type[Any], file: str, text: str, above: int) -> Any:

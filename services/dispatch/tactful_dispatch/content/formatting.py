@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -15,6 +16,7 @@ from jinja2.runtime import Context
 
 from tactful.events.amounts import minor_digits
 from tactful.events.model import Money
+from tactful_dispatch.content.contentset import fallbacks
 
 
 @pass_context
@@ -50,8 +52,13 @@ def plural(context: Context, count: int, **forms: str) -> str:
 FILTERS: Final = {"money": money, "date": date, "plural": plural}
 
 
+def locale_of(language: str) -> Locale:
+    """How a language, or the nearest one that is known, writes. Raises UnknownLocaleError."""
+    for known in fallbacks(language):
+        with suppress(ValueError, UnknownLocaleError):
+            return Locale.parse(known, sep="-")
+    raise UnknownLocaleError(language)
+
+
 def _locale(context: Context) -> Locale:
-    try:
-        return Locale.parse(context["language"], sep="-")
-    except (ValueError, UnknownLocaleError):
-        return Locale("en")
+    return locale_of(context["language"])

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from tactful.channels import CHANNELS, DESK
 from tactful.contrast import READABLE, contrast
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import BRAND, ContentSet, Template
@@ -37,6 +38,7 @@ Code = Literal[
     "foreign_link",
     "language",
     "markup",
+    "name",
     "postal_address",
     "size",
     "sms_parts",
@@ -58,7 +60,7 @@ class Finding(NamedTuple):
 def lint(content: ContentSet, locale: str = "en") -> list[Finding]:
     """Everything found, in order of file and line. `locale` is the shop's: every channel of a rule must speak it."""
     renderer = Renderer(content)
-    found = {*_languages(content, locale), *_words(content), *_colours(content)}
+    found = {*_names(content), *_languages(content, locale), *_words(content), *_colours(content)}
     for file in ("_layout.html", *(template.file for template in content.templates.values())):
         found.update(_foreign(content, file))
     for (name, channel, language, kind), template in content.templates.items():
@@ -98,8 +100,8 @@ def _message(template: Template, rendering: Rendering, rendered: Rendered) -> It
 
 def _email(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:
     line = template.line_of("subject:")
-    if not 0 < len(rendered.subject) <= SUBJECT:
-        many = f"the subject has {len(rendered.subject)} characters; it must have some, and at most {SUBJECT}"
+    if len(rendered.subject) > SUBJECT:
+        many = f"the subject has {len(rendered.subject)} characters; shorten it to {SUBJECT}"
         yield Finding(template.file, line, "subject", f'{many}: "{rendered.subject}"')
     if (size := len(rendered.html.encode())) > LARGEST:
         yield Finding(template.file, 1, "size", f"the HTML has {size} bytes; beyond {LARGEST} it is cut off")
@@ -133,6 +135,14 @@ def _sms(template: Template, rendering: Rendering, rendered: Rendered) -> Iterat
     ways = (rendering.links["unsubscribe"], rendering.links["mute_rule"], *STOPS)
     if not any(way in sent for way in ways):
         yield Finding(template.file, 1, "unsubscribe", f"the text names no way out, e.g. the reply {STOPS[0]}")
+
+
+def _names(content: ContentSet) -> Iterator[Finding]:
+    """A file beside templates that is none, so that nobody gets what it says."""
+    read = {template.file for template in content.templates.values() if template.channel in (*CHANNELS, DESK)}
+    for file in content.files.keys() - read:
+        if "/" in file and file.lower().endswith((".html", ".htm", ".txt")):
+            yield Finding(file, 1, "name", "no message is made of this file; call it like email.en.html or sms.en.txt")
 
 
 def _languages(content: ContentSet, locale: str) -> Iterator[Finding]:

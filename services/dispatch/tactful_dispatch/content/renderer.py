@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import css_inline
 import msgspec
+from babel.core import Locale, UnknownLocaleError
 from babel.lists import format_list
 from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, UndefinedError
 from jinja2.meta import find_undeclared_variables
@@ -19,7 +20,7 @@ from markupsafe import Markup
 
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import ContentSet, Template
-from tactful_dispatch.content.formatting import FILTERS
+from tactful_dispatch.content.formatting import FILTERS, locale_of
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.tracking import PLACEHOLDER
 
@@ -73,6 +74,8 @@ class Renderer:
         values = self._values(rendering, template, links)
         values |= {name: self._line(template, name, rendering.variant, values) for name in _LINES}
         html, text = self._body(template, values)
+        if kind == "html" and not values["subject"]:
+            raise TemplateError(f"{template.file}:{template.line_of('subject:')}: the subject is empty; write one")
         return Rendered(
             subject=values["subject"],
             preheader=values["preheader"],
@@ -105,9 +108,15 @@ class Renderer:
             return "", _tidy(self._run(template.file, values))
         values |= self._macros(values)
         body = Markup(self._run(template.file, values))
-        html = self._inliner.inline(self._run(_LAYOUT, values | {"body": body}))
+        html = self._inlined(template, self._run(_LAYOUT, values | {"body": body}))
         written = self.content.templates.get((template.name, template.channel, template.language, "txt"))
         return html, _tidy(self._run(written.file, values)) if written else letter(html)
+
+    def _inlined(self, template: Template, html: str) -> str:
+        try:
+            return self._inliner.inline(html)
+        except css_inline.InlineError as error:
+            raise TemplateError(f"{template.file}:1: {error}; mend its style, or that of {_LAYOUT}") from None
 
     def _values(self, rendering: Rendering, template: Template, links: _Links) -> dict[str, Any]:
         brand = msgspec.to_builtins(self.content.brand)
@@ -220,8 +229,12 @@ def _sources(content: ContentSet) -> Iterator[tuple[str, str]]:
                     yield f"{template.file}#{variant}.{name}", above + source
 
 
-def _babel(template: Template) -> str:
-    return template.language.replace("-", "_")
+def _babel(template: Template) -> Locale:
+    try:
+        return locale_of(template.language)
+    except UnknownLocaleError:
+        unknown = f"{template.file}:1: {template.language} is no language that Unicode knows"
+        raise TemplateError(f"{unknown}; name the file by its code, e.g. uk for Ukrainian") from None
 
 
 def _tidy(text: str) -> str:

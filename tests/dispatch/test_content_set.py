@@ -49,6 +49,18 @@ def test_a_brand_of_the_shop_that_is_wrong_is_named_with_its_own_line(tmp_path: 
         ContentSet.load(tmp_path)
 
 
+@pytest.mark.parametrize("domain", ["CDN.Example", "*.cdn.example", ".cdn.example", "cdn.example"])
+def test_a_domain_is_a_host_and_what_is_under_it_however_it_is_written(domain: str) -> None:
+    assert ContentSet.of({"brand.yaml": f"domains: ['{domain}']"}).brand.domains == ("cdn.example",)
+
+
+@pytest.mark.parametrize("domain", ["https://cdn.example", "cdn.example/", "cdn example", "cdn.example:443", "", "*"])
+def test_a_domain_that_is_no_host_is_named_with_its_line(tmp_path: Path, domain: str) -> None:
+    (tmp_path / "brand.yaml").write_text(f"accent: '#000000'\ndomains: ['{domain}']\n")
+    with pytest.raises(TemplateError, match=r"brand\.yaml:2: .* is no host; write it like shop\.example"):
+        ContentSet.load(tmp_path)
+
+
 def test_every_file_counts_in_the_version(tmp_path: Path) -> None:
     versions = {SHIPPED.version}
     for name in ("brand.yaml", "_layout.html", "abandoned_cart/example.json", "abandoned_cart/sms.en.txt"):

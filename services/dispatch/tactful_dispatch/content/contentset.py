@@ -26,6 +26,7 @@ _NAME: Final = re.compile(
 )
 _FRONT: Final = re.compile(r"---[ \t]*\n(?P<matter>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _OPENED: Final = re.compile(r"---[ \t]*\n")
+_HOST: Final = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(?:\.[\w-]{1,63})*")
 _READ: Final = frozenset({".html", ".htm", ".txt", ".yaml", ".json"})
 BRAND: Final = "brand.yaml"
 
@@ -107,7 +108,7 @@ class ContentSet:
             for template in map(_template, ordered, ordered.values())
             if template is not None
         }
-        brand = _structure(Brand, BRAND, ordered.get(BRAND, ""), above=0)
+        brand = _brand(ordered.get(BRAND, ""))
         return cls(ordered, templates, brand, sha256(msgspec.json.encode(ordered)).hexdigest()[:12])
 
     def choose(self, name: str, channel: str, locales: tuple[str, ...], kind: str) -> tuple[Template, str] | None:
@@ -159,11 +160,26 @@ def _laid_over(brands: Sequence[str]) -> str:
     """One brand of several, the later over the earlier: field by field, and word by word. Each has to be right by itself."""
     whole: dict[str, Any] = {}
     for text in brands:
-        words = _structure(Brand, BRAND, text, above=0).words
+        words = _brand(text).words
         known = whole.get("words", {})
         whole |= yaml.safe_load(text) or {}
         whole["words"] = known | {language: known.get(language, {}) | own for language, own in words.items()}
     return yaml.safe_dump(whole, allow_unicode=True)
+
+
+def _brand(text: str) -> Brand:
+    brand: Brand = _structure(Brand, BRAND, text, above=0)
+    return msgspec.structs.replace(brand, domains=tuple(_host(domain, text) for domain in brand.domains))
+
+
+def _host(domain: str, text: str) -> str:
+    """`.CDN.example` and `*.CDN.example` mean cdn.example, which covers what is under it."""
+    host = domain.strip().lower().removeprefix("*").removeprefix(".")
+    if not _HOST.fullmatch(host):
+        said = domain or "domains:"
+        line = next((n for n, words in enumerate(text.splitlines(), start=1) if said in words), 1)
+        raise TemplateError(f"{BRAND}:{line}: {domain!r} is no host; write it like shop.example")
+    return host
 
 
 def _template(file: str, text: str) -> Template | None:

@@ -219,6 +219,18 @@ async def test_a_short_link_leads_to_the_stored_url_and_is_reported(desk: FakeDe
     assert [call[1:3] for call in desk.calls] == [(name, "Message Clicked")] * 2
 
 
+async def test_no_short_link_ends_in_a_hyphen_and_those_that_did_are_still_found(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    name = "m_00000000000000000000003e"
+    desk.targets[(name, 0)] = URL
+    short = LINKS.short(name, 0)
+    assert short.endswith("-0")
+    for link in (short, short.removesuffix("0")):
+        answer = await client.get(link.removeprefix("http://shop.test"))
+        assert (answer.status_code, answer.headers["location"]) == (302, URL)
+
+
 @pytest.mark.parametrize("token", ["x", "A" * 15, "A" * 16, "A" * 16 + "0", "A" * 16 + "123", "%00" * 16])
 async def test_a_short_link_that_leads_nowhere_says_so(desk: FakeDesk, client: httpx.AsyncClient, token: str) -> None:
     assert (await client.get(f"/s/{token}")).status_code == 404

@@ -39,11 +39,12 @@ class Links:
 
     def short(self, message_id: str, index: int) -> str:
         """`<public url>/s/<16 characters>`: the n-th link of a message where each character is paid for. It leads to the
-        stored URL and allows nothing; the id in it is a hash that nobody can guess."""
+        stored URL and allows nothing; the id in it is a hash that nobody can guess. None ends in a hyphen, which phones take
+        for no part of a link."""
         if not _HASHED.fullmatch(message_id):
             return self.url(Grant("click", "", message_id, target=index))
         packed = base64.urlsafe_b64encode(bytes.fromhex(message_id[2:])).decode()
-        return f"{self._url().rstrip('/')}/s/{packed}{index or ''}"
+        return f"{self._url().rstrip('/')}/s/{packed}{index if index or packed.endswith('-') else ''}"
 
     def token(self, grant: Grant) -> str:
         """URL-safe: payload and a 16-byte HMAC-SHA256 over it."""
@@ -85,7 +86,7 @@ def read_short(token: str) -> tuple[str, int]:
 
 
 _HASHED = re.compile(r"m_[0-9a-f]{24}")
-_SHORT = re.compile(r"([A-Za-z0-9_-]{16})([1-9][0-9]?)?")
+_SHORT = re.compile(r"([A-Za-z0-9_-]{16})([1-9]?[0-9])?")
 _PATHS = {
     "preferences": "p",
     "unsubscribe": "u",

@@ -144,6 +144,23 @@ def test_a_click_leads_to_the_stored_url_only(bench: DispatchBench) -> None:
     assert drive(bench.desk.click_target("m1", -1)) is None
 
 
+@pytest.mark.parametrize("items", [None, 3, "p1", [None], {"product_id": "p1"}, [{"product_id": None}]])
+def test_where_a_rule_gave_no_list_of_things_there_is_no_basket(bench: DispatchBench, items: object) -> None:
+    bench.asks(data={"items": items})
+    assert drive(bench.desk.basket("m1")) is None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "pieces"),
+    [(2, 2), ("3", 3), ("2,5", 2), (0.5, 1), (None, 1), (-1, 1), ("many", 1), ([], 1), ("inf", 1)],
+)
+def test_a_basket_holds_whole_things_whatever_a_rule_gave(bench: DispatchBench, quantity: object, pieces: int) -> None:
+    bench.asks(data={"items": [{"product_id": "p1", "quantity": quantity}]})
+    basket = drive(bench.desk.basket("m1"))
+    assert basket is not None
+    assert basket.items == (("p1", pieces),)
+
+
 def test_the_card_tells_what_was_said_and_sent(bench: DispatchBench) -> None:
     bench.asks()
     card = drive(bench.desk.card("u1"))

@@ -208,10 +208,12 @@ class Reception:
     async def basket(self, message_id: str) -> Basket | None:
         delivery = await self._store.delivery(message_id)
         data = delivery.message.data if delivery else {}
-        items = [item for item in data.get("items", ()) if isinstance(item, dict) and item.get("product_id")]
+        listed = data.get("items")
+        listed = listed if isinstance(listed, list | tuple) else ()
+        items = [item for item in listed if isinstance(item, dict) and item.get("product_id")]
         if delivery is None or not items:
             return None
-        pieces = tuple((str(item["product_id"]), max(1, int(item.get("quantity") or 1))) for item in items)
+        pieces = tuple((str(item["product_id"]), _pieces(item.get("quantity"))) for item in items)
         return Basket(str(data.get("cart_id") or ""), pieces, delivery.decided_at)
 
     async def offered(self, message_id: str) -> tuple[str, str] | None:
@@ -309,3 +311,11 @@ def _sent(delivery: Delivery) -> SentMessage:
 
 def _cause(space: Workspace) -> Cause:
     return Cause(max(0, space.cursor.offset - 1), True)
+
+
+def _pieces(quantity: Any) -> int:
+    """Whole ones and at least one, whatever a rule gave."""
+    try:
+        return max(1, int(float(str(quantity).replace(",", "."))))
+    except (ValueError, OverflowError):
+        return 1

@@ -175,7 +175,15 @@ def test_an_sms_of_two_parts_or_without_a_way_out_is_found() -> None:
     (finding,) = find(SMS, "Hello there " * 13 + "{{ links.unsubscribe }}")
     assert "in GSM-7 are 2 parts; shorten it to 1" in finding.message
     (finding,) = find(SMS, "Привет " * 18 + "{{ links.unsubscribe }}")
-    assert "in UCS-2 are 3 parts; shorten it to 2" in finding.message
+    assert "in UCS-2, for the letters Привет, are 3 parts; shorten it to 2" in finding.message
+
+
+def test_a_price_leaves_a_text_in_one_part_in_every_language() -> None:
+    body = "Tu cesta {{ [3990, 'EUR']|money }} y {{ [123456700, 'EUR']|money }}" + " te espera" * 9 + " STOP"
+    for language in ("es", "de", "fr", "pl"):
+        files = {**SHIPPED.files, "a/example.json": "{}", f"a/sms.{language}.txt": body}
+        text = preview(ContentSet.of(files), "a", "sms", (language,)).text
+        assert parts(text) == (1, "GSM-7"), text
 
 
 def test_the_carts_sms_is_one_part() -> None:

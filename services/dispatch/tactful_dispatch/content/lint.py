@@ -15,11 +15,12 @@ from tactful_dispatch.content.contentset import BRAND, ContentSet, Template
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.preview import sample
 from tactful_dispatch.content.renderer import Renderer
-from tactful_dispatch.content.smsparts import parts
+from tactful_dispatch.content.smsparts import foreign, parts
 from tactful_dispatch.content.tracking import track
 
 LARGEST: Final = 102 * 1024  # bytes of HTML: beyond it Gmail cuts a message off, and the way to unsubscribe with it
 MOST_PARTS: Final = {"GSM-7": 1, "UCS-2": 2}  # 160 and 134 letters
+FEW: Final = 12  # letters that a finding names
 STOPS: Final = ("STOP", "СТОП")  # what a phone may text back
 SHORT_LINK: Final = "/s/0123456789abcdef"  # as long as those that texts leave with
 SUBJECT: Final = 60  # characters that a phone shows
@@ -130,7 +131,8 @@ def _sms(template: Template, rendering: Rendering, rendered: Rendered) -> Iterat
     count, encoding = parts(sent)
     most = MOST_PARTS[encoding]
     if count > most:
-        many = f"{len(sent)} characters in {encoding} are {count} parts; shorten it to {most}"
+        why = f", for the letters {foreign(sent)[:FEW]}," if encoding == "UCS-2" else ""
+        many = f"{len(sent)} characters in {encoding}{why} are {count} parts; shorten it to {most}"
         yield Finding(template.file, template.line, "sms_parts", many)
     ways = (rendering.links["unsubscribe"], rendering.links["mute_rule"], *STOPS)
     if not any(way in sent for way in ways):

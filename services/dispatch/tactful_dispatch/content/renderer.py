@@ -40,6 +40,7 @@ MACROS: Final = (
 _LINES: Final = ("subject", "preheader", "why", "no_more")
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # Unicode's Cc, Zl and Zp
 _MISLEADING: Final = re.compile(r"[\\\s\x00-\x1f\x7f]")  # within an address: browsers read it otherwise than we do
+_UNBROKEN: Final = str.maketrans("\u00a0\u202f", "  ")  # of money; one such blank more than halves what an SMS holds
 _LAYOUT: Final = "_layout.html"
 _SHELF: Final = "macros.html"  # stands beside this module, not in the content set
 
@@ -105,7 +106,8 @@ class Renderer:
     def _body(self, template: Template, values: dict[str, Any]) -> tuple[str, str]:
         """HTML and text; the text of an e-mail is derived unless it was written in the same language."""
         if template.kind == "txt":
-            return "", _tidy(self._run(template.file, values))
+            text = _tidy(self._run(template.file, values))
+            return "", text.translate(_UNBROKEN) if template.channel == "sms" else text
         values |= self._macros(values)
         body = Markup(self._run(template.file, values))
         html = self._inlined(template, self._run(_LAYOUT, values | {"body": body}))

@@ -22,6 +22,11 @@ class Parts(NamedTuple):
     encoding: str
 
 
+def foreign(text: str) -> str:
+    """The letters outside GSM-7, each once, in their order."""
+    return "".join(letter for letter in dict.fromkeys(text) if letter not in _BASIC | _EXTENDED)
+
+
 def parts(text: str) -> Parts:
     """What `text` takes. An empty text takes one part."""
     if _BASIC.union(_EXTENDED).issuperset(text):

@@ -31,7 +31,8 @@ from tactful_trigger.checking import check
 from tactful_trigger.happening import is_forwarded
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
-from tactful_workbench.personal import LogRemembers, Personal
+from tactful_workbench.notebook import LogRemembers
+from tactful_workbench.personal import Personal
 from tactful_workbench.story import Story
 
 OPENING, CLOSING = 9, 21

@@ -55,6 +55,27 @@ async def somebody(product: Product, customer: str = "customer-1") -> None:
     assert [letter.address for letter in await product.shelf.letters()] == ["uma@example.test"]
 
 
+def put_back(data: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        (data / f"dev.db{end}").unlink(missing_ok=True)
+    shutil.copy(data / "backup.db", data / "dev.db")
+
+
+async def registered(product: Product, customer: str = "customer-1") -> None:
+    """By the shop, with a consent, a while after whatever was before."""
+    await product.time.advance(product.clock.now() + 1000)
+    now = product.clock.now()
+    await tell(product, event_record(customer, Identify(email="uma@example.test"), now, f"again-{now}"))
+    await product.desk.consent(customer, "marketing", "", "granted", via="again")
+    await product.time.drain()
+
+
+def is_there(copy: bytes) -> bool:
+    told = json.loads(copy)
+    entries = told["messages"]["customer-1"]["consent"]
+    return [entry["via"] for entry in entries] == ["again"] and b"uma@example.test" in copy
+
+
 async def test_a_copy_holds_what_is_known_what_happened_and_what_was_said_and_sent(tmp_path: Path) -> None:
     async with shop(tmp_path) as product:
         await somebody(product)
@@ -161,9 +182,7 @@ async def test_a_restored_file_erases_again_whom_it_brought_back_and_does_not_le
         for customer in ("customer-1", "customer-2"):
             await product.personal.erase(customer, "test")
         await product.time.drain()
-    for end in ("", "-wal", "-shm"):
-        (tmp_path / f"dev.db{end}").unlink(missing_ok=True)
-    shutil.copy(tmp_path / "backup.db", tmp_path / "dev.db")
+    put_back(tmp_path)
     assert traces(tmp_path / "dev.db", "uma@example.test")
     async with shop(tmp_path) as product:
         assert traces(tmp_path / "dev.db", "uma@example.test") == []
@@ -171,6 +190,67 @@ async def test_a_restored_file_erases_again_whom_it_brought_back_and_does_not_le
             late = event_record(customer, ProductAdded(product_id="p1"), product.clock.now(), f"late-{customer}")
             await tell(product, late)
             assert await product.trigger.history(customer, 9) == []
+
+
+@pytest.mark.parametrize("by", ["this program", "one that wrote down the erasure alone"])
+async def test_whoever_came_back_after_their_erasure_is_not_erased_again_at_the_next_starts(
+    tmp_path: Path, by: str
+) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        await product.personal.erase("customer-1", "test")
+        await product.time.drain()
+        await registered(product)
+        if by != "this program":
+            await product.database.write(lambda db: db.execute("DELETE FROM erasure_taken"))
+    for _ in range(2):
+        async with shop(tmp_path) as product:
+            assert is_there(await product.personal.export("customer-1"))
+
+
+async def test_a_back_up_from_before_an_erasure_erases_again_whoever_had_come_back_since(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+    shutil.copy(tmp_path / "dev.db", tmp_path / "backup.db")
+    async with shop(tmp_path) as product:
+        await product.personal.erase("customer-1", "test")
+        await product.time.drain()
+        await registered(product)
+    put_back(tmp_path)
+    for _ in range(2):
+        async with shop(tmp_path) as product:
+            assert traces(tmp_path / "dev.db", "uma@example.test") == []
+            with pytest.raises(InvalidInput, match="was erased"):
+                await product.personal.export("customer-1")
+
+
+async def test_a_back_up_from_after_a_return_keeps_what_there_was_then(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        await product.personal.erase("customer-1", "test")
+        await product.time.drain()
+        await registered(product)
+    shutil.copy(tmp_path / "dev.db", tmp_path / "backup.db")
+    put_back(tmp_path)
+    async with shop(tmp_path) as product:
+        assert is_there(await product.personal.export("customer-1"))
+
+
+async def test_whoever_came_back_can_be_erased_once_more(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        await product.personal.erase("customer-1", "test")
+        await product.time.drain()
+        await registered(product)
+    shutil.copy(tmp_path / "dev.db", tmp_path / "backup.db")
+    async with shop(tmp_path) as product:
+        await product.time.advance(product.clock.now() + 1000)
+        await product.personal.erase("customer-1", "test")
+        await product.time.drain()
+    put_back(tmp_path)
+    async with shop(tmp_path) as product:
+        with pytest.raises(InvalidInput, match="was erased"):
+            await product.personal.export("customer-1")
 
 
 async def test_a_visitor_alone_can_be_erased(tmp_path: Path) -> None:

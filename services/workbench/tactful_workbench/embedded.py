@@ -46,7 +46,8 @@ from tactful_workbench.doctor import Finding
 from tactful_workbench.embedded_condition import file_findings
 from tactful_workbench.keyring import Keys
 from tactful_workbench.keyring.sqlite import SqliteKeyTable
-from tactful_workbench.personal import Notebook, Personal
+from tactful_workbench.notebook import Notebook
+from tactful_workbench.personal import Personal
 from tactful_workbench.readings import Readings
 from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.running import Running
@@ -203,7 +204,7 @@ async def _assemble(
     )
     live = LiveDispatch(dispatch_worker, log, clock)
     desk = Reception(dispatch, addresses, graves, clock, log, live.nudge)
-    personal = await _personal(plan, log, trigger, dispatch, book, graves, clock, settings)
+    personal = await _personal(plan, database, log, trigger, dispatch, book, graves, clock, settings)
 
     token = random_source.token_urlsafe(24)
     keys = Keys(
@@ -255,6 +256,7 @@ async def _assemble(
 
 async def _personal(
     plan: Plan,
+    database: Database,
     log: SqliteLog,
     trigger: SqliteTriggerStore,
     dispatch: SqliteDispatchStore,
@@ -264,7 +266,8 @@ async def _personal(
     settings: SettingsFile,
 ) -> Personal:
     """A database that was restored erases again whom it has brought back."""
-    personal = Personal(log, trigger, dispatch, book, graves, Notebook(plan.data), clock, lambda: settings.latest)
+    notebook = await Notebook.open(plan.data, database)
+    personal = Personal(log, trigger, dispatch, book, graves, notebook, clock, lambda: settings.latest)
     await personal.erase_again()
     return personal
 

@@ -1,14 +1,8 @@
-"""Everything about one customer, from both services: a copy of it, and its erasure.
-
-Erasures are also noted in `<data>/erasures`, outside of the database, so that a database restored from a back-up erases
-again whom it has brought back.
-"""
+"""Everything about one customer, from both services: a copy of it, and its erasure."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -41,44 +35,13 @@ from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Row, decode
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
+from tactful_workbench.notebook import LogRemembers, Notebook
 
 BROADCAST: Final = "Customer Erased"
 ALL: Final = 10**9
 READ: Final = name_of(StoryRead)
 _encode = msgspec.json.encode
 _decode_event = msgspec.json.Decoder(EventRecord).decode
-
-
-class Notebook:
-    """`<data>/erasures`: a grave and an instant a line, on the disk when a call returns."""
-
-    def __init__(self, data: Path) -> None:
-        self._file = data / "erasures"
-
-    def note(self, erased: Erased) -> None:
-        with self._file.open("a") as file:
-            file.write(f"{erased.grave} {erased.at}\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def noted(self) -> list[Erased]:
-        try:
-            lines = self._file.read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        parts = [line.split() for line in lines]
-        return [Erased(words[0], int(words[1])) for words in parts if len(words) == 2 and words[1].isdigit()]
-
-
-class LogRemembers:
-    """In place of a notebook where the log is not in the database: a database that is restored reads it again from where it
-    then stands, erasures included."""
-
-    def note(self, erased: Erased) -> None:
-        return None
-
-    def noted(self) -> list[Erased]:
-        return []
 
 
 class Personal:
@@ -100,9 +63,11 @@ class Personal:
 
     async def erase(self, customer: str, via: str) -> Farewell:
         now = self._clock.now()
-        self._notebook.note(Erased(self._graves.of(customer), now))
+        erased = Erased(self._graves.of(customer), now)
+        self._notebook.note(erased)
         crashpoints.reach("erasure: noted")
         await self._tell(customer, now, via)
+        await self._notebook.took(erased)
         return Farewell(now, now + milliseconds(self._settings().log.retention))
 
     async def export(self, customer: str) -> bytes:
@@ -116,28 +81,34 @@ class Personal:
             raise InvalidInput("unknown_customer", f"nothing is known about {customer}")
         return _encode({"customer": name, "names": names, "known": _known(row), "history": history, "messages": told})
 
-    async def erase_again(self) -> int:
-        """What was erased and is in the database all the same, because it was restored; how many customers."""
+    async def erase_again(self) -> None:
+        """What was erased and is in the database all the same, because it was restored."""
         missing = await self._missing()
         if not missing:
-            return 0
+            return
         everybody = sorted({*await self._trigger.everybody(), *await self._dispatch.everybody()})
         back = {grave: name for name in everybody if (grave := self._graves.of(name)) in missing}
         for grave, at in sorted(missing.items()):
-            if grave in back:
-                await self._tell(back[grave], at, "restored")
-            else:
+            if grave not in back:
                 await self._tell_all(Erased(grave, at))
-        return len(back)
+            elif not await self._began_after(back[grave], at):
+                await self._tell(back[grave], at, "restored")
+            await self._notebook.took(Erased(grave, at))
 
     async def _missing(self) -> dict[str, int]:
-        noted = {erased.grave: erased.at for erased in self._notebook.noted()}
-        for partition in range(self._log.partitions):
+        """Programs before this one have not written down what their databases took; there the graves tell."""
+        missing = await self._notebook.outstanding()
+        for partition in range(self._log.partitions) if missing else ():
             for known in (await self._trigger.graves(partition), await self._dispatch.graves(partition)):
-                for grave, at in known.items():
-                    if noted.get(grave, at + 1) <= at:
-                        del noted[grave]
-        return noted
+                for grave in [grave for grave, at in known.items() if missing.get(grave, at + 1) <= at]:
+                    await self._notebook.took(Erased(grave, missing.pop(grave)))
+        return missing
+
+    async def _began_after(self, customer: str, erased_at: int) -> bool:
+        """Whether they came back themselves: what a back-up brings back is older than the erasure."""
+        lines = await self._trigger.history(customer, ALL)
+        instants = [*(line.at for line in lines), *(entry.committed_at for entry in await self._consents(customer))]
+        return bool(instants) and min(instants) > erased_at
 
     async def _tell(self, customer: str, at: int, via: str) -> None:
         name = digest("erase", customer, str(at))
@@ -173,18 +144,18 @@ class Personal:
     async def _dispatched(self, customer: str) -> dict[str, Any]:
         partition = partition_of(customer, self._log.partitions)
         row = await self._dispatch.customer(partition, customer)
-        entries = (
-            msgspec.json.decode(link.entry, type=ConsentEntry)
-            for link in await self._dispatch.ledger(partition)
-            if link.entry is not None
-        )
         return {
             "recipient": row.recipient,
-            "consent": [entry for entry in entries if entry.customer == customer],
+            "consent": await self._consents(customer),
             "waiting": list(row.deliveries.values()),
             "sent": await self._dispatch.sent(customer, ALL),
             "wishes": wishes_of(row),
         }
+
+    async def _consents(self, customer: str) -> list[ConsentEntry]:
+        links = await self._dispatch.ledger(partition_of(customer, self._log.partitions))
+        entries = (msgspec.json.decode(link.entry, type=ConsentEntry) for link in links if link.entry is not None)
+        return [entry for entry in entries if entry.customer == customer]
 
 
 def _known(row: Row | None) -> dict[str, Any]:

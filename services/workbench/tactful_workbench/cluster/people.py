@@ -7,7 +7,8 @@ from collections.abc import Callable
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.reception import Reception
 from tactful_workbench.cluster.ground import Ground
-from tactful_workbench.personal import LogRemembers, Personal
+from tactful_workbench.notebook import LogRemembers
+from tactful_workbench.personal import Personal
 from tactful_workbench.secrets import ADDRESS_KEY
 
 

@@ -19,12 +19,14 @@ from starlette.responses import PlainTextResponse, Response
 from uvicorn.server import ServerState
 
 from tactful.clock import ManualClock
+from tactful.errors import SettingsError
 from tactful.log.memory import MemoryLog
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.listening import SILENCE, Connection, listen, server_of
+from tactful_workbench.office import ServerFile, office
 from tactful_workbench.running import rest
 from tactful_workbench.serving import look_at_settings
-from tactful_workbench.settingsfile import SHOP, SettingsFile
+from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile
 from tactful_workbench.web import web
 
 ASTRAY = {
@@ -114,6 +116,44 @@ def signals_as_before() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("dev", [True, False])
+async def test_a_shop_and_a_development_do_not_share_a_folder(tmp_path: Path, dev: bool) -> None:
+    async with opened(Plan(tmp_path, dev=dev)):
+        with pytest.raises(SettingsError, match="choose another folder with --data"):
+            await _open(Plan(tmp_path, dev=not dev))
+    assert not Plan(tmp_path, dev=not dev).file.exists()
+    Plan(tmp_path, dev=not dev).file.touch()
+    with pytest.raises(SettingsError, match="is the database of"):  # nor does a command choose for itself
+        async with office(tmp_path):
+            pass
+
+
+async def test_a_shop_does_not_begin_with_the_settings_of_dev_and_goes_on_with_those_it_has(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(DEV)
+    with pytest.raises(SettingsError, match="is of `tactful dev` and writes to everybody"):
+        await _open(Plan(tmp_path))
+    (tmp_path / "settings.toml").write_text(SHOP)
+    await _open(Plan(tmp_path))
+    (tmp_path / "settings.toml").write_text(DEV)
+    await _open(Plan(tmp_path))
+
+
+async def _open(plan: Plan) -> None:
+    async with opened(plan):
+        pass
+
+
+def test_a_server_that_ends_leaves_alone_what_another_has_written_of_itself(tmp_path: Path) -> None:
+    first, second = (ServerFile(f"http://127.0.0.1:{pid}", pid, "token") for pid in (1001, 1002))
+    first.write(tmp_path)
+    second.write(tmp_path)
+    first.remove(tmp_path)
+    assert ServerFile.read(tmp_path) == second
+    second.remove(tmp_path)
+    assert ServerFile.read(tmp_path) is None
+    second.remove(tmp_path)
 
 
 @pytest.mark.parametrize("said", [b"", b"G", HEAD])

@@ -13,6 +13,7 @@ from typing import Final
 from tactful.channels import DESK
 from tactful.clock import Clock, WallClock
 from tactful.erasure import Graves
+from tactful.errors import SettingsError
 from tactful.keys import Key, KeyRing
 from tactful.log.sqlite import SqliteLog
 from tactful.plugins import Loaded, load_plugins
@@ -52,7 +53,7 @@ from tactful_workbench.readings import Readings
 from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.running import Running
 from tactful_workbench.secrets import ADDRESS_KEY, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret
-from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile, known_settings
+from tactful_workbench.settingsfile import DEV, DEV_MARK, SHOP, SettingsFile, known_settings, text_of
 from tactful_workbench.sides import TriggerSide
 from tactful_workbench.stand import Stand, stop_if_restored
 from tactful_workbench.stopping import RedButton
@@ -83,7 +84,25 @@ class Plan:
     @property
     def file(self) -> Path:
         """The database."""
-        return self.data / ("dev.db" if self.dev else "tactful.db")
+        return self.data / _name(self.dev)
+
+    def refuse_the_other(self) -> None:
+        """A shop and a development share no folder: commands would meet either, and dev's settings write to everybody. Raises
+        SettingsError."""
+        if (other := self.data / _name(not self.dev)).exists():
+            whose = "a shop" if self.dev else "`tactful dev`"
+            raise SettingsError(
+                f"{other} is the database of {whose}; choose another folder with --data, or move away what is not needed"
+            )
+        settings = self.data / "settings.toml"
+        if not self.dev and not self.file.exists() and settings.exists() and text_of(settings).startswith(DEV_MARK):
+            raise SettingsError(
+                f"{settings} is of `tactful dev` and writes to everybody; choose another folder with --data, or move it away"
+            )
+
+
+def _name(dev: bool) -> str:
+    return "dev.db" if dev else "tactful.db"
 
 
 @dataclass(frozen=True)
@@ -157,6 +176,7 @@ async def opened(plan: Plan, adapters: Mapping[str, Adapter] | None = None) -> A
 
     Raises StoreLocked, StoreTooNew, SettingsError.
     """
+    plan.refuse_the_other()
     async with AsyncExitStack() as stack:
         database = await Database.open(plan.file, disposable=plan.disposable)
         stack.push_async_callback(database.close)

@@ -38,6 +38,12 @@ class ServerFile(msgspec.Struct, frozen=True):
         file.touch(mode=0o600)
         file.write_bytes(msgspec.json.encode(self))
 
+    def remove(self, data: Path) -> None:
+        """Unless another process has written its own since."""
+        there = self.read(data)
+        if there is not None and there.pid == self.pid:
+            self.path(data).unlink(missing_ok=True)
+
     @classmethod
     def read(cls, data: Path) -> ServerFile | None:
         try:

@@ -57,8 +57,7 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
             looking.cancel()
             housekeeping.stop()
             await product.running.stop()
-            with suppress(FileNotFoundError):
-                file.path(plan.data).unlink()
+            file.remove(plan.data)
 
 
 async def _watch_settings(product: Product) -> None:

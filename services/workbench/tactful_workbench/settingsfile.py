@@ -17,8 +17,9 @@ from tactful.settings import Settings, line_of, parse
 from tactful_trigger.store import TriggerStore
 from tactful_workbench.unheard import check_usable
 
-DEV: Final = """\
-# Settings of `tactful dev`. Saved changes take effect at once.
+DEV_MARK: Final = "# Settings of `tactful dev`."
+DEV: Final = f"""\
+{DEV_MARK} Saved changes take effect at once.
 [shop]
 name = "Sample shop"
 timezone = "Europe/Madrid"

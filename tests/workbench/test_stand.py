@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -10,6 +12,7 @@ import pytest
 from enginebench import event_record
 
 from tactful.events import Page
+from tactful.localtime import local_time
 from tactful.records import EVENTS, encode
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.stand import Mark, Stand
@@ -64,7 +67,7 @@ async def test_nothing_leaves_a_file_that_was_put_back_until_somebody_lets_it(tm
 
 async def test_a_round_notes_what_has_come_and_nothing_else(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
-        stand = Stand(tmp_path, product.log, product.clock)
+        stand = Stand(tmp_path, product.log, product.database, product.clock)
         await append(product, "e1")
         assert not await stand.round(), "there is nothing more to do"
         noted = (tmp_path / "stand").read_bytes()
@@ -74,12 +77,46 @@ async def test_a_round_notes_what_has_come_and_nothing_else(tmp_path: Path) -> N
         assert (tmp_path / "stand").read_bytes() == b"", "nothing has come since"
 
 
-@pytest.mark.parametrize("nonsense", ["", "{", '{"at": 1}', "\0\0\0"])
-async def test_a_note_that_cannot_be_read_stops_nobody(tmp_path: Path, nonsense: str) -> None:
+@pytest.mark.parametrize("nonsense", ["", "{", '{"at": 1}', "\0\0\0", None])
+async def test_without_a_note_that_can_be_read_nothing_leaves_until_somebody_lets_it(
+    tmp_path: Path, nonsense: str | None
+) -> None:
     await backed_up(tmp_path)
-    (tmp_path / "stand").write_text(nonsense)
+    if nonsense is None:
+        (tmp_path / "stand").unlink()
+    else:
+        (tmp_path / "stand").write_text(nonsense)
+    async with opened(Plan(tmp_path)) as product:
+        stopped = await standing(product)
+        assert (stopped.stopped, stopped.in_force) == (True, product.log.partitions)
+        assert re.search(r"may be a back-up, since .*stand .*: what was sent .* after 20\d\d-", stopped.why)
+        await RedButton(product.log, product.dispatch, product.clock).let_go("olga", 0)
+    async with opened(Plan(tmp_path)) as product:
+        assert not (await standing(product)).stopped, "it was looked at once"
+
+
+async def test_a_back_up_on_a_new_disk_sends_nothing_and_names_the_latest_that_is_in_it(tmp_path: Path) -> None:
+    await backed_up(tmp_path)
+    new = tmp_path / "new"
+    new.mkdir()
+    shutil.copy(tmp_path / "backup.db", new / "tactful.db")
+    shutil.copytree(tmp_path / "secrets", new / "secrets")
+    async with opened(Plan(new)) as product:
+        stopped = await standing(product)
+        latest = f"{local_time(product.log.opened_at, product.shop().zone):%Y-%m-%d %H:%M}"
+        assert (stopped.stopped, f"after {latest} would not be in it" in stopped.why) == (True, True)
+
+
+async def test_a_file_of_a_program_that_kept_no_note_goes_on(tmp_path: Path) -> None:
+    await backed_up(tmp_path)
+    (tmp_path / "stand").unlink()
+    with sqlite3.connect(tmp_path / "tactful.db") as database:
+        database.execute("DROP TABLE stand_kept")
+        database.execute("DELETE FROM schema WHERE component = 'stand'")
+    database.close()
     async with opened(Plan(tmp_path)) as product:
         assert not (await standing(product)).stopped
+    assert (tmp_path / "stand").exists()
 
 
 async def test_in_dev_nobody_looks(tmp_path: Path) -> None:

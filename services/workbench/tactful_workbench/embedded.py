@@ -250,7 +250,7 @@ async def _assemble(
         running=Running(
             LiveTrigger(trigger_worker, log, clock, Guard(log, trigger, clock)),
             live,
-            *(() if plan.dev else (await _stand(plan, log, dispatch, clock, settings.latest.shop, stack),)),
+            *(() if plan.dev else (await _stand(plan, database, log, dispatch, clock, settings.latest.shop, stack),)),
             arrivals=lambda: door.flight.entered,
         ),
         time=VirtualTime(
@@ -293,10 +293,16 @@ async def _personal(
 
 
 async def _stand(
-    plan: Plan, log: SqliteLog, dispatch: SqliteDispatchStore, clock: Clock, shop: Shop, stack: AsyncExitStack
+    plan: Plan,
+    database: Database,
+    log: SqliteLog,
+    dispatch: SqliteDispatchStore,
+    clock: Clock,
+    shop: Shop,
+    stack: AsyncExitStack,
 ) -> Stand:
     """A database that was restored sends nothing before an operator has looked."""
-    stand = Stand(plan.data, log, clock)
+    stand = await Stand.open(plan.data, log, database, clock)
     await stop_if_restored(stand, RedButton(log, dispatch, clock), shop)
     stack.push_async_callback(stand.keep)
     return stand

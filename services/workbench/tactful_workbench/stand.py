@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from tactful.clock import Clock
 from tactful.localtime import local_time
-from tactful.log import Log
+from tactful.log.sqlite import SqliteLog
 from tactful.records import DISPATCH, EVENTS
 from tactful.settings import Shop
+from tactful.sqlite import Database
 from tactful_workbench.stopping import RedButton
 
 _logger = logging.getLogger(__name__)
 
 EVERY: Final = 5.0  # seconds: a back-up that is younger than that goes unnoticed
+MIGRATIONS: Final = ("CREATE TABLE stand_kept (ever INTEGER PRIMARY KEY)",)
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -29,29 +33,60 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Stand:
-    """`<data>/stand`, outside of the database: nobody copies it back. A service beside the others (`running.Alive`)."""
+    """`<data>/stand`, outside of the database: nobody copies it back. A service beside the others (`running.Alive`).
 
-    def __init__(self, data: Path, log: Log, clock: Clock) -> None:
-        self._file, self._log, self._clock = data / "stand", log, clock
+    The database knows that there has been one: a copy in a new folder is noticed, and the file of a program that kept none is
+    not taken for a copy.
+    """
+
+    def __init__(self, data: Path, log: SqliteLog, database: Database, clock: Clock) -> None:
+        self._file, self._log, self._database, self._clock = data / "stand", log, database, clock
         self._kept: dict[str, int] = {}
 
-    async def lost_since(self) -> int | None:
-        """If the file has come less far than it had: the instant at which it had come further, else None."""
-        try:
-            noted = msgspec.json.decode(self._file.read_bytes(), type=Mark)
-        except (OSError, msgspec.MsgspecError):
-            return None
-        ends = await self._ends()
-        return noted.at if any(ends.get(place, 0) < end for place, end in noted.ends.items()) else None
+    @classmethod
+    async def open(cls, data: Path, log: SqliteLog, database: Database, clock: Clock) -> Stand:
+        """Bring the table up to date. Raises StoreTooNew."""
+        await database.migrate("stand", MIGRATIONS)
+        return cls(data, log, database, clock)
+
+    async def doubt(self, zone: ZoneInfo) -> str:
+        """Why this may not be the file that was written last, in words; "" if it is."""
+        noted = self._noted()
+        if noted is None:
+            since = f"{local_time(self._log.opened_at, zone):%Y-%m-%d %H:%M}"
+            may_be = f"the file may be a back-up, since {self._file} is not there or cannot be read"
+            lost = f"what was sent and who opted out after {since} would not be in it"
+            return f"{may_be}: {lost}" if await self._was_kept() else ""
+        ends, until = await self._ends(), f"{local_time(noted.at, zone):%Y-%m-%d %H:%M}"
+        behind = any(ends.get(place, 0) < end for place, end in noted.ends.items())
+        return f"the file is a back-up: what was sent and who opted out until {until} is not in it" if behind else ""
 
     async def keep(self) -> None:
         """Note how far the log has come, if that is news."""
         ends = await self._ends()
         if ends != self._kept:
-            temporary = self._file.with_suffix(".new")
-            temporary.write_bytes(msgspec.json.encode(Mark(self._clock.now(), ends)))
-            temporary.replace(self._file)
+            await asyncio.to_thread(self._note, Mark(self._clock.now(), ends))
+            if not self._kept:
+                await self._database.write(lambda db: db.execute("INSERT OR IGNORE INTO stand_kept VALUES (1)"))
             self._kept = ends
+
+    def _note(self, mark: Mark) -> None:
+        """Whole and on the disk, or not at all."""
+        temporary = self._file.with_suffix(".new")
+        with temporary.open("wb") as file:
+            file.write(msgspec.json.encode(mark))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._file)
+
+    def _noted(self) -> Mark | None:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=Mark)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    async def _was_kept(self) -> bool:
+        return bool(await self._database.read(lambda db: db.execute("SELECT 1 FROM stand_kept").fetchone()))
 
     async def round(self) -> bool:
         await self.keep()
@@ -70,9 +105,7 @@ class Stand:
 
 async def stop_if_restored(stand: Stand, button: RedButton, shop: Shop) -> None:
     """Nothing leaves before an operator has looked: `tactful resume`."""
-    if (until := await stand.lost_since()) is not None:
-        until_then = f"{local_time(until, shop.zone):%Y-%m-%d %H:%M}"
-        why = f"the file is a back-up: what was sent and who opted out until {until_then} is not in it"
+    if why := await stand.doubt(shop.zone):
         await button.press("Tactful", why)
         _logger.error("all sending is stopped: %s", why)
     await stand.keep()

@@ -11,6 +11,7 @@ from enginebench import event_record
 
 from tactful.clock import DAY, MINUTE, ManualClock
 from tactful.events import Page
+from tactful.localtime import local_time
 from tactful.partitioning import partition_of
 from tactful.plugins import Broken
 from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
@@ -82,6 +83,17 @@ async def test_a_partition_that_does_not_move_is_named(tmp_path: Path) -> None:
         assert "does not move" not in told(await look(product), "fail")
         later = replace(product, clock=ManualClock(product.clock.now() + 6 * MINUTE))
         assert "trigger does not move in partition 2: a record waits since 6m" in told(await look(later), "fail")
+
+
+async def test_a_partition_whose_records_are_of_a_time_to_come_is_named_with_when_it_goes_on(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        stamped = (await product.log.read(EVENTS, 2, 0, 1))[0].appended
+        slightly = replace(product, clock=ManualClock(stamped - MINUTE))
+        assert "stands still" not in told(await look(slightly), "fail")
+        ahead = replace(product, clock=ManualClock(stamped - 365 * DAY))
+        until = f"{local_time(stamped - 2 * MINUTE, product.shop().zone):%Y-%m-%d %H:%M}"
+        why = "its log was stamped by a clock that was ahead by 365d"
+        assert f"trigger stands still in partition 2 until {until}: {why}" in told(await look(ahead), "fail")
 
 
 @pytest.mark.parametrize(("mode", "level"), [("allowlist", "warn"), ("live", "fail")])

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from tactful.clock import DAY, MINUTE, Clock
+from tactful.clockcheck import APART
 from tactful.durations import spoken
 from tactful.errors import TactfulError
+from tactful.localtime import local_time
 from tactful.log import Log
 from tactful.plugins import Loaded
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineRecord, decode_any
@@ -113,9 +115,13 @@ async def _reading(patient: Patient) -> list[Finding]:
 
 
 async def _standing(patient: Patient, name: str, topic: str, partition: int, offset: int) -> list[Finding]:
-    """A partition that was stopped, or that nobody owns."""
+    """A partition that was stopped, or that nobody owns, or whose records are of a time to come."""
     next_one = await patient.log.read(topic, partition, offset, 1)
     waited = patient.clock.now() - next_one[0].appended if next_one else 0
+    if waited < -APART:
+        until = local_time(next_one[0].appended - APART, patient.settings_now().shop.zone)
+        ahead = f"its log was stamped by a clock that was ahead by {spoken(waited)}"
+        return [Finding("fail", f"{name} stands still in partition {partition} until {until:%Y-%m-%d %H:%M}: {ahead}")]
     if waited <= PATIENCE:
         return []
     text = f"{name} does not move in partition {partition}: a record waits since {spoken(waited)}; the log of {name} says why"

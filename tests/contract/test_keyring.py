@@ -196,6 +196,8 @@ async def test_keys_outlive_the_process_and_only_their_hash_is_in_the_file(tmp_p
         (lambda keys: keys.create("pos", "server"), 'a key called "pos" already; choose another name'),
         (lambda keys: keys.create("x", "admin"), 'one of: server, browser, operator; not "admin"'),
         (lambda keys: keys.create("a:b", "server"), "without a colon"),
+        (lambda keys: keys.create("a\0b", "server"), "characters that can be printed"),
+        (lambda keys: keys.create("a\ud800", "server"), "characters that can be printed"),
         (lambda keys: keys.create("", "server"), "needs a name"),
         (lambda keys: keys.revoke("nobody"), 'no key called "nobody"'),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -258,6 +258,20 @@ def test_a_customer_is_exported_erased_and_then_unknown(server: Server, tmp_path
     assert "nothing is known about nobody" in server.cli("customer", "export", "nobody").stderr
 
 
+@pytest.mark.parametrize("wrong", [str.upper, "{}@x.org".format])
+def test_nobody_is_erased_in_place_of_a_customer_whose_id_was_mistyped(
+    server: Server, wrong: Callable[[str], str]
+) -> None:
+    uma = Shopper(server).known()
+    server.advance(by="1s")
+    noted = (server.data / "erasures").read_text() if (server.data / "erasures").exists() else ""
+    refused = server.cli("customer", "erase", wrong(uma.id), "--yes")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"nobody is known as {wrong(uma.id)}; `tactful customer find` finds an id by an address" in refused.stderr
+    assert not (server.data / "erasures").exists() or (server.data / "erasures").read_text() == noted
+    assert server.cli("customer", "export", uma.id).returncode == 0
+
+
 def test_a_rule_is_paused_drained_cancelled_and_resumed(server: Server) -> None:
     uma = Shopper(server).known().consents()
     uma.adds(KETTLE)
@@ -301,6 +315,26 @@ def test_a_command_s_body_that_is_wrong_is_answered_with_the_field(server: Serve
     )
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
     assert refused.json()["message"].startswith("body.wish: ")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/admin/runs?partition=0&limit=-5", b""),
+        ("GET", "/admin/runs?partition=-1", b""),
+        ("GET", "/admin/runs?partition=4", b""),
+        ("GET", f"/admin/runs?partition={10**30}", b""),
+        ("GET", f"/admin/events?since={10**30}", b""),
+        ("POST", "/admin/keys", rb'{"name":"\ud800"}'),
+        ("POST", "/admin/keys", rb'{"name":"new","scope":"\ud800"}'),
+        ("POST", "/admin/keys", rb'{"name":"new","\ud800":""}'),
+    ],
+)
+def test_what_no_command_asks_is_refused_in_words(server: Server, method: str, path: str, body: bytes) -> None:
+    told = json.loads((server.data / "server.json").read_text())
+    headers = {"authorization": f"Bearer {told['token']}", "content-type": "application/json"}
+    refused = server.http.request(method, path, content=body, headers=headers)
+    assert (refused.status_code, bool(refused.json()["message"])) == (400, True)
 
 
 def test_what_became_of_those_it_wrote_to_is_told_for_each_rule(server: Server) -> None:

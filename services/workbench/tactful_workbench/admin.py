@@ -6,10 +6,10 @@ import hmac
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +42,8 @@ from tactful_workbench.tracing import trace
 
 COMMAND_LINE: Final = "command-line"
 _ADDRESS: Final = re.compile(r"\S*[@*]\S*|\+\d{5,}|\S{20,}")  # or a pattern of them; the longest names a device
+
+Natural = Annotated[int, Query(ge=0, lt=2**63)]
 
 
 class ConsentWish(BaseModel):
@@ -212,7 +214,7 @@ class _Office:
             await self._product.readings.note(customer, by)
 
     async def erase(self, customer: str) -> dict[str, Any]:
-        farewell = await self._product.personal.erase(customer, COMMAND_LINE)
+        farewell = await self._product.personal.erase_known(customer, COMMAND_LINE)
         zone = self._product.settings.latest.shop.zone
         clean = datetime.fromtimestamp(farewell.log_clean_at / 1000, zone).date().isoformat()
         return {"customer": customer, "erased_at": farewell.at, "log_clean_on": clean}
@@ -265,9 +267,11 @@ class _Office:
             "guard": self._product.settings.latest.guard.model_dump(),
         }
 
-    async def runs(self, partition: int, after: str = "", limit: int = 1000) -> Response:
+    async def runs(self, partition: Natural, after: str = "", limit: Annotated[int, Query(ge=1)] = 1000) -> Response:
         """Rows that hold runs, a page at a time."""
         store, count = self._product.trigger, self._product.log.partitions
+        if partition >= count:
+            raise InvalidInput("no_such_partition", f"there is no partition {partition}; the last one is {count - 1}")
         everybody = sorted(name for name in await store.busy(partition) if name > after)
         names = everybody[:limit]
         rows = await store.load(partition, names)
@@ -362,7 +366,7 @@ class _Office:
         await self._product.keys.revoke(name)
         return {"name": name}
 
-    async def events(self, topics: str = ",".join(TOPICS), since: int = 0, latest: int = 0) -> StreamingResponse:
+    async def events(self, topics: str = ",".join(TOPICS), since: Natural = 0, latest: int = 0) -> StreamingResponse:
         """Stored records as NDJSON: topic, partition, offset, append time, record. `latest`: only so many per partition."""
         wanted = [topic for topic in topics.split(",") if topic]
         if unknown := [topic for topic in wanted if topic not in TOPICS]:

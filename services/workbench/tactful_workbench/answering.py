@@ -25,10 +25,15 @@ def faults(errors: Sequence[Any]) -> str:
 
 async def _told_what_is_wrong(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    return JSONResponse({"code": "invalid_request", "message": faults(error.errors())}, 400)
+    return JSONResponse({"code": "invalid_request", "message": _sendable(faults(error.errors()))}, 400)
 
 
 async def _told_as_json(request: Request, error: Exception) -> JSONResponse:
     """Named errors in the form that every other answer has."""
     code = error.code if isinstance(error, InvalidInput) else "refused"
-    return JSONResponse({"code": code, "message": str(error)}, 400)
+    return JSONResponse({"code": code, "message": _sendable(str(error))}, 400)
+
+
+def _sendable(text: str) -> str:
+    """Half a character, which JSON can hold and UTF-8 cannot, as it is written in JSON."""
+    return text.encode(errors="backslashreplace").decode()

@@ -70,6 +70,13 @@ class Personal:
         await self._notebook.took(erased)
         return Farewell(now, now + milliseconds(self._settings().log.retention))
 
+    async def erase_known(self, customer: str, via: str) -> Farewell:
+        """Of a name that somebody typed. Raises InvalidInput `unknown_customer` if it is nobody's."""
+        if not await self._is_known(customer):
+            find = "`tactful customer find` finds an id by an address. Nothing was erased"
+            raise InvalidInput("unknown_customer", f"nobody is known as {customer}; {find}")
+        return await self.erase(customer, via)
+
     async def export(self, customer: str) -> bytes:
         name = await self._who(customer)
         await self._refuse_erased(name)
@@ -127,6 +134,13 @@ class Personal:
     async def _row(self, customer: str) -> Row | None:
         stored = await self._trigger.load(partition_of(customer, self._log.partitions), [customer])
         return decode(customer, stored[customer], self._book.projections) if customer in stored else None
+
+    async def _is_known(self, customer: str) -> bool:
+        """Or was."""
+        graves = await self._trigger.graves(partition_of(customer, self._log.partitions))
+        if self._graves.of(customer) in graves or await self._row(customer) is not None:
+            return True
+        return bool(await self._trigger.history(customer, 1)) or any((await self._dispatched(customer)).values())
 
     async def _refuse_erased(self, customer: str) -> None:
         graves = await self._trigger.graves(partition_of(customer, self._log.partitions))

@@ -73,8 +73,8 @@ class Keys:
         """A new key's secret, shown once. Raises InvalidInput for a taken name or an unknown scope."""
         if scope not in _SCOPES:
             raise InvalidInput("invalid_scope", f'a key is one of: {", ".join(_SCOPES)}; not "{scope}"')
-        if not name or ":" in name:
-            raise InvalidInput("invalid_name", "a key needs a name without a colon")
+        if not name or ":" in name or not name.isprintable():
+            raise InvalidInput("invalid_name", "a key needs a name of characters that can be printed, without a colon")
         secret = f"tk_live_{token_urlsafe(24)}"
         if not await self._table.insert(fingerprint(secret), name, scope):
             raise InvalidInput("name_taken", f'there is a key called "{name}" already; choose another name')

@@ -22,8 +22,8 @@ from tactful.clock import ManualClock
 from tactful.errors import SettingsError
 from tactful.log.memory import MemoryLog
 from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.listening import SILENCE, Connection, listen, server_of
-from tactful_workbench.office import ServerFile, office
+from tactful_workbench.listening import SILENCE, Connection, listen, server_of, url_of
+from tactful_workbench.office import ServerFile, answers, office
 from tactful_workbench.running import rest
 from tactful_workbench.serving import look_at_settings
 from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile
@@ -154,6 +154,26 @@ def test_a_server_that_ends_leaves_alone_what_another_has_written_of_itself(tmp_
     second.remove(tmp_path)
     assert ServerFile.read(tmp_path) is None
     second.remove(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("0.0.0.0", "http://127.0.0.1:8080"),
+        ("10.1.2.3", "http://10.1.2.3:8080"),
+        ("::1", "http://[::1]:8080"),
+        ("::", "http://[::1]:8080"),
+        ("localhost", "http://localhost:8080"),
+    ],
+)
+def test_a_server_says_under_which_url_this_machine_reaches_it(host: str, url: str) -> None:
+    assert url_of(host, 8080) == url
+    assert httpx.URL(url).port == 8080
+
+
+async def test_a_server_whose_url_is_none_does_not_answer() -> None:
+    assert not await answers(ServerFile("http://::1:8080", 1, "token"))
 
 
 @pytest.mark.parametrize("said", [b"", b"G", HEAD])

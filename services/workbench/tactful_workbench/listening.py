@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 from contextlib import AbstractContextManager, nullcontext, suppress
+from ipaddress import ip_address
 from types import FrameType
 from typing import Final
 
@@ -117,6 +118,15 @@ def listen(host: str, port: int) -> socket.socket:
             f"port {port} of {host} cannot be used ({error.strerror}); choose another with --port"
         ) from None
     return listener
+
+
+def url_of(host: str, port: int) -> str:
+    """Under which this machine reaches who listens there: where that is everywhere, by loopback."""
+    with suppress(ValueError):
+        address = ip_address(host)
+        if address.is_unspecified:
+            host = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _allow_connections() -> None:

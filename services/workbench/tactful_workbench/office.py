@@ -111,7 +111,7 @@ async def answers(server: ServerFile) -> bool:
     try:
         async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
             return (await client.get(f"{server.url}/livez")).is_success
-    except httpx.HTTPError:
+    except (httpx.HTTPError, httpx.InvalidURL):
         return False
 
 

@@ -13,7 +13,7 @@ from tactful.errors import SettingsError, Transient
 from tactful_workbench import collecting
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.housekeeping import Housekeeping, forget_history, forget_messages, prune
-from tactful_workbench.listening import event_loop, listen, server_of
+from tactful_workbench.listening import event_loop, listen, server_of, url_of
 from tactful_workbench.office import ServerFile
 from tactful_workbench.unheard import unheard
 from tactful_workbench.web import web
@@ -33,7 +33,7 @@ def run_server(plan: Plan, host: str, port: int, banner: Banner) -> None:
 async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
     listener = listen(host, port)
     async with opened(plan) as product:
-        url = f"http://{host}:{port}"
+        url = url_of(host, port)
         server = server_of(web(product, url, command_name()))
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it

@@ -137,7 +137,7 @@ async def test_where_the_status_says_nothing_the_servers_words_do(
 
 async def test_a_report_that_a_server_still_tries_is_no_bounce(desk: FakeDesk, client: httpx.AsyncClient) -> None:
     told = await posted(client, BOUNCE.replace("failed", "delayed").replace("5.1.1", "4.4.1"))
-    assert (told["code"], desk.calls) == ("nothing_reported", [])
+    assert (told["noted"], desk.calls) == ([], [])
 
 
 async def test_a_report_of_spam_is_a_complaint(desk: FakeDesk, client: httpx.AsyncClient) -> None:

@@ -25,6 +25,7 @@ from tactful.outbox import Cause, OutboxRow
 from tactful.postgres import Postgres, opened, upgrade
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.store import ChangedRow, SliceResult, StepRequest
+from tactful_trigger.store import moving as store_moving
 from tactful_trigger.store.postgres import PostgresTriggerStore
 from tactful_trigger.store.spread import SpreadTriggerStore
 from tactful_workbench.cluster import moving
@@ -33,7 +34,7 @@ from tactful_workbench.cluster.moving import move
 pytestmark = list(SERVERS)
 _numbers = count(1)
 PARTITIONS: Final = 4
-PEOPLE: Final = 450  # of a partition: more than are copied at once
+PEOPLE: Final = 45  # of a partition
 NOW: Final = 1_795_518_000_000
 
 
@@ -87,6 +88,13 @@ async def everything(store: SpreadTriggerStore) -> list[Any]:
         found += [await store.unsent(partition, 100), await store.steps(partition, 100), await store.graves(partition)]
         found += [await store.history(name, 100) for name in (names[0], names[-1])]
     return found
+
+
+@pytest.fixture(autouse=True)
+def small_lots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody takes several."""
+    monkeypatch.setattr(store_moving, "PEOPLE", 20)
+    monkeypatch.setattr(store_moving, "LOT", 30)
 
 
 @pytest.fixture

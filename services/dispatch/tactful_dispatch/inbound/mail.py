@@ -17,7 +17,7 @@ from tactful.keys import KeyRing
 from tactful_dispatch.body import bounded
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.inbound.key import answer, refused
-from tactful_dispatch.inbound.reading import ARF, DSN, HARD, OK, REPLY, Report, read
+from tactful_dispatch.inbound.reading import ARF, DSN, OK, REPLY, Report, read
 
 LARGEST: Final = 10 * 1024 * 1024  # bytes: a report may return the whole message
 _COMPLAINTS: Final = frozenset({"abuse", "fraud"})
@@ -65,7 +65,7 @@ def _receipt(report: Report) -> tuple[str, dict[str, Any]] | None:
     if report.kind == DSN and report.outcome == OK:
         return "Message Delivered", {}
     if report.kind == DSN:
-        return "Message Bounced", {"hard": report.outcome == HARD, "detail": report.said}
+        return None if report.goes_on else ("Message Bounced", {"hard": report.bad_address, "detail": report.said})
     if report.kind == ARF and report.outcome in _COMPLAINTS:
         return "Message Complained", {}
     return ("Message Replied", {}) if report.kind == REPLY else None

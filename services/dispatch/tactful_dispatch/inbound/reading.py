@@ -26,6 +26,7 @@ LONGEST: Final = 64 * 1024  # characters of addresses: reading megabytes of them
 _OURS: Final = re.compile(r"\bm_[0-9a-f]{24}\b")
 _STATUS: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}")
 _DELIVERED: Final = frozenset({"delivered", "relayed", "expanded"})
+_BY_CLASS: Final = {"5": HARD, "4": SOFT, "2": OK}
 _ADDRESSED: Final = ("to", "delivered-to", "x-original-to", "envelope-to")
 _BY_MACHINE: Final = (
     "x-autoreply",
@@ -46,6 +47,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = ""
     recipient: str = ""
     said: str = ""  # action and status, as the reporter wrote them
+    goes_on: bool = False  # dsn: the server still tries, and nothing has come back
+    bad_address: bool = False  # dsn: nobody is there; a policy, or a full mailbox, is hard as well and ends no address
 
 
 class Returned(msgspec.Struct, frozen=True):
@@ -101,14 +104,14 @@ def _about_recipient(block: Message) -> Report | None:
         return None
     said = f"{action} {status[0] if status else ''}".strip()
     if action == "delayed":
-        return None  # the server still tries: nothing has come back
-    if action in _DELIVERED or (status and status[1] == "2"):
-        outcome = OK
-    elif status:
-        outcome = HARD if is_bad_address(status[0], _header(block, "diagnostic-code")) else SOFT
-    else:
+        return Report(kind=DSN, outcome=SOFT, recipient=recipient, said=said, goes_on=True)
+    if action in _DELIVERED:
+        return Report(kind=DSN, outcome=OK, recipient=recipient, said=said)
+    if status is None:
         return None
-    return Report(kind=DSN, outcome=outcome, recipient=recipient, said=said)
+    outcome = _BY_CLASS[status[1]]
+    bad = outcome == HARD and is_bad_address(status[0], _header(block, "diagnostic-code"))
+    return Report(kind=DSN, outcome=outcome, recipient=recipient, said=said, bad_address=bad)
 
 
 def _abuse(parts: list[Message]) -> Iterator[Report]:

@@ -220,6 +220,7 @@ async def test_while_the_broker_is_away_the_door_says_later_within_two_seconds_a
     assert set(shop.mailbox.came.values()) == {1}
 
 
+@LONG
 async def test_a_service_waits_alive_and_not_ready_for_what_is_not_there_yet_and_says_so_once(
     tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
 ) -> None:

@@ -203,6 +203,7 @@ async def test_what_has_moved_stays_closed_whatever_the_renewal_of_its_lease_doe
         assert [await left.claim(number, "a trigger", 2**61, 2**61 + 1) for number in (1, 3)] == [None, None]
 
 
+@pytest.mark.long
 async def test_carts_that_were_left_before_a_move_are_reminded_of_after_it(
     tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
 ) -> None:

@@ -26,6 +26,8 @@ TactfulError
 
 from __future__ import annotations
 
+from typing import Final
+
 
 class TactfulError(Exception):
     """Root of all named errors."""
@@ -122,3 +124,7 @@ class RewoundStore(StreamStopped):
 
 class UnstampedRecord(StreamStopped):
     """The log does not stamp append times, so nobody knows when anything was acknowledged."""
+
+
+NOT_THE_DATA: Final = (Transient, Fenced, StreamStopped, SettingsError)
+"""What another record would meet as well: these are never blamed on the record at hand."""

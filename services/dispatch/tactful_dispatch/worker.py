@@ -9,7 +9,7 @@ from tactful import crashpoints
 from tactful.clock import MINUTE, Clock
 from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import Fenced, PoisonFlood, RewoundStore, SettingsError, StreamStopped, Transient
+from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped
 from tactful.identity import digest
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
@@ -22,7 +22,6 @@ from tactful_dispatch.slice import DispatchSlice, limit_of, read, resumes
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 
 POISON_IN_A_ROW: Final = 20
-_NOT_THE_DATA: Final = (Transient, Fenced, StreamStopped, SettingsError)  # what another record would meet as well
 KEPT: Final = 3 * MINUTE  # what a stop keeps is looked at within this
 MANY: Final = 5_000  # customers whose messages are let go in the transaction in which sending goes on; others when they are looked at
 Work = Callable[[Workspace], None]
@@ -146,7 +145,7 @@ class DispatchWorker:
     async def _apply(self, partition: int, slice_: Sequence[Stored]) -> None:
         try:
             await self._commit(partition, slice_)
-        except _NOT_THE_DATA:
+        except NOT_THE_DATA:
             raise
         except Exception:  # noqa: BLE001 - data that cannot be applied: find the culprit by slices of one
             for stored in slice_:
@@ -155,7 +154,7 @@ class DispatchWorker:
     async def _alone(self, partition: int, stored: Stored) -> None:
         try:
             await self._commit(partition, [stored])
-        except _NOT_THE_DATA:
+        except NOT_THE_DATA:
             raise
         except Exception as error:  # noqa: BLE001 - this is the culprit
             await self._quarantine(partition, stored, error)

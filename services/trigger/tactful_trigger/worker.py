@@ -12,7 +12,7 @@ from tactful import crashpoints
 from tactful.clock import HOUR, Clock
 from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import Fenced, PoisonFlood, SettingsError, StreamStopped, TactfulError, Transient
+from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, StreamStopped, TactfulError
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
@@ -32,7 +32,6 @@ LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory
 POISON_IN_A_ROW: Final = 20
 CAREFUL_AFTER: Final = 3  # claims without a commit: from then on one record at a time, so that the killer stands alone
 PAST: Final = 1000  # lines of a customer's history that a run sees which comes to them
-_NOT_THE_DATA: Final = (Transient, Fenced, StreamStopped, SettingsError)  # what another record would meet as well
 ROWS_IN_MEMORY: Final = 300_000  # of all partitions together; about 500 MB where each has a live run
 
 
@@ -143,7 +142,7 @@ class TriggerWorker:
                     break
                 await asyncio.sleep(0)  # it is on its way to the store before the next one takes the processor
             await ahead.written()
-        except _NOT_THE_DATA:
+        except NOT_THE_DATA:
             held.back_to(await ahead.standing())
             raise
         except Exception:  # noqa: BLE001 - as in _apply; what does not commit is read again
@@ -177,7 +176,7 @@ class TriggerWorker:
         try:
             with self._span(held, records):
                 await self._commit(held, await self._compute(held, records))
-        except _NOT_THE_DATA:
+        except NOT_THE_DATA:
             held.back_to(before)
             raise
         except Exception:  # noqa: BLE001 - data that cannot be applied: find the culprit by slices of one
@@ -221,7 +220,7 @@ class TriggerWorker:
             before = held.mark()
             try:
                 await self._commit(held, await self._compute(held, [record]))
-            except _NOT_THE_DATA:
+            except NOT_THE_DATA:
                 held.back_to(before)
                 raise
             except Exception as error:  # noqa: BLE001 - this is the culprit

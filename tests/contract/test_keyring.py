@@ -10,7 +10,9 @@ from sqlite3 import Connection
 from typing import Final, TypeVar
 
 import pytest
+from pgserver import PostgresServer
 from servers import SERVERS, fresh_database
+from tcpproxy import proxy
 
 from tactful.errors import InvalidInput, StoreUnavailable
 from tactful.keys import FixedKeys, Key, KeyRing
@@ -150,6 +152,27 @@ async def test_what_the_table_no_longer_has_opens_nothing_once_it_is_away(tmp_pa
         table.away, seconds[0] = True, 62.0
         with pytest.raises(StoreUnavailable):
             await here.find(secret)
+
+
+@SERVERS[0]
+@SERVERS[1]
+async def test_while_the_database_is_frozen_the_door_knows_within_two_seconds_whom_to_let_in(
+    postgres: PostgresServer,
+) -> None:
+    url = await fresh_database(postgres)
+    async with proxy(postgres.port) as way:
+        way_there = url.replace(f":{postgres.port}/", f":{way.port}/")
+        async with Postgres.open(way_there) as database:
+            seconds = [0.0]
+            keys = Keys(PostgresKeyTable(database), (), lambda: seconds[0])
+            known, unseen = await keys.create("pos", "server"), await keys.create("app", "browser")
+            assert await keys.find(known) == Key("pos", "server")
+            way.swallows, seconds[0] = "replies", 31.0
+            async with asyncio.timeout(2.0):
+                found, refused = await asyncio.gather(keys.find(known), keys.find(unseen), return_exceptions=True)
+            assert (found, type(refused)) == (Key("pos", "server"), StoreUnavailable)
+            way.heal()
+            assert await keys.find(unseen) == Key("app", "browser")
 
 
 class LateAnswers(Database):

@@ -5,6 +5,7 @@ Tables: `tactful_workbench.keyring.sqlite`, `tactful_workbench.keyring.postgres`
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
 from secrets import token_urlsafe
@@ -14,6 +15,7 @@ from tactful.errors import InvalidInput, StoreUnavailable
 from tactful.keys import OPERATOR, FixedKeys, Key, fingerprint
 
 MEMORY: Final = 30.0  # seconds for which a found key is believed: another process may have revoked it
+PATIENCE: Final = 1.5  # seconds for the table to answer: whoever stands at the door is owed a word within two
 _SCOPES: Final = ("server", "browser", OPERATOR)
 
 
@@ -58,7 +60,7 @@ class Keys:
         """While the table is away, a key opens what it opened before: the door stays open."""
         opened = self._opened
         try:
-            key = await self._table.find(mark)
+            key = await self._ask_table(mark)
         except StoreUnavailable:
             if (key := opened.get(mark)) is not None:
                 return key
@@ -68,6 +70,17 @@ class Keys:
         else:
             opened[mark] = key
         return key
+
+    async def _ask_table(self, mark: bytes) -> Key | None:
+        """Raises StoreUnavailable if there is no answer in time. A frozen database even takes seconds to be left alone: that is
+        waited for by nobody."""
+        asking = asyncio.ensure_future(self._table.find(mark))
+        try:
+            if not (await asyncio.wait({asking}, timeout=PATIENCE))[0]:
+                raise StoreUnavailable(f"the table of keys has not answered for {PATIENCE} s")
+            return asking.result()
+        finally:
+            asking.cancel()
 
     async def create(self, name: str, scope: str) -> str:
         """A new key's secret, shown once. Raises InvalidInput for a taken name or an unknown scope."""

@@ -50,7 +50,7 @@ class Outbox:
     """Collects the rows of one slice. `sequences` is the cursor's counter per target (`"dispatch/3"` -> last seq)."""
 
     def __init__(self, topic: str, partition: int, partitions: int, sequences: Mapping[str, int]) -> None:
-        self._topic, self._partition, self._partitions = topic, partition, partitions
+        self._topic, self.partition, self._partitions = topic, partition, partitions
         self.sequences = dict(sequences)
         self.rows: list[OutboxRow] = []
 
@@ -64,9 +64,9 @@ class Outbox:
         target = partition_of(record.key, self._partitions) if partition is None else partition
         name = f"{topic}/{target}"
         seq = self.sequences.get(name, 0) + 1
-        msgspec.structs.force_setattr(record, "origin", Origin(self._topic, self._partition, seq))  # nobody has seen it
+        msgspec.structs.force_setattr(record, "origin", Origin(self._topic, self.partition, seq))  # nobody has seen it
         cause = Cause(cause.offset, cause.after_timers, cause.due, cause.customer, len(self.rows))
-        self.rows.append(OutboxRow(self._topic, self._partition, seq, topic, target, encode(record), cause))
+        self.rows.append(OutboxRow(self._topic, self.partition, seq, topic, target, encode(record), cause))
         self.sequences[name] = seq  # only now: what cannot be encoded leaves no gap
 
 

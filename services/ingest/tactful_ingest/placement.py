@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -29,9 +28,6 @@ from tactful.records import (
 from tactful_ingest.admission import ALIAS
 from tactful_ingest.ids import link_id
 from tactful_ingest.intake import Intake
-
-_partition = lru_cache(maxsize=65_536)(partition_of)
-
 
 TOLD_AGAIN: Final = MINUTE  # then a link is told anew: another process may have linked the visitor to somebody else
 
@@ -99,7 +95,7 @@ class Placement:
     async def _append(self, topic: str, records: Sequence[Record]) -> None:
         if records:
             count = self._log.partitions
-            await self._log.append(topic, [(_partition(record.key, count), encode(record)) for record in records])
+            await self._log.append(topic, [(partition_of(record.key, count), encode(record)) for record in records])
 
 
 def _with_links(events: Sequence[EventRecord], links: dict[int, list[Record]]) -> list[Record]:

@@ -126,16 +126,16 @@ class Applying:
         if again or known != row.recipient:
             row.recipient = known
             for name in (row.id, *sorted({run.asked_as for run in row.runs if run.asked_as})):
-                self._tell(name, body, known, at)
+                self._tell(row, name, body, known, at)
 
     def tell_alias(self, row: Row, name: str, at: int) -> None:
         """A message that was asked under another name is for this customer now."""
         body = self._recipient(row)
-        self._tell(name, body, fingerprint(body), at)
+        self._tell(row, name, body, fingerprint(body), at)
 
-    def _tell(self, customer: str, body: RecipientBody, known: str, at: int) -> None:
-        name = digest("recipient", customer, str(at), known)
-        self._effects.put(DISPATCH, RecipientRecord(id=name, key=customer, at=at, body=body))
+    def _tell(self, row: Row, customer: str, body: RecipientBody, known: str, at: int) -> None:
+        put = self._effects.put_here if customer == row.id else self._effects.put
+        put(DISPATCH, RecipientRecord(id=digest("recipient", customer, str(at), known), key=customer, at=at, body=body))
 
     def _recipient(self, row: Row) -> RecipientBody:
         states = row.states

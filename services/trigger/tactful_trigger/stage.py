@@ -115,7 +115,7 @@ class Stage:
             because=run.first.name,
             because_at=run.first.occurred_at,
         )
-        self._effects.put(DISPATCH, MessageRecord(id=message, key=self._row.id, at=self.now, body=body))
+        self._effects.put_here(DISPATCH, MessageRecord(id=message, key=self._row.id, at=self.now, body=body))
         told = {"message_id": message, "channel": send.channel, "template": send.template}
         self._effects.tell(self._row, self.now, "asked", run.rule, run.id, told)
         return message

@@ -47,9 +47,9 @@ from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.content.contentset import SHIPPED, ContentSet
 from tactful_dispatch.content.process import ProcessContent
 from tactful_dispatch.links import Links
-from tactful_dispatch.live import AT_ONCE, LiveDispatch
+from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.store.postgres import PostgresDispatchStore
-from tactful_dispatch.worker import DispatchWorker
+from tactful_dispatch.worker import AT_ONCE, DispatchWorker
 
 TAKEN: Final[tuple[int, dict[str, str], bytes]] = (
     201,

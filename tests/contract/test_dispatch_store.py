@@ -264,7 +264,7 @@ async def test_work_that_raises_undoes_everything(store: DispatchStore) -> None:
     row = await store.customer(0, "u1")
     assert (row.deliveries, (await store.cursor(0)).offset) == ({}, 0)
     assert await store.transact(0, [], lambda space: space.address(ADDRESS).suppressed) == ""
-    assert (list(await store.ledger(0)), await store.unsent(0, 9), await store.pending(0)) == ([], [], [])
+    assert (list(await store.ledger(0)), await store.unsent(0, 9), await store.pending(0, "", 9)) == ([], [], [])
     assert (await store.delivery("m1"), await store.earliest_due(0)) == (None, None)
 
 
@@ -290,9 +290,10 @@ async def test_customers_with_something_that_may_leave_are_pending_in_order_of_i
     await holds(store, "b", delivery("m3", HELD, NOW))
     await holds(store, "d", delivery("m4", ACCEPTED))
     await holds(store, "e", delivery("m5", PENDING), partition=1)
-    assert (await store.pending(0), await store.pending(1)) == (["a", "c"], ["e"])
+    assert (await store.pending(0, "", 9), await store.pending(1, "", 9)) == (["a", "c"], ["e"])
+    assert [await store.pending(0, after, 1) for after in ("", "a", "b", "c")] == [["a"], ["c"], ["c"], []]
     await holds(store, "c", delivery("m1", ACCEPTED))
-    assert await store.pending(0) == ["a"]
+    assert await store.pending(0, "", 9) == ["a"]
 
 
 async def test_what_is_due_comes_by_instant_and_then_by_customer(store: DispatchStore) -> None:
@@ -300,10 +301,22 @@ async def test_what_is_due_comes_by_instant_and_then_by_customer(store: Dispatch
     await holds(store, "a", delivery("m3", HELD, 20))
     await holds(store, "c", delivery("m4", HELD, 10))
     await holds(store, "d", delivery("m5"))
-    assert await store.due(0, 20) == [(10, "c")]
-    assert await store.due(0, 21) == [(10, "c"), (20, "a"), (20, "b")]
+    assert await store.due(0, 20, 9) == [(10, "c")]
+    assert await store.due(0, 21, 9) == [(10, "c"), (20, "a"), (20, "b")]
     assert await store.earliest_due(0) == 10
     assert await store.earliest_due(1) is None
+
+
+async def test_of_what_is_due_the_first_come_and_whoever_is_due_together_with_the_last_of_them(
+    store: DispatchStore,
+) -> None:
+    for customer, due in (("d", 10), ("c", 20), ("b", 20), ("a", 20), ("e", 30)):
+        await holds(store, customer, delivery(customer, HELD, due))
+    together = [(20, "a"), (20, "b"), (20, "c")]
+    assert await store.due(0, 99, 1) == [(10, "d")]
+    assert [await store.due(0, 99, most) for most in (2, 3, 4)] == [[(10, "d"), *together]] * 3
+    assert await store.due(0, 99, 5) == [(10, "d"), *together, (30, "e")]
+    assert await store.due(0, 20, 5) == [(10, "d")]
 
 
 async def test_what_waits_is_told_whole(store: DispatchStore) -> None:
@@ -316,7 +329,7 @@ async def test_what_waits_is_told_whole(store: DispatchStore) -> None:
 async def test_what_is_no_longer_due_is_not_told(store: DispatchStore) -> None:
     await holds(store, "a", delivery("m1", HELD, 20))
     await holds(store, "a", delivery("m1", ACCEPTED))
-    assert (await store.due(0, 100), await store.earliest_due(0)) == ([], None)
+    assert (await store.due(0, 100, 9), await store.earliest_due(0)) == ([], None)
 
 
 async def test_a_decided_message_leaves_the_row_and_stays_known(store: DispatchStore) -> None:
@@ -424,7 +437,7 @@ async def test_everything_committed_outlives_the_process(tmp_path: Path) -> None
     async with sqlite(tmp_path) as store:
         assert await store.claim(0, "two", UNTIL - 1, UNTIL) is None
         assert (await claimed(store, owner="two", now=UNTIL)).epoch == 2
-        assert (await store.pending(0), await store.due(0, NOW + 1)) == (["u1"], [(NOW, "u1")])
+        assert (await store.pending(0, "", 9), await store.due(0, NOW + 1, 9)) == (["u1"], [(NOW, "u1")])
         assert [row.seq for row in await store.unsent(0, 9)] == [1]
         assert (await store.delivery("m1")) == delivery("m1", SENDING, NOW)
         assert await store.transact(0, [], lambda space: space.address(ADDRESS).suppressed) == "bounced"
@@ -465,7 +478,7 @@ async def test_an_erasure_takes_everything_of_one_customer_and_the_chain_stays_w
     assert [await store.delivery(name) for name in ("m1", "m2")] == [None, None]
     assert await store.sent("u1", 9) == []
     assert [d.message.message_id for d in await store.sent("u2", 9)] == ["m3"]
-    assert (await store.due(0, NOW + 9), await store.pending(0)) == ([], [])
+    assert (await store.due(0, NOW + 9, 9), await store.pending(0, "", 9)) == ([], [])
     links = await store.ledger(0)
     assert broken_at(links) is None
     assert [(link.entry is None, link.salt is None) for link in links] == [(True, True), (False, False), (True, True)]

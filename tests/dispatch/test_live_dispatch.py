@@ -14,8 +14,9 @@ from tactful.events import ConsentChanged, HoldOpened
 from tactful.log.memory import MemoryHints
 from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
 from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
-from tactful_dispatch.live import AT_ONCE, LiveDispatch
+from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.store.memory import MemoryDispatchStore
+from tactful_dispatch.worker import AT_ONCE
 
 
 class Live:
@@ -150,6 +151,40 @@ async def test_the_log_is_read_between_one_handful_and_the_next() -> None:
     assert [d.message_id for d in live.bench.decisions if d.reason == "cancelled"] == ["m9"]
 
 
+class Counting(MemoryDispatchStore):
+    """Knows how many customers the largest transaction concerned."""
+
+    most = 0
+
+    async def transact(self, *arguments: object, **more: object) -> object:  # type: ignore[override]
+        customers = arguments[1]
+        assert isinstance(customers, list | tuple | set | frozenset)
+        self.most = max(self.most, len(customers))
+        return await super().transact(*arguments, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("apart", [0, 1, SECOND])
+async def test_what_fell_due_while_nobody_looked_is_moved_on_in_parts(apart: int) -> None:
+    store = Counting(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store, slice_limit=7)
+    people = [f"u{number:02}" for number in range(50)]
+    for number, customer in enumerate(people):
+        bench.consenting(customer)
+        bench.asks(f"m{number:02}", customer, not_before=bench.now + HOUR + apart * number)
+    store.most = 0
+    bench.append(bench.cancellation("m49", "u49"))
+    bench.clock.forward_to(bench.now + 5 * HOUR)
+    live = Live(bench)
+    await live.until_quiet()
+    assert store.most == (
+        50 if apart == 0 else 8
+    )  # at one instant all of them, else seven and whoever a record is about
+    assert sorted(bench.words) == ["cancelled"] + ["sent"] * 49
+    assert [e.message_id for e in bench.trigger.events if isinstance(e, HoldOpened)] == sorted(
+        f"m{number:02}" for number in range(49)
+    )
+
+
 class FailingOnce(MemoryDispatchStore):
     """Cannot be reached at one transaction."""
 
@@ -176,14 +211,14 @@ async def test_trouble_with_the_store_leaves_nobody_in_doubt_and_nobody_out(fail
 
 
 class Refusing(MemoryDispatchStore):
-    """Takes nothing that concerns one customer, once it is told so."""
+    """Takes nothing that concerns some customers, once it is told so."""
 
-    refuses = False
+    refuses, refused = False, frozenset({"u2"})
 
     async def transact(self, *arguments: object, **more: object) -> object:  # type: ignore[override]
         customers = arguments[1]
         assert isinstance(customers, list | tuple | set | frozenset)
-        if self.refuses and "u2" in customers:
+        if self.refuses and not self.refused.isdisjoint(customers):
             raise InvalidInput("cannot_be_stored", "a character that no column takes")
         return await super().transact(*arguments, **more)  # type: ignore[arg-type]
 
@@ -198,6 +233,19 @@ async def test_what_cannot_be_stored_keeps_nobody_else_waiting() -> None:
             await live.live.round()
     found = {name: await store.delivery(name) for name in ("m0", "m1", "m2", "m3")}
     assert [name for name, delivery in found.items() if delivery and delivery.verdict] == ["m0", "m1", "m3"]
+
+
+async def test_a_handful_whom_nobody_can_store_keeps_those_behind_them_from_nothing() -> None:
+    store, everybody = Refusing(1, lambda: b"0" * 16), sorted(f"u{number}" for number in range(AT_ONCE + 3))
+    store.refused = frozenset(everybody[:AT_ONCE])
+    live = crowd(Crowded(), len(everybody), store)
+    await live.bench.worker.run_once(0)
+    store.refuses = True
+    for _ in range(4):
+        with contextlib.suppress(InvalidInput):
+            await live.live.round()
+    found = {name: await store.delivery(f"m{name[1:]}") for name in everybody}
+    assert [name for name, delivery in found.items() if delivery and delivery.verdict] == everybody[AT_ONCE:]
 
 
 async def test_what_cannot_be_stored_keeps_no_opt_out_from_being_told_and_no_hold_from_ending() -> None:

@@ -227,7 +227,7 @@ class Play:
     async def _somebody_opts_out_while_a_message_is_on_its_way(self) -> None:
         """Whoever has one; the worst moment is between the commit of `sending` and the first byte."""
         for partition in range(PARTITIONS):
-            for customer in await self.dispatch.pending(partition):
+            for customer in await self.dispatch.pending(partition, "", 1000):
                 await self.desk.consent(customer, "marketing", "", "withdrawn", via="one-click")
 
     async def _somebody_opts_in_on_the_page(self) -> None:

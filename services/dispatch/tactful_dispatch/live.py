@@ -17,11 +17,10 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import DISPATCH, TickBody, TickRecord, encode
 from tactful.together import all_done
-from tactful_dispatch.worker import DispatchWorker
+from tactful_dispatch.worker import AT_ONCE, DispatchWorker
 
 TICK_APART: Final = 100  # ms between two ticks of one partition
 STALE: Final = 30 * SECOND
-AT_ONCE: Final = 16  # customers written to at the same time; a slow provider must not keep the log from being read
 MARKS_APART: Final = 5 * SECOND
 IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
 
@@ -34,6 +33,7 @@ class LiveDispatch:
     def __init__(self, worker: DispatchWorker, log: Log, clock: Clock) -> None:
         self._worker, self._log, self._clock = worker, log, clock
         self._ticked: dict[int, int] = {}
+        self._reached: dict[int, str] = {}  # by partition, the customer who was written to last
         self._changed, self._marked = asyncio.Event(), 0
 
     def nudge(self) -> None:
@@ -83,8 +83,13 @@ class LiveDispatch:
         await asyncio.gather(news, change, return_exceptions=True)
 
     async def _attempt(self, partition: int) -> bool:
-        """A handful of customers at a time."""
-        customers = (await self._worker.outbox.pending(partition))[:AT_ONCE]
+        """A handful of customers at a time, each in turn: however many there are, nobody is always the last."""
+        after = self._reached.pop(partition, "")
+        customers = await self._worker.outbox.pending(partition, after, AT_ONCE)
+        if after and not customers:
+            customers = await self._worker.outbox.pending(partition, "", AT_ONCE)
+        if customers:
+            self._reached[partition] = customers[-1]
         return bool(customers) and await self._worker.attempt_for(partition, customers)
 
     async def _tick(self, partition: int) -> bool:

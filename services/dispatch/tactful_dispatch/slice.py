@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
+from typing import Final
 
 import msgspec
 
@@ -42,6 +43,8 @@ from tactful_dispatch.receiving import take_recipient
 from tactful_dispatch.rows import Delivery, urgency
 from tactful_dispatch.store import Workspace
 
+NEVER: Final = 2**63
+
 
 def read(slice_: Iterable[Stored]) -> list[DispatchTopic]:
     """Decode a slice. Raises InvalidInput for a record that is none of ours."""
@@ -74,13 +77,17 @@ class DispatchSlice:
         heapify(self._dues)
         self._offset = 0
 
-    def apply(self, slice_: Sequence[Stored], records: Sequence[DispatchTopic]) -> None:
-        """Apply all records; the cursor moves behind them."""
+    def apply(self, slice_: Sequence[Stored], records: Sequence[DispatchTopic], horizon: int = NEVER) -> None:
+        """Apply the records, before each what falls due until then; the cursor moves behind them. What falls due from `horizon` on is
+        not known here: the first record that comes after more than that is not applied yet."""
         cursor = self._space.cursor
         taken = Taken(cursor.taken)
         for stored, record in zip(slice_, records, strict=True):
             self._offset = stored.offset
-            self._fire_before(limit_of(stored, record))
+            limit = limit_of(stored, record)
+            self._fire_before(min(limit, horizon))
+            if limit > horizon:
+                break
             cursor.clock = max(cursor.clock, stored.appended)
             if taken.take(record.origin) and not is_gone(self._space, self._graves, record):
                 self._apply(record, stored.appended, Cause(stored.offset, True))

@@ -24,6 +24,7 @@ from tactful_dispatch.store import DispatchStore, Fence, Workspace
 POISON_IN_A_ROW: Final = 20
 KEPT: Final = 3 * MINUTE  # what a stop keeps is looked at within this
 MANY: Final = 5_000  # customers whose messages are let go in the transaction in which sending goes on; others when they are looked at
+AT_ONCE: Final = 16  # customers written to at the same time; a slow provider must not keep the log from being read
 Work = Callable[[Workspace], None]
 
 
@@ -149,7 +150,8 @@ class DispatchWorker:
             raise
         except Exception:  # noqa: BLE001 - data that cannot be applied: find the culprit by slices of one
             for stored in slice_:
-                await self._alone(partition, stored)
+                while partition in self.owned and self.offsets[partition] <= stored.offset:
+                    await self._alone(partition, stored)
 
     async def _alone(self, partition: int, stored: Stored) -> None:
         try:
@@ -161,23 +163,32 @@ class DispatchWorker:
 
     async def _commit(self, partition: int, slice_: Sequence[Stored]) -> None:
         records = read(slice_)
-        limit = max(map(limit_of, slice_, records))
-        dues = await self.outbox.due(partition, limit + (KEPT if any(map(resumes, records)) else 0))
-        dues = [due for number, due in enumerate(dues) if due[0] < limit or number < MANY]
+        limit, most = max(map(limit_of, slice_, records)), self._limit
+        if any(map(resumes, records)):
+            limit, most = limit + KEPT, MANY
+        dues = await self.outbox.due(
+            partition, limit, most
+        )  # after an outage it may be everybody, and too much for one transaction
+        horizon = limit if len(dues) < most else dues[-1][0] + 1
         customers = {record.key for record in records} | {customer for _, customer in dues}
         if self._copies is not None and (erased := [r.key for r in records if isinstance(r, EraseRecord)]):
             await self._copies.erase(erased)  # first, since the slice is read again if this process ends here
 
         def work(space: Workspace) -> None:
-            DispatchSlice(space, self._book, self._graves, dues).apply(slice_, records)
+            DispatchSlice(space, self._book, self._graves, dues).apply(slice_, records, horizon)
             crashpoints.reach("dispatch: before commit")
 
-        await self._transact(partition, slice_, sorted(customers), work)
+        await self._transact(partition, sorted(customers), work)
 
-    async def _transact(self, partition: int, slice_: Sequence[Stored], customers: Sequence[str], work: Work) -> None:
-        fence = Fence(self.owned[partition], slice_[0].offset)
-        await self.outbox.transact(partition, customers, work, fence=fence, lease_until=self._leases.until())
-        self.offsets[partition], self._clocks[partition] = slice_[-1].offset + 1, slice_[-1].appended
+    async def _transact(self, partition: int, customers: Sequence[str], work: Work) -> None:
+        def moved(space: Workspace) -> tuple[int, int]:
+            work(space)
+            return space.cursor.offset, space.cursor.clock
+
+        fence = Fence(self.owned[partition], self.offsets[partition])
+        self.offsets[partition], self._clocks[partition] = await self.outbox.transact(
+            partition, customers, moved, fence=fence, lease_until=self._leases.until()
+        )
 
     async def _quarantine(self, partition: int, stored: Stored, error: Exception) -> None:
         refuse_newer(f"dispatch/{partition}", stored.value)
@@ -202,13 +213,15 @@ class DispatchWorker:
             cursor.clock, cursor.offset = max(cursor.clock, stored.appended), stored.offset + 1
             cursor.poison += 1
 
-        await self._transact(partition, [stored], [], pass_over)
+        await self._transact(partition, [], pass_over)
 
     async def attempt(self, partition: int) -> bool:
         """Attempt whatever may leave, one customer after the other; whether anything was done."""
-        done = False
-        for customer in await self.outbox.pending(partition):
-            done |= await self.attempt_for(partition, [customer])
+        done, after = False, ""
+        while found := await self.outbox.pending(partition, after, AT_ONCE):
+            for customer in found:
+                done |= await self.attempt_for(partition, [customer])
+            after = found[-1]
         return done
 
     async def attempt_for(self, partition: int, customers: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ from tactful.records import EVENTS, EventRecord, decode_events
 from tactful_console.advance import AdvanceReport, HeldBack, decided
 from tactful_console.app import customer_path
 from tactful_console.moments import Moments
-from tactful_dispatch.rows import ASKED, HELD, Delivery
+from tactful_dispatch.rows import Delivery
 from tactful_workbench.conducting import failing
 from tactful_workbench.devclock import LAST, DevClock, next_local
 from tactful_workbench.embedded import Product
@@ -146,20 +146,16 @@ class ClockHands:
     async def _held(self, start: int) -> list[HeldBack]:
         product, held = self._product, []
         for partition in range(product.log.partitions):
-            for _, customer in await product.dispatch.due(partition, self.now() + FAR):
-                row = await product.dispatch.customer(partition, customer)
-                for delivery in row.deliveries.values():
-                    message = delivery.message
-                    if delivery.state in (HELD, ASKED) and message.requested_at >= start:
-                        held.append(_held_back(delivery, customer))
-        return held
+            waiting = await product.dispatch.held(partition)
+            held += [_held_back(delivery) for delivery in waiting if delivery.message.requested_at >= start]
+        return sorted(held, key=lambda message: (message.at, message.message_id))
 
 
-def _held_back(delivery: Delivery, customer: str) -> HeldBack:
+def _held_back(delivery: Delivery) -> HeldBack:
     message, last = delivery.message, delivery.gates[-1] if delivery.gates else None
     return HeldBack(
         message_id=message.message_id,
-        customer=customer,
+        customer=message.customer,
         rule=message.rule,
         channel=message.channel,
         reason=Reason(delivery.held_for),

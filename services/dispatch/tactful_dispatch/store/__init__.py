@@ -120,8 +120,8 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
         """A copy for reading."""
         ...
 
-    async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
-        """`(due, customer)` before an instant, in order."""
+    async def due(self, partition: int, before: int, most: int) -> list[tuple[int, str]]:
+        """The first so many `(due, customer)` before an instant, in order, and whoever is due together with the last of them."""
         ...
 
     async def held(self, partition: int) -> list[Delivery]:
@@ -132,8 +132,9 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
         """When time moves the first delivery on."""
         ...
 
-    async def pending(self, partition: int) -> list[str]:
-        """Customers with something that may leave or stands where a restart left it, in order of id."""
+    async def pending(self, partition: int, after: str, most: int) -> list[str]:
+        """So many customers with something that may leave or stands where a restart left it, in order of id, from behind an id
+        on; "" is before all."""
         ...
 
     async def delivery(self, message_id: str) -> Delivery | None:

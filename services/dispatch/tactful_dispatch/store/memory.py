@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from heapq import nsmallest
 from typing import TypeVar
 
 from tactful.erasure import Erased
@@ -121,8 +122,9 @@ class MemoryDispatchStore:
         value = self._shared.addresses.get(key)
         return AddressRow() if value is None else decode_address(value)
 
-    async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
-        return sorted((due, customer) for customer, due in self._at(partition).dues.items() if due < before)
+    async def due(self, partition: int, before: int, most: int) -> list[tuple[int, str]]:
+        dues = sorted((due, customer) for customer, due in self._at(partition).dues.items() if due < before)
+        return dues[:most] + [entry for entry in dues[most:] if entry[0] == dues[most - 1][0]]
 
     async def held(self, partition: int) -> list[Delivery]:
         return held_in([await self.customer(partition, customer) for customer in self._at(partition).dues])
@@ -130,8 +132,8 @@ class MemoryDispatchStore:
     async def earliest_due(self, partition: int) -> int | None:
         return min(self._at(partition).dues.values(), default=None)
 
-    async def pending(self, partition: int) -> list[str]:
-        return sorted(self._at(partition).pending)
+    async def pending(self, partition: int, after: str, most: int) -> list[str]:
+        return nsmallest(most, (customer for customer in self._at(partition).pending if customer > after))
 
     async def delivery(self, message_id: str) -> Delivery | None:
         if (value := self._shared.archive.get(message_id)) is not None:

@@ -58,6 +58,17 @@ _FORGET_DECIDED: Final = text(
        RETURNING 1"""
 )
 
+_DUE: Final = text(
+    """SELECT due, customer FROM (
+           SELECT due, customer FROM dispatch_customer WHERE partition = :partition AND due < :before
+           ORDER BY due FETCH FIRST :most ROWS WITH TIES) first
+       ORDER BY due, customer"""
+)
+_PENDING: Final = text(
+    """SELECT customer FROM dispatch_customer
+       WHERE partition = :partition AND pending AND customer > :after ORDER BY customer LIMIT :most"""
+)
+
 
 class PostgresDispatchStore:
     """Implements `tactful_dispatch.store.DispatchStore`. `salt` gives 16 random bytes."""
@@ -130,13 +141,8 @@ class PostgresDispatchStore:
         rows = await self._database.ask(ADDRESS, channel=key.channel, hash=key.hash)
         return decode_address(rows[0][0]) if rows else AddressRow()
 
-    async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
-        rows = await self._rows(
-            """SELECT due, customer FROM dispatch_customer
-               WHERE partition = :partition AND due < :before ORDER BY due, customer""",
-            partition=partition,
-            before=before,
-        )
+    async def due(self, partition: int, before: int, most: int) -> list[tuple[int, str]]:
+        rows = await self._database.ask(_DUE, partition=partition, before=before, most=most)
         return [(due, known(customer)) for due, customer in rows]
 
     async def held(self, partition: int) -> list[Delivery]:
@@ -148,9 +154,9 @@ class PostgresDispatchStore:
         [(due,)] = await self._rows(query, partition=partition)
         return None if due is None else int(due)
 
-    async def pending(self, partition: int) -> list[str]:
-        query = "SELECT customer FROM dispatch_customer WHERE partition = :partition AND pending ORDER BY customer"
-        return [known(customer) for (customer,) in await self._rows(query, partition=partition)]
+    async def pending(self, partition: int, after: str, most: int) -> list[str]:
+        rows = await self._database.ask(_PENDING, partition=partition, after=stored(after), most=most)
+        return [known(customer) for (customer,) in rows]
 
     async def delivery(self, message_id: str) -> Delivery | None:
         def fetch(db: Connection) -> Delivery | None:

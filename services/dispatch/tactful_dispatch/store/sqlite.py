@@ -58,6 +58,15 @@ MIGRATIONS: Final = (
     "CREATE INDEX dispatch_message_decided ON dispatch_message (decided_at)",
 )
 
+_DUE: Final = """SELECT due, customer FROM dispatch_customer
+    WHERE partition = :partition AND due < :before AND due <= coalesce(
+        (SELECT due FROM dispatch_customer WHERE partition = :partition AND due < :before ORDER BY due LIMIT 1 OFFSET :others),
+        :before)
+    ORDER BY due, customer"""
+_PENDING: Final = (
+    "SELECT customer FROM dispatch_customer WHERE partition = ? AND pending AND customer > ? ORDER BY 1 LIMIT ?"
+)
+
 
 class SqliteDispatchStore:
     """Implements `tactful_dispatch.store.DispatchStore`. `salt` gives 16 random bytes."""
@@ -153,16 +162,12 @@ class SqliteDispatchStore:
     async def address(self, key: AddressKey) -> AddressRow:
         return await self._database.read(lambda db: address_of(db, key))
 
-    async def due(self, partition: int, before: int) -> list[tuple[int, str]]:
+    async def due(self, partition: int, before: int, most: int) -> list[tuple[int, str]]:
         earliest = await self.earliest_due(partition)
         if earliest is None or earliest >= before:
             return []
-        return await self._database.read(
-            lambda db: db.execute(
-                "SELECT due, customer FROM dispatch_customer WHERE partition = ? AND due < ? ORDER BY 1, 2",
-                (partition, before),
-            ).fetchall()
-        )
+        given = {"partition": partition, "before": before, "others": most - 1}
+        return await self._database.read(lambda db: db.execute(_DUE, given).fetchall())
 
     async def held(self, partition: int) -> list[Delivery]:
         query = "SELECT value FROM dispatch_customer WHERE partition = ? AND due IS NOT NULL"
@@ -179,13 +184,9 @@ class SqliteDispatchStore:
         )
         return rows[0][0]
 
-    async def pending(self, partition: int) -> list[str]:
+    async def pending(self, partition: int, after: str, most: int) -> list[str]:
         rows: list[tuple[str]] = await self._ask(
-            partition,
-            "pending",
-            lambda db: db.execute(
-                "SELECT customer FROM dispatch_customer WHERE partition = ? AND pending ORDER BY 1", (partition,)
-            ).fetchall(),
+            partition, ("pending", after, most), lambda db: db.execute(_PENDING, (partition, after, most)).fetchall()
         )
         return [customer for (customer,) in rows]
 

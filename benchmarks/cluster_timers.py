@@ -31,6 +31,7 @@ from tactful.log import Stored
 from tactful.postgres import Postgres
 from tactful.records import EVENTS, TickBody, TickRecord, encode
 from tactful_trigger.cursor import Cursor
+from tactful_trigger.live import SLICES
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import ChangedRow, SliceResult
@@ -70,7 +71,7 @@ class Pending:
 
     async def pop(self) -> None:
         """A lot that is due: found, loaded, and moved to the far future."""
-        dues = (await self.store.due(0, self._start, self._start + SPREAD * 2 * LOT // self.count))[:LOT]
+        dues = await self.store.due(0, self._start, self._start + SPREAD, LOT)
         self._start = dues[-1][0] + 1
         await self.store.load(0, [customer for _, customer in dues])
         await self._commit([customer for _, customer in dues], self._start + 300 * DAY)
@@ -116,7 +117,8 @@ async def fired(database: Postgres, value: bytes) -> float:
     tick = encode(TickRecord(id="t", key="", at=START + DAY, body=TickBody()))
     feed.next = [Stored(EVENTS, 0, 0, START + DAY, tick)]
     began = time.perf_counter()
-    await worker.run_once(0)
+    while await worker.run_ahead(0, SLICES):
+        pass
     return worker.timers_fired / (time.perf_counter() - began)
 
 

@@ -162,8 +162,7 @@ class Feed:
         return [Position(0, 0, 0)] * len(entries)
 
     async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
-        served, self.next = self.next[:limit], self.next[limit:]
-        return served
+        return [stored for stored in self.next if stored.offset >= offset][:limit]
 
     async def end(self, topic: str, partition: int) -> int:
         return 0

@@ -58,7 +58,7 @@ class Feed:
         return []
 
     async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
-        return self.next
+        return [stored for stored in self.next if stored.offset >= offset][:limit]
 
     async def end(self, topic: str, partition: int) -> int:
         return 0

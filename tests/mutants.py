@@ -246,10 +246,24 @@ FAULTS = (
         (*RULES, *SLICES),
     ),
     Fault(
+        "a record applied before all that is due ahead of it",
+        f"{TRIGGER}/slice.py",
+        "if timers.nearest < limit or timers.horizon < limit:",
+        "if timers.nearest < limit:",
+        (*AHEAD, *SLICES),
+    ),
+    Fault(
+        "timers alone written again where nobody knows whether they were",
+        f"{TRIGGER}/worker.py",
+        "if result.cursor.offset > result.before:",
+        "if True:",
+        AHEAD,
+    ),
+    Fault(
         "no timers before a record",
         f"{TRIGGER}/slice.py",
-        "            if timers.nearest < limit:",
-        "            if False:",
+        "if (timers.nearest < limit or horizon < limit) and",
+        "if False and",
         RULES,
     ),
     Fault(

@@ -13,12 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tactful import Run, rule
-from tactful.clock import MINUTE, ManualClock
+from tactful.clock import HOUR, MINUTE, ManualClock
 from tactful.errors import InvalidInput, SettingsError, StoreUnavailable
 from tactful.events import Event, OrderCompleted, Page, ProductAdded
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
-from tactful.records import DISPATCH, EVENTS, EraseBody, EraseRecord, MergeBody, MergeRecord, Record, encode
+from tactful.records import (
+    DISPATCH,
+    EVENTS,
+    EraseBody,
+    EraseRecord,
+    MergeBody,
+    MergeRecord,
+    MessageRecord,
+    Record,
+    decode_dispatch,
+    encode,
+)
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import SliceResult
@@ -52,10 +63,11 @@ class SlowStore(MemoryTriggerStore):
     def __init__(self, fates: Iterable[str] = ()) -> None:
         super().__init__()
         self._fates = iter(fates)
-        self.writing, self.story = 0, list[str]()
+        self.writing, self.most, self.story = 0, 0, list[str]()
 
     async def commit(self, result: SliceResult, until: int) -> None:
         self.writing += 1
+        self.most = max(self.most, len(result.rows))
         assert self.writing == 1, "two slices of one partition are written at once"
         self.story.append(f"write to {result.cursor.offset}")
         for _ in range(5):
@@ -189,6 +201,63 @@ async def test_a_slice_that_is_written_stays_though_the_next_one_cannot_be_compu
     with pytest.raises(StoreUnavailable):
         await worker.run_ahead(0, 4)
     assert (worker.offsets, await store.everybody()) == ({0: 2}, ["u0", "u1"])
+
+
+async def after_an_outage(store: SlowStore, apart: int) -> list[bytes]:
+    """Messages that are asked for once forty customers who fell due in the meantime, so many ms apart, come up together; slices
+    of seven."""
+    clock = ManualClock(MONDAY)
+    log = MemoryLog(1, clock)
+    for number in range(40):
+        clock.forward_to(MONDAY + number * apart)
+        await log.append(EVENTS, [(0, encode(event_record(f"u{number:02}", Page(name="home"), MONDAY, f"e{number}")))])
+    worker = worker_over(log, store, clock, 7)
+    await worker.claim()
+    while await worker.run_ahead(0, 4):
+        pass
+    worker, store.most = worker_over(log, store, clock, 7), 0
+    clock.forward_to(MONDAY + 5 * HOUR)
+    await fill(log, clock, [(0, event_record("u00", OrderCompleted(order_id="o1"), MONDAY, "o1"))])
+    await run_to_the_end(worker)
+    assert worker.timers_fired >= 40
+    return [stored.value for stored in await log.read(DISPATCH, 0, 0, 1000)]
+
+
+@pytest.mark.parametrize("apart", [0, 1, MINUTE])
+async def test_what_fell_due_while_nobody_looked_fires_in_parts_each_a_slice(apart: int) -> None:
+    store = SlowStore()
+    asked = [
+        record.body
+        for value in await after_an_outage(store, apart)
+        if isinstance(record := decode_dispatch(value), MessageRecord)
+    ]
+    assert [(body.customer, body.requested_at) for body in asked] == [
+        (f"u{number:02}", MONDAY + number * apart + 90 * MINUTE) for number in range(40)
+    ]
+    assert store.most == 7
+
+
+async def test_not_everybody_whose_time_has_come_is_taken_into_memory_together() -> None:
+    clock, store = ManualClock(MONDAY), MemoryTriggerStore()
+    log = MemoryLog(1, clock)
+    await fill(log, clock, pages(60))
+    worker = worker_over(log, store, clock, 7)
+    await worker.claim()
+    while await worker.run_once(0):
+        pass
+    worker = worker_over(log, store, clock, 7)
+    await worker.claim()
+    await fill(log, clock, [(600, event_record("u60", Page(name="home"), MONDAY, "e60"))])
+    known = []
+    while await worker.run_once(0):
+        known.append(len(worker.owned[0].rows))
+    assert known[:5] == [29] * 4 + [57]  # four slices of them, and whom the record is about
+
+
+@pytest.mark.parametrize("fate", ["lost", "untold"])
+@pytest.mark.parametrize("nth", range(6))
+async def test_timers_that_were_written_and_not_told_do_not_fire_again(nth: int, fate: str) -> None:
+    assert await after_an_outage(SlowStore([*[""] * (6 + nth), fate]), 1) == await after_an_outage(SlowStore(), 1)
 
 
 moments = st.sampled_from([0, 1, 20, 59, 60, 61, 95, 200])

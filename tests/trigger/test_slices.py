@@ -410,6 +410,25 @@ def test_a_log_whose_clock_is_set_back_fires_no_timer_early_and_moves_no_time_ba
     assert seen == [(0, 0), (30, 0), (30, 0), (31, 0), (60, 1)]
 
 
+@rule(on=Page, purpose="marketing.nap", version=1)
+async def two_naps(run: Run, first: Page) -> None:
+    await run.sleep("45m")
+    await run.sleep("0s")
+    await run.send("push", "two_naps")
+
+
+@pytest.mark.parametrize("slice_limit", [1, 2, 3, 7])
+def test_where_timers_of_one_instant_are_cut_does_not_show(slice_limit: int) -> None:
+    told = []
+    for limit in (slice_limit, 1000):
+        bench = EngineBench(nap, two_naps, slice_limit=limit)
+        for customer in ("u1", "u2", "u3"):
+            bench.emits(customer, Page(name="home"))
+        bench.advance("1h")
+        told.append([(message.customer, message.template) for message in bench.messages])
+    assert told[0] == told[1] == [(customer, what) for customer in ("u1", "u2", "u3") for what in ("nap", "two_naps")]
+
+
 def test_an_event_that_nothing_names_does_not_even_ask_the_store_for_its_customer_unless_they_have_a_run() -> None:
     bench = EngineBench(nap)
     bench.emits("u1", Page(name="home"))

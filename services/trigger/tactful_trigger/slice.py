@@ -51,6 +51,7 @@ from tactful_trigger.replay import Watch
 from tactful_trigger.row import Row
 from tactful_trigger.runs import Runs
 from tactful_trigger.store import ChangedRow, SliceResult
+from tactful_trigger.timers import NEVER
 
 PAUSE_AFTER_SLOW: Final = 3  # interrupted runs of a rule, before it is paused everywhere
 _BY_ID: Final = attrgetter("id")
@@ -86,8 +87,10 @@ def unknown_customers(partition: Partition, records: Sequence[EventsTopic]) -> s
 class Slice:
     """One computation over a partition whose rows and timers are in memory."""
 
-    def __init__(self, partition: Partition, partitions: int, watch: Watch, graves: Graves) -> None:
+    def __init__(self, partition: Partition, partitions: int, watch: Watch, graves: Graves, room: int = NEVER) -> None:
+        """`room`: so many timers may fire. After an outage everybody's may be due, and too many for one transaction."""
         self._partition, self._partitions, self._watch, self._graves = partition, partitions, watch, graves
+        self._room = room
         self._before, self.fired = partition.cursor.offset, 0
         self._cursor = partition.cursor = partition.cursor.copy()
         self._taken = Taken(self._cursor.taken)
@@ -113,14 +116,16 @@ class Slice:
         return self._effects.parked
 
     def compute(self, slice_: Sequence[Stored], records: Sequence[EventsTopic]) -> SliceResult:
-        """Apply all records and say what changed. The partition's memory is only good if the result is committed."""
+        """Apply the records and say what changed: all of them, or those before the first one ahead of which more timers are due
+        than may fire here, or are known. The partition's memory is only good if the result is committed."""
         effects, cursor, timers = self._effects, self._cursor, self._partition.timers
+        horizon = timers.horizon
         for stored, record in zip(slice_, records, strict=True):
             effects.offset = stored.offset
             limit = limit_of(stored, record) if type(record) is TickRecord else stored.appended
-            if timers.nearest < limit:
-                self._fire_before(limit)
-                effects.because_of_record()
+            if (timers.nearest < limit or horizon < limit) and not self._fire_before(limit):
+                slice_ = [each for each in slice_ if each.offset < stored.offset]
+                break
             if record.origin is not None and not self._taken.take(record.origin):
                 continue
             if stored.foreign and self._goes_elsewhere(record):
@@ -158,9 +163,11 @@ class Slice:
         self._cursor.offset, self._cursor.poison = stored.offset + 1, self._cursor.poison + 1
         return self._result()
 
-    def _fire_before(self, limit: int) -> None:
+    def _fire_before(self, limit: int) -> bool:
+        """Whether everything that falls due before an instant has fired now."""
         timers, rows = self._partition.timers, self._partition.rows
-        while (entry := timers.next_before(limit)) is not None:
+        known = min(limit, timers.horizon)
+        while self._room > 0 and (entry := timers.next_before(known)) is not None:
             row = rows.get(entry[1])
             if row is None:
                 continue
@@ -168,8 +175,13 @@ class Slice:
             due = row.next_due
             if due == entry[0]:
                 self._fire(row, due)
+                self._room -= 1
             timers.watch(row)
+        if timers.nearest < limit or timers.horizon < limit:
+            return False
         self._pause_failing(limit)
+        self._effects.because_of_record()
+        return True
 
     def _fire(self, row: Row, due: int) -> None:
         self._effects.because_of_timer(due, row.id)

@@ -12,7 +12,7 @@ from tactful import crashpoints
 from tactful.clock import HOUR, Clock
 from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, StreamStopped, TactfulError
+from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, StoreUnavailable, StreamStopped, TactfulError
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
@@ -28,7 +28,8 @@ from tactful_trigger.slice import Slice, read, unknown_customers
 from tactful_trigger.steps import Steps
 from tactful_trigger.store import SliceResult, TriggerStore
 
-LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory
+LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory,
+LOTS: Final = 4  # and how many of them at once, in slices
 POISON_IN_A_ROW: Final = 20
 CAREFUL_AFTER: Final = 3  # claims without a commit: from then on one record at a time, so that the killer stands alone
 PAST: Final = 1000  # lines of a customer's history that a run sees which comes to them
@@ -158,13 +159,16 @@ class TriggerWorker:
         await self._commit(held, result)
 
     async def _next(self, held: Partition) -> Sequence[Stored]:
-        partition = held.cursor.partition
-        limit = 1 if held.cursor.attempts >= CAREFUL_AFTER else self._limit
+        partition, limit = held.cursor.partition, self._at_once(held)
         found = await self._log.read(EVENTS, partition, held.cursor.offset, limit)
         records, self._full[partition] = rising(found, held.cursor.clock), len(found) == limit
         if records:
             refuse_what_is_ahead(f"events/{partition}", records[-1].appended, self._clock.now())
         return records
+
+    def _at_once(self, held: Partition) -> int:
+        """How many records, and how many timers, make a slice."""
+        return 1 if held.cursor.attempts >= CAREFUL_AFTER else self._limit
 
     @property
     def offsets(self) -> Mapping[int, int]:
@@ -192,8 +196,9 @@ class TriggerWorker:
             await ahead.written()  # what is asked of the store here, the slice before may still have to tell it
         held.pasts = {name: await self._store.history(name, PAST) for name in people}
         await self._look_ahead(held, slice_[-1].appended + 1)
-        computing = Slice(held, self._log.partitions, self._watch, self._graves)
+        computing = Slice(held, self._log.partitions, self._watch, self._graves, self._at_once(held))
         result = computing.compute(slice_, records)
+        self._full[held.cursor.partition] |= held.cursor.offset <= slice_[-1].offset
         self.timers_fired += computing.fired
         self.decisions.update(computing.decided)
         for rule, why in computing.parked:
@@ -203,7 +208,12 @@ class TriggerWorker:
         return result
 
     async def _commit(self, held: Partition, result: SliceResult) -> None:
-        await self._store.commit(result, self._leases.until())
+        try:
+            await self._store.commit(result, self._leases.until())
+        except StoreUnavailable as error:
+            if result.cursor.offset > result.before:
+                raise
+            raise Fenced("timers alone were to be written, and the cursor does not tell whether they were") from error
         crashpoints.reach("trigger: after commit")
         held.note(result)
         self._traces[held.cursor.partition] = self._telemetry.current()
@@ -217,15 +227,19 @@ class TriggerWorker:
 
     async def _one_by_one(self, held: Partition, records: Sequence[Stored]) -> None:
         for record in records:
-            before = held.mark()
-            try:
-                await self._commit(held, await self._compute(held, [record]))
-            except NOT_THE_DATA:
-                held.back_to(before)
-                raise
-            except Exception as error:  # noqa: BLE001 - this is the culprit
-                held.back_to(before)
-                await self._quarantine(held, record, error)
+            while held.cursor.offset <= record.offset:
+                await self._alone(held, record)
+
+    async def _alone(self, held: Partition, record: Stored) -> None:
+        before = held.mark()
+        try:
+            await self._commit(held, await self._compute(held, [record]))
+        except NOT_THE_DATA:
+            held.back_to(before)
+            raise
+        except Exception as error:  # noqa: BLE001 - this is the culprit
+            held.back_to(before)
+            await self._quarantine(held, record, error)
 
     async def _quarantine(self, held: Partition, record: Stored, error: Exception) -> None:
         refuse_newer(f"events/{record.partition}", record.value)
@@ -247,11 +261,12 @@ class TriggerWorker:
             held.take_in(customers, await self._store.load(held.cursor.partition, customers))
 
     async def _look_ahead(self, held: Partition, limit: int) -> None:
-        timers = held.timers
-        if limit <= timers.horizon:
+        """What is known fires first: after an outage not everybody whose time has come is taken into memory together."""
+        timers, most = held.timers, self._limit * LOTS
+        if limit <= timers.horizon or timers.nearest < timers.horizon:
             return
-        horizon = limit + LOOKAHEAD
-        dues = await self._store.due(held.cursor.partition, timers.horizon, horizon)
+        dues = await self._store.due(held.cursor.partition, timers.horizon, limit + LOOKAHEAD, most)
+        horizon = limit + LOOKAHEAD if len(dues) < most else dues[-1][0] + 1
         await self._load(held, held.missing(customer for _, customer in dues))
         timers.extend(dues, horizon)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from tactful.dues import first_due
 from tactful.errors import Fenced
 from tactful.leases import MemoryLeases
 from tactful.outbox import OutboxRow
@@ -70,9 +71,9 @@ class MemoryTriggerStore:
     async def busy(self, partition: int) -> set[str]:
         return set(self._at(partition).busy)
 
-    async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
-        dues = self._at(partition).dues
-        return sorted((due, customer) for customer, due in dues.items() if start <= due < before)
+    async def due(self, partition: int, start: int, before: int, most: int) -> list[tuple[int, str]]:
+        found = ((due, customer) for customer, due in self._at(partition).dues.items() if start <= due < before)
+        return first_due(found, most)
 
     async def earliest_due(self, partition: int, start: int) -> int | None:
         return min((due for due in self._at(partition).dues.values() if due >= start), default=None)

@@ -48,8 +48,8 @@ class SpreadTriggerStore:
     async def busy(self, partition: int) -> set[str]:
         return await self._of(partition).busy(partition)
 
-    async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
-        return await self._of(partition).due(partition, start, before)
+    async def due(self, partition: int, start: int, before: int, most: int) -> list[tuple[int, str]]:
+        return await self._of(partition).due(partition, start, before, most)
 
     async def earliest_due(self, partition: int, start: int) -> int | None:
         return await self._of(partition).earliest_due(partition, start)

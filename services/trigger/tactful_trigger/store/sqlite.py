@@ -46,6 +46,11 @@ MIGRATIONS: Final = (
 )
 
 _CHUNK: Final = 500  # below SQLite's limit of bound values
+_DUE: Final = """SELECT due, customer FROM trigger_row
+    WHERE partition = :partition AND due >= :start AND due < :before AND due <= coalesce(
+        (SELECT due FROM trigger_row WHERE partition = :partition AND due >= :start AND due < :before
+         ORDER BY due LIMIT 1 OFFSET :others), :before)
+    ORDER BY due, customer"""
 _RECENT: Final = 20_000  # lines of history
 _ACTIVE: Final = """SELECT customer FROM (SELECT customer, id FROM trigger_history ORDER BY id DESC LIMIT ?)
     GROUP BY customer ORDER BY max(id) DESC LIMIT ?"""
@@ -119,13 +124,9 @@ class SqliteTriggerStore:
         query = "SELECT customer FROM trigger_row WHERE partition = ? AND busy"
         return await self._database.read(lambda db: {name for (name,) in db.execute(query, (partition,))})
 
-    async def due(self, partition: int, start: int, before: int) -> list[tuple[int, str]]:
-        return await self._database.read(
-            lambda db: db.execute(
-                "SELECT due, customer FROM trigger_row WHERE partition = ? AND due >= ? AND due < ? ORDER BY 1, 2",
-                (partition, start, before),
-            ).fetchall()
-        )
+    async def due(self, partition: int, start: int, before: int, most: int) -> list[tuple[int, str]]:
+        given = {"partition": partition, "start": start, "before": before, "others": most - 1}
+        return await self._database.read(lambda db: db.execute(_DUE, given).fetchall())
 
     async def earliest_due(self, partition: int, start: int) -> int | None:
         def fetch(db: sqlite3.Connection) -> int | None:

@@ -106,6 +106,23 @@ async def test_a_wish_that_comes_during_a_round_is_not_slept_through_and_wakes_o
     await asyncio.wait_for(pause, 1)
 
 
+async def test_nobody_waits_for_what_comes_to_a_partition_that_others_hold_now() -> None:
+    bench = DispatchBench(partitions=2)
+    live = Live(bench)
+    await live.until_quiet()
+    bench.clock.forward_to(bench.now + 4 * SECOND)
+    await bench.store.present("another", bench.now, bench.now + 10 * SECOND)
+    await live.until_quiet()
+    assert bench.worker.owned.keys() == {0}
+    await bench.log.append(DISPATCH, [(1, b"for the other one")])
+    pause = asyncio.ensure_future(live.live.pause())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not pause.done(), "it would turn round and round"
+    await bench.log.append(DISPATCH, [(0, b"for us")])
+    await asyncio.wait_for(pause, 1)
+
+
 class Crowded:
     """A provider that sees how many are at its door at the same time."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from enginebench import GRAVES, MONDAY, event_record
 
 from tactful import Run, rule
 from tactful.clock import HOUR, MINUTE, ManualClock
-from tactful.errors import ClocksApart
+from tactful.errors import ClocksApart, PoisonFlood
 from tactful.events import Page
 from tactful.leases import OwnTime
 from tactful.log.memory import MemoryLog
@@ -83,6 +85,23 @@ async def test_whoever_s_clock_is_wrong_leaves_everything_to_others_until_it_is_
     await rounds()
     assert wrong.stopped == {}
     assert len(wrong.owned) == len(other.owned) == 1
+
+
+async def test_nobody_waits_for_what_comes_to_a_partition_that_is_stopped() -> None:
+    clock = ManualClock(MONDAY)
+    log = MemoryLog(2, clock)
+    worker = TriggerWorker(log, MemoryTriggerStore(), Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
+    live = LiveTrigger(worker, log, clock)
+    await log.append(EVENTS, [(0, b"{")] * 30)
+    while await live.round():
+        pass
+    assert isinstance(worker.stopped[0], PoisonFlood)
+    pause = asyncio.ensure_future(live.pause())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not pause.done(), "it would turn round and round"
+    await log.append(EVENTS, [(1, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
+    await asyncio.wait_for(pause, 1)
 
 
 @rule(on=Page, purpose="marketing.nap", version=1)

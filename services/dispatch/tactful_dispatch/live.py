@@ -72,10 +72,12 @@ class LiveDispatch:
 
     async def pause(self) -> None:
         """Sleep until something arrives, changes or falls due."""
-        dues = [due for p in self._worker.owned if (due := await self._worker.earliest_due(p)) is not None]
+        moving = self._worker.owned.keys() - self._worker.stopped.keys()
+        dues = [due for p in moving if (due := await self._worker.earliest_due(p)) is not None]
         until_due = (min(dues) + 1 - self._clock.now()) / 1000 if dues else IDLE
         seconds = min(IDLE, max(until_due, TICK_APART / 1000))
-        news = asyncio.ensure_future(self._log.wait(DISPATCH, dict(self._worker.offsets), seconds))
+        positions = {number: at for number, at in self._worker.offsets.items() if number in moving}
+        news = asyncio.ensure_future(self._log.wait(DISPATCH, positions, seconds))
         change = asyncio.ensure_future(self._changed.wait())
         await asyncio.wait((news, change), return_when=asyncio.FIRST_COMPLETED)
         for task in (news, change):

@@ -81,7 +81,8 @@ class LiveTrigger:
 
     async def pause(self) -> None:
         """Sleep until something arrives or falls due."""
-        positions = {number: held.cursor.offset for number, held in self._worker.owned.items()}
+        moving = self._worker.owned.keys() - self._worker.stopped.keys()
+        positions = {number: at for number, at in self._worker.offsets.items() if number in moving}
         dues = [due for number in positions if (due := await self._worker.earliest_due(number)) is not None]
         until_due = (min(dues) + 1 - self._clock.now()) / 1000 if dues else IDLE
         await self._log.wait(EVENTS, positions, min(IDLE, max(until_due, TICK_APART / 1000)))

@@ -9,7 +9,7 @@ from enginebench import GRAVES, MONDAY, event_record
 
 from tactful import Run, rule
 from tactful.clock import HOUR, MINUTE, ManualClock
-from tactful.errors import ClocksApart, PoisonFlood
+from tactful.errors import ClocksApart, PoisonFlood, StoreUnavailable
 from tactful.events import Page
 from tactful.leases import OwnTime
 from tactful.log.memory import MemoryLog
@@ -102,6 +102,29 @@ async def test_nobody_waits_for_what_comes_to_a_partition_that_is_stopped() -> N
     assert not pause.done(), "it would turn round and round"
     await log.append(EVENTS, [(1, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
     await asyncio.wait_for(pause, 1)
+
+
+class BusyAwayOnce(MemoryTriggerStore):
+    """Cannot be reached in the middle of a claim."""
+
+    away = True
+
+    async def busy(self, partition: int) -> set[str]:
+        if self.away:
+            self.away = False
+            raise StoreUnavailable("the server restarts")
+        return await super().busy(partition)
+
+
+async def test_a_partition_is_worked_on_only_once_all_is_known_of_it() -> None:
+    clock, store = ManualClock(MONDAY), BusyAwayOnce()
+    log = MemoryLog(1, clock)
+    worker = TriggerWorker(log, store, Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
+    with pytest.raises(StoreUnavailable):
+        await worker.claim()
+    assert worker.owned == {}, "who was erased, and whose runs wait, nobody has told yet"
+    await worker.claim()
+    assert worker.owned.keys() == {0}
 
 
 @rule(on=Page, purpose="marketing.nap", version=1)

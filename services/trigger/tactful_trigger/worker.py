@@ -84,8 +84,9 @@ class TriggerWorker:
         cursor = await self._store.claim(partition, self._owner, *self._leases.term())
         if cursor is None:
             return False
-        self.owned[partition] = held = Partition(cursor, self._book)
+        held = Partition(cursor, self._book)
         held.graves, held.busy = await self._store.graves(partition), await self._store.busy(partition)
+        self.owned[partition] = held  # only now: if nobody can tell who was erased, it is claimed again
         return True
 
     async def give_up(self, partition: int) -> None:

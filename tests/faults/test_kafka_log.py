@@ -175,6 +175,26 @@ async def test_what_the_log_has_let_go_of_before_it_was_read_stops_its_reader(to
     assert [stored.value for stored in await log.read("events", 0, 3, 10)] == [b"3", b"4"]
 
 
+async def test_what_one_partition_has_lost_stops_no_other(topics: Broker, log: KafkaLog) -> None:
+    await log.append("events", [(partition, b"%d" % number) for number in range(5) for partition in (0, 1)])
+    admin = topics.admin()
+    await admin.start()
+    await admin.delete_records({TopicPartition(topics.topic("events"), 0): RecordsToDelete(3)})
+    await admin.close()
+    async with KafkaLog.open(topics) as another:
+        assert (await another.read("events", 1, 0, 1))[0].value == b"0"
+        losing = asyncio.ensure_future(another.read("events", 0, 0, 1))
+        async with asyncio.timeout(5):
+            while not losing.done():
+                assert len(await another.read("events", 1, 0, 2)) == 2
+                await another.wait("events", {1: 5}, 0.05)
+        with pytest.raises(RetentionOverrun, match="events/0: the log no longer has"):
+            await losing
+        await another.wait("events", {0: 0, 1: 5}, 5)
+        with pytest.raises(RetentionOverrun):
+            await another.read("events", 0, 0, 1)
+
+
 async def test_transactions_of_others_leave_marks_in_the_log_that_nobody_waits_for(
     topics: Broker, log: KafkaLog
 ) -> None:

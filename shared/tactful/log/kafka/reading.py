@@ -59,7 +59,8 @@ class Reader:
         self._grown = asyncio.Event()
         self._moves = 0  # of positions
         self._fetching: asyncio.Task[None] | None = None
-        self._failed: Exception | None = None
+        self._failed: Exception | None = None  # of the topic
+        self._lost: dict[int, RetentionOverrun] = {}  # by partition: what came next is gone
 
     async def start(self) -> None:
         """Raises LogUnavailable if no broker answers."""
@@ -82,7 +83,7 @@ class Reader:
         """As `Log.read`. Raises LogUnavailable, RetentionOverrun or UnstampedRecord."""
         buffer = self._at(partition, offset)
         if not buffer.records and offset < await self.end(partition):
-            await self._until(lambda: bool(buffer.records) or self._is_past(partition, buffer))
+            await self._until(partition, lambda: bool(buffer.records) or self._is_past(partition, buffer))
         taken = [buffer.records.popleft() for _ in range(min(limit, len(buffer.records)))]
         if buffer.paused and len(buffer.records) < AHEAD // 2:
             self._of().resume(self._tp(partition))
@@ -105,11 +106,12 @@ class Reader:
         return buffer.next if buffer is not None and buffer.has_passed(end) else end
 
     async def wait(self, positions: Mapping[int, int], seconds: float) -> None:
-        """As `Log.wait`."""
+        """As `Log.wait`. Where something was lost, whoever reads on hears of it."""
         try:
             async with asyncio.timeout(seconds):
                 for partition, position in positions.items():
-                    self._at(partition, position)
+                    if partition not in self._lost:
+                        self._at(partition, position)
                 while not any(self._has(partition, position) for partition, position in positions.items()):
                     self._grown.clear()
                     self._raise_if_failed()
@@ -118,6 +120,8 @@ class Reader:
             return
 
     def _has(self, partition: int, position: int) -> bool:
+        if partition in self._lost:
+            return True
         buffer, end = self._buffers.get(partition), self._ends.get(partition, 0)
         if buffer is not None and (buffer.next > position or buffer.has_passed(end)):
             return buffer.next > position
@@ -129,7 +133,7 @@ class Reader:
 
     def _at(self, partition: int, offset: int) -> _Buffer:
         """The partition's buffer, standing at an offset."""
-        self._raise_if_failed()
+        self._raise_if_failed(partition)
         buffer = self._buffers.get(partition)
         if buffer is None or buffer.start != offset:
             buffer = self._buffers[partition] = _Buffer(offset)
@@ -150,16 +154,25 @@ class Reader:
     async def _fetch(self) -> None:
         try:
             while True:
-                await self._fetch_some(self._of())
-        except OffsetOutOfRangeError as error:
-            self._failed = RetentionOverrun(
-                f"{self._name}: the log no longer has what comes next ({error}); records are lost to this reader. "
-                "See `tactful doctor`"
-            )
+                try:
+                    await self._fetch_some(self._of())
+                except OffsetOutOfRangeError as error:
+                    self._lose(error)
         except UnstampedRecord as error:
             self._failed = error
         except Exception as error:  # noqa: BLE001 - whoever reads is told, and the next call begins anew
             self._failed = LogUnavailable(f"{self._name}: {type(error).__name__}: {error}")
+        self._grown.set()
+
+    def _lose(self, error: OffsetOutOfRangeError) -> None:
+        """Of what nobody can read on from its reader is told; the other partitions go on."""
+        for tp, offset in error.args[0].items():
+            self._lost[tp.partition] = RetentionOverrun(
+                f"{self._name}/{tp.partition}: the log no longer has what comes next (offset {offset}); records are lost to "
+                "this reader. See `tactful doctor`"
+            )
+            self._buffers.pop(tp.partition, None)
+        self._assign()
         self._grown.set()
 
     async def _fetch_some(self, consumer: AIOKafkaConsumer) -> None:
@@ -200,18 +213,21 @@ class Reader:
             position = await self._of().position(self._tp(partition))
             buffer.passed = max(buffer.passed, position)
 
-    async def _until(self, done: Callable[[], bool]) -> None:
+    async def _until(self, partition: int, done: Callable[[], bool]) -> None:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not done():
                     self._grown.clear()
-                    self._raise_if_failed()
+                    self._raise_if_failed(partition)
                     await self._grown.wait()
+                self._raise_if_failed(partition)
         except TimeoutError:
             raise LogUnavailable(f"{self._name}: nothing was fetched for {PATIENCE:g} s") from None
 
-    def _raise_if_failed(self) -> None:
+    def _raise_if_failed(self, partition: int | None = None) -> None:
         """Once told, the next call begins anew; what must not go on says so again."""
+        if partition is not None and (lost := self._lost.pop(partition, None)) is not None:
+            raise lost
         if self._failed is not None:
             error, self._failed = self._failed, None
             self._buffers.clear()

@@ -47,13 +47,16 @@ class Appender:
     def __init__(self, broker: Broker, deadline: float = DEADLINE) -> None:
         self._broker, self._deadline, self._waiting = broker, deadline, 0
         self._producer: AIOKafkaProducer | None = None
+        self._opening = (
+            asyncio.Lock()
+        )  # or everybody who finds none would open one, and all but the last would be left open
         self._queues: dict[tuple[str, int], deque[_Part]] = {}
         self._senders: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Raises LogUnavailable if no broker answers."""
-        self._producer = await self._new_producer()
+        await self._current()
 
     async def stop(self) -> None:
         """Whatever waits is given up: its callers are told that nobody knows."""
@@ -123,7 +126,6 @@ class Appender:
             except (KafkaError, OSError, LogUnavailable) as error:
                 for part in lot:
                     _fail(part, LogUnavailable(f"{topic}/{partition}: {type(error).__name__}: {error}"))
-                await self._replace(error)
                 continue
             except asyncio.CancelledError:
                 for part in lot:
@@ -137,30 +139,42 @@ class Appender:
     async def _send(self, topic: str, partition: int, values: Sequence[tuple[bytes, Headers]]) -> list[Position]:
         positions: list[Position] = []
         while len(positions) < len(values):
-            producer = self._producer = self._producer or await self._new_producer()
-            batch = producer.create_batch()
-            for value, headers in values[len(positions) :]:
-                if batch.append(timestamp=None, key=OURS, value=value, headers=headers) is None:
-                    break
-            count = batch.record_count()
-            batch.close()
-            sent = await producer.send_batch(batch, self._broker.topic(topic), partition=partition)
-            told = await sent
-            if told.timestamp_type != 1:
-                raise LogUnavailable(f"{told.topic} does not stamp append times; run `tactful setup`")
-            positions += [Position(partition, told.offset + n, told.timestamp) for n in range(count)]
+            producer = await self._current()
+            try:
+                positions += await self._send_some(producer, topic, partition, values[len(positions) :])
+            except (KafkaError, OSError, LogUnavailable) as error:
+                self._replace(producer, error)
+                raise
         return positions
 
-    async def _new_producer(self) -> AIOKafkaProducer:
-        return await self._broker.started(self._broker.producer())
+    async def _send_some(
+        self, producer: AIOKafkaProducer, topic: str, partition: int, values: Sequence[tuple[bytes, Headers]]
+    ) -> list[Position]:
+        """As many as one batch takes."""
+        batch = producer.create_batch()
+        for value, headers in values:
+            if batch.append(timestamp=None, key=OURS, value=value, headers=headers) is None:
+                break
+        count = batch.record_count()
+        batch.close()
+        told = await (await producer.send_batch(batch, self._broker.topic(topic), partition=partition))
+        if told.timestamp_type != 1:
+            raise LogUnavailable(f"{told.topic} does not stamp append times; run `tactful setup`")
+        return [Position(partition, told.offset + n, told.timestamp) for n in range(count)]
 
-    async def _replace(self, error: Exception) -> None:
+    async def _current(self) -> AIOKafkaProducer:
+        async with self._opening:
+            if self._producer is None:
+                self._producer = await self._broker.started(self._broker.producer())
+            return self._producer
+
+    def _replace(self, failed: AIOKafkaProducer, error: Exception) -> None:
         """After an error of a batch the session is not to be trusted: its sequences may have a hole for ever
         (https://github.com/aio-libs/aiokafka/issues/1017). Repeats of the new one are recognised by their ids."""
-        _log.warning("the producer is replaced after %s: %s", type(error).__name__, error)
-        old, self._producer = self._producer, None
-        if old is not None:
-            self._let_go(old)
+        if failed is self._producer:  # else somebody has done it
+            _log.warning("the producer is replaced after %s: %s", type(error).__name__, error)
+            self._producer = None
+            self._let_go(failed)
 
     def _let_go(self, producer: AIOKafkaProducer) -> None:
         task = asyncio.create_task(_end(producer))

@@ -1,0 +1,88 @@
+"""Appending to Kafka while its sessions break: one takes the place of the other, and none is left open."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiokafka.errors import OutOfOrderSequenceNumber
+
+from tactful.errors import LogUnavailable
+from tactful.log.kafka.appending import Appender
+from tactful.log.kafka.broker import Broker
+
+
+class Batch:
+    def __init__(self) -> None:
+        self._count = 0
+
+    def append(self, **given: Any) -> object:
+        self._count += 1
+        return self
+
+    def record_count(self) -> int:
+        return self._count
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
+@dataclass
+class Acknowledged:
+    topic: str
+    offset: int = 0
+    timestamp: int = 0
+    timestamp_type: int = 1
+
+
+class Session:
+    """A producer; a broken one acknowledges nothing."""
+
+    def __init__(self, broken: bool) -> None:
+        self._broken, self.open = broken, True
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, partition: int) -> asyncio.Future[Acknowledged]:
+        await asyncio.sleep(0)
+        answer = asyncio.get_running_loop().create_future()
+        if self._broken:
+            answer.set_exception(OutOfOrderSequenceNumber())
+        else:
+            answer.set_result(Acknowledged(topic))
+        return answer
+
+    async def stop(self) -> None:
+        self.open = False
+
+
+@dataclass(frozen=True)
+class Breaking(Broker):
+    """A cluster whose first session is broken."""
+
+    sessions: list[Session] = field(default_factory=list)
+
+    def producer(self) -> Any:
+        self.sessions.append(Session(broken=not self.sessions))
+        return self.sessions[-1]
+
+    async def started(self, client: Any) -> Any:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return client
+
+
+async def test_a_broken_session_is_replaced_once_however_many_partitions_it_struck() -> None:
+    broker = Breaking(("nowhere:9092",))
+    appender = Appender(broker)
+    await appender.start()
+    everywhere = [(partition, b"value") for partition in range(12)]
+    with pytest.raises(LogUnavailable, match="OutOfOrderSequenceNumber"):
+        await appender.append("events", everywhere)
+    assert len(await appender.append("events", everywhere)) == 12
+    assert len(broker.sessions) == 2
+    await appender.stop()
+    assert [session.open for session in broker.sessions] == [False, False]

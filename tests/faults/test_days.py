@@ -26,6 +26,13 @@ WRITE = text(
        VALUES ('u1', :at, 0, 0, 'note', '', '', '')"""
 )
 
+NOTING = (
+    "CREATE TABLE noted (statement_timeout text)",
+    """CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS
+       $$ BEGIN INSERT INTO noted VALUES (current_setting('statement_timeout')); END $$""",
+    "CREATE EVENT TRIGGER noting ON ddl_command_end EXECUTE FUNCTION note()",
+)
+
 
 @pytest.fixture
 async def database(postgres: PostgresServer) -> AsyncIterator[Postgres]:
@@ -90,6 +97,18 @@ async def test_an_upgrade_keeps_what_was_there_and_its_order(postgres: PostgresS
         ids = await told(database, "SELECT id FROM trigger_history ORDER BY id")
         assert len(set(ids)) == 3
         assert await days(database) == [0, 0, 0]
+
+
+async def test_an_upgrade_takes_as_long_as_there_is_to_do(postgres: PostgresServer) -> None:
+    url = postgres.create("much_to_do")
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://"))
+    async with engine.begin() as connection:
+        for statement in NOTING:
+            await connection.execute(text(statement))
+    await engine.dispose()
+    await Postgres.upgrade(url)
+    async with Postgres.open(url) as database:
+        assert await told(database, "SELECT DISTINCT statement_timeout FROM noted") == ["0"]
 
 
 def _to_the_first_revision(connection: Connection) -> None:

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 SHAPE: Final = "postgresql://USER:PASSWORD@host:5432/database?sslmode=require"
 DEADLINE: Final = 20.0  # seconds for one transaction
+UPGRADE: Final = 6 * 3600.0  # seconds: an index over all that was ever sent takes its time
 CONNECTING: Final = 5.0
 TRIES: Final = 5  # of a transaction that lost against another one
 LIMITS: Final = {
@@ -65,7 +66,7 @@ class Postgres:
     @classmethod
     async def upgrade(cls, url: str) -> tuple[str, str]:
         """Bring the schema up to date; the revisions before and after. Raises SettingsError, StoreUnavailable."""
-        database = cls(_engine(url, 1, DEADLINE), DEADLINE)
+        database = cls(_engine(url, 1, UPGRADE, statement="0"), UPGRADE)
         try:
             return await database._begin(upgrade)
         finally:
@@ -175,7 +176,7 @@ async def _give_back(connection: AsyncConnection) -> None:
             await asyncio.shield(connection.close())
 
 
-def _engine(url: str, connections: int, deadline: float) -> AsyncEngine:
+def _engine(url: str, connections: int, deadline: float, statement: str = LIMITS["statement_timeout"]) -> AsyncEngine:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("postgresql", "postgres") or not rest:
         raise SettingsError(f"the PostgreSQL URL must look like {SHAPE}")
@@ -191,7 +192,7 @@ def _engine(url: str, connections: int, deadline: float) -> AsyncEngine:
             connect_args={
                 "timeout": CONNECTING,
                 "command_timeout": deadline,
-                "server_settings": LIMITS,
+                "server_settings": {**LIMITS, "statement_timeout": statement},
                 **_told(where.query),
             },
         )

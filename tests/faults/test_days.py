@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import tactful.postgres
 from tactful.clock import DAY, WallClock
-from tactful.errors import SchemaBehind, StoreTooNew
+from tactful.errors import SchemaBehind, StoreTooNew, StoreUnavailable
 from tactful.postgres import Postgres, keep_days
 
 pytestmark = list(SERVERS)
@@ -31,6 +31,12 @@ NOTING = (
     """CREATE FUNCTION note() RETURNS event_trigger LANGUAGE plpgsql AS
        $$ BEGIN INSERT INTO noted VALUES (current_setting('statement_timeout')); END $$""",
     "CREATE EVENT TRIGGER noting ON ddl_command_end EXECUTE FUNCTION note()",
+)
+
+SLOW = (
+    """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN RAISE 'canceling statement due to statement timeout' USING ERRCODE = 'query_canceled'; END $$""",
+    "CREATE TRIGGER slow BEFORE DELETE ON trigger_history_first FOR EACH ROW EXECUTE FUNCTION slow()",
 )
 
 
@@ -81,6 +87,19 @@ async def test_a_row_that_belongs_to_no_day_is_kept_and_goes_in_its_time(databas
     parts = await told(database, "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid")
     assert len([part for part in parts if part.startswith("trigger_history_2")]) >= 3
     await keep_days(database, "trigger_history", TODAY + 60 * DAY, TODAY + 31 * DAY)
+    assert await days(database) == []
+
+
+async def test_days_are_made_though_what_is_old_cannot_be_deleted_yet(database: Postgres) -> None:
+    await write(database, -40)
+    for statement in SLOW:
+        await database.run(lambda db: db.execute(text(statement)))  # noqa: B023
+    with pytest.raises(StoreUnavailable, match="statement timeout"):
+        await keep_days(database, "trigger_history", TODAY, TODAY - 30 * DAY)
+    parts = await told(database, "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid")
+    assert len([part for part in parts if part.startswith("trigger_history_2")]) >= 2
+    await database.run(lambda db: db.execute(text("DROP TRIGGER slow ON trigger_history_first")))
+    await keep_days(database, "trigger_history", TODAY, TODAY - 30 * DAY)
     assert await days(database) == []
 
 

@@ -18,6 +18,7 @@ from tactful.clock import DAY
 from tactful.postgres.database import Postgres
 
 AHEAD: Final = 4  # days that are made ahead
+LOT: Final = 100_000  # rows that are deleted together
 _PARTS: Final = text(
     """SELECT relname, pg_get_expr(relpartbound, pg_class.oid) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
        WHERE inhparent = to_regclass(:table)"""
@@ -37,23 +38,38 @@ async def keep_days(database: Postgres, table: str, now: int, before: int) -> in
 
     Several processes may do it at the same time: one does, the others do nothing.
     """
+    dropped = await database.run(lambda db: _arrange(db, table, now, before))
+    if dropped is None:
+        return 0
+    for name in (f"{table}_first", f"{table}_stray"):
+        await _delete(database, name, before)
+    return dropped
 
-    async def tidy(db: AsyncConnection) -> int:
-        if not await db.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext(:table))"), {"table": table}):
-            return 0
-        ends = {name: end for name, bound in await db.execute(_PARTS, {"table": table}) if (end := _end(bound))}
-        old = [name for name, end in ends.items() if end <= before]
-        for name in old:
-            await db.execute(text(f"DROP TABLE {name}"))
-        for name in (f"{table}_first", f"{table}_stray"):
-            if name not in old and await db.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None:
-                await db.execute(text(f"DELETE FROM {name} WHERE at < :before"), {"before": before})
-        latest = max(ends.values(), default=day_of(now))
-        for day in range(max(latest, day_of(now)), day_of(now) + AHEAD * DAY, DAY):
-            await _make(db, table, day)
-        return len(old)
 
-    return await database.run(tidy)
+async def _arrange(db: AsyncConnection, table: str, now: int, before: int) -> int | None:
+    """The days alone, which takes no time, however much is to be deleted afterwards. None: somebody else is at it."""
+    if not await db.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext(:table))"), {"table": table}):
+        return None
+    ends = {name: end for name, bound in await db.execute(_PARTS, {"table": table}) if (end := _end(bound))}
+    old = [name for name, end in ends.items() if end <= before]
+    for name in old:
+        await db.execute(text(f"DROP TABLE {name}"))
+    latest = max(ends.values(), default=day_of(now))
+    for day in range(max(latest, day_of(now)), day_of(now) + AHEAD * DAY, DAY):
+        await _make(db, table, day)
+    return len(old)
+
+
+async def _delete(database: Postgres, name: str, before: int) -> None:
+    """A lot at a time: of a part that holds many days, one statement could not delete all within its limit."""
+    [(there,)] = await database.ask(text("SELECT to_regclass(:name)"), name=name)
+    if there is None:
+        return
+    some = f"SELECT ctid FROM {name} WHERE at < :before LIMIT {LOT}"
+    lot = f"DELETE FROM {name} WHERE ctid = ANY(ARRAY({some})) AND at < :before RETURNING 1"
+    query, count = text(f"WITH gone AS ({lot}) SELECT count(*) FROM gone"), 1
+    while count:
+        [(count,)] = await database.ask(query, before=before)
 
 
 async def _make(db: AsyncConnection, table: str, day: int) -> None:

@@ -15,12 +15,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from aiokafka.admin import NewPartitions
 from clusterbench import Cluster, Mailbox, Shopper, address_of, cluster, mail_server, until
 from kafkaserver import KafkaServer
 from pgserver import PostgresServer
-from servers import SERVERS
+from servers import SERVERS, fresh_database, fresh_topics
 
+from tactful.errors import SettingsError
+from tactful.log.kafka import check_topics
+from tactful.postgres import upgrade
 from tactful.records import TOPICS
+from tactful_workbench.cluster.ground import Site, ground
 
 pytestmark = list(SERVERS)
 _numbers = count(1)
@@ -287,6 +292,31 @@ async def test_a_worker_that_dies_while_the_database_is_away_closes_the_door_to_
             await shopper.close()
             if not postgres.runs:
                 await asyncio.to_thread(postgres.start)
+
+
+async def test_topics_that_have_been_given_more_partitions_are_refused(
+    tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
+) -> None:
+    topics = await fresh_topics(kafka, 2)
+    database = await fresh_database(postgres)
+    await upgrade(database)
+    site = Site(f"{kafka.url}?prefix={topics.prefix}", database, tmp_path)
+    async with ground(site) as here:
+        assert here.log.partitions == 2
+    admin = topics.admin()
+    await admin.start()
+    await admin.create_partitions({topics.topic(name): NewPartitions(4) for name in TOPICS})
+    await admin.close()
+
+    async def heard_of() -> bool:
+        with suppress(SettingsError):  # some of them have more already
+            return await check_topics(topics) == 4
+        return False
+
+    await until(heard_of)
+    with pytest.raises(SettingsError, match=r"have 4 partitions and had 2 at the first start.* use topics with 2"):
+        async with ground(site):
+            pass
 
 
 async def test_what_is_wrong_is_named_at_the_start(

@@ -4,6 +4,7 @@ from tactful.postgres.database import Postgres
 from tactful.postgres.days import keep_days
 from tactful.postgres.schema import REVISION
 from tactful.postgres.several import check_before_a_move, each, opened, opened_for_a_move, take_places, upgrade
+from tactful.postgres.shape import keep_shape
 
 __all__ = [
     "REVISION",
@@ -11,6 +12,7 @@ __all__ = [
     "check_before_a_move",
     "each",
     "keep_days",
+    "keep_shape",
     "opened",
     "opened_for_a_move",
     "take_places",

@@ -16,7 +16,7 @@ from tactful.erasure import Graves
 from tactful.keys import Key
 from tactful.log.kafka import KafkaLog, broker
 from tactful.plugins import Loaded, load_plugins
-from tactful.postgres import Postgres, opened
+from tactful.postgres import Postgres, keep_shape, opened
 from tactful.settings import Settings, Shop
 from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.store.postgres import PostgresDispatchStore
@@ -96,4 +96,6 @@ async def ground(site: Site, telemetry: Telemetry = SILENT) -> AsyncIterator[Gro
     """Raises SettingsError, StoreTooNew, LogUnavailable or StoreUnavailable, naming what is missing."""
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(KafkaLog.open(broker(site.kafka), telemetry=telemetry))
-        yield Ground(site, log, await stack.enter_async_context(opened(site.postgres)), telemetry)
+        databases = await stack.enter_async_context(opened(site.postgres))
+        await keep_shape(databases[0], log.partitions)
+        yield Ground(site, log, databases, telemetry)

@@ -39,6 +39,9 @@ class Nowhere:
     async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
         return []
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        return 0
+
     async def end(self, topic: str, partition: int) -> int:
         return 0
 

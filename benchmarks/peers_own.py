@@ -76,6 +76,9 @@ class EventTime:
         found = await self._log.read(topic, partition, offset, limit)
         return [Stored(each.topic, partition, each.offset, instants[each.offset], each.value) for each in found]
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        return await self._log.beginning(topic, partition)
+
     async def end(self, topic: str, partition: int) -> int:
         return await self._log.end(topic, partition)
 

@@ -60,6 +60,9 @@ class Feed:
     async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
         return [stored for stored in self.next if stored.offset >= offset][:limit]
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        return 0
+
     async def end(self, topic: str, partition: int) -> int:
         return 0
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from servers import SERVERS, fresh_topics
 
 from tactful.errors import LogUnavailable, SettingsError
-from tactful.log import ClosingLog, Log, Stored
+from tactful.log import ClosingLog, Log, Stored, onward
 from tactful.log.kafka import KafkaLog
 from tactful.log.memory import MemoryLog
 from tactful.log.sqlite import SqliteLog
@@ -151,6 +151,25 @@ async def test_there_is_nothing_beyond_the_end(log: Log, offset: int) -> None:
     await log.append("events", [(0, b"a")])
     assert await log.read("events", 0, offset, 10) == []
     assert await log.end("events", 0) == 1
+
+
+async def test_a_log_that_has_everything_still_begins_at_the_beginning(log: Log) -> None:
+    assert await log.beginning("events", 0) == 0
+    await log.append("events", [(0, b"a"), (0, b"b")])
+    assert await log.beginning("events", 0) == 0
+    assert [stored.value async for stored in onward(log, "events", 0, -5)] == [b"a", b"b"]
+
+
+async def test_whoever_looks_begins_with_what_is_still_there(tmp_path: Path, clock: SettableClock) -> None:
+    async with sqlite(tmp_path, clock) as log:
+        assert isinstance(log, SqliteLog)
+        await log.append("events", [(0, b"a"), (0, b"b")])
+        clock.time += 1
+        await log.append("events", [(0, b"c")])
+        await log.prune("events", 0, clock.time, 3)
+        assert await log.beginning("events", 0) == 2
+        await log.prune("events", 0, clock.time + 1, 3)
+        assert await log.beginning("events", 0) == await log.end("events", 0) == 3
 
 
 async def test_topics_and_partitions_count_for_themselves(log: Log) -> None:

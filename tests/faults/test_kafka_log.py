@@ -17,7 +17,7 @@ from kafkaserver import KafkaServer
 from servers import SERVERS, fresh_topics
 
 from tactful.errors import LogUnavailable, RecordTooLarge, RetentionOverrun, SettingsError, UnstampedRecord
-from tactful.log import Stored
+from tactful.log import Stored, onward
 from tactful.log.kafka import Broker, KafkaHints, KafkaLog, Shape, broker, check_topics, set_up
 
 pytestmark = list(SERVERS)
@@ -173,6 +173,16 @@ async def test_what_the_log_has_let_go_of_before_it_was_read_stops_its_reader(to
     with pytest.raises(RetentionOverrun, match="the log no longer has what comes next"):
         await read_all(log)
     assert [stored.value for stored in await log.read("events", 0, 3, 10)] == [b"3", b"4"]
+
+
+async def test_whoever_only_looks_begins_with_what_is_still_there(topics: Broker, log: KafkaLog) -> None:
+    await log.append("events", [(0, b"%d" % number) for number in range(5)])
+    admin = topics.admin()
+    await admin.start()
+    for gone, left in ((3, [b"3", b"4"]), (5, [])):
+        await admin.delete_records({TopicPartition(topics.topic("events"), 0): RecordsToDelete(gone)})
+        assert [stored.value async for stored in onward(log, "events", 0, 0)] == left
+    await admin.close()
 
 
 async def test_what_one_partition_has_lost_stops_no_other(topics: Broker, log: KafkaLog) -> None:

@@ -38,6 +38,9 @@ class Diary:
         self.appends.append((topic, tuple(value for _, value in entries)))
         return await self._log.append(topic, entries)
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        return await self._log.beginning(topic, partition)
+
     async def end(self, topic: str, partition: int) -> int:
         return await self._log.end(topic, partition)
 

@@ -13,7 +13,7 @@ from tactful.clockcheck import APART
 from tactful.durations import spoken
 from tactful.errors import TactfulError
 from tactful.localtime import local_time
-from tactful.log import Log
+from tactful.log import Log, onward
 from tactful.plugins import Loaded
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineRecord, decode_any
 from tactful.settings import Settings
@@ -150,7 +150,7 @@ async def _refused(patient: Patient) -> list[Finding]:
     found: list[tuple[int, str]] = []
     for partition in range(patient.log.partitions):
         end = await patient.log.end(QUARANTINE, partition)
-        for stored in await patient.log.read(QUARANTINE, partition, max(0, end - LATEST), LATEST) if end else ():
+        async for stored in onward(patient.log, QUARANTINE, partition, end - LATEST):
             record = decode_any(stored.value)
             if stored.appended > patient.clock.now() - DAY and isinstance(record, QuarantineRecord):
                 by = f", from {record.body.source}" if record.body.source else ""

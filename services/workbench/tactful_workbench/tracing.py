@@ -50,4 +50,4 @@ async def trace(log: Log, customer: str, event: str) -> Trace:
 
 async def _latest(log: Log, topic: str, customer: str) -> AsyncIterator[Stored]:
     partition = partition_of(customer, log.partitions)
-    return onward(log, topic, partition, max(0, await log.end(topic, partition) - LATEST))
+    return onward(log, topic, partition, await log.end(topic, partition) - LATEST)

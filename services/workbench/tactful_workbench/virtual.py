@@ -86,6 +86,9 @@ class Ordinals:
     async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
         return await self._log.read(topic, partition, offset, limit)
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        return await self._log.beginning(topic, partition)
+
     async def end(self, topic: str, partition: int) -> int:
         return await self._log.end(topic, partition)
 

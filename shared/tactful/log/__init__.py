@@ -52,6 +52,10 @@ class Log(Protocol):
         """At most `limit` records from `offset` on; empty at the end. Never waits for more."""
         ...
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        """The offset of the first record that it still has, or will have: what is older than its retention goes."""
+        ...
+
     async def end(self, topic: str, partition: int) -> int:
         """The offset that the next record will get."""
         ...
@@ -62,7 +66,8 @@ class Log(Protocol):
 
 
 async def onward(log: Log, topic: str, partition: int, offset: int) -> AsyncIterator[Stored]:
-    """Everything from an offset to the end, a page at a time."""
+    """Everything that is there from an offset to the end, a page at a time: for whoever looks, and can do without what is gone."""
+    offset = max(offset, await log.beginning(topic, partition))
     while records := await log.read(topic, partition, offset, PAGE):
         for stored in records:
             yield stored

@@ -48,6 +48,9 @@ class MemoryLog:
     async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
         return self._partitions[topic, partition].records[offset : offset + limit]
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        return 0
+
     async def end(self, topic: str, partition: int) -> int:
         return len(self._partitions[topic, partition].records)
 

@@ -79,6 +79,11 @@ class SqliteLog:
         )
         return [Stored(topic, partition, *row) for row in rows]
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        query = "SELECT min(log_offset) FROM log WHERE topic = ? AND partition = ?"
+        first = await self._database.read(lambda db: db.execute(query, (topic, partition)).fetchone()[0])
+        return self._ends.get((topic, partition), 0) if first is None else int(first)
+
     async def end(self, topic: str, partition: int) -> int:
         return self._ends.get((topic, partition), 0)
 

@@ -63,6 +63,9 @@ class KafkaLog:
         self.read_from[topic] += len(found)
         return found
 
+    async def beginning(self, topic: str, partition: int) -> int:
+        return await (await self._reader(topic)).beginning(partition)
+
     async def end(self, topic: str, partition: int) -> int:
         return await (await self._reader(topic)).end(partition)
 

@@ -90,6 +90,14 @@ class Reader:
             buffer.paused = False
         return taken
 
+    async def beginning(self, partition: int) -> int:
+        """As `Log.beginning`."""
+        tp = self._tp(partition)
+        try:
+            return int((await self._of().beginning_offsets([tp]))[tp])
+        except (KafkaError, OSError) as error:
+            raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
+
     async def end(self, partition: int) -> int:
         """As `Log.end`; what others appended within the last few milliseconds may be missing. Where nothing but markers of
         somebody's transactions is left, that is where this reader stands."""

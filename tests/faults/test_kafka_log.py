@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,10 @@ from servers import SERVERS, fresh_topics
 from tactful.errors import LogUnavailable, RecordTooLarge, RetentionOverrun, SettingsError, UnstampedRecord
 from tactful.log import Stored, onward
 from tactful.log.kafka import Broker, KafkaHints, KafkaLog, Shape, broker, check_topics, set_up
+from tactful.records import TOPICS
 
 pytestmark = list(SERVERS)
+_numbers = count()
 
 
 @pytest.fixture
@@ -149,6 +153,39 @@ async def test_a_topic_without_append_times_is_refused(server: KafkaServer) -> N
     await admin.close()
     with pytest.raises(SettingsError, match=r"message\.timestamp\.type=CreateTime; set it to LogAppendTime"):
         await set_up(foreign, Shape(2, replication=1))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("cleanup.policy", "compact", "cleanup.policy=compact; set it to delete"),
+        ("cleanup.policy", "compact,delete", "set it to delete"),
+        ("max.message.bytes", "500000", "max.message.bytes=500000; set it to 900000 at least"),
+    ],
+)
+async def test_a_topic_that_would_lose_records_or_stop_them_is_refused(
+    server: KafkaServer, setting: str, value: str, words: str
+) -> None:
+    topics = await made_by_others(server, {setting: value})
+    with pytest.raises(SettingsError, match=re.escape(words)):
+        await set_up(topics, Shape(2, replication=1))
+
+
+async def test_setting_up_says_where_topics_that_are_there_promise_something_else(server: KafkaServer) -> None:
+    topics = await made_by_others(server, {"retention.ms": "3600000"})
+    said = await set_up(topics, Shape(2, replication=1))
+    assert f"{topics.topic('events')} has retention.ms=3600000 and was to have 2592000000" in " ".join(said)
+    assert sum("was to have" in line for line in said) == 3
+
+
+async def made_by_others(server: KafkaServer, settings: dict[str, str]) -> Broker:
+    topics = broker(f"{server.url}?prefix=others-{next(_numbers)}-")
+    admin = topics.admin()
+    await admin.start()
+    settings = {"message.timestamp.type": "LogAppendTime", **settings}
+    await admin.create_topics([NewTopic(topics.topic(name), 2, 1, topic_configs=settings) for name in TOPICS])
+    await admin.close()
+    return topics
 
 
 async def test_a_record_without_an_append_time_stops_its_reader(topics: Broker, log: KafkaLog) -> None:

@@ -23,7 +23,7 @@ async def server_findings(broker: Broker, databases: Sequence[Postgres], partiti
     """Of the servers, and of who works for whom. The first database holds everything, the others a part of trigger's store."""
     return [
         *[finding for database in databases for finding in await _database(database)],
-        *await _kafka(broker),
+        *topic_findings(*await topic_states(broker)),
         await _owners(databases, "trigger", partitions),
         await _owners(databases[:1], "dispatch", partitions),
     ]
@@ -40,8 +40,8 @@ async def _database(database: Postgres) -> list[Finding]:
     ]
 
 
-async def _kafka(broker: Broker) -> list[Finding]:
-    brokers, states = await topic_states(broker)
+def topic_findings(brokers: int, states: Sequence[TopicState]) -> list[Finding]:
+    """What so many brokers keep of these topics, and for how long."""
     names = ", ".join(state.name for state in states)
     first = states[0]
     told = f"{first.partitions} partitions each, RF {first.replication}, min.insync {first.in_sync}, LogAppendTime"
@@ -50,7 +50,18 @@ async def _kafka(broker: Broker) -> list[Finding]:
         found.append(
             Finding("warn", "one broker: what it has acknowledged is lost with its disk. Three and RF 3 keep it")
         )
+    found += [_copies(state) for state in states if brokers > 1 and min(state.replication, state.in_sync) == 1]
     return found + [_retention(state) for state in states if 0 <= state.retention < KEPT]
+
+
+def _copies(state: TopicState) -> Finding:
+    if state.replication == 1:
+        return Finding(
+            "warn",
+            f"topic {state.name} is on one broker: what that has acknowledged is lost with its disk. RF 3 keeps it",
+        )
+    text = f"topic {state.name}: one broker alone acknowledges, and what it has is lost with its disk. Set min.insync.replicas=2"
+    return Finding("warn", text)
 
 
 def _retention(state: TopicState) -> Finding:

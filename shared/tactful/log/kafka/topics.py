@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from tactful.errors import LogUnavailable, SettingsError, TopicMissing
-from tactful.log.kafka.broker import Broker
+from tactful.log.kafka.broker import BATCH, Broker
 from tactful.records import TOPICS
 
 MOMENT: Final = 3.0  # seconds
@@ -59,6 +59,7 @@ async def set_up(broker: Broker, shape: Shape) -> list[str]:
             )
         said = [await _make(admin, broker.topic(topic), shape) for topic in TOPICS]
     await check_topics(broker, shape.partitions)
+    said += await _differences(broker, shape)
     if shape.replication == 1:
         said.append(
             "one broker: what it has acknowledged survives its process, not its disk or a loss of power. "
@@ -83,11 +84,40 @@ async def check_topics(broker: Broker, partitions: int = 0) -> int:
                     "in the wrong place. Partitions are never added; use the count that the topics were made with"
                 )
         for name in names:
-            if (kind := await _setting(admin, name, "message.timestamp.type")) != "LogAppendTime":
-                raise SettingsError(
-                    f"{name} has message.timestamp.type={kind}; set it to LogAppendTime, for time is what the log says"
-                )
+            _refuse(name, await _settings(admin, name))
     return expected
+
+
+def _refuse(name: str, settings: Mapping[str, str]) -> None:
+    """What would lose records, or stop them for ever. Raises SettingsError."""
+    if (kind := settings["message.timestamp.type"]) != "LogAppendTime":
+        raise SettingsError(
+            f"{name} has message.timestamp.type={kind}; set it to LogAppendTime, for time is what the log says"
+        )
+    if (policy := settings["cleanup.policy"]) != "delete":
+        raise SettingsError(
+            f"{name} has cleanup.policy={policy}; set it to delete, since compaction takes away all records but one"
+        )
+    if int(most := settings["max.message.bytes"]) < BATCH:
+        raise SettingsError(
+            f"{name} has max.message.bytes={most}; set it to {BATCH} at least, or some batches never come in"
+        )
+
+
+async def _differences(broker: Broker, shape: Shape) -> list[str]:
+    """Where topics that were there already promise something else than was asked for."""
+    said = []
+    for state in (await topic_states(broker))[1]:
+        for what, has, wanted in (
+            ("replication", state.replication, shape.replication),
+            ("min.insync.replicas", state.in_sync, shape.in_sync),
+            ("retention.ms", state.retention, int(shape.configuration["retention.ms"])),
+        ):
+            if has != wanted:
+                said.append(
+                    f"{state.name} has {what}={has} and was to have {wanted}; change it at the broker, or keep it knowingly"
+                )
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +143,11 @@ async def topic_states(broker: Broker) -> tuple[int, list[TopicState]]:
                 name,
                 partitions,
                 min(len(partition["replicas"]) for partition in described[name]["partitions"]),
-                int(await _setting(admin, name, "min.insync.replicas")),
-                int(await _setting(admin, name, "retention.ms")),
+                int(settings["min.insync.replicas"]),
+                int(settings["retention.ms"]),
             )
             for name in names
+            for settings in [await _settings(admin, name)]
         ]
 
 
@@ -129,13 +160,16 @@ async def _make(admin: AIOKafkaAdminClient, name: str, shape: Shape) -> str:
     return f"{name} is there already" if code else f"{name} made: {shape.partitions} partitions on {shape.replication}"
 
 
-async def _setting(admin: AIOKafkaAdminClient, name: str, setting: str) -> str:
-    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, {setting: None})])
-    for resource in answer.resources:
-        for entry in resource[4]:
-            if entry[0] == setting:
-                return str(entry[1])
-    return ""
+async def _settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
+    """All of a topic. Raises SettingsError where we may not see them."""
+    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, None)])
+    ((code, why, _, _, entries),) = answer.resources
+    if code:
+        raise SettingsError(
+            f"the settings of {name} cannot be seen: {why or for_code(code).__name__}; grant the user of the Kafka URL "
+            "DescribeConfigs on it"
+        )
+    return {entry[0]: str(entry[1]) for entry in entries}
 
 
 async def _known_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:

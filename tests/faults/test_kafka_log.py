@@ -13,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.structs import TopicPartition
 from freeports import free_port
 from kafkaserver import KafkaServer
@@ -122,6 +123,28 @@ async def test_where_nobody_answers_opening_says_so() -> None:
     with pytest.raises(LogUnavailable, match=r"no broker answers at 127\.0\.0\.1"):
         async with KafkaLog.open(nowhere):
             pass
+
+
+@pytest.mark.parametrize(("password", "sasl"), [("wrong", "PLAIN"), ("right", "SCRAM-SHA-512")])
+async def test_who_is_not_let_in_is_told_what_to_mend_and_does_not_wait(
+    server: KafkaServer, password: str, sasl: str
+) -> None:
+    with pytest.raises(SettingsError, match=r"does not let us in: .*; check user, password and sasl") as refused:
+        async with KafkaLog.open(broker(server.guarded_url(password, sasl))):
+            pass
+    assert password not in str(refused.value)
+
+
+async def test_who_knows_the_password_is_let_in(server: KafkaServer) -> None:
+    guarded = broker(f"{server.guarded_url('right')}&prefix=guarded-")
+    await set_up(guarded, Shape(2, replication=1))
+    async with KafkaLog.open(guarded) as log:
+        await log.append("events", [(0, b"mine")])
+
+
+async def test_a_right_that_is_missing_is_named(server: KafkaServer) -> None:
+    missing = await broker(server.url).refusal(TopicAuthorizationFailedError("tactful-events"))
+    assert "tactful-events; grant the user of the Kafka URL the right" in str(missing)
 
 
 async def test_topics_that_nobody_has_made_are_named_with_the_command_that_makes_them(server: KafkaServer) -> None:

@@ -20,16 +20,19 @@ SERVERS: Final = Path(__file__).parents[1] / "servers"
 LIBS: Final = SERVERS / "libs"
 NEEDED: Final = "TACTFUL_TESTS_NEED_SERVERS"
 PATIENCE: Final = 60.0  # seconds; it takes two
+LOGIN: Final = "org.apache.kafka.common.security.plain.PlainLoginModule"
 CLUSTER: Final = "AAAAAAAAAAAAAAAAAAAAAQ"
 PROPERTIES: Final = """
 process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
-listeners=CLIENT://127.0.0.1:{port},BROKER://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=CLIENT://127.0.0.1:{advertised},BROKER://127.0.0.1:{inner}
+listeners=CLIENT://127.0.0.1:{port},GUARDED://127.0.0.1:{guarded},BROKER://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=CLIENT://127.0.0.1:{advertised},GUARDED://127.0.0.1:{guarded},BROKER://127.0.0.1:{inner}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=BROKER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,CLIENT:PLAINTEXT,BROKER:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,CLIENT:PLAINTEXT,GUARDED:SASL_PLAINTEXT,BROKER:PLAINTEXT
+listener.name.guarded.sasl.enabled.mechanisms=PLAIN
+listener.name.guarded.plain.sasl.jaas.config={login} required user_shop="right";
 log.dirs={data}
 offsets.topic.replication.factor={nodes}
 offsets.topic.num.partitions=1
@@ -51,7 +54,7 @@ class KafkaServer:
         self, folder: Path, node: int = 1, controllers: Mapping[int, int] | None = None, advertised: int = 0
     ) -> None:
         """`controllers`: ports by node, where there are several; `advertised`: the port that clients are told, if another."""
-        self._folder, self.port = folder, free_port()
+        self._folder, self.port, self._guarded = folder, free_port(), free_port()
         controllers = controllers or {node: free_port()}
         self._properties = folder / "server.properties"
         values = {
@@ -59,6 +62,8 @@ class KafkaServer:
             "nodes": len(controllers),
             "voters": ",".join(f"{each}@127.0.0.1:{port}" for each, port in controllers.items()),
             "port": self.port,
+            "guarded": self._guarded,
+            "login": LOGIN,
             "inner": free_port(),
             "controller": controllers[node],
             "advertised": advertised or self.port,
@@ -72,6 +77,10 @@ class KafkaServer:
     def url(self) -> str:
         """For `tactful.log.kafka.broker`."""
         return f"kafka://127.0.0.1:{self.port}"
+
+    def guarded_url(self, password: str, sasl: str = "PLAIN") -> str:
+        """The same for the user `shop`, whose password is `right`."""
+        return f"kafka://shop:{password}@127.0.0.1:{self._guarded}?sasl={sasl}"
 
     def start(self) -> None:
         """Returns once it takes connections."""

@@ -13,7 +13,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
 
 from tactful.errors import LogUnavailable, SettingsError
 
@@ -25,6 +34,8 @@ TRACEPARENT: Final = "traceparent"  # the header of a record that names a span (
 OURS: Final = b""  # the key of a record whose partition we computed; a foreign producer has none, or the customer's id
 REQUEST: Final = 10_000  # ms
 _SASL: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+_STRANGER: Final = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, IllegalSaslStateError)
+_NO_RIGHT: Final = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 _KNOWN: Final = {"tls", "sasl", "prefix"}
 _WRONG: Final = f"the Kafka URL must look like {SHAPE}; sasl is one of {', '.join(_SASL)}"
 
@@ -74,17 +85,44 @@ class Broker:
             await client.start()
         except (KafkaError, OSError) as error:
             await client.stop()
-            raise LogUnavailable(f"no broker answers at {', '.join(self.servers)}: {error}") from error
+            raise self.away(error) from error
         return client
+
+    def away(self, error: Exception) -> LogUnavailable:
+        """What an error says to somebody who can wait."""
+        return LogUnavailable(f"no broker answers at {', '.join(self.servers)}: {type(error).__name__}: {error}")
+
+    async def refusal(self, error: Exception) -> SettingsError | None:
+        """What has to be mended before we are let in, if it is that and nobody is merely away."""
+        if isinstance(error, _NO_RIGHT):
+            return SettingsError(
+                f"Kafka: {error}; grant the user of the Kafka URL the right, see docs/how-to/many-machines.md"
+            )
+        for server in self.servers:
+            host, _, port = server.rpartition(":")
+            try:
+                connection = await create_conn(host.strip("[]"), int(port), **self._access)
+            except _STRANGER as stranger:
+                return SettingsError(f"Kafka at {server} does not let us in: {stranger}; check user, password and sasl")
+            except ssl.SSLCertVerificationError as untrusted:
+                return SettingsError(
+                    f"Kafka at {server} shows a certificate that we do not trust: {untrusted.verify_message}"
+                )
+            except (KafkaError, OSError, TimeoutError):
+                continue
+            connection.close()
+        return None
 
     @property
     def _common(self) -> dict[str, Any]:
+        return {**self._access, "bootstrap_servers": list(self.servers), "metadata_max_age_ms": 30_000}
+
+    @property
+    def _access(self) -> dict[str, Any]:
         protocol = ("SASL_" if self.sasl else "") + ("SSL" if self.tls else "PLAINTEXT")
         given: dict[str, Any] = {
-            "bootstrap_servers": list(self.servers),
             "client_id": "tactful",
             "request_timeout_ms": REQUEST,
-            "metadata_max_age_ms": 30_000,
             "security_protocol": protocol,
         }
         if self.tls:

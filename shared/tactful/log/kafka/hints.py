@@ -24,7 +24,7 @@ class KafkaHints:
     @classmethod
     @asynccontextmanager
     async def open(cls, broker: Broker, topic: str, partitions: int) -> AsyncIterator[KafkaHints]:
-        """Raises LogUnavailable."""
+        """Raises LogUnavailable, or SettingsError without the right to them."""
         name = broker.topic(topic)
         consumer = broker.consumer(group=f"{name}-reader")
         try:
@@ -32,9 +32,10 @@ class KafkaHints:
             everything = [TopicPartition(name, number) for number in range(partitions)]
             consumer.assign(everything)
             consumer.pause(*everything)
+            await consumer.committed(everything[0])
         except (KafkaError, OSError) as error:
             await consumer.stop()
-            raise LogUnavailable(f"{name}: {type(error).__name__}: {error}") from error
+            raise await broker.refusal(error) or LogUnavailable(f"{name}: {type(error).__name__}: {error}") from error
         try:
             yield cls(name, consumer)
         finally:

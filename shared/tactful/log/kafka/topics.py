@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
-from tactful.errors import LogUnavailable, SettingsError, TopicMissing
+from tactful.errors import SettingsError, TopicMissing
 from tactful.log.kafka.broker import BATCH, Broker
 from tactful.records import TOPICS
 
@@ -181,12 +181,14 @@ async def _known_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dic
 
 
 async def _counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
-    """Partitions by topic; 0 for one that is missing."""
+    """Partitions by topic; 0 for one that is missing. Raises TopicAuthorizationFailedError."""
     told = {topic["topic"]: topic for topic in await admin.describe_topics(list(names))}
     return {name: _count(told.get(name)) for name in names}
 
 
 def _count(topic: dict[str, Any] | None) -> int:
+    if topic is not None and topic["error_code"] == TopicAuthorizationFailedError.errno:
+        raise TopicAuthorizationFailedError(topic["topic"])
     return len(topic["partitions"]) if topic is not None and not topic["error_code"] else 0
 
 
@@ -197,7 +199,6 @@ async def _admin(broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.start()
         yield admin
     except (KafkaError, OSError) as error:
-        where = ", ".join(broker.servers)
-        raise LogUnavailable(f"no broker answers at {where}: {type(error).__name__}: {error}") from error
+        raise await broker.refusal(error) or broker.away(error) from error
     finally:
         await admin.close()

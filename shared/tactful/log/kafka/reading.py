@@ -22,6 +22,7 @@ from tactful.log import Stored
 from tactful.log.kafka.broker import OURS, TRACEPARENT, Broker
 
 AHEAD: Final = 20_000  # records of a partition in memory; fetching pauses beyond it
+HEAVY: Final = 24 * 1024 * 1024  # bytes of them, likewise: whole carts are as large as fifty pages seen
 FETCH: Final = 2_000  # records taken from the consumer at a time
 FETCHING: Final = 200  # ms for one look at what was fetched
 PATIENCE: Final = 10.0  # seconds for records that are known to exist
@@ -31,12 +32,25 @@ FRESH: Final = 0.005  # seconds for which the ends of all partitions are remembe
 class _Buffer:
     """Records from `start` on; behind them the next one stands at `next` or later, and not before `passed`."""
 
-    __slots__ = ("next", "passed", "paused", "records")
+    __slots__ = ("next", "passed", "paused", "records", "size")
 
     def __init__(self, start: int) -> None:
         self.records: deque[Stored] = deque()
         self.next = self.passed = start
-        self.paused = False
+        self.size, self.paused = 0, False  # bytes
+
+    def put(self, stored: Stored) -> None:
+        self.records.append(stored)
+        self.next, self.size = stored.offset + 1, self.size + len(stored.value)
+
+    def take(self, limit: int) -> list[Stored]:
+        taken = [self.records.popleft() for _ in range(min(limit, len(self.records)))]
+        self.size -= sum(len(stored.value) for stored in taken)
+        return taken
+
+    def is_full(self, part: int = 1) -> bool:
+        """Whether it has as much as it may have, or the n-th part of that."""
+        return len(self.records) * part >= AHEAD or self.size * part >= HEAVY
 
     def has_passed(self, end: int) -> bool:
         """Whether everything up to an end was taken, and what is left there are marks alone."""
@@ -84,8 +98,8 @@ class Reader:
         buffer = self._at(partition, offset)
         if not buffer.records and offset < await self.end(partition):
             await self._until(partition, lambda: bool(buffer.records) or self._is_past(partition, buffer))
-        taken = [buffer.records.popleft() for _ in range(min(limit, len(buffer.records)))]
-        if buffer.paused and len(buffer.records) < AHEAD // 2:
+        taken = buffer.take(limit)
+        if buffer.paused and not buffer.is_full(2):
             self._of().resume(self._tp(partition))
             buffer.paused = False
         return taken
@@ -205,11 +219,8 @@ class Reader:
                 raise UnstampedRecord(f"{self._name} does not stamp append times; run `tactful setup`")
             value = record.value or b""
             foreign, trace = record.key != OURS, _trace(record.headers) if record.headers else ""
-            buffer.records.append(
-                Stored(self._topic, partition, record.offset, record.timestamp, value, foreign, trace)
-            )
-            buffer.next = record.offset + 1
-        if buffer is not None and len(buffer.records) >= AHEAD and not buffer.paused:
+            buffer.put(Stored(self._topic, partition, record.offset, record.timestamp, value, foreign, trace))
+        if buffer is not None and buffer.is_full() and not buffer.paused:
             self._of().pause(self._tp(partition))
             buffer.paused = True
 

@@ -21,6 +21,7 @@ from servers import SERVERS, fresh_topics
 from tactful import crashpoints
 from tactful.erasure import Erased
 from tactful.errors import SettingsError
+from tactful.log.kafka import broker
 from tactful.outbox import Cause, OutboxRow
 from tactful.postgres import Postgres, opened, upgrade
 from tactful_trigger.history import HistoryRow
@@ -29,6 +30,7 @@ from tactful_trigger.store import moving as store_moving
 from tactful_trigger.store.postgres import PostgresTriggerStore
 from tactful_trigger.store.spread import SpreadTriggerStore
 from tactful_workbench.cluster import moving
+from tactful_workbench.cluster.condition import server_findings
 from tactful_workbench.cluster.moving import move
 
 pytestmark = list(SERVERS)
@@ -150,6 +152,14 @@ async def test_there_and_back_again_is_where_it_was(kafka_url: str, urls: list[s
     async with stores(urls[0]) as store:
         assert await everything(store) == wanted
         assert await store.claim(1, "a trigger", NOW, NOW + 1) is not None
+
+
+async def test_doctor_sees_that_nobody_owns_what_has_moved(kafka_url: str, urls: list[str]) -> None:
+    after = " ".join(urls[:2])
+    await move(kafka_url, urls[0], after, print)
+    async with opened(after) as databases:
+        found = await server_findings(broker(kafka_url), databases, PARTITIONS)
+    assert any(finding.text.startswith("trigger owns no partition 0, 1, 2, 3:") for finding in found)
 
 
 async def test_what_a_trigger_works_on_is_not_moved(kafka_url: str, urls: list[str]) -> None:

@@ -151,3 +151,5 @@ async def test_a_schema_that_is_missing_old_or_newer_is_refused_by_name(postgres
         with pytest.raises(error, match=f"has schema {revision}"):
             async with Postgres.open(url):
                 pass
+    with pytest.raises(StoreTooNew, match="has schema 9999"):
+        await Postgres.upgrade(url)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import random
+import time
 import zlib
 from collections.abc import AsyncIterator
 
@@ -122,6 +124,19 @@ async def test_a_body_that_never_ends_gets_408() -> None:
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=4))
 def test_gzip_members_one_after_another_are_one_body(parts: list[bytes]) -> None:
     assert gunzip(b"".join(gzip.compress(part) for part in parts), 1_000) == b"".join(parts)
+
+
+@given(st.lists(st.integers(0, 9_000), min_size=1, max_size=3))
+def test_a_member_may_end_anywhere(sizes: list[int]) -> None:
+    parts = [random.Random(size).randbytes(size) for size in sizes]
+    assert gunzip(b"".join(gzip.compress(part) for part in parts), 30_000) == b"".join(parts)
+
+
+def test_a_body_of_very_many_members_keeps_nobody_else_waiting() -> None:
+    """A body as large as is let in had kept the door busy for eleven seconds; this one for more than two."""
+    began = time.process_time()
+    assert gunzip(gzip.compress(b"") * 100_000, MEGABYTE) == b""
+    assert time.process_time() - began < 1
 
 
 @given(st.binary(max_size=300), st.integers(0, 300))

@@ -38,6 +38,7 @@ ASTRAY = {
     ("POST", "/sourceConfig/"): (405, "method_not_allowed"),
 }
 HEAD = b"GET / HTTP/1.1\r\nhost: shop.example\r\n"
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
 
 
 class Line(asyncio.Transport):
@@ -87,7 +88,7 @@ class Guest:
     def __init__(self, others: int = 0) -> None:
         self.answers, self.loop, self.line = asyncio.Event(), Waiting(), Line()
         app = FastAPI()
-        app.add_route("/", self._answer)
+        app.add_route("/", self._answer, methods=["GET", "POST"])
         server = server_of(app)
         server.config.load()
         state = ServerState()
@@ -97,7 +98,7 @@ class Guest:
 
     async def _answer(self, request: Request) -> Response:
         await self.answers.wait()
-        return PlainTextResponse(f"here you are, by {request.url.scheme}")
+        return PlainTextResponse(f"here you are, by {request.url.scheme}{(await request.body()).decode()}")
 
     async def answered(self) -> bytes:
         self.answers.set()
@@ -231,6 +232,19 @@ async def test_a_proxy_on_another_machine_is_believed_when_it_speaks_for_a_clien
     guest = Guest()
     guest.connection.data_received(HEAD + b"x-forwarded-proto: https\r\n\r\n")
     assert (await guest.answered()).endswith(b"here you are, by https")
+
+
+@pytest.mark.parametrize("first", [b"", HEAD[:7], HEAD, HEAD + OFFER[:37], HEAD + OFFER])
+@pytest.mark.parametrize(
+    "framed", [b"content-length: 6\r\n\r\n, yes!", b"transfer-encoding: chunked\r\n\r\n6\r\n, yes!\r\n0\r\n\r\n"]
+)
+async def test_what_is_posted_with_an_offer_of_another_protocol_is_read(first: bytes, framed: bytes) -> None:
+    """As Java's own client posts over plain HTTP, in whatever pieces it arrives."""
+    guest = Guest()
+    posted = HEAD + OFFER + framed
+    for part in (posted[: len(first)], posted[len(first) :]):
+        guest.connection.data_received(part.replace(b"GET", b"POST"))
+    assert (await guest.answered()).endswith(b"here you are, by http, yes!")
 
 
 def test_as_many_connections_are_allowed_as_the_system_lets_us_have() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import signal
 import socket
@@ -19,6 +20,7 @@ from tactful.errors import TactfulError
 
 GRACE: Final = 3  # seconds for requests in flight when told to stop
 SILENCE: Final = 10  # seconds that a connection may ask nothing
+_OFFER: Final = re.compile(rb"^upgrade[ \t]*:", re.IGNORECASE | re.MULTILINE)
 FILES: Final = 65_536  # connections are files: where 1,024 are allowed, that many silent ones would shut the door
 
 
@@ -32,9 +34,20 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 class Connection(HttpToolsProtocol):
     """Closed when it does not come to a request: uvicorn by itself waits for ever for the first one, and for the end of a head
-    that has begun."""
+    that has begun.
+
+    An offer to go on in another protocol is passed over (RFC 9110, 7.8). Java's own client offers HTTP/2 with whatever it posts over
+    plain HTTP, and the parser would take the body for that protocol's.
+    """
 
     _looking: asyncio.TimerHandle
+
+    def data_received(self, data: bytes) -> None:
+        if self.cycle is None or not self.cycle.more_body:  # a head begins or goes on
+            head, end, rest = data.partition(b"\r\n\r\n")
+            if b"upgrade" in head.lower():  # much faster than to look for a line
+                data = _OFFER.sub(b"x-declined:", head) + end + rest
+        super().data_received(data)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]

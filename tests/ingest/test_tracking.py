@@ -150,7 +150,7 @@ async def test_an_alias_names_ids_without_the_space_around_them(spaced: str) -> 
 
 @pytest.mark.parametrize(
     "event",
-    ["Customer Flagged", "Complaint Closed", "Contact Made", "Feed Complete", "Product Back In Stock"],
+    ["Customer Flagged", "Complaint Closed", "Contact Made", "Feed Complete", "Product Back In Stock", "Canary Sent"],
 )
 async def test_what_only_the_shop_can_know_is_not_taken_from_a_browser(event: str) -> None:
     door = Doorstep()

@@ -50,6 +50,7 @@ _FORBIDDEN: Final = {
     "Product Back In Stock": "say what the shop has",
     "Product Price Changed": "say what the shop asks",
     "Feed Complete": "say that a feed is complete",
+    "Canary Sent": "have a message sent that no gate holds back",
 }
 # Of words about a state the same again is news if another one came between; a repeat among them does no harm.
 _STATES: Final = frozenset(

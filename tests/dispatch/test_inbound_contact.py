@@ -9,7 +9,8 @@ import pytest
 from fakedesk import FakeDesk
 from fastapi import FastAPI
 
-from tactful.keys import FixedKeys, Key
+from tactful.errors import StoreUnavailable
+from tactful.keys import FixedKeys, Key, KeyRing
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.inbound import create_contact
 
@@ -17,9 +18,11 @@ KEYS = FixedKeys([("server", Key("shop", "server")), ("browser", Key("page", "br
 CARD = CustomerCard("u1", {}, None, None, None, (), (), 0, False, ())
 
 
-async def ask(content: bytes, key: str = "server", desk: FakeDesk | None = None) -> httpx.Response:
+async def ask(
+    content: bytes, key: str = "server", desk: FakeDesk | None = None, keys: KeyRing = KEYS
+) -> httpx.Response:
     app = FastAPI()
-    app.include_router(create_contact(desk or FakeDesk(CARD, 0), KEYS))
+    app.include_router(create_contact(desk or FakeDesk(CARD, 0), keys))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         return await client.post("/contact-check", content=content, headers={"x-write-key": key})
 
@@ -35,6 +38,16 @@ async def test_an_answer_names_every_gate_that_was_asked() -> None:
 async def test_only_a_server_key_may_ask(key: str, status: int, code: str) -> None:
     answered = await ask(b'{"customer": "u1", "channel": "call"}', key)
     assert (answered.status_code, answered.json()["code"]) == (status, code)
+
+
+class KeysAway:
+    async def find(self, secret: str) -> Key | None:
+        raise StoreUnavailable("the table is away")
+
+
+async def test_while_nobody_knows_whose_key_it_is_the_answer_is_later_and_not_no() -> None:
+    answered = await ask(b'{"customer": "u1", "channel": "call"}', keys=KeysAway())
+    assert (answered.status_code, answered.headers["retry-after"]) == (503, "30")
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,17 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from tactful.errors import Transient
 from tactful.keys import KeyRing, basic_credentials
 
 
 async def refused(request: Request, keys: KeyRing, doing: str) -> Response | None:
     """The answer to a request without a server key; None if it has one. `doing` completes "a key may not"."""
     secret = request.headers.get("x-write-key") or basic_credentials(request.headers.get("authorization", ""))[0]
-    key = await keys.find(secret) if secret else None
+    try:
+        key = await keys.find(secret) if secret else None
+    except Transient:
+        return answer(503, "keys_unavailable", "keys cannot be read now; come back later", {"retry-after": "30"})
     if key is None:
         return answer(401, "invalid_key", "send a server key as the Basic user name or X-Write-Key")
     return None if key.scope == "server" else answer(403, "key_scope", f"a key of kind {key.scope} may not {doing}")

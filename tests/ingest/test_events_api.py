@@ -186,6 +186,7 @@ async def test_binary_data_is_json_or_nothing(body: bytes, content_type: str, co
         ("J\u00fcrgen M".encode(), "J\u00fcrgen M"),
         (b"J\xc3\xbcrgen M", "J\u00fcrgen M"),
         (b'"quoted \\"id\\""', 'quoted "id"'),
+        (b'"a\\\\b"', "a\\b"),
         (b"%F0%9F%98%80", "\U0001f600"),
         (b"100%", "100%"),
     ],
@@ -197,8 +198,10 @@ async def test_headers_may_be_percent_encoded_raw_utf8_quoted_or_hold_spaces(spe
     assert door.event.key == subject
 
 
-async def test_a_nul_in_a_header_is_refused_by_field() -> None:
-    answered = await binary(Doorstep(), HEADERS | {"ce-subject": "u%00"}, b"{}")
+@pytest.mark.parametrize("spelled", [b"u%00", b"J%FCrgen", b"J\xfcrgen", b"%ED%A0%80"])
+async def test_what_no_store_can_keep_in_a_header_is_refused_by_field(spelled: bytes) -> None:
+    """Jürgen and Jörgen in Latin-1 would be one customer, J\ufffdrgen."""
+    answered = await binary(Doorstep(), HEADERS | {"ce-subject": spelled}, b"{}")
     assert (answered.status_code, answered.json()["code"], answered.json()["field"]) == (400, "hostile_text", "subject")
 
 
@@ -207,6 +210,12 @@ async def test_data_may_come_as_base64() -> None:
     event = {name: value for name, value in EVENT.items() if name != "data"}
     event["data_base64"] = base64.b64encode(msgspec.json.encode(EVENT["data"])).decode()
     assert (await door.post("/events", event)).status_code == 200
+    taken(door)
+
+
+async def test_data_that_does_not_come_as_base64_may_say_so() -> None:
+    door = Doorstep()
+    assert (await door.post("/events", EVENT | {"data_base64": None})).status_code == 200
     taken(door)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
@@ -26,6 +27,7 @@ _OWN: Final = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"}
     | {"anonymousid", "writeKey"}
 )
+_ESCAPED: Final = re.compile(r"\\(.)")  # in a quoted value
 _json: Final = msgspec.json.Decoder()
 _objects: Final = msgspec.json.Decoder(dict[str, Any])
 
@@ -43,7 +45,7 @@ def is_cloud_event(value: Mapping[str, Any]) -> bool:
 def read_structured(text: bytes, visit: Visit) -> Posting:
     """Attributes and data in one JSON object. Raises InvalidInput."""
     event = decode_event(text, _objects, visit.door.limits)
-    if "data_base64" in event:
+    if event.get("data_base64") is not None:
         event["data"] = _decoded(_from_base64(event["data_base64"]), event.get("datacontenttype"), visit)
     return _posting(event, visit)
 
@@ -93,7 +95,8 @@ def _extension(value: Any) -> Any:
 
 
 def _attributes(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
-    """Values are percent-encoded by the standard; some clients send UTF-8 or spaces as they are."""
+    """Values are percent-encoded by the standard; some clients send UTF-8 or spaces as they are. What is no UTF-8 either way is
+    refused: with one character in place of each other, many customers would become one. Raises InvalidInput."""
     event: dict[str, Any] = {}
     for raw_name, raw_value in headers:
         name = raw_name.lower()
@@ -106,10 +109,10 @@ def _attributes(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
 
 
 def _percent_decoded(value: bytes) -> str:
-    text = value.decode("utf-8", "replace").strip()
+    text = value.decode("utf-8", "surrogateescape").strip()
     if len(text) > 1 and text[0] == text[-1] == '"':
-        text = text[1:-1].replace('\\"', '"')
-    return unquote(text)
+        text = _ESCAPED.sub(r"\1", text[1:-1])
+    return unquote(text, errors="surrogateescape")
 
 
 def _decoded(data: bytes, content_type: Any, visit: Visit) -> Any:

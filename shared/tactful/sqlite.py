@@ -281,6 +281,10 @@ def _check_application(path: Path) -> None:
             (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         finally:
             db.close()
+    except (
+        sqlite3.OperationalError
+    ) as error:  # of the disk or the folder: to move the file away would lose what is in it
+        raise _unwritable(path, error) from None
     except sqlite3.DatabaseError as error:
         raise StoreUnavailable(f"{path} cannot be used as a database: {error}; move the file away") from None
     if tables and application != APPLICATION:

@@ -304,6 +304,13 @@ async def test_a_disk_that_is_full_at_the_start_is_named_rather_than_waited_for(
     await (await Database.open(path)).close()
 
 
+async def test_on_a_full_disk_nobody_is_told_to_move_away_the_file_that_they_have(path: Path) -> None:
+    await (await Database.open(path)).close()
+    said = await asyncio.to_thread(opened_elsewhere, path, "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))")
+    assert said.startswith(f"StoreUnavailable {path} cannot be written: disk I/O error; make room")
+    await (await Database.open(path)).close()
+
+
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     fill(tmp_path / "file", b"")
     with pytest.raises(StoreUnavailable, match=r"file/shop\.db cannot be written: "):

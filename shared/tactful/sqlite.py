@@ -69,7 +69,7 @@ class Database:
         try:
             lock = _take(path)
         except OSError as error:
-            raise _unwritable(path, error) from None
+            raise unwritable(path, error) from None
         database = cls(path, asyncio.get_running_loop(), lock)
         try:
             _check_application(path)
@@ -281,10 +281,8 @@ def _check_application(path: Path) -> None:
             (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         finally:
             db.close()
-    except (
-        sqlite3.OperationalError
-    ) as error:  # of the disk or the folder: to move the file away would lose what is in it
-        raise _unwritable(path, error) from None
+    except sqlite3.OperationalError as error:  # of the disk or the folder: the file itself may be whole
+        raise unwritable(path, error) from None
     except sqlite3.DatabaseError as error:
         raise StoreUnavailable(f"{path} cannot be used as a database: {error}; move the file away") from None
     if tables and application != APPLICATION:
@@ -305,11 +303,12 @@ def _for_writing(path: Path, synchronous: str) -> sqlite3.Connection:
             db.execute(f"PRAGMA {pragma}")
     except sqlite3.OperationalError as error:
         db.close()
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
     return db
 
 
-def _unwritable(path: Path, error: Exception) -> StoreUnavailable:
+def unwritable(path: Path, error: Exception) -> StoreUnavailable:
+    """What to do about a file that the disk or the folder's rights keep from being written."""
     return StoreUnavailable(f"{path} cannot be written: {error}; make room, or mend the folder's rights")
 
 

@@ -138,6 +138,15 @@ async def test_an_opt_out_that_cannot_be_stored_is_not_confirmed(product: Produc
     assert (await product.desk.card("u1")).stopped
 
 
+async def test_an_erasure_that_cannot_be_noted_is_not_confirmed_and_the_next_one_stands(product: Product) -> None:
+    noted = product.plan.data / "erasures"
+    with no_file_beyond(0), pytest.raises(StoreUnavailable, match=r"erasures cannot be written: .*; make room"):
+        await product.personal.erase("u1", "preference-page")
+    noted.write_text("0123456789")  # as a disk that becomes full within a line leaves it
+    erased = await product.personal.erase("u1", "preference-page")
+    assert noted.read_text().splitlines()[-1].split()[1:] == [str(erased.at)]
+
+
 async def test_the_services_wait_for_room_and_then_catch_up(product: Product) -> None:
     assert (await post(product, "/v1/batch", BODY)).status_code == 200
     with no_file_beyond(wal(product)), pytest.raises(StoreUnavailable):

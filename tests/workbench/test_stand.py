@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from enginebench import event_record
 
+from tactful.errors import StoreUnavailable
 from tactful.events import Page
 from tactful.localtime import local_time
 from tactful.records import EVENTS, encode
@@ -48,6 +49,17 @@ def put_back(data: Path) -> None:
     for end in FILES:
         (data / f"tactful.db{end}").unlink(missing_ok=True)
     shutil.copy(data / "backup.db", data / "tactful.db")
+
+
+async def test_a_mark_for_which_there_is_no_room_is_named_and_waited_for(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        stand = Stand(tmp_path, product.log, product.database, product.clock)
+        in_the_way = tmp_path / "stand.new"
+        in_the_way.mkdir()
+        with pytest.raises(StoreUnavailable, match="stand cannot be written: "):
+            await stand.round()
+        in_the_way.rmdir()
+        await stand.round()
 
 
 async def test_nothing_leaves_a_file_that_was_put_back_until_somebody_lets_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tactful.erasure import Erased
-from tactful.sqlite import Database
+from tactful.sqlite import Database, unwritable
 
 MIGRATIONS: Final = ("CREATE TABLE erasure_taken (grave TEXT PRIMARY KEY, erased_at INTEGER NOT NULL) WITHOUT ROWID",)
 
@@ -28,10 +28,14 @@ class Notebook:
         return cls(data, database)
 
     def note(self, erased: Erased) -> None:
-        with self._file.open("a") as file:
-            file.write(f"{erased.grave} {erased.at}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """On a line of its own, whatever a full disk has left of the one before. Raises StoreUnavailable."""
+        try:
+            with self._file.open("a") as file:
+                file.write(f"\n{erased.grave} {erased.at}\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise unwritable(self._file, error) from None
 
     async def took(self, erased: Erased) -> None:
         """The database's own log holds it from now on."""

@@ -16,7 +16,7 @@ from tactful.localtime import local_time
 from tactful.log.sqlite import SqliteLog
 from tactful.records import DISPATCH, EVENTS
 from tactful.settings import Shop
-from tactful.sqlite import Database
+from tactful.sqlite import Database, unwritable
 from tactful_workbench.stopping import RedButton
 
 _logger = logging.getLogger(__name__)
@@ -71,13 +71,16 @@ class Stand:
             self._kept = ends
 
     def _note(self, mark: Mark) -> None:
-        """Whole and on the disk, or not at all."""
+        """Whole and on the disk, or not at all. Raises StoreUnavailable."""
         temporary = self._file.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(mark))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._file)
+        try:
+            with temporary.open("wb") as file:
+                file.write(msgspec.json.encode(mark))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._file)
+        except OSError as error:
+            raise unwritable(self._file, error) from None
 
     def _noted(self) -> Mark | None:
         try:

@@ -145,6 +145,8 @@ def test_the_clock_of_an_existing_file_goes_on_whatever_at_says(server: Server) 
 def test_reset_begins_anew_but_never_under_a_running_server(server: Server) -> None:
     server.start()
     server.advance(by="5d")
+    uma = Shopper(server).known()
+    assert f"{uma.id} is erased" in server.told("customer", "erase", uma.id, "--yes")
     refused = server.cli("dev", "reset")
     assert refused.returncode == 1
     assert "stop it first" in refused.stderr
@@ -152,6 +154,16 @@ def test_reset_begins_anew_but_never_under_a_running_server(server: Server) -> N
     assert "begins anew" in server.told("dev", "reset")
     server.start()
     assert "clock         Mon 23 Nov 2026 14:0" in server.said.text
+    uma.adds(KETTLE)
+    assert "Product Added" in uma.explained(), "erased in days that are still to come"
+
+
+def test_reset_is_not_for_the_folder_of_a_shop(tmp_path: Path) -> None:
+    for name in ("tactful.db", "erasures"):
+        (tmp_path / name).touch()
+    refused = run("dev", "reset", "--data", str(tmp_path), cwd=tmp_path)
+    assert (refused.returncode, "is the database of a shop" in refused.stderr) == (1, True)
+    assert (tmp_path / "erasures").exists()
 
 
 def test_reset_works_after_a_power_cut(server: Server) -> None:

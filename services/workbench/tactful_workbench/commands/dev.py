@@ -60,12 +60,15 @@ def advance(
 
 @app.command()
 def reset(data: Data = HERE) -> None:
-    """Delete the development database; settings and secrets stay."""
+    """Delete the development database, and who was erased in it; settings and secrets stay."""
+    from tactful_workbench.embedded import Plan
+
+    Plan(data, dev=True).refuse_the_other()
     server = ServerFile.read(data)
     if server is not None and asyncio.run(answers(server)):
         raise TactfulError(f"a server is running on this folder (process {server.pid}); stop it first")
-    for suffix in ("", "-wal", "-shm", ".lock"):
-        (data / f"dev.db{suffix}").unlink(missing_ok=True)
+    for name in ("dev.db", "dev.db-wal", "dev.db-shm", "dev.db.lock", "erasures"):
+        (data / name).unlink(missing_ok=True)
     print(f"{data / 'dev.db'} is gone; the next `tactful dev` begins anew")
 
 

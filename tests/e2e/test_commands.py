@@ -68,6 +68,16 @@ def test_an_event_can_be_sent_by_hand_and_is_told_by_tail_and_dump(server: Serve
     assert mine["record"]["body"]["properties"]["product_id"] == "p1"
 
 
+def test_who_follows_the_log_misses_nothing_of_a_busy_second(server: Server) -> None:
+    words = [{"type": "track", "userId": "busy", "event": f"Word {number:03}"} for number in range(60)]
+    with server.following("events", "tail", "--follow") as said:
+        said.wait_for("Settings Changed")
+        for part in (words[:30], words[30:]):
+            server.post("/v1/batch", {"batch": part})
+            said.wait_for(part[-1]["event"])
+        assert re.findall(r"  busy  (Word \d+)", said.text) == [word["event"] for word in words]
+
+
 def test_what_is_sent_by_hand_again_is_said_again(server: Server) -> None:
     for reason in ("deceased", "", "deceased"):
         server.told("events", "send", "Customer Flagged", "--user", "flagged", f"reason={reason}")
@@ -324,7 +334,8 @@ def test_a_command_s_body_that_is_wrong_is_answered_with_the_field(server: Serve
         ("GET", "/admin/runs?partition=-1", b""),
         ("GET", "/admin/runs?partition=4", b""),
         ("GET", f"/admin/runs?partition={10**30}", b""),
-        ("GET", f"/admin/events?since={10**30}", b""),
+        ("GET", f"/admin/events?behind=events/0@{10**30}", b""),
+        ("GET", "/admin/events?behind=events", b""),
         ("POST", "/admin/keys", rb'{"name":"\ud800"}'),
         ("POST", "/admin/keys", rb'{"name":"new","scope":"\ud800"}'),
         ("POST", "/admin/keys", rb'{"name":"new","\ud800":""}'),

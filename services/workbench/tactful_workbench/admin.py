@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Protocol
 
@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from tactful.channels import known_channel
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError
-from tactful.log import Stored, onward
 from tactful.purposes import known_purpose
 from tactful.records import TOPICS
 from tactful.telemetry import UNTOLD
@@ -29,6 +28,7 @@ from tactful_workbench.answering import answer_by_name
 from tactful_workbench.comparing import difference_interval
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Patient, examine
+from tactful_workbench.dumping import lines, places
 from tactful_workbench.editing import with_values
 from tactful_workbench.keyring import Keys
 from tactful_workbench.personal import Personal
@@ -366,24 +366,19 @@ class _Office:
         await self._product.keys.revoke(name)
         return {"name": name}
 
-    async def events(self, topics: str = ",".join(TOPICS), since: Natural = 0, latest: int = 0) -> StreamingResponse:
-        """Stored records as NDJSON: topic, partition, offset, append time, record. `latest`: only so many per partition."""
+    async def events(
+        self, topics: str = ",".join(TOPICS), latest: int = 0, behind: Annotated[list[str] | None, Query()] = None
+    ) -> StreamingResponse:
+        """Stored records, as `tactful_workbench.dumping.lines`."""
         wanted = [topic for topic in topics.split(",") if topic]
         if unknown := [topic for topic in wanted if topic not in TOPICS]:
             raise InvalidInput("no_such_topic", f"there is no topic {unknown[0]}; there are: {', '.join(TOPICS)}")
-        return StreamingResponse(self._lines(wanted, since, latest), media_type="application/x-ndjson")
+        told = lines(self._product.log, wanted, latest, places(behind or ()))
+        return StreamingResponse(told, media_type="application/x-ndjson")
 
     async def trace(self, event: str, customer: str) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.to_builtins(await trace(self._product.log, customer, event))
         return found
-
-    async def _lines(self, topics: list[str], since: int, latest: int) -> AsyncIterator[bytes]:
-        log = self._product.log
-        for topic in topics:
-            for partition in range(log.partitions):
-                end = await log.end(topic, partition)
-                async for stored in onward(log, topic, partition, max(since, end - latest if latest else 0)):
-                    yield _line(stored)
 
 
 def _results(tally: Tally, goal_within: int | None) -> dict[str, Any]:
@@ -393,8 +388,3 @@ def _results(tally: Tally, goal_within: int | None) -> dict[str, Any]:
         "goal_within": goal_within,
         "difference": difference_interval(tally.sent_reached, tally.sent, tally.held_out_reached, tally.held_out),
     }
-
-
-def _line(stored: Stored) -> bytes:
-    head = {"topic": stored.topic, "partition": stored.partition, "offset": stored.offset, "appended": stored.appended}
-    return msgspec.json.encode({**head, "record": msgspec.Raw(stored.value)}) + b"\n"

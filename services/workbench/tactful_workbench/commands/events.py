@@ -93,17 +93,17 @@ async def _print(data: Path, query: dict[str, Any]) -> None:
 
 
 async def _tail(data: Path, topics: str, latest: int, follow: bool, as_json: bool) -> None:
-    seen: set[tuple[str, int, int]] = set()
+    reached: dict[str, int] = {}
     async with office(data) as client:
         while True:
-            async for line in _lines(client, {"topics": topics, "latest": latest}):
+            behind = [f"{place}@{offset}" for place, offset in reached.items()]
+            async for line in _lines(client, {"topics": topics, "latest": latest, "behind": behind}):
                 stored = json.loads(line)
-                place = (stored["topic"], stored["partition"], stored["offset"])
-                if place not in seen:
-                    seen.add(place)
-                    print(line if as_json else printable(_in_words(stored)), flush=True)
+                reached[f"{stored['topic']}/{stored['partition']}"] = stored["offset"]
+                print(line if as_json else printable(_in_words(stored)), flush=True)
             if not follow:
                 return
+            latest = 0  # from now on everything
             await asyncio.sleep(AGAIN)
 
 

@@ -1,0 +1,39 @@
+"""Stored records as NDJSON, a line each: from the beginning, the latest ones, or what stands behind a place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from tactful.errors import InvalidInput
+from tactful.log import Log, Stored, onward
+
+_PLACE: Final = re.compile(r"([a-z]{1,20}/\d{1,9})@(\d{1,18})", re.ASCII)
+
+
+def places(written: Iterable[str]) -> dict[str, int]:
+    """Offsets by topic and partition, of places like `events/3@41`. Raises InvalidInput."""
+    read = [(text, _PLACE.fullmatch(text)) for text in written]
+    for text, place in read:
+        if place is None:
+            raise InvalidInput("no_such_place", f'"{text}" is no place; write it like events/3@41')
+    return {place[1]: int(place[2]) for _, place in read if place is not None}
+
+
+async def lines(log: Log, topics: Sequence[str], latest: int, behind: dict[str, int]) -> AsyncIterator[bytes]:
+    """Topic, partition, offset, append time, record. Of a partition without a place `behind` which to begin, so many of the
+    `latest`; 0: all."""
+    for topic in topics:
+        for partition in range(log.partitions):
+            begin = await log.end(topic, partition) - latest if latest else 0
+            begin = behind.get(f"{topic}/{partition}", begin - 1) + 1
+            async for stored in onward(log, topic, partition, max(0, begin)):
+                yield _line(stored)
+
+
+def _line(stored: Stored) -> bytes:
+    head = {"topic": stored.topic, "partition": stored.partition, "offset": stored.offset, "appended": stored.appended}
+    return msgspec.json.encode({**head, "record": msgspec.Raw(stored.value)}) + b"\n"

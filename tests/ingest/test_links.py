@@ -62,6 +62,14 @@ async def test_another_customer_on_the_same_device_is_linked_again_and_so_is_the
     assert [link.body.customer for link in door.links] == ["u1", "u2", "u1"]
 
 
+async def test_who_uses_the_device_after_an_alias_of_the_same_batch_is_linked_again() -> None:
+    door = Doorstep()
+    await door.track(userId="u2", anonymousId="a1")
+    alias = {"type": "alias", "userId": "u1", "previousId": "a1"}
+    await door.post("/v1/batch", {"batch": [alias, call("u2", "a1"), call(None, "a1")]})
+    assert [link.body.customer for link in door.links] == ["u2", "u1", "u2"]
+
+
 async def test_the_first_customer_who_comes_back_is_linked_again_though_the_second_went_through_another_process() -> (
     None
 ):

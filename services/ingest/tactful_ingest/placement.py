@@ -72,7 +72,9 @@ class Placement:
             if user is None:
                 continue
             if event.body.name == ALIAS:
-                links.setdefault(index, []).extend(_merge(event, user))
+                link, merge = _merge(event, user)
+                links.setdefault(index, []).extend((link, merge))
+                told[link.key] = user
             if event.body.anonymous_id is None:
                 continue
             stranger = anonymous(event.body.anonymous_id)
@@ -111,8 +113,8 @@ def _link(stranger: str, user: str, at: int) -> LinkRecord:
     return LinkRecord(id=link_id(stranger, user), key=stranger, at=at, body=LinkBody(user))
 
 
-def _merge(alias: EventRecord, user: str) -> list[Record]:
+def _merge(alias: EventRecord, user: str) -> tuple[LinkRecord, MergeRecord]:
     """The other id may be an anonymous one or that of a customer who has another account: only trigger can tell."""
     previous = msgspec.json.decode(alias.body.properties, type=Alias).previous_id
     merge = MergeRecord(id=link_id(previous, user), key=previous, at=alias.at, body=MergeBody(user))
-    return [_link(anonymous(previous), user, alias.at), merge]
+    return _link(anonymous(previous), user, alias.at), merge

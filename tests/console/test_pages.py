@@ -176,7 +176,23 @@ async def test_an_empty_place_says_what_would_fill_it(browser: httpx.AsyncClient
 
 @pytest.mark.parametrize(
     "customer",
-    ["u/1", "ä ö", "a.json", ".", "..", "../x", "x/", "?q=1", "#x", "%2e%2e", "a&b=c", "\u202e", HOSTILE, "a\\b"],
+    [
+        "u/1",
+        "ä ö",
+        "a.json",
+        ".",
+        "..",
+        "../x",
+        "x/",
+        "?q=1",
+        "#x",
+        "%2e%2e",
+        "a&b=c",
+        "\u202e",
+        HOSTILE,
+        "a\\b",
+        "a\nb",
+    ],
 )
 async def test_every_id_has_a_page_that_its_link_leads_to(customer: str) -> None:
     async with client(Facts(replace(umas_story(), customer=customer))) as browser:

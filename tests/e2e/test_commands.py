@@ -11,6 +11,7 @@ import pytest
 from devserver import Server, dev_server, run
 from shopper import KETTLE, Shopper
 
+from tactful_console.app import customer_path
 from tactful_workbench.secrets import EVERY
 
 ESCAPE = "\x1b[31mred"
@@ -156,13 +157,15 @@ def test_what_is_no_address_leaves_the_allow_list_as_it_is(server: Server, wrong
     assert "sending: everybody who consents" in server.told("sending", "show")
 
 
-@pytest.mark.parametrize("name", ["a/b", "who?", "50%", "x#y", "José Ñ", "a b", "consent/../rules"])
-def test_a_customer_with_a_difficult_name_is_explained(server: Server, name: str) -> None:
+@pytest.mark.parametrize("name", ["a/b", "who?", "50%", "x#y", "José Ñ", "a b", "consent/../rules", "a\nb", ".."])
+def test_a_customer_with_a_difficult_name_is_explained_and_erased(server: Server, name: str) -> None:
     strange = Shopper(server, name).known().consents("email")
     strange.adds(KETTLE)
     server.advance(by="1s")
     assert "Blue kettle" in strange.explained()
     assert "granted" in server.told("consent", "show", name)
+    assert server.get(customer_path(name)).status_code == 200
+    assert f"{name} is erased" in server.told("customer", "erase", name, "--yes")
 
 
 def test_what_a_customer_wrote_cannot_move_the_cursor(server: Server) -> None:

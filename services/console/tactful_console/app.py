@@ -114,8 +114,8 @@ def create_console(
 
 
 def customer_path(customer: str) -> str:
-    """The page of a customer. Ids that a path cannot carry (dots, a `.json` at the end) go into the query."""
-    if customer.strip(".") and not customer.endswith((".json", "/")) and ".." not in customer:
+    """The page of a customer. Ids that a path cannot carry (dots, a line break, a `.json` at the end) go into the query."""
+    if customer.strip(".") and not customer.endswith((".json", "/")) and ".." not in customer and "\n" not in customer:
         return f"/console/customers/{quote(customer, safe='')}"
     return f"/console/customers?id={quote(customer, safe='')}"
 

@@ -12,6 +12,7 @@ import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from tactful.channels import known_channel
 from tactful.durations import milliseconds
@@ -44,6 +45,15 @@ COMMAND_LINE: Final = "command-line"
 _ADDRESS: Final = re.compile(r"\S*[@*]\S*|\+\d{5,}|\S{20,}")  # or a pattern of them; the longest names a device
 
 Natural = Annotated[int, Query(ge=0, lt=2**63)]
+
+
+class _Name(PathConvertor):
+    """Whatever the door takes for an id: a line break too."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("name", _Name())
 
 
 class ConsentWish(BaseModel):
@@ -150,11 +160,11 @@ def admin_router(product: Deployment) -> APIRouter:
     router = APIRouter(prefix="/admin", dependencies=[Depends(_bearer_of(product.token))])
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Any]]], ...] = (
         ("GET", "/customers", office.find),
-        ("GET", "/customers/{customer:path}/explain", office.explain),
-        ("GET", "/customers/{customer:path}/export", office.export),
-        ("POST", "/customers/{customer:path}/erase", office.erase),
-        ("GET", "/consent/{customer:path}", office.consents),
-        ("POST", "/consent/{customer:path}", office.record_consent),
+        ("GET", "/customers/{customer:name}/explain", office.explain),
+        ("GET", "/customers/{customer:name}/export", office.export),
+        ("POST", "/customers/{customer:name}/erase", office.erase),
+        ("GET", "/consent/{customer:name}", office.consents),
+        ("POST", "/consent/{customer:name}", office.record_consent),
         ("GET", "/consent-ledger", office.verify_ledger),
         ("GET", "/rules", office.rules),
         ("GET", "/runs", office.runs),

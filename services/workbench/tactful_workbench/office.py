@@ -126,8 +126,8 @@ def post(data: Path, path: str, body: Any) -> Any:
 
 
 def segment(name: str) -> str:
-    """A customer's id or a key's name as a part of a path, whatever characters it has."""
-    return quote(name, safe="")
+    """A customer's id or a key's name as a part of a path, whatever characters it has. Dots alone would lead elsewhere."""
+    return quote(name, safe="") if name.strip(".") else "%2E" * len(name)
 
 
 async def told(response: httpx.Response) -> Any:

@@ -76,6 +76,14 @@ async def test_a_shop_where_all_is_well_has_nothing_that_fails(tmp_path: Path) -
         assert "abandoned_cart shadow" in told(found, "info")
 
 
+async def test_a_shop_whose_letters_may_lead_anywhere_is_told_until_it_names_its_hosts(tmp_path: Path) -> None:
+    (tmp_path / "brand.yaml").write_text("domains: [shop.example]\n")
+    async with opened(Plan(tmp_path)) as product:
+        assert "brand.yaml names no domains" in told(await look(product), "info")
+    async with opened(Plan(tmp_path, templates=tmp_path)) as product:
+        assert "brand.yaml" not in told(await look(product), "info")
+
+
 async def test_a_partition_that_does_not_move_is_named(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
         record = encode(event_record("u1", Page(name="a"), product.clock.now(), "a"))

@@ -174,6 +174,11 @@ async def _plugins(patient: Patient) -> list[Finding]:
         return [*found, Finding("fail", f"{error}; nothing is rendered before it is mended. `tactful templates lint`")]
     languages = sorted({language for _, _, language, _ in content.templates})
     found.append(Finding("ok", f"templates {len(content.templates)}, languages {', '.join(languages)}"))
+    if patient.writes_to_people and not content.brand.domains:
+        anybody = "what anybody posts with the key of a page may put links to anywhere into letters"
+        found.append(
+            Finding("info", f"brand.yaml names no domains: {anybody}. Name the hosts of your links and pictures")
+        )
     locale = patient.settings_now().shop.locale
     if mend := _lint(content, locale):
         first = f"{mend[0].file}:{mend[0].line}: {mend[0].message}"

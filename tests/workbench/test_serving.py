@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from uvicorn.server import ServerState
 
 from tactful.clock import ManualClock
-from tactful.errors import SettingsError
+from tactful.errors import SettingsError, TactfulError
 from tactful.log.memory import MemoryLog
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.listening import SILENCE, Connection, listen, server_of, url_of
@@ -155,6 +155,15 @@ def test_a_server_that_ends_leaves_alone_what_another_has_written_of_itself(tmp_
     second.remove(tmp_path)
     assert ServerFile.read(tmp_path) is None
     second.remove(tmp_path)
+
+
+async def test_a_file_that_may_not_be_read_is_named_with_the_way_out(tmp_path: Path) -> None:
+    for file in ("server.json", "erasures"):
+        (tmp_path / file).mkdir()  # who runs the tests may perhaps read everything, but not this
+    with pytest.raises(TactfulError, match=r"server\.json cannot be read \(.*\); run this as the user"):
+        ServerFile.read(tmp_path)
+    with pytest.raises(TactfulError, match=r"erasures cannot be read \(.*\): .*; mend its rights"):
+        await _open(Plan(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from tactful.erasure import Erased
+from tactful.errors import SettingsError
 from tactful.sqlite import Database, unwritable
 
 MIGRATIONS: Final = ("CREATE TABLE erasure_taken (grave TEXT PRIMARY KEY, erased_at INTEGER NOT NULL) WITHOUT ROWID",)
@@ -43,7 +44,7 @@ class Notebook:
         await self._database.write(lambda db: db.execute(statement, (erased.grave, erased.at)))
 
     async def outstanding(self) -> dict[str, int]:
-        """What was noted, and what this database does not know to be in its log: graves, and when."""
+        """What was noted, and what this database does not know to be in its log: graves, and when. Raises SettingsError."""
         query = "SELECT grave, erased_at FROM erasure_taken"
         taken = dict(await self._database.read(lambda db: db.execute(query).fetchall()))
         return {grave: at for grave, at in self._noted().items() if taken.get(grave, -1) < at}
@@ -53,6 +54,10 @@ class Notebook:
             lines = self._file.read_text().splitlines()
         except FileNotFoundError:
             return {}
+        except OSError as error:
+            raise SettingsError(
+                f"{self._file} cannot be read ({error.strerror}): whom it names has to stay erased; mend its rights"
+            ) from None
         parts = [line.split() for line in lines]
         return {words[0]: int(words[1]) for words in parts if len(words) == 2 and words[1].isdigit()}
 

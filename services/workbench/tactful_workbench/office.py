@@ -46,10 +46,15 @@ class ServerFile(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, data: Path) -> ServerFile | None:
+        """Raises TactfulError if it is somebody else's."""
         try:
             return msgspec.json.decode(cls.path(data).read_bytes(), type=cls)
-        except (FileNotFoundError, msgspec.MsgspecError):
+        except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
             return None
+        except OSError as error:
+            raise TactfulError(
+                f"{cls.path(data)} cannot be read ({error.strerror}); run this as the user whose server it is"
+            ) from None
 
 
 @asynccontextmanager

@@ -219,6 +219,7 @@ def test_the_secrets_of_many_machines_are_made_once_and_without_a_server(tmp_pat
     ("arguments", "says"),
     [
         (("serve", "all", "--port", "99999"), "less than or equal to 65535"),
+        (("dev", "--port", "0"), "greater than or equal to 1"),  # under which no command would find it
         (("templates", "lint", "--templates", "tempaltes"), "tempaltes is no folder"),
     ],
 )

@@ -41,7 +41,7 @@ def _there(folder: Path) -> Path:
 
 Rules = Annotated[Path, typer.Option("--rules", callback=_there, help="Folder of rules of your own.")]
 Templates = Annotated[Path, typer.Option("--templates", callback=_there, help="Folder of templates of your own.")]
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on.")]
+Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")]
 
 
 def user() -> str:

@@ -84,6 +84,11 @@ def test_the_currency_of_the_event_goes_before_that_of_the_shop() -> None:
 @pytest.mark.parametrize("amount", ["amount", "value"])
 def test_an_amount_may_bring_its_own_currency(amount: str) -> None:
     assert price({amount: "39.90", "currency": "jpy"}, currency="USD") == [40, "JPY"]
+    assert (
+        price({amount: "39.90", "currencyCode": "USD"})
+        == price({amount: 39.9, "currency_code": "usd"})
+        == [3990, "USD"]
+    )
     assert price({amount: 39.9}, currency="USD") == [3990, "USD"]
     assert price({amount: 39.9, "currency": None}) == [3990, "EUR"]
 

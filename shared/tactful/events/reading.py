@@ -20,6 +20,11 @@ from tactful.events.instants import instant
 from tactful.events.model import Money
 
 ID_LENGTH: Final = 255
+_CURRENCIES: Final = (
+    "currency",
+    "currencyCode",
+    "currency_code",
+)  # beside an amount, as shops and payment services call it
 Reader = Callable[[Any, str], Any]  # a value and the event's currency
 
 
@@ -178,11 +183,13 @@ def _canonical_money(value: list[Any]) -> list[Any]:
 
 
 def _own_currency(amount: Mapping[str, Any]) -> str:
-    own = amount.get("currency")
-    try:
-        return "" if own is None else currency_code(own, "")
-    except Unreadable as unreadable:
-        raise unreadable.under(".currency") from None
+    for name in _CURRENCIES:
+        if (own := amount.get(name)) is not None:
+            try:
+                return currency_code(own, "")
+            except Unreadable as unreadable:
+                raise unreadable.under(f".{name}") from None
+    return ""
 
 
 def products(value: Any, currency: str) -> list[Any]:

@@ -186,6 +186,15 @@ async def test_a_server_whose_url_is_none_does_not_answer() -> None:
     assert not await answers(ServerFile("http://::1:8080", 1, "token"))
 
 
+async def test_a_server_that_is_flooded_is_waited_for() -> None:
+    def after_five_seconds(request: httpx.Request) -> httpx.Response:
+        if request.extensions["timeout"]["read"] < 5:
+            raise httpx.ReadTimeout("not yet", request=request)
+        return httpx.Response(200)
+
+    assert await answers(ServerFile("http://127.0.0.1:8080", 1, "token"), httpx.MockTransport(after_five_seconds))
+
+
 @pytest.mark.parametrize("said", [b"", b"G", HEAD])
 async def test_a_connection_that_does_not_come_to_a_request_is_closed(said: bytes) -> None:
     guest = Guest()

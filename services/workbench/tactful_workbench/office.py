@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -20,6 +20,8 @@ import msgspec
 
 from tactful.errors import TactfulError
 from tactful_workbench.collecting import loading
+
+PATIENCE: Final = 20  # seconds: one that is flooded takes a few, and the red button is for it too
 
 
 class ServerFile(msgspec.Struct, frozen=True):
@@ -111,10 +113,10 @@ async def _cluster_office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-async def answers(server: ServerFile) -> bool:
+async def answers(server: ServerFile, transport: httpx.AsyncBaseTransport | None = None) -> bool:
     """Whether it still runs: one that was killed has left its file behind."""
     try:
-        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False, transport=transport) as client:
             return (await client.get(f"{server.url}/livez")).is_success
     except (httpx.HTTPError, httpx.InvalidURL):
         return False

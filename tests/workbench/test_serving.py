@@ -157,11 +157,13 @@ def test_a_server_that_ends_leaves_alone_what_another_has_written_of_itself(tmp_
     second.remove(tmp_path)
 
 
-async def test_a_file_that_may_not_be_read_is_named_with_the_way_out(tmp_path: Path) -> None:
+async def test_a_file_that_may_not_be_read_or_written_is_named_with_the_way_out(tmp_path: Path) -> None:
     for file in ("server.json", "erasures"):
         (tmp_path / file).mkdir()  # who runs the tests may perhaps read everything, but not this
     with pytest.raises(TactfulError, match=r"server\.json cannot be read \(.*\); run this as the user"):
         ServerFile.read(tmp_path)
+    with pytest.raises(TactfulError, match=r"server\.json cannot be written: .*; make room"):
+        ServerFile("http://127.0.0.1:8080", 1, "token").write(tmp_path)
     with pytest.raises(TactfulError, match=r"erasures cannot be read \(.*\): .*; mend its rights"):
         await _open(Plan(tmp_path))
 

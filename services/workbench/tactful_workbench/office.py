@@ -19,6 +19,7 @@ import httpx
 import msgspec
 
 from tactful.errors import TactfulError
+from tactful.sqlite import unwritable
 from tactful_workbench.collecting import loading
 
 PATIENCE: Final = 20  # seconds: one that is flooded takes a few, and the red button is for it too
@@ -36,9 +37,13 @@ class ServerFile(msgspec.Struct, frozen=True):
         return data / "server.json"
 
     def write(self, data: Path) -> None:
+        """Raises StoreUnavailable."""
         file = self.path(data)
-        file.touch(mode=0o600)
-        file.write_bytes(msgspec.json.encode(self))
+        try:
+            file.touch(mode=0o600)
+            file.write_bytes(msgspec.json.encode(self))
+        except OSError as error:
+            raise unwritable(file, error) from None
 
     def remove(self, data: Path) -> None:
         """Unless another process has written its own since."""

@@ -57,6 +57,12 @@ class Line(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
+    def pause_reading(self) -> None:
+        return None
+
+    def resume_reading(self) -> None:
+        return None
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("10.1.2.3", 55_555) if name == "peername" else default
 
@@ -252,6 +258,30 @@ async def test_a_proxy_on_another_machine_is_believed_when_it_speaks_for_a_clien
     guest = Guest()
     guest.connection.data_received(HEAD + b"x-forwarded-proto: https\r\n\r\n")
     assert (await guest.answered()).endswith(b"here you are, by https")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"GET /", HEAD + b"x: ", HEAD.replace(b"GET", b"POST") + b"transfer-encoding: chunked\r\n\r\n1\r\n \r\n0\r\nx: "],
+)
+async def test_a_head_that_does_not_end_keeps_nobody_busy(begun: bytes) -> None:
+    """Or what stands behind a body."""
+    guest = Guest()
+    guest.connection.data_received(begun)
+    for _ in range(63):
+        guest.connection.data_received(b"a" * 1024)
+    assert not guest.line.closed
+    guest.connection.data_received(b"a" * 2048)
+    assert guest.line.closed
+    assert guest.line.said.startswith(b"HTTP/1.1 400")
+
+
+async def test_a_body_may_be_longer_than_a_head() -> None:
+    guest = Guest()
+    guest.connection.data_received(HEAD.replace(b"GET", b"POST") + b"content-length: 102400\r\n\r\n")
+    for _ in range(100):
+        guest.connection.data_received(b"a" * 1024)
+    assert (await guest.answered()).endswith(b"here you are, by http" + b"a" * 102_400)
 
 
 @pytest.mark.parametrize("first", [b"", HEAD[:7], HEAD, HEAD + OFFER[:37], HEAD + OFFER])

@@ -21,6 +21,7 @@ from tactful.errors import TactfulError
 GRACE: Final = 3  # seconds for requests in flight when told to stop
 SILENCE: Final = 10  # seconds that a connection may ask nothing
 _OFFER: Final = re.compile(rb"^upgrade[ \t]*:", re.IGNORECASE | re.MULTILINE)
+UNTOLD: Final = 65_536  # bytes of a head, or behind a body: the parser copies what it has with every piece that comes
 FILES: Final = 65_536  # connections are files: where 1,024 are allowed, that many silent ones would shut the door
 
 
@@ -34,20 +35,32 @@ def event_loop() -> asyncio.AbstractEventLoop:
 
 class Connection(HttpToolsProtocol):
     """Closed when it does not come to a request: uvicorn by itself waits for ever for the first one, and for the end of a head
-    that has begun.
+    that has begun, however long.
 
     An offer to go on in another protocol is passed over (RFC 9110, 7.8). Java's own client offers HTTP/2 with whatever it posts over
     plain HTTP, and the parser would take the body for that protocol's.
     """
 
     _looking: asyncio.TimerHandle
+    _untold = 0  # bytes that came since a head, or a part of a body, was complete
+
+    def on_headers_complete(self) -> None:
+        self._untold = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._untold = 0
+        super().on_body(body)
 
     def data_received(self, data: bytes) -> None:
+        self._untold += len(data)
         if self.cycle is None or not self.cycle.more_body:  # a head begins or goes on
             head, end, rest = data.partition(b"\r\n\r\n")
             if b"upgrade" in head.lower():  # much faster than to look for a line
                 data = _OFFER.sub(b"x-declined:", head) + end + rest
         super().data_received(data)
+        if self._untold > UNTOLD and not self.transport.is_closing():
+            self.send_400_response("The head of this request is too long.")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import pairwise
+from math import isfinite
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -253,14 +254,28 @@ def told(text: str | bytes) -> Settings:
 def parse(text: str, file: str) -> Settings:
     """Settings from TOML text. Raises SettingsError that names the file, the line and the mend."""
     try:
-        settings = Settings.model_validate(tomllib.loads(text), context=_FILE)
+        values = tomllib.loads(text)
+        settings = Settings.model_validate(values, context=_FILE)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: {error}. Mend that line; nothing was changed.") from None
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(detail, text, file) for detail in error.errors())) from None
+    if path := _endless(values):
+        where = f"{file}:{line_of(path, text)}: {'.'.join(path)}"
+        raise SettingsError(f"{where}: inf and nan are no numbers to reckon with. Nothing was changed.")
     if contradiction := _contradiction(settings):
         raise SettingsError(f"{file}: {contradiction}. Nothing was changed.")
     return settings
+
+
+def _endless(value: Any) -> list[str] | None:
+    """The path to a number that JSON has no word for: it would reach nobody who reads the log."""
+    if isinstance(value, list):
+        return next((path for each in value if (path := _endless(each)) is not None), None)
+    if isinstance(value, dict):
+        found = ((name, _endless(each)) for name, each in value.items())
+        return next(([name, *path] for name, path in found if path is not None), None)
+    return [] if isinstance(value, float) and not isfinite(value) else None
 
 
 def _contradiction(settings: Settings) -> str:

@@ -87,6 +87,9 @@ def test_a_file_that_is_no_toml_is_named_with_the_place() -> None:
         ('[shop]\npublic_url = "hello.shop.example"', "settings.toml:2: shop.public_url: "),
         ('[shop]\ncountry = "Spain"', "settings.toml:2: shop.country: "),
         ('[shop]\ncurrency = "euro"', "settings.toml:2: shop.currency: "),
+        ("[guard]\nvolume = inf", "settings.toml:2: guard.volume: inf and nan"),
+        ("[rules.cart]\nfactor = nan", "settings.toml:2: rules.cart.factor: inf and nan"),
+        ("[rules.cart]\nsteps = [1.0, inf]", "settings.toml:2: rules.cart.steps: inf and nan"),
     ],
 )
 def test_a_wrong_value_is_named_with_file_and_line(text: str, place: str) -> None:

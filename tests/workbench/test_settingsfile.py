@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tactful.clock import ManualClock
-from tactful.errors import SettingsError
+from tactful.errors import LogUnavailable, SettingsError
+from tactful.log import Position
 from tactful.log.memory import MemoryLog
 from tactful.plugins import load_plugins
 from tactful.records import EVENTS
@@ -84,6 +85,25 @@ async def test_what_a_rule_cannot_be_put_under_is_refused_before_anybody_hears_o
     with pytest.raises(SettingsError, match=says):
         await file.tell(log, clock, "")
     assert (file.latest, await log.end(EVENTS, 0)) == (told, before)
+
+
+class Away(MemoryLog):
+    """A log that takes nothing."""
+
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        raise LogUnavailable("the log is away")
+
+
+async def test_what_could_not_be_told_is_told_when_it_is_saved_or_said_again(file: SettingsFile) -> None:
+    clock = ManualClock(0)
+    log = MemoryLog(1, clock)
+    await file.tell(log, clock, "")
+    file.write(SHOP.replace('name = "My shop"', 'name = "Our shop"'))
+    with pytest.raises(LogUnavailable):
+        await file.tell(Away(1, clock), clock, "")
+    assert file.latest.shop.name == "My shop", "as everybody knows it"
+    assert await file.tell(log, clock, "")
+    assert (file.latest.shop.name, await log.end(EVENTS, 0)) == ("Our shop", 2)
 
 
 def test_a_file_may_begin_with_the_mark_that_some_editors_put_there(file: SettingsFile) -> None:

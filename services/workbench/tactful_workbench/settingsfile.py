@@ -142,16 +142,16 @@ class SettingsFile:
 
     async def tell(self, log: Log, clock: Clock, known: str) -> bool:
         """Append `Settings Changed` to every partition if the file says something else than `known` (JSON). Raises SettingsError
-        if it is wrong: then nothing changes."""
-        self.latest = self._checked(self.text())
-        text = self.latest.model_dump_json()
-        if text in (known, self._seen):
-            return False
-        self._seen = text
-        now = clock.now()
-        id = digest("settings", text, str(now))
-        await broadcast(log, (DISPATCH, EVENTS), id, "Settings Changed", text.encode(), now)
-        return True
+        if it is wrong, LogUnavailable if not everybody could be told: then nothing changes here."""
+        settings = self._checked(self.text())
+        text = settings.model_dump_json()
+        if is_news := text not in (known, self._seen):
+            self._seen = ""  # where telling it fails, some may have heard, and it is told again
+            now = clock.now()
+            id = digest("settings", text, str(now))
+            await broadcast(log, (DISPATCH, EVENTS), id, "Settings Changed", text.encode(), now)
+        self._seen, self.latest = text, settings
+        return is_news
 
     def text(self) -> str:
         """What stands in the file, which is written if it is missing. Raises SettingsError if it is no text."""

@@ -25,7 +25,7 @@ from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.listening import SILENCE, Connection, listen, server_of, url_of
 from tactful_workbench.office import ServerFile, answers, office
 from tactful_workbench.running import rest
-from tactful_workbench.serving import look_at_settings
+from tactful_workbench.serving import look_at_settings, watch_settings
 from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile
 from tactful_workbench.web import web
 
@@ -341,6 +341,17 @@ async def test_after_a_save_that_nobody_can_read_the_next_one_is_read(
     product.settings.path.write_text(SHOP.replace("My shop", "Café"), encoding="utf-8")
     await look_at_settings(product, seen - 1)
     assert product.settings.latest.shop.name == "Café"
+
+
+async def test_settings_that_were_saved_while_the_server_started_are_read(tmp_path: Path) -> None:
+    product = Watched.over(tmp_path)
+    await product.settings.tell(product.log, product.clock, "")
+    product.settings.path.write_text(SHOP.replace("My shop", "Our shop"))
+    watching = asyncio.create_task(watch_settings(product, every=0))
+    async with asyncio.timeout(5):
+        while product.settings.latest.shop.name != "Our shop":  # noqa: ASYNC110 - nobody tells when it has looked
+            await asyncio.sleep(0)
+    watching.cancel()
 
 
 async def test_settings_are_watched_on_whatever_goes_wrong_with_one_save(

@@ -50,7 +50,7 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
         file = ServerFile(url, os.getpid(), product.token)
         file.write(plan.data)
         print(banner(product, url), flush=True)
-        looking = asyncio.create_task(_watch_settings(product))
+        looking = asyncio.create_task(watch_settings(product))
         try:
             await serving
         finally:
@@ -60,10 +60,11 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
             file.remove(plan.data)
 
 
-async def _watch_settings(product: Product) -> None:
-    seen = product.settings.path.stat().st_mtime_ns
+async def watch_settings(product: Product, every: float = LOOK) -> None:
+    """For ever. What was saved since the start read the file is found by the first look."""
+    seen = 0
     while True:
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(every)
         seen = await look_at_settings(product, seen)
 
 

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 
+from tactful.errors import SettingsError
 from tactful_workbench.editing import with_values
 
 FILE = """\
@@ -54,3 +55,42 @@ def test_changing_twice_is_changing_once() -> None:
 
 def test_an_empty_file_gets_the_section() -> None:
     assert tomllib.loads(with_values("", "sending", {"mode": "live"})) == {"sending": {"mode": "live"}}
+
+
+LIST = """\
+[shop]
+postal_address = \"\"\"
+[sending]
+mode = "live"
+\"\"\"
+
+[sending]
+allow = [
+    "*@a.example",  # us
+    "b@b.example",
+]  # for example ["*@myshop.example"]
+mode = "allowlist"
+"""
+
+
+def test_a_list_of_many_lines_is_replaced_whole_and_a_text_that_looks_like_a_section_is_none() -> None:
+    changed = with_values(LIST, "sending", {"allow": ["z@z.example"]})
+    assert changed == LIST[: LIST.index("allow")] + (
+        'allow = ["z@z.example"]  # for example ["*@myshop.example"]\nmode = "allowlist"\n'
+    )
+
+
+@pytest.mark.parametrize("header", ['[rules."cart"]', "[ rules . cart ]", "['rules'.cart]  # [sending]"])
+def test_a_section_is_known_however_its_name_is_written(header: str) -> None:
+    changed = with_values(f'{header}\n"mode" = "shadow"\n', "rules.cart", {"mode": "live"})
+    assert changed == f'{header}\nmode = "live"\n'
+
+
+@pytest.mark.parametrize("text", ['[rules]\ncart = {mode = "shadow"}\n', 'rules.cart.mode = "shadow"\n'])
+def test_a_section_without_a_header_is_left_to_people_who_are_told_what_to_write(text: str) -> None:
+    with pytest.raises(SettingsError, match=r'\[rules\.cart\] .* write there mode = "live", rollout = 0\.05'):
+        with_values(text, "rules.cart", {"mode": "live", "rollout": 0.05})
+
+
+def test_what_is_no_toml_stays_for_whoever_reads_it_to_name() -> None:
+    assert with_values("[shop]\nname = Tea\n", "sending", {"mode": "live"}) == "[shop]\nname = Tea\n"

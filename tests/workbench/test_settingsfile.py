@@ -14,7 +14,7 @@ from tactful.log.memory import MemoryLog
 from tactful.plugins import load_plugins
 from tactful.records import EVENTS
 from tactful.rules import Rule
-from tactful_trigger.rules import abandoned_cart
+from tactful_trigger.rules import abandoned_cart, churn_risk
 from tactful_workbench.settingsfile import SHOP, SettingsFile
 from tactful_workbench.unheard import unheard
 
@@ -85,6 +85,22 @@ async def test_what_a_rule_cannot_be_put_under_is_refused_before_anybody_hears_o
     with pytest.raises(SettingsError, match=says):
         await file.tell(log, clock, "")
     assert (file.latest, await log.end(EVENTS, 0)) == (told, before)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'visit_rest = "a week"',
+        'complaint_rest = "30"',
+        "refund_rest = 30",
+        'series_apart = ""',
+        'question_apart = "soon"',
+        'at_least_days = "45d"',
+    ],
+)
+def test_no_length_by_which_a_rule_would_fail_is_taken(tmp_path: Path, line: str) -> None:
+    with pytest.raises(SettingsError, match=rf"\[rules\.churn_risk\] {line.split()[0]} = .* must be like"):
+        SettingsFile(tmp_path, SHOP, lambda: [churn_risk]).write(f"[rules.churn_risk]\n{line}\n")
 
 
 class Away(MemoryLog):

@@ -50,7 +50,7 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     if (await run.get("session")).last_act_at > ladder.begun.timestamp() * 1000:
         return "came back to look"
     asked_at = (await run.get("engagement")).sent_at("churn_survey")
-    if asked_at and _since(asked_at, "question_apart", "90d", run) > run.now:
+    if asked_at and _after(asked_at, run.param("question_apart", "90d")) > run.now:
         return "asked why lately"
     message = await run.send("email", "churn_survey", data=_topics, expires=_EXPIRES)
     return "asked why" if message else message.reason or "refused"
@@ -59,7 +59,7 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
 async def _morning(run: Run, pace: Pace, latest: date) -> datetime:
     """Six o'clock of the day on which they have stayed away too long, counted from the latest order, of whatever kind."""
     gap = run.param("factor", 2.0) * pace.gap if pace.gaps else run.param("one_time_days", 120.0)
-    shortest = run.param("at_least_days", 45.0 if pace.gaps else 90.0)
+    shortest = run.param("at_least_days", 45.0) if pace.gaps else run.param("at_least_days", 90.0)
     days = round(min(max(gap, shortest), run.param("at_most_days", 180.0)))
     day = datetime.combine(latest + timedelta(days=days), time(6))
     return datetime.fromtimestamp(instant_of(day, await run.zone()) / 1000, UTC)
@@ -74,12 +74,12 @@ async def _undisturbed(run: Run, moment: datetime) -> bool:
 async def _silence(run: Run, first: OrderCompleted, pace: Pace) -> str:
     """Why nothing is said; "" if it may be. Who was here within a week is left alone until they were not, and who wishes to be
     reminded of their usual order until that is overdue."""
-    while (seen := (await run.get("session")).last_act_at) and _since(seen, "visit_rest", "7d", run) > run.now:
-        await run.sleep_until(_since(seen, "visit_rest", "7d", run))
+    while (seen := (await run.get("session")).last_act_at) and _after(seen, run.param("visit_rest", "7d")) > run.now:
+        await run.sleep_until(_after(seen, run.param("visit_rest", "7d")))
     tickets, orders = await run.get("tickets"), await run.get("orders")
-    if tickets.open or (tickets.closed_at and _since(tickets.closed_at, "complaint_rest", "30d", run) > run.now):
+    if tickets.open or (tickets.closed_at and _after(tickets.closed_at, run.param("complaint_rest", "30d")) > run.now):
         return "a complaint is too recent"
-    if orders.refunded_at and _since(orders.refunded_at, "refund_rest", "30d", run) > run.now:
+    if orders.refunded_at and _after(orders.refunded_at, run.param("refund_rest", "30d")) > run.now:
         return "a refund is too recent"
     if _is_under_way(orders):
         return "an order has not come"
@@ -89,7 +89,7 @@ async def _silence(run: Run, first: OrderCompleted, pace: Pace) -> str:
         await run.sleep_until(overdue)
         return await _silence(run, first, pace)
     ladders = engagement.ladders("churn_risk")
-    if ladders and _since(ladders[-1].sent_at, "series_apart", "60d", run) > run.now:
+    if ladders and _after(ladders[-1].sent_at, run.param("series_apart", "60d")) > run.now:
         return "asked to come back lately"
     year_ago = (run.now - timedelta(days=365)).timestamp() * 1000
     if sum(contact.sent_at > year_ago for contact in ladders) >= run.param("most_in_a_year", 2):
@@ -109,8 +109,8 @@ def _is_under_way(orders: Orders) -> bool:
     return told and last is not None and last.channel != "store" and not last.arrived
 
 
-def _since(instant: int, name: str, default: str, run: Run) -> datetime:
-    return datetime.fromtimestamp((instant + milliseconds(run.param(name, default))) / 1000, UTC)
+def _after(instant: int, length: str) -> datetime:
+    return datetime.fromtimestamp((instant + milliseconds(length)) / 1000, UTC)
 
 
 def _usual(customer: Customer) -> dict[str, Any]:

@@ -95,6 +95,22 @@ NESTED = b'{"id": 1}\n{"id": %s1%s}\n'
     ("name", "content", "says"),
     [
         ("a.csv", b"id,mail\n1,a,b\n", r"a\.csv:2: more cells than the 2 columns of the head"),
+        (
+            "a.csv",
+            b'id,mail\n1,a\n2,"b\n3,c\n4,d\n',
+            r"a\.csv:3: unexpected end of data; see whether a quotation mark is open",
+        ),
+        (
+            "a.csv",
+            b'id,mail\n1,a\n2,"b\n3,"c"\n4,d\n',
+            r"a\.csv:3: ',' expected after '\"'; see whether a quotation mark",
+        ),
+        pytest.param(
+            "a.csv",
+            b'id,mail\n1,a\n2,"' + b"b\n" * 70_000,
+            r"a\.csv:3: field larger than field limit",
+            id="open for long",
+        ),
         ("a.csv", "имя\n".encode("cp1251"), r'a\.csv is not in UTF-8; save it anew, in a spreadsheet as "CSV UTF-8"'),
         ("a.csv.gz", b"id\n1\n", r"a\.csv\.gz cannot be read: Not a gzipped file"),
         ("a.csv.gz", gzip.compress(b"id\n1\n", mtime=0)[:-9], r"a\.csv\.gz cannot be read: "),

@@ -133,16 +133,20 @@ def _cells(text: Iterable[str], file: Path) -> Iterator[Row]:
     """The head tells what stands between two cells."""
     lines = iter(text)
     head = next(lines, "")
-    reader = csv.DictReader(chain([head], lines), delimiter=max(DELIMITERS, key=head.count))
+    reader = csv.DictReader(chain([head], lines), delimiter=max(DELIMITERS, key=head.count), strict=True)
+    read = 1
     try:
         for cells in reader:
             if None in cells:
                 raise TactfulError(
                     f"{file}:{reader.line_num}: more cells than the {len(cells) - 1} columns of the head"
                 )
-            yield Row(reader.line_num, cells)
-    except csv.Error as error:
-        raise TactfulError(f"{file}:{reader.line_num}: {error}") from None
+            read = reader.line_num
+            yield Row(read, cells)
+    except csv.Error as error:  # a cell whose quotes are not closed swallows the lines after it
+        raise TactfulError(
+            f"{file}:{read + 1}: {error}; see whether a quotation mark is open there (within a cell each is written twice)"
+        ) from None
 
 
 def _with_points(row: Row, numbers: Collection[str]) -> Row:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,9 @@ from tactful.log.memory import MemoryLog
 from tactful.plugins import load_plugins
 from tactful.records import EVENTS
 from tactful.rules import Rule
+from tactful.telemetry import SILENT
 from tactful_trigger.rules import abandoned_cart, churn_risk
+from tactful_workbench.cluster.ground import Ground, Site
 from tactful_workbench.settingsfile import SHOP, SettingsFile
 from tactful_workbench.unheard import unheard
 
@@ -101,6 +105,20 @@ async def test_what_a_rule_cannot_be_put_under_is_refused_before_anybody_hears_o
 def test_no_length_by_which_a_rule_would_fail_is_taken(tmp_path: Path, line: str) -> None:
     with pytest.raises(SettingsError, match=rf"\[rules\.churn_risk\] {line.split()[0]} = .* must be like"):
         SettingsFile(tmp_path, SHOP, lambda: [churn_risk]).write(f"[rules.churn_risk]\n{line}\n")
+
+
+def test_pages_of_a_service_follow_the_file_that_a_command_elsewhere_has_changed(tmp_path: Path) -> None:
+    servers: Any = SimpleNamespace(partitions=1)
+    here = Ground(Site("kafka://k", "postgresql://p", tmp_path), servers, [servers], SILENT)
+    assert here.settings_now().rule("abandoned_cart").mode == "shadow"
+    file = SettingsFile(tmp_path, SHOP)
+    file.write(
+        SHOP.replace('mode = "shadow"', 'mode = "live"').replace("http://127.0.0.1:8080", "https://hello.tea.example")
+    )
+    assert here.settings_now().rule("abandoned_cart").mode == "live"
+    assert here.public_url() == "https://hello.tea.example"
+    file.path.write_text("[shop]\nname = Tea\n")
+    assert here.shop().name == "My shop", "a broken file changes nothing"
 
 
 class Away(MemoryLog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -121,11 +122,21 @@ class SettingsFile:
     def __init__(self, data: Path, first: str, rules: Callable[[], Sequence[Rule]] = tuple) -> None:
         self.path, self._first, self._rules = data / "settings.toml", first, rules
         self.latest = Settings()
-        self._seen = ""
+        self._seen, self._saved = "", (0, 0, 0)
 
     def read(self) -> Settings:
         """Write the file if it is missing; raises SettingsError naming file, line and mend."""
         return parse(self.text(), str(self.path))
+
+    def as_saved(self) -> Settings:
+        """As the file says now, for whoever is told nothing; as before if it cannot be read."""
+        with suppress(OSError, SettingsError):
+            stat = self.path.stat()
+            saved = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            if saved != self._saved:
+                self._saved = saved
+                self.latest = self.read()
+        return self.latest
 
     def write(self, text: str) -> None:
         """Replace the file once its new text has been checked. Raises SettingsError if it is wrong, or not ours to change."""

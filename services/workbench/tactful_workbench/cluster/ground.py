@@ -77,14 +77,14 @@ class Ground:
         return Graves(self.secret(ERASURE_KEY))
 
     def settings_now(self) -> Settings:
-        """As the file says."""
-        return self.settings.latest
+        """As the file says, which another process may have changed."""
+        return self.settings.as_saved()
 
     def public_url(self) -> str:
-        return self.settings.latest.shop.public_url
+        return self.settings_now().shop.public_url
 
     def shop(self) -> Shop:
-        return self.settings.latest.shop
+        return self.settings_now().shop
 
     def secret(self, name: str) -> bytes:
         """One of the secrets that the deployment shares. Raises SettingsError."""

@@ -196,6 +196,12 @@ def test_compose_runs_commands_that_there_are() -> None:
     assert_is_a_command(made.split()[1:])
 
 
+def test_in_compose_kafka_keeps_its_records_where_a_new_container_finds_them() -> None:
+    kafka = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["kafka"]
+    (volume,) = kafka["volumes"]
+    assert kafka["environment"].get("KAFKA_LOG_DIRS") == volume.partition(":")[2]
+
+
 def test_in_compose_links_in_messages_lead_to_the_pages_of_customers(tmp_path: Path) -> None:
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     (written,) = (line for line in services["setup"]["entrypoint"][2].splitlines() if "settings.toml" in line)

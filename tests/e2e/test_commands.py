@@ -57,6 +57,14 @@ def test_a_slip_of_the_pen_is_no_word_on_consent(server: Server, words: tuple[st
     assert "slipped has neither allowed nor withdrawn anything" in server.told("consent", "show", "slipped")
 
 
+def test_a_word_on_consent_is_about_the_customer_whom_the_door_would_take_it_for(server: Server) -> None:
+    assert server.told("consent", "withdraw", " pasted\n").startswith("pasted: marketing/every channel withdrawn")
+    for nobody, says in (("", "whose consent is withdrawn?"), (" ", "whose consent"), ("null", "stands for nobody")):
+        refused = server.cli("consent", "withdraw", nobody)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert says in refused.stderr
+
+
 def test_an_event_can_be_sent_by_hand_and_is_told_by_tail_and_dump(server: Server) -> None:
     sent = server.told(
         "events", "send", "Product Added", "--user", "hand", "product_id=p1", "name=Kettle", "price=39.9"

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from tactful.errors import TactfulError
+from tactful_ingest.ids import customer_id
+from tactful_ingest.limits import Limits
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
 
@@ -72,6 +75,9 @@ def verify(data: Data = HERE, as_json: Json = False) -> None:
 def _change(
     customer: str, purpose: str, channel: str, state: str, source: str, wording: str, data: Data, as_json: bool
 ) -> None:
+    who = customer_id(customer, "customer", Limits.id_length)  # as the door has it
+    if who is None:
+        raise TactfulError(f"whose consent is {state}? Give the customer's id; `tactful customer find` finds one")
     body = {"purpose": purpose, "channel": channel, "state": state, "via": source, "wording": wording}
-    answer = post(data, f"/admin/consent/{segment(customer)}", body)
-    show(answer, f"{customer}: {purpose}/{channel or 'every channel'} {state}, entry #{answer['entry']}", as_json)
+    answer = post(data, f"/admin/consent/{segment(who)}", body)
+    show(answer, f"{who}: {purpose}/{channel or 'every channel'} {state}, entry #{answer['entry']}", as_json)

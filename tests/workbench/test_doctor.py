@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from dispatchbench import DispatchBench
 from enginebench import event_record
 
 from tactful.clock import DAY, MINUTE, ManualClock
@@ -15,11 +17,14 @@ from tactful.localtime import local_time
 from tactful.partitioning import partition_of
 from tactful.plugins import Broken
 from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
+from tactful_console.timeline import timeline
+from tactful_dispatch.channels import Retry
 from tactful_workbench.banner import shop_banner
 from tactful_workbench.doctor import Finding, examine
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.settingsfile import SHOP
 from tactful_workbench.stopping import RedButton
+from tactful_workbench.story import Story
 
 GOOD = {"shop.example": ["v=spf1 -all"], "_dmarc.shop.example": ["v=DMARC1; p=none"]}
 FILLED = """\
@@ -212,6 +217,29 @@ async def test_who_stopped_all_sending_and_what_nobody_has_read_yet_are_told(tmp
         found = told(await look(product), "warn")
         assert "all sending is stopped by olga; `tactful resume` lets it go on" in found
         assert "trigger has 1,50" in found
+
+
+async def test_messages_that_wait_for_a_provider_or_a_template_are_told_and_their_story_says_why(
+    tmp_path: Path,
+) -> None:
+    bench = DispatchBench(partitions=4)
+    for name in ("anna", "boris", "cleo"):
+        bench.consenting(name)
+    bench.adapter.outcomes = [Retry(MINUTE, "421", "busy"), Retry(MINUTE, "421", "busy")]
+    bench.asks("m1", "anna")
+    bench.asks("m2", "boris")
+    bench.asks("m3", "cleo", channel="push", data={"broken": "no such name"})
+    async with opened(Plan(tmp_path)) as whole:
+        warned = told(await look(replace(whole, dispatch=cast(Any, bench.store))), "warn")
+        assert (
+            "messages by email wait, 2 in all: the provider cannot take it now; `tactful explain anna` says" in warned
+        )
+        assert (
+            "messages by push wait, 1 in all: the template does not render; `tactful explain cleo` says why" in warned
+        )
+        story = Story(whole.trigger, bench.store, whole.book, bench.book, 4)
+        (waits,) = timeline(await story.timeline("anna"), "Europe/Madrid").upcoming
+        assert waits.text == "email: scripted cannot take it now: busy"
 
 
 async def test_in_dev_nobody_asks_for_mail_records(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parseaddr
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from tactful.clock import DAY, MINUTE, Clock
 from tactful.clockcheck import APART
+from tactful.decisions import Reason
 from tactful.durations import spoken
 from tactful.errors import TactfulError
 from tactful.localtime import local_time
@@ -17,6 +19,8 @@ from tactful.log import Log, onward
 from tactful.plugins import Loaded
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineRecord, decode_any
 from tactful.settings import Settings
+from tactful_console.terminal import quoted
+from tactful_console.wording import SHUT
 from tactful_dispatch.content import TemplateError
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.rows import latest_stop
@@ -84,6 +88,7 @@ async def examine(patient: Patient, web: Web) -> list[Finding]:
         lambda: _reading(patient),
         lambda: _passed_over(patient),
         lambda: _refused(patient),
+        lambda: _waiting(patient),
         lambda: _plugins(patient),
         lambda: _shop(patient),
         lambda: _answers(patient),
@@ -159,6 +164,23 @@ async def _refused(patient: Patient) -> list[Finding]:
         return [Finding("ok", "nothing was refused within a day")]
     why = f"the latest: {max(found)[1]}. See `tactful events tail --quarantine`"
     return [Finding("warn", f"{len(found):,} events or records were refused within a day; {why}")]
+
+
+async def _waiting(patient: Patient) -> list[Finding]:
+    """Messages that wait for what somebody may have to mend."""
+    found = defaultdict[tuple[str, str], list[str]](list)
+    for partition in range(patient.log.partitions):
+        for delivery in await patient.dispatch.held(partition):
+            if delivery.held_for in (Reason.PROVIDER, Reason.TEMPLATE_ERROR):
+                found[delivery.held_for, delivery.message.channel].append(delivery.message.customer)
+    return [
+        Finding(
+            "warn",
+            f"messages by {channel} wait, {len(customers):,} in all: {SHUT[Reason(reason)][-1]}; "
+            f"`tactful explain {quoted(min(customers))}` says why",
+        )
+        for (reason, channel), customers in sorted(found.items())
+    ]
 
 
 async def _plugins(patient: Patient) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tactful.decisions import Reason
 from tactful.partitioning import partition_of
 from tactful_console.app import Stopped
 from tactful_console.history import Consent, Held, JournalEntry, Pending, TimelineInputs
@@ -83,6 +84,8 @@ def _pending(run: Run, still: str) -> Pending:
 def _held(delivery: Delivery) -> Held:
     shut, message = deciding(delivery.gates), delivery.message
     facts = dict(shut.facts) if shut else {}
+    if delivery.held_for == Reason.PROVIDER and shut is None:  # every gate was open, and then the provider spoke
+        facts = {"provider": delivery.provider, "detail": delivery.provider_detail}
     return Held(message.message_id, message.rule, message.channel, delivery.held_for, delivery.held_until, facts)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import text
 
 from tactful.clock import DAY
-from tactful.log.kafka import Broker, TopicState, topic_states
+from tactful.log.kafka import Broker, Shape, TopicState, topic_states
 from tactful.postgres import REVISION, Postgres
 from tactful.postgres.leasing import DatabaseTime
 from tactful_workbench.doctor import Finding
@@ -19,11 +19,14 @@ _VERSION: Final = text("SELECT current_setting('server_version'), now()")
 KEPT: Final = 7 * DAY  # an outage that takes longer than what topics keep loses events
 
 
-async def server_findings(broker: Broker, databases: Sequence[Postgres], partitions: int) -> list[Finding]:
-    """Of the servers, and of who works for whom. The first database holds everything, the others a part of trigger's store."""
+async def server_findings(
+    broker: Broker, databases: Sequence[Postgres], partitions: int, promised: int
+) -> list[Finding]:
+    """Of the servers, and of who works for whom. The first database holds everything, the others a part of trigger's store.
+    `promised`: after how long (ms) whoever was erased is to be gone from the log."""
     return [
         *[finding for database in databases for finding in await _database(database)],
-        *topic_findings(*await topic_states(broker)),
+        *topic_findings(*await topic_states(broker), promised),
         await _owners(databases, "trigger", partitions),
         await _owners(databases[:1], "dispatch", partitions),
     ]
@@ -40,7 +43,7 @@ async def _database(database: Postgres) -> list[Finding]:
     ]
 
 
-def topic_findings(brokers: int, states: Sequence[TopicState]) -> list[Finding]:
+def topic_findings(brokers: int, states: Sequence[TopicState], promised: int) -> list[Finding]:
     """What so many brokers keep of these topics, and for how long."""
     names = ", ".join(state.name for state in states)
     first = states[0]
@@ -51,7 +54,7 @@ def topic_findings(brokers: int, states: Sequence[TopicState]) -> list[Finding]:
             Finding("warn", "one broker: what it has acknowledged is lost with its disk. Three and RF 3 keep it")
         )
     found += [_copies(state) for state in states if brokers > 1 and min(state.replication, state.in_sync) == 1]
-    return found + [_retention(state) for state in states if 0 <= state.retention < KEPT]
+    return found + [finding for state in states for finding in _retention(state, promised)]
 
 
 def _copies(state: TopicState) -> Finding:
@@ -64,10 +67,18 @@ def _copies(state: TopicState) -> Finding:
     return Finding("warn", text)
 
 
-def _retention(state: TopicState) -> Finding:
-    kept = f"{state.retention / DAY:.1f} d"
-    wanted = f"retention.ms={30 * DAY}"
-    return Finding("warn", f"topic {state.name} keeps {kept}; an outage longer than that loses events. Set {wanted}")
+def _retention(state: TopicState, promised: int) -> list[Finding]:
+    """Too short for an outage, or longer than people are told who are erased."""
+    found, ever, longest = [], state.retention < 0, state.retention + state.segment
+    if not ever and state.retention < KEPT:
+        wanted = f"retention.ms={Shape().configuration['retention.ms']}"
+        kept = f"keeps {state.retention / DAY:.1f} d; an outage longer than that loses events. Set {wanted}"
+        found.append(Finding("warn", f"topic {state.name} {kept}"))
+    if ever or longest > promised:
+        longer = f"may keep a record for {longest / DAY:.1f} d (retention.ms and segment.ms)"
+        told = f"whoever is erased is told {promised / DAY:.1f} d: lower them, or raise [log] retention"
+        found.append(Finding("warn", f"topic {state.name} {'keeps records for ever' if ever else longer}, and {told}"))
+    return found
 
 
 async def _owners(databases: Sequence[Postgres], service: str, partitions: int) -> Finding:

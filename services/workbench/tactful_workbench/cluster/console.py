@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tactful.clock import Clock
+from tactful.durations import milliseconds
 from tactful.log import Log
 from tactful.log.kafka import broker
 from tactful.plugins import Loaded
@@ -55,7 +56,8 @@ class Headquarters:
 
     async def ground_findings(self) -> list[Finding]:
         here = self._here
-        return await server_findings(broker(here.site.kafka), here.databases, here.log.partitions)
+        promised = milliseconds(self.settings_now().log.retention)
+        return await server_findings(broker(here.site.kafka), here.databases, here.log.partitions, promised)
 
 
 async def service(here: Ground, stack: AsyncExitStack) -> Service:

@@ -27,7 +27,8 @@ class Shape:
 
     partitions: int = 12
     replication: int = 3
-    retention_days: int = 30
+    retention_days: int = 29
+    segment_days: int = 1  # records leave by whole segments: so many days later at most
 
     @property
     def in_sync(self) -> int:
@@ -39,6 +40,7 @@ class Shape:
         return {
             "message.timestamp.type": "LogAppendTime",
             "retention.ms": str(self.retention_days * 86_400_000),
+            "segment.ms": str(self.segment_days * 86_400_000),
             "min.insync.replicas": str(self.in_sync),
             "unclean.leader.election.enable": "false",
             "cleanup.policy": "delete",
@@ -122,13 +124,14 @@ async def _differences(broker: Broker, shape: Shape) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic as it is. `retention` in ms."""
+    """A topic as it is. `retention` in ms, -1 for ever; `segment`: how much longer (ms) a record may be there."""
 
     name: str
     partitions: int
     replication: int
     in_sync: int
     retention: int
+    segment: int
 
 
 async def topic_states(broker: Broker) -> tuple[int, list[TopicState]]:
@@ -145,6 +148,7 @@ async def topic_states(broker: Broker) -> tuple[int, list[TopicState]]:
                 min(len(partition["replicas"]) for partition in described[name]["partitions"]),
                 int(settings["min.insync.replicas"]),
                 int(settings["retention.ms"]),
+                int(settings["segment.ms"]),
             )
             for name in names
             for settings in [await _settings(admin, name)]

@@ -11,10 +11,12 @@ import msgspec
 import pytest
 from enginebench import event_record
 
-from tactful.errors import StoreUnavailable
+from tactful.errors import SettingsError, StoreUnavailable
 from tactful.events import Page
 from tactful.localtime import local_time
 from tactful.records import EVENTS, encode
+from tactful.sqlite import Database
+from tactful_workbench.commands.keys import secrets
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.stand import Mark, Stand
 from tactful_workbench.stopping import RedButton, Standing
@@ -117,6 +119,27 @@ async def test_a_back_up_on_a_new_disk_sends_nothing_and_names_the_latest_that_i
         stopped = await standing(product)
         latest = f"{local_time(product.log.opened_at, product.shop().zone):%Y-%m-%d %H:%M}"
         assert (stopped.stopped, f"after {latest} would not be in it" in stopped.why) == (True, True)
+
+
+async def test_a_back_up_without_its_secrets_is_refused_unless_an_operator_makes_new_ones(tmp_path: Path) -> None:
+    await backed_up(tmp_path)
+    shutil.rmtree(tmp_path / "secrets")
+    for _ in range(2):
+        with pytest.raises(
+            SettingsError, match="secrets lacks address-key and link-key: suppressed addresses would be"
+        ):
+            async with opened(Plan(tmp_path)):
+                pass
+        assert not (tmp_path / "secrets").exists(), "none is made in passing"
+    secrets(tmp_path)
+    async with opened(Plan(tmp_path)):
+        pass
+
+
+async def test_a_first_start_that_was_cut_short_is_no_loss(tmp_path: Path) -> None:
+    await (await Database.open(tmp_path / "tactful.db")).close()
+    async with opened(Plan(tmp_path)):
+        pass
 
 
 async def test_a_file_of_a_program_that_kept_no_note_goes_on(tmp_path: Path) -> None:

@@ -180,10 +180,24 @@ async def opened(plan: Plan, adapters: Mapping[str, Adapter] | None = None) -> A
     async with AsyncExitStack() as stack:
         database = await Database.open(plan.file, disposable=plan.disposable)
         stack.push_async_callback(database.close)
+        await _keep_secrets(plan, database)
         watch = stack.enter_context(SignalWatch())
         product = await _assemble(plan, database, watch, stack, adapters)
         stack.push_async_callback(product.trigger_worker.steps.stop)
         yield product
+
+
+async def _keep_secrets(plan: Plan, database: Database) -> None:
+    """A shop's database is older than none of them, and must not be used without them. Raises SettingsError."""
+    folder = plan.data / "secrets"
+    lost = [name for name in (ADDRESS_KEY, LINK_KEY) if not plan.dev and not (folder / name).exists()]
+    if lost and await database.read(lambda db: db.execute("SELECT 1 FROM sqlite_master").fetchone()):
+        raise SettingsError(
+            f"{folder} lacks {' and '.join(lost)}: suppressed addresses would be forgotten, and links that were sent be dead. "
+            f"Put the folder back from the back-up; if it is lost, `tactful keys secrets --data {plan.data}` makes new ones"
+        )
+    for name in lost:
+        secret(plan.data, name)
 
 
 async def _assemble(

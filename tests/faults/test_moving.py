@@ -19,6 +19,7 @@ from pgserver import PostgresServer
 from servers import SERVERS, fresh_topics
 
 from tactful import crashpoints
+from tactful.clock import DAY
 from tactful.erasure import Erased
 from tactful.errors import SettingsError
 from tactful.log.kafka import broker
@@ -158,7 +159,7 @@ async def test_doctor_sees_that_nobody_owns_what_has_moved(kafka_url: str, urls:
     after = " ".join(urls[:2])
     await move(kafka_url, urls[0], after, print)
     async with opened(after) as databases:
-        found = await server_findings(broker(kafka_url), databases, PARTITIONS)
+        found = await server_findings(broker(kafka_url), databases, PARTITIONS, 30 * DAY)
     assert any(finding.text.startswith("trigger owns no partition 0, 1, 2, 3:") for finding in found)
 
 

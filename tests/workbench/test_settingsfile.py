@@ -119,6 +119,9 @@ def test_pages_of_a_service_follow_the_file_that_a_command_elsewhere_has_changed
     assert here.public_url() == "https://hello.tea.example"
     file.path.write_text("[shop]\nname = Tea\n")
     assert here.shop().name == "My shop", "a broken file changes nothing"
+    assert here.loaded.rules
+    file.path.write_text('[shop]\nname = "Tea"\n[rules.abandoned_cart]\ncooldown = "soon"\n')
+    assert here.shop().name == "My shop", "nor does one that a rule cannot be put under"
 
 
 class Away(MemoryLog):

@@ -128,19 +128,19 @@ class SettingsFile:
         """Write the file if it is missing; raises SettingsError naming file, line and mend."""
         return parse(self.text(), str(self.path))
 
-    def as_saved(self) -> Settings:
-        """As the file says now, for whoever is told nothing; as before if it cannot be read."""
+    def as_saved(self, rules: Sequence[Rule]) -> Settings:
+        """As the file says now, for whoever is told nothing; as before if it cannot be read, or not be used by one of the rules."""
         with suppress(OSError, SettingsError):
             stat = self.path.stat()
             saved = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
             if saved != self._saved:
                 self._saved = saved
-                self.latest = self.read()
+                self.latest = self._checked(self.text(), rules)
         return self.latest
 
     def write(self, text: str) -> None:
         """Replace the file once its new text has been checked. Raises SettingsError if it is wrong, or not ours to change."""
-        self._checked(text)
+        self._checked(text, self._rules())
         temporary = self.path.with_suffix(".new")
         try:
             temporary.write_text(text, encoding="utf-8")
@@ -154,7 +154,7 @@ class SettingsFile:
     async def tell(self, log: Log, clock: Clock, known: str) -> bool:
         """Append `Settings Changed` to every partition if the file says something else than `known` (JSON). Raises SettingsError
         if it is wrong, LogUnavailable if not everybody could be told: then nothing changes here."""
-        settings = self._checked(self.text())
+        settings = self._checked(self.text(), self._rules())
         text = settings.model_dump_json()
         if is_news := text not in (known, self._seen):
             self._seen = ""  # where telling it fails, some may have heard, and it is told again
@@ -170,11 +170,11 @@ class SettingsFile:
             self.path.write_text(self._first, encoding="utf-8")
         return text_of(self.path)
 
-    def _checked(self, text: str) -> Settings:
+    def _checked(self, text: str, rules: Sequence[Rule]) -> Settings:
         """Trigger would refuse what a rule cannot be put under, and everybody else would take it; every run would fail for what
         it cannot use."""
         settings = parse(text, str(self.path))
-        for rule in self._rules():
+        for rule in rules:
             parameters = settings.rule(rule.name).parameters
             try:
                 rule.under(parameters)

@@ -77,8 +77,8 @@ class Ground:
         return Graves(self.secret(ERASURE_KEY))
 
     def settings_now(self) -> Settings:
-        """As the file says, which another process may have changed."""
-        return self.settings.as_saved()
+        """As the file says, which another process may have changed. Only who knows the rules already can judge what is for them."""
+        return self.settings.as_saved(self.loaded.rules if "loaded" in vars(self) else ())
 
     def public_url(self) -> str:
         return self.settings_now().shop.public_url

@@ -351,7 +351,7 @@ class _Office:
         standing = await self._button.standing()
         zone = self._product.settings.latest.shop.zone
         since = datetime.fromtimestamp(standing.at / 1000, zone).isoformat(timespec="seconds")
-        return {**standing._asdict(), "since": since, **({"kept": await self._button.kept()} if counted else {})}
+        return {**standing._asdict(), "since": since, **(await self._button.counted() if counted else {})}
 
     async def stop(self, wish: StopWish) -> dict[str, Any]:
         await self._button.press(wish.by, wish.why)

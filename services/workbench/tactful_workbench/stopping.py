@@ -75,12 +75,14 @@ class RedButton:
             expired=sum(cursor.expired for cursor in cursors),
         )
 
-    async def kept(self) -> int:
-        """How many messages wait because of it. Looks at everything that is held, one partition after the other."""
-        count = 0
+    async def counted(self) -> dict[str, int]:
+        """`kept`: how many messages wait because of it, which looks at everything that is held, one partition after the other.
+        `unread`: records that dispatch has not read; a stop may be among them."""
+        kept = unread = 0
         for partition in range(self._log.partitions):
-            count += sum(delivery.held_for == Reason.STOPPED for delivery in await self._store.held(partition))
-        return count
+            kept += sum(delivery.held_for == Reason.STOPPED for delivery in await self._store.held(partition))
+            unread += await self._log.end(DISPATCH, partition) - (await self._store.cursor(partition)).offset
+        return {"kept": kept, "unread": unread}
 
     async def _tell(self, name: str, data: dict[str, Any]) -> None:
         now = self._clock.now()

@@ -26,10 +26,16 @@ def stop(
 ) -> None:
     """Nothing leaves any more. Held messages and timers are kept, events are taken as ever."""
     answer = _wait(data, post(data, "/admin/stop", {"by": by, "why": why}), stopped=True)
+    show(answer, stopped_text(answer, by), as_json)
+
+
+def stopped_text(answer: dict[str, Any], by: str) -> str:
+    """What a stop has come to so far."""
     behind = answer["partitions"] - answer["in_force"]
-    late = f"\n{behind} of {answer['partitions']} partitions have no dispatch that reads: nothing leaves there either"
+    unread = f"{behind} of {answer['partitions']} partitions have not read it yet"
+    late = f"\n{unread}: if they do not within a minute, nothing leaves there either"
     kept = f"{answer['kept']} messages are kept; `tactful resume` lets them go"
-    show(answer, f"all sending is stopped by {by}\n{kept}{late if behind else ''}", as_json)
+    return f"all sending is stopped by {by}\n{kept}{late if behind else ''}"
 
 
 def resume(
@@ -42,10 +48,12 @@ def resume(
     """Sending goes on. Each message that was kept is asked about again before it leaves."""
     milliseconds(over)
     standing = get(data, "/admin/stop", counted=True)
-    if not standing["stopped"]:
+    if not standing["stopped"] and not standing["unread"]:
         raise TactfulError("sending is not stopped; who may be written to is told by `tactful sending show`")
     whole = standing["kept"] + standing["expired"]
     text = f"{whole} held: {standing['kept']} valid, {standing['expired']} expired while stopped."
+    if not standing["stopped"]:
+        text = f"{standing['unread']} records are not read yet: a stop may be among them."
     if not yes and not typer.confirm(f"{text} Send over {over}?"):
         typer.echo("sending stays stopped")
         raise typer.Exit(1)

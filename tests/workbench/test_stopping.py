@@ -1,0 +1,41 @@
+"""The red button where dispatch is behind, or not there."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from tactful_workbench.cli import _app
+from tactful_workbench.commands.stop import stopped_text
+from tactful_workbench.embedded import Plan, opened
+from tactful_workbench.stopping import RedButton, Standing
+
+
+async def standing(data: Path, *, press: bool = False) -> tuple[Standing, int]:
+    """After dispatch has read what there is, or right after the stop is told; and how many records are not read."""
+    async with opened(Plan(data)) as product:
+        button = RedButton(product.log, product.dispatch, product.clock)
+        await product.dispatch_worker.claim()
+        for partition in range(product.log.partitions):
+            while await product.dispatch_worker.run_once(partition):
+                pass
+        if press:
+            await button.press("olga", "")
+        return await button.standing(), (await button.counted())["unread"]
+
+
+def test_a_stop_that_nobody_has_read_yet_can_be_taken_back(tmp_path: Path) -> None:
+    told, unread = asyncio.run(standing(tmp_path, press=True))
+    assert (told.stopped, unread) == (False, 4)
+    resumed = CliRunner().invoke(_app(["resume"]), ["resume", "--yes", "--data", str(tmp_path)])
+    assert "sending goes on" in resumed.output
+    told, unread = asyncio.run(standing(tmp_path))
+    assert (told.stopped, told.at > 0, unread) == (False, True, 0)
+
+
+def test_where_it_is_not_read_yet_nobody_is_told_that_nothing_leaves() -> None:
+    answer = {"partitions": 4, "in_force": 1, "kept": 2}
+    assert "3 of 4 partitions have not read it yet: if they do not within a minute" in stopped_text(answer, "olga")
+    assert "have not read" not in stopped_text(answer | {"in_force": 4}, "olga")

@@ -320,6 +320,22 @@ def test_orders_and_facts_of_a_customer_who_floods_are_applied_all_the_same(even
     assert any(name_of(type(event)).encode() in line.data for line in bench.history("u1"))
 
 
+@rule(on=OrderCompleted, exit_on=ProductAdded, purpose="marketing.test", version=1)
+async def until_they_are_back(run: Run, first: OrderCompleted) -> None:
+    await run.sleep("30d")
+
+
+def test_what_ends_a_rule_that_does_not_run_is_no_way_around_the_limit() -> None:
+    """Adding to a cart ends `missed_order`, and adding is what a crawler does."""
+    bench = EngineBench(after_a_while, until_they_are_back)
+    for number in range(300):
+        bench.emits("u1", ProductAdded(product_id=f"p{number % 9}"))
+    assert bench.partition().cursor.counted == 300 - 256
+    bench.emits("u1", OrderCompleted(order_id="o1"), ProductAdded(product_id="p1"), ProductAdded(product_id="p2"))
+    assert "ended by Product Added" in bench.endings("u1")
+    assert bench.partition().cursor.counted == 300 - 256 + 1
+
+
 def test_of_imported_history_nothing_is_passed_over() -> None:
     bench = EngineBench(after_a_while)
     for number in range(400):

@@ -64,13 +64,14 @@ class Applying:
 
     def _is_welcome(self, row: Row, id: bytes, record: EventRecord, route: Route | None, at: int) -> bool:
         """No repeat, and no act beyond a limit. Facts are always heard, so are orders, goals and the past: who has ordered or must
-        not be written to is not for a crawler to hide, and runs wait for what dispatch says."""
+        not be written to is not for a crawler to hide, and runs wait for what dispatch says. Of exits only those of a run that is
+        alive: one may be what a crawler does all day."""
         cursor = self._partition.cursor
         if row.has_seen(id):
             cursor.duplicates += 1
             return False
         why = row.blocked or (BEYOND if row.is_flooding(at) else "")
-        if not why or _always_counts(record, route):
+        if not why or _always_counts(row, record, route):
             return True
         cursor.counted += 1
         if row.limited != at // HOUR:
@@ -223,10 +224,12 @@ class Applying:
 _ORDER: Final = name_of(OrderCompleted)
 
 
-def _always_counts(record: EventRecord, route: Route | None) -> bool:
-    """What is applied however much comes: the past, facts, orders, and whatever ends a run."""
-    name = record.body.name
-    return record.body.history or name == _ORDER or is_fact(name) or bool(route and route.ends)
+def _always_counts(row: Row, record: EventRecord, route: Route | None) -> bool:
+    """What is applied however much comes: the past, facts, orders, goals, and what ends a run."""
+    name, ends = record.body.name, route.ends if route else ()
+    if record.body.history or name == _ORDER or is_fact(name):
+        return True
+    return any(is_goal or any(run.rule == rule.name for run in row.runs) for rule, is_goal in ends)
 
 
 def _is_older(run: Run, terms: Terms, seen: Seen) -> bool:

@@ -17,6 +17,7 @@ from tactful.events import (
     OrderCompleted,
     Page,
     ProductAdded,
+    ProductShared,
     ProductViewed,
     ShipmentDelivered,
 )
@@ -423,6 +424,25 @@ def test_what_was_put_by_outlives_another_failure(again: bool) -> None:
     bench.decides(bench.messages[0], verdict="sent")
     bench.advance("5d")
     assert bench.messages[1].data == {"came": True}
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def once_it_is_shared(run: Run, first: ProductAdded) -> None:
+    await run.send("email", "first")
+    sound("body")
+    shared = await run.wait_for(ProductShared, within="1d")
+    await run.send("email", "second", shared=shared is not None)
+
+
+def test_a_parked_run_is_kept_what_it_will_wait_for_though_nothing_else_names_it() -> None:
+    bad["body"] = True
+    bench = EngineBench(once_it_is_shared)
+    bench.emits("u1", ADD)
+    bench.emits("u1", ProductShared(product_id="p1"))
+    bad["body"] = False
+    retry(bench, "once_it_is_shared")
+    bench.advance("2d")
+    assert bench.messages[1].data == {"shared": True}
 
 
 def retry(bench: EngineBench, name: str) -> None:

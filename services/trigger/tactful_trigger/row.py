@@ -223,8 +223,6 @@ class Row(msgspec.Struct, eq=False, gc=False):
         for run in self.runs:
             wait = run.wait
             if wait is None:
-                if run.parked:  # whatever it will wait for then, its rule names it
-                    continue
                 return True
             names = wait.names
             if (wait.op != "quiet" or is_act(name, scope)) if names is None else name in names:

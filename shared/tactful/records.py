@@ -150,10 +150,12 @@ class CommandRecord(Record, tag="command", frozen=True, kw_only=True):
 
 
 class EraseBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything about the record's key goes. `at`: what happened before brings them back under no name."""
+    """Everything about the record's key goes. `at`: what happened before brings them back under no name. `down`: the name that
+    lives on has told it, and may have come back before this one hears of it."""
 
     at: int
     via: str = ""
+    down: bool = False
 
 
 class EraseRecord(Record, tag="erase", frozen=True, kw_only=True):

@@ -9,7 +9,18 @@ from enginebench import GRAVES, EngineBench, drive, event_record
 
 from tactful import Run, rule
 from tactful.events import ConsentChanged, Identify, OrderCompleted, ProductAdded
-from tactful.records import EVENTS, CommandBody, CommandRecord, EraseBody, EraseRecord, Record, encode
+from tactful.partitioning import partition_of
+from tactful.records import (
+    EVENTS,
+    CommandBody,
+    CommandRecord,
+    EraseBody,
+    EraseRecord,
+    LinkBody,
+    LinkRecord,
+    Record,
+    encode,
+)
 
 STRANGER = "anon:a1"
 ADD = ProductAdded(product_id="p1")
@@ -24,6 +35,13 @@ async def an_hour_later(run: Run, first: ProductAdded) -> None:
 def erase(bench: EngineBench, customer: str = "u1", at: int | None = None) -> None:
     body = EraseBody(bench.now if at is None else at)
     bench.append(EVENTS, EraseRecord(id=f"x-{customer}-{body.at}", key=customer, at=bench.now, body=body))
+
+
+def append(bench: EngineBench, *records: Record) -> None:
+    """All of them stand in the log before anybody reads one."""
+    count = bench.log.partitions
+    drive(bench.log.append(EVENTS, [(partition_of(record.key, count), encode(record)) for record in records]))
+    bench.advance("1m")
 
 
 def passed_on(bench: EngineBench) -> list[str]:
@@ -69,6 +87,35 @@ def test_every_name_of_the_person_goes_whichever_is_named() -> None:
         assert sorted(passed_on(bench)) == [STRANGER, "u1", "u2"]
         bench.advance("2h")
         assert bench.messages == []
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_a_visitor_whose_log_in_is_heard_of_after_the_erasure_goes_as_well(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.emits("u1", ADD)
+    bench.advance("1m")
+    link = LinkRecord(id="l1", key=STRANGER, at=bench.now, body=LinkBody("u1"))
+    gone = EraseRecord(id="x", key="u1", at=bench.now, body=EraseBody(bench.now + 1))
+    append(bench, link, gone)
+    bench.advance("2h")
+    assert [bench.row(customer) for customer in ("u1", STRANGER)] == [None, None]
+    assert (bench.history(STRANGER), sorted(passed_on(bench))) == ([], [STRANGER, "u1"])
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_who_comes_back_before_their_earlier_names_have_heard_of_the_erasure_stays(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    bench.advance("1m")
+    gone = EraseRecord(id="x", key="u1", at=bench.now, body=EraseBody(bench.now - 1))
+    append(bench, gone, back(bench.now, bench.now))
+    bench.advance("1m")
+    row = bench.row("u1")
+    assert row is not None
+    assert row.states["profile"].email == "new@example.test"
+    assert (bench.row(STRANGER), sorted(passed_on(bench))) == (None, [STRANGER, "u1"])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from tactful.identity import digest
 from tactful.records import (
     DISPATCH,
     EVENTS,
+    AbsorbRecord,
     BroadcastRecord,
     EraseBody,
     EraseRecord,
@@ -41,9 +42,10 @@ class Erasing:
         if partition.graves.get(grave, -1) >= body.at:
             return
         row = partition.rows.get(customer)
-        names = () if row is None else (row.linked_to, *row.absorbed)
-        for name in filter(None, names):
-            self._pass_on(name, body, at, EVENTS)
+        if row is not None and row.linked_to and not body.down:
+            self._pass_on(row.linked_to, body, at, EVENTS)
+        for name in () if row is None else row.absorbed:
+            self._pass_down(name, body, at)
         self._pass_on(customer, body, at, DISPATCH)
         self._effects.erase(customer, Erased(grave, body.at))
         partition.rows[customer] = None
@@ -62,6 +64,10 @@ class Erasing:
         if (erased_at := graves.get(grave)) is None:
             return False
         if not _revives(record, erased_at):
+            if (
+                isinstance(record, AbsorbRecord) and record.at <= erased_at
+            ):  # they were one before, and it is heard of now
+                self._pass_down(record.body.absorbed, EraseBody(erased_at), record.at)
             return True
         self._partition.graves = {known: at for known, at in graves.items() if known != grave}
         self._effects.revived.append(grave)
@@ -72,6 +78,9 @@ class Erasing:
         if self._partition.graves.get(erased.grave, -1) < erased.at:
             self._partition.graves = {**self._partition.graves, erased.grave: erased.at}
             self._effects.graves.append(erased)
+
+    def _pass_down(self, earlier: str, body: EraseBody, at: int) -> None:
+        self._pass_on(earlier, msgspec.structs.replace(body, down=True), at, EVENTS)
 
     def _pass_on(self, customer: str, body: EraseBody, at: int, topic: str) -> None:
         name = digest("erase", topic, customer, str(body.at))

@@ -117,6 +117,22 @@ def test_a_new_consent_or_a_new_registration_begins_anew(bench: DispatchBench, b
     assert bench.row().muted_rules == []
 
 
+@pytest.mark.parametrize("state", ["granted", "withdrawn"])
+def test_what_is_said_on_a_device_that_was_erased_with_its_owner_is_the_word_of_who_has_logged_in_since(
+    bench: DispatchBench, state: str
+) -> None:
+    erase(bench, "anon:a1")
+    bench.knows("u2")
+    if state == "withdrawn":
+        bench.grants("u2")
+    bench.link("anon:a1", "u2")
+    bench.advance("1m")
+    bench.grants("anon:a1", state=state)
+    bench.settle()
+    bench.asks("m2", "u2")
+    assert bench.words == [{"granted": "sent"}.get(state, state)]
+
+
 def test_what_is_kept_of_the_name_is_a_keyed_hash(bench: DispatchBench) -> None:
     erase(bench)
     assert list(drive(bench.store.graves(0))) == [GRAVES.of("u1")]

@@ -70,13 +70,27 @@ def test_news_of_an_older_order_leaves_the_run_of_a_newer_one(ago: str) -> None:
     assert "goal reached" not in bench.endings("u1")
 
 
-def test_an_order_too_old_to_begin_with_does_not_end_the_run_that_it_would_replace() -> None:
+def test_an_order_that_is_told_late_ends_the_run_of_an_older_one_and_takes_its_place_however_late_it_is() -> None:
+    """Nobody is told that their order is missed after it came, and nobody is lost for whom it was the latest."""
     bench = EngineBench(sends_after_an_hour(on=OrderCompleted, goal=OrderCompleted, max_event_age="1h"))
     bench.emits("u1", OrderCompleted(order_id="o1"), ago="50m")
     bench.advance("30m")
     bench.emits("u1", OrderCompleted(order_id="o2"), ago="70m")
-    bench.advance("1h")
+    assert bench.endings("u1") == ["goal reached"]
+    bench.advance("59m")
+    assert bench.messages == []
+    bench.advance("1m")
     assert len(bench.messages) == 1
+
+
+def test_an_event_too_old_to_begin_with_takes_the_place_of_no_run_for_another_key() -> None:
+    terms = {"on": OrderCompleted, "exit_on": OrderCompleted, "max_event_age": "1h"}
+    of_a_shop = {"key": lambda e: e.affiliation, "match": lambda first, event: True}
+    bench = EngineBench(sends_after_an_hour(**terms, **of_a_shop))
+    bench.emits("u1", OrderCompleted(order_id="o1", affiliation="north"), ago="50m")
+    bench.advance("30m")
+    bench.emits("u1", OrderCompleted(order_id="o2", affiliation="south"), ago="70m")
+    assert bench.endings("u1") == ["ended by Order Completed", "too_old"]
 
 
 def test_of_a_rule_with_a_key_the_marks_of_long_ago_are_let_go() -> None:

@@ -14,7 +14,6 @@ from tactful.events import CustomerFlagged, OrderCompleted
 from tactful.events.model import is_fact, name_of
 from tactful.identity import digest, event_hash, fingerprint
 from tactful.records import DISPATCH, EventRecord, RecipientBody, RecipientRecord
-from tactful.rules import Terms
 from tactful_trigger.cursor import LetGo
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
@@ -25,6 +24,7 @@ from tactful_trigger.recipient import recipient, tells_dispatch
 from tactful_trigger.row import Goal, Mark, Row, Run, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
+from tactful_trigger.starting import Freed
 from tactful_trigger.tally import Tally
 
 _NOWHERE: Final = Route()
@@ -93,14 +93,13 @@ class Applying:
         if seen.name == "Hold Opened":
             self._runs.confirm(row, seen)
             return True
-        if route.ends:
-            self._end(row, route, seen)
-            changed = True
+        freed = self._end(row, route, seen) if route.ends else ()
+        changed |= bool(route.ends)
         changed |= seen.name in self._runs.ends_of_absent and self._runs.end_absent(row, seen)
         for run in tuple(row.runs):
             changed |= self._runs.offer(row, run, seen)
         for rule in route.starts:
-            changed |= self._runs.start(row, rule, seen, goals)
+            changed |= self._runs.start(row, rule, seen, goals, freed)
         return changed
 
     def _fold(self, row: Row, route: Route, seen: Seen) -> bool:
@@ -206,7 +205,8 @@ class Applying:
         self._partition.cursor.count(rule, Tally(held_out_reached=1) if mark.held_out else Tally(sent_reached=1))
         self._effects.tell(row, at, "goal", rule, mark.run, {"held_out": mark.held_out, "after": at - mark.at})
 
-    def _end(self, row: Row, route: Route, seen: Seen) -> None:
+    def _end(self, row: Row, route: Route, seen: Seen) -> Freed:
+        freed = []
         for rule, is_goal in route.ends:
             terms = self._partition.book.terms[rule.name]
             if terms.key is None:
@@ -217,8 +217,10 @@ class Applying:
                     self._reach(row, rule.name, terms.goal_within, seen.at)
             begins = rule in route.starts
             for run in [run for run in row.runs if run.rule == rule.name]:
-                if not (begins and _is_older(run, terms, seen)) and self._runs.ends(row, rule, run, seen):
+                if not (begins and _is_older(run, seen)) and self._runs.ends(row, rule, run, seen):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")
+                    freed.append((rule.name, run.key))
+        return freed
 
 
 _ORDER: Final = name_of(OrderCompleted)
@@ -232,7 +234,6 @@ def _always_counts(row: Row, record: EventRecord, route: Route | None) -> bool:
     return any(is_goal or any(run.rule == rule.name for run in row.runs) for rule, is_goal in ends)
 
 
-def _is_older(run: Run, terms: Terms, seen: Seen) -> bool:
-    """Of an event that begins a run of this rule as well: whether this run stays, since it begins none that takes its place."""
-    occurred = seen.record.body.occurred_at
-    return occurred < run.first.occurred_at or seen.at - occurred > terms.max_event_age
+def _is_older(run: Run, seen: Seen) -> bool:
+    """Of an event that begins a run of this rule as well: whether this run stays, since it began for something later."""
+    return seen.record.body.occurred_at < run.first.occurred_at

@@ -23,7 +23,7 @@ from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
 from tactful_trigger.standstill import ends_of_absent, why_still
-from tactful_trigger.starting import may_restart, put_off_since, too_late
+from tactful_trigger.starting import Freed, may_restart, put_off_since, too_late
 
 
 class Runs:
@@ -36,14 +36,15 @@ class Runs:
 
     # -- starting
 
-    def start(self, row: Row, rule: Rule, seen: Seen, goals: Mapping[str, Goal] | None) -> bool:
-        """Begin a run of `rule` for what was seen, if its terms allow; whether the row changed. `goals`: as they were before it."""
+    def start(self, row: Row, rule: Rule, seen: Seen, goals: Mapping[str, Goal] | None, freed: Freed) -> bool:
+        """Begin a run of `rule` for what was seen, if its terms allow; whether the row changed. `goals`: as they were before it.
+        `freed`: by the runs that it has ended."""
         try:
-            return self._start(row, rule, seen, goals or {})
+            return self._start(row, rule, seen, goals or {}, freed)
         except RuleFailed as failed:
             return self._fail(row, rule, seen.at, failed.parked)
 
-    def _start(self, row: Row, rule: Rule, seen: Seen, goals: Mapping[str, Goal]) -> bool:
+    def _start(self, row: Row, rule: Rule, seen: Seen, goals: Mapping[str, Goal], freed: Freed) -> bool:
         terms = self._book.terms[rule.name]
         key = self._key_of(rule, seen)
         mine = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else []
@@ -52,7 +53,7 @@ class Runs:
             return False
         if not self._fits(row, rule, seen):
             return False
-        if why := too_late(row, rule.name, terms, key, seen, goals):
+        if why := too_late(row, rule.name, terms, key, seen, goals, replaces=(rule.name, key) in freed):
             self._effects.tell(row, seen.at, "not_started", rule.name, "", {"why": why})
             return True
         for run in mine if terms.repeat != "parallel" else [run for run in mine if run.parked]:

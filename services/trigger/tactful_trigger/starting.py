@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tactful.rules import Terms
 from tactful_trigger.happening import Seen
 from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.stage import cooling_until
 
+Freed = Collection[tuple[str, str]]  # places that an event has made: rule and key of the runs that it has ended
 
-def too_late(row: Row, rule: str, terms: Terms, key: str, seen: Seen, goals: Mapping[str, Goal]) -> str:
-    """Why what was seen begins nothing, whatever the rule says of it; "" if it may. `goals`: as they were before it."""
-    occurred = seen.record.body.occurred_at
-    if seen.at - occurred > terms.max_event_age:
+
+def too_late(
+    row: Row, rule: str, terms: Terms, key: str, seen: Seen, goals: Mapping[str, Goal], *, replaces: bool
+) -> str:
+    """Why what was seen begins nothing, whatever the rule says of it; "" if it may. `goals`: as they were before it. `replaces`: it
+    takes the place of a run that began for something older still."""
+    if not replaces and seen.at - seen.record.body.occurred_at > terms.max_event_age:
         return "too_old"
     if terms.key is None and goals and _superseded(goals.get(rule), seen):
         return "superseded"

@@ -211,6 +211,36 @@ def test_of_two_runs_that_said_nothing_the_older_one_lives_on() -> None:
     assert len(bench.messages) == 1
 
 
+def test_an_order_that_the_stranger_placed_ends_what_the_customer_would_be_reminded_of(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits("u1", ADD)
+    bench.advance("10m")
+    bench.emits(STRANGER, OrderCompleted(order_id="o1"))
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["superseded"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("u1", "u2"), ("u2", "u1")])
+def test_of_two_accounts_that_ordered_the_run_of_the_later_order_lives_on(
+    partitions: int, first: str, second: str
+) -> None:
+    @rule(on=OrderCompleted, goal=OrderCompleted, purpose="marketing.test", version=1)
+    async def missed(run: Run, first: OrderCompleted) -> None:
+        await run.sleep("10d")
+        await run.send("email", first.order_id)
+
+    bench = EngineBench(missed, partitions=partitions)
+    bench.emits(first, OrderCompleted(order_id="old"))
+    bench.advance("2d")
+    bench.emits(second, OrderCompleted(order_id="new"))
+    bench.advance("2d")
+    bench.merge("u2", "u1")
+    bench.advance("30d")
+    assert bench.sent() == ["email new"]
+
+
 def test_runs_that_may_be_many_all_live_on() -> None:
     bench = EngineBench(every_time)
     bench.emits("u1", ADD)

@@ -117,6 +117,8 @@ class Joining:
             row.absorbed = (*row.absorbed, body.absorbed)
             self._effects.tell(row, at, "absorbed", "", "", {"customer": body.absorbed})
         self._join(row, theirs)
+        for run in [run for run in row.runs if self._runs.is_settled(row, run)]:
+            self._runs.end(row, run, at, "superseded")
         self._applying.tell_dispatch(row, at)
         for run in theirs.runs:
             self._adopt(row, run, body.absorbed, at)
@@ -149,7 +151,7 @@ class Joining:
             self._partition.cursor.late.add(row.id)
         self._effects.tell(row, at, "adopted", run.rule, run.id, {"customer": absorbed})
         if rival is not None:
-            loser = min(rival, run, key=_standing)
+            loser = run if self._runs.is_settled(row, run) else min(rival, run, key=_standing)
             self._runs.end(row, loser, at, "merged: another run of this rule has said more, or is older")
         self._show_past(row, run, at)
         if run in row.runs:

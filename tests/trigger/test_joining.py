@@ -222,15 +222,26 @@ def test_an_order_that_the_stranger_placed_ends_what_the_customer_would_be_remin
     assert bench.endings("u1") == ["superseded"]
 
 
+@rule(on=OrderCompleted, goal=OrderCompleted, purpose="marketing.test", version=1)
+async def missed(run: Run, first: OrderCompleted) -> None:
+    await run.sleep("10d")
+    await run.send("email", first.order_id)
+
+
+def test_news_of_an_older_order_ends_no_run_that_comes_over(partitions: int) -> None:
+    bench = EngineBench(missed, partitions=partitions)
+    bench.emits("u2", OrderCompleted(order_id="new"))
+    bench.advance("1d")
+    bench.emits("u1", OrderCompleted(order_id="old"), ago="2d")
+    bench.merge("u2", "u1")
+    bench.advance("30d")
+    assert bench.sent() == ["email new"]
+
+
 @pytest.mark.parametrize(("first", "second"), [("u1", "u2"), ("u2", "u1")])
 def test_of_two_accounts_that_ordered_the_run_of_the_later_order_lives_on(
     partitions: int, first: str, second: str
 ) -> None:
-    @rule(on=OrderCompleted, goal=OrderCompleted, purpose="marketing.test", version=1)
-    async def missed(run: Run, first: OrderCompleted) -> None:
-        await run.sleep("10d")
-        await run.send("email", first.order_id)
-
     bench = EngineBench(missed, partitions=partitions)
     bench.emits(first, OrderCompleted(order_id="old"))
     bench.advance("2d")

@@ -21,7 +21,7 @@ from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.objecting import OBJECTIONS, SOON, objection_to
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import recipient, tells_dispatch
-from tactful_trigger.row import Goal, Mark, Row, Run, mark_key, marked_rule
+from tactful_trigger.row import Goal, Mark, Row, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.starting import Freed
@@ -215,9 +215,8 @@ class Applying:
                 row.goals = {**goals, rule.name: goal.joined(goals.get(rule.name, goal))}
                 if is_goal:
                     self._reach(row, rule.name, terms.goal_within, seen.at)
-            begins = rule in route.starts
             for run in [run for run in row.runs if run.rule == rule.name]:
-                if not (begins and _is_older(run, seen)) and self._runs.ends(row, rule, run, seen):
+                if self._runs.ends(row, rule, run, seen):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")
                     freed.append((rule.name, run.key))
         return freed
@@ -232,8 +231,3 @@ def _always_counts(row: Row, record: EventRecord, route: Route | None) -> bool:
     if record.body.history or name == _ORDER or is_fact(name):
         return True
     return any(is_goal or any(run.rule == rule.name for run in row.runs) for rule, is_goal in ends)
-
-
-def _is_older(run: Run, seen: Seen) -> bool:
-    """Of an event that begins a run of this rule as well: whether this run stays, since it began for something later."""
-    return seen.record.body.occurred_at < run.first.occurred_at

@@ -177,9 +177,11 @@ class Runs:
 
     def ends(self, row: Row, rule: Rule, run: Run, seen: Seen) -> bool:
         """Whether a goal or an exit of a rule is one of this run. A run of which nobody can tell is parked."""
-        match = self._book.terms[rule.name].match
+        terms = self._book.terms[rule.name]
+        if seen.name in terms.on and seen.record.body.occurred_at < run.first.occurred_at:
+            return False  # it began for something later
         try:
-            return match is None or asked(rule, self._watch, match, run.first.event(), seen.event)
+            return terms.match is None or asked(rule, self._watch, terms.match, run.first.event(), seen.event)
         except RuleFailed as failed:
             put_by(self._effects, row, run, seen)
             if not run.parked:
@@ -338,8 +340,7 @@ class Runs:
         self._effects.tell(row, at, "note", run.rule, run.id, {"text": "is tried again"})
         run.parked, run.parameters = "", self._book.parameters.get(run.rule) or None
         run.clamp(at)
-        still = self._stands_still(run)
-        if not still:
+        if not (still := self._stands_still(run)):
             self._make_up(row, run, at)
         if run not in row.runs:
             return

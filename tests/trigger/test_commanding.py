@@ -253,6 +253,35 @@ def test_a_cancelled_run_ends_and_what_waits_is_taken_back() -> None:
     assert len(bench.runs("u2")) == 1
 
 
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_a_run_whose_customer_turns_out_to_be_somebody_else_meanwhile_is_cancelled_there(partitions: int) -> None:
+    bench = EngineBench(reminding, partitions=partitions)
+    bench.emits("anon:a1", ADD)
+    bench.advance("10m")
+    bench.link("anon:a1", "u1")  # read before the command that was told to whoever has the run
+    command(bench, "cancel", "reminding", "anon:a1")
+    bench.advance("2h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["cancelled by an operator"]
+
+
+def test_a_parked_run_whose_customer_turns_out_to_be_somebody_else_meanwhile_is_tried_again_there() -> None:
+    mended: list[bool] = []
+
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def breaking(run: Run, first: ProductAdded) -> None:
+        if not mended:
+            raise ValueError("oops")
+        await run.send("email", "hello")
+
+    bench = EngineBench(breaking)
+    bench.emits("anon:a1", ADD)
+    bench.link("anon:a1", "u1")
+    mended.append(True)
+    command(bench, "retry", "breaking", "anon:a1")
+    assert bench.sent() == ["email hello"]
+
+
 def test_a_drained_rule_begins_nothing_and_ends_what_it_began() -> None:
     bench = EngineBench(reminding)
     bench.emits("u1", ADD)

@@ -30,14 +30,21 @@ class Commanding:
 
     def obey(self, record: CommandRecord, at: int) -> None:
         row = self._partition.rows.get(record.key)
-        if row is None or row.linked_to:
+        if row is None:
             return
-        if record.body.name == "cancel":
+        if row.linked_to:
+            self._pass_on(row, record)
+        elif record.body.name == "cancel":
             self._cancel(row, record.body.rule, at)
         elif record.body.name == "retry":
             self._retry(row, record.body.rule, at)
         elif record.body.name == "enrol" and (rule := self._partition.book.rules.get(record.body.rule)) is not None:
             self._enrol(row, rule, record, at)
+
+    def _pass_on(self, row: Row, record: CommandRecord) -> None:
+        """To where the runs went that it is about. Whoever is enrolled is so by what they did themselves."""
+        if record.body.name != "enrol":
+            self._effects.put(EVENTS, msgspec.structs.replace(record, key=row.linked_to))
 
     def _cancel(self, row: Row, rule: str, at: int) -> None:
         for run in [run for run in row.runs if run.rule == rule]:

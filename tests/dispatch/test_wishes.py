@@ -198,6 +198,18 @@ def test_a_withdrawal_takes_back_what_was_granted_for_one_message_before_and_not
     assert bench.words == ["withdrawn", "sent"]
 
 
+def test_one_message_that_is_wanted_on_one_channel_does_not_end_the_silence_on_the_others() -> None:
+    bench = DispatchBench()
+    bench.consenting()
+    bench.advance("1h")
+    bench.grants(channel="sms", state="withdrawn")
+    bench.advance("1h")
+    bench.grants(purpose="marketing.cart", channel="push", once=True)
+    bench.asks("m1", channel="email")
+    bench.asks("m2", channel="push")
+    assert bench.words == ["withdrawn", "sent"]
+
+
 def test_whoever_may_be_written_to_once_may_still_allow_more() -> None:
     bench = DispatchBench()
     bench.knows()

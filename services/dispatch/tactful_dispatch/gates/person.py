@@ -65,7 +65,8 @@ def consent(message: MessageBody, facts: Facts) -> GateRecord:
         return open_gate("consent", channel=DESK)
     if not is_marketing(message.purpose):
         return _objection(message, facts)
-    words = tuple(facts.words)
+    # What was granted for one message on another channel says nothing of this one: the silence stands around it.
+    words = tuple(word for word in facts.words if not word.once or word.channel in ("", message.channel))
     anywhere, here = latest_word(words, message.purpose, None), latest_word(words, message.purpose, message.channel)
     if anywhere is not None and anywhere.state == "withdrawn" and facts.now - anywhere.at < SILENCE:
         return refused(

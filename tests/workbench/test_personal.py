@@ -18,7 +18,7 @@ from tactful.errors import InvalidInput
 from tactful.events import Identify, ProductAdded
 from tactful.identity import is_anonymous
 from tactful.partitioning import partition_of
-from tactful.records import EVENTS, LinkBody, LinkRecord, Record, encode
+from tactful.records import EVENTS, LinkBody, LinkRecord, MergeBody, MergeRecord, Record, encode
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.housekeeping import prune
 from tactful_workbench.readings import Readings
@@ -190,6 +190,23 @@ async def test_a_restored_file_erases_again_whom_it_brought_back_and_does_not_le
             late = event_record(customer, ProductAdded(product_id="p1"), product.clock.now(), f"late-{customer}")
             await tell(product, late)
             assert await product.trigger.history(customer, 9) == []
+
+
+@pytest.mark.parametrize("named", ["customer-1", "customer-2"])
+async def test_a_restored_file_that_knows_of_no_merge_erases_both_accounts_again(tmp_path: Path, named: str) -> None:
+    async with shop(tmp_path) as product:
+        for customer in ("customer-1", "customer-2"):
+            await registered(product, customer)
+    shutil.copy(tmp_path / "dev.db", tmp_path / "backup.db")
+    async with shop(tmp_path) as product:
+        now = product.clock.now()
+        await tell(product, MergeRecord(id="m1", key="customer-2", at=now, body=MergeBody("customer-1")))
+        await product.personal.erase(named, "test")
+        await product.time.drain()
+    put_back(tmp_path)
+    assert traces(tmp_path / "dev.db", "uma@example.test")
+    async with shop(tmp_path) as product:
+        assert traces(tmp_path / "dev.db", "uma@example.test") == []
 
 
 @pytest.mark.parametrize("by", ["this program", "one that wrote down the erasure alone"])

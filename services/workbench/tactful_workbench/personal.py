@@ -63,11 +63,15 @@ class Personal:
 
     async def erase(self, customer: str, via: str) -> Farewell:
         now = self._clock.now()
-        erased = Erased(self._graves.of(customer), now)
-        self._notebook.note(erased)
+        # Every name: a back-up may be of a time at which nobody knew yet that they are one.
+        names = dict.fromkeys((customer, *await self._names(customer)))
+        gone = [Erased(self._graves.of(name), now) for name in names]
+        for erased in gone:
+            self._notebook.note(erased)
         crashpoints.reach("erasure: noted")
         await self._tell(customer, now, via)
-        await self._notebook.took(erased)
+        for erased in gone:
+            await self._notebook.took(erased)
         return Farewell(now, now + milliseconds(self._settings().log.retention))
 
     async def erase_known(self, customer: str, via: str) -> Farewell:
@@ -78,10 +82,10 @@ class Personal:
         return await self.erase(customer, via)
 
     async def export(self, customer: str) -> bytes:
-        name = await self._who(customer)
+        names = await self._names(customer)
+        name = names[0]
         await self._refuse_erased(name)
         row = await self._row(name)
-        names = [name, *(row.absorbed if row else ())]
         told = {each: await self._dispatched(each) for each in names}
         history = {each: await self._history(each) for each in names}
         if row is None and not any(history.values()) and not any(any(part.values()) for part in told.values()):
@@ -130,6 +134,12 @@ class Personal:
         while (row := await self._row(customer)) is not None and row.linked_to:
             customer = row.linked_to
         return customer
+
+    async def _names(self, customer: str) -> list[str]:
+        """The one that lives on, and the others."""
+        name = await self._who(customer)
+        row = await self._row(name)
+        return [name, *(row.absorbed if row else ())]
 
     async def _row(self, customer: str) -> Row | None:
         stored = await self._trigger.load(partition_of(customer, self._log.partitions), [customer])

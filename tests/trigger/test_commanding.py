@@ -12,7 +12,7 @@ from enginebench import MONDAY, EngineBench, drive, refused, sent
 from tactful import Run, rule
 from tactful.clock import DAY, HOUR
 from tactful.events import OrderCompleted, Page, ProductAdded, ShipmentDelivered
-from tactful.records import EVENTS, CommandBody, CommandRecord
+from tactful.records import EVENTS, AbsorbBody, AbsorbRecord, CommandBody, CommandRecord, encode
 from tactful.rules import Rule
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
@@ -137,6 +137,44 @@ def test_who_is_not_there_or_is_somebody_else_by_now_is_not_enrolled(customer: s
     bench.link("anon:a1", "u2")
     command(bench, "enrol", "reminding", customer)
     assert bench.runs(customer) == []
+
+
+@pytest.mark.parametrize("partitions", [1, 4])
+@pytest.mark.parametrize("slice_limit", [1, 1000])
+def test_what_was_imported_under_an_earlier_name_is_what_a_customer_is_enrolled_for(
+    partitions: int, slice_limit: int
+) -> None:
+    bench = EngineBench(reminding, partitions=partitions, slice_limit=slice_limit)
+    bench.emits("c-1", ProductAdded(product_id="old"), ago="20d", history=True)
+    bench.emits("legacy", ADD, ago="10d", history=True)
+    bench.emits("zoe", ADD, ago="10d", history=True)
+    bench.merge("zoe", "legacy")
+    bench.merge("legacy", "c-1")
+    conductor = Conductor(bench.log, bench.store, Rulebook([reminding], SHIPPED), bench.clock)
+    found, _ = drive(conductor.candidates("reminding", 0, "", 10))
+    assert [(customer, first.body.occurred_at) for customer, first in found.items()] == [("c-1", MONDAY - 10 * DAY)]
+    assert drive(conductor.foresee("reminding", found)) == {"": 1}
+    drive(conductor.enrol("reminding", 0, found))
+    bench.advance("2h")
+    assert [(message.customer, message.data) for message in bench.messages] == [("c-1", {"product": "p1"})]
+
+
+def test_who_is_enrolled_in_the_slice_in_which_an_account_comes_over_is_so_for_what_was_known_by_then() -> None:
+    asked = []
+    for order in ("enrolled first", "absorbed first"):
+        for slice_limit in (1, 1000):
+            bench = EngineBench(reminding, slice_limit=slice_limit)
+            bench.emits("u1", ProductAdded(product_id="old"), ago="20d", history=True)
+            bench.emits("u2", ADD, ago="10d", history=True)
+            now = bench.now
+            enrol = CommandRecord(id="n", key="u1", at=now, body=CommandBody("enrol", "reminding", 0))
+            image = msgspec.Raw(msgspec.json.encode({"absorbed": ["u2"]}))  # of somebody who had taken it in before
+            absorb = AbsorbRecord(id="a", key="u1", at=now, body=AbsorbBody("u3", image))
+            told = [enrol, absorb] if order == "enrolled first" else [absorb, enrol]
+            drive(bench.log.append(EVENTS, [(0, encode(record)) for record in told]))
+            bench.advance("2h")
+            asked.append(bench.messages[0].data["product"])
+    assert asked == ["old", "old", "p1", "p1"]
 
 
 def test_the_rules_own_condition_still_applies() -> None:

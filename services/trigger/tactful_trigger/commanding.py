@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 from tactful.outbox import Outbox
-from tactful.records import EVENTS, CommandRecord, EventRecord
+from tactful.records import EVENTS, AbsorbRecord, CommandRecord, EventRecord
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.partition import Partition
 from tactful_trigger.replay import NoWatch, RuleFailed
-from tactful_trigger.row import Row
+from tactful_trigger.row import Row, names_in
 from tactful_trigger.runs import Runs
 
 _decode = msgspec.json.Decoder(EventRecord).decode
@@ -58,7 +58,9 @@ class Commanding:
     def _enrol(self, row: Row, rule: Rule, record: CommandRecord, at: int) -> None:
         terms = self._partition.book.terms[rule.name]
         now = [line for line in self._effects.history if line.customer == row.id]
-        first = beginning((*self._partition.pasts.get(row.id, ()), *now), terms.on, record.body.since)
+        before = [line for line in self._partition.earlier.get(row.id, ()) if line.customer in row.absorbed]
+        past = (*before, *self._partition.pasts.get(row.id, ()), *now)
+        first = beginning(past, terms.on, record.body.since)
         if first is None:
             self._effects.tell(row, at, "not_started", rule.name, "", {"why": "nothing to begin with"})
         else:
@@ -88,3 +90,13 @@ def foreseen(partition: Partition, customer: str, rule: Rule, first: EventRecord
 def enrolled(records: Iterable[Any]) -> set[str]:
     """Whose past a slice needs."""
     return {record.key for record in records if type(record) is CommandRecord and record.body.name == "enrol"}
+
+
+def earlier_names(partition: Partition, records: Sequence[Any]) -> dict[str, set[str]]:
+    """By customer whom a slice enrols: who turned out to be them, or does so in the slice. What they did before stands under those
+    names."""
+    names = {customer: {*row.absorbed} for customer in enrolled(records) if (row := partition.rows.get(customer))}
+    for record in records:
+        if type(record) is AbsorbRecord and record.key in names:
+            names[record.key] |= {record.body.absorbed, *names_in(record.body.image)[1]}
+    return {customer: earlier for customer, earlier in names.items() if earlier}

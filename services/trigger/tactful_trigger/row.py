@@ -290,6 +290,20 @@ def _state(projection: Projection[Any] | None, version: int, raw: msgspec.Raw) -
     return msgspec.json.decode(raw, type=projection.state)
 
 
+class _Names(msgspec.Struct):
+    linked_to: str = ""
+    absorbed: tuple[str, ...] = ()
+
+
+_decode_names = msgspec.json.Decoder(_Names).decode
+
+
+def names_in(value: bytes | msgspec.Raw) -> tuple[str, tuple[str, ...]]:
+    """Of a stored row: who they turned out to be, and who turned out to be them."""
+    names = _decode_names(value)
+    return names.linked_to, names.absorbed
+
+
 def has_run(value: bytes, rule: str, *, parked: bool) -> bool:
     """Whether a stored row holds a run of a rule; `parked`: one that is parked."""
     return any(run.rule == rule and (not parked or bool(run.parked)) for run in _decode_image(value).runs)

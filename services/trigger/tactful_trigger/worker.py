@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -19,7 +19,8 @@ from tactful.outbox import relay
 from tactful.records import EVENTS, EventRecord, refuse_newer
 from tactful.telemetry import SILENT, Telemetry
 from tactful_trigger.ahead import Ahead
-from tactful_trigger.commanding import enrolled
+from tactful_trigger.commanding import earlier_names, enrolled
+from tactful_trigger.history import HistoryRow
 from tactful_trigger.joining import adopters
 from tactful_trigger.partition import Partition
 from tactful_trigger.replay import NoWatch, Watch
@@ -196,6 +197,7 @@ class TriggerWorker:
         if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon):
             await ahead.written()  # what is asked of the store here, the slice before may still have to tell it
         held.pasts = {name: await self._store.history(name, PAST) for name in people}
+        held.earlier = {name: await self._lines(names) for name, names in earlier_names(held, rare).items()}
         await self._look_ahead(held, slice_[-1].appended + 1)
         computing = Slice(held, self._log.partitions, self._watch, self._graves, self._at_once(held))
         result = computing.compute(slice_, records)
@@ -260,6 +262,9 @@ class TriggerWorker:
     async def _load(self, held: Partition, customers: set[str]) -> None:
         if customers:
             held.take_in(customers, await self._store.load(held.cursor.partition, customers))
+
+    async def _lines(self, names: Iterable[str]) -> list[HistoryRow]:
+        return [line for name in names for line in await self._store.history(name, PAST)]
 
     async def _look_ahead(self, held: Partition, limit: int) -> None:
         """What is known fires first: after an outage not everybody whose time has come is taken into memory together."""

@@ -19,7 +19,9 @@ from tactful.records import EVENTS, CommandBody, CommandRecord, EventRecord, enc
 from tactful.rules import Rule
 from tactful_trigger.commanding import beginning, foreseen
 from tactful_trigger.cursor import Cursor
+from tactful_trigger.history import HistoryRow
 from tactful_trigger.partition import Partition
+from tactful_trigger.row import names_in
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore, cursors
 from tactful_trigger.worker import PAST
@@ -62,19 +64,37 @@ class Conductor:
         busy = set(await self._store.running(rule))
         found: dict[str, EventRecord] = {}
         everybody = [c for c in await self._store.everybody() if c > after and not is_anonymous(c)]
-        for customer in everybody:
-            if customer not in busy and (first := beginning(await self._store.history(customer, PAST), names, since)):
-                found[customer] = first
-            if len(found) == limit:
-                return found, customer
+        for start in range(0, len(everybody), LOT):
+            for customer, others in (await self._living(everybody[start : start + LOT])).items():
+                if customer not in busy and (first := beginning(await self._past((customer, *others)), names, since)):
+                    found[customer] = first
+                if len(found) == limit:
+                    return found, customer
         return found, ""
+
+    async def _living(self, customers: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Those who are nobody else by now, each with the names of who turned out to be them."""
+        found = {}
+        for number, names in self._by_partition(customers).items():
+            for customer, value in (await self._store.load(number, names)).items():
+                linked_to, others = names_in(value)
+                if not linked_to:
+                    found[customer] = others
+        return dict(sorted(found.items()))
+
+    async def _past(self, names: Iterable[str]) -> list[HistoryRow]:
+        return [line for name in names for line in await self._store.history(name, PAST)]
+
+    def _by_partition(self, customers: Iterable[str]) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = defaultdict(list)
+        for customer in customers:
+            found[partition_of(customer, self._log.partitions)].append(customer)
+        return found
 
     async def foresee(self, rule: str, candidates: Mapping[str, EventRecord]) -> dict[str, int]:
         """How many of them would begin (under "") and how many not, by reason. Nothing changes."""
-        counts, by_partition = Counter[str](), defaultdict[int, list[str]](list)
-        for customer in candidates:
-            by_partition[partition_of(customer, self._log.partitions)].append(customer)
-        for number, customers in by_partition.items():
+        counts = Counter[str]()
+        for number, customers in self._by_partition(candidates).items():
             partition = Partition(await self._store.cursor(number) or Cursor(partition=number), self._book)
             partition.take_in(customers, await self._store.load(number, customers))
             counts.update(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from dispatchbench import DispatchBench
 from enginebench import drive
@@ -16,6 +19,36 @@ from tactful.events import (
     SurveyAnswered,
 )
 from tactful_dispatch.receiving import MOST_RECEIPTS
+from tactful_dispatch.store.memory import MemoryDispatchStore
+
+
+class Meanwhile(MemoryDispatchStore):
+    """Something happens once, right before a transaction begins."""
+
+    happens: Callable[[], None] | None = None
+
+    async def transact(self, *args: Any, **more: Any) -> Any:
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            happens()
+        return await super().transact(*args, **more)
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_an_opt_out_that_meets_a_merge_is_the_word_of_who_they_turn_out_to_be(stops: bool) -> None:
+    store = Meanwhile(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting("u1")
+    bench.consenting("u2")
+    bench.advance("1h")
+    store.happens = lambda: bench.link("u2", "u1")
+    if stops:
+        drive(bench.desk.stop_all("u2", "page"))
+    else:
+        drive(bench.desk.consent("u2", "marketing", "", "withdrawn", via="page"))
+    bench.settle()
+    bench.asks("m1", "u1")
+    assert bench.words == ["withdrawn"]
 
 
 def test_not_this_kind_mutes_the_rule_and_no_other(bench: DispatchBench) -> None:

@@ -17,7 +17,7 @@ from tactful.log import Log
 from tactful.outbox import Cause
 from tactful.partitioning import partition_of
 from tactful.purposes import MARKETING
-from tactful.records import DISPATCH, EVENTS, ConsentBody
+from tactful.records import DISPATCH, EVENTS, ConsentBody, ConsentRecord
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.asking import offer_of
@@ -28,6 +28,7 @@ from tactful_dispatch.facts import standing
 from tactful_dispatch.forgetting import revive
 from tactful_dispatch.gates import INQUIRY, judge
 from tactful_dispatch.gathering import gather, settings_of
+from tactful_dispatch.inheriting import pass_on
 from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
@@ -285,6 +286,8 @@ class Reception:
         row = space.customer(customer)
         id = digest("desk", customer, str(now), str(len(row.repeats)), body.purpose, body.channel, body.state)
         number = take_consent(space, self._book, customer, id, body, now, _cause(space))
+        # Somebody else since it was asked who they are: their word follows what has travelled.
+        pass_on(space, ConsentRecord(id=id, key=customer, at=now, body=body), now, _cause(space))
         crashpoints.reach("dispatch: opt-out")
         return number
 

@@ -86,6 +86,20 @@ def test_a_flag_goes_with_the_customer_to_a_new_address_and_lifts_nobody_elses()
     assert bench.words == ["sent", "suppressed_address", "sent"]
 
 
+def test_an_address_that_is_taken_from_who_is_flagged_stays_shut_until_the_flag_is_lifted() -> None:
+    """A shop that empties the record of somebody who died leaves their other account alone."""
+    bench = DispatchBench()
+    home = {"addresses": {"email": "home@example.test"}}
+    bench.consenting("u2", **home)
+    bench.knows("dad", **home, do_not_contact="deceased")
+    for _ in range(2):
+        bench.knows("dad", addresses={}, do_not_contact="deceased")
+    bench.asks("m1", "u2")
+    bench.knows("dad", addresses={})
+    bench.asks("m2", "u2")
+    assert bench.words == ["suppressed_address", "sent"]
+
+
 def test_a_flag_that_is_lifted_is_lifted_under_every_name_of_the_customer() -> None:
     bench = DispatchBench()
     home = {"addresses": {"email": "home@example.test"}}

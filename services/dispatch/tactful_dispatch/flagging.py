@@ -20,11 +20,15 @@ def flagged_addresses(book: AddressBook, row: CustomerRow) -> set[AddressKey]:
 
 
 def flag_addresses(space: Workspace, book: AddressBook, customer: str, now: RecipientBody) -> None:
-    """As the customer is told to be now. What is told to an earlier name is the business of the one that lives on."""
+    """As the customer is told to be now: a new address takes the place of an old one, and one that was only taken away stays shut.
+    What is told to an earlier name is the business of the one that lives on."""
     row = space.customer(customer)
     if row.linked_to:
         return
     before = flagged_addresses(book, row)
+    if now.do_not_contact:
+        gone = [key for key in book.all_of(row.recipient) if key in before and key.channel not in now.addresses]
+        row.flagged = list(dict.fromkeys((*row.flagged, *gone)))
     after = {*book.all_of(now), *row.flagged} if now.do_not_contact else set()
     space.lock_addresses(before | after)
     for key in before | after:

@@ -101,7 +101,7 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     linked_to: str = ""  # who they turned out to be
     device_of: str = ""  # of a visitor: who uses the device now, if it is somebody else
     known_as: list[str] = msgspec.field(default_factory=list)  # before, as far as messages may wait under these names
-    flagged: list[AddressKey] = msgspec.field(default_factory=list)  # addresses of earlier names that were flagged
+    flagged: list[AddressKey] = msgspec.field(default_factory=list)  # addresses of earlier names, or taken away since
     written_as: list[str] = msgspec.field(default_factory=list)  # and as which visitors they were written to
 
     @property

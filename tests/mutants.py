@@ -354,8 +354,8 @@ FAULTS = (
     Fault(
         "what a run failed at is not shown to it again",
         f"{TRIGGER}/runs.py",
-        "        if not still:\n            self._make_up(row, run, at)\n",
-        "",
+        "        if not (still := self._stands_still(run)):\n            self._make_up(row, run, at)\n",
+        "        still = self._stands_still(run)\n",
         ("tests/trigger/test_failing.py",),
     ),
     Fault("an end of waiting keeps the inbox", f"{TRIGGER}/runs.py", "run.inbox = ()", "pass", RULES),

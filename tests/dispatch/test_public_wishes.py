@@ -86,7 +86,7 @@ async def test_a_message_about_nothing_has_no_such_page() -> None:
     assert (await Page().ask("GET", "about")).status_code == 404
 
 
-@pytest.mark.parametrize("topic", ["", "x" * 101, "a\x00b"])
+@pytest.mark.parametrize("topic", ["", " ", "\x00\u00a0"])
 async def test_a_topic_that_is_none_is_refused(topic: str) -> None:
     page = Page()
     page.desk.about = ("Garden",)

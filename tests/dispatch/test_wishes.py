@@ -15,6 +15,7 @@ from tactful.events import ConsentChanged
 from tactful.records import EraseBody, EraseRecord, MessageRecord
 from tactful_dispatch.channels import Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.inquiring import answer
+from tactful_dispatch.public.wishes import Asked, wish_of
 
 
 def prefers(bench: DispatchBench, preference: str, value: str) -> None:
@@ -108,6 +109,34 @@ def test_a_muted_topic_may_be_told_of_again(bench: DispatchBench) -> None:
     drive(bench.desk.mute_topic("u1", "Baby", False))
     bench.asks(data={"categories": ["Baby"]})
     assert bench.words == ["sent"]
+
+
+@pytest.mark.parametrize(
+    "category",
+    [
+        " Tea ",
+        "Tea\u00a0& Coffee",
+        "Tea\nand cups",
+        "\u0645\u06cc\u200c\u062e\u0648",  # Persian writes a joiner within words
+        "Home > Kitchen > " * 9,
+        "\N{CYRILLIC CAPITAL LETTER TE}" * 400,
+    ],
+)
+def test_whatever_a_shop_calls_a_category_a_button_leaves_it_out_and_one_brings_it_back(
+    bench: DispatchBench, category: str
+) -> None:
+    def press(do: str, topic: str) -> None:
+        drive(
+            wish_of({"do": do, "topic": topic}).carry_out(bench.desk, Asked("u1", bench.now, "preference-page", "m1"))
+        )
+
+    bench.asks("m1", data={"categories": [category]})
+    press("mute_topic", *drive(bench.desk.topics("m1")))
+    bench.advance("8d")
+    bench.asks("m2", data={"categories": [category]})
+    press("unmute_topic", *drive(bench.desk.card("u1")).muted_topics)
+    bench.asks("m3", data={"categories": [category]})
+    assert bench.words == ["sent", "muted_topic", "sent"]
 
 
 def test_a_topic_that_is_muted_while_a_message_waits_ends_it(bench: DispatchBench) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from tactful.records import MessageBody
 from tactful_dispatch.desk import PREFERENCES
 from tactful_dispatch.questions import NO_LONGER, NO_NEED, TOO_OFTEN
 from tactful_dispatch.rows import TOPICS_KEPT, CustomerRow
+
+LONGEST_TOPIC: Final = 300  # characters
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def change_preference(row: CustomerRow, told: Mapping[str, Any], at: int) -> bool:
@@ -25,7 +29,14 @@ def topics_of(message: MessageBody) -> tuple[str, ...]:
     """What a message is about: categories of products, as far as its rule gave any that can be read."""
     given = message.data.get("categories")
     topics = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else ()
-    return tuple(str(topic) for topic in topics if topic and isinstance(topic, str | int))
+    names = (topic_name(str(topic)) for topic in topics if topic and isinstance(topic, str | int))
+    return tuple(dict.fromkeys(filter(None, names)))
+
+
+def topic_name(text: str) -> str:
+    """A topic by the name under which a page can show it and a form sends it back: shops write categories with blanks around
+    and of every kind, and paths without end."""
+    return " ".join(_CONTROLS.sub(" ", text).split())[:LONGEST_TOPIC].strip()
 
 
 def wishes_in(answer: str, message: MessageBody) -> list[dict[str, Any]]:
@@ -48,7 +59,9 @@ def _wanted(row: CustomerRow, told: Mapping[str, Any], at: int) -> tuple[str, An
     if change in ("rule_muted", "rule_unmuted"):
         return "muted_rules", _with(row.muted_rules, told["rule"], change == "rule_muted")
     if change in ("topic_muted", "topic_unmuted"):
-        return "muted_topics", _with(row.muted_topics, told["topic"], change == "topic_muted")[-TOPICS_KEPT:]
+        known = [topic_name(topic) for topic in row.muted_topics]
+        topics = _with(known, topic_name(told["topic"]), change == "topic_muted")
+        return "muted_topics", topics[-TOPICS_KEPT:]
     if change in PREFERENCES:
         return change, int(told["value"]) if change == "at_most_days" else told["value"]
     return "", None

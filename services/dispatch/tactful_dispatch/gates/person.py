@@ -11,7 +11,7 @@ from tactful.purposes import covers, is_marketing
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts, Word
 from tactful_dispatch.gates.verdicts import open_gate, refused
-from tactful_dispatch.preferring import topics_of
+from tactful_dispatch.preferring import topic_name, topics_of
 
 SILENCE: Final = 30 * DAY  # after a withdrawal, on every channel
 _BROWSING: Final = frozenset({"cart", "session", "interests"})
@@ -124,7 +124,7 @@ def own_settings(message: MessageBody, facts: Facts) -> GateRecord:
 def _muted(message: MessageBody, facts: Facts) -> str:
     """What the message is about, if all of it is what the customer wants to hear nothing of."""
     topics = topics_of(message)
-    return ", ".join(topics) if topics and set(topics) <= set(facts.muted_topics) else ""
+    return ", ".join(topics) if topics and set(topics) <= set(map(topic_name, facts.muted_topics)) else ""
 
 
 def complaint_open(message: MessageBody, facts: Facts) -> GateRecord:

@@ -11,10 +11,10 @@ from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful.purposes import MARKETING, is_marketing
 from tactful_dispatch.desk import PREFERENCES, Desk
+from tactful_dispatch.preferring import topic_name
 from tactful_dispatch.public.texts import Texts
 
 PAUSES: Final = (30, 90)  # days
-LONGEST_TOPIC: Final = 100
 WORDING: Final = "preference-page-1"  # changes with the sentences that ask for consent
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -149,9 +149,9 @@ def wish_of(form: Mapping[str, str]) -> Wish:
 
 
 def _topic(form: Mapping[str, str]) -> str:
-    topic = form.get("topic", "").strip()
-    if not 0 < len(topic) <= LONGEST_TOPIC or not topic.isprintable():
-        raise InvalidInput("unknown_wish", "topic is missing or malformed", "topic")
+    topic = topic_name(form.get("topic", ""))
+    if not topic:
+        raise InvalidInput("unknown_wish", "topic is missing", "topic")
     return topic
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 from dispatchbench import DispatchBench
+from enginebench import drive
+
+from tactful_dispatch.public.choices import topics
 
 KETTLE = {"title": "Kettle", "image_url": "https://shop.example/kettle.jpg"}
 
@@ -21,6 +24,12 @@ def family(request: pytest.FixtureRequest) -> DispatchBench:
 
 def greetings(bench: DispatchBench) -> list[str]:
     return [envelope.rendered.text for envelope in bench.adapter.sent]
+
+
+def shown(bench: DispatchBench) -> list[str]:
+    """The switches of the preference page, for marketing and for the cart."""
+    known = topics(drive(bench.desk.card("u1")), "marketing.cart", bench.now)
+    return ["on" if switch.on else "off" for topic in known for switch in topic.switches]
 
 
 def test_an_address_that_one_person_uses_is_greeted_by_name_and_sees_pictures(family: DispatchBench) -> None:
@@ -84,3 +93,23 @@ def test_two_who_turn_out_to_be_one_are_greeted_by_name_again(family: DispatchBe
     family.link("u2", "u1")
     family.asks("m2", "u1")
     assert greetings(family) == ["Hello Ivo", "Hello Uma"]
+
+
+def test_who_says_yes_again_after_the_other_opted_out_there_is_written_to_again() -> None:
+    bench = DispatchBench()
+    for customer in ("u1", "u2"):
+        bench.knows(customer, addresses={"email": "home@example.test"})
+        bench.grants(customer, channel="email")
+    bench.asks(customer="u2")
+    bench.advance("1s")
+    heard = {"message_id": "m1"}
+    drive(bench.desk.consent("u2", "marketing", "email", "withdrawn", via="one-click", proof=heard))
+    bench.advance("8d")
+    bench.asks("m2")
+    assert shown(bench) == ["off", "off"]
+    for _ in range(2):
+        drive(bench.desk.consent("u1", "marketing", "email", "granted", via="preference-page"))
+    bench.asks("m3")
+    assert shown(bench) == ["on", "on"]
+    assert bench.words == ["sent", "withdrawn", "sent"]
+    assert len(drive(bench.store.ledger(0))) == 4

@@ -76,6 +76,28 @@ def standing_word(row: CustomerRow, purpose: str, channel: str) -> Word | None:
     return max(touching, key=lambda word: (word.at, word.entry), default=None)
 
 
+def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> Word | None:
+    """The word that says the same, if nothing was said in between, nor by others who use the address."""
+    last = standing_word(row, body.purpose, body.channel)
+    if (
+        last is None
+        or last.once
+        or (last.purpose, last.channel, last.state) != (body.purpose, body.channel, body.state)
+    ):
+        return None
+    return None if last.state == "granted" and _is_overruled(space, book, row, last) else last
+
+
+def _is_overruled(space: Workspace, book: AddressBook, row: CustomerRow, granted: Word) -> bool:
+    keys = [key for key in book.all_of(row.recipient) if granted.channel in ("", key.channel)]
+    space.lock_addresses(keys)
+    return any(
+        at > granted.at and covers(withdrawn, granted.purpose)
+        for key in keys
+        for withdrawn, at in space.address(key).withdrawn.items()
+    )
+
+
 def _entry(customer: str, record_id: str, body: ConsentBody, now: int) -> ConsentEntry:
     return ConsentEntry(
         customer=customer,

@@ -6,7 +6,8 @@ stand in front of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from tactful.decisions import GateRecord
@@ -59,6 +60,9 @@ class CustomerCard:
     at_most_days: int = 0  # one contact in so many days at most; 0 for the shop's own caps
     personalisation: str = "full"  # full | none
     shop_locale: str = "en"
+    closed: Mapping[str, Mapping[str, int]] = field(
+        default_factory=dict
+    )  # channel -> purpose -> when the address opted out
 
 
 class Basket(NamedTuple):

@@ -22,7 +22,7 @@ from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.asking import offer_of
 from tactful_dispatch.binding import tell_other_names
-from tactful_dispatch.consenting import standing_word, take_consent, take_for_mailbox
+from tactful_dispatch.consenting import said_before, take_consent, take_for_mailbox
 from tactful_dispatch.desk import PREFERENCES, Basket, ConsentState, CustomerCard, SentMessage
 from tactful_dispatch.facts import standing
 from tactful_dispatch.forgetting import revive
@@ -79,6 +79,7 @@ class Reception:
             hours=row.hours,
             at_most_days=row.at_most_days,
             personalisation=row.personalisation,
+            closed={key.channel: (await self._store.address(key)).withdrawn for key in self._book.all_of(recipient)},
         )
 
     async def consent(
@@ -93,7 +94,7 @@ class Reception:
         wording: str = "",
         proof: dict[str, Any] | None = None,
     ) -> int:
-        customer, now, wanted = await self._who(customer), self._clock.now(), (purpose, channel, state)
+        customer, now = await self._who(customer), self._clock.now()
         body = ConsentBody(
             source="desk",
             purpose=purpose,
@@ -111,10 +112,8 @@ class Reception:
         def work(space: Workspace) -> int:
             if heard is not None:
                 take_for_mailbox(space, heard, body)
-            last = standing_word(space.customer(customer), purpose, channel)
-            if last is not None and (last.purpose, last.channel, last.state, last.once) == (*wanted, False):
-                return last.entry  # said again, and nothing was said in between
-            return self._take(space, customer, body, now)
+            known = said_before(space, self._book, space.customer(customer), body)
+            return self._take(space, customer, body, now) if known is None else known.entry
 
         return await self._change(customer, work, 0, returns=state == "granted")
 

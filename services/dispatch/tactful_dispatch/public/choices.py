@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from tactful.clock import DAY
@@ -50,14 +51,19 @@ def kinds(card: CustomerCard) -> tuple[str, ...]:
     return tuple(sorted({message.rule for message in card.messages} | set(card.muted_rules)))
 
 
-def is_on(consents: Iterable[ConsentState], purpose: str, channel: str) -> bool:
-    """The latest word on the purpose, or on one that covers it, on this channel or on all."""
+def is_on(
+    consents: Iterable[ConsentState], purpose: str, channel: str, closed: Mapping[str, int] = MappingProxyType({})
+) -> bool:
+    """The latest word on the purpose, or on one that covers it, on this channel or on all. `closed`: for what and when somebody
+    who uses the address opted out; a grant said before counts no more."""
     latest = max(
         (said for said in consents if covers(said.purpose, purpose) and said.channel in ("", channel)),
         key=_when,
         default=None,
     )
-    return latest is not None and latest.state == "granted"
+    if latest is None or latest.state != "granted":
+        return False
+    return not any(covers(withdrawn, purpose) and at > latest.at for withdrawn, at in closed.items())
 
 
 def silent_until(consents: Iterable[ConsentState], purpose: str, now: int) -> int:
@@ -80,7 +86,12 @@ def _covers(wider: Switch, switch: Switch) -> bool:
 
 def _topic(card: CustomerCard, purpose: str, now: int) -> Topic:
     switches = tuple(
-        Switch(purpose, channel, is_on(card.consents, purpose, channel), card.addresses.get(channel, ""))
+        Switch(
+            purpose,
+            channel,
+            is_on(card.consents, purpose, channel, card.closed.get(channel, {})),
+            card.addresses.get(channel, ""),
+        )
         for channel in channels(card)
     )
     return Topic(purpose, switches, silent_until(card.consents, purpose, now))

@@ -169,3 +169,41 @@ def test_a_withdrawal_that_the_shop_posts_overtakes_what_is_held(bench: Dispatch
     bench.asks()
     bench.grants(channel="push", state="withdrawn")
     assert bench.words == ["withdrawn"]
+
+
+@pytest.fixture
+def reached() -> DispatchBench:
+    """Who granted e-mail and push, and has left e-mail."""
+    bench = DispatchBench()
+    bench.knows()
+    for channel in ("email", "push"):
+        bench.grants(channel=channel)
+    bench.advance("1s")
+    drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+    return bench
+
+
+@pytest.mark.parametrize("granted", ["", "marketing", "marketing.cart"])
+def test_who_leaves_again_once_the_silence_is_over_is_left_alone_again(reached: DispatchBench, granted: str) -> None:
+    if granted:
+        drive(reached.desk.consent("u1", granted, "push", "granted", via="preference-page"))
+    else:
+        reached.advance("31d")
+    reached.asks(channel="push")
+    reached.advance("1h")
+    for _ in range(2):
+        drive(reached.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+    reached.advance("8d")
+    reached.asks("m2", channel="push")
+    assert reached.words == ["sent", "withdrawn"]
+    left = [word for word in reached.trigger.events if isinstance(word, ConsentChanged) and word.state == "withdrawn"]
+    assert len(left) == 2
+
+
+def test_a_yes_that_stood_before_they_left_another_channel_ends_the_silence_if_it_is_said_again(
+    reached: DispatchBench,
+) -> None:
+    reached.asks(channel="push")
+    drive(reached.desk.consent("u1", "marketing", "push", "granted", via="double-opt-in"))
+    reached.asks("m2", channel="push")
+    assert reached.words == ["withdrawn", "sent"]

@@ -13,6 +13,7 @@ from tactful_dispatch.announcing import announce
 from tactful_dispatch.asking import forget_question, hear_answer
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Word, standing, with_word
+from tactful_dispatch.gates.person import SILENCE
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.rows import AddressKey, CustomerRow, Delivery
 from tactful_dispatch.store import Workspace
@@ -65,27 +66,28 @@ def _lifts_stop(row: CustomerRow, body: ConsentBody) -> bool:
     return is_marketing(body.purpose) and body.occurred_at > row.stopped_at and not is_anonymous(body.said_as)
 
 
-def standing_word(row: CustomerRow, purpose: str, channel: str) -> Word | None:
-    """The last word that touches a purpose on a channel ("" is all of them), more general and more special ones included."""
-    touching = (
-        word
-        for word in standing(row.words)
-        if (covers(word.purpose, purpose) or covers(purpose, word.purpose))
-        and (not channel or word.channel in ("", channel))
-    )
-    return max(touching, key=lambda word: (word.at, word.entry), default=None)
-
-
 def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> Word | None:
-    """The word that says the same, if nothing was said in between, nor by others who use the address."""
-    last = standing_word(row, body.purpose, body.channel)
-    if (
-        last is None
-        or last.once
-        or (last.purpose, last.channel, last.state) != (body.purpose, body.channel, body.state)
-    ):
+    """The word that says the same and still does what it says: nothing was said in between, on any channel or by others who use
+    the address, and its silence is not over."""
+    said = [word for word in standing(row.words) if _touch(word.purpose, body.purpose)]
+    here = (word for word in said if not body.channel or word.channel in ("", body.channel))
+    last = max(here, key=_when, default=None)
+    wanted = (body.purpose, body.channel, body.state, False)
+    if last is None or (last.purpose, last.channel, last.state, last.once) != wanted:
         return None
-    return None if last.state == "granted" and _is_overruled(space, book, row, last) else last
+    if any(word.state != last.state and _when(word) > _when(last) for word in said):
+        return None
+    if last.state == "withdrawn":
+        return last if body.occurred_at - last.at < SILENCE else None
+    return None if _is_overruled(space, book, row, last) else last
+
+
+def _when(word: Word) -> tuple[int, int]:
+    return word.at, word.entry
+
+
+def _touch(purpose: str, other: str) -> bool:
+    return covers(purpose, other) or covers(other, purpose)
 
 
 def _is_overruled(space: Workspace, book: AddressBook, row: CustomerRow, granted: Word) -> bool:

@@ -207,3 +207,20 @@ def test_a_yes_that_stood_before_they_left_another_channel_ends_the_silence_if_i
     drive(reached.desk.consent("u1", "marketing", "push", "granted", via="double-opt-in"))
     reached.asks("m2", channel="push")
     assert reached.words == ["withdrawn", "sent"]
+
+
+@pytest.mark.parametrize("how", ["one-click", "stop all"])
+def test_an_opt_out_on_a_page_comes_after_a_grant_that_a_machine_whose_clock_is_ahead_has_taken(how: str) -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(channel="email", occurred_at=bench.now + 90_000)
+    bench.asks(not_before=bench.now + HOUR)
+    if how == "one-click":
+        drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+    else:
+        drive(bench.desk.stop_all("u1", "preference-page"))
+    bench.advance("2h")
+    assert bench.words == ["withdrawn"]
+    drive(bench.desk.consent("u1", "marketing", "email", "granted", via="preference-page"))
+    bench.asks("m2")
+    assert bench.words == ["withdrawn", "sent"]

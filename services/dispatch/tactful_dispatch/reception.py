@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from tactful import crashpoints
 from tactful.channels import DESK
 from tactful.clock import Clock
@@ -283,6 +285,8 @@ class Reception:
 
     def _take(self, space: Workspace, customer: str, body: ConsentBody, now: int) -> int:
         row = space.customer(customer)
+        latest = max((word.at for word in row.words), default=0)  # by the clock of another machine, which may be ahead
+        body = msgspec.structs.replace(body, occurred_at=max(body.occurred_at, latest))
         id = digest("desk", customer, str(now), str(len(row.repeats)), body.purpose, body.channel, body.state)
         number = take_consent(space, self._book, customer, id, body, now, _cause(space))
         # Somebody else since it was asked who they are: their word follows what has travelled.

@@ -429,7 +429,7 @@ FAULTS = (
     Fault(
         "a cancellation is ignored",
         f"{DISPATCH}/deciding.py",
-        "if delivery.state not in (HELD, ASKED, PENDING):",
+        "if delivery.state not in WAITING:",
         "if True:",
         SENDING,
     ),

@@ -66,6 +66,25 @@ def test_an_unknown_outcome_is_told_as_such_and_never_sent_again(bench: Dispatch
     assert bench.sent == ["m1"]
 
 
+@pytest.mark.parametrize("more", [{}, {"repeats_allowed": True}])
+def test_what_the_provider_reports_as_delivered_before_its_answer_is_lost_was_sent(
+    bench: DispatchBench, more: dict[str, Any]
+) -> None:
+    bench.adapter.outcomes = [Unknown("reset")]
+    bench.adapter.meanwhile = lambda: drive(bench.desk.receipt("m1", "Message Delivered", {}))
+    bench.asks(**more)
+    bench.advance("10m")
+    assert (bench.words, bench.delivery().state, bench.sent) == (["sent"], "accepted", ["m1"])
+
+
+def test_what_is_reported_as_delivered_while_it_waits_to_be_repeated_is_not_repeated(bench: DispatchBench) -> None:
+    bench.adapter.outcomes = [Unknown("reset")]
+    bench.asks(repeats_allowed=True)
+    drive(bench.desk.receipt("m1", "Message Delivered", {}))
+    bench.advance("10m")
+    assert (bench.words, bench.sent) == (["sent"], ["m1"])
+
+
 def test_where_the_provider_honours_our_id_an_unknown_outcome_is_tried_again() -> None:
     bench = DispatchBench(idempotent=True)
     bench.consenting()

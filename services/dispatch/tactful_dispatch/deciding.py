@@ -24,6 +24,7 @@ from tactful_dispatch.rows import (
     REFUSED,
     SENDING,
     UNKNOWN,
+    WAITING,
     Cursor,
     Delivery,
 )
@@ -125,14 +126,17 @@ def expire(space: Workspace, delivery: Delivery, now: int, cause: Cause) -> None
 
 
 def give_up(space: Workspace, delivery: Delivery, now: int, detail: str, cause: Cause) -> None:
-    """Nobody can know whether it left: it counts as sent and is never resent."""
+    """Nobody can know whether it left, unless its delivery was reported: it counts as sent and is never resent."""
     delivery.provider_detail = detail
-    finish(space, delivery, Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN, now, cause)
+    if delivery.delivered:
+        finish(space, delivery, Verdict.SENT, None, now, cause)
+    else:
+        finish(space, delivery, Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN, now, cause)
 
 
 def cancel(space: Workspace, delivery: Delivery, reason: str, note: str, now: int, cause: Cause) -> None:
     """The run no longer wants it. What is on its way already is decided by the provider."""
-    if delivery.state not in (HELD, ASKED, PENDING):
+    if delivery.state not in WAITING:
         return
     facts = {"why": note} if note else {}
     delivery.gates = [GateRecord("cancelled", GateVerdict.REFUSED, facts, Reason(reason), Scope.CUSTOMER)]

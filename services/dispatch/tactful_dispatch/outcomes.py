@@ -71,4 +71,4 @@ def _rejected(space: Workspace, customer: str, delivery: Delivery, outcome: Reje
 def _may_repeat(delivery: Delivery, adapter: Adapter | None) -> bool:
     """Repeating is harmless where the provider honours our id, or where the template says so."""
     honours = adapter is not None and adapter.capabilities.idempotent
-    return (honours or delivery.message.repeats_allowed) and delivery.attempts < TRIES
+    return (honours or delivery.message.repeats_allowed) and delivery.attempts < TRIES and not delivery.delivered

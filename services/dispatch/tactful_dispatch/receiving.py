@@ -9,17 +9,19 @@ from typing import Any, Final
 import msgspec
 
 from tactful.answers import HURTS, UNSETTLED
+from tactful.decisions import Verdict
 from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.records import EVENTS, RecipientBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
+from tactful_dispatch.deciding import finish
 from tactful_dispatch.facts import Contacted
 from tactful_dispatch.flagging import flag_addresses
 from tactful_dispatch.preferring import change_preference, wishes_in
 from tactful_dispatch.questions import ANSWERS
-from tactful_dispatch.rows import ACCEPTED, STOPPED, UNKNOWN, Delivery
+from tactful_dispatch.rows import ACCEPTED, STOPPED, UNKNOWN, WAITING, Delivery
 from tactful_dispatch.store import Workspace
 
 MOST_RECEIPTS: Final = 100  # of one message, so that nobody fills its row with replies
@@ -51,6 +53,8 @@ def take_receipt(
     delivery.receipts[key] = now
     if name == "Message Delivered" and delivery.state == UNKNOWN:
         delivery.state = ACCEPTED  # the provider's word settles what the attempt could not tell
+    if delivery.delivered and delivery.doubtful and delivery.state in WAITING:
+        finish(space, delivery, Verdict.SENT, None, now, cause)  # there is nothing to repeat
     if is_noticed(name, detail):
         count_reaction(space, customer, message.message_id)
         tell_other_names(space, customer, now, cause)

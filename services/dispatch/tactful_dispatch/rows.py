@@ -24,7 +24,8 @@ STOPPED: Final = "stopped by its owner"
 # States of a delivery. Held ones wait for an instant; asked ones for the run to say that it still wants them.
 HELD, ASKED, PENDING, SENDING = "held", "asked", "pending", "sending"
 ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
-OPEN_STATES: Final = frozenset({HELD, ASKED, PENDING, SENDING})
+WAITING: Final = frozenset({HELD, ASKED, PENDING})
+OPEN_STATES: Final = WAITING | {SENDING}
 
 
 class AddressKey(msgspec.Struct, frozen=True, array_like=True):
@@ -78,6 +79,11 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     def arrived(self) -> bool:
         """Whether it reached the customer, or may have."""
         return self.state in (ACCEPTED, UNKNOWN)
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the provider has reported that it arrived: that may be heard before the answer to the attempt."""
+        return "Message Delivered" in self.receipts
 
 
 class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -199,7 +199,7 @@ def test_a_roll_out_reaches_its_share_of_customers_and_a_larger_one_keeps_them()
 
 
 SPARED = {"no_consent", "complaint_open", "resting", "in_touch", "quiet_hours", "budget", "displaced", "gap", "holdout"}
-OWN = {"muted_rule", "muted_topic", "paused", "personalisation"}
+OWN = {"muted_topic", "paused", "personalisation"}
 
 
 @pytest.mark.parametrize(("facts", "wanted", "why", "verdict", "scope"), SHUT)
@@ -208,6 +208,14 @@ def test_service_messages_pass_what_is_only_about_marketing(
 ) -> None:
     found = reason(replace(WELL, **facts), message(**{**wanted, "purpose": "service.order"}))
     assert found == (None if why in SPARED | OWN | {"withdrawn"} else why)
+
+
+def test_what_goes_to_the_shops_own_desk_is_no_kind_of_message_that_a_customer_could_leave_out() -> None:
+    facts = replace(WELL, muted_rules=("tell_desk",), stopped_all=True)
+    assert (
+        judge(message(rule="tell_desk", channel=DESK, purpose="service.desk"), facts, (own_settings,))[-1].reason
+        is None
+    )
 
 
 def test_an_objection_to_service_messages_is_obeyed() -> None:

@@ -103,13 +103,13 @@ def _told(message: MessageBody, word: Word | None) -> dict[str, Any]:
 
 
 def own_settings(message: MessageBody, facts: Facts) -> GateRecord:
-    """What the customer chose on the preference page."""
+    """What the customer chose on the preference page. "Not this kind" is an objection, which service messages obey as well."""
+    if facts.stopped_all and is_marketing(message.purpose):
+        return refused("own settings", Reason.WITHDRAWN, purpose=message.purpose, stopped_all=True)
+    if message.rule in facts.muted_rules and message.channel != DESK:
+        return refused("own settings", Reason.MUTED_RULE, rule=message.rule)
     if not is_marketing(message.purpose):
         return open_gate("own settings")
-    if facts.stopped_all:
-        return refused("own settings", Reason.WITHDRAWN, purpose=message.purpose, stopped_all=True)
-    if message.rule in facts.muted_rules:
-        return refused("own settings", Reason.MUTED_RULE, rule=message.rule)
     if any(covers(muted, message.purpose) for muted in facts.muted_purposes):
         return refused("own settings", Reason.MUTED_TOPIC, purpose=message.purpose)
     if topics := _muted(message, facts):

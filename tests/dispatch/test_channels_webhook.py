@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import json
+import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from channelbench import CERTIFICATE
@@ -95,6 +98,29 @@ async def test_a_lost_answer_is_unknown_and_may_be_repeated_since_the_receiver_k
 ) -> None:
     provider.answers = [trouble]
     assert isinstance(await send(provider, deadline=0.3), Unknown)
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port at which a connection is neither taken nor refused: its queue is full."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as queue:
+        for _ in range(4):
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("slow", ["name", "connection"])
+async def test_what_has_not_begun_to_leave_in_time_does_not_leave(deaf: int, slow: str) -> None:
+    async def judge(url: str) -> Target:
+        if slow == "name":
+            await asyncio.Event().wait()
+        return Target(f"https://127.0.0.1:{deaf}/x", "hooks.shop.example", "localhost")
+
+    async with asyncio.timeout(2):
+        outcome = await WebhookAdapter(b"key", ManualClock(NOW), judge=judge, opening=0.05).send(LETTER)
+    assert isinstance(outcome, Retry)
 
 
 async def test_a_certificate_of_somebody_else_gets_nothing(provider: Provider) -> None:

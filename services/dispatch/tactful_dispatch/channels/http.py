@@ -15,6 +15,7 @@ import httpx
 
 from tactful.clock import SECOND
 
+OPENING: Final = 5.0  # seconds: what has not begun to leave by then does not leave, since an opt-out may have come
 LARGEST: Final = 64 * 1024  # bytes of an answer; what follows is not read
 _SENDING: Final = ".send_request_headers.started"
 
@@ -47,17 +48,22 @@ class Http:
     def __init__(self, deadline: float, tls: ssl.SSLContext | None = None) -> None:
         self._deadline, self._tls = deadline, tls or ssl.create_default_context()
 
-    async def post(self, url: str, content: bytes, headers: Mapping[str, str], *, server_name: str = "") -> Reply:
-        """`server_name`: whose certificate is asked for, where `url` names an address. Raises NotSent, NoAnswer."""
-        begun = False
+    async def post(
+        self, url: str, content: bytes, headers: Mapping[str, str], *, server_name: str = "", opening: float = OPENING
+    ) -> Reply:
+        """`server_name`: whose certificate is asked for, where `url` names an address; `opening`: seconds until the first byte of the
+        request. Raises NotSent, NoAnswer."""
+        begun, patience = False, asyncio.timeout(opening)
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
             nonlocal begun
-            begun = begun or event.endswith(_SENDING)
+            if event.endswith(_SENDING) and not begun:
+                begun = True
+                patience.reschedule(None)
 
         extensions: dict[str, Any] = {"trace": trace} | ({"sni_hostname": server_name} if server_name else {})
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._deadline), patience:
                 return await self._ask(url, content, headers, extensions)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
             words = f"{type(error).__name__}: {error}".rstrip(": ")

@@ -5,6 +5,7 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ import msgspec
 from tactful.clock import MINUTE, SECOND, Clock
 from tactful.errors import InvalidInput
 from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
-from tactful_dispatch.channels.http import Http, NoAnswer, NotSent, Reply
+from tactful_dispatch.channels.http import OPENING, Http, NoAnswer, NotSent, Reply
 from tactful_dispatch.channels.publichost import Target, public_target
 
 RETRY_BROKEN: Final = 30 * SECOND
@@ -45,19 +46,24 @@ class WebhookAdapter:
         judge: Judge = public_target,
         http: Http | None = None,
         deadline: float = 15.0,
+        opening: float = OPENING,
     ) -> None:
+        self._opening = opening
         self._secret, self._clock, self._judge = secret, clock, judge
         self._http = http or Http(deadline)
         self.capabilities = Capabilities(frozenset({"webhook"}), idempotent=True, deadline=deadline)
 
     async def send(self, envelope: Envelope) -> Outcome:
         """One attempt. Unknown: the receiver knows a repeat by its id."""
+        clock = asyncio.get_running_loop().time
+        begun = clock()
         try:
-            target = await self._judge(envelope.address)
+            async with asyncio.timeout(self._opening):
+                target = await self._judge(envelope.address)
         except InvalidInput as error:
             return Retry(RETRY_SLOW, error.code, error.message)  # the shop's setting, or its DNS: the queue waits
         except OSError as error:
-            return Retry(RETRY_BROKEN, "connection", str(error))
+            return Retry(RETRY_BROKEN, "connection", str(error) or "its name was not resolved in time")
         now = self._clock.now()
         body = _body(envelope, now)
         headers = {
@@ -68,7 +74,8 @@ class WebhookAdapter:
             "webhook-signature": sign(self._secret, envelope.message_id, now // 1000, body),
         }
         try:
-            reply = await self._http.post(target.url, body, headers, server_name=target.server_name)
+            opening = self._opening - (clock() - begun)
+            reply = await self._http.post(target.url, body, headers, server_name=target.server_name, opening=opening)
         except NotSent as error:
             return Retry(RETRY_BROKEN, "connection", str(error))
         except NoAnswer as error:

@@ -113,6 +113,11 @@ def test_addresses_are_shown_in_part(channel: str, address: str, shown: str) -> 
     [
         ({"do": "turn_on", "purpose": "marketing", "channel": "email"}, Turn("marketing", "email", True)),
         ({"do": "turn_off", "purpose": "marketing.cart", "channel": "sms"}, Turn("marketing.cart", "sms", False)),
+        (
+            {"do": "turn_off", "purpose": "marketing.süße Grüße", "channel": "email"},
+            Turn("marketing.süße Grüße", "email", False),
+        ),
+        ({"do": "mute", "rule": "корзина"}, Mute("корзина", True)),
         ({"do": "mute", "rule": "abandoned_cart"}, Mute("abandoned_cart", True)),
         ({"do": "unmute", "rule": "abandoned_cart"}, Mute("abandoned_cart", False)),
         ({"do": "pause", "days": "90"}, Pause(90)),
@@ -132,7 +137,8 @@ def test_each_button_states_one_wish(form: dict[str, str], wish: object) -> None
         {"do": "turn_on", "purpose": "service", "channel": "email"},
         {"do": "turn_on", "purpose": "marketing"},
         {"do": "turn_on", "purpose": "marketing", "channel": "<b>"},
-        {"do": "turn_off", "purpose": "marketing." + "x" * 64, "channel": "email"},
+        {"do": "turn_off", "purpose": "marketing." + "x" * 200, "channel": "email"},
+        {"do": "turn_off", "purpose": "marketing.\x00", "channel": "email"},
         {"do": "mute", "rule": ""},
         {"do": "pause", "days": "-1"},
         {"do": "pause", "days": "99999999999"},

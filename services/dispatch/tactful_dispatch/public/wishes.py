@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from tactful.channels import CHANNELS
 from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful.purposes import MARKETING, is_marketing
@@ -16,7 +17,7 @@ from tactful_dispatch.public.texts import Texts
 
 PAUSES: Final = (30, 90)  # days
 WORDING: Final = "preference-page-1"  # changes with the sentences that ask for consent
-_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")  # purposes and rules may be called anything, in any script
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def wish_of(form: Mapping[str, str]) -> Wish:
     """The wish that a form of the preference page states. Raises InvalidInput (`unknown_wish`)."""
     match form.get("do"):
         case "turn_on" | "turn_off" as turn if is_marketing(form.get("purpose", "")):
-            return Turn(_name(form, "purpose"), _name(form, "channel"), on=turn == "turn_on")
+            return Turn(_name(form, "purpose"), _channel(form), on=turn == "turn_on")
         case "mute" | "unmute" as mute:
             return Mute(_name(form, "rule"), muted=mute == "mute")
         case "pause" if form.get("days") in ("0", *map(str, PAUSES)):
@@ -153,6 +154,13 @@ def _topic(form: Mapping[str, str]) -> str:
     if not topic:
         raise InvalidInput("unknown_wish", "topic is missing", "topic")
     return topic
+
+
+def _channel(form: Mapping[str, str]) -> str:
+    channel = form.get("channel", "")
+    if channel not in CHANNELS:
+        raise InvalidInput("unknown_wish", "channel is missing or none", "channel")
+    return channel
 
 
 def _name(form: Mapping[str, str], field: str) -> str:

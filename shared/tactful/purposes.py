@@ -10,6 +10,8 @@ from tactful.errors import InvalidInput
 
 MARKETING = "marketing"
 SERVICE = "service"
+SPAM_REPORT = "spam-report"
+"""The door (`via`) by which whoever reports a message as spam withdraws marketing."""
 
 
 def is_marketing(purpose: str) -> bool:

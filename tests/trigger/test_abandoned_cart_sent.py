@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from enginebench import MONDAY
+from enginebench import MONDAY, drive
 
 from tactful.clock import DAY, HOUR, MINUTE
 from tactful.events import (
@@ -162,3 +162,15 @@ def test_only_what_was_given_back_in_the_cart_is_nothing_to_speak_of() -> None:
     order = OrderCompleted(order_id="o1", products=(Product(product_id="p1"),))
     shop = Shop().hears(order, OrderRefunded(order_id="o1")).waits(8 * DAY).hears(KETTLE).waits(3 * DAY)
     assert shop.said() == []
+
+
+@pytest.mark.parametrize("came_back", ["Message Complained", "Message Bounced"])
+def test_who_reports_the_letter_as_spam_gets_no_push_instead_but_who_has_no_such_mailbox_does(came_back: str) -> None:
+    shop = Shop().hears(KETTLE).waits(61 * MINUTE)
+    (letter,) = shop.simulation.letters()
+    drive(shop.simulation.desk.receipt(letter.message_id, came_back, {"hard": True}))
+    shop.waits(2 * DAY)
+    if came_back == "Message Bounced":
+        assert shop.said() == ["email", "push"]
+    else:
+        assert (shop.said(), shop.decided()) == (["email"], ["sent", "withdrawn"])

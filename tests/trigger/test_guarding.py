@@ -10,6 +10,7 @@ from enginebench import EngineBench, drive, refused
 from tactful import Run, rule
 from tactful.clock import DAY
 from tactful.events import CartUpdated, ConsentChanged, PreferencesChanged, ProductAdded
+from tactful.purposes import SPAM_REPORT
 from tactful.settings import Guard as Limits
 from tactful.settings import Settings
 from tactful_trigger.guarding import Guard, objection
@@ -86,6 +87,7 @@ def test_a_spam_report_counts_for_the_rule_whose_message_it_was() -> None:
     bench = written_to("u1")
     bench.advance("1d")
     bench.emits("u1", CartUpdated(cart_id="c1"))
+    bench.emits("u1", ConsentChanged(purpose="marketing", channel="email", state="withdrawn", via=SPAM_REPORT))
     bench.decides(bench.messages[0], name="Message Complained")
     assert tallies(bench) == {"reminder": Tally(sent=1, complained=1), "other": Tally(sent=1)}
 

@@ -18,7 +18,7 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.outbox import Cause
 from tactful.partitioning import partition_of
-from tactful.purposes import MARKETING
+from tactful.purposes import MARKETING, SPAM_REPORT
 from tactful.records import DISPATCH, EVENTS, ConsentBody, ConsentRecord
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
@@ -173,7 +173,11 @@ class Reception:
         known = await self._store.delivery(message_id)
         if known is None:
             return False
-        customer = known.message.customer
+        customer, channel = known.message.customer, known.message.channel
+        if name == "Message Complained" and name not in known.receipts and channel != DESK:
+            # First: at the news of the report a run may try the next channel.
+            proof = {"message_id": message_id}
+            await self.consent(customer, MARKETING, channel, "withdrawn", via=SPAM_REPORT, proof=proof)
 
         def work(space: Workspace) -> None:
             delivery = space.customer(customer).deliveries.get(message_id) or space.decided(message_id)

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from tactful.clock import DAY
-from tactful.purposes import is_marketing
+from tactful.purposes import SPAM_REPORT, is_marketing
 from tactful_trigger.happening import Seen
 from tactful_trigger.row import Mark
 from tactful_trigger.tally import Tally
@@ -23,6 +23,7 @@ class _Said(msgspec.Struct, frozen=True):
     purpose: str = ""
     change: str = ""
     rule: str = ""
+    via: str = ""
 
 
 _decode = msgspec.json.Decoder(_Said).decode
@@ -34,7 +35,7 @@ def objection_to(rule: str, mark: Mark, seen: Seen) -> Tally | None:
         return Tally(complained=1) if seen.pointer.run_id == mark.run else None
     said, since = _decode(seen.record.body.properties), seen.record.body.occurred_at - mark.at
     opts_out = (
-        (said.state == "withdrawn" and is_marketing(said.purpose))
+        (said.state == "withdrawn" and is_marketing(said.purpose) and said.via != SPAM_REPORT)
         or said.change == "stopped"
         or (said.change == "rule_muted" and said.rule == rule)
     )

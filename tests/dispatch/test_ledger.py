@@ -54,6 +54,15 @@ def test_erasing_any_entries_leaves_the_chain_whole_and_nothing_of_them(
     assert all(left[index].entry is None and left[index].salt is None for index in gone)
 
 
+@given(ledgers, said, st.sampled_from(["entry", "salt"]))
+def test_half_of_an_entry_is_not_taken_for_an_erased_one(
+    entries: list[ConsentEntry], other: ConsentEntry, lost: str
+) -> None:
+    links = chain(entries)
+    links[1] = msgspec.structs.replace(links[1], **{"entry": msgspec.json.encode(other), lost: None})
+    assert broken_at(links) == 2
+
+
 @given(ledgers, st.data())
 def test_one_changed_byte_is_found_where_it_is(entries: list[ConsentEntry], data: st.DataObject) -> None:
     links = chain(entries)

@@ -91,9 +91,14 @@ def broken_at(links: Iterable[Link]) -> int | None:
     before = BEGINNING
     for number, link in enumerate(links, start=1):
         fits = link.number == number and link.hash == sha256(before + link.commitment).digest()
-        if link.entry is not None and link.salt is not None:
-            fits = fits and link.commitment == sha256(link.salt + link.entry).digest()
-        if not fits:
+        if not fits or not _is_as_committed(link):
             return number
         before = link.hash
     return None
+
+
+def _is_as_committed(link: Link) -> bool:
+    """An erased entry has neither entry nor salt: what has only one of them was meddled with."""
+    if link.entry is None or link.salt is None:
+        return link.entry is link.salt
+    return link.commitment == sha256(link.salt + link.entry).digest()

@@ -8,8 +8,10 @@ import pytest
 from dispatchbench import DispatchBench
 from enginebench import drive
 
+from tactful.clock import HOUR
 from tactful_dispatch.public.choices import topics
 
+HOME = {"email": "home@example.test"}
 KETTLE = {"title": "Kettle", "image_url": "https://shop.example/kettle.jpg"}
 
 
@@ -18,7 +20,7 @@ def family(request: pytest.FixtureRequest) -> DispatchBench:
     """Uma and Ivo, who share an address."""
     bench = DispatchBench(partitions=request.param)
     for customer, name in (("u1", "Uma"), ("u2", "Ivo")):
-        bench.consenting(customer, addresses={"email": "home@example.test"}, first_name=name)
+        bench.consenting(customer, addresses=HOME, first_name=name)
     return bench
 
 
@@ -113,3 +115,13 @@ def test_who_says_yes_again_after_the_other_opted_out_there_is_written_to_again(
     assert shown(bench) == ["on", "on"]
     assert bench.words == ["sent", "withdrawn", "sent"]
     assert len(drive(bench.store.ledger(0))) == 4
+
+
+@pytest.mark.parametrize(("channel", "held_for"), [("email", "budget"), ("call", ""), ("", "")])
+def test_what_another_tool_has_sent_to_an_address_counts_for_everybody_there(
+    family: DispatchBench, channel: str, held_for: str
+) -> None:
+    for _ in range(2):
+        family.knows("u1", addresses=HOME, contacted_at=family.now - HOUR, contacted_on=channel, in_touch_with="mailer")
+    family.asks(customer="u2")
+    assert family.delivery().held_for == held_for

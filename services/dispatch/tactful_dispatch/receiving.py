@@ -3,7 +3,7 @@ workspace."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +29,8 @@ _NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Repli
 
 
 def take_recipient(space: Workspace, book: AddressBook, customer: str, body: RecipientBody) -> None:
-    """Who the customer is now. That somebody else spoke to them counts against the budget, and is no message unnoticed."""
+    """Who the customer is now. That somebody else spoke to them counts, for them and for everybody who shares the address, and is
+    no message unnoticed."""
     row = space.customer(customer)
     flag_addresses(space, book, customer, body)
     row.recipient = body
@@ -38,7 +39,14 @@ def take_recipient(space: Workspace, book: AddressBook, customer: str, body: Rec
     contact = f"outside-{body.contacted_at}"
     if body.contacted_at and all(known.contact != contact for known in row.contacts):
         by = Contacted(body.contacted_at, body.contacted_on, contact, body.in_touch_with, 0, "", engaged=True)
-        row.contacts = sorted((*row.contacts, by), key=lambda known: known.at)
+        row.contacts = _with(row.contacts, by)
+        if (key := book.of(body, body.contacted_on)) is not None:
+            space.address(key).contacts = _with(space.address(key).contacts, by)
+
+
+def _with(contacts: Iterable[Contacted], one: Contacted) -> list[Contacted]:
+    others = (known for known in contacts if known.contact != one.contact)
+    return sorted((*others, one), key=lambda known: known.at)
 
 
 def take_receipt(

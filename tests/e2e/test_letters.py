@@ -5,15 +5,25 @@ from __future__ import annotations
 from typing import Literal
 
 import pytest
+from enginebench import drive
+from fakedesk import FakeDesk
 from playwright.sync_api import Browser, Page, Route
+from starlette.requests import Request
 
+from tactful.clock import ManualClock
+from tactful.settings import Shop
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.preview import preview
+from tactful_dispatch.desk import CustomerCard
+from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.public.pages import Pages
+from tactful_dispatch.public.preferences import Preferences
 
 pytestmark = pytest.mark.surroundings
 CONTENT = ContentSet.load()
 LETTERS = sorted({(name, language) for name, channel, language, _ in CONTENT.templates if channel == "email"})
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+ENDLESS = "9f86d081884c7d659a2feaa0c55ad015" * 2  # as shops without names of products have them
 PIXEL = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 WIDEST = "() => Math.max(...[...document.querySelectorAll('body *')].map(e => e.getBoundingClientRect().right))"
 # The contrast of each text with the first ground behind it that is painted (WCAG 2.2, 1.4.3).
@@ -48,6 +58,27 @@ def test_a_letter_fits_every_width_and_can_be_read_on_every_ground_with_and_with
             assert all(page.evaluate("() => [...document.images].map(i => i.alt.length > 0)"))
         _look(page)
         page.close()
+
+
+def test_a_name_without_a_blank_makes_no_letter_wider(browser: Browser) -> None:
+    data = {"items": [{"product_id": "p1", "title": ENDLESS, "price": (4900, "EUR")}], "gift": False, "again": False}
+    page = browser.new_page(viewport={"width": 320, "height": 900})
+    page.set_content(preview(CONTENT, "abandoned_cart", "email", data=data).html)
+    assert page.evaluate(WIDEST) <= 320
+    page.close()
+
+
+@pytest.mark.parametrize("action", ["preferences", "about"])
+def test_a_name_without_a_blank_makes_no_page_wider(browser: Browser, action: str) -> None:
+    desk = FakeDesk(CustomerCard("u1", {}, ENDLESS, None, None, (), (ENDLESS,), 0, False, (), (ENDLESS,)), 0)
+    desk.about, links = (ENDLESS,), Links("http://test", b"key")
+    pages = Preferences(desk, links, ManualClock(0), Shop, Pages())
+    token = links.token(Grant(action, "u1", "m_1", purpose=f"marketing.{ENDLESS}"))
+    shown = drive((pages.show if action == "preferences" else pages.ask)(Request({"type": "http"}), token))
+    page = browser.new_page(viewport={"width": 320, "height": 900})
+    page.set_content(bytes(shown.body).decode())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.close()
 
 
 def _look(page: Page) -> None:

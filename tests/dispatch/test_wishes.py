@@ -60,6 +60,21 @@ def test_service_messages_do_not_wait_for_chosen_hours(bench: DispatchBench) -> 
     assert bench.words == ["sent"]
 
 
+def test_where_the_shop_keeps_no_budget_the_customers_own_wish_still_counts() -> None:
+    bench = DispatchBench(settings={**LIVE, "caps": {"budget": False}})
+    bench.consenting(at_most_days=60)
+    bench.asks()
+    bench.advance("1d")
+    bench.asks("m2")
+    prefers(bench, "at_most_days", "7")
+    bench.advance("1d")
+    bench.asks("m3")
+    assert (bench.sent, bench.delivery("m3").held_for) == (["m1", "m2"], "budget")
+    bench.advance("6d")
+    bench.asks("m4")
+    assert bench.sent == ["m1", "m2", "m4"]
+
+
 @pytest.mark.parametrize(("days", "second"), [("0", 7), ("7", 7), ("30", 30)])
 def test_the_customer_may_be_written_to_less_often_than_the_shop_would(days: str, second: int) -> None:
     bench = DispatchBench(settings={**LIVE, "caps": {"weekly": {"new": 1}}})

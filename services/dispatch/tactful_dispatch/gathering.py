@@ -63,7 +63,7 @@ def gather(
         muted_purposes=row.muted_purposes,
         muted_topics=row.muted_topics,
         own_hours=row.hours,
-        at_most_days=max(row.at_most_days, recipient.at_most_days if recipient else 0),
+        at_most_days=max(row.at_most_days, recipient.at_most_days if recipient and settings.caps.budget else 0),
         personalisation=row.personalisation,
         paused_until=row.paused_until,
         stopped_all=bool(row.stopped_at),

@@ -28,16 +28,16 @@ class Allowance(NamedTuple):
 
 
 def budget(message: MessageBody, facts: Facts) -> GateRecord:
-    """A ladder counts once. What does not fit waits, since a budget frees up."""
+    """A ladder counts once. What does not fit waits, since a budget frees up. A shop without budgets keeps the customer's own."""
     caps = facts.settings.caps
-    if not is_marketing(message.purpose) or not caps.budget:
+    if not is_marketing(message.purpose) or not (caps.budget or facts.at_most_days):
         return open_gate("budget")
     segment = facts.recipient.segment if facts.recipient else "new"
     allowance, others = _weekly(message, facts, segment), _others(facts, message.contact)
     for used in others:
         if shut := _spent(message, used, allowance, facts.now, segment=segment):
             return shut
-    if message.channel == "sms":
+    if message.channel == "sms" and caps.budget:
         for history in (facts.contacts, facts.address_contacts):
             used = [c for c in history if c.channel == "sms" and c.message_id != message.message_id]
             if shut := _spent(message, used, Allowance(caps.sms_per_30_days, MONTH), facts.now, days=30):
@@ -48,6 +48,8 @@ def budget(message: MessageBody, facts: Facts) -> GateRecord:
 
 def _weekly(message: MessageBody, facts: Facts, segment: str) -> Allowance:
     caps, own = facts.settings.caps, facts.at_most_days * DAY
+    if not caps.budget:
+        return Allowance(1, own)
     if _ignored(facts.contacts, caps.silent_after, message.contact):
         return Allowance(1, max(FORTNIGHT, own))
     most = getattr(caps.weekly, segment, caps.weekly.new)

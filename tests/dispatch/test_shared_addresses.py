@@ -97,7 +97,8 @@ def test_two_who_turn_out_to_be_one_are_greeted_by_name_again(family: DispatchBe
     assert greetings(family) == ["Hello Ivo", "Hello Uma"]
 
 
-def test_who_says_yes_again_after_the_other_opted_out_there_is_written_to_again() -> None:
+@pytest.mark.parametrize(("left", "switches"), [("marketing", ["off", "off"]), ("marketing.cart", ["on", "off"])])
+def test_who_says_yes_again_after_the_other_opted_out_there_is_written_to_again(left: str, switches: list[str]) -> None:
     bench = DispatchBench()
     for customer in ("u1", "u2"):
         bench.knows(customer, addresses={"email": "home@example.test"})
@@ -105,10 +106,10 @@ def test_who_says_yes_again_after_the_other_opted_out_there_is_written_to_again(
     bench.asks(customer="u2")
     bench.advance("1s")
     heard = {"message_id": "m1"}
-    drive(bench.desk.consent("u2", "marketing", "email", "withdrawn", via="one-click", proof=heard))
+    drive(bench.desk.consent("u2", left, "email", "withdrawn", via="one-click", proof=heard))
     bench.advance("8d")
     bench.asks("m2")
-    assert shown(bench) == ["off", "off"]
+    assert shown(bench) == switches
     for _ in range(2):
         drive(bench.desk.consent("u1", "marketing", "email", "granted", via="preference-page"))
     bench.asks("m3")

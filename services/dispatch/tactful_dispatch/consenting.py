@@ -94,7 +94,7 @@ def _is_overruled(space: Workspace, book: AddressBook, row: CustomerRow, granted
     keys = [key for key in book.all_of(row.recipient) if granted.channel in ("", key.channel)]
     space.lock_addresses(keys)
     return any(
-        at > granted.at and covers(withdrawn, granted.purpose)
+        at > granted.at and _touch(withdrawn, granted.purpose)
         for key in keys
         for withdrawn, at in space.address(key).withdrawn.items()
     )

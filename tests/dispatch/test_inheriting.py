@@ -12,6 +12,7 @@ from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, decode_dispatch
 from tactful_dispatch.channels import Rejected
 from tactful_dispatch.ledger import broken_at
+from tactful_dispatch.public.choices import topics
 
 STRANGER = "anon:a1"
 
@@ -97,6 +98,21 @@ def test_a_strangers_grant_does_not_lift_stop_all(people: DispatchBench) -> None
     people.asks()
     assert people.row("u1").stopped_at > 0
     assert people.words == ["withdrawn"]
+
+
+def test_whoever_has_stopped_everything_under_one_name_turns_on_again_what_they_had_granted_under_another(
+    people: DispatchBench,
+) -> None:
+    people.consenting("u1")
+    drive(people.desk.stop_all(STRANGER, "page"))
+    people.advance("1h")
+    drive(people.desk.consent("u1", "marketing", "email", "granted", via="preference-page"))
+    people.link(STRANGER, "u1")
+    card = drive(people.desk.card("u1"))
+    assert (card.stopped, [switch.on for switch in topics(card, "", people.now)[0].switches]) == (True, [False, False])
+    drive(people.desk.consent("u1", "marketing", "email", "granted", via="preference-page"))
+    people.asks()
+    assert (people.words, drive(people.desk.card("u1")).stopped) == (["sent"], False)
 
 
 def test_of_two_known_customers_the_later_word_counts(people: DispatchBench) -> None:

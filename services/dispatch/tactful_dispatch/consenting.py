@@ -79,7 +79,7 @@ def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: Con
         return None
     if last.state == "withdrawn":
         return last if body.occurred_at - last.at < SILENCE else None
-    return None if _is_overruled(space, book, row, last) else last
+    return None if row.stopped_at or _is_overruled(space, book, row, last) else last
 
 
 def _when(word: Word) -> tuple[int, int]:

@@ -89,7 +89,7 @@ def _topic(card: CustomerCard, purpose: str, now: int) -> Topic:
         Switch(
             purpose,
             channel,
-            is_on(card.consents, purpose, channel, card.closed.get(channel, {})),
+            not card.stopped and is_on(card.consents, purpose, channel, card.closed.get(channel, {})),
             card.addresses.get(channel, ""),
         )
         for channel in channels(card)

@@ -115,6 +115,22 @@ def test_whoever_has_stopped_everything_under_one_name_turns_on_again_what_they_
     assert (people.words, drive(people.desk.card("u1")).stopped) == (["sent"], False)
 
 
+@pytest.mark.parametrize("once", [False, True])
+def test_a_strangers_grant_stays_a_strangers_by_whichever_account_it_comes(people: DispatchBench, once: bool) -> None:
+    people.consenting("u1")
+    people.knows("u2")
+    drive(people.desk.stop_all("u1", "page"))
+    people.advance("1h")
+    people.grants(STRANGER, once=once)
+    people.link(STRANGER, "u2")
+    people.link("u2", "u1")
+    people.asks()
+    people.advance("31d")
+    people.asks("m2")
+    assert people.words == ["withdrawn", "withdrawn"]
+    assert drive(people.desk.card("u1")).stopped
+
+
 def test_of_two_known_customers_the_later_word_counts(people: DispatchBench) -> None:
     people.consenting("u1")
     people.grants("u2", state="withdrawn")

@@ -123,6 +123,23 @@ def test_nobody_is_written_to_a_second_time_and_every_wish_stands(shop: Shop) ->
         assert broken_at(drive(shop.bench.store.ledger(partition))) is None
 
 
+def test_what_a_visitor_granted_is_not_taken_for_the_customers_own_word() -> None:
+    shop = Shop()
+    bench = shop.bench
+    bench.consenting("ann")
+    bench.advance("1h")
+    drive(bench.desk.consent("ann", "marketing", "email", "withdrawn", via="one-click"))
+    bench.advance("1h")
+    bench.grants("anon:a1")
+    shop.back_up()
+    bench.link("anon:a1", "ann")
+    shop.restore()
+    shop.settles()
+    shop.claim()
+    bench.asks("m1", "ann")
+    assert bench.words == ["withdrawn"]
+
+
 def test_what_is_said_afterwards_is_no_repeat_to_its_readers(shop: Shop) -> None:
     shop.restore()
     shop.settles()

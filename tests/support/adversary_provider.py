@@ -118,4 +118,4 @@ def _weighed(said: list[tuple[int, int, ConsentEntry]]) -> list[tuple[int, int, 
 
 
 def _by_stranger(entry: ConsentEntry) -> bool:
-    return is_anonymous(entry.proof.get("said_as", ""))
+    return entry.proof.get("stranger", False) or is_anonymous(entry.proof.get("said_as", ""))

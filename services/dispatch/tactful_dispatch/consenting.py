@@ -63,7 +63,11 @@ def _repeat(record_id: str, body: ConsentBody) -> str:
 
 
 def _lifts_stop(row: CustomerRow, body: ConsentBody) -> bool:
-    return is_marketing(body.purpose) and body.occurred_at > row.stopped_at and not is_anonymous(body.said_as)
+    return is_marketing(body.purpose) and body.occurred_at > row.stopped_at and not _is_strangers(body)
+
+
+def _is_strangers(body: ConsentBody) -> bool:
+    return body.stranger or is_anonymous(body.said_as)
 
 
 def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> Word | None:
@@ -113,12 +117,11 @@ def _entry(customer: str, record_id: str, body: ConsentBody, now: int) -> Consen
         record_id=record_id,
         occurred_at=body.occurred_at,
         committed_at=now,
-        proof=body.proof | ({"said_as": body.said_as} if body.said_as else {}),
+        proof=body.proof | _whose(body),
     )
 
 
 def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
-    stranger = is_anonymous(body.said_as)
     said = Word(
         body.purpose,
         body.channel,
@@ -128,7 +131,7 @@ def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
         body.basis,
         body.wording,
         body.via,
-        stranger,
+        _is_strangers(body),
         body.once and body.state == "granted",  # nobody withdraws for one message
     )
     row.words = with_word(row.words, said)
@@ -136,7 +139,7 @@ def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
 
 def _answer_questions(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> None:
     """A grant for good is the answer to what was asked at the customer's addresses. A stranger's is not: anybody can enter one."""
-    if body.once or is_anonymous(body.said_as):
+    if body.once or _is_strangers(body):
         return
     keys = book.all_of(row.recipient)
     space.lock_addresses(keys)
@@ -179,4 +182,10 @@ def _told(body: ConsentBody, number: int) -> dict[str, Any]:
         "once": body.once,
         "proof": body.proof,
         "entry": number,
+        **_whose(body),
     }
+
+
+def _whose(body: ConsentBody) -> dict[str, Any]:
+    """Under which other name it was said, and whether anybody knew then whose that was."""
+    return ({"said_as": body.said_as} if body.said_as else {}) | ({"stranger": True} if body.stranger else {})

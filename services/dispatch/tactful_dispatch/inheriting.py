@@ -124,10 +124,11 @@ def _said(word: Word, inherited: str) -> ConsentBody:
         occurred_at=word.at,
         proof={"entry": word.entry},
         said_as=inherited,
+        stranger=word.stranger,
     )
 
 
 def _inherited(said: ConsentBody) -> str:
     """The id of a word that travels."""
-    once = ["once"] if said.once else []
-    return digest("inherited", said.said_as, said.purpose, said.channel, str(said.occurred_at), *once)
+    kind = ["once"] * said.once + ["stranger"] * said.stranger
+    return digest("inherited", said.said_as, said.purpose, said.channel, str(said.occurred_at), *kind)

@@ -92,6 +92,8 @@ def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dic
         occurred_at=record.body.occurred_at,
         proof={**told["proof"], "entry": told["entry"]},  # its number in the ledger that was lost
         once=told["once"],
+        said_as=told.get("said_as", ""),
+        stranger=told.get("stranger", False),
     )
     return "consent" if enter_consent(space, book, record.key, record.id, body, record.body.occurred_at) else ""
 

@@ -54,9 +54,9 @@ async def client(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def browser(desk: FakeDesk) -> httpx.AsyncClient:
+def browser(desk: FakeDesk, **shop: str) -> httpx.AsyncClient:
     app = FastAPI()
-    app.include_router(create_public(desk, FakePersonal(), LINKS, ManualClock(NOW), Shop))
+    app.include_router(create_public(desk, FakePersonal(), LINKS, ManualClock(NOW), lambda: Shop(**shop)))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test")
 
 
@@ -336,6 +336,12 @@ async def test_no_field_can_bring_markup_into_the_page(desk: FakeDesk) -> None:
             assert not shown.all("img")
             assert "49" not in shown.words.replace("7*7", "")
     assert EVIL in unescape(html)
+
+
+async def test_one_may_write_to_a_shop_whose_mailbox_has_a_name(desk: FakeDesk) -> None:
+    async with browser(desk, reply_to="Tea house <tea@shop.example>") as client:
+        shown = await page(client)
+    assert shown.all("a")[-1]["href"] == "mailto:tea@shop.example"
 
 
 @pytest.mark.parametrize("action", ["preferences", "unsubscribe", "mute", "pause"])

@@ -16,6 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from tactful.errors import InvalidInput
+from tactful.mailbox import mailbox
 from tactful_dispatch.public.masking import masked
 from tactful_dispatch.public.texts import Texts
 
@@ -40,7 +42,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals |= {"style": Markup(style), "masked": masked}
+        self._templates.globals |= {"style": Markup(style), "masked": masked, "bare": _bare}
         digest = b64encode(sha256(style.encode()).digest()).decode()
         self._headers = {
             **DISCREET,
@@ -78,6 +80,14 @@ class Calendar:
     def _said(self, at: int, pattern: str) -> str:
         local = datetime.fromtimestamp(at / 1000, UTC).astimezone(self._zone)
         return str(format_datetime(local, pattern, locale=self._texts.language))
+
+
+def _bare(address: str) -> str:
+    """The address of a mailbox that has a name as well."""
+    try:
+        return mailbox(address, "reply_to").addr_spec
+    except InvalidInput:
+        return address
 
 
 def _text(package: str, name: str) -> str:

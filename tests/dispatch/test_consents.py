@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from dispatchbench import LIVE, DispatchBench
 from enginebench import drive
@@ -9,7 +10,7 @@ from enginebench import drive
 from tactful.clock import DAY, HOUR
 from tactful.events import ConsentChanged
 from tactful.partitioning import partition_of
-from tactful_dispatch.ledger import broken_at, erase
+from tactful_dispatch.ledger import ConsentEntry, broken_at, erase
 
 
 def test_without_consent_nothing_is_sent_and_another_channel_may_do() -> None:
@@ -224,3 +225,17 @@ def test_an_opt_out_on_a_page_comes_after_a_grant_that_a_machine_whose_clock_is_
     drive(bench.desk.consent("u1", "marketing", "email", "granted", via="preference-page"))
     bench.asks("m2")
     assert bench.words == ["withdrawn", "sent"]
+
+
+def test_a_yes_by_another_door_is_another_proof_of_what_was_granted_before(bench: DispatchBench) -> None:
+    bench.grants(channel="email", via="import")
+    bench.asks()
+    for _ in range(2):
+        proof = {"message_id": "m1"}
+        drive(bench.desk.consent("u1", "marketing", "email", "granted", via="double-opt-in", proof=proof))
+    bench.advance("8d")
+    bench.asks("m2")
+    cited = next(gate.facts for gate in bench.decisions[-1].gates if gate.gate == "consent")
+    entries = [msgspec.json.decode(link.entry or b"", type=ConsentEntry) for link in drive(bench.store.ledger(0))]
+    assert [entry.via for entry in entries] == ["", "import", "double-opt-in"]
+    assert (cited["via"], entries[cited["entry"] - 1].proof) == ("double-opt-in", {"message_id": "m1"})

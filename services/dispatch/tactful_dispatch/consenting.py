@@ -83,7 +83,8 @@ def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: Con
         return None
     if last.state == "withdrawn":
         return last if body.occurred_at - last.at < SILENCE else None
-    return None if row.stopped_at or _is_overruled(space, book, row, last) else last
+    proved = (last.via, last.wording) == (body.via, body.wording)  # by another door it is another proof
+    return last if proved and not row.stopped_at and not _is_overruled(space, book, row, last) else None
 
 
 def _when(word: Word) -> tuple[int, int]:

@@ -18,6 +18,7 @@ LATEST: Final = 4  # orders whose lines are remembered
 USUAL: Final = 2  # of these hold what a customer usually buys
 BULK: Final = 3.0  # times a customer's own usual quantity
 USED_UP: Final = 2  # ordinary orders, after which what was bought in bulk is taken for used up
+LONGEST: Final = 3650.0  # days: whatever was stocked up, no calendar ends before the next order
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
@@ -57,7 +58,7 @@ class Pace(NamedTuple):
     def gap(self) -> float:
         """In days from the last order until the next is to be expected: who has bought for three comes after three gaps. There
         must be a gap."""
-        return self.median * self.supply
+        return min(self.median * self.supply, LONGEST)
 
     @property
     def variation(self) -> float:
@@ -86,10 +87,14 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return Pace(days[-1], gaps)
         return Pace(max(days[-1], local_day(stock.at, zone)), gaps, stock.units / usual)
 
+    @property
+    def latest_at(self) -> int:
+        """When the latest order was that was neither cancelled nor given back, be it a gift or in bulk, ms; 0 for none."""
+        return max((beat.at for beat in self.orders if not beat.void), default=0)
+
     def latest_day(self, zone: tzinfo) -> date | None:
-        """Of the latest order that was neither cancelled nor given back, be it a gift or in bulk."""
-        latest = max((beat.at for beat in self.orders if not beat.void), default=0)
-        return local_day(latest, zone) if latest else None
+        """The day of that order."""
+        return local_day(self.latest_at, zone) if self.latest_at else None
 
     def usual(self) -> tuple[Line, ...]:
         """What is in at least two of the last four orders, most often bought first, as it was last shown."""

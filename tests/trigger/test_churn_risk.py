@@ -61,6 +61,12 @@ def test_who_stays_away_too_long_gets_a_reason_to_return(gaps: tuple[int, ...], 
     assert asked_after(customer_of(*gaps))[0] == (days, LETTER)
 
 
+def test_an_operator_may_set_a_length_that_no_calendar_has() -> None:
+    bench = customer_of(40, 40, factor=1e300, at_most_days=1e300)
+    assert asked_after(bench) == []
+    assert [run.parked for run in bench.runs("u1")] == [""]
+
+
 def test_it_begins_at_six_in_the_morning() -> None:
     bench = customer_of(40, 40)
     bench.advance("81d")

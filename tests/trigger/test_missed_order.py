@@ -100,6 +100,20 @@ def test_three_times_the_usual_quantity_lasts_three_times_as_long() -> None:
     assert asked_after(bench) == [46]
 
 
+def test_who_has_stocked_up_for_longer_than_any_calendar_lasts_is_left_alone() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.emits("u1", OrderCompleted(order_id="stock", products=(Product(product_id="tea", quantity=10**9),)))
+    assert asked_after(bench) == []
+    assert [run.parked for run in bench.runs("u1")] == [""]
+
+
+@pytest.mark.parametrize("parameters", [{"factor": 1e300}, {"min_slack_days": 1e300}], ids=["factor", "slack"])
+def test_an_operator_may_set_a_length_that_no_calendar_has(parameters: dict[str, Any]) -> None:
+    bench = customer_of(20, 20, 20, **parameters)
+    assert asked_after(bench) == []
+    assert [run.parked for run in bench.runs("u1")] == [""]
+
+
 @pytest.mark.parametrize("outside", ["a gift", "what came to nothing"])
 def test_a_day_that_had_passed_before_an_order_outside_the_rhythm_is_not_spoken_of_again(outside: str) -> None:
     bench = customer_of(20, 20, 20, push=False)

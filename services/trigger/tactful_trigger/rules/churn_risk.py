@@ -10,7 +10,7 @@ from tactful.customer import Engagement, Orders
 from tactful.durations import milliseconds
 from tactful.events import ComplaintOpened, OrderCancelled, OrderCompleted, OrderRefunded
 from tactful.localtime import instant_of
-from tactful.rhythm import Pace
+from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
 from tactful_trigger.rules.wishes import wished_for
 
@@ -60,7 +60,7 @@ async def _morning(run: Run, pace: Pace, latest: date) -> datetime:
     """Six o'clock of the day on which they have stayed away too long, counted from the latest order, of whatever kind."""
     gap = run.param("factor", 2.0) * pace.gap if pace.gaps else run.param("one_time_days", 120.0)
     shortest = run.param("at_least_days", 45.0) if pace.gaps else run.param("at_least_days", 90.0)
-    days = round(min(max(gap, shortest), run.param("at_most_days", 180.0)))
+    days = round(min(max(gap, shortest), run.param("at_most_days", 180.0), LONGEST))
     day = datetime.combine(latest + timedelta(days=days), time(6))
     return datetime.fromtimestamp(instant_of(day, await run.zone()) / 1000, UTC)
 

@@ -21,7 +21,7 @@ from tactful.events import (
     SurveyAnswered,
 )
 from tactful.localtime import instant_of
-from tactful.rhythm import Pace
+from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
 from tactful_trigger.rules.wishes import LATER, wished_for
 
@@ -86,7 +86,8 @@ def _no_rhythm(run: Run, pace: Pace) -> str:
 
 def _overdue(run: Run, pace: Pace) -> int:
     """Days after the last order at whose end the next one is missed."""
-    return floor(max(run.param("factor", 1.5) * pace.gap, pace.gap + run.param("min_slack_days", 3.0)))
+    days = max(run.param("factor", 1.5) * pace.gap, pace.gap + run.param("min_slack_days", 3.0))
+    return floor(min(days, LONGEST))
 
 
 def _early(run: Run, pace: Pace) -> int | None:

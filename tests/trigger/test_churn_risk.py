@@ -186,6 +186,17 @@ def test_a_series_that_began_before_wishes_were_asked_about_goes_on() -> None:
 # cancels
 
 
+@pytest.mark.parametrize(("days", "before"), [(78, []), (81, [LETTER])], ids=["before the letter", "after it"])
+def test_whoever_turns_out_to_have_bought_days_ago_is_not_away(days: int, before: list[str]) -> None:
+    bench = customer_of(40, 40)
+    bench.advance(f"{days}d")
+    bench.emits("u1", OrderCompleted(order_id="till", channel="store", products=(TEA,)), ago="4d")
+    bench.advance("60d")
+    assert bench.sent() == before
+    bench.advance("30d")
+    assert len(bench.sent()) > len(before)  # twice their gap after that
+
+
 def test_an_order_from_anywhere_ends_it() -> None:
     bench = customer_of(40, 40)
     bench.advance("82d")

@@ -212,6 +212,29 @@ def test_whoever_orders_or_begins_to_needs_no_reminder(news: Event) -> None:
     assert bench.messages == []
 
 
+def test_an_order_of_which_the_till_tells_days_later_is_counted_from_like_any_other() -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.advance("29d")
+    bench.emits("u1", OrderCompleted(order_id="till", channel="store", products=(TEA,)), ago="4d")
+    assert asked_after(bench) == [27]  # at the end of the thirtieth day after that order
+
+
+def test_an_order_that_the_till_tells_of_while_the_e_mail_waits_takes_the_push_back() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("32d")
+    bench.emits("u1", OrderCompleted(order_id="till", channel="store", products=(TEA,)), ago="4d")
+    bench.advance("10d")
+    assert bench.sent() == ["email missed_order"]
+
+
+def test_an_order_that_is_cancelled_while_an_early_reminder_waits_for_its_answer_is_heard_of() -> None:
+    bench = customer_of(182, 182, 182, 182, push=False, most_unanswered=9)
+    bench.advance("150d")
+    bench.emits("u1", OrderCancelled(order_id="o4"))
+    assert asked_after(bench, 300) == []
+    assert bench.endings("u1")[-1] == "too late"
+
+
 def test_a_complaint_ends_it() -> None:
     bench = customer_of(20, 20, 20)
     bench.emits("u1", ComplaintOpened(ticket_id="t1"))
@@ -291,6 +314,15 @@ def test_whoever_orders_meanwhile_is_not_reminded_at_the_wished_time() -> None:
     bench.emits("u1", OrderCompleted(order_id="soon"))
     bench.advance("25d")
     assert len(bench.messages) == 1
+
+
+def test_an_order_of_which_the_till_tells_days_later_ends_the_wish() -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.advance("32d")
+    answer(bench, "in_a_month")
+    bench.advance("10d")
+    bench.emits("u1", OrderCompleted(order_id="till", channel="store", products=(TEA,)), ago="4d")
+    assert asked_after(bench) == [27]
 
 
 def test_a_wish_concerns_one_missed_order_and_not_the_next() -> None:

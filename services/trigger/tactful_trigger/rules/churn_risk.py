@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from tactful import Customer, Ladder, Run, rule
 from tactful.customer import Engagement, Orders
+from tactful.decisions import Reason
 from tactful.durations import milliseconds
-from tactful.events import ComplaintOpened, OrderCancelled, OrderCompleted, OrderRefunded
+from tactful.events import ComplaintOpened, OrderCompleted
 from tactful.localtime import instant_of
+from tactful.operations import Data
 from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
+from tactful_trigger.rules.disturbing import undisturbed
 from tactful_trigger.rules.wishes import wished_for
 
 SHOWN: Final = 3  # items in a message; the rest is a number
 _EXPIRES: Final = "7d"  # a week's budget may be used up when it begins
-_EVER: Final = "800d"
+Say = Callable[[Customer], dict[str, Any]]
 
 
 @rule(
@@ -28,7 +34,7 @@ _EVER: Final = "800d"
     holdout=0.1,
     priority=20,
     max_age="800d",
-    version=2,
+    version=3,
 )
 async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     """A customer who has stayed away for twice their own gap: one reason to return, and a week later one question."""
@@ -37,22 +43,32 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     pace, latest = rhythm.pace(zone), rhythm.latest_day(zone)
     if pace is None or latest is None:
         return "no order of their own"
-    if not await _undisturbed(run, await _morning(run, pace, latest)):
+    if not await undisturbed(run, await _morning(run, pace, latest), orders_since=3):
         return run.again()
-    if why := await _silence(run, first, pace):
+    if why := await _silence(run, max(first.meta.occurred_at, rhythm.latest_at), pace):
         return why
+    still = partial(_still_away, pace=pace, latest=latest, zone=zone)
     rungs = ("email", run.param("email_patience", "3d")), ("push", run.param("push_patience", "1d"))
     ladder = Ladder(*rungs, expires=dict.fromkeys(("email", "push"), _EXPIRES))
-    ended = await ladder.climb(run, "churn_risk", data=_usual)
+    ended = await ladder.climb(run, "churn_risk", data=partial(still, say=_usual))
+    if ended == Reason.NOTHING_TO_SAY:
+        return run.again()
     if ended != "no reaction" or not run.param("question", True):
         return ended
-    await run.sleep_until(ladder.begun + timedelta(milliseconds=milliseconds(run.param("question_after", "8d"))))
-    if (await run.get("session")).last_act_at > ladder.begun.timestamp() * 1000:
+    return await _ask_why(run, ladder.begun, partial(still, say=_topics))
+
+
+async def _ask_why(run: Run, begun: datetime, data: Data) -> str | Again:
+    """The question, so long after the series had begun; or why it is not asked."""
+    await run.sleep_until(begun + timedelta(milliseconds=milliseconds(run.param("question_after", "8d"))))
+    if (await run.get("session")).last_act_at > begun.timestamp() * 1000:
         return "came back to look"
     asked_at = (await run.get("engagement")).sent_at("churn_survey")
     if asked_at and _after(asked_at, run.param("question_apart", "90d")) > run.now:
         return "asked why lately"
-    message = await run.send("email", "churn_survey", data=_topics, expires=_EXPIRES)
+    message = await run.send("email", "churn_survey", data=data, expires=_EXPIRES)
+    if message.reason == Reason.NOTHING_TO_SAY:
+        return run.again()
     return "asked why" if message else message.reason or "refused"
 
 
@@ -65,13 +81,7 @@ async def _morning(run: Run, pace: Pace, latest: date) -> datetime:
     return datetime.fromtimestamp(instant_of(day, await run.zone()) / 1000, UTC)
 
 
-async def _undisturbed(run: Run, moment: datetime) -> bool:
-    """Wait for a moment; False as soon as an order is cancelled or given back, since then the gap is another one."""
-    news = [run.wait_for(event, within=_EVER) for event in (OrderCancelled, OrderRefunded)]
-    return (await run.wait_any(run.sleep_until(moment), *news))[0] == 0
-
-
-async def _silence(run: Run, first: OrderCompleted, pace: Pace) -> str:
+async def _silence(run: Run, ordered_at: int, pace: Pace) -> str:
     """Why nothing is said; "" if it may be. Who was here within a week is left alone until they were not, and who wishes to be
     reminded of their usual order until that is overdue."""
     while (seen := (await run.get("session")).last_act_at) and _after(seen, run.param("visit_rest", "7d")) > run.now:
@@ -84,10 +94,10 @@ async def _silence(run: Run, first: OrderCompleted, pace: Pace) -> str:
     if _is_under_way(orders):
         return "an order has not come"
     engagement = await run.get("engagement")
-    overdue = _overdue(engagement, first, pace) if run.since(2) else None
+    overdue = _overdue(engagement, ordered_at, pace) if run.since(2) else None
     if overdue is not None and overdue > run.now:
         await run.sleep_until(overdue)
-        return await _silence(run, first, pace)
+        return await _silence(run, ordered_at, pace)
     ladders = engagement.ladders("churn_risk")
     if ladders and _after(ladders[-1].sent_at, run.param("series_apart", "60d")) > run.now:
         return "asked to come back lately"
@@ -97,9 +107,9 @@ async def _silence(run: Run, first: OrderCompleted, pace: Pace) -> str:
     return ""
 
 
-def _overdue(engagement: Engagement, first: OrderCompleted, pace: Pace) -> datetime | None:
+def _overdue(engagement: Engagement, ordered_at: int, pace: Pace) -> datetime | None:
     """When the usual order is half a gap past the day for which they wished to be reminded, if they did."""
-    wished = wished_for(engagement, first, pace) if pace.gaps else None
+    wished = wished_for(engagement, ordered_at, pace) if pace.gaps else None
     return wished + timedelta(days=pace.gap / 2) if wished else None
 
 
@@ -111,6 +121,12 @@ def _is_under_way(orders: Orders) -> bool:
 
 def _after(instant: int, length: str) -> datetime:
     return datetime.fromtimestamp((instant + milliseconds(length)) / 1000, UTC)
+
+
+def _still_away(customer: Customer, say: Say, pace: Pace, latest: date, zone: ZoneInfo) -> dict[str, Any] | None:
+    """What is said; None once an order has come or gone of which nobody knew."""
+    rhythm = customer.rhythm
+    return say(customer) if (rhythm.pace(zone), rhythm.latest_day(zone)) == (pace, latest) else None
 
 
 def _usual(customer: Customer) -> dict[str, Any]:

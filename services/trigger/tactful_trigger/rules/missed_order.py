@@ -6,23 +6,25 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from math import floor
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from tactful import Customer, Ladder, Run, rule
 from tactful.customer import REVIEW, Contact, Order, Orders, Tickets
+from tactful.decisions import Reason
 from tactful.durations import milliseconds
 from tactful.events import (
     CartUpdated,
     CheckoutStarted,
     ComplaintOpened,
-    OrderCancelled,
     OrderCompleted,
-    OrderRefunded,
     ProductAdded,
     SurveyAnswered,
 )
 from tactful.localtime import instant_of
+from tactful.operations import Data
 from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
+from tactful_trigger.rules.disturbing import undisturbed
 from tactful_trigger.rules.wishes import LATER, wished_for
 
 GAPS: Final = 3  # fewer say nothing about a rhythm
@@ -31,7 +33,6 @@ EARLIEST: Final = 45  # days ahead
 LATEST: Final = 7
 ANSWERED: Final = "30d"  # an order so soon after a reminder answers it, and so long its question is open
 ANSWER: Final = "answered: "  # how a run ended whose customer said something else
-_EVER: Final = "800d"
 SHOWN: Final = 3  # items in a message; the rest is a number
 
 
@@ -49,31 +50,26 @@ def _has_a_past(customer: Customer, order: OrderCompleted) -> bool:
     holdout=0.1,
     priority=30,
     max_age="800d",
-    version=1,
+    version=2,
 )
 async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
     """A customer with a rhythm whose next order is overdue: say so once, with what they usually buy."""
     await run.sleep(run.param("settle", "1d"))  # what is cancelled at once is no part of the rhythm
     zone = await run.zone()
-    pace = (await run.get("rhythm")).pace(zone)
+    rhythm = await run.get("rhythm")
+    pace, ordered_at = rhythm.pace(zone), max(first.meta.occurred_at, rhythm.latest_at)
     if pace is None or (why := _no_rhythm(run, pace)):
         return "no rhythm" if pace is None else why
-    end = _at(pace.last, floor(2 * pace.gap) + 1, zone)
-    wished = wished_for(await run.get("engagement"), first, pace)
+    end, data = _at(pace.last, floor(2 * pace.gap) + 1, zone), partial(_usual, pace=pace, zone=zone)
+    wished = wished_for(await run.get("engagement"), ordered_at, pace)
     if wished is not None:
-        return await _remind_at(run, pace, wished, max(end, wished + timedelta(days=pace.gap / 2)))
+        return await _remind_at(run, data, wished, max(end, wished + timedelta(days=pace.gap / 2)))
     ended: str | Again = "its day had passed before this order"
-    for moment in _moments(run, pace, first, zone):
-        ended = await _remind_at(run, pace, moment, end)
+    for moment in _moments(run, pace, ordered_at, zone):
+        ended = await _remind_at(run, data, moment, end)
         if isinstance(ended, Again) or _is_enough(run, pace, ended):
             return ended
     return ended
-
-
-async def _undisturbed(run: Run, moment: datetime) -> bool:
-    """Wait for a moment; False as soon as an order is cancelled or given back, since then the rhythm is another one."""
-    news = [run.wait_for(event, within=_EVER) for event in (OrderCancelled, OrderRefunded)]
-    return (await run.wait_any(run.sleep_until(moment), *news))[0] == 0
 
 
 def _no_rhythm(run: Run, pace: Pace) -> str:
@@ -97,36 +93,38 @@ def _early(run: Run, pace: Pace) -> int | None:
     return floor(pace.gap - min(max(LEAD * pace.gap, LATEST), EARLIEST))
 
 
-def _moments(run: Run, pace: Pace, first: OrderCompleted, zone: Any) -> list[datetime]:
-    """When to speak: ahead, and once the day on which it is overdue is over. A moment that had passed when this order came, which
-    then is outside the rhythm, is not made up for."""
+def _moments(run: Run, pace: Pace, ordered_at: int, zone: ZoneInfo) -> list[datetime]:
+    """When to speak: ahead, and once the day on which it is overdue is over. A moment that had passed when the latest order came,
+    which then is outside the rhythm, is not made up for."""
     days = (_early(run, pace), _overdue(run, pace) + 1)
     moments = [_at(pace.last, count, zone) for count in days if count is not None]
-    ordered = datetime.fromtimestamp(first.meta.occurred_at / 1000, UTC)
+    ordered = datetime.fromtimestamp(ordered_at / 1000, UTC)
     if moments[0] <= ordered and not _may_be_both(run, pace):
         return []
     return [moment for moment in moments if moment > ordered]
 
 
-def _at(day: date, days: int, zone: Any) -> datetime:
+def _at(day: date, days: int, zone: ZoneInfo) -> datetime:
     """The beginning of a day in the customer's zone."""
     instant = instant_of(datetime.combine(day + timedelta(days=days), time()), zone)
     return datetime.fromtimestamp(instant / 1000, UTC)
 
 
-async def _remind_at(run: Run, pace: Pace, moment: datetime, end: datetime) -> str | Again:
-    return await _remind(run, pace, end) if await _undisturbed(run, moment) else run.again()
+async def _remind_at(run: Run, data: Data, moment: datetime, end: datetime) -> str | Again:
+    return await _remind(run, data, end) if await undisturbed(run, moment, orders_since=2) else run.again()
 
 
-async def _remind(run: Run, pace: Pace, end: datetime) -> str | Again:
-    """How it ended; over again if the customer wishes to be reminded later."""
+async def _remind(run: Run, data: Data, end: datetime) -> str | Again:
+    """How it ended; over again if the customer wishes to be reminded later, or if the rhythm is another one by now."""
     if why := await _silence(run, end):
         return why
     left = end - run.now
     if left <= timedelta():
         return "too late"
     ladder, begun = Ladder(*_rungs(run), expires=dict.fromkeys(("email", "push"), left)), run.now
-    ended = await ladder.climb(run, "missed_order", data=partial(_usual, pace=pace))
+    ended = await ladder.climb(run, "missed_order", data=data)
+    if ended == Reason.NOTHING_TO_SAY:
+        return run.again()
     if not _reached(ended):
         return ended
     answer = await _answer(run, begun)
@@ -203,8 +201,11 @@ def _led_to_order(contact: Contact, orders: Orders) -> bool:
     return any(order.stands and contact.sent_at < order.at <= until for order in orders.recent)
 
 
-def _usual(customer: Customer, pace: Pace) -> dict[str, Any]:
-    """What the message is about: what they usually buy, since when it is due, and how often it used to be."""
+def _usual(customer: Customer, pace: Pace, zone: ZoneInfo) -> dict[str, Any] | None:
+    """What the message is about: what they usually buy, since when it is due, and how often it used to be. None once an order
+    has come or gone of which nobody knew."""
+    if customer.rhythm.pace(zone) != pace:
+        return None
     items = [
         {
             "product_id": line.product_id,

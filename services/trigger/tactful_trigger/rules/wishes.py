@@ -7,16 +7,15 @@ from typing import Final
 
 from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK
 from tactful.customer import Engagement
-from tactful.events import OrderCompleted
 from tactful.rhythm import Pace
 
 LATER: Final = frozenset({IN_A_WEEK, IN_A_MONTH, ENOUGH})
 
 
-def wished_for(engagement: Engagement, first: OrderCompleted, pace: Pace) -> datetime | None:
-    """When they wish to be reminded again, if they said so after this order."""
+def wished_for(engagement: Engagement, ordered_at: int, pace: Pace) -> datetime | None:
+    """When they wish to be reminded again, if they said so after their latest order (ms)."""
     known = engagement.answered("missed_order")
-    if known is None or known.answer not in LATER or known.answered_at <= first.meta.occurred_at:
+    if known is None or known.answer not in LATER or known.answered_at <= ordered_at:
         return None
     days = {IN_A_WEEK: 7.0, IN_A_MONTH: 30.0, ENOUGH: pace.gap}[known.answer]
     return datetime.fromtimestamp(known.answered_at / 1000, UTC) + timedelta(days=days)

@@ -191,6 +191,41 @@ def test_of_several_complaints_the_last_one_to_be_closed_is_asked_about() -> Non
     assert [message.data["ticket_id"] for message in bench.messages] == ["t2"]
 
 
+def test_of_two_complaints_closed_on_a_friday_one_is_asked_about_on_monday() -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, ComplaintOpened(ticket_id="t2"))
+    bench.advance("4d")
+    bench.emits("u1", CLOSED)
+    bench.advance("2h")
+    bench.emits("u1", ComplaintClosed(ticket_id="t2"))
+    bench.advance("30d")
+    assert [message.data["ticket_id"] for message in bench.messages] == ["t2"]
+
+
+def test_of_two_complaints_closed_together_one_is_asked_about() -> None:
+    bench = after(OPENED, ComplaintOpened(ticket_id="t2"), CLOSED, ComplaintClosed(ticket_id="t2"))
+    assert [message.data["ticket_id"] for message in bench.messages] == ["t2"]
+
+
+@pytest.mark.parametrize("first", [REVIEW, ComplaintClosed(ticket_id="r1")], ids=["a review", "a closed ticket"])
+def test_what_is_closed_as_no_complaint_while_the_question_waits_is_not_asked_about(first: Event) -> None:
+    bench = bench_with()
+    bench.emits("u1", first)
+    bench.advance("2h")
+    bench.emits("u1", ComplaintClosed(ticket_id="r1", resolution="Spam"))
+    bench.advance("30d")
+    assert (bench.messages, bench.endings("u1")) == ([], ["closed as spam"])
+
+
+def test_a_held_question_is_withdrawn_when_the_complaint_becomes_a_person_s_matter() -> None:
+    bench = bench_with(decide=lambda message: None)
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("25h")
+    bench.emits("u1", ComplaintClosed(ticket_id="t1", resolution="legal"))
+    bench.decides(bench.messages[0], name="Hold Opened", hold=1)
+    assert bench.cancelled == [bench.messages[0].message_id]
+
+
 @pytest.mark.parametrize("resolution", ["duplicate", "Spam"])
 def test_its_duplicate_is_not_asked_about_in_its_place(resolution: str) -> None:
     bench = bench_with()

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from tactful import Customer, Run, rule
-from tactful.customer import REVIEW
+from tactful.customer import REVIEW, Tickets
 from tactful.durations import milliseconds
 from tactful.events import (
     ComplaintClosed,
@@ -89,11 +89,9 @@ async def _silence(run: Run, ticket_id: str) -> str:
     tickets, now = await run.get("tickets"), round(run.now.timestamp() * 1000)
     if tickets.open:
         return "another complaint is open"
-    since = now - milliseconds(run.param("delay", "24h"))
-    others = [
-        ticket for ticket in tickets.recent if ticket.ticket_id != ticket_id and ticket.resolution not in NOT_ASKED
-    ]
-    if any(ticket.settled_at > since for ticket in others) and run.param("one_for_several", True):
+    if outcome := _kept_quiet(tickets, ticket_id):
+        return f"closed as {outcome}"
+    if run.param("one_for_several", True) and not _is_last(tickets, ticket_id):
         return "another complaint was closed later"
     engagement = await run.get("engagement")
     asked = engagement.ladders("complaint_followup")
@@ -105,9 +103,21 @@ async def _silence(run: Run, ticket_id: str) -> str:
     return ""
 
 
+def _kept_quiet(tickets: Tickets, ticket_id: str) -> str:
+    """As what it was closed by now, if nobody is asked after that; else ""."""
+    outcomes = (ticket.resolution for ticket in tickets.recent if ticket.ticket_id == ticket_id)
+    return next((outcome for outcome in outcomes if outcome in NOT_ASKED), "")
+
+
+def _is_last(tickets: Tickets, ticket_id: str) -> bool:
+    """Whether no other complaint was closed later; of several at one instant, the last by number."""
+    asked = (ticket for ticket in tickets.recent if ticket.resolution not in NOT_ASKED)
+    return max(((ticket.settled_at, ticket.ticket_id) for ticket in asked), default=(0, ticket_id))[1] == ticket_id
+
+
 def _about(customer: Customer, ticket_id: str, cause: str) -> dict[str, Any] | None:
-    """What the message is about; None once it is open again, or another one is. `cause`: of what nobody complained about
+    """What the message is about; None once it is open again, or another one is, or it is no matter to ask about. `cause`: of what nobody complained about
     in words, so that the message does not say they did."""
-    if customer.tickets.open:
+    if customer.tickets.open or _kept_quiet(customer.tickets, ticket_id):
         return None
     return {"ticket_id": ticket_id, "about": subject_of(customer, ticket_id), "cause": cause}

@@ -541,6 +541,29 @@ def test_an_anonymous_cart_that_is_older_than_a_day_is_nobodys() -> None:
     assert bench.endings(STRANGER) == ["nobody knows who it is"]
 
 
+def test_an_anonymous_cart_is_as_old_as_what_was_last_done_to_it() -> None:
+    bench = EngineBench(abandoned_cart)
+    bench.broadcast("Settings Changed", rules={"abandoned_cart": {"holdout": 0.0}})
+    for _ in range(2):
+        bench.emits(STRANGER, ADD)
+        bench.advance("20h")
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
+def test_a_day_after_what_was_last_done_to_it_an_anonymous_cart_is_nobodys() -> None:
+    bench = EngineBench(abandoned_cart)
+    bench.emits(STRANGER, ADD)
+    bench.advance("20h")
+    bench.emits(STRANGER, ADD)
+    bench.advance("25h")
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["nobody knows who it is"]
+
+
 def test_what_is_absorbed_keeps_the_newer_of_two_states() -> None:
     """Each projection's own merge decides; here only that it is asked with the customer's state first."""
     bench = EngineBench(an_hour_later)

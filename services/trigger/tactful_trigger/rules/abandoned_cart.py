@@ -23,8 +23,11 @@ from tactful.events import (
     ProductRemoved,
 )
 from tactful.operations import Data
+from tactful.run import Again
 
 SHOWN = 3  # items in a message; the rest is a number
+STRANGER = "24h"  # for so long the cart of somebody whom nobody knows may wait for them
+NOBODY = "nobody knows who it is"
 RETURNED = "90d"  # for so long a product that was given back is not shown
 
 
@@ -39,20 +42,18 @@ RETURNED = "90d"  # for so long a product that was given back is not shown
     priority=40,
     version=1,
 )
-async def abandoned_cart(run: Run, first: Any) -> str:
+async def abandoned_cart(run: Run, first: Any) -> str | Again:
     """A cart left alone for an hour: remind once, by the quietest channel that reaches them."""
-    if run.began_anonymous and await run.wait_for(CustomerRecognised, within="24h") is None:
-        return "nobody knows who it is"
+    if run.began_anonymous and await run.wait_for(CustomerRecognised, within=STRANGER) is None:
+        cart = await run.get("cart")
+        return NOBODY if cart.changed_at <= _before(run.now, STRANGER) else run.again()
+    known_at = run.now
     await run.quiet(run.param("delay", "1h"))
     cart = await run.get("cart")
-    if not cart.items:
-        return "cart emptied"
     listed: list[str] = run.param("sensitive", [])
     sensitive = frozenset(str(category).casefold() for category in listed)
-    if all(_is_sensitive(item, sensitive) for item in cart.items):
-        return "only sensitive categories"
-    if (cart.value.minor if cart.value else 0) < run.param("min_value", 0):
-        return "below min_value"
+    if why := _unfit(run, cart, known_at, sensitive):
+        return why
     engagement = await run.get("engagement")
     if why := _often_enough(run, engagement.ladders("abandoned_cart")):
         return why
@@ -69,6 +70,17 @@ async def abandoned_cart(run: Run, first: Any) -> str:
         return "came back to the cart"
     second = await run.send("email", "abandoned_cart", data=partial(basket, again=True), variant=variant)
     return "reminded twice" if second else second.reason or "refused"
+
+
+def _unfit(run: Run, cart: Cart, known_at: datetime, sensitive: frozenset[str]) -> str:
+    """Why a cart is not spoken of; "" if it may be."""
+    if not cart.items:
+        return "cart emptied"
+    if run.began_anonymous and cart.changed_at <= _before(known_at, STRANGER):
+        return NOBODY
+    if all(_is_sensitive(item, sensitive) for item in cart.items):
+        return "only sensitive categories"
+    return "below min_value" if (cart.value.minor if cart.value else 0) < run.param("min_value", 0) else ""
 
 
 def _rungs(run: Run, cart: Cart) -> list[tuple[str, str]]:

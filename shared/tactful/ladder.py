@@ -21,6 +21,7 @@ class Ladder:
     """
 
     begun: datetime  # when its first message was sent; while none was, when the climb began
+    reached: bool = False  # whether anything was sent, or may have been
 
     def __init__(
         self, *rungs: tuple[str, Duration], expires: Mapping[str, Duration] | None = None, quiet: Duration = "0s"
@@ -35,8 +36,8 @@ class Ladder:
     ) -> str:
         """Why it ended, fit for a page: `engaged on push`, `no_consent`, `nobody to reach`, `no reaction`. `data` may be another
         one for each channel."""
-        start, waited, reached, doubtful = run.now, 0, False, False
-        self.begun = start
+        start, waited, doubtful = run.now, 0, False
+        self.begun, self.reached = start, False
         for number, (channel, patience) in enumerate(self._rungs, start=1):
             loud = channel in _LOUD
             if loud and doubtful:
@@ -51,10 +52,10 @@ class Ladder:
                 if message.scope == "customer":
                     return message.reason or "refused"
                 continue
-            if not reached:
+            if not self.reached:
                 self.begun = message.decided_at
-            reached, doubtful = True, doubtful or message.unknown
+            self.reached, doubtful = True, doubtful or message.unknown
             quiet = self._quiet if number < len(self._rungs) else "0s"
             if await message.engaged(within=timedelta(milliseconds=patience), quiet=quiet):
                 return f"engaged on {channel}"
-        return "no reaction" if reached else "nobody to reach"
+        return "no reaction" if self.reached else "nobody to reach"

@@ -27,6 +27,7 @@ from tactful.events import (
     SurveyAnswered,
 )
 from tactful.localtime import local_time
+from tactful.records import MessageBody
 from tactful_trigger.rules import missed_order
 
 MADRID = ZoneInfo("Europe/Madrid")
@@ -257,7 +258,16 @@ def test_after_two_reminders_that_nobody_answered_there_is_no_third() -> None:
         bench.emits("u1", OrderCompleted(order_id=f"late{number}"))
     bench.advance("300d")
     assert len(bench.messages) == 2
-    assert bench.endings("u1")[-1] == "two reminders in a row unnoticed"
+    assert bench.endings("u1")[-1] == "2 reminders in a row unnoticed"
+
+
+def test_a_shop_that_allows_no_unnoticed_reminder_sends_none() -> None:
+    assert asked_after(customer_of(20, 20, 20, most_unanswered=0)) == []
+    many = customer_of(20, 20, 20, push=False)
+    assert len(asked_after(many)) == 1
+    many.broadcast("Settings Changed", rules={"missed_order": {"holdout": 0.0, "most_unanswered": 0, "max_cv": 10.0}})
+    many.emits("u1", OrderCompleted(order_id="o9", products=(TEA,)))
+    assert asked_after(many) == []
 
 
 def test_an_order_soon_after_the_reminder_answers_it() -> None:
@@ -297,6 +307,22 @@ def test_a_reminder_that_was_wished_for_may_be_put_off_again() -> None:
         answer(bench, "in_a_week")
         bench.advance("8d")
     assert bench.sent() == ["email missed_order"] * 4
+
+
+@pytest.mark.parametrize("days", [32, 100, 300])
+def test_a_wish_is_heeded_however_late_somebody_answers(days: int) -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.advance(f"{days}d")
+    answer(bench, "in_a_month")
+    assert asked_after(bench) == [30]
+
+
+@pytest.mark.parametrize("days", [150, 200, 270])
+def test_a_wish_after_an_early_reminder_is_heeded_until_the_next_one(days: int) -> None:
+    bench = customer_of(182, 182, 182, push=False)
+    bench.advance(f"{days}d")
+    answer(bench, "in_a_week")
+    assert asked_after(bench, 300) == [7]
 
 
 def test_a_reminder_that_was_wished_for_and_is_not_answered_is_the_last_one() -> None:
@@ -375,6 +401,26 @@ def test_an_e_mail_that_nobody_noticed_for_two_days_is_followed_by_a_push() -> N
     assert bench.sent() == ["email missed_order"]
     bench.advance("2h")
     assert bench.sent() == ["email missed_order", "push missed_order"]
+
+
+def push_expires(message: MessageBody) -> dict[str, Any]:
+    if message.channel == "email":
+        return {"verdict": "sent"}
+    return {"verdict": "not_sent", "reason": "expired", "scope": "customer"}
+
+
+def test_an_e_mail_whose_push_came_to_nothing_was_a_reminder() -> None:
+    bench = customer_of(100, 100, 100, decide=push_expires)
+    bench.advance("300d")
+    assert bench.sent() == ["email missed_order", "push missed_order"]
+
+
+def test_the_answer_to_an_e_mail_whose_push_came_to_nothing_is_heeded() -> None:
+    bench = customer_of(20, 20, 20, decide=push_expires)
+    bench.advance("34d")
+    message = bench.messages[0].message_id
+    bench.emits("u1", SurveyAnswered(survey="missed_order", answer="in_a_week", message_id=message))
+    assert asked_after(bench, 8) == [7]
 
 
 def test_a_refusal_of_the_customer_ends_the_ladder() -> None:

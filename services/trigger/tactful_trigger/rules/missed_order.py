@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from itertools import zip_longest
 from math import floor
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -31,8 +32,10 @@ GAPS: Final = 3  # fewer say nothing about a rhythm
 LEAD: Final = 0.2  # of the gap, by which the early reminder comes ahead
 EARLIEST: Final = 45  # days ahead
 LATEST: Final = 7
-ANSWERED: Final = "30d"  # an order so soon after a reminder answers it, and so long its question is open
+ANSWERED: Final = "30d"  # an order so soon after a reminder answers it
 ANSWER: Final = "answered: "  # how a run ended whose customer said something else
+UNNOTICED: Final = "no reaction"
+EVER: Final = timedelta(days=800)  # its page promises a reminder to whoever answers, however late
 SHOWN: Final = 3  # items in a message; the rest is a number
 
 
@@ -65,8 +68,9 @@ async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
     if wished is not None:
         return await _remind_at(run, data, wished, max(end, wished + timedelta(days=pace.gap / 2)))
     ended: str | Again = "its day had passed before this order"
-    for moment in _moments(run, pace, ordered_at, zone):
-        ended = await _remind_at(run, data, moment, end)
+    moments = _moments(run, pace, ordered_at, zone)
+    for moment, following in zip_longest(moments, moments[1:]):
+        ended = await _remind_at(run, data, moment, end, following if _may_be_both(run, pace) else None)
         if isinstance(ended, Again) or _is_enough(run, pace, ended):
             return ended
     return ended
@@ -110,12 +114,17 @@ def _at(day: date, days: int, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(instant / 1000, UTC)
 
 
-async def _remind_at(run: Run, data: Data, moment: datetime, end: datetime) -> str | Again:
-    return await _remind(run, data, end) if await undisturbed(run, moment, orders_since=2) else run.again()
+async def _remind_at(
+    run: Run, data: Data, moment: datetime, end: datetime, following: datetime | None = None
+) -> str | Again:
+    if not await undisturbed(run, moment, orders_since=2):
+        return run.again()
+    return await _remind(run, data, end, following)
 
 
-async def _remind(run: Run, data: Data, end: datetime) -> str | Again:
-    """How it ended; over again if the customer wishes to be reminded later, or if the rhythm is another one by now."""
+async def _remind(run: Run, data: Data, end: datetime, following: datetime | None) -> str | Again:
+    """How it ended; over again if the customer wishes to be reminded later, or if the rhythm is another one by now. Their answer
+    is waited for until the reminder that follows."""
     if why := await _silence(run, end):
         return why
     left = end - run.now
@@ -125,9 +134,11 @@ async def _remind(run: Run, data: Data, end: datetime) -> str | Again:
     ended = await ladder.climb(run, "missed_order", data=data)
     if ended == Reason.NOTHING_TO_SAY:
         return run.again()
+    if run.since(2) and ladder.reached and not _reached(ended):
+        ended = UNNOTICED  # the push was refused
     if not _reached(ended):
         return ended
-    answer = await _answer(run, begun)
+    answer = await _answer(run, begun, max(following - run.now, timedelta()) if following else EVER)
     if answer in LATER:
         return run.again()
     return f"{ANSWER}{answer}" if answer else ended
@@ -145,15 +156,15 @@ def _may_be_both(run: Run, pace: Pace) -> bool:
 
 def _reached(ended: str) -> bool:
     """Whether a ladder that ended so had sent anything."""
-    return ended == "no reaction" or ended.startswith("engaged")
+    return ended == UNNOTICED or ended.startswith("engaged")
 
 
-async def _answer(run: Run, begun: datetime) -> str:
-    """What the customer answers to the reminder that was begun then; "" for nothing within a month."""
+async def _answer(run: Run, begun: datetime, within: timedelta) -> str:
+    """What the customer answers to the reminder that was begun then; "" for nothing."""
     known = (await run.get("engagement")).answered("missed_order")
     if known is not None and known.answered_at >= begun.timestamp() * 1000:
         return str(known.answer)
-    told = await run.wait_for(SurveyAnswered, within=ANSWERED, where=lambda event: event.survey == "missed_order")
+    told = await run.wait_for(SurveyAnswered, within=within, where=lambda event: event.survey == "missed_order")
     return told.answer if told is not None else ""
 
 
@@ -170,8 +181,9 @@ async def _silence(run: Run, end: datetime) -> str:
     if why := _badly_ended(orders.last, await run.get("tickets")):
         return why
     engagement = await run.get("engagement")
-    if _unanswered(engagement.ladders("missed_order"), orders, run.param("most_unanswered", 2)):
-        return "two reminders in a row unnoticed"
+    most = run.param("most_unanswered", 2)
+    if _unanswered(engagement.ladders("missed_order"), orders, most):
+        return f"{most} reminders in a row unnoticed"
     while run.now < end:
         session = await run.get("session")
         rested = session.last_act_at + milliseconds(run.param("visit_rest", "24h"))
@@ -192,7 +204,7 @@ def _badly_ended(order: Order | None, tickets: Tickets) -> str:
 
 
 def _unanswered(ladders: tuple[Contact, ...], orders: Orders, most: int) -> bool:
-    latest = ladders[-most:]
+    latest = ladders[-most:] if most else ()
     return len(latest) == most and not any(contact.engaged_at or _led_to_order(contact, orders) for contact in latest)
 
 

@@ -71,7 +71,7 @@ class Quiet(Operation[None]):
     shape = "quiet"
 
     def __init__(self, duration: Duration, of: Events | None) -> None:
-        self._length = milliseconds(duration)
+        self._length = max(milliseconds(duration), 0)  # one that is over by now: time never runs back
         self._names = None if of is None else _names((of,) if isinstance(of, str | type) else tuple(of))
 
     def begin(self, host: Host) -> Done | Wait:
@@ -94,7 +94,7 @@ class WaitFor(Operation[E | None], Generic[E]):
     op = "wait_for"
 
     def __init__(self, event: type[E] | str, within: Duration, where: Callable[[E], bool] | None) -> None:
-        self._name, self._within, self._where = name_of(event), milliseconds(within), where
+        self._name, self._within, self._where = name_of(event), max(milliseconds(within), 0), where
         self.shape = f"wait_for {self._name}"
 
     def begin(self, host: Host) -> Done | Wait:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -169,6 +169,20 @@ def test_wait_for_gives_the_first_match_or_none_when_the_time_is_up() -> None:
     bench.emits("u2", ADD)
     bench.advance("2h")
     assert bench.endings("u2") == ["none"]
+
+
+def test_a_wait_whose_time_is_up_before_it_begins_is_over_at_once() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        deadline = run.now - timedelta(hours=3)
+        await run.wait_for(ShipmentDelivered, within=deadline - run.now)
+        await run.wait_any(run.wait_for(ShipmentDelivered, within=deadline - run.now), run.sleep("1h"))
+        await run.quiet(deadline - run.now)
+        await run.send("email", "late")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("1h")
+    assert [m.requested_at for m in bench.messages] == [MONDAY]
 
 
 def test_wait_for_also_looks_at_what_came_while_a_message_was_held() -> None:

@@ -623,15 +623,15 @@ FAULTS = (
     Fault(
         "an adopted run has not seen what the customer did",
         f"{TRIGGER}/joining.py",
-        "        for seen in self._past(row, run):",
-        "        for seen in ():",
+        "past = tuple(self._past(row, run))",
+        "past: tuple[Seen, ...] = ()",
         PEOPLE,
     ),
     Fault(
         "an adopted run is not measured against earlier goals",
         f"{TRIGGER}/joining.py",
-        "if run in row.runs and self._runs.is_settled(row, run):",
-        "if False:",
+        "if not self._runs.is_settled(run, row.goals):",
+        "if True:",
         (*PEOPLE, *RACES),
     ),
     Fault(

@@ -30,6 +30,7 @@ from tactful.records import (
     Origin,
 )
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
+from tactful_trigger.rules.churn_risk import churn_risk
 
 STRANGER = "anon:a1"
 ADD = ProductAdded(product_id="p1", name="Pan")
@@ -115,6 +116,50 @@ def test_an_order_that_the_customer_placed_before_the_link_arrived_ends_the_stra
     bench.advance("2h")
     assert bench.messages == []
     assert bench.endings("u1") == ["ended by Order Completed"]
+
+
+def test_an_order_that_the_stranger_placed_before_they_logged_in_ends_the_customers_run(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits("u1", ADD)
+    bench.advance("30m")
+    bench.emits(STRANGER, OrderCompleted(order_id="o1"))
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert bench.messages == []
+    assert bench.endings("u1") == ["superseded"]
+
+
+def test_an_order_that_the_stranger_placed_before_the_customers_cart_ends_nothing(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, OrderCompleted(order_id="o1"))
+    bench.advance("30m")
+    bench.emits("u1", ADD)
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
+def test_of_two_orders_the_later_one_is_waited_for_whoever_placed_it(partitions: int) -> None:
+    bench = EngineBench(churn_risk, partitions=partitions)
+    bench.broadcast("Settings Changed", rules={"churn_risk": {"holdout": 0.0}})
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("30d")
+    bench.emits(STRANGER, OrderCompleted(order_id="o2"))
+    bench.link(STRANGER, "u1")
+    [run] = bench.runs("u1")
+    assert msgspec.json.decode(run.first.properties)["order_id"] == "o2"
+
+
+def test_a_run_that_the_customers_order_ends_takes_no_other_run_along(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.advance("10m")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("10m")
+    bench.emits("u1", ProductAdded(product_id="p2"))
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert [message.data["product"] for message in bench.messages] == ["p2"]
 
 
 def test_what_happened_before_an_order_and_arrived_late_at_the_stranger_reminds_of_nothing() -> None:
@@ -209,17 +254,6 @@ def test_of_two_runs_that_said_nothing_the_older_one_lives_on() -> None:
     assert [run.subject for run in bench.runs("u1")] == [STRANGER]
     bench.advance("2h")
     assert len(bench.messages) == 1
-
-
-def test_an_order_that_the_stranger_placed_ends_what_the_customer_would_be_reminded_of(partitions: int) -> None:
-    bench = EngineBench(an_hour_later, partitions=partitions)
-    bench.emits("u1", ADD)
-    bench.advance("10m")
-    bench.emits(STRANGER, OrderCompleted(order_id="o1"))
-    bench.link(STRANGER, "u1")
-    bench.advance("2h")
-    assert bench.messages == []
-    assert bench.endings("u1") == ["superseded"]
 
 
 @rule(on=OrderCompleted, goal=OrderCompleted, purpose="marketing.test", version=1)

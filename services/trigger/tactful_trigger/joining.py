@@ -117,7 +117,7 @@ class Joining:
             row.absorbed = (*row.absorbed, body.absorbed)
             self._effects.tell(row, at, "absorbed", "", "", {"customer": body.absorbed})
         self._join(row, theirs)
-        for run in [run for run in row.runs if self._runs.is_settled(row, run)]:
+        for run in [run for run in row.runs if self._runs.is_settled(run, theirs.goals)]:
             self._runs.end(row, run, at, "superseded")
         self._applying.tell_dispatch(row, at)
         for run in theirs.runs:
@@ -150,21 +150,30 @@ class Joining:
         if run.late_since is not None:
             self._partition.cursor.late.add(row.id)
         self._effects.tell(row, at, "adopted", run.rule, run.id, {"customer": absorbed})
+        past = tuple(self._past(row, run))
+        if self._is_over(row, run, past, at):  # then it is nobody's rival
+            return
         if rival is not None:
-            loser = run if self._runs.is_settled(row, run) else min(rival, run, key=_standing)
+            loser = min(rival, run, key=_standing)
             self._runs.end(row, loser, at, "merged: another run of this rule has said more, or is older")
-        self._show_past(row, run, at)
+        self._show(row, run, past)
         if run in row.runs:
             if is_anonymous(absorbed):
                 self._runs.offer(row, run, _recognised(row.id, run, absorbed, at))
             run.clamp(at)
 
-    def _show_past(self, row: Row, run: Run, at: int) -> None:
-        for seen in self._past(row, run):
-            if run in row.runs:
-                self._runs.catch_up(row, run, seen, at)
-        if run in row.runs and self._runs.is_settled(row, run):
-            self._runs.end(row, run, at, "superseded")
+    def _is_over(self, row: Row, run: Run, past: Sequence[Seen], at: int) -> bool:
+        if any(self._runs.is_over(row, run, seen, at) for seen in past):
+            return True
+        if not self._runs.is_settled(run, row.goals):
+            return False
+        self._runs.end(row, run, at, "superseded")
+        return True
+
+    def _show(self, row: Row, run: Run, past: Sequence[Seen]) -> None:
+        for seen in past:
+            if run in row.runs and seen.at >= run.waits_since:
+                self._runs.offer(row, run, seen)
 
     def _past(self, row: Row, run: Run) -> Iterator[Seen]:
         """What the customer did since the run began, as far as it changed anything."""

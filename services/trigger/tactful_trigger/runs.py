@@ -156,23 +156,22 @@ class Runs:
 
     # -- being woken
 
-    def catch_up(self, row: Row, run: Run, seen: Seen, at: int) -> None:
-        """Show a run what its customer did before they were found to be one: it may end it, or what it waits for."""
+    def is_over(self, row: Row, run: Run, seen: Seen, at: int) -> bool:
+        """End a run if what its customer did before they were found to be one is its goal or an exit; whether it is."""
         absent = run.rule in self.ends_of_absent.get(seen.name, ())
         if self._is_ended_by(row, run, seen) or (absent and not run.key):
             self.end(row, run, at, f"ended by {seen.name}")
-            return
+            return True
         if absent:
             put_by(self._effects, row, run, seen)
-        if seen.at >= run.waits_since:
-            self.offer(row, run, seen)
+        return False
 
     def _is_ended_by(self, row: Row, run: Run, seen: Seen) -> bool:
         return any(rule.name == run.rule and self.ends(row, rule, run, seen) for rule, _ in self._book.ends(seen.name))
 
-    def is_settled(self, row: Row, run: Run) -> bool:
-        """Whether the customer reached the rule's goal after what the run began for had happened."""
-        terms, goal = self._book.terms.get(run.rule), (row.goals or {}).get(run.rule)
+    def is_settled(self, run: Run, goals: Mapping[str, Goal] | None) -> bool:
+        """Whether one of these goals was reached after what the run began for had happened."""
+        terms, goal = self._book.terms.get(run.rule), (goals or {}).get(run.rule)
         return terms is not None and terms.key is None and goal is not None and run.first.occurred_at < goal.occurred
 
     def ends(self, row: Row, rule: Rule, run: Run, seen: Seen) -> bool:

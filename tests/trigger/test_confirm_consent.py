@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from enginebench import EngineBench
+from enginebench import MONDAY, EngineBench
 
-from tactful.events import ConsentChanged
+from tactful.clock import MINUTE
+from tactful.events import ConsentChanged, Identify
+from tactful.records import DISPATCH, EVENTS
+from tactful.settings import Settings
 from tactful_trigger.rules.confirm_consent import confirm_consent
+from tactful_workbench.simulation import Simulation, consent_record, event_record
 
 
 def says(bench: EngineBench, state: str, **more: Any) -> None:
@@ -15,21 +19,31 @@ def says(bench: EngineBench, state: str, **more: Any) -> None:
     bench.emits("u1", ConsentChanged(state=state, **fields), source="dispatch", scope="system")
 
 
-def test_a_request_is_asked_about_once_with_what_was_requested() -> None:
+def test_a_request_is_asked_about_with_what_was_requested() -> None:
     bench = EngineBench(confirm_consent)
-    for _ in range(3):
-        says(bench, "requested")
+    says(bench, "requested")
     [message] = bench.messages
     assert (message.channel, message.purpose) == ("email", "service.consent")
     assert message.data == {"confirm": {"purpose": "marketing", "channel": "email"}}
 
 
-def test_a_request_of_another_day_is_asked_about_again() -> None:
-    bench = EngineBench(confirm_consent)
+def test_a_request_that_comes_again_while_the_first_waits_is_the_same_one() -> None:
+    bench = EngineBench(confirm_consent, decide=lambda message: None)
     says(bench, "requested")
-    bench.advance("25h")
     says(bench, "requested")
-    assert len(bench.messages) == 2
+    assert len(bench.messages) == 1
+
+
+def test_an_address_is_asked_once_and_a_corrected_one_too() -> None:
+    settings = Settings.model_validate({"rules": {"confirm_consent": {"mode": "live"}}, "sending": {"mode": "live"}})
+    simulation = Simulation((confirm_consent,), settings, MONDAY)
+    request = ConsentChanged(purpose="marketing", channel="email", state="requested", via="form")
+    for number, address in enumerate(("uma@gmial.test", "uma@gmial.test", "uma@gmail.test", "uma@gmail.test")):
+        at = simulation.now + MINUTE
+        who = event_record("uma", Identify(email=address), at, f"e{number}")
+        asks = simulation.input(DISPATCH, consent_record("uma", request, at), at)
+        simulation.advance(at, [simulation.input(EVENTS, who, at), asks])
+    assert [letter.address for letter in simulation.letters()] == ["uma@gmail.test", "uma@gmial.test"]
 
 
 def test_two_requests_of_different_kinds_are_two_questions() -> None:

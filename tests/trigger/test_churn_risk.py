@@ -15,6 +15,7 @@ from tactful.events import (
     ComplaintClosed,
     ComplaintOpened,
     Event,
+    MessageOpened,
     OrderCompleted,
     OrderRefunded,
     Page,
@@ -122,6 +123,17 @@ def test_who_noticed_the_letter_is_not_asked() -> None:
     bench.decides(message, name="Message Clicked")
     bench.advance("30d")
     assert bench.sent() == [LETTER]
+
+
+def test_who_noticed_the_letter_after_the_push_is_not_asked_either() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("86d")
+    letter = bench.messages[0]
+    bench.emits(
+        "u1", MessageOpened(message_id=letter.message_id, run_id=letter.run_id, rule=letter.rule, channel="email")
+    )
+    bench.advance("60d")
+    assert bench.sent() == [LETTER, PUSH]
 
 
 def test_who_came_to_look_is_not_asked() -> None:

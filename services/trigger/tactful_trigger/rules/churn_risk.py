@@ -63,7 +63,10 @@ async def _ask_why(run: Run, begun: datetime, data: Data) -> str | Again:
     await run.sleep_until(begun + timedelta(milliseconds=milliseconds(run.param("question_after", "8d"))))
     if (await run.get("session")).last_act_at > begun.timestamp() * 1000:
         return "came back to look"
-    asked_at = (await run.get("engagement")).sent_at("churn_survey")
+    engagement = await run.get("engagement")
+    if any(ladder.engaged_at for ladder in engagement.ladders("churn_risk")[-1:]):
+        return "noticed it later"
+    asked_at = engagement.sent_at("churn_survey")
     if asked_at and _after(asked_at, run.param("question_apart", "90d")) > run.now:
         return "asked why lately"
     message = await run.send("email", "churn_survey", data=data, expires=_EXPIRES)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from tactful.durations import Duration, milliseconds
-from tactful.operations import Data
+from tactful.operations import Data, Message
 from tactful.run import Run
 
 _LOUD = ("sms", "call")
@@ -17,7 +17,7 @@ class Ladder:
 
     A refusal of scope `customer` ends it; one of scope `channel` goes to the next rung: at once for the quiet channels,
     but SMS and calls never come earlier than if every earlier rung had been sent. An unknown outcome counts as sent and
-    never climbs to SMS or a call.
+    never climbs to SMS or a call. Whoever notices an earlier message while a later one waits has noticed.
     """
 
     begun: datetime  # when its first message was sent; while none was, when the climb began
@@ -37,6 +37,7 @@ class Ladder:
         """Why it ended, fit for a page: `engaged on push`, `no_consent`, `nobody to reach`, `no reaction`. `data` may be another
         one for each channel."""
         start, waited, doubtful = run.now, 0, False
+        earlier: list[Message] = []
         self.begun, self.reached = start, False
         for number, (channel, patience) in enumerate(self._rungs, start=1):
             loud = channel in _LOUD
@@ -56,6 +57,7 @@ class Ladder:
                 self.begun = message.decided_at
             self.reached, doubtful = True, doubtful or message.unknown
             quiet = self._quiet if number < len(self._rungs) else "0s"
-            if await message.engaged(within=timedelta(milliseconds=patience), quiet=quiet):
-                return f"engaged on {channel}"
+            if await message.engaged(within=timedelta(milliseconds=patience), quiet=quiet, earlier=earlier):
+                return f"engaged on {' or '.join(sent.channel for sent in (*earlier, message))}"
+            earlier.append(message)
         return "no reaction" if self.reached else "nobody to reach"

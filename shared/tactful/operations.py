@@ -267,24 +267,28 @@ class Send(Operation["Message"]):
 
 class Engaged(Operation[bool]):
     """Whether the customer reacted to a message within so long of the decision, or later while they had not yet been quiet
-    for `quiet`. A bounce ends it at once."""
+    for `quiet`. A bounce ends it at once. So does a reaction to one of `earlier`."""
 
     op = "engaged"
 
-    def __init__(self, answer: Answer, within: Duration, quiet: Duration) -> None:
+    def __init__(self, answer: Answer, within: Duration, quiet: Duration, earlier: Sequence[str] = ()) -> None:
         self._answer, self._within, self._quiet = answer, milliseconds(within), milliseconds(quiet)
-        self.shape = f"engaged {answer.channel}"
+        self._earlier, self.shape = tuple(earlier), f"engaged {answer.channel}"
 
     def begin(self, host: Host) -> Done | Wait:
+        if any((seen := host.noticed(message)) and seen.counts for message in self._earlier):
+            return Done(_truth(True))
         if (notice := host.noticed(self._answer.message_id)) is not None:
             return Done(_truth(notice.counts))
         due = max(self._answer.at + self._within, host.now)
-        return self._wait(host, due=due, message=self._answer.message_id, length=self._quiet)
+        return self._wait(host, due=due, message=self._answer.message_id, length=self._quiet, data=self._earlier)
 
     @staticmethod
     def offer(wait: Wait, happening: Happening) -> Offered:
         if happening.notice is not None and happening.message_id == wait.message:
             return Done(_truth(happening.notice.counts))
+        if happening.notice is not None and happening.notice.counts and happening.message_id in wait.data:
+            return Done(_truth(True))
         rested = happening.at + wait.length
         if not wait.length or wait.due is None or rested <= wait.due or not happening.act:
             return None
@@ -336,6 +340,11 @@ class Message:
         return self._answer.verdict in ("sent", "unknown")
 
     @property
+    def channel(self) -> str:
+        """By which it was to go."""
+        return self._answer.channel
+
+    @property
     def unknown(self) -> bool:
         """Nobody can know whether it left; it counts as sent."""
         return self._answer.verdict == "unknown"
@@ -355,10 +364,10 @@ class Message:
         """When it was sent, or refused."""
         return datetime.fromtimestamp(self._answer.at / 1000, UTC)
 
-    def engaged(self, within: Duration, quiet: Duration = "0s") -> Operation[bool]:
+    def engaged(self, within: Duration, quiet: Duration = "0s", *, earlier: Sequence[Message] = ()) -> Operation[bool]:
         """Wait for a sign that it was noticed, counted from the decision; and on, until the customer has done nothing for
-        `quiet`."""
-        return Engaged(self._answer, within, quiet)
+        `quiet`. That one of the `earlier` messages was noticed meanwhile is as good."""
+        return Engaged(self._answer, within, quiet, [message._answer.message_id for message in earlier])
 
 
 OPERATIONS: Final[dict[str, type[Operation[Any]]]] = {

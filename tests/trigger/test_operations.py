@@ -591,6 +591,26 @@ def test_a_ladder_never_climbs_to_sms_on_top_of_an_unknown_outcome() -> None:
     assert bench.endings("u1") == ["outcome unknown: not climbing to sms"]
 
 
+@pytest.mark.parametrize("asked", ["waits", "is held"])
+def test_whoever_notices_the_email_while_the_push_waits_gets_no_sms(asked: str) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        return await Ladder(("email", "1h"), ("push", "4h"), ("sms", "1d")).climb(run, "cart")
+
+    held = asked == "is held"
+    bench = bench_of(r)
+    bench.dispatch.decide = lambda message: None if held and message.channel == "push" else {"verdict": "sent"}
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    email, push = bench.messages
+    clicked = MessageClicked(message_id=email.message_id, run_id=email.run_id, rule="r", channel="email")
+    bench.emits("u1", clicked, scope="system", source="dispatch")
+    if held:
+        bench.decides(push, verdict="sent")
+    bench.advance("2d")
+    assert [m.channel for m in bench.messages] == ["email", "push"]
+    assert bench.endings("u1") == ["engaged on email or push"]
+
+
 def test_messages_of_one_ladder_share_a_contact() -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         return await Ladder(("email", "1h"), ("push", "1h")).climb(run, "cart")

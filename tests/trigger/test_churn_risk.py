@@ -24,7 +24,7 @@ from tactful.events import (
     SurveyAnswered,
 )
 from tactful.localtime import local_time
-from tactful_trigger.rules import churn_risk
+from tactful_trigger.rules import churn_risk, missed_order
 
 MADRID = ZoneInfo("Europe/Madrid")
 TEA = Product(product_id="tea", name="Tea", url="https://s/tea")
@@ -66,6 +66,22 @@ def test_an_operator_may_set_a_length_that_no_calendar_has() -> None:
     bench = customer_of(40, 40, factor=1e300, at_most_days=1e300)
     assert asked_after(bench) == []
     assert [run.parked for run in bench.runs("u1")] == [""]
+
+
+def test_a_household_that_buys_two_dozen_articles_every_week_is_neither_parked_nor_taken_for_a_crawler() -> None:
+    bench = EngineBench(churn_risk, missed_order)
+    bench.broadcast("Settings Changed", rules={"churn_risk": {"holdout": 0.0}, "missed_order": {"holdout": 0.0}})
+    for week in range(70):
+        ids = [f"{week:08}-0000-4000-8000-{number:012}" for number in range(24)]
+        lines = [
+            Product(product_id=id, name="n" * 35, url=f"https://s/{id}", image_url=f"https://c/{id}") for id in ids
+        ]
+        bench.emits("u1", OrderCompleted(order_id=f"o{week}", products=tuple(lines)))
+        bench.advance("7d")
+    bench.advance("90d")
+    row = bench.row("u1")
+    assert row is not None
+    assert (row.blocked, bench.sent()[-1]) == ("", QUESTION)
 
 
 def test_it_begins_at_six_in_the_morning() -> None:

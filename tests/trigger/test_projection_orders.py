@@ -183,3 +183,11 @@ def test_the_latest_64_orders_are_kept_and_all_are_counted() -> None:
 
 def test_a_checkout_is_no_order() -> None:
     assert ORDERS.fold(Orders(), at(1, CheckoutStarted(order_id="o1"))) == Orders()
+
+
+def test_the_products_of_the_latest_sixteen_orders_are_remembered() -> None:
+    tea = Product(product_id="tea")
+    placed = [at(n, OrderCompleted(order_id=f"o{n:02}", products=(tea,))) for n in range(1, 41)]
+    state = orders(*placed)
+    assert [order.order_id for order in state.recent if order.products] == [f"o{n}" for n in range(25, 41)]
+    assert state == orders(*reversed(placed))

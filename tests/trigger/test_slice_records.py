@@ -254,10 +254,10 @@ def test_a_customer_with_a_row_beyond_the_limit_is_counted_and_not_applied() -> 
     bench = EngineBench(after_a_while)
     for number in range(60):
         bench.advance("2m")
-        bench.emits("u1", ProductAdded(cart_id="c1", product_id=f"p{number}", name="x" * 2000))
+        bench.emits("u1", ProductAdded(cart_id="c1", product_id=f"p{number}", name="x" * 8000))
     row = bench.row("u1")
     assert row is not None
-    assert "limit 65536" in row.blocked
+    assert "limit 262144" in row.blocked
     assert bench.partition().cursor.counted > 20
 
 
@@ -268,7 +268,7 @@ def test_a_customer_beyond_the_limit_still_hears_what_became_of_a_message() -> N
     bench.advance("2h")
     for number in range(60):
         bench.advance("2m")
-        bench.emits("u1", ProductAdded(cart_id="c1", product_id=f"p{number}", name="x" * 2000))
+        bench.emits("u1", ProductAdded(cart_id="c1", product_id=f"p{number}", name="x" * 8000))
     row = bench.row("u1")
     assert row is not None
     assert row.blocked
@@ -280,7 +280,7 @@ def test_a_customer_is_heard_again_once_half_of_the_limit_is_free() -> None:
     bench = EngineBench(after_a_while)
     for number in range(60):
         bench.advance("2m")
-        bench.emits("u1", ProductAdded(cart_id="c1", product_id=f"p{number}", name="x" * 2000))
+        bench.emits("u1", ProductAdded(cart_id="c1", product_id=f"p{number}", name="x" * 8000))
     row = bench.row("u1")
     assert row is not None
     assert row.blocked

@@ -382,8 +382,8 @@ def test_a_parked_run_does_not_shut_its_customer_for_other_rules() -> None:
     bench = EngineBench(broken, greets)
     bench.emits("u1", ADD)
     for number in range(80):
-        bench.emits("u1", "List Seen", properties={"list": "x" * 1500}, scope="browser")
-        bench.emits("u1", ProductViewed(product_id=f"p{number}", name="x" * 1500))
+        bench.emits("u1", "List Seen", properties={"list": "x" * 4000}, scope="browser")
+        bench.emits("u1", ProductViewed(product_id=f"p{number}", name="x" * 4000))
         bench.advance("2m")
     bench.emits("u1", Page(name="home"))
     row = bench.row("u1")

@@ -11,9 +11,7 @@ from tactful_trigger.happening import INTERNAL, Seen
 from tactful_trigger.row import Row, Run
 
 INBOX_LIMIT: Final = 64
-INBOX_BYTES: Final = (
-    16 * 1024
-)  # a quarter of what a row may have: what is kept for one rule is not to shut it for the others
+INBOX_BYTES: Final = 16 * 1024  # of what a row may have: what is kept for one rule is not to shut it for the others
 
 
 def keep(effects: Effects, row: Row, run: Run, seen: Seen) -> bool:

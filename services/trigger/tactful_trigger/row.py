@@ -16,7 +16,7 @@ from tactful.projections import Projection
 SEEN_LIMIT: Final = 256
 SEEN_BYTES: Final = SEEN_LIMIT * 12
 SEEN_MINUTES: Final = 48 * 60
-ROW_LIMIT: Final = 64 * 1024
+ROW_LIMIT: Final = 256 * 1024
 MINUTE: Final = 60_000
 
 

@@ -26,6 +26,7 @@ from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 64
 PRODUCTS: Final = 20
+LATEST: Final = 16  # orders whose products are remembered
 _STATUSES: Final = ("completed", "refunded", "cancelled")  # the later one is the stronger word
 
 
@@ -126,7 +127,13 @@ def _with(state: Orders, old: Order, new: Order) -> Orders:
 
 
 def _latest(orders: Iterable[Order]) -> tuple[Order, ...]:
-    return tuple(sorted(orders, key=lambda order: (order.at, order.order_id)))[-KEPT:]
+    ordered = sorted(orders, key=lambda order: (order.at, order.order_id))
+    return (*map(_bare, ordered[-KEPT:-LATEST]), *ordered[-LATEST:])
+
+
+def _bare(order: Order) -> Order:
+    """A run that asks for the orders keeps all of them: the products of sixty large ones would fill its journal."""
+    return replace(order, products=()) if order.products else order
 
 
 def _total(event: OrderFields) -> Money | None:

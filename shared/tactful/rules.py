@@ -65,9 +65,18 @@ class Rule:
 
     def previous(self, version: int) -> Callable[[Body], Body | Rule]:
         """Keep the body of an older version for the runs that began under it. One of the rule's own name leaves the name to the
-        rule."""
+        rule. Raises PluginError naming file, line and mend."""
 
         def keep(body: Body) -> Body | Rule:
+            where = (
+                f"{body.__code__.co_filename}:{body.__code__.co_firstlineno}: rule {self.name}, previous({version!r})"
+            )
+            if type(version) is not int or not 1 <= version < self.terms.version:
+                raise PluginError(
+                    f"{where}: it is no older version than the rule's own, {self.terms.version}; raise that"
+                )
+            if not inspect.iscoroutinefunction(body):
+                raise PluginError(f"{where}: it must be an `async def`")
             self.older[version] = body
             return self if body.__name__ == self.body.__name__ else body
 

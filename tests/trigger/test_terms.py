@@ -153,6 +153,28 @@ def test_an_older_body_of_the_rules_own_name_leaves_the_name_to_the_rule() -> No
     assert newer.previous(1)(r_1) is r_1
 
 
+@pytest.mark.parametrize("version", [2, 3, 0, "1"])
+def test_an_older_body_is_of_an_older_version_than_the_rules_own(version: Any) -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+
+    newer = rule(on=ProductAdded, purpose="marketing.test", version=2)(r)
+    with pytest.raises(PluginError, match=r"test_terms.py:\d+: rule r, previous.*than the rule's own, 2; raise that"):
+        newer.previous(version)(r)
+    assert newer.body_for(2) is r
+
+
+def test_an_older_body_is_as_async_as_the_rules_own() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+
+    def plain(run: Run, first: ProductAdded) -> None:
+        pass
+
+    with pytest.raises(PluginError, match="async def"):
+        rule(on=ProductAdded, purpose="marketing.test", version=2)(r).previous(1)(plain)  # type: ignore[arg-type]
+
+
 def test_repeat_ignore_lets_a_second_start_pass_by() -> None:
     bench = EngineBench(sends_after_an_hour())
     bench.emits("u1", ADD, ADD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tactful.clock import DAY
 from tactful.decisions import GateRecord, GateVerdict
 from tactful.errors import InvalidInput
 from tactful.events import Event, Identify, MessageDecided, Meta, Money, OrderCompleted, Page, Product, ProductAdded
@@ -160,6 +162,13 @@ def test_zero_is_not_missing() -> None:
 def test_an_instant_is_kept_in_milliseconds_however_it_is_written(written: Any) -> None:
     assert read("Shipment Delivered", {"promisedAt": written}) == {"promised_at": MONDAY}
     assert read("Feed Complete", {"feed": "erp", "through": written}) == {"feed": "erp", "through": MONDAY}
+
+
+@pytest.mark.parametrize("written", ["2026-11-23", " 2026-11-23 ", "20261123"])
+def test_what_is_promised_for_a_day_is_promised_until_that_is_over(written: str) -> None:
+    over = int(datetime(2026, 11, 24, tzinfo=UTC).timestamp() * 1000)
+    assert read("Shipment Delivered", {"promised_at": written}) == {"promised_at": over - 1}
+    assert read("Feed Complete", {"feed": "erp", "through": written}) == {"feed": "erp", "through": over - DAY}
 
 
 def test_what_is_no_instant_is_refused_by_name() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 EARLIEST: Final = 315_532_800_000  # 1980: before that it is a clock that was never set
@@ -19,6 +19,14 @@ def instant(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _NUMBER_END:
         return None
     return _sane(round(value * 1_000 if abs(value) < _SECONDS_END else value))
+
+
+def is_day(value: object) -> bool:
+    """Whether it names a day and no time of it."""
+    try:
+        return isinstance(value, str) and bool(date.fromisoformat(value.strip().upper()))
+    except ValueError:
+        return False
 
 
 def _from_text(text: str) -> int | None:

@@ -13,10 +13,11 @@ from typing import Any, Final, NamedTuple, Union, get_args, get_origin, get_type
 
 import msgspec
 
+from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful.events.amounts import LARGEST, minor_units, number
 from tactful.events.commerce import Product
-from tactful.events.instants import instant
+from tactful.events.instants import instant, is_day
 from tactful.events.model import Money
 
 ID_LENGTH: Final = 255
@@ -132,6 +133,12 @@ def moment(value: Any, _currency: str) -> int:
     return at
 
 
+def promise(value: Any, currency: str) -> int:
+    """An instant in ms; what was promised for a day is late once that is over (UTC)."""
+    at = moment(value, currency)
+    return at + DAY - 1 if is_day(value) else at
+
+
 def real(value: Any, _currency: str) -> float:
     """A number."""
     decimal = number(value)
@@ -233,6 +240,8 @@ def _reader(name: str, declared: Any) -> Reader:
         return currency_code
     if kind is str and name.endswith("_id"):
         return identifier
+    if name == "promised_at":
+        return promise
     if kind is int and (name.endswith("_at") or name == "through"):
         return moment
     return _BY_TYPE.get(kind) or partial(exactly, kind)

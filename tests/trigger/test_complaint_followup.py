@@ -154,6 +154,10 @@ def test_after_a_review_nobody_is_asked_before_the_order_came_or_was_paid_back(n
     assert len(bench.messages) == 1
 
 
+def test_what_was_bought_in_the_store_need_not_come() -> None:
+    assert len(after(OrderCompleted(order_id="o1", channel="store"), REVIEW).messages) == 1
+
+
 def test_after_a_review_of_an_order_that_never_comes_nobody_is_asked() -> None:
     bench = after(OrderCompleted(order_id="o1"), REVIEW, length="90d")
     assert (bench.messages, bench.endings("u1")) == ([], ["the order has not come"])

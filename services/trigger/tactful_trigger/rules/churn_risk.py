@@ -119,7 +119,7 @@ def _overdue(engagement: Engagement, ordered_at: int, pace: Pace) -> datetime | 
 def _is_under_way(orders: Orders) -> bool:
     """Whether the last order has not come, where the shop tells what has."""
     last, told = orders.last, any(order.delivered_at for order in orders.recent)
-    return told and last is not None and last.channel != "store" and not last.arrived
+    return told and last is not None and not last.arrived
 
 
 def _after(instant: int, length: str) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from enginebench import MONDAY, EngineBench, drive, event_record, refused
 
@@ -545,6 +546,30 @@ def test_again_starts_the_next_generation_with_an_empty_journal_and_new_message_
     assert len(bench.messages) == 3
     assert len({m.message_id for m in bench.messages}) == 3
     assert len({m.run_id for m in bench.messages}) == 1
+
+
+@pytest.mark.parametrize("say", [True, False])
+def test_what_came_while_a_message_waited_is_there_when_the_run_has_started_over(say: bool) -> None:
+    async def r(run: Run, first: ProductAdded) -> Any:
+        seen = await run.wait_for(ProductViewed, within="1d")
+        if seen is None:
+            return "none"
+        if say or seen.product_id == "a":
+            await run.send("email", "seen", product=seen.product_id)
+        run.note(seen.product_id)
+        return run.again()
+
+    bench = bench_of(r)
+    bench.dispatch.decide = lambda message: None
+    bench.emits("u1", ADD, ProductViewed(product_id="a"))
+    bench.emits("u1", ProductViewed(product_id="b"), ProductViewed(product_id="c"))
+    for number in range(3 if say else 1):
+        bench.advance("1m")
+        bench.decides(bench.messages[number], verdict="sent")
+    bench.advance("2d")
+    notes = [msgspec.json.decode(line.data)["text"] for line in bench.history("u1") if line.kind == "note"]
+    assert [text for text in notes if len(text) == 1] == ["a", "b", "c"]
+    assert bench.endings("u1") == ["none"]
 
 
 def test_starting_over_without_waiting_parks_the_run() -> None:

@@ -289,6 +289,7 @@ class Runs:
             self._drive(row, run, at, fresh=len(run.journal))
 
     def _drive(self, row: Row, run: Run, at: int, fresh: int) -> None:
+        kept = len(run.inbox)
         outcome = self._execution(row, run, at, fresh).carry_on()
         self._effects.dirty[row.id] = row
         if self._cursor.failing and not isinstance(outcome, Parked):
@@ -299,13 +300,13 @@ class Runs:
             self._park(row, run, at, outcome)
         elif not outcome.again:
             self.end(row, run, at, outcome.why)
-        elif run.journal and run.journal[-1].at > run.started:
+        elif (run.journal and run.journal[-1].at > run.started) or len(run.inbox) < kept:
             self._start_over(row, run, at)
         else:
             self._park(row, run, at, Parked("starts over without having waited"))
 
     def _start_over(self, row: Row, run: Run, at: int) -> None:
-        run.generation, run.journal, run.inbox, run.sends, run.started = run.generation + 1, [], (), 0, at
+        run.generation, run.journal, run.sends, run.started = run.generation + 1, [], 0, at
         run.notices, run.reached, run.put_off_since = None, False, None
         self._effects.tell(row, at, "note", run.rule, run.id, {"text": f"starts over (generation {run.generation})"})
         self._drive(row, run, at, fresh=0)

@@ -133,6 +133,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     subject: str = ""
     channel: str = ""  # in small letters; "review" if nobody will ever close it: a bad review or rating, a late parcel
     reopened: bool = False  # the customer said that it is not settled: now somebody has to close it, review or not
+    reopened_at: int = 0  # when they last said so
+    ended_at: int = 0  # when somebody last closed it, also if it was opened since
 
     @property
     def settled_at(self) -> int:

@@ -6,7 +6,7 @@ from folding import at, by_time, folded, scripts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tactful.customer import Tickets
+from tactful.customer import REVIEW_LASTS, Ticket, Tickets
 from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event
 from tactful_trigger.projections.tickets import KEPT, TicketsProjection
 
@@ -75,6 +75,22 @@ def test_a_review_that_the_customer_says_is_not_settled_is_open_until_somebody_c
     assert tickets(at(1, review), at(9, reopened())).open
     assert tickets(at(9, reopened()), at(1, review)).open
     assert not tickets(at(1, review), at(9, reopened()), at(12, closed())).open
+
+
+@given(st.permutations(range(4)))
+def test_a_review_that_is_written_anew_once_it_was_closed_closes_itself_again(order: list[int]) -> None:
+    review = ComplaintOpened(ticket_id="t1", channel="review")
+    story = (at(1, review), at(5, reopened()), at(7, closed()), at(9, review))
+    state = tickets(*(story[place] for place in order))
+    assert not state.open
+    assert state.closed_at == 9 + REVIEW_LASTS
+    assert tickets(*(story[place] for place in order), at(11, reopened())).open
+
+
+def test_a_state_of_before_knows_that_the_customer_was_not_content() -> None:
+    before = Tickets(recent=(Ticket(ticket_id="t1", opened_at=5, channel="review", reopened=True),))
+    assert TICKETS.fold(before, at(3, opened())).open
+    assert not TICKETS.fold(before, at(7, closed())).open
 
 
 def test_a_late_closing_from_before_the_reopening_leaves_it_open() -> None:

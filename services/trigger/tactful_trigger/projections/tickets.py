@@ -46,9 +46,9 @@ def _news(event: Event) -> Ticket | None:
     if isinstance(event, ComplaintOpened):
         return Ticket(ticket_id=event.ticket_id, opened_at=at, subject=event.subject, channel=event.came_by)
     if isinstance(event, ComplaintReopened):
-        return Ticket(ticket_id=event.ticket_id, opened_at=at, reopened=True)
+        return Ticket(ticket_id=event.ticket_id, opened_at=at, reopened=True, reopened_at=at)
     if isinstance(event, ComplaintClosed):
-        return Ticket(ticket_id=event.ticket_id, closed_at=at, resolution=event.outcome)
+        return Ticket(ticket_id=event.ticket_id, closed_at=at, ended_at=at, resolution=event.outcome)
     if isinstance(event, Unclosed) and event.ticket_id:
         return Ticket(ticket_id=event.ticket_id, opened_at=at, channel=REVIEW)
     return None
@@ -63,19 +63,32 @@ def _with(state: Tickets, news: Ticket) -> Tickets:
 
 
 def _joined(one: Ticket, other: Ticket) -> Ticket:
-    """An earlier closing says nothing once the ticket was opened again, so it need not be kept."""
-    opened = max(one.opened_at, other.opened_at)
-    closing = max(one, other, key=lambda ticket: (ticket.closed_at, ticket.resolution))
-    stands = closing.closed_at >= opened
+    """An earlier closing says nothing once the ticket was opened again, but that the customer's no was heard before it: a review
+    that is written anew closes itself again."""
+    opened, refused = max(one.opened_at, other.opened_at), max(_refused_at(one), _refused_at(other))
+    closing = max(one, other, key=lambda ticket: (_ended_at(ticket), ticket.resolution))
+    ended = _ended_at(closing)
+    stands = ended >= opened
     return Ticket(
         ticket_id=one.ticket_id,
         opened_at=opened,
-        closed_at=closing.closed_at if stands else 0,
+        closed_at=ended if stands else 0,
         resolution=closing.resolution if stands else "",
         subject=one.subject or other.subject,
         channel=one.channel or other.channel,
-        reopened=one.reopened or other.reopened,
+        reopened=refused > ended,
+        reopened_at=refused,
+        ended_at=ended,
     )
+
+
+def _refused_at(ticket: Ticket) -> int:
+    """When the customer last said that it is not settled. States of before this was kept know only whether."""
+    return ticket.reopened_at or (ticket.opened_at if ticket.reopened else 0)
+
+
+def _ended_at(ticket: Ticket) -> int:
+    return ticket.ended_at or ticket.closed_at
 
 
 def _kept(tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:

@@ -177,6 +177,17 @@ def test_who_was_here_within_a_week_is_left_alone_until_they_were_not() -> None:
     assert bench.messages[0].requested_at == start + 7 * DAY
 
 
+def test_who_comes_to_look_for_a_year_is_left_alone_for_as_long() -> None:
+    bench = customer_of(40, 40, visit_rest="2d")
+    bench.advance("79d")
+    for _ in range(250):
+        bench.emits("u1", Page(url="https://s/"))
+        bench.advance("36h")
+    assert (bench.messages, [run.parked for run in bench.runs("u1")]) == ([], [""])
+    bench.advance("5d")
+    assert bench.sent()[0] == LETTER
+
+
 def test_a_complaint_that_closed_within_thirty_days_silences_it() -> None:
     bench = customer_of(40, 40)
     bench.advance("60d")

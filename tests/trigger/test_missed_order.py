@@ -197,6 +197,17 @@ def test_who_was_here_within_a_day_is_left_alone_for_another_one() -> None:
     assert bench.messages[0].requested_at == start + DAY
 
 
+def test_who_is_here_every_day_for_half_a_year_is_left_alone_for_as_long() -> None:
+    bench = customer_of(365, 365, 365, push=False, before_from_days=999)
+    bench.advance("545d")
+    for _ in range(150):
+        bench.emits("u1", Page(url="https://s/"))
+        bench.advance("23h")
+    assert (bench.messages, [run.parked for run in bench.runs("u1")]) == ([], [""])
+    bench.advance("5d")
+    assert len(bench.messages) == 1
+
+
 # cancels
 
 

@@ -17,7 +17,7 @@ from tactful.localtime import instant_of
 from tactful.operations import Data
 from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
-from tactful_trigger.rules.disturbing import undisturbed
+from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.wishes import wished_for
 
 SHOWN: Final = 3  # items in a message; the rest is a number
@@ -84,11 +84,11 @@ async def _morning(run: Run, pace: Pace, latest: date) -> datetime:
     return datetime.fromtimestamp(instant_of(day, await run.zone()) / 1000, UTC)
 
 
-async def _silence(run: Run, ordered_at: int, pace: Pace) -> str:
+async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
     """Why nothing is said; "" if it may be. Who was here within a week is left alone until they were not, and who wishes to be
     reminded of their usual order until that is overdue."""
-    while (seen := (await run.get("session")).last_act_at) and _after(seen, run.param("visit_rest", "7d")) > run.now:
-        await run.sleep_until(_after(seen, run.param("visit_rest", "7d")))
+    if not await _is_away(run):
+        return run.again()
     tickets, orders = await run.get("tickets"), await run.get("orders")
     if tickets.open or (tickets.closed_at and _after(tickets.closed_at, run.param("complaint_rest", "30d")) > run.now):
         return "a complaint is too recent"
@@ -108,6 +108,16 @@ async def _silence(run: Run, ordered_at: int, pace: Pace) -> str:
     if sum(contact.sent_at > year_ago for contact in ladders) >= run.param("most_in_a_year", 2):
         return "asked to come back often enough this year"
     return ""
+
+
+async def _is_away(run: Run) -> bool:
+    """Wait until they were not here for a week; False if they keep coming."""
+    for _ in range(RESTS):
+        seen = (await run.get("session")).last_act_at
+        if not seen or _after(seen, run.param("visit_rest", "7d")) <= run.now:
+            return True
+        await run.sleep_until(_after(seen, run.param("visit_rest", "7d")))
+    return False
 
 
 def _overdue(engagement: Engagement, ordered_at: int, pace: Pace) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import Final
 from tactful import Run
 from tactful.events import OrderCancelled, OrderCompleted, OrderRefunded
 
+RESTS: Final = 60  # after so many visits in a row a run that leaves them alone starts over: its journal has an end
 _EVER: Final = "800d"
 
 

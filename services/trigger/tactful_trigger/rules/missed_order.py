@@ -25,7 +25,7 @@ from tactful.localtime import instant_of
 from tactful.operations import Data
 from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
-from tactful_trigger.rules.disturbing import undisturbed
+from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.wishes import LATER, wished_for
 
 GAPS: Final = 3  # fewer say nothing about a rhythm
@@ -175,7 +175,7 @@ def _rungs(run: Run) -> list[tuple[str, str]]:
     return rungs
 
 
-async def _silence(run: Run, end: datetime) -> str:
+async def _silence(run: Run, end: datetime) -> str | Again:
     """Why nothing is said; "" if it may be. Who was here within a day is left alone for another one."""
     orders = await run.get("orders")
     if why := _badly_ended(orders.last, await run.get("tickets")):
@@ -184,13 +184,19 @@ async def _silence(run: Run, end: datetime) -> str:
     most = run.param("most_unanswered", 2)
     if _unanswered(engagement.ladders("missed_order"), orders, most):
         return f"{most} reminders in a row unnoticed"
-    while run.now < end:
+    return await _rested(run, end)
+
+
+async def _rested(run: Run, end: datetime) -> str | Again:
+    for _ in range(RESTS):
+        if run.now >= end:
+            return ""
         session = await run.get("session")
         rested = session.last_act_at + milliseconds(run.param("visit_rest", "24h"))
         if not session.last_act_at or rested <= run.now.timestamp() * 1000:
-            break
+            return ""
         await run.sleep_until(datetime.fromtimestamp(rested / 1000, UTC))
-    return ""
+    return run.again()
 
 
 def _badly_ended(order: Order | None, tickets: Tickets) -> str:

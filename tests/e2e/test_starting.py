@@ -33,13 +33,6 @@ def test_a_second_process_on_the_same_folder_is_refused(server: Server) -> None:
     assert server.get("/inbox").status_code == 200
 
 
-def test_whichever_port_is_free_is_the_one_that_is_said_and_reached(server: Server) -> None:
-    server.port = 0
-    server.start()
-    assert "http://127.0.0.1:0/" not in server.said.text
-    assert "abandoned_cart v1  live" in server.told("rules", "list")
-
-
 def test_who_follows_the_log_hears_that_the_server_is_gone(server: Server) -> None:
     server.start()
     with server.following("events", "tail", "--follow") as said:

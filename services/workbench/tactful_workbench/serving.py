@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 from tactful.errors import SettingsError, Transient
@@ -33,8 +32,8 @@ def run_server(plan: Plan, host: str, port: int, banner: Banner) -> None:
 
 async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
     listener = listen(host, port)
-    url = url_of(host, listener.getsockname()[1])  # port 0 is any that is free
-    async with opened(replace(plan, public_url=url) if plan.dev else plan) as product:
+    async with opened(plan) as product:
+        url = url_of(host, port)
         server = server_of(web(product, url, command_name()))
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it

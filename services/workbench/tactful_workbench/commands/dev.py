@@ -37,7 +37,7 @@ def dev(
         from tactful_workbench.serving import run_server
 
     start = parse_start(at, _zone(data), WallClock().now()) if at else None
-    plan = Plan(data, dev=True, rules=rules, templates=templates, start=start)
+    plan = Plan(data, dev=True, rules=rules, templates=templates, start=start, public_url=f"http://127.0.0.1:{port}")
     run_server(plan, "127.0.0.1", port, dev_banner)
 
 

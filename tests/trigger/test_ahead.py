@@ -207,7 +207,7 @@ async def after_an_outage(store: SlowStore, apart: int) -> list[bytes]:
     """Messages that are asked for once forty customers who fell due in the meantime, so many ms apart, come up together; slices
     of seven."""
     clock = ManualClock(MONDAY)
-    log = MemoryLog(1, clock)
+    log = Told(clock, store)
     for number in range(40):
         clock.forward_to(MONDAY + number * apart)
         await log.append(EVENTS, [(0, encode(event_record(f"u{number:02}", Page(name="home"), MONDAY, f"e{number}")))])
@@ -215,7 +215,7 @@ async def after_an_outage(store: SlowStore, apart: int) -> list[bytes]:
     await worker.claim()
     while await worker.run_ahead(0, 4):
         pass
-    worker, store.most = worker_over(log, store, clock, 7), 0
+    worker, store.most, store.story = worker_over(log, store, clock, 7), 0, []
     clock.forward_to(MONDAY + 5 * HOUR)
     await fill(log, clock, [(0, event_record("u00", OrderCompleted(order_id="o1"), MONDAY, "o1"))])
     await run_to_the_end(worker)
@@ -235,6 +235,7 @@ async def test_what_fell_due_while_nobody_looked_fires_in_parts_each_a_slice(apa
         (f"u{number:02}", MONDAY + number * apart + 90 * MINUTE) for number in range(40)
     ]
     assert store.most == 7
+    assert store.story.count("read from 40") == 1, "what does not fit beside timers is kept"
 
 
 async def test_not_everybody_whose_time_has_come_is_taken_into_memory_together() -> None:

@@ -66,6 +66,7 @@ class DispatchWorker:
         self.owned: dict[int, int] = {}  # partition -> epoch
         self.offsets: dict[int, int] = {}
         self._clocks: dict[int, int] = {}
+        self._rest: dict[int, Sequence[Stored]] = {}  # what was read and did not fit beside those whom time moved on
         self.stopped: dict[int, StreamStopped] = {}
         self._leases = Leases(store, owner, log.partitions, lease_time or OwnTime(clock), lease)
 
@@ -95,6 +96,7 @@ class DispatchWorker:
         await self._refuse_the_past(
             partition, cursor.offset
         )  # before it is ours: if nobody can tell, it is claimed again
+        self._rest.pop(partition, None)
         self.owned[partition], self.offsets[partition] = cursor.epoch, cursor.offset
         self._clocks[partition] = cursor.clock
         return True
@@ -128,20 +130,26 @@ class DispatchWorker:
 
     async def run_once(self, partition: int) -> bool:
         """Read and commit one slice; whether there was one. Raises Transient or StreamStopped."""
-        found = await self._log.read(DISPATCH, partition, self.offsets[partition], self._limit)
-        if not found:
+        slice_ = self._rest.pop(partition, ()) or await self._next(partition)
+        if not slice_:
             return False
-        slice_ = rising(found, self._clocks[partition])
-        refuse_what_is_ahead(f"dispatch/{partition}", slice_[-1].appended, self._clock.now())
         links = (stored.trace for stored in slice_ if stored.trace)
         try:
             with self._telemetry.span(
                 "dispatch slice", "consumer", links=links, partition=partition, records=len(slice_)
             ):
                 await self._apply(partition, slice_)
+            self._rest[partition] = [stored for stored in slice_ if stored.offset >= self.offsets[partition]]
         except Fenced:
             self.lose(partition)
         return True
+
+    async def _next(self, partition: int) -> Sequence[Stored]:
+        found = await self._log.read(DISPATCH, partition, self.offsets[partition], self._limit)
+        slice_ = rising(found, self._clocks[partition])
+        if slice_:
+            refuse_what_is_ahead(f"dispatch/{partition}", slice_[-1].appended, self._clock.now())
+        return slice_
 
     async def _apply(self, partition: int, slice_: Sequence[Stored]) -> None:
         try:

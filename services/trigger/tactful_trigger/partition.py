@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from tactful.log import Stored
 from tactful.settings import told
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
@@ -33,6 +34,7 @@ class Partition:
         self.unsent = Waiting()  # records that the log has not
         self.steps = Waiting()  # to run
         self.noted = 0  # commits that changed rows
+        self.rest: Sequence[Stored] = ()  # what was read and did not fit into the latest slice, beside its timers
         # As of a horizon and `noted`: what falls due behind it first.
         self.beyond: tuple[tuple[int, int], int | None] | None = None
         self.graves: dict[str, int] = {}  # who was erased, and when
@@ -95,5 +97,6 @@ class Partition:
         """After a slice that did not commit, memory is worth nothing."""
         self.cursor, self.graves = mark
         self.rows.clear()
+        self.rest = ()
         self.timers = Timers()
         self.adopt_settings()

@@ -162,6 +162,8 @@ class TriggerWorker:
 
     async def _next(self, held: Partition) -> Sequence[Stored]:
         partition, limit = held.cursor.partition, self._at_once(held)
+        if held.rest:
+            return held.rest
         found = await self._log.read(EVENTS, partition, held.cursor.offset, limit)
         records, self._full[partition] = rising(found, held.cursor.clock), len(found) == limit
         if records:
@@ -201,7 +203,8 @@ class TriggerWorker:
         await self._look_ahead(held, slice_[-1].appended + 1)
         computing = Slice(held, self._log.partitions, self._watch, self._graves, self._at_once(held))
         result = computing.compute(slice_, records)
-        self._full[held.cursor.partition] |= held.cursor.offset <= slice_[-1].offset
+        held.rest = [stored for stored in slice_ if stored.offset >= held.cursor.offset]
+        self._full[held.cursor.partition] |= bool(held.rest)
         self.timers_fired += computing.fired
         self.decisions.update(computing.decided)
         for rule, why in computing.parked:

@@ -10,7 +10,7 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from tactful.log.kafka.broker import Broker
-from tactful.log.kafka.reading import AHEAD, HEAVY, Reader
+from tactful.log.kafka.reading import AHEAD, FORGOTTEN, HEAVY, Reader
 
 
 @dataclass
@@ -25,10 +25,11 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Backlog(Broker):
-    """A topic of one partition with no end of records of one size; it is its own consumer."""
+    """A topic whose first partition has no end of records of one size, and the others none; it is its own consumer."""
 
     size: int = 0
-    given: list[Fetched] = field(default_factory=list)
+    assigned: list[TopicPartition] = field(default_factory=list)
+    at: dict[int, int] = field(default_factory=dict)  # by partition
     paused: set[TopicPartition] = field(default_factory=set)
 
     def consumer(self, group: str | None = None) -> Any:
@@ -42,9 +43,10 @@ class Backlog(Broker):
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         self.paused.clear()
+        self.assigned[:] = partitions
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
-        assert offset == len(self.given)
+        self.at[tp.partition] = offset
 
     def pause(self, tp: TopicPartition) -> None:
         self.paused.add(tp)
@@ -56,14 +58,14 @@ class Backlog(Broker):
         return dict.fromkeys(partitions, 10**9)
 
     async def position(self, tp: TopicPartition) -> int:
-        return len(self.given)
+        return self.at[tp.partition]
 
     async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Fetched]]:
         await asyncio.sleep(0)
         if self.paused:
             return {}
-        records = [Fetched(len(self.given) + n, bytes(self.size)) for n in range(10)]
-        self.given.extend(records)
+        records = [Fetched(self.at[0] + n, bytes(self.size)) for n in range(10)]
+        self.at[0] += len(records)
         return {TopicPartition("tactful-events", 0): records}
 
 
@@ -76,9 +78,26 @@ async def test_no_more_is_fetched_than_memory_has_room_for(size: int, most: int)
     for _ in range(3):
         while not backlog.paused:  # noqa: ASYNC110 - it fetches in a task of its own
             await asyncio.sleep(0)
-        assert most <= len(backlog.given) - position <= most + 10
+        assert most <= backlog.at[0] - position <= most + 10
         while backlog.paused:
             taken = await reader.read(0, position, 100)
             assert [stored.offset for stored in taken] == list(range(position, position + len(taken)))
             position += len(taken)
+    await reader.stop()
+
+
+async def test_what_nobody_asks_for_any_more_is_let_go() -> None:
+    backlog, now = Backlog(("nowhere:9092",), size=100), [1000.0]
+    reader = Reader(backlog, "events", lambda: now[0])
+    await reader.start()
+    position = len(await reader.read(0, 0, 1))
+    await reader.wait({1: 0}, 0)
+    assert {tp.partition for tp in backlog.assigned} == {0, 1}
+    for _ in range(3):
+        now[0] += FORGOTTEN / 2
+        position += len(await reader.read(0, position, 1))
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert {tp.partition for tp in backlog.assigned} == {0}
+    assert await reader.read(0, position, 1)
     await reader.stop()

@@ -26,15 +26,17 @@ HEAVY: Final = 24 * 1024 * 1024  # bytes of them, likewise: whole carts are as l
 FETCH: Final = 2_000  # records taken from the consumer at a time
 FETCHING: Final = 200  # ms for one look at what was fetched
 PATIENCE: Final = 10.0  # seconds for records that are known to exist
+FORGOTTEN: Final = 60.0  # seconds: who has not asked for a partition in that time reads it no more
 FRESH: Final = 0.005  # seconds for which the ends of all partitions are remembered
 
 
 class _Buffer:
     """Records from `start` on; behind them the next one stands at `next` or later, and not before `passed`."""
 
-    __slots__ = ("next", "passed", "paused", "records", "size")
+    __slots__ = ("asked_at", "next", "passed", "paused", "records", "size")
 
     def __init__(self, start: int) -> None:
+        self.asked_at = 0.0
         self.records: deque[Stored] = deque()
         self.next = self.passed = start
         self.size, self.paused = 0, False  # bytes
@@ -64,8 +66,8 @@ class _Buffer:
 class Reader:
     """Reads one topic. `start` before, `stop` after."""
 
-    def __init__(self, broker: Broker, topic: str) -> None:
-        self._broker, self._topic, self._name = broker, topic, broker.topic(topic)
+    def __init__(self, broker: Broker, topic: str, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._broker, self._topic, self._name, self._seconds = broker, topic, broker.topic(topic), seconds
         self._consumer: AIOKafkaConsumer | None = None
         self._buffers: dict[int, _Buffer] = {}
         self._ends: dict[int, int] = {}
@@ -135,6 +137,8 @@ class Reader:
                     if partition not in self._lost:
                         self._at(partition, position)
                 while not any(self._has(partition, position) for partition, position in positions.items()):
+                    for partition in positions.keys() & self._buffers.keys():
+                        self._buffers[partition].asked_at = self._seconds()
                     self._grown.clear()
                     self._raise_if_failed()
                     await self._grown.wait()
@@ -160,6 +164,7 @@ class Reader:
         if buffer is None or buffer.start != offset:
             buffer = self._buffers[partition] = _Buffer(offset)
             self._assign()
+        buffer.asked_at = self._seconds()
         return buffer
 
     def _assign(self) -> None:
@@ -204,6 +209,7 @@ class Reader:
             for tp, records in fetched.items():
                 self._take(tp.partition, records)
             await self._note_passed()
+            self._forget()
             self._grown.set()
             return
         for tp in fetched:  # it may be what a position that was left had brought
@@ -223,6 +229,14 @@ class Reader:
         if buffer is not None and buffer.is_full() and not buffer.paused:
             self._of().pause(self._tp(partition))
             buffer.paused = True
+
+    def _forget(self) -> None:
+        """What others read now: nobody needs it in memory."""
+        before = self._seconds() - FORGOTTEN
+        if old := [partition for partition, buffer in self._buffers.items() if buffer.asked_at < before]:
+            for partition in old:
+                del self._buffers[partition]
+            self._assign()
 
     async def _note_passed(self) -> None:
         """Offsets without a record, which transactions of others leave, are passed too."""

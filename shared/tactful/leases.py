@@ -5,10 +5,16 @@ A lease is for progress alone. What keeps a former owner from writing is the epo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from typing import Any, Final, Protocol, TypeVar
 
 from tactful.clock import Clock
+from tactful.errors import Transient
+
+T = TypeVar("T")
+KEEPING: Final = 3.0  # seconds: a third of a lease
 
 
 class LeaseTime(Protocol):
@@ -99,6 +105,14 @@ class Leases:
         for partition in (each for each in range(self._count) if each not in epochs):
             room -= room > 0 and await holder.take(partition)
 
+    async def keep(self, epochs: Mapping[int, int]) -> None:
+        """Renew what is held, in the middle of something that lasts. Whoever has lost a partition hears of it when they write."""
+        if epochs:
+            await self._time.look()
+            now, until = self.term()
+            await self._store.present(self._owner, now, until)
+            await self._store.renew(epochs, until)
+
     async def stand_back(self, epochs: Mapping[int, int], holder: Holder) -> None:
         """Give everything up and count no longer, so that others take it."""
         for partition in tuple(epochs):
@@ -109,6 +123,18 @@ class Leases:
     def look_again(self) -> None:
         """Something was lost between two looks."""
         self._next = 0
+
+
+async def while_kept(work: Coroutine[Any, Any, T], keep: Callable[[], Awaitable[None]], every: float = KEEPING) -> T:
+    """Work that may outlast a lease, as a provider does that takes its time: `keep` renews it meanwhile."""
+    working = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([working], timeout=every))[0]:
+            with suppress(Transient):  # the work will meet it as well
+                await keep()
+        return working.result()
+    finally:
+        working.cancel()
 
 
 class Leased(Protocol):

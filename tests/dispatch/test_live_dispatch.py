@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 
 import pytest
 from dispatchbench import DispatchBench
 
-from tactful.clock import HOUR, SECOND
+from tactful.clock import HOUR, SECOND, ManualClock
 from tactful.errors import InvalidInput, RewoundStore, StoreUnavailable
-from tactful.events import ConsentChanged, HoldOpened
+from tactful.events import ConsentChanged, HoldOpened, MessageDecided
 from tactful.log.memory import MemoryHints
 from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
 from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
@@ -121,6 +122,41 @@ async def test_nobody_waits_for_what_comes_to_a_partition_that_others_hold_now()
     assert not pause.done(), "it would turn round and round"
     await bench.log.append(DISPATCH, [(0, b"for us")])
     await asyncio.wait_for(pause, 1)
+
+
+class Slow:
+    """A provider that takes longer than a lease lasts, while another dispatch looks for what nobody holds."""
+
+    name, capabilities = "slow", Capabilities(frozenset({"email"}), deadline=30)
+
+    clock: ManualClock
+    meanwhile: Callable[[], Awaitable[object]]
+
+    async def send(self, envelope: Envelope) -> Outcome:
+        for _ in range(5):
+            self.clock.forward_to(self.clock.now() + 4 * SECOND)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            await self.meanwhile()
+        return Accepted(envelope.message_id)
+
+
+async def test_a_slow_provider_costs_nobody_their_partition() -> None:
+    slow = Slow()
+    bench = DispatchBench(adapters={"email": slow})
+    slow.clock = bench.clock
+    bench.consenting()
+    bench.settle()
+    bench.append(MessageRecord(id="m1", key="u1", at=bench.now, body=bench.wish()))
+    mine, first = LiveDispatch(bench.worker, bench.log, bench.clock, keeping=0.0), bench.worker
+    bench.restart(owner="another")
+    other = LiveDispatch(bench.worker, bench.log, bench.clock)
+    slow.meanwhile = other.round
+    while await mine.round():
+        pass
+    assert (list(first.owned), list(bench.worker.owned)) == ([0], [])
+    await bench.trigger.settle()
+    assert [event.verdict for event in bench.trigger.events if isinstance(event, MessageDecided)] == ["sent"]
 
 
 class Crowded:

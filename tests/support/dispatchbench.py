@@ -158,7 +158,7 @@ class DispatchBench:
         self.restart()
         self.settings(**(LIVE if settings is None else settings))
 
-    def restart(self, clock: ManualClock | None = None) -> None:
+    def restart(self, clock: ManualClock | None = None, owner: str = "bench") -> None:
         """A new process over the same store, with a clock of its own if it has one."""
         own = clock or self.clock
         links = Links("https://hello.shop.example", b"key")
@@ -169,7 +169,7 @@ class DispatchBench:
             attempts,
             self.book,
             own,
-            "bench",
+            owner,
             graves=GRAVES,
             hints=self._hints,
             slice_limit=self._slice_limit,

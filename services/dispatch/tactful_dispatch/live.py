@@ -14,6 +14,7 @@ from tactful.clock import SECOND, Clock
 from tactful.clockcheck import refuse_to_be_ahead
 from tactful.errors import StreamStopped
 from tactful.identity import digest
+from tactful.leases import KEEPING, while_kept
 from tactful.log import Log
 from tactful.records import DISPATCH, TickBody, TickRecord, encode
 from tactful.together import all_done
@@ -30,8 +31,9 @@ _logger = logging.getLogger(__name__)
 class LiveDispatch:
     """Drives a DispatchWorker by the clock: `round` and `pause` in turn, by whoever puts the services together."""
 
-    def __init__(self, worker: DispatchWorker, log: Log, clock: Clock) -> None:
-        self._worker, self._log, self._clock = worker, log, clock
+    def __init__(self, worker: DispatchWorker, log: Log, clock: Clock, keeping: float = KEEPING) -> None:
+        """`keeping`: seconds after which leases are renewed while a round lasts."""
+        self._worker, self._log, self._clock, self._keeping = worker, log, clock, keeping
         self._ticked: dict[int, int] = {}
         self._reached: dict[int, str] = {}  # by partition, the customer who was written to last
         self._changed, self._marked = asyncio.Event(), 0
@@ -45,7 +47,8 @@ class LiveDispatch:
         self._changed.clear()  # what changes from here on wakes the next pause
         await self._claim()
         partitions = sorted(self._worker.owned.keys() - self._worker.stopped.keys())
-        return any(await all_done(self._move(partition) for partition in partitions))
+        moves = all_done(self._move(partition) for partition in partitions)
+        return any(await while_kept(moves, self._worker.keep, self._keeping))
 
     async def _claim(self) -> None:
         known = set(self._worker.stopped)

@@ -88,6 +88,10 @@ class DispatchWorker:
         else:
             await self._leases.tend(dict(self.owned), self)
 
+    async def keep(self) -> None:
+        """Renew what is ours."""
+        await self._leases.keep(dict(self.owned))
+
     async def take(self, partition: int) -> bool:
         """As `tactful.leases.Holder`."""
         cursor = await self.outbox.claim(partition, self._owner, *self._leases.term())

@@ -14,6 +14,7 @@ from tactful.clock import Clock
 from tactful.clockcheck import refuse_to_be_ahead
 from tactful.errors import StreamStopped
 from tactful.identity import digest
+from tactful.leases import while_kept
 from tactful.log import Log
 from tactful.records import EVENTS, TickBody, TickRecord, encode
 from tactful.together import all_done
@@ -44,7 +45,7 @@ class LiveTrigger:
         if self._guard is not None and 0 in partitions:
             for rule, why in (await self._guard.look()).items():
                 _logger.error("%s is paused, since %s; `tactful rules resume %s` lets it go on", rule, why, rule)
-        return any(await all_done(self._move(partition) for partition in partitions))
+        return any(await while_kept(all_done(self._move(partition) for partition in partitions), self._worker.keep))
 
     async def _move(self, partition: int) -> bool:
         """While there is a backlog, several slices: partitions wait for each other at the end of a round."""

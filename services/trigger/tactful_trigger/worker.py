@@ -80,6 +80,10 @@ class TriggerWorker:
         else:
             await self._leases.tend(epochs, self)
 
+    async def keep(self) -> None:
+        """Renew what is ours."""
+        await self._leases.keep({number: held.cursor.epoch for number, held in self.owned.items()})
+
     async def take(self, partition: int) -> bool:
         """As `tactful.leases.Holder`."""
         cursor = await self._store.claim(partition, self._owner, *self._leases.term())

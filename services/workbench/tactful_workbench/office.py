@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -21,6 +21,10 @@ import msgspec
 from tactful.errors import TactfulError
 from tactful.sqlite import unwritable
 from tactful_workbench.collecting import loading
+from tactful_workbench.folders import RULES, TEMPLATES
+
+if TYPE_CHECKING:
+    from tactful_workbench.cluster.ground import Site
 
 PATIENCE: Final = 20  # seconds: one that is flooded takes a few, and the red button is for it too
 
@@ -85,7 +89,7 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         from tactful_workbench.embedded import Plan, opened
         from tactful_workbench.web import web
 
-    plan = Plan(data, dev=(data / "dev.db").exists())
+    plan = Plan(data, dev=(data / "dev.db").exists(), rules=RULES, templates=TEMPLATES)
     if not plan.file.exists():
         raise TactfulError(
             f"nothing runs on {data} and there is no database in it; start `tactful dev`, or name the folder with --data"
@@ -98,6 +102,14 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
+def site_of(environment: Mapping[str, str], data: Path) -> Site:
+    """Of many machines, as its commands know it."""
+    from tactful_workbench.cluster.ground import Site
+
+    kafka, postgres = environment["TACTFUL_KAFKA"], environment["TACTFUL_POSTGRES"]
+    return Site(kafka, postgres, data, rules=RULES, templates=TEMPLATES)
+
+
 @asynccontextmanager
 async def _cluster_office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Of many machines: the same routes, in this process, over the servers that the environment names."""
@@ -105,10 +117,10 @@ async def _cluster_office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         from tactful_ingest.app import routes
         from tactful_workbench.admin import admin_app
         from tactful_workbench.cluster.console import Headquarters
-        from tactful_workbench.cluster.ground import Site, ground
+        from tactful_workbench.cluster.ground import ground
         from tactful_workbench.cluster.ingest import door
 
-    async with ground(Site(os.environ["TACTFUL_KAFKA"], os.environ["TACTFUL_POSTGRES"], data)) as here:
+    async with ground(site_of(os.environ, data)) as here:
         app = admin_app(Headquarters(here))
         app.router.routes.extend(routes(door(here)))
         transport = httpx.ASGITransport(app)

@@ -12,8 +12,9 @@ import typer
 from tactful.clock import WallClock
 from tactful.errors import TactfulError
 from tactful_workbench.collecting import loading
-from tactful_workbench.commands.options import HERE, RULES, TEMPLATES, Data, Json, Port, Rules, Templates, show
+from tactful_workbench.commands.options import HERE, Data, Json, Port, Rules, Templates, show
 from tactful_workbench.devclock import parse_start
+from tactful_workbench.folders import RULES, TEMPLATES
 from tactful_workbench.office import ServerFile, answers, post
 
 app = typer.Typer(help="Everything on this machine: post events, move the clock, read the inbox.")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tactful_console.terminal import printable
+from tactful_workbench.folders import RULES, TEMPLATES
 
 Data = Annotated[
     Path,
@@ -29,7 +30,6 @@ Postgres = Annotated[
 ]
 
 HERE = Path(".tactful")
-RULES, TEMPLATES = Path("rules"), Path("templates")  # the usual folders, which need not be there
 
 
 def _there(folder: Path) -> Path:

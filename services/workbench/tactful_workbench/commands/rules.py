@@ -15,7 +15,8 @@ from tactful.shares import percent
 from tactful_console.standings import foreseen, share, times
 from tactful_console.telling import why_not_started
 from tactful_workbench.collecting import loading
-from tactful_workbench.commands.options import HERE, RULES, Data, Json, Rules, show
+from tactful_workbench.commands.options import HERE, Data, Json, Rules, show
+from tactful_workbench.folders import RULES
 from tactful_workbench.office import get, post, segment
 
 app = typer.Typer(no_args_is_help=True, help="The rules that run here.")

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from tactful_workbench.collecting import loading
-from tactful_workbench.commands.options import HERE, RULES, TEMPLATES, Data, Kafka, Port, Postgres, Rules, Templates
+from tactful_workbench.commands.options import HERE, Data, Kafka, Port, Postgres, Rules, Templates
+from tactful_workbench.folders import RULES, TEMPLATES
 
 app = typer.Typer(no_args_is_help=True, help="Serve a shop.")
 

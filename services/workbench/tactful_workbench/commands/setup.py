@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tactful_workbench.commands.options import HERE, Data, Json, Kafka, Postgres, show
+from tactful_workbench.folders import RULES
 
 
 def setup(
@@ -36,7 +37,7 @@ async def _set_up(kafka: str, postgres: str, data: Path, partitions: int, replic
     for name in EVERY:
         secret(data, name)
     said.append(f"secrets in {data / 'secrets'}: give every service the same")
-    async with ground(Site(kafka, postgres, data)) as here:
+    async with ground(Site(kafka, postgres, data, rules=RULES)) as here:
         await here.settings.tell(here.log, here.clock, await known_settings(here.trigger, here.log.partitions))
     said.append(f"settings of {here.settings.path} are in the log")
     return said

@@ -12,7 +12,8 @@ from tactful_dispatch.content import Rendered
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.lint import lint
 from tactful_dispatch.content.preview import preview
-from tactful_workbench.commands.options import TEMPLATES, Json, Templates, show
+from tactful_workbench.commands.options import Json, Templates, show
+from tactful_workbench.folders import TEMPLATES
 
 app = typer.Typer(no_args_is_help=True, help="What messages say.")
 

@@ -37,6 +37,15 @@ def test_a_file_that_is_not_ours_to_change_stays_and_the_answer_says_where_to_ch
     assert file.read().shop.name == "My shop"
 
 
+def test_where_the_file_is_a_link_what_it_names_is_changed(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.toml"
+    kept.write_text(SHOP)
+    (tmp_path / "settings.toml").symlink_to(kept)
+    SettingsFile(tmp_path, SHOP).write(SHOP.replace("My shop", "Our shop"))
+    assert (tmp_path / "settings.toml").is_symlink()
+    assert "Our shop" in kept.read_text()
+
+
 def test_a_text_that_is_no_settings_file_replaces_nothing(file: SettingsFile) -> None:
     with pytest.raises(SettingsError, match=r"settings\.toml"):
         file.write("[shop]\nnmae = 1\n")

@@ -141,10 +141,11 @@ class SettingsFile:
     def write(self, text: str) -> None:
         """Replace the file once its new text has been checked. Raises SettingsError if it is wrong, or not ours to change."""
         self._checked(text, self._rules())
-        temporary = self.path.with_suffix(".new")
+        place = self.path.resolve()  # a link stays one: people go on changing the file that it names
+        temporary = place.with_suffix(".new")
         try:
             temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self.path)
+            temporary.replace(place)
         except OSError as error:
             raise SettingsError(
                 f"{self.path} cannot be changed from here ({error.strerror}); change it where it comes from, on Kubernetes "

@@ -46,6 +46,7 @@ Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4])
 
 _WEB = r"^https?://[^\s/]\S*$"
 _FILE: Final = "file"  # where values are read from
+LONGEST: Final = "1000000d"  # some millennia: an instant so far ahead can still be told
 
 
 def _written(check: Callable[[str], str]) -> AfterValidator:
@@ -260,22 +261,35 @@ def parse(text: str, file: str) -> Settings:
         raise SettingsError(f"{file}: {error}. Mend that line; nothing was changed.") from None
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(detail, text, file) for detail in error.errors())) from None
-    if path := _endless(values):
+    if found := _beyond_reckoning(values):
+        path, wrong = found
         where = f"{file}:{line_of(path, text)}: {'.'.join(path)}"
-        raise SettingsError(f"{where}: inf and nan are no numbers to reckon with. Nothing was changed.")
+        raise SettingsError(f"{where}: {wrong}. Nothing was changed.")
     if contradiction := _contradiction(settings):
         raise SettingsError(f"{file}: {contradiction}. Nothing was changed.")
     return settings
 
 
-def _endless(value: Any) -> list[str] | None:
-    """The path to a number that JSON has no word for: it would reach nobody who reads the log."""
+def _beyond_reckoning(value: Any) -> tuple[list[str], str] | None:
+    """The path to a number that JSON has no word for, which would reach nobody who reads the log, or to a length that leads
+    beyond the calendar; and what is wrong with it."""
     if isinstance(value, list):
-        return next((path for each in value if (path := _endless(each)) is not None), None)
+        return next((found for each in value if (found := _beyond_reckoning(each)) is not None), None)
     if isinstance(value, dict):
-        found = ((name, _endless(each)) for name, each in value.items())
-        return next(([name, *path] for name, path in found if path is not None), None)
-    return [] if isinstance(value, float) and not isfinite(value) else None
+        inside = ((name, _beyond_reckoning(each)) for name, each in value.items())
+        return next((([name, *found[0]], found[1]) for name, found in inside if found is not None), None)
+    if isinstance(value, float) and not isfinite(value):
+        return [], "inf and nan are no numbers to reckon with"
+    if isinstance(value, str) and _is_longer_than(value, LONGEST):
+        return [], f'"{value}" is longer than {LONGEST}; write at most that'
+    return None
+
+
+def _is_longer_than(text: str, length: str) -> bool:
+    try:
+        return milliseconds(text) > milliseconds(length)
+    except InvalidInput:  # it is no length
+        return False
 
 
 def _contradiction(settings: Settings) -> str:

@@ -88,6 +88,11 @@ def test_a_file_that_is_no_toml_is_named_with_the_place() -> None:
         ('[shop]\ncountry = "Spain"', "settings.toml:2: shop.country: "),
         ('[shop]\ncurrency = "euro"', "settings.toml:2: shop.currency: "),
         ("[guard]\nvolume = inf", "settings.toml:2: guard.volume: inf and nan"),
+        (
+            '[rules.cart]\nmax_age = "9999999d"',
+            'settings.toml:2: rules.cart.max_age: "9999999d" is longer than 1000000d',
+        ),
+        ('[history]\nretention = "99999999w"', "settings.toml:2: history.retention: "),
         ("[rules.cart]\nfactor = nan", "settings.toml:2: rules.cart.factor: inf and nan"),
         ("[rules.cart]\nsteps = [1.0, inf]", "settings.toml:2: rules.cart.steps: inf and nan"),
     ],
@@ -107,6 +112,11 @@ def test_what_an_older_program_has_told_stops_nobody_who_reads_it() -> None:
         "shop": {"sender": "My shop", "reply_to": "", "public_url": "hello", "country": "Spain", "currency": "euro"}
     }
     assert told(json.dumps(said)).shop.country == "Spain"
+
+
+def test_a_length_may_be_as_good_as_for_ever_and_one_that_was_told_before_stands() -> None:
+    assert parse('[history]\nretention = "999999d"', "settings.toml").history.retention == "999999d"
+    assert told('{"history": {"retention": "9999999d"}}').history.retention == "9999999d"
 
 
 def test_the_line_is_that_of_the_right_section() -> None:

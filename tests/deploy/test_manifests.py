@@ -149,6 +149,12 @@ def test_trigger_never_scales_to_nothing_nor_beyond_its_partitions() -> None:
     assert 1 <= scaled["spec"]["minReplicaCount"] <= scaled["spec"]["maxReplicaCount"] <= count
 
 
+def test_whoever_is_scaled_is_not_set_back_to_a_number_whenever_something_is_applied() -> None:
+    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in of("prod", "ScaledObject", "HorizontalPodAutoscaler")}
+    fixed = {each["metadata"]["name"] for each in of("prod", "Deployment") if "replicas" in each["spec"]}
+    assert (scaled, fixed) == ({"ingest", "trigger"}, {"dispatch", "console"})
+
+
 def test_pods_reach_the_ports_that_they_are_given_in_the_guides() -> None:
     (policy,) = of("example", "NetworkPolicy")
     ports = {each["port"] for rule in policy["spec"]["egress"] for each in rule.get("ports", ())}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from tactful.errors import InvalidInput, TactfulError
+from tactful.errors import InvalidInput, TactfulError, Transient
+
+AGAIN: Final = 2  # seconds
 
 
 def answer_by_name(app: FastAPI) -> None:
@@ -30,6 +32,9 @@ async def _told_what_is_wrong(request: Request, error: Exception) -> JSONRespons
 
 async def _told_as_json(request: Request, error: Exception) -> JSONResponse:
     """Named errors in the form that every other answer has."""
+    if isinstance(error, Transient):
+        told = {"code": "unavailable", "message": _sendable(str(error))}
+        return JSONResponse(told, 503, {"Retry-After": str(AGAIN)})
     code = error.code if isinstance(error, InvalidInput) else "refused"
     return JSONResponse({"code": code, "message": _sendable(str(error))}, 400)
 

@@ -347,8 +347,8 @@ FAULTS = (
     Fault(
         "a goal of a rule that is not installed is ignored",
         f"{TRIGGER}/applying.py",
-        "seen.name in self._runs.ends_of_absent and",
-        "False and",
+        "        if seen.name in self._runs.ends_of_absent:",
+        "        if False:",
         STILL,
     ),
     Fault(

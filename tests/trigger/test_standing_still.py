@@ -370,6 +370,17 @@ def test_an_order_from_before_the_link_ends_an_adopted_run_whether_or_not_its_ru
     assert bench.sent() == []
 
 
+def test_what_is_older_than_an_order_that_came_while_the_rule_was_away_begins_nothing_once_it_is_back() -> None:
+    bench = EngineBench(about_a_cart)
+    bench.emits("u2", ADD)
+    bench.deploy()
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("10m")
+    bench.deploy(about_a_cart)
+    bench.emits("u1", ADD, ago="30m")
+    assert bench.endings("u1") == ["superseded"]
+
+
 def test_a_parked_run_does_not_shut_its_customer_for_other_rules() -> None:
     @rule(on=ProductAdded, purpose="marketing.test", version=1)
     async def broken(run: Run, first: ProductAdded) -> None:

@@ -95,7 +95,9 @@ class Applying:
             return True
         freed = self._end(row, route, seen) if route.ends else ()
         changed |= bool(route.ends)
-        changed |= seen.name in self._runs.ends_of_absent and self._runs.end_absent(row, seen)
+        if seen.name in self._runs.ends_of_absent:
+            self._end_absent(row, seen)
+            changed = True
         for run in tuple(row.runs):
             changed |= self._runs.offer(row, run, seen)
         for rule in route.starts:
@@ -210,9 +212,7 @@ class Applying:
         for rule, is_goal in route.ends:
             terms = self._partition.book.terms[rule.name]
             if terms.key is None:
-                goals = row.goals or {}
-                goal = Goal(seen.record.body.occurred_at, seen.at)
-                row.goals = {**goals, rule.name: goal.joined(goals.get(rule.name, goal))}
+                _note_goal(row, rule.name, seen)
                 if is_goal:
                     self._reach(row, rule.name, terms.goal_within, seen.at)
             for run in [run for run in row.runs if run.rule == rule.name]:
@@ -220,6 +220,17 @@ class Applying:
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")
                     freed.append((rule.name, run.key))
         return freed
+
+    def _end_absent(self, row: Row, seen: Seen) -> None:
+        """Noted for rules with a key as well, which ask for none of it: which they are, only they can tell."""
+        for rule in sorted(self._runs.ends_of_absent[seen.name]):
+            _note_goal(row, rule, seen)
+        self._runs.end_absent(row, seen)
+
+
+def _note_goal(row: Row, rule: str, seen: Seen) -> None:
+    goals, goal = row.goals or {}, Goal(seen.record.body.occurred_at, seen.at)
+    row.goals = {**goals, rule: goal.joined(goals.get(rule, goal))}
 
 
 _ORDER: Final = name_of(OrderCompleted)

@@ -187,17 +187,15 @@ class Runs:
                 self._park(row, run, seen.at, failed.parked)
             return False
 
-    def end_absent(self, row: Row, seen: Seen) -> bool:
+    def end_absent(self, row: Row, seen: Seen) -> None:
         """A goal or an exit takes effect though its rule is not installed. Whose it is, of a rule with a key, only that can tell
         once it is back."""
         rules = self.ends_of_absent[seen.name]
-        mine = [run for run in row.runs if run.rule in rules]
-        for run in mine:
+        for run in [run for run in row.runs if run.rule in rules]:
             if run.key:
                 put_by(self._effects, row, run, seen)
             else:
                 self.end(row, run, seen.at, f"ended by {seen.name}")
-        return bool(mine)
 
     def offer(self, row: Row, run: Run, seen: Seen) -> bool:
         """Show a run what was seen; whether the run changed."""

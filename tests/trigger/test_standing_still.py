@@ -370,6 +370,18 @@ def test_an_order_from_before_the_link_ends_an_adopted_run_whether_or_not_its_ru
     assert bench.sent() == []
 
 
+def test_an_order_that_a_visitor_placed_and_brought_along_while_the_rule_was_away_ends_the_customers_run() -> None:
+    bench = EngineBench(about_a_cart)
+    bench.emits("u1", ADD)
+    bench.deploy()
+    bench.advance("10m")
+    bench.emits("anon:a1", OrderCompleted(order_id="o1"))
+    bench.link("anon:a1", "u1")
+    bench.deploy(about_a_cart)
+    bench.advance("2h")
+    assert bench.sent() == []
+
+
 def test_what_is_older_than_an_order_that_came_while_the_rule_was_away_begins_nothing_once_it_is_back() -> None:
     bench = EngineBench(about_a_cart)
     bench.emits("u2", ADD)

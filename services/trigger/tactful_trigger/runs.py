@@ -172,7 +172,8 @@ class Runs:
     def is_settled(self, run: Run, goals: Mapping[str, Goal] | None) -> bool:
         """Whether one of these goals was reached after what the run began for had happened."""
         terms, goal = self._book.terms.get(run.rule), (goals or {}).get(run.rule)
-        return terms is not None and terms.key is None and goal is not None and run.first.occurred_at < goal.occurred
+        has_key = bool(run.key) if terms is None else terms.key is not None
+        return not has_key and goal is not None and run.first.occurred_at < goal.occurred
 
     def ends(self, row: Row, rule: Rule, run: Run, seen: Seen) -> bool:
         """Whether a goal or an exit of a rule is one of this run. A run of which nobody can tell is parked."""

@@ -8,7 +8,7 @@ import pytest
 from dispatchbench import LIVE, DispatchBench
 from enginebench import drive
 
-from tactful.clock import HOUR
+from tactful.clock import DAY, HOUR
 from tactful.decisions import GateVerdict
 from tactful.errors import InvalidInput
 from tactful.events import ConsentChanged
@@ -488,6 +488,22 @@ def test_what_somebody_else_said_counts_against_the_budget_once(bench: DispatchB
     bench.advance("8d")
     bench.asks("m2")
     assert bench.sent == ["m2"]
+
+
+@pytest.mark.parametrize(("channel", "days"), [("sms", 10), ("email", 0.5)])
+def test_who_asks_first_is_told_of_what_other_tools_have_sent_as_a_message_of_ours_is(
+    channel: str, days: float
+) -> None:
+    caps = {"sms_per_30_days": 1, "weekly": {"new": 9}}
+    bench = DispatchBench(settings={**LIVE, "caps": caps})
+    sent_at = bench.now - round(days * DAY)
+    home = {"email": "uma@example.test", "sms": "+34600123456"}
+    bench.consenting(addresses=home, contacted_at=sent_at, contacted_on=channel, in_touch_until=sent_at)
+    bench.settle()
+    asked = drive(bench.desk.check("u1", channel, "marketing"))
+    bench.asks(channel=channel)
+    assert (asked[-1].gate, asked[-1].reason) == (bench.delivery().gates[-1].gate, bench.delivery().gates[-1].reason)
+    assert asked[-1].verdict is not GateVerdict.OPEN
 
 
 def test_a_call_is_no_message_that_went_unnoticed() -> None:

@@ -13,7 +13,7 @@ import msgspec
 from tactful.customer import Customer
 from tactful.durations import Duration, milliseconds
 from tactful.errors import TactfulError
-from tactful.events.model import Event, name_of
+from tactful.events.model import Event, is_known, name_of, unread
 from tactful.journal import Answer, Kept, Wait
 from tactful.localtime import instant_of
 from tactful.operation import Ask, Done, Happening, Host, Moved, Offered, Operation, StepFailed
@@ -94,7 +94,7 @@ class WaitFor(Operation[E | None], Generic[E]):
     op = "wait_for"
 
     def __init__(self, event: type[E] | str, within: Duration, where: Callable[[E], bool] | None) -> None:
-        self._name, self._within, self._where = name_of(event), max(milliseconds(within), 0), where
+        self._name, self._within, self._where = _names((event,))[0], max(milliseconds(within), 0), where
         self.shape = f"wait_for {self._name}"
 
     def begin(self, host: Host) -> Done | Wait:
@@ -377,6 +377,8 @@ OPERATIONS: Final[dict[str, type[Operation[Any]]]] = {
 
 @lru_cache(maxsize=1024)
 def _names(events: tuple[type[Event] | str, ...]) -> tuple[str, ...]:
+    if strange := next((event for event in events if isinstance(event, type) and not is_known(event)), None):
+        raise TactfulError(unread(strange))
     return tuple(map(name_of, events))
 
 

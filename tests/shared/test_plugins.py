@@ -244,6 +244,7 @@ def test_a_projection_of_a_distribution_is_found_by_its_entry_point_and_once(
         ("count: int = 0", "count: int", "every field of Points must have a default"),
         ("events = (OrderCompleted,)", "events = ()", "the events of projection points are a tuple"),
         ("events = (OrderCompleted,)", "events = (int,)", "the events of projection points are a tuple"),
+        ("events = (OrderCompleted,)", "events = (Event,)", "the events of projection points: Event is none of"),
     ],
 )
 def test_a_projection_that_cannot_be_folded_is_named_with_its_line(

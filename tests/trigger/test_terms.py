@@ -12,7 +12,7 @@ from enginebench import MONDAY, EngineBench, refused
 from tactful import Run, rule
 from tactful.clock import MINUTE
 from tactful.errors import PluginError
-from tactful.events import CartShared, OrderCompleted, Page, ProductAdded, ProductViewed, ShipmentDelivered
+from tactful.events import CartShared, Event, OrderCompleted, Page, ProductAdded, ProductViewed, ShipmentDelivered
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 
@@ -425,6 +425,22 @@ def test_after_drops_at_its_deadline() -> None:
     assert bench.endings("u1") == ["source_late"]
 
 
+class LevelReached(Event, frozen=True, kw_only=True):
+    """Into which nothing is read."""
+
+
+@pytest.mark.parametrize(
+    "wait", [lambda run: run.wait_for(LevelReached, "1h"), lambda run: run.quiet("1h", LevelReached)]
+)
+def test_an_event_of_one_s_own_is_waited_for_by_its_name(wait: Any) -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await wait(run)
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r))
+    bench.emits("u1", ADD)
+    assert "LevelReached is none of tactful.events" in bench.endings("u1")[0]
+
+
 def test_an_unknown_event_can_start_a_rule_by_name() -> None:
     bench = EngineBench(sends_after_an_hour(on="Level Reached"))
     bench.emits("u1", "Level Reached", properties={"level": 7})
@@ -458,6 +474,11 @@ def test_an_unknown_event_from_a_browser_is_an_act_and_from_a_server_a_fact() ->
         ({"cooldown": "3 fortnights"}, "is not a length of time"),
         ({"debounce_max": "1h"}, "needs repeat='debounce'"),
         ({"on": ()}, "`on` names no event"),
+        (
+            {"on": LevelReached},
+            '`on`: LevelReached is none of tactful.events; write the name of an event of your own, "Level',
+        ),
+        ({"goal": (LevelReached, Page)}, "`goal`: LevelReached is none"),
     ],
 )
 def test_a_wrong_argument_names_rule_file_line_and_mend(terms: dict[str, Any], says: str) -> None:

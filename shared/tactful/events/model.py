@@ -81,6 +81,16 @@ def class_of(name: str) -> type[Event]:
     return _by_name.get(name, UnknownEvent)
 
 
+def is_known(event: type[Event]) -> bool:
+    """Whether events are read into this class. One that only looks like an event of the vocabulary is none."""
+    return _by_name.get(_title(event)) is event
+
+
+def unread(event: type[Event]) -> str:
+    """What is wrong with a class of which `is_known` says no."""
+    return f'{event.__name__} is none of tactful.events; write the name of an event of your own, "{_title(event)}"'
+
+
 def canonical_name(name: str) -> str:
     """`"Completed Order"` is `"Order Completed"`; an unknown name is itself."""
     return _canonical.get(name, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any, Literal, Protocol, TypeVar, overload
 from zoneinfo import ZoneInfo
 
@@ -146,10 +147,9 @@ class Run:
 
     def step(self, name: str, function: Callable[..., T], *arguments: Any) -> Operation[T]:
         """Run an importable function with JSON arguments outside the engine. Raises StepFailed at the `await`."""
-        if "<" in function.__qualname__:
-            raise TactfulError(
-                f"step {name}: {function.__qualname__} cannot be imported; make it a function of a module"
-            )
+        place = getattr(function, "__qualname__", f"<{type(function).__name__}>")
+        if "<" in place or not isinstance(getattr(function, "__self__", None), type | ModuleType | None):
+            raise TactfulError(f"step {name}: {place} cannot be imported; make it a function of a module")
         if not isinstance(name, str):
             raise TactfulError(f"the name of a step is text, not {name!r}")
         return Step(name, f"{function.__module__}:{function.__qualname__}", arguments)

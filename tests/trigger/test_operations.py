@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -453,9 +454,12 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def test_a_lambda_cannot_be_a_step_and_the_message_says_why() -> None:
+@pytest.mark.parametrize(
+    "step", [lambda: 1, partial(double, 1), ADD.meta.id.upper], ids=["lambda", "partial", "method"]
+)
+def test_what_no_other_process_can_import_is_no_step_and_the_message_says_why(step: Any) -> None:
     async def r(run: Run, first: ProductAdded) -> None:
-        await run.step("local", lambda: 1)
+        await run.step("local", step)
 
     bench = bench_of(r)
     bench.emits("u1", ADD)

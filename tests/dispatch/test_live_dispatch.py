@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 from dispatchbench import DispatchBench
 
 from tactful.clock import HOUR, SECOND, ManualClock
-from tactful.errors import InvalidInput, RewoundStore, StoreUnavailable
+from tactful.errors import InvalidInput, LogUnavailable, RewoundStore, StoreUnavailable
 from tactful.events import ConsentChanged, HoldOpened, MessageDecided
 from tactful.log.memory import MemoryHints
 from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
@@ -333,6 +333,21 @@ async def test_a_store_that_was_restored_from_the_past_sends_nothing_and_says_wh
     assert "restored from the past" in str(after.live._worker.stopped[0])
     assert after.bench.sent == []
     assert await hints.marked(0) > after.bench.worker.offsets[0]
+
+
+class Unmarked(MemoryHints):
+    """What keeps marks is away."""
+
+    async def mark(self, offsets: Mapping[int, int]) -> None:
+        raise LogUnavailable("the group has no coordinator")
+
+
+async def test_marks_that_cannot_be_made_keep_no_message_back() -> None:
+    live = Live(DispatchBench(hints=Unmarked()))
+    live.bench.consenting()
+    live.bench.asks()
+    await live.after(6 * SECOND)
+    assert live.bench.sent == ["m1"]
 
 
 async def test_a_store_that_is_where_it_was_goes_on() -> None:

@@ -10,9 +10,9 @@ import asyncio
 import logging
 from typing import Final
 
-from tactful.clock import SECOND, Clock
+from tactful.clock import MINUTE, SECOND, Clock
 from tactful.clockcheck import refuse_to_be_ahead
-from tactful.errors import StreamStopped
+from tactful.errors import StreamStopped, Transient
 from tactful.identity import digest
 from tactful.leases import KEEPING, while_kept
 from tactful.log import Log
@@ -36,7 +36,7 @@ class LiveDispatch:
         self._worker, self._log, self._clock, self._keeping = worker, log, clock, keeping
         self._ticked: dict[int, int] = {}
         self._reached: dict[int, str] = {}  # by partition, the customer who was written to last
-        self._changed, self._marked = asyncio.Event(), 0
+        self._changed, self._marked, self._marks_apart = asyncio.Event(), 0, MARKS_APART
 
     def nudge(self) -> None:
         """Something changed beside the log: a wish, a receipt."""
@@ -55,9 +55,18 @@ class LiveDispatch:
         await self._worker.claim()
         for partition in self._worker.stopped.keys() - known:
             _logger.error("partition %s of dispatch stops: %s", partition, self._worker.stopped[partition])
-        if not 0 <= (now := self._clock.now()) - self._marked < MARKS_APART:
-            self._marked = now
+        if not 0 <= self._clock.now() - self._marked < self._marks_apart:
+            await self._mark()
+
+    async def _mark(self) -> None:
+        """Nothing depends on it but what is seen from outside: where it cannot be done, it is tried again in a minute."""
+        try:
             await self._worker.mark()
+            self._marks_apart = MARKS_APART
+        except Transient as error:
+            _logger.warning("how far dispatch has read could not be noted beside the log: %s", error)
+            self._marks_apart = MINUTE
+        self._marked = self._clock.now()
 
     async def _move(self, partition: int) -> bool:
         try:

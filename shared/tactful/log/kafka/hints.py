@@ -5,8 +5,10 @@ They follow the store and decide nothing, with one use: a store that stands behi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -14,12 +16,14 @@ from aiokafka.errors import KafkaError
 from tactful.errors import LogUnavailable
 from tactful.log.kafka.broker import Broker
 
+PATIENCE: Final = 5.0  # seconds; aiokafka waits for the coordinator of the group for ever
+
 
 class KafkaHints:
     """Implements `tactful.log.Hints` for one topic."""
 
-    def __init__(self, name: str, consumer: AIOKafkaConsumer) -> None:
-        self._name, self._consumer = name, consumer
+    def __init__(self, name: str, consumer: AIOKafkaConsumer, patience: float = PATIENCE) -> None:
+        self._name, self._consumer, self._patience = name, consumer, patience
 
     @classmethod
     @asynccontextmanager
@@ -32,7 +36,8 @@ class KafkaHints:
             everything = [TopicPartition(name, number) for number in range(partitions)]
             consumer.assign(everything)
             consumer.pause(*everything)
-            await consumer.committed(everything[0])
+            async with asyncio.timeout(PATIENCE):
+                await consumer.committed(everything[0])
         except (KafkaError, OSError) as error:
             await consumer.stop()
             raise await broker.refusal(error) or LogUnavailable(f"{name}: {type(error).__name__}: {error}") from error
@@ -44,12 +49,14 @@ class KafkaHints:
 
     async def mark(self, offsets: Mapping[int, int]) -> None:
         try:
-            await self._consumer.commit({TopicPartition(self._name, number): at for number, at in offsets.items()})
+            async with asyncio.timeout(self._patience):
+                await self._consumer.commit({TopicPartition(self._name, number): at for number, at in offsets.items()})
         except (KafkaError, OSError) as error:
             raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
 
     async def marked(self, partition: int) -> int:
         try:
-            return await self._consumer.committed(TopicPartition(self._name, partition)) or 0
+            async with asyncio.timeout(self._patience):
+                return await self._consumer.committed(TopicPartition(self._name, partition)) or 0
         except (KafkaError, OSError) as error:
             raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
+from tactful.errors import RetentionOverrun
 from tactful.log.kafka.broker import Broker
 from tactful.log.kafka.reading import AHEAD, FORGOTTEN, HEAVY, Reader
 
@@ -31,6 +33,7 @@ class Backlog(Broker):
     assigned: list[TopicPartition] = field(default_factory=list)
     at: dict[int, int] = field(default_factory=dict)  # by partition
     paused: set[TopicPartition] = field(default_factory=set)
+    gone: list[dict[TopicPartition, int]] = field(default_factory=list)  # what the broker will say next
 
     def consumer(self, group: str | None = None) -> Any:
         return self
@@ -62,6 +65,8 @@ class Backlog(Broker):
 
     async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Fetched]]:
         await asyncio.sleep(0)
+        if self.gone:
+            raise OffsetOutOfRangeError(self.gone.pop())
         if self.paused:
             return {}
         records = [Fetched(self.at[0] + n, bytes(self.size)) for n in range(10)]
@@ -101,3 +106,25 @@ async def test_what_nobody_asks_for_any_more_is_let_go() -> None:
     assert {tp.partition for tp in backlog.assigned} == {0}
     assert await reader.read(0, position, 1)
     await reader.stop()
+
+
+async def test_what_was_gone_where_nobody_reads_any_more_stops_nobody() -> None:
+    backlog = Backlog(("nowhere:9092",), size=100)
+    reader = Reader(backlog, "events")
+    await reader.start()
+    position = len(await reader.read(0, 0, 1))
+    for stale in ({0: position - 1}, {1: 0}):
+        backlog.gone.append({TopicPartition("tactful-events", partition): at for partition, at in stale.items()})
+        while backlog.gone:  # noqa: ASYNC110 - it fetches in a task of its own
+            await asyncio.sleep(0)
+        assert (await reader.read(0, position, 1))[0].offset == position
+        position += 1
+    backlog.gone.append({TopicPartition("tactful-events", 0): backlog.at[0]})
+    with pytest.raises(RetentionOverrun):
+        await read_on(reader, position)
+    await reader.stop()
+
+
+async def read_on(reader: Reader, position: int) -> None:
+    while True:
+        position += len(await reader.read(0, position, 1000))

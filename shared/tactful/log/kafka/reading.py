@@ -192,13 +192,15 @@ class Reader:
         self._grown.set()
 
     def _lose(self, error: OffsetOutOfRangeError) -> None:
-        """Of what nobody can read on from its reader is told; the other partitions go on."""
+        """Of what nobody can read on from its reader is told; the other partitions go on. It may be of a position that was left."""
         for tp, offset in error.args[0].items():
+            if (buffer := self._buffers.get(tp.partition)) is None or offset < buffer.next:
+                continue
             self._lost[tp.partition] = RetentionOverrun(
                 f"{self._name}/{tp.partition}: the log no longer has what comes next (offset {offset}); records are lost to "
                 "this reader. See `tactful doctor`"
             )
-            self._buffers.pop(tp.partition, None)
+            del self._buffers[tp.partition]
         self._assign()
         self._grown.set()
 

@@ -46,7 +46,7 @@ class Line(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.said, self.closed = b"", False
+        self.said, self.closed, self.paused = b"", False, False
 
     def write(self, data: Any) -> None:
         self.said += data
@@ -58,10 +58,10 @@ class Line(asyncio.Transport):
         return self.closed
 
     def pause_reading(self) -> None:
-        return None
+        self.paused = True
 
     def resume_reading(self) -> None:
-        return None
+        self.paused = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("10.1.2.3", 55_555) if name == "peername" else default
@@ -72,7 +72,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self.later: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = []
-        self.create_task = asyncio.get_running_loop().create_task
+        self.create_task, self.call_soon = asyncio.get_running_loop().create_task, asyncio.get_running_loop().call_soon
 
     def call_later(self, delay: float, work: Callable[..., None], *given: Any) -> asyncio.TimerHandle:
         self.later.append((delay, work, given))
@@ -274,6 +274,16 @@ async def test_a_head_that_does_not_end_keeps_nobody_busy(begun: bytes) -> None:
     guest.connection.data_received(b"a" * 2048)
     assert guest.line.closed
     assert guest.line.said.startswith(b"HTTP/1.1 400")
+
+
+async def test_of_a_body_that_nobody_wants_one_piece_is_read_at_a_time() -> None:
+    guest = Guest()
+    guest.connection.data_received(b"POST /nowhere HTTP/1.1\r\ncontent-length: 102400\r\n\r\n")
+    assert (await guest.answered()).startswith(b"HTTP/1.1 404")
+    guest.connection.data_received(b"a" * 1024)
+    assert guest.line.paused
+    await asyncio.sleep(0)
+    assert not guest.line.paused
 
 
 async def test_a_body_may_be_longer_than_a_head() -> None:

@@ -49,8 +49,16 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        """Of one that has been answered before its end, others are served between two pieces."""
         self._untold = 0
         super().on_body(body)
+        if self.cycle.response_complete and not self.flow.read_paused:
+            self.flow.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._untold += len(data)

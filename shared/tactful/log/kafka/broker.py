@@ -6,7 +6,9 @@ nothing is left to it: https://aiokafka.readthedocs.io/en/stable/api.html
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -33,6 +35,7 @@ BATCH: Final = 900_000  # bytes of one batch: below `message.max.bytes` of a bro
 TRACEPARENT: Final = "traceparent"  # the header of a record that names a span (W3C Trace Context)
 OURS: Final = b""  # the key of a record whose partition we computed; a foreign producer has none, or the customer's id
 REQUEST: Final = 10_000  # ms
+ENDING: Final = 10.0  # seconds that a client may take to say goodbye
 _SASL: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _STRANGER: Final = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, IllegalSaslStateError)
 _NO_RIGHT: Final = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
@@ -112,6 +115,14 @@ class Broker:
                 continue
             connection.close()
         return None
+
+    @staticmethod
+    async def ended(client: AIOKafkaConsumer) -> None:
+        """Whatever becomes of it: while a fetch waits for its broker, aiokafka lets the cancellation of that out of `stop`, as if
+        it were ours."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ENDING):
+                await asyncio.gather(client.stop(), return_exceptions=True)
 
     @property
     def _common(self) -> dict[str, Any]:

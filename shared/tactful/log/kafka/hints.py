@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -44,8 +44,7 @@ class KafkaHints:
         try:
             yield cls(name, consumer)
         finally:
-            with suppress(KafkaError, OSError):
-                await consumer.stop()
+            await broker.ended(consumer)
 
     async def mark(self, offsets: Mapping[int, int]) -> None:
         try:

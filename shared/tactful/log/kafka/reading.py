@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -87,9 +86,7 @@ class Reader:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
         if self._consumer is not None:
-            with suppress(KafkaError, OSError, TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    await self._consumer.stop()
+            await self._broker.ended(self._consumer)
 
     def known(self, partition: int, end: int) -> None:
         """This process has appended up to here."""

@@ -290,6 +290,25 @@ def test_a_day_is_its_noon_and_a_person_has_traits() -> None:
     assert (call["timestamp"], call["traits"]) == ("2026-07-02T12:00:00+02:00", {"email": "u1@example.test"})
 
 
+SAID = {"userId": "u1", "purpose": "marketing", "channel": "email"}
+
+
+@pytest.mark.parametrize("state", ["granted", "requested", ""])
+@pytest.mark.parametrize("when", [{}, {"timestamp": ""}, {"timestamp": None}])
+def test_who_allowed_something_has_to_say_when(state: str, when: dict[str, str | None]) -> None:
+    with pytest.raises(TactfulError, match=r"orders\.csv:7: who allowed this has to say when"):
+        call_of(Row(7, SAID | {"state": state} | when), "Consent Changed", {}, MADRID, FILE)
+
+
+def test_an_opt_out_without_a_day_is_taken_and_so_is_what_was_allowed_on_one() -> None:
+    withdrawn = call_of(Row(7, SAID | {"state": "withdrawn"}), "Consent Changed", {}, MADRID, FILE)
+    assert withdrawn["properties"]["state"] == "withdrawn"
+    granted = call_of(
+        Row(7, SAID | {"state": "granted", "timestamp": "2026-03-02"}), "Consent Changed", {}, MADRID, FILE
+    )
+    assert granted["timestamp"] == "2026-03-02T12:00:00+01:00"
+
+
 @pytest.mark.parametrize(
     ("cells", "says"),
     [

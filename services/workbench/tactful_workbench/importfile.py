@@ -15,7 +15,9 @@ from typing import Any, Final, NamedTuple, TextIO
 from zoneinfo import ZoneInfo
 
 from tactful.errors import TactfulError
+from tactful.events import ConsentChanged
 from tactful.events.instants import instant
+from tactful.events.model import name_of
 from tactful.events.wire import DEPTH
 from tactful.identity import digest
 from tactful.localtime import instant_of
@@ -27,6 +29,7 @@ _COMMA: Final = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
 _THOUSANDS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+")
 NUMBERS: Final = ("price", "quantity", "total", "revenue", "value", "subtotal", "shipping", "tax", "discount")
 _SINCE_1970: Final = re.compile(r"(?:\d{9,10}|\d{12,13})(?:\.\d+)?")  # seconds, or milliseconds
+CONSENT: Final = name_of(ConsentChanged)
 _CUSTOMER: Final = ("userId", "anonymousId")
 _ENVELOPE: Final = (*_CUSTOMER, "timestamp", "messageId")
 PRODUCT: Final = ("product_id", "sku", "name", "category", "brand", "variant", "price", "quantity", "url", "image_url")
@@ -84,6 +87,12 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
     envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
         envelope["timestamp"] = _when(str(envelope["timestamp"]), zone, where)
+    elif (
+        event == CONSENT and values.get("state") != "withdrawn"
+    ):  # dated to now it would undo an opt-out, and an erasure
+        raise TactfulError(
+            f"{where}: who allowed this has to say when, since what was said last counts; map timestamp= to a column that tells"
+        )
     envelope.setdefault("messageId", digest("import", event, json.dumps(cells, sort_keys=True, default=str)))
     call: dict[str, Any] = {"context": {"history": True}, **envelope}
     if event in _CALLS:

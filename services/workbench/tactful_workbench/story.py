@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from tactful.decisions import Reason
 from tactful.partitioning import partition_of
 from tactful_console.app import Stopped
-from tactful_console.history import Consent, Held, JournalEntry, Pending, TimelineInputs
+from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
 from tactful_console.recorded import history_row
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import deciding
@@ -33,13 +35,16 @@ class Story:
 
     async def timeline(self, customer: str) -> TimelineInputs:
         partition = partition_of(customer, self._count)
-        lines = await self._trigger.history(customer, LINES)
+        lines = await self._trigger.history(customer, LINES + 1)
+        rows = [history_row(h.customer, h.at, h.offset, h.index, h.kind, h.rule, h.run, h.data) for h in lines]
+        if len(rows) > LINES:
+            rows[0] = _cut(rows[1])
         runs, cursor = await self._runs(partition, customer), await self._trigger.cursor(partition)
         row = await self._dispatch.customer(partition, customer)
         return TimelineInputs(
             customer=customer,
             zone=(row.recipient.zone or "") if row.recipient else "",
-            rows=[history_row(h.customer, h.at, h.offset, h.index, h.kind, h.rule, h.run, h.data) for h in lines],
+            rows=rows,
             pending=[
                 _pending(run, why_still(run, self._book, cursor.paused if cursor else ()))
                 for run in runs
@@ -66,6 +71,12 @@ class Story:
     async def _runs(self, partition: int, customer: str) -> list[Run]:
         stored = await self._trigger.load(partition, [customer])
         return decode(customer, stored[customer], self._book.projections).runs if customer in stored else []
+
+
+def _cut(first: HistoryRow) -> HistoryRow:
+    """What stands before the first line that is shown."""
+    told = {"text": f"the story shows the latest {LINES:,} lines; `tactful customer export` has what was before"}
+    return replace(first, offset=-1, kind="note", rule="", run="", data=told)
 
 
 def _pending(run: Run, still: str) -> Pending:

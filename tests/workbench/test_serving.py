@@ -194,13 +194,12 @@ async def test_a_server_whose_url_is_none_does_not_answer() -> None:
     assert not await answers(ServerFile("http://::1:8080", 1, "token"))
 
 
-async def test_a_server_that_is_flooded_is_waited_for() -> None:
-    def after_five_seconds(request: httpx.Request) -> httpx.Response:
-        if request.extensions["timeout"]["read"] < 5:
-            raise httpx.ReadTimeout("not yet", request=request)
-        return httpx.Response(200)
-
-    assert await answers(ServerFile("http://127.0.0.1:8080", 1, "token"), httpx.MockTransport(after_five_seconds))
+async def test_a_server_that_is_there_and_silent_is_not_taken_for_one_that_is_gone() -> None:
+    with listen("127.0.0.1", 0) as silent:
+        silent.listen()
+        server = ServerFile(url_of("127.0.0.1", silent.getsockname()[1]), 4711, "token")
+        with pytest.raises(TactfulError, match=r"has not answered .* if it must stop, end process 4711"):
+            await answers(server, patience=0.05)
 
 
 @pytest.mark.parametrize("said", [b"", b"G", HEAD])

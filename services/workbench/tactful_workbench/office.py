@@ -26,7 +26,7 @@ from tactful_workbench.folders import RULES, TEMPLATES
 if TYPE_CHECKING:
     from tactful_workbench.cluster.ground import Site
 
-PATIENCE: Final = 20  # seconds: one that is flooded takes a few, and the red button is for it too
+PATIENCE: Final = 20.0  # seconds: one that is flooded takes a few, and the red button is for it too
 
 
 class ServerFile(msgspec.Struct, frozen=True):
@@ -130,11 +130,17 @@ async def _cluster_office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
             yield client
 
 
-async def answers(server: ServerFile, transport: httpx.AsyncBaseTransport | None = None) -> bool:
-    """Whether it still runs: one that was killed has left its file behind."""
+async def answers(server: ServerFile, patience: float = PATIENCE) -> bool:
+    """Whether it still runs: one that was killed has left its file behind. Raises TactfulError if it is there and silent, for
+    then the file is not ours either."""
     try:
-        async with httpx.AsyncClient(timeout=PATIENCE, trust_env=False, transport=transport) as client:
+        async with httpx.AsyncClient(timeout=patience, trust_env=False) as client:
             return (await client.get(f"{server.url}/livez")).is_success
+    except httpx.ReadTimeout:
+        silent = f"the server at {server.url} has not answered for {patience:g} s: it is busy, or stands still"
+        raise TactfulError(
+            f"{silent}. Try again; if it must stop, end process {server.pid}: what waits is kept"
+        ) from None
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
 

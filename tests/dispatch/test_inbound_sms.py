@@ -95,6 +95,13 @@ async def test_stop_silences_the_other_channels_too_for_thirty_days() -> None:
     assert phone.bench.words[-1] == "withdrawn"
 
 
+async def test_the_page_knows_that_nothing_reaches_a_number_before_it_says_start(phone: Phone) -> None:
+    phone.asks("m1")
+    for text, shut in (("STOP", ("sms",)), ("START", ())):
+        await phone.texts(text)
+        assert (await phone.bench.desk.card("u1")).shut == shut
+
+
 async def test_stop_from_a_shared_phone_stops_everybody_who_uses_it(phone: Phone) -> None:
     phone.knows("u2")
     phone.asks("m1", "u1")

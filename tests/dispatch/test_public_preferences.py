@@ -338,6 +338,18 @@ async def test_no_field_can_bring_markup_into_the_page(desk: FakeDesk) -> None:
     assert EVIL in unescape(html)
 
 
+async def test_nothing_is_promised_where_nothing_can_arrive(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    desk.kept = replace(CARD, shut=("email",))
+    assert {switch["aria-checked"] for switch in (await page(client)).all("button") if "aria-checked" in switch} == {
+        "false"
+    }
+    wish = {"do": "turn_on", "purpose": "marketing.cart", "channel": "email"}
+    done = Page((await client.post(path("preferences"), data=wish)).text).words
+    assert "nothing comes by e-mail for now" in done
+    assert "from now on" not in done
+    assert "still come by e-mail" not in done
+
+
 async def test_one_may_write_to_a_shop_whose_mailbox_has_a_name(desk: FakeDesk) -> None:
     async with browser(desk, reply_to="Tea house <tea@shop.example>") as client:
         shown = await page(client)

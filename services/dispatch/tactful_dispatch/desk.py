@@ -60,9 +60,9 @@ class CustomerCard:
     at_most_days: int = 0  # one contact in so many days at most; 0 for the shop's own caps
     personalisation: str = "full"  # full | none
     shop_locale: str = "en"
-    closed: Mapping[str, Mapping[str, int]] = field(
-        default_factory=dict
-    )  # channel -> purpose -> when the address opted out
+    # channel -> purpose -> when somebody who uses the address opted out
+    closed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    shut: tuple[str, ...] = ()  # channels whose address is not written to any more, whatever is granted
 
 
 class Basket(NamedTuple):

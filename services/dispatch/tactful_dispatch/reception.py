@@ -62,6 +62,7 @@ class Reception:
         partition = partition_of(customer, self._log.partitions)
         row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
         recipient = row.recipient
+        addresses = {key.channel: await self._store.address(key) for key in self._book.all_of(recipient)}
         return CustomerCard(
             customer=customer,
             addresses=recipient.addresses if recipient else {},
@@ -81,7 +82,8 @@ class Reception:
             hours=row.hours,
             at_most_days=row.at_most_days,
             personalisation=row.personalisation,
-            closed={key.channel: (await self._store.address(key)).withdrawn for key in self._book.all_of(recipient)},
+            closed={channel: address.withdrawn for channel, address in addresses.items()},
+            shut=tuple(channel for channel, address in addresses.items() if address.shut),
         )
 
     async def consent(

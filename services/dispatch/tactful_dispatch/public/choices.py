@@ -86,15 +86,16 @@ def _covers(wider: Switch, switch: Switch) -> bool:
 
 def _topic(card: CustomerCard, purpose: str, now: int) -> Topic:
     switches = tuple(
-        Switch(
-            purpose,
-            channel,
-            not card.stopped and is_on(card.consents, purpose, channel, card.closed.get(channel, {})),
-            card.addresses.get(channel, ""),
-        )
+        Switch(purpose, channel, _comes(card, purpose, channel), card.addresses.get(channel, ""))
         for channel in channels(card)
     )
     return Topic(purpose, switches, silent_until(card.consents, purpose, now))
+
+
+def _comes(card: CustomerCard, purpose: str, channel: str) -> bool:
+    if card.stopped or channel in card.shut:
+        return False
+    return is_on(card.consents, purpose, channel, card.closed.get(channel, {}))
 
 
 def _when(said: ConsentState) -> tuple[int, int]:

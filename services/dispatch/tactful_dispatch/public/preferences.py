@@ -111,7 +111,8 @@ class Preferences:
         sentences: list[str] = []
         if done:
             wish, asked = done
-            sentences = [wish.said(texts, calendar.date, asked), *_still(card, shown, now, texts)]
+            said = _in_vain(wish, card, texts) or wish.said(texts, calendar.date, asked)
+            sentences = [said, *_still(card, shown, now, texts)]
         return self._pages.answer(
             "preferences",
             t=texts,
@@ -168,6 +169,13 @@ def _still(card: CustomerCard, shown: tuple[Topic, ...], now: int, texts: Texts)
             ways = texts.listed(texts.through(switch.channel) for switch in on if switch.purpose == topic)
             sentences.append(texts.still_by.format(topic=texts.topic(topic), channels=ways))
     return sentences
+
+
+def _in_vain(wish: Wish, card: CustomerCard, texts: Texts) -> str:
+    """Nothing can be promised where the address is shut."""
+    if isinstance(wish, Turn) and wish.on and wish.channel in card.shut:
+        return texts.unreachable.format(channel=texts.through(wish.channel))
+    return ""
 
 
 def _zone(name: str | None, shop: Shop) -> ZoneInfo:

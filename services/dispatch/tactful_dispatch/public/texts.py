@@ -100,6 +100,7 @@ class Texts:
     own_words: str
     complaint_thanks: tuple[str, str]  # for who was hurt and said how
     turned_on: str
+    unreachable: str
     turned_off: str
     silent_elsewhere: str
     did_mute: str

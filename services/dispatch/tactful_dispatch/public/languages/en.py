@@ -139,6 +139,8 @@ ENGLISH: Final = Texts(
     own_words="In your own words, if you like. A person reads it.",
     complaint_thanks=("Thank you, and sorry", "A person will read it and write to you. Until then you get no offers."),
     turned_on="{topic}: you get them {channel} from now on.",
+    unreachable="Noted. But nothing comes {channel} for now: messages there came back, or were stopped there. If that has changed, "
+    "write to us, or answer START to a text.",
     turned_off="{topic}: you get no more of them {channel}.",
     silent_elsewhere="For 30 days we stay silent about this on every other channel too.",
     did_mute="You get no more messages of this kind: {rule}.",

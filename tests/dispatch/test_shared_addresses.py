@@ -126,3 +126,31 @@ def test_what_another_tool_has_sent_to_an_address_counts_for_everybody_there(
         family.knows("u1", addresses=HOME, contacted_at=family.now - HOUR, contacted_on=channel, in_touch_with="mailer")
     family.asks(customer="u2")
     assert family.delivery().held_for == held_for
+
+
+@pytest.mark.parametrize("first", ["address", "opt-out"])
+@pytest.mark.parametrize(("channel", "words"), [("email", ["withdrawn"]), ("", ["withdrawn"]), ("push", ["sent"])])
+def test_an_opt_out_binds_the_address_whichever_of_the_two_is_heard_of_first(
+    family: DispatchBench, first: str, channel: str, words: list[str]
+) -> None:
+    """Consent comes straight from the door, an address by way of trigger."""
+    family.advance("1s")
+    if first == "address":
+        family.knows("u3", addresses=HOME)
+    family.grants("u3", channel=channel, state="withdrawn")
+    family.settle()
+    family.knows("u3", addresses=HOME)
+    family.settle()
+    family.asks()
+    assert family.words == words
+
+
+def test_an_opt_out_of_long_ago_does_not_come_along_to_another_address(family: DispatchBench) -> None:
+    family.advance("1s")
+    family.knows("u3", addresses={"email": "old@example.test"})
+    family.grants("u3", state="withdrawn")
+    family.settle()
+    family.knows("u3", addresses=HOME)
+    family.settle()
+    family.asks()
+    assert family.words == ["sent"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from tactful.identity import digest, is_anonymous
@@ -153,7 +155,16 @@ def _bind_addresses(space: Workspace, book: AddressBook, row: CustomerRow, body:
     for channel in (row.recipient.addresses if row.recipient else {}) if not body.channel else (body.channel,):
         key = book.of(row.recipient, channel)
         if key is not None:
-            _bind(space, key, body)
+            _bind(space, key, body.purpose, body.occurred_at)
+
+
+def bind_first_addresses(space: Workspace, book: AddressBook, row: CustomerRow, channels: Sequence[str]) -> None:
+    """What was withdrawn while there was no address on a channel binds the first one: words come straight from the door, addresses
+    by way of trigger."""
+    for channel, word in product(sorted(channels), row.words):
+        key = book.of(row.recipient, channel)
+        if key is not None and word.state == "withdrawn" and word.channel in ("", channel):
+            _bind(space, key, word.purpose, word.at)
 
 
 def take_for_mailbox(space: Workspace, delivery: Delivery, body: ConsentBody) -> None:
@@ -164,12 +175,12 @@ def take_for_mailbox(space: Workspace, delivery: Delivery, body: ConsentBody) ->
     if body.state == "granted":
         forget_question(space.address(key), delivery.message)
     elif body.channel in ("", key.channel):
-        _bind(space, key, body)
+        _bind(space, key, body.purpose, body.occurred_at)
 
 
-def _bind(space: Workspace, key: AddressKey, body: ConsentBody) -> None:
+def _bind(space: Workspace, key: AddressKey, purpose: str, at: int) -> None:
     withdrawn = space.address(key).withdrawn
-    withdrawn[body.purpose] = max(withdrawn.get(body.purpose, 0), body.occurred_at)
+    withdrawn[purpose] = max(withdrawn.get(purpose, 0), at)
 
 
 def _told(body: ConsentBody, number: int) -> dict[str, Any]:

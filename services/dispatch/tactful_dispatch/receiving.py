@@ -16,6 +16,7 @@ from tactful.records import EVENTS, RecipientBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
+from tactful_dispatch.consenting import bind_first_addresses
 from tactful_dispatch.deciding import finish
 from tactful_dispatch.facts import Contacted
 from tactful_dispatch.flagging import flag_addresses
@@ -33,7 +34,9 @@ def take_recipient(space: Workspace, book: AddressBook, customer: str, body: Rec
     no message unnoticed."""
     row = space.customer(customer)
     flag_addresses(space, book, customer, body)
+    known = row.recipient.addresses if row.recipient else {}
     row.recipient = body
+    bind_first_addresses(space, book, row, [channel for channel in body.addresses if not known.get(channel)])
     if body.do_not_contact or body.complaint_open:
         row.look_again()
     contact = f"outside-{body.contacted_at}"

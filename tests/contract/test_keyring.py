@@ -217,6 +217,7 @@ async def test_keys_outlive_the_process_and_only_their_hash_is_in_the_file(tmp_p
     ("wrong", "says"),
     [
         (lambda keys: keys.create("pos", "server"), 'a key called "pos" already; choose another name'),
+        (lambda keys: keys.create("dispatch", "server"), 'Tactful itself speaks as "dispatch"; choose another name'),
         (lambda keys: keys.create("x", "admin"), 'one of: server, browser, operator; not "admin"'),
         (lambda keys: keys.create("a:b", "server"), "without a colon"),
         (lambda keys: keys.create("a\0b", "server"), "characters that can be printed"),

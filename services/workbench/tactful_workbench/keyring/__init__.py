@@ -17,6 +17,7 @@ from tactful.keys import OPERATOR, FixedKeys, Key, fingerprint
 MEMORY: Final = 30.0  # seconds for which a found key is believed: another process may have revoked it
 PATIENCE: Final = 1.5  # seconds for the table to answer: whoever stands at the door is owed a word within two
 _SCOPES: Final = ("server", "browser", OPERATOR)
+_OURS: Final = frozenset({"command-line", "dispatch", "trigger"})  # sources under which Tactful itself speaks
 
 
 class KeyTable(Protocol):
@@ -88,6 +89,10 @@ class Keys:
             raise InvalidInput("invalid_scope", f'a key is one of: {", ".join(_SCOPES)}; not "{scope}"')
         if not name or ":" in name or not name.isprintable():
             raise InvalidInput("invalid_name", "a key needs a name of characters that can be printed, without a colon")
+        if name in _OURS:
+            raise InvalidInput(
+                "reserved_name", f'Tactful itself speaks as "{name}"; choose another name, like {name}-shop'
+            )
         secret = f"tk_live_{token_urlsafe(24)}"
         if not await self._table.insert(fingerprint(secret), name, scope):
             raise InvalidInput("name_taken", f'there is a key called "{name}" already; choose another name')

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from typing import Final
 
 EARLIEST: Final = 315_532_800_000  # 1980: before that it is a clock that was never set
 _SECONDS_END: Final = 100_000_000_000  # smaller numbers are seconds (until the year 5138), larger ones ms
 _NUMBER_END: Final = 1e15
+_SINCE_1970: Final = re.compile(r"\d{9,16}(?:\.\d{1,9})?", re.ASCII)
 
 
 def instant(value: object) -> int | None:
@@ -30,8 +32,8 @@ def is_day(value: object) -> bool:
 
 
 def _from_text(text: str) -> int | None:
-    if text.isascii() and text.isdigit() and 9 <= len(text) <= 16:
-        return instant(int(text))
+    if _SINCE_1970.fullmatch(text):
+        return instant(float(text))
     try:
         read = datetime.fromisoformat(text.upper())
     except ValueError:

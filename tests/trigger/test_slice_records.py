@@ -261,6 +261,21 @@ def test_a_customer_with_a_row_beyond_the_limit_is_counted_and_not_applied() -> 
     assert bench.partition().cursor.counted > 20
 
 
+def test_when_a_customer_is_beyond_the_limit_does_not_depend_on_where_slices_are_cut() -> None:
+    applied = []
+    for slice_limit in (1, 7, 1000):
+        bench = EngineBench(after_a_while, slice_limit=slice_limit)
+        for number in range(60):
+            bench.clock.forward_to(bench.now + 120_000)
+            added = ProductAdded(cart_id="c1", product_id=f"p{number}", name="x" * 8000)
+            record = event_record("u1", added, bench.now, f"e{number}")
+            drive(bench.log.append(EVENTS, [(0, encode(record))]))
+        bench.advance("1m")
+        applied.append((bench.partition().cursor.counted, len(bench.history("u1"))))
+    assert applied[0][0] > 20
+    assert len(set(applied)) == 1
+
+
 def test_a_customer_beyond_the_limit_still_hears_what_became_of_a_message() -> None:
     """Otherwise their run would wait for the answer until it dies of age."""
     bench = EngineBench(after_a_while, decide=lambda message: None)

@@ -21,7 +21,7 @@ from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.objecting import OBJECTIONS, SOON, objection_to
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import recipient, tells_dispatch
-from tactful_trigger.row import Goal, Mark, Row, mark_key, marked_rule
+from tactful_trigger.row import LEAST, WEIGHED, Goal, Mark, Row, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.starting import Freed
@@ -59,6 +59,9 @@ class Applying:
         if is_new:
             self._rows[row.id] = row
         row.remember(name, at)
+        row.weight += len(body.properties) + LEAST
+        if row.weight > WEIGHED or row.blocked:
+            row.weigh(self._partition.book.projections)
         self._effects.record(row, at, KIND_OF_EVENT.get(body.name, "event"), value)
         return row
 

@@ -32,7 +32,7 @@ from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen, is_forwarded
 from tactful_trigger.history import FROM_LOG
 from tactful_trigger.partition import Partition
-from tactful_trigger.row import Goal, Mark, Row, Run, decode
+from tactful_trigger.row import WEIGHED, Goal, Mark, Row, Run, decode
 from tactful_trigger.runs import Runs
 
 RECOGNISED: Final = "Customer Recognised"
@@ -132,7 +132,7 @@ class Joining:
         row.marks = _joined_marks(row.marks, theirs.marks)
         row.goals = _joined_goals(row.goals, theirs.goals)
         row.remember_all(theirs.trail)
-        row.blocked = row.blocked or theirs.blocked
+        row.blocked, row.weight = row.blocked or theirs.blocked, WEIGHED
 
     def _joined(self, name: str, mine: Any, theirs: Any) -> Any:
         projection = self._partition.book.projections.get(name)

@@ -17,6 +17,8 @@ SEEN_LIMIT: Final = 256
 SEEN_BYTES: Final = SEEN_LIMIT * 12
 SEEN_MINUTES: Final = 48 * 60
 ROW_LIMIT: Final = 256 * 1024
+WEIGHED: Final = ROW_LIMIT // 8  # bytes of what events said, after which a row is weighed
+LEAST: Final = 128  # that an event which says nothing counts for
 MINUTE: Final = 60_000
 
 
@@ -133,6 +135,7 @@ class Image(msgspec.Struct, kw_only=True, omit_defaults=True):
     absorbed: tuple[str, ...] = ()
     blocked: str = ""
     limited: int = 0
+    weight: int = 0
 
 
 class Row(msgspec.Struct, eq=False, gc=False):
@@ -150,6 +153,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
     absorbed: tuple[str, ...] = ()  # who turned out to be this customer
     blocked: str = ""  # why further events are only counted
     limited: int = 0  # the hour in which the story last said that they are
+    weight: int = 0  # bytes of what events said since it was weighed
     pushed: int | None = None  # the earliest due instant that stands in the timer heap
     held: frozenset[str] = frozenset()  # runs that came up and may not go on: rule missing, newer or paused
 
@@ -211,7 +215,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
     def empty(self) -> None:
         """Nothing is left but who it turned out to be."""
         self.states, self.runs, self.trail, self.marks, self.goals = {}, [], bytearray(), None, None
-        self.recipient, self.absorbed, self.blocked, self.held = "", (), "", frozenset()
+        self.recipient, self.absorbed, self.blocked, self.held, self.weight = "", (), "", frozenset(), 0
 
     def is_flooding(self, at: int) -> bool:
         """Whether 256 events changed something within this minute."""
@@ -229,14 +233,16 @@ class Row(msgspec.Struct, eq=False, gc=False):
                 return True
         return False
 
-    def encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
-        """The stored form; a row beyond the limit is blocked from its next event on, until half of it has gone."""
-        value = _encode(self._image(projections))
-        size = len(value)
+    def weigh(self, projections: Mapping[str, Projection[Any]]) -> None:
+        """A row beyond the limit is blocked until half of it has gone. When it is looked at depends on its events alone: on where
+        slices are cut it must not."""
+        size, self.weight = len(self.encode(projections)), 0
         if size > ROW_LIMIT if not self.blocked else size <= ROW_LIMIT // 2:
             self.blocked = "" if self.blocked else f"row of {size} bytes, limit {ROW_LIMIT}"
-            value = _encode(self._image(projections))
-        return value
+
+    def encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
+        """The stored form."""
+        return _encode(self._image(projections))
 
     def parts(self, projections: Mapping[str, Projection[Any]]) -> Iterator[bytes]:
         """The row without its runs, then a row of each run alone: each fits into a record of the log."""
@@ -262,6 +268,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
             absorbed=self.absorbed,
             blocked=self.blocked,
             limited=self.limited,
+            weight=self.weight,
         )
 
 
@@ -278,7 +285,7 @@ def decode(customer: str, value: bytes, projections: Mapping[str, Projection[Any
     row.runs, row.marks, row.goals = image.runs, image.marks, image.goals
     row.recipient, row.linked_to, row.blocked = image.recipient, image.linked_to, image.blocked
     row.trail, row.absorbed = image.seen, image.absorbed
-    row.device_of, row.limited = image.device_of, image.limited
+    row.device_of, row.limited, row.weight = image.device_of, image.limited, image.weight
     return row
 
 

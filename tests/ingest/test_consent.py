@@ -54,6 +54,14 @@ async def test_once_that_is_neither_true_nor_false_is_refused_rather_than_taken_
     assert door.refusal == ("wrong_type", "properties.once")
 
 
+@pytest.mark.parametrize("beside", [{"once": ""}, {"once": "no"}, {"basis": "legitimate_interest"}, {"basis": 5}])
+async def test_no_withdrawal_is_refused_for_what_only_a_grant_has(beside: dict[str, Any]) -> None:
+    door = Doorstep()
+    await door.track("Consent Changed", properties={**GRANT, "state": "withdrawn", **beside})
+    [body] = [consent.body for consent in door.consents]
+    assert (body.state, body.once, body.basis) == ("withdrawn", False, "consent")
+
+
 async def test_a_withdrawal_without_an_id_is_news_after_a_grant() -> None:
     door = Doorstep()
     for state in ("withdrawn", "granted", "withdrawn"):

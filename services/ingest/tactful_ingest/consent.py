@@ -17,17 +17,21 @@ _BASES: Final = ("consent", "soft_opt_in")
 
 
 def consent_body(properties: Mapping[str, Any], source: str, occurred_at: int) -> ConsentBody:
-    """What the ledger is asked to note. No channel means every channel. Raises InvalidInput with the field.
+    """What the ledger is asked to note. No channel means every channel. What only a grant has (`basis`, `once`) refuses no
+    withdrawal. Raises InvalidInput with the field.
 
     `source` among the properties is where the customer said so; the body's source is the key that posted it.
     """
+    purpose = known_purpose(_text(properties, "purpose"), "properties.purpose")
+    channel = known_channel(_text(properties, "channel"), "properties.channel")
+    state = _one_of(properties, "state", _STATES, "")
     return ConsentBody(
         source=source,
-        purpose=known_purpose(_text(properties, "purpose"), "properties.purpose"),
-        channel=known_channel(_text(properties, "channel"), "properties.channel"),
-        state=_one_of(properties, "state", _STATES, ""),
-        once=_truth(properties, "once") and properties["state"] == "granted",  # nobody withdraws for one message
-        basis=_one_of(properties, "basis", _BASES, "consent"),
+        purpose=purpose,
+        channel=channel,
+        state=state,
+        once=state == "granted" and _truth(properties, "once"),
+        basis=_basis(properties, state),
         wording=_text(properties, "wording"),
         via=_text(properties, "via") or _text(properties, "source"),
         occurred_at=occurred_at,
@@ -50,6 +54,12 @@ def _one_of(properties: Mapping[str, Any], name: str, allowed: tuple[str, ...], 
     if value not in allowed:
         raise InvalidInput("wrong_value", f"{name} is one of {', '.join(allowed)}", f"properties.{name}")
     return value
+
+
+def _basis(properties: Mapping[str, Any], state: str) -> str:
+    if state == "withdrawn" and properties.get("basis") not in _BASES:
+        return "consent"
+    return _one_of(properties, "basis", _BASES, "consent")
 
 
 def _text(properties: Mapping[str, Any], name: str) -> str:

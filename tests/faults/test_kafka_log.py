@@ -197,7 +197,7 @@ async def test_a_topic_that_would_lose_records_or_stop_them_is_refused(
 async def test_setting_up_says_where_topics_that_are_there_promise_something_else(server: KafkaServer) -> None:
     topics = await made_by_others(server, {"retention.ms": "3600000"})
     said = await set_up(topics, Shape(2, replication=1))
-    assert f"{topics.topic('events')} has retention.ms=3600000 and was to have 2592000000" in " ".join(said)
+    assert f"{topics.topic('events')} has retention.ms=3600000 and was to have 2505600000" in " ".join(said)
     assert sum("was to have" in line for line in said) == 3
 
 

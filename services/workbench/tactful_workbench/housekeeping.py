@@ -3,8 +3,10 @@ knows apscheduler; customers' timers are never its business."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -46,13 +48,17 @@ class Housekeeping:
         self._scheduler.shutdown(wait=False)
 
     async def tidy(self) -> None:
-        """Everything once."""
-        for name, chore in self._chores.items():
-            try:
-                if gone := await chore():
-                    _logger.info("%s: %s older than its retention were let go of", name, gone)
-            except Transient as error:
-                _logger.warning("%s was not tidied, it is tried again in an hour: %s", name, error)
+        """Everything once, or as far as it gets before the process ends: what is left is there at the next start."""
+        with suppress(asyncio.CancelledError):
+            for name, chore in self._chores.items():
+                await self._tidy(name, chore)
+
+    async def _tidy(self, name: str, chore: Chore) -> None:
+        try:
+            if gone := await chore():
+                _logger.info("%s: %s older than its retention were let go of", name, gone)
+        except Transient as error:
+            _logger.warning("%s was not tidied, it is tried again in an hour: %s", name, error)
 
 
 class Keeper(Protocol):

@@ -1,0 +1,31 @@
+"""Chores beside the services."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from tactful_workbench.housekeeping import Housekeeping
+
+
+async def test_who_is_told_to_end_while_it_tidies_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def for_long() -> int:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return 0
+
+    keeping = Housekeeping(log=for_long)
+    with caplog.at_level(logging.WARNING):
+        keeping.start()
+        await begun.wait()
+        keeping.stop()
+        await ended.wait()
+        await asyncio.sleep(0)
+    assert caplog.records == []

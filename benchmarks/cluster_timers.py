@@ -71,7 +71,7 @@ class Pending:
 
     async def pop(self) -> None:
         """A lot that is due: found, loaded, and moved to the far future."""
-        dues = await self.store.due(0, self._start, self._start + SPREAD, LOT)
+        dues = await self.store.due(0, (self._start, ""), self._start + SPREAD, LOT)
         self._start = dues[-1][0] + 1
         await self.store.load(0, [customer for _, customer in dues])
         await self._commit([customer for _, customer in dues], self._start + 300 * DAY)

@@ -65,8 +65,8 @@ FAULTS = (
     Fault(
         "a customer one of whose rules is paused is not looked for beyond the horizon",
         f"{TRIGGER}/timers.py",
-        "(due < self.horizon or row.held)",
-        "due < self.horizon",
+        "((due, row.id) < self.horizon or row.held)",
+        "(due, row.id) < self.horizon",
         STILL,
     ),
     Fault(
@@ -114,7 +114,7 @@ FAULTS = (
     Fault(
         "whoever stands still hides who comes up sooner",
         f"{TRIGGER}/worker.py",
-        "if near is not None and near < held.timers.horizon:",
+        "if near is not None and near < horizon:",
         "if near is not None:",
         STILL,
     ),
@@ -205,7 +205,7 @@ FAULTS = (
     Fault(
         "what is computed ahead asks the store for what it has not been told yet",
         f"{TRIGGER}/worker.py",
-        "if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon):",
+        "if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon[0]):",
         "if ahead is not None and False:",
         AHEAD,
     ),
@@ -248,7 +248,7 @@ FAULTS = (
     Fault(
         "a record applied before all that is due ahead of it",
         f"{TRIGGER}/slice.py",
-        "if timers.nearest < limit or timers.horizon < limit:",
+        'if timers.nearest < limit or timers.horizon < (limit, ""):',
         "if timers.nearest < limit:",
         (*AHEAD, *SLICES),
     ),

@@ -173,7 +173,7 @@ async def test_a_slice_that_was_committed_already_is_fenced_and_changes_nothing(
     with pytest.raises(Fenced):
         await store.commit(msgspec.structs.replace(slice_, rows=[row("u1", b"2", None)]), UNTIL)
     assert await store.load(0, ["u1"]) == {"u1": b"1"}
-    assert await store.due(0, 0, NOW + 1, 9) == [(NOW, "u1")]
+    assert await store.due(0, (0, ""), NOW + 1, 9) == [(NOW, "u1")]
     assert len(await store.unsent(0, 10)) == len(await store.steps(0, 10)) == len(await store.history("u1", 10)) == 1
 
 
@@ -190,7 +190,7 @@ async def test_a_later_row_replaces_the_earlier_one(store: TriggerStore) -> None
     cursor.offset = 1
     await store.commit(result(cursor, rows=[row("u1", b"2", None)]), UNTIL)
     assert await store.load(0, ["u1"]) == {"u1": b"2"}
-    assert await store.due(0, 0, NOW + 1, 9) == []
+    assert await store.due(0, (0, ""), NOW + 1, 9) == []
 
 
 async def test_more_rows_than_a_statement_takes_values_are_all_loaded(store: TriggerStore) -> None:
@@ -203,28 +203,26 @@ async def test_partitions_do_not_see_each_others_rows(store: TriggerStore) -> No
     await store.commit(result(await claimed(store, 0), rows=[row("u1", b"here", NOW)]), UNTIL)
     await claimed(store, 1)
     assert await store.load(1, ["u1"]) == {}
-    assert await store.due(1, 0, NOW + 1, 9) == []
+    assert await store.due(1, (0, ""), NOW + 1, 9) == []
     assert await store.earliest_due(1, 0) is None
 
 
 async def test_what_is_due_comes_by_instant_and_then_by_customer(store: TriggerStore) -> None:
     rows = [row("b", due=20), row("a", due=20), row("c", due=10), row("d"), row("e", due=30)]
     await store.commit(result(await claimed(store), rows=rows), UNTIL)
-    assert await store.due(0, 0, 30, 9) == [(10, "c"), (20, "a"), (20, "b")]
-    assert await store.due(0, 11, 31, 9) == [(20, "a"), (20, "b"), (30, "e")]
-    assert await store.due(0, 31, 100, 9) == []
+    assert await store.due(0, (0, ""), 30, 9) == [(10, "c"), (20, "a"), (20, "b")]
+    assert await store.due(0, (11, ""), 31, 9) == [(20, "a"), (20, "b"), (30, "e")]
+    assert await store.due(0, (31, ""), 100, 9) == []
 
 
-async def test_of_what_is_due_the_first_come_and_whoever_is_due_together_with_the_last_of_them(
-    store: TriggerStore,
-) -> None:
+async def test_of_what_is_due_the_first_come_from_a_place_on(store: TriggerStore) -> None:
     rows = [row("d", due=10), row("c", due=20), row("b", due=20), row("a", due=20), row("e", due=30), row("f")]
     await store.commit(result(await claimed(store), rows=rows), UNTIL)
-    together = [(20, "a"), (20, "b"), (20, "c")]
-    assert await store.due(0, 0, 99, 1) == [(10, "d")]
-    assert [await store.due(0, 0, 99, most) for most in (2, 3, 4)] == [[(10, "d"), *together]] * 3
-    assert await store.due(0, 0, 99, 5) == [(10, "d"), *together, (30, "e")]
-    assert await store.due(0, 11, 99, 1) == together
+    ordered = [(10, "d"), (20, "a"), (20, "b"), (20, "c"), (30, "e")]
+    assert [await store.due(0, (0, ""), 99, most) for most in range(1, 7)] == [ordered[:most] for most in range(1, 7)]
+    for place, start in enumerate(ordered):
+        assert await store.due(0, start, 99, 2) == ordered[place : place + 2]
+    assert await store.due(0, (20, "bb"), 30, 9) == [(20, "c")]
 
 
 async def test_the_earliest_due_instant_is_looked_for_from_a_start_on(store: TriggerStore) -> None:
@@ -353,7 +351,7 @@ async def test_an_erasure_takes_row_history_and_steps_of_one_customer_and_leaves
     assert await store.history("u1", 9) == []
     assert [line.customer for line in await store.history("u2", 9)] == ["u2"]
     assert [step.customer for step in await store.steps(0, 9)] == ["u2"]
-    assert await store.due(0, 0, NOW + 1, 9) == [(NOW, "u2")]
+    assert await store.due(0, (0, ""), NOW + 1, 9) == [(NOW, "u2")]
     assert await store.graves(0) == {"5f": NOW + 1, "6a": NOW + 2}
     assert await store.graves(1) == {}
     assert await store.everybody() == ["u2"]
@@ -367,7 +365,7 @@ async def test_who_is_erased_and_comes_back_in_one_slice_keeps_what_came_afterwa
     after: dict[str, Any] = {"rows": [back], "history": [line("u1", 2)], "steps": [step(1, "r_2")]}
     await store.commit(result(first.cursor, erasures=[gone], revived=["5f"], **after), UNTIL)
     assert await store.load(0, {"u1"}) == {"u1": b"2"}
-    assert (await store.due(0, 0, NOW + 10, 9), await store.busy(0)) == ([(NOW + 9, "u1")], {"u1"})
+    assert (await store.due(0, (0, ""), NOW + 10, 9), await store.busy(0)) == ([(NOW + 9, "u1")], {"u1"})
     assert await store.history("u1", 9) == [line("u1", 2)]
     assert await store.steps(0, 9) == [step(1, "r_2")]
     assert await store.graves(0) == {}

@@ -87,7 +87,7 @@ async def everything(store: SpreadTriggerStore) -> list[Any]:
         cursor, names = await store.cursor(partition), people(partition)
         assert cursor is not None
         found += [cursor.offset, cursor.clock, await store.load(partition, names), await store.busy(partition)]
-        found += [await store.due(partition, 0, 2 * NOW, 10_000), await store.earliest_due(partition, 0)]
+        found += [await store.due(partition, (0, ""), 2 * NOW, 10_000), await store.earliest_due(partition, 0)]
         found += [await store.unsent(partition, 100), await store.steps(partition, 100), await store.graves(partition)]
         found += [await store.history(name, 100) for name in (names[0], names[-1])]
     return found

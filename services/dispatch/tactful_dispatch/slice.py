@@ -43,7 +43,7 @@ from tactful_dispatch.receiving import take_recipient
 from tactful_dispatch.rows import Delivery, urgency
 from tactful_dispatch.store import Workspace
 
-NEVER: Final = 2**63
+NEVER: Final = 2**63, ""
 
 
 def read(slice_: Iterable[Stored]) -> list[DispatchTopic]:
@@ -77,14 +77,16 @@ class DispatchSlice:
         heapify(self._dues)
         self._offset = 0
 
-    def apply(self, slice_: Sequence[Stored], records: Sequence[DispatchTopic], horizon: int = NEVER) -> None:
-        """Apply the records, before each what falls due until then; the cursor moves behind them. What falls due from `horizon` on is
-        not known here: the first record that comes after more than that is not applied yet."""
+    def apply(
+        self, slice_: Sequence[Stored], records: Sequence[DispatchTopic], horizon: tuple[int, str] = NEVER
+    ) -> None:
+        """Apply the records, before each what falls due until then; the cursor moves behind them. What falls due from `horizon` (due,
+        customer) on is not known here: the first record that comes after more than that is not applied yet."""
         cursor = self._space.cursor
         taken = Taken(cursor.taken)
         for stored, record in zip(slice_, records, strict=True):
             self._offset = stored.offset
-            limit = limit_of(stored, record)
+            limit = limit_of(stored, record), ""
             self._fire_before(min(limit, horizon))
             if limit > horizon:
                 break
@@ -94,8 +96,8 @@ class DispatchSlice:
             cursor.offset = stored.offset + 1
         cursor.taken, cursor.poison = taken.last, 0
 
-    def _fire_before(self, limit: int) -> None:
-        while self._dues and self._dues[0][0] < limit:
+    def _fire_before(self, end: tuple[int, str]) -> None:
+        while self._dues and self._dues[0] < end:
             due, customer = heappop(self._dues)
             row = self._space.customer(customer)
             for delivery in sorted(row.deliveries.values(), key=urgency):  # so that the urgent is confirmed first

@@ -178,10 +178,9 @@ class DispatchWorker:
         limit, most = max(map(limit_of, slice_, records)), self._limit
         if any(map(resumes, records)):
             limit, most = limit + KEPT, MANY
-        dues = await self.outbox.due(
-            partition, limit, most
-        )  # after an outage it may be everybody, and too much for one transaction
-        horizon = limit if len(dues) < most else dues[-1][0] + 1
+        # After an outage, or as an hour opens, it may be everybody, and too much for one transaction.
+        dues = await self.outbox.due(partition, limit, most + 1)
+        horizon = (limit, "") if len(dues) <= most else dues.pop()
         customers = {record.key for record in records} | {customer for _, customer in dues}
         if self._copies is not None and (erased := [r.key for r in records if isinstance(r, EraseRecord)]):
             await self._copies.erase(erased)  # first, since the slice is read again if this process ends here

@@ -119,7 +119,7 @@ class Slice:
         """Apply the records and say what changed: all of them, or those before the first one ahead of which more timers are due
         than may fire here, or are known. The partition's memory is only good if the result is committed."""
         effects, cursor, timers = self._effects, self._cursor, self._partition.timers
-        horizon = timers.horizon
+        horizon, _ = timers.horizon
         for stored, record in zip(slice_, records, strict=True):
             effects.offset = stored.offset
             limit = limit_of(stored, record) if type(record) is TickRecord else stored.appended
@@ -166,8 +166,8 @@ class Slice:
     def _fire_before(self, limit: int) -> bool:
         """Whether everything that falls due before an instant has fired now."""
         timers, rows = self._partition.timers, self._partition.rows
-        known = min(limit, timers.horizon)
-        while self._room > 0 and (entry := timers.next_before(known)) is not None:
+        end = min((limit, ""), timers.horizon)
+        while self._room > 0 and (entry := timers.next_before(end)) is not None:
             row = rows.get(entry[1])
             if row is None:
                 continue
@@ -177,7 +177,7 @@ class Slice:
                 self._fire(row, due)
                 self._room -= 1
             timers.watch(row)
-        if timers.nearest < limit or timers.horizon < limit:
+        if timers.nearest < limit or timers.horizon < (limit, ""):
             return False
         self._pause_failing(limit)
         self._effects.because_of_record()

@@ -17,9 +17,14 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[int, str]] = []
         self.nearest = NEVER  # the first entry's instant: one comparison tells that nothing comes up
-        self.horizon = 0
+        self.horizon = 0, ""  # (due, customer): what falls due from there on stands in the store alone
 
-    def extend(self, dues: Iterable[tuple[int, str]], horizon: int) -> None:
+    @property
+    def know_more(self) -> bool:
+        """Whether something that is known to fall due has not come up."""
+        return bool(self._heap) and self._heap[0] < self.horizon
+
+    def extend(self, dues: Iterable[tuple[int, str]], horizon: tuple[int, str]) -> None:
         """Take in what the store has up to a new horizon."""
         for entry in dues:
             self._push(entry)
@@ -29,13 +34,13 @@ class Timers:
         """Make sure that the row comes up in time. Only an earlier instant than the one that stands needs an entry. The store,
         which keeps one instant a row, knows a row with a held run by that one's."""
         due = row.next_due
-        if due is not None and (due < self.horizon or row.held) and (row.pushed is None or due < row.pushed):
+        if due is not None and (row.pushed is None or due < row.pushed) and ((due, row.id) < self.horizon or row.held):
             row.pushed = due
             self._push((due, row.id))
 
-    def next_before(self, limit: int) -> tuple[int, str] | None:
-        """Take the first entry before `limit`."""
-        return self._pop() if self.nearest < limit else None
+    def next_before(self, end: tuple[int, str]) -> tuple[int, str] | None:
+        """Take the first entry before `end`."""
+        return self._pop() if self._heap and self._heap[0] < end else None
 
     def customers(self) -> set[str]:
         """Whose rows have to be in memory."""

@@ -200,7 +200,7 @@ class TriggerWorker:
         await self._load(held, unknown_customers(held, records))
         rare = [record for record in records if type(record) is not EventRecord]
         people = sorted(adopters(rare) | enrolled(rare))
-        if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon):
+        if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon[0]):
             await ahead.written()  # what is asked of the store here, the slice before may still have to tell it
         held.pasts = {name: await self._store.history(name, PAST) for name in people}
         held.earlier = {name: await self._lines(names) for name, names in earlier_names(held, rare).items()}
@@ -276,22 +276,22 @@ class TriggerWorker:
     async def _look_ahead(self, held: Partition, limit: int) -> None:
         """What is known fires first: after an outage not everybody whose time has come is taken into memory together."""
         timers, most = held.timers, self._limit * LOTS
-        if limit <= timers.horizon or timers.nearest < timers.horizon:
+        if (limit, "") <= timers.horizon or timers.know_more:
             return
-        dues = await self._store.due(held.cursor.partition, timers.horizon, limit + LOOKAHEAD, most)
-        horizon = limit + LOOKAHEAD if len(dues) < most else dues[-1][0] + 1
+        dues = await self._store.due(held.cursor.partition, timers.horizon, limit + LOOKAHEAD, most + 1)
+        horizon = (limit + LOOKAHEAD, "") if len(dues) <= most else dues.pop()
         await self._load(held, held.missing(customer for _, customer in dues))
         timers.extend(dues, horizon)
 
     async def earliest_due(self, partition: int) -> int | None:
         """The next instant at which something happens by itself."""
         held = self.owned[partition]
-        near = held.timers.earliest(held.rows)
-        if near is not None and near < held.timers.horizon:
+        near, (horizon, _) = held.timers.earliest(held.rows), held.timers.horizon
+        if near is not None and near < horizon:
             return near
-        if held.beyond is None or held.beyond[0] != (held.timers.horizon, held.noted):
-            asked = held.timers.horizon, held.noted  # a commit meanwhile has it asked again
-            held.beyond = asked, await self._store.earliest_due(partition, held.timers.horizon)
+        if held.beyond is None or held.beyond[0] != (horizon, held.noted):
+            asked = horizon, held.noted  # a commit meanwhile has it asked again
+            held.beyond = asked, await self._store.earliest_due(partition, horizon)
         return min((due for due in (near, held.beyond[1]) if due is not None), default=None)
 
     async def begin_steps(self, partition: int) -> int:

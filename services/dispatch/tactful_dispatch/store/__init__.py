@@ -121,7 +121,7 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
         ...
 
     async def due(self, partition: int, before: int, most: int) -> list[tuple[int, str]]:
-        """The first so many `(due, customer)` before an instant, in order, and whoever is due together with the last of them."""
+        """The first so many `(due, customer)` before an instant, in order."""
         ...
 
     async def held(self, partition: int) -> list[Delivery]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from heapq import nsmallest
 from typing import TypeVar
 
-from tactful.dues import first_due
 from tactful.erasure import Erased
 from tactful.errors import Fenced
 from tactful.leases import MemoryLeases
@@ -124,7 +123,7 @@ class MemoryDispatchStore:
         return AddressRow() if value is None else decode_address(value)
 
     async def due(self, partition: int, before: int, most: int) -> list[tuple[int, str]]:
-        return first_due(((due, customer) for customer, due in self._at(partition).dues.items() if due < before), most)
+        return nsmallest(most, ((due, customer) for customer, due in self._at(partition).dues.items() if due < before))
 
     async def held(self, partition: int) -> list[Delivery]:
         return held_in([await self.customer(partition, customer) for customer in self._at(partition).dues])

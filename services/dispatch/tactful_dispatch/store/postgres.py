@@ -59,10 +59,8 @@ _FORGET_DECIDED: Final = text(
 )
 
 _DUE: Final = text(
-    """SELECT due, customer FROM (
-           SELECT due, customer FROM dispatch_customer WHERE partition = :partition AND due < :before
-           ORDER BY due FETCH FIRST :most ROWS WITH TIES) first
-       ORDER BY due, customer"""
+    """SELECT due, customer FROM dispatch_customer
+       WHERE partition = :partition AND due < :before ORDER BY due, customer LIMIT :most"""
 )
 _PENDING: Final = text(
     """SELECT customer FROM dispatch_customer

@@ -58,11 +58,9 @@ MIGRATIONS: Final = (
     "CREATE INDEX dispatch_message_decided ON dispatch_message (decided_at)",
 )
 
-_DUE: Final = """SELECT due, customer FROM dispatch_customer
-    WHERE partition = :partition AND due < :before AND due <= coalesce(
-        (SELECT due FROM dispatch_customer WHERE partition = :partition AND due < :before ORDER BY due LIMIT 1 OFFSET :others),
-        :before)
-    ORDER BY due, customer"""
+_DUE: Final = (
+    "SELECT due, customer FROM dispatch_customer WHERE partition = ? AND due < ? ORDER BY due, customer LIMIT ?"
+)
 _PENDING: Final = (
     "SELECT customer FROM dispatch_customer WHERE partition = ? AND pending AND customer > ? ORDER BY 1 LIMIT ?"
 )
@@ -166,8 +164,7 @@ class SqliteDispatchStore:
         earliest = await self.earliest_due(partition)
         if earliest is None or earliest >= before:
             return []
-        given = {"partition": partition, "before": before, "others": most - 1}
-        return await self._database.read(lambda db: db.execute(_DUE, given).fetchall())
+        return await self._database.read(lambda db: db.execute(_DUE, (partition, before, most)).fetchall())
 
     async def held(self, partition: int) -> list[Delivery]:
         query = "SELECT value FROM dispatch_customer WHERE partition = ? AND due IS NOT NULL"

@@ -89,9 +89,8 @@ class TriggerStore(OutboxStore, LeaseStore, Protocol):
         """Customers whose rows are busy."""
         ...
 
-    async def due(self, partition: int, start: int, before: int, most: int) -> list[tuple[int, str]]:
-        """The first so many `(due, customer)` with `start <= due < before`, in order, and whoever is due together with the last
-        of them."""
+    async def due(self, partition: int, start: tuple[int, str], before: int, most: int) -> list[tuple[int, str]]:
+        """The first so many `(due, customer)` from `start` on with `due < before`, in order."""
         ...
 
     async def earliest_due(self, partition: int, start: int) -> int | None:

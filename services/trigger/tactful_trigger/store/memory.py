@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from heapq import nsmallest
 
-from tactful.dues import first_due
 from tactful.errors import Fenced
 from tactful.leases import MemoryLeases
 from tactful.outbox import OutboxRow
@@ -71,9 +71,9 @@ class MemoryTriggerStore:
     async def busy(self, partition: int) -> set[str]:
         return set(self._at(partition).busy)
 
-    async def due(self, partition: int, start: int, before: int, most: int) -> list[tuple[int, str]]:
-        found = ((due, customer) for customer, due in self._at(partition).dues.items() if start <= due < before)
-        return first_due(found, most)
+    async def due(self, partition: int, start: tuple[int, str], before: int, most: int) -> list[tuple[int, str]]:
+        dues = ((due, customer) for customer, due in self._at(partition).dues.items() if due < before)
+        return nsmallest(most, (entry for entry in dues if entry >= start))
 
     async def earliest_due(self, partition: int, start: int) -> int | None:
         return min((due for due in self._at(partition).dues.values() if due >= start), default=None)

@@ -40,10 +40,9 @@ _LOAD: Final = text(
     "SELECT customer, value FROM trigger_row WHERE partition = :partition AND customer = ANY(CAST(:customers AS text[]))"
 )
 _DUE: Final = text(
-    """SELECT due, customer FROM (
-           SELECT due, customer FROM trigger_row WHERE partition = :partition AND due >= :start AND due < :before
-           ORDER BY due FETCH FIRST :most ROWS WITH TIES) earliest
-       ORDER BY due, customer"""
+    """SELECT due, customer FROM trigger_row
+       WHERE partition = :partition AND due >= :due AND due < :before AND (due > :due OR customer >= :customer)
+       ORDER BY due, customer LIMIT :most"""
 )
 _EARLIEST: Final = text("SELECT min(due) FROM trigger_row WHERE partition = :partition AND due >= :start")
 # A slice, whole, in one statement: once to the server and back. Nothing is written where the cursor does not move.
@@ -149,8 +148,9 @@ class PostgresTriggerStore:
         query = text("SELECT customer FROM trigger_row WHERE partition = :partition AND busy")
         return {known(customer) for (customer,) in await self._database.ask(query, partition=partition)}
 
-    async def due(self, partition: int, start: int, before: int, most: int) -> list[tuple[int, str]]:
-        rows = await self._database.ask(_DUE, partition=partition, start=start, before=before, most=most)
+    async def due(self, partition: int, start: tuple[int, str], before: int, most: int) -> list[tuple[int, str]]:
+        given = {"partition": partition, "due": start[0], "customer": stored(start[1]), "before": before, "most": most}
+        rows = await self._database.ask(_DUE, **given)
         return [(due, known(customer)) for due, customer in rows]
 
     async def earliest_due(self, partition: int, start: int) -> int | None:

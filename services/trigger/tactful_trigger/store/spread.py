@@ -48,7 +48,7 @@ class SpreadTriggerStore:
     async def busy(self, partition: int) -> set[str]:
         return await self._of(partition).busy(partition)
 
-    async def due(self, partition: int, start: int, before: int, most: int) -> list[tuple[int, str]]:
+    async def due(self, partition: int, start: tuple[int, str], before: int, most: int) -> list[tuple[int, str]]:
         return await self._of(partition).due(partition, start, before, most)
 
     async def earliest_due(self, partition: int, start: int) -> int | None:

@@ -47,10 +47,8 @@ MIGRATIONS: Final = (
 
 _CHUNK: Final = 500  # below SQLite's limit of bound values
 _DUE: Final = """SELECT due, customer FROM trigger_row
-    WHERE partition = :partition AND due >= :start AND due < :before AND due <= coalesce(
-        (SELECT due FROM trigger_row WHERE partition = :partition AND due >= :start AND due < :before
-         ORDER BY due LIMIT 1 OFFSET :others), :before)
-    ORDER BY due, customer"""
+    WHERE partition = :partition AND due >= :due AND due < :before AND (due > :due OR customer >= :customer)
+    ORDER BY due, customer LIMIT :most"""
 _RECENT: Final = 20_000  # lines of history
 _ACTIVE: Final = """SELECT customer FROM (SELECT customer, id FROM trigger_history ORDER BY id DESC LIMIT ?)
     GROUP BY customer ORDER BY max(id) DESC LIMIT ?"""
@@ -124,8 +122,8 @@ class SqliteTriggerStore:
         query = "SELECT customer FROM trigger_row WHERE partition = ? AND busy"
         return await self._database.read(lambda db: {name for (name,) in db.execute(query, (partition,))})
 
-    async def due(self, partition: int, start: int, before: int, most: int) -> list[tuple[int, str]]:
-        given = {"partition": partition, "start": start, "before": before, "others": most - 1}
+    async def due(self, partition: int, start: tuple[int, str], before: int, most: int) -> list[tuple[int, str]]:
+        given = {"partition": partition, "due": start[0], "customer": start[1], "before": before, "most": most}
         return await self._database.read(lambda db: db.execute(_DUE, given).fetchall())
 
     async def earliest_due(self, partition: int, start: int) -> int | None:

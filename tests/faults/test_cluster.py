@@ -267,6 +267,7 @@ async def _lacks(http: httpx.AsyncClient, url: str, what: str) -> bool:
     return False
 
 
+@pytest.mark.long
 async def test_a_worker_that_dies_while_the_database_is_away_closes_the_door_to_nobody(
     tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
 ) -> None:

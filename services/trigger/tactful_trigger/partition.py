@@ -38,10 +38,9 @@ class Partition:
         # As of a horizon and `noted`: what falls due behind it first.
         self.beyond: tuple[tuple[int, int], int | None] | None = None
         self.graves: dict[str, int] = {}  # who was erased, and when
-        self.pasts: dict[
-            str, Sequence[HistoryRow]
-        ] = {}  # of customers who absorb somebody or are enrolled in this slice
-        self.earlier: dict[str, Sequence[HistoryRow]] = {}  # of who is enrolled in it, under names that are theirs now
+        # Of customers who absorb somebody or are enrolled in this slice; `earlier`: under names that are theirs now.
+        self.pasts: dict[str, Sequence[HistoryRow]] = {}
+        self.earlier: dict[str, Sequence[HistoryRow]] = {}
         self._given = book
         self.book = book
         self.adopt_settings()

@@ -116,8 +116,8 @@ def _is_last(tickets: Tickets, ticket_id: str) -> bool:
 
 
 def _about(customer: Customer, ticket_id: str, cause: str) -> dict[str, Any] | None:
-    """What the message is about; None once it is open again, or another one is, or it is no matter to ask about. `cause`: of what nobody complained about
-    in words, so that the message does not say they did."""
+    """What the message is about; None once it is open again, or another one is, or it is no matter to ask about. `cause`: of what
+    nobody complained about in words, so that the message does not say they did."""
     if customer.tickets.open or _kept_quiet(customer.tickets, ticket_id):
         return None
     return {"ticket_id": ticket_id, "about": subject_of(customer, ticket_id), "cause": cause}

@@ -92,11 +92,11 @@ def enrolled(records: Iterable[Any]) -> set[str]:
     return {record.key for record in records if type(record) is CommandRecord and record.body.name == "enrol"}
 
 
-def earlier_names(partition: Partition, records: Sequence[Any]) -> dict[str, set[str]]:
-    """By customer whom a slice enrols: who turned out to be them, or does so in the slice. What they did before stands under those
-    names."""
+def earlier_names(partition: Partition, records: Sequence[Any]) -> dict[str, list[str]]:
+    """By customer whom a slice enrols: who turned out to be them, or does so in the slice, in order of id. What they did before
+    stands under those names."""
     names = {customer: {*row.absorbed} for customer in enrolled(records) if (row := partition.rows.get(customer))}
     for record in records:
         if type(record) is AbsorbRecord and record.key in names:
             names[record.key] |= {record.body.absorbed, *names_in(record.body.image)[1]}
-    return {customer: earlier for customer, earlier in names.items() if earlier}
+    return {customer: sorted(earlier) for customer, earlier in names.items() if earlier}

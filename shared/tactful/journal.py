@@ -34,9 +34,8 @@ class Wait(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     message: str = ""
     number: int = 0  # step: which
     hold: int = 0  # send: the hold that asked and got no answer yet, while the run stands still
-    data: tuple[
-        Any, ...
-    ] = ()  # send: what `data` gave when it was last asked; engaged: earlier messages that count too
+    # send: what `data` gave when it was last asked, earlier ones stand in the log; engaged: earlier messages that count too
+    data: tuple[Any, ...] = ()
     branches: tuple[Wait, ...] = ()
 
     @property

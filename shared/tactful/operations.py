@@ -13,7 +13,7 @@ import msgspec
 from tactful.customer import Customer
 from tactful.durations import Duration, milliseconds
 from tactful.errors import TactfulError
-from tactful.events.model import Event, is_known, name_of, unread
+from tactful.events.model import Event, name_of, unread
 from tactful.journal import Answer, Kept, Wait
 from tactful.localtime import instant_of
 from tactful.operation import Ask, Done, Happening, Host, Moved, Offered, Operation, StepFailed
@@ -377,8 +377,8 @@ OPERATIONS: Final[dict[str, type[Operation[Any]]]] = {
 
 @lru_cache(maxsize=1024)
 def _names(events: tuple[type[Event] | str, ...]) -> tuple[str, ...]:
-    if strange := next((event for event in events if isinstance(event, type) and not is_known(event)), None):
-        raise TactfulError(unread(strange))
+    if wrong := unread(events):
+        raise TactfulError(wrong)
     return tuple(map(name_of, events))
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from tactful.errors import PluginError
-from tactful.events.model import Event, is_known, unread
+from tactful.events.model import Event, unread
 from tactful.projections import Projection
 from tactful.rules import Rule
 
@@ -109,8 +109,8 @@ def _fault(projection: Projection[Any]) -> str:
         return f"every field of {state.__name__} must have a default: it is what is known of somebody new"
     if not isinstance(events, tuple) or not events or not all(_is_event(event) for event in events):
         return f"the events of projection {projection.name} are a tuple of event classes or names"
-    if strange := next((event for event in events if isinstance(event, type) and not is_known(event)), None):
-        return f"the events of projection {projection.name}: {unread(strange)}"
+    if wrong := unread(events):
+        return f"the events of projection {projection.name}: {wrong}"
     return ""
 
 

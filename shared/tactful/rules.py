@@ -11,7 +11,7 @@ import msgspec
 from tactful.customer import Customer
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, PluginError
-from tactful.events.model import Event, is_known, name_of, unread
+from tactful.events.model import Event, name_of, unread
 from tactful.operations import Events
 from tactful.run import Run
 
@@ -176,12 +176,12 @@ def _listed(given: Any) -> tuple[Any, ...]:
 
 def _names(argument: str, events: Events) -> tuple[str, ...]:
     for event in (listed := _listed(events)):
-        if isinstance(event, type) and issubclass(event, Event) and not is_known(event):
-            raise InvalidInput("invalid_event", f"`{argument}`: {unread(event)}", argument)
         if not (issubclass(event, Event) if isinstance(event, type) else isinstance(event, str) and event):
             raise InvalidInput(
                 "invalid_event", f"`{argument}` takes classes or names of events, not {event!r}", argument
             )
+        if wrong := unread([event]):
+            raise InvalidInput("invalid_event", f"`{argument}`: {wrong}", argument)
     return tuple(map(name_of, listed))
 
 

@@ -241,25 +241,25 @@ async def test_a_back_up_from_before_an_erasure_erases_again_whoever_had_come_ba
                 await product.personal.export("customer-1")
 
 
-async def test_a_back_up_from_after_a_return_keeps_what_there_was_then(tmp_path: Path) -> None:
-    async with shop(tmp_path) as product:
+async def backed_up_after_a_return(folder: Path) -> None:
+    """Somebody was erased and has registered anew by the time of the copy."""
+    async with shop(folder) as product:
         await somebody(product)
         await product.personal.erase("customer-1", "test")
         await product.time.drain()
         await registered(product)
-    shutil.copy(tmp_path / "dev.db", tmp_path / "backup.db")
+    shutil.copy(folder / "dev.db", folder / "backup.db")
+
+
+async def test_a_back_up_from_after_a_return_keeps_what_there_was_then(tmp_path: Path) -> None:
+    await backed_up_after_a_return(tmp_path)
     put_back(tmp_path)
     async with shop(tmp_path) as product:
         assert is_there(await product.personal.export("customer-1"))
 
 
 async def test_whoever_came_back_can_be_erased_once_more(tmp_path: Path) -> None:
-    async with shop(tmp_path) as product:
-        await somebody(product)
-        await product.personal.erase("customer-1", "test")
-        await product.time.drain()
-        await registered(product)
-    shutil.copy(tmp_path / "dev.db", tmp_path / "backup.db")
+    await backed_up_after_a_return(tmp_path)
     async with shop(tmp_path) as product:
         await product.time.advance(product.clock.now() + 1000)
         await product.personal.erase("customer-1", "test")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from typing import Final
 
 import msgspec
 
@@ -43,8 +42,6 @@ from tactful_dispatch.receiving import take_recipient
 from tactful_dispatch.rows import Delivery, urgency
 from tactful_dispatch.store import Workspace
 
-NEVER: Final = 2**63, ""
-
 
 def read(slice_: Iterable[Stored]) -> list[DispatchTopic]:
     """Decode a slice. Raises InvalidInput for a record that is none of ours."""
@@ -77,9 +74,7 @@ class DispatchSlice:
         heapify(self._dues)
         self._offset = 0
 
-    def apply(
-        self, slice_: Sequence[Stored], records: Sequence[DispatchTopic], horizon: tuple[int, str] = NEVER
-    ) -> None:
+    def apply(self, slice_: Sequence[Stored], records: Sequence[DispatchTopic], horizon: tuple[int, str]) -> None:
         """Apply the records, before each what falls due until then; the cursor moves behind them. What falls due from `horizon` (due,
         customer) on is not known here: the first record that comes after more than that is not applied yet."""
         cursor = self._space.cursor

@@ -64,9 +64,8 @@ class Erasing:
         if (erased_at := graves.get(grave)) is None:
             return False
         if not _revives(record, erased_at):
-            if (
-                isinstance(record, AbsorbRecord) and record.at <= erased_at
-            ):  # they were one before, and it is heard of now
+            if isinstance(record, AbsorbRecord) and record.at <= erased_at:
+                # They were one before, and it is heard of now.
                 self._pass_down(record.body.absorbed, EraseBody(erased_at), record.at)
             return True
         self._partition.graves = {known: at for known, at in graves.items() if known != grave}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -20,9 +20,9 @@ from tactful.records import EVENTS, EventRecord, refuse_newer
 from tactful.telemetry import SILENT, Telemetry
 from tactful_trigger.ahead import Ahead
 from tactful_trigger.commanding import earlier_names, enrolled
-from tactful_trigger.history import HistoryRow
 from tactful_trigger.joining import adopters
 from tactful_trigger.partition import Partition
+from tactful_trigger.past import past_of
 from tactful_trigger.replay import NoWatch, Watch
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.slice import Slice, read, unknown_customers
@@ -33,7 +33,6 @@ LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory,
 LOTS: Final = 4  # and how many of them at once, in slices
 POISON_IN_A_ROW: Final = 20
 CAREFUL_AFTER: Final = 3  # claims without a commit: from then on one record at a time, so that the killer stands alone
-PAST: Final = 1000  # lines of a customer's history that a run sees which comes to them
 ROWS_IN_MEMORY: Final = 300_000  # of all partitions together; about 500 MB where each has a live run
 
 
@@ -202,8 +201,9 @@ class TriggerWorker:
         people = sorted(adopters(rare) | enrolled(rare))
         if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon[0]):
             await ahead.written()  # what is asked of the store here, the slice before may still have to tell it
-        held.pasts = {name: await self._store.history(name, PAST) for name in people}
-        held.earlier = {name: await self._lines(names) for name, names in earlier_names(held, rare).items()}
+        held.pasts = {name: await past_of(self._store, [name]) for name in people}
+        earlier = earlier_names(held, rare).items()
+        held.earlier = {name: await past_of(self._store, names) for name, names in earlier}
         await self._look_ahead(held, slice_[-1].appended + 1)
         computing = Slice(held, self._log.partitions, self._watch, self._graves, self._at_once(held))
         result = computing.compute(slice_, records)
@@ -269,9 +269,6 @@ class TriggerWorker:
     async def _load(self, held: Partition, customers: set[str]) -> None:
         if customers:
             held.take_in(customers, await self._store.load(held.cursor.partition, customers))
-
-    async def _lines(self, names: Iterable[str]) -> list[HistoryRow]:
-        return [line for name in names for line in await self._store.history(name, PAST)]
 
     async def _look_ahead(self, held: Partition, limit: int) -> None:
         """What is known fires first: after an outage not everybody whose time has come is taken into memory together."""

@@ -19,12 +19,11 @@ from tactful.records import EVENTS, CommandBody, CommandRecord, EventRecord, enc
 from tactful.rules import Rule
 from tactful_trigger.commanding import beginning, foreseen
 from tactful_trigger.cursor import Cursor
-from tactful_trigger.history import HistoryRow
 from tactful_trigger.partition import Partition
+from tactful_trigger.past import past_of
 from tactful_trigger.row import names_in
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore, cursors
-from tactful_trigger.worker import PAST
 
 NEWS: Final = {"pause": "Rule Paused", "drain": "Rule Drained", "resume": "Rule Resumed"}
 LOT: Final = 200  # records of one append
@@ -66,7 +65,9 @@ class Conductor:
         everybody = [c for c in await self._store.everybody() if c > after and not is_anonymous(c)]
         for start in range(0, len(everybody), LOT):
             for customer, others in (await self._living(everybody[start : start + LOT])).items():
-                if customer not in busy and (first := beginning(await self._past((customer, *others)), names, since)):
+                if customer not in busy and (
+                    first := beginning(await past_of(self._store, (customer, *others)), names, since)
+                ):
                     found[customer] = first
                 if len(found) == limit:
                     return found, customer
@@ -81,9 +82,6 @@ class Conductor:
                 if not linked_to:
                     found[customer] = others
         return dict(sorted(found.items()))
-
-    async def _past(self, names: Iterable[str]) -> list[HistoryRow]:
-        return [line for name in names for line in await self._store.history(name, PAST)]
 
     def _by_partition(self, customers: Iterable[str]) -> dict[int, list[str]]:
         found: dict[int, list[str]] = defaultdict(list)

@@ -87,9 +87,8 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
     envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
         envelope["timestamp"] = _when(str(envelope["timestamp"]), zone, where)
-    elif (
-        event == CONSENT and values.get("state") != "withdrawn"
-    ):  # dated to now it would undo an opt-out, and an erasure
+    elif event == CONSENT and values.get("state") != "withdrawn":
+        # Dated to now it would undo an opt-out, and an erasure.
         raise TactfulError(
             f"{where}: who allowed this has to say when, since what was said last counts; map timestamp= to a column that tells"
         )

@@ -81,14 +81,14 @@ def class_of(name: str) -> type[Event]:
     return _by_name.get(name, UnknownEvent)
 
 
-def is_known(event: type[Event]) -> bool:
-    """Whether events are read into this class. One that only looks like an event of the vocabulary is none."""
-    return _by_name.get(_title(event)) is event
-
-
-def unread(event: type[Event]) -> str:
-    """What is wrong with a class of which `is_known` says no."""
-    return f'{event.__name__} is none of tactful.events; write the name of an event of your own, "{_title(event)}"'
+def unread(events: Iterable[type[Event] | str]) -> str:
+    """What is wrong with the first class among these into which no event is read; "" if there is none. One that only looks like
+    an event of the vocabulary is none of it."""
+    for event in events:
+        if isinstance(event, type) and _by_name.get(_title(event)) is not event:
+            own = f'write the name of an event of your own, "{_title(event)}"'
+            return f"{event.__name__} is none of tactful.events; {own}"
+    return ""
 
 
 def canonical_name(name: str) -> str:

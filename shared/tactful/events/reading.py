@@ -21,11 +21,8 @@ from tactful.events.instants import instant, is_day
 from tactful.events.model import Money
 
 ID_LENGTH: Final = 255
-_CURRENCIES: Final = (
-    "currency",
-    "currencyCode",
-    "currency_code",
-)  # beside an amount, as shops and payment services call it
+# Beside an amount, as shops and payment services call it.
+_CURRENCIES: Final = ("currency", "currencyCode", "currency_code")
 Reader = Callable[[Any, str], Any]  # a value and the event's currency
 
 

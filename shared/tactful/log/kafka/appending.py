@@ -47,9 +47,8 @@ class Appender:
     def __init__(self, broker: Broker, deadline: float = DEADLINE) -> None:
         self._broker, self._deadline, self._waiting = broker, deadline, 0
         self._producer: AIOKafkaProducer | None = None
-        self._opening = (
-            asyncio.Lock()
-        )  # or everybody who finds none would open one, and all but the last would be left open
+        # Or everybody who finds none would open one, and all but the last would be left open.
+        self._opening = asyncio.Lock()
         self._queues: dict[tuple[str, int], deque[_Part]] = {}
         self._senders: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()

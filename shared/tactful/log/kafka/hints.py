@@ -6,9 +6,9 @@ They follow the store and decide nothing, with one use: a store that stands behi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from tactful.errors import LogUnavailable
 from tactful.log.kafka.broker import Broker
 
+T = TypeVar("T")
 PATIENCE: Final = 5.0  # seconds; aiokafka waits for the coordinator of the group for ever
 
 
@@ -47,15 +48,15 @@ class KafkaHints:
             await broker.ended(consumer)
 
     async def mark(self, offsets: Mapping[int, int]) -> None:
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._consumer.commit({TopicPartition(self._name, number): at for number, at in offsets.items()})
-        except (KafkaError, OSError) as error:
-            raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
+        places = {TopicPartition(self._name, number): at for number, at in offsets.items()}
+        await self._in_time(self._consumer.commit(places))
 
     async def marked(self, partition: int) -> int:
+        return await self._in_time(self._consumer.committed(TopicPartition(self._name, partition))) or 0
+
+    async def _in_time(self, asked: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(self._patience):
-                return await self._consumer.committed(TopicPartition(self._name, partition)) or 0
+                return await asked
         except (KafkaError, OSError) as error:
             raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,16 @@
+"""What customers did, as far as whoever comes to them, or is enrolled for it, is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from tactful_trigger.history import HistoryRow
+from tactful_trigger.store import TriggerStore
+
+PAST: Final = 1000  # lines of each name
+
+
+async def past_of(store: TriggerStore, names: Iterable[str]) -> list[HistoryRow]:
+    """Their latest lines, one name after the other."""
+    return [line for name in names for line in await store.history(name, PAST)]

@@ -10,7 +10,9 @@ from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import DAY
+from tactful.errors import InvalidInput
 from tactful.events import (
+    AddressReopened,
     ComplaintOpened,
     ComplaintReopened,
     MessageBounced,
@@ -18,6 +20,7 @@ from tactful.events import (
     PreferencesChanged,
     SurveyAnswered,
 )
+from tactful_dispatch.channels import Rejected
 from tactful_dispatch.receiving import MOST_RECEIPTS
 from tactful_dispatch.store.memory import MemoryDispatchStore
 
@@ -233,6 +236,48 @@ def test_a_complaint_ends_the_address(bench: DispatchBench) -> None:
     drive(bench.desk.receipt("m1", "Message Complained", {}))
     bench.asks("m2")
     assert [(d.reason, d.facts.get("why")) for d in bench.decisions[1:]] == [("suppressed_address", "complained")]
+
+
+def test_an_address_that_works_again_is_written_to_again_and_the_story_says_who_asked_for_it(
+    bench: DispatchBench,
+) -> None:
+    bench.adapter.outcomes = [Rejected("550", "mailbox full", suppress=True)]
+    bench.asks()
+    bench.asks("m2")
+    assert drive(bench.desk.reopen("u1", "email", "eve", "rang us")) == "550"
+    bench.asks("m3")
+    assert bench.words == ["rejected", "suppressed_address", "sent"]
+    [told] = [event for event in bench.trigger.events if isinstance(event, AddressReopened)]
+    assert (told.channel, told.by, told.why, told.was) == ("email", "eve", "rang us", "550")
+
+
+@pytest.mark.parametrize(
+    ("shuts", "why"),
+    [
+        (lambda bench: None, "the address is not shut"),
+        (lambda bench: bench.desk.receipt("m1", "Message Complained", {}), "reported a message as spam"),
+        (
+            lambda bench: bench.desk.receipt("m1", "Message Bounced", {"hard": True, "opted_out": True}),
+            "answering START",
+        ),
+        (lambda bench: bench.knows(do_not_contact="deceased"), "nobody may write to somebody who uses it"),
+    ],
+)
+def test_what_people_have_shut_no_operator_opens(
+    bench: DispatchBench, shuts: Callable[[DispatchBench], Any], why: str
+) -> None:
+    bench.asks()
+    if (coroutine := shuts(bench)) is not None:
+        drive(coroutine)
+    bench.settle()
+    with pytest.raises(InvalidInput, match=why):
+        drive(bench.desk.reopen("u1", "email", "eve", "rang us"))
+    assert not any(isinstance(event, AddressReopened) for event in bench.trigger.events)
+
+
+def test_where_no_address_is_known_none_is_opened(bench: DispatchBench) -> None:
+    with pytest.raises(InvalidInput, match="no address of u1 for call is known"):
+        drive(bench.desk.reopen("u1", "call", "eve", "rang us"))
 
 
 def test_a_soft_bounce_ends_nothing(bench: DispatchBench) -> None:

@@ -123,6 +123,15 @@ def test_nobody_is_written_to_a_second_time_and_every_wish_stands(shop: Shop) ->
         assert broken_at(drive(shop.bench.store.ledger(partition))) is None
 
 
+def test_an_address_that_was_opened_again_is_open(shop: Shop) -> None:
+    drive(shop.bench.desk.reopen("bob", "email", "eve", "rang us"))
+    shop.restore()
+    shop.settles()
+    key = shop.bench.book.of(shop.bench.row("bob").recipient, "email")
+    assert key is not None
+    assert drive(shop.bench.store.address(key)).shut == ""
+
+
 def test_what_a_visitor_granted_is_not_taken_for_the_customers_own_word() -> None:
     shop = Shop()
     bench = shop.bench

@@ -259,6 +259,19 @@ def test_who_was_written_to_is_found_by_their_address(server: Server) -> None:
     assert server.cli("customer", "find", address).returncode == 1
 
 
+def test_an_address_that_bounced_is_written_to_again_once_somebody_at_the_shop_knows_better(server: Server) -> None:
+    uma = Shopper(server).known().consents()
+    uma.adds(KETTLE)
+    [letter] = uma.letters(server.advance(by="1h"))
+    server.http.post(f"{letter}/play", data={"act": "bounce"}, follow_redirects=True).raise_for_status()
+    wish = ("customer", "reopen", uma.id, "email", "--why", "rang us")
+    assert server.told(*wish) == f"{uma.id}: email is written to again; it was shut: bounced\n"
+    server.advance(by="1s")
+    assert "Address Reopened" in server.told("explain", uma.id)
+    again = server.cli(*wish)
+    assert (again.returncode, "the address is not shut. Nothing was changed" in again.stderr) == (1, True)
+
+
 def test_a_customer_is_exported_erased_and_then_unknown(server: Server, tmp_path: Path) -> None:
     uma = Shopper(server).known().consents()
     uma.adds(KETTLE)

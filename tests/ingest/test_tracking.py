@@ -283,6 +283,7 @@ async def test_a_numeric_message_id_is_a_string_and_a_long_one_a_digest() -> Non
         ({"event": "Message Decided"}, ("reserved_event", "event")),
         ({"event": "Step Finished"}, ("reserved_event", "event")),
         ({"event": "Preferences Changed"}, ("reserved_event", "event")),
+        ({"event": "Address Reopened"}, ("reserved_event", "event")),
         ({"properties": {"x": "y" * 33_000}}, ("too_large", None)),
     ],
 )

@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from tactful.decisions import Reason, Verdict
-from tactful.events.own import MessageDecided
+from tactful.events.model import name_of
+from tactful.events.own import AddressReopened, MessageDecided
 from tactful.records import ConsentBody, EventRecord, MessageBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.consenting import enter_consent
@@ -19,6 +20,7 @@ from tactful_dispatch.receiving import count_reaction, is_noticed, why_ended
 from tactful_dispatch.rows import Delivery
 from tactful_dispatch.store import Workspace
 
+REOPENED: Final = name_of(AddressReopened)
 SOURCE: Final = "recalled"  # of words on consent in the ledger
 
 
@@ -99,9 +101,13 @@ def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dic
 
 
 def _address(space: Workspace, book: AddressBook, customer: str, name: str, told: dict[str, Any]) -> str:
-    ended = why_ended(name, told)
-    key = book.of(space.customer(customer).recipient, told.get("channel", "")) if ended else None
+    ended, reopened = why_ended(name, told), name == REOPENED
+    concerns = bool(ended) or reopened
+    key = book.of(space.customer(customer).recipient, told.get("channel", "")) if concerns else None
     if key is None:
         return ""
-    space.address(key).suppress(ended)
+    address = space.address(key)
+    if reopened:
+        return "address" if address.reopen() else ""
+    address.suppress(ended)
     return "address"

@@ -22,7 +22,7 @@ from tactful_dispatch.facts import Contacted
 from tactful_dispatch.flagging import flag_addresses
 from tactful_dispatch.preferring import change_preference, wishes_in
 from tactful_dispatch.questions import ANSWERS
-from tactful_dispatch.rows import ACCEPTED, STOPPED, UNKNOWN, WAITING, Delivery
+from tactful_dispatch.rows import ACCEPTED, COMPLAINED, STOPPED, UNKNOWN, WAITING, Delivery
 from tactful_dispatch.store import Workspace
 
 MOST_RECEIPTS: Final = 100  # of one message, so that nobody fills its row with replies
@@ -136,7 +136,7 @@ def count_reaction(space: Workspace, customer: str, message_id: str) -> None:
 def why_ended(name: str, detail: Mapping[str, Any]) -> str:
     """Why nothing may go to the address any more, if it is that."""
     if name == "Message Complained":
-        return "complained"
+        return COMPLAINED
     if name != "Message Bounced" or not detail.get("hard"):
         return ""
     return STOPPED if detail.get("opted_out") else "bounced"

@@ -34,7 +34,7 @@ from tactful_dispatch.inheriting import pass_on
 from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
-from tactful_dispatch.rows import Delivery
+from tactful_dispatch.rows import COMPLAINED, STOPPED, Delivery
 from tactful_dispatch.store import DispatchStore, Workspace
 
 T = TypeVar("T")
@@ -170,6 +170,29 @@ class Reception:
             return self._take(space, customer, body, now)
 
         return await self._change(customer, work, 0)
+
+    async def reopen(self, customer: str, channel: str, by: str, why: str) -> str:
+        """An operator says that the customer's address works again. What a provider had said of it. Raises InvalidInput if none
+        has shut it: a "no" of its owner stands."""
+        customer, now = await self._who(customer), self._clock.now()
+
+        def work(space: Workspace) -> tuple[str, str]:
+            key = self._book.of(space.customer(customer).recipient, channel)
+            if key is None:
+                return "", f"no address of {customer} for {channel} is known"
+            address = space.address(key)
+            was = address.reopen()
+            if not was:
+                return "", _why_it_stays(address.shut)
+            told = {"channel": channel, "by": by, "why": why, "was": was}
+            id = digest("reopened", customer, channel, str(now))
+            space.put(EVENTS, announce("Address Reopened", id, customer, now, told), _cause(space))
+            return was, ""
+
+        was, refused = await self._change(customer, work, ("", f"{customer} was erased"))
+        if refused:
+            raise InvalidInput("not_reopened", f"{refused}. Nothing was changed", "channel")
+        return was
 
     async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
         known = await self._store.delivery(message_id)
@@ -319,6 +342,17 @@ def _sent(delivery: Delivery) -> SentMessage:
         message.because_at,
         message.uses,
     )
+
+
+def _why_it_stays(shut: str) -> str:
+    match shut:
+        case "":
+            return "the address is not shut"
+        case _ if shut == STOPPED:
+            return "its owner has stopped all messages there, and opens it again by answering START"
+        case _ if shut == COMPLAINED:
+            return "its owner has reported a message as spam"
+    return shut
 
 
 def _cause(space: Workspace) -> Cause:

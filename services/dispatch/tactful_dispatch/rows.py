@@ -20,6 +20,8 @@ TOPICS_KEPT: Final = 64  # muted ones
 # Why an address is suppressed, besides what a provider says.
 FLAGGED: Final = "nobody may write to somebody who uses it"
 STOPPED: Final = "stopped by its owner"
+COMPLAINED: Final = "complained"
+NOT_BY_PROVIDERS: Final = frozenset({FLAGGED, STOPPED, COMPLAINED})
 
 # States of a delivery. Held ones wait for an instant; asked ones for the run to say that it still wants them.
 HELD, ASKED, PENDING, SENDING = "held", "asked", "pending", "sending"
@@ -184,6 +186,13 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     def suppress(self, why: str) -> None:
         """Nothing goes here any more. The first reason stands: what its owner stopped they may open again, a dead address not."""
         self.suppressed = self.suppressed or why
+
+    def reopen(self) -> str:
+        """What a provider said of it does not hold any more. What that was; "" if it is not shut, or people shut it."""
+        if self.flagged or self.suppressed in NOT_BY_PROVIDERS:
+            return ""
+        was, self.suppressed = self.suppressed, ""
+        return was
 
     def used_by(self, customer: str) -> None:
         """A customer is written to here."""

@@ -34,6 +34,7 @@ RESERVED: Final = frozenset(
         "Step Finished",
         "Customer Recognised",
         "Story Read",
+        "Address Reopened",
     }
 )
 ALIAS: Final = "Alias"

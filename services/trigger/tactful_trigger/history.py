@@ -34,5 +34,13 @@ KIND_OF_EVENT: Final = {
 FROM_LOG: Final = frozenset({"event", *KIND_OF_EVENT.values()})
 
 TOLD_ALWAYS: Final = frozenset(
-    {"Consent Changed", "Preferences Changed", "Message Decided", "Message Delivered", "Story Read", "Survey Answered"}
+    {
+        "Address Reopened",
+        "Consent Changed",
+        "Preferences Changed",
+        "Message Decided",
+        "Message Delivered",
+        "Story Read",
+        "Survey Answered",
+    }
 )  # whether or not they change a state

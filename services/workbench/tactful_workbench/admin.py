@@ -6,12 +6,11 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from tactful.channels import known_channel
@@ -40,8 +39,19 @@ from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
 from tactful_workbench.tracing import trace
+from tactful_workbench.wishes import (
+    COMMAND_LINE,
+    ConsentWish,
+    Enrolment,
+    KeyWish,
+    Reopening,
+    ResumeWish,
+    Rollout,
+    RuleWish,
+    SendingWish,
+    StopWish,
+)
 
-COMMAND_LINE: Final = "command-line"
 _ADDRESS: Final = re.compile(r"\S*[@*]\S*|\+\d{5,}|\S{20,}")  # or a pattern of them; the longest names a device
 
 Natural = Annotated[int, Query(ge=0, lt=2**63)]
@@ -54,73 +64,6 @@ class _Name(PathConvertor):
 
 
 register_url_convertor("name", _Name())
-
-
-class ConsentWish(BaseModel):
-    """A word on consent, as an operator records it."""
-
-    model_config = ConfigDict(extra="forbid")
-    purpose: str
-    channel: str = ""
-    state: str
-    via: str = COMMAND_LINE
-    wording: str = ""
-
-
-class SendingWish(BaseModel):
-    """Who may be written to."""
-
-    model_config = ConfigDict(extra="forbid")
-    mode: str
-    allow: list[str] | None = None
-
-
-class StopWish(BaseModel):
-    """Who stops all sending, and why."""
-
-    model_config = ConfigDict(extra="forbid")
-    by: str = Field(min_length=1, max_length=100)
-    why: str = Field("", max_length=500)
-
-
-class ResumeWish(BaseModel):
-    """Who lets sending go on, and the length of time over which what was kept leaves."""
-
-    model_config = ConfigDict(extra="forbid")
-    by: str = Field(min_length=1, max_length=100)
-    over: str = "30m"
-
-
-class RuleWish(BaseModel):
-    """What an operator wants of a rule."""
-
-    model_config = ConfigDict(extra="forbid")
-    wish: Literal["pause", "drain", "resume", "cancel"]
-
-
-class Rollout(BaseModel):
-    """For what share of customers a rule is live; 0 is shadow."""
-
-    model_config = ConfigDict(extra="forbid")
-    share: float = Field(ge=0, le=1)
-
-
-class Enrolment(BaseModel):
-    """Which customers shall meet a rule: so many of those behind `after`. A dry run only counts them."""
-
-    model_config = ConfigDict(extra="forbid")
-    since: str = "90d"
-    after: str = ""
-    limit: int = Field(100, ge=1, le=10_000)
-    dry_run: bool = True
-
-
-class KeyWish(BaseModel):
-    """A key to make."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str
-    scope: str = "server"
 
 
 class Deployment(Patient, Protocol):
@@ -163,6 +106,7 @@ def admin_router(product: Deployment) -> APIRouter:
         ("GET", "/customers/{customer:name}/explain", office.explain),
         ("GET", "/customers/{customer:name}/export", office.export),
         ("POST", "/customers/{customer:name}/erase", office.erase),
+        ("POST", "/customers/{customer:name}/reopen", office.reopen),
         ("GET", "/consent/{customer:name}", office.consents),
         ("POST", "/consent/{customer:name}", office.record_consent),
         ("GET", "/consent-ledger", office.verify_ledger),
@@ -228,6 +172,10 @@ class _Office:
         zone = self._product.settings.latest.shop.zone
         clean = datetime.fromtimestamp(farewell.log_clean_at / 1000, zone).date().isoformat()
         return {"customer": customer, "erased_at": farewell.at, "log_clean_on": clean}
+
+    async def reopen(self, customer: str, wish: Reopening) -> dict[str, Any]:
+        channel = known_channel(wish.channel, "channel")
+        return {"was": await self._product.desk.reopen(customer, channel, wish.by, wish.why)}
 
     async def consents(self, customer: str) -> dict[str, Any]:
         card = await self._product.desk.card(customer)

@@ -35,6 +35,7 @@ from tactful.events.commerce import (
 from tactful.events.model import Event, Meta, Money, UnknownEvent, vocabulary
 from tactful.events.own import (
     OWN,
+    AddressReopened,
     Alias,
     CartUpdated,
     ComplaintClosed,
@@ -69,6 +70,7 @@ from tactful.events.own import (
 vocabulary((*COMMERCE, *OWN))
 
 __all__ = [
+    "AddressReopened",
     "Alias",
     "CartShared",
     "CartUpdated",

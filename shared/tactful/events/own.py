@@ -199,6 +199,15 @@ class StoryRead(Event, frozen=True, kw_only=True):
     by: str = ""
 
 
+class AddressReopened(Event, frozen=True, kw_only=True):
+    """An operator says that an address works again, whatever a provider said of it (`was`)."""
+
+    channel: str = ""
+    by: str = ""
+    why: str = ""
+    was: str = ""
+
+
 class ConsentChanged(Event, frozen=True, kw_only=True):
     """Dispatch has committed a word on consent as entry number `entry` of its ledger."""
 
@@ -336,6 +345,7 @@ OWN: tuple[type[Event], ...] = (
     Alias,
     CustomerRecognised,
     StoryRead,
+    AddressReopened,
     ConsentChanged,
     MessageDecided,
     HoldOpened,

@@ -53,6 +53,20 @@ def export(
 
 
 @app.command()
+def reopen(
+    customer: str,
+    channel: Annotated[str, typer.Argument(help="email, sms, ...")],
+    why: Annotated[str, typer.Option(help="How you know that it works again.")],
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Write to an address again that a provider has called dead. What its owner has stopped or reported as spam stays shut."""
+    wish = {"channel": channel, "by": user(), "why": why}
+    answer = post(data, f"/admin/customers/{segment(customer)}/reopen", wish)
+    show(answer, f"{customer}: {channel} is written to again; it was shut: {answer['was']}", as_json)
+
+
+@app.command()
 def erase(
     customer: str,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -148,6 +148,18 @@ def test_a_gap_in_the_sequence_of_an_outbox_stops_the_partition() -> None:
     assert bench.partition().cursor.taken == {"dispatch/0": 1}
 
 
+def test_what_stands_before_a_gap_in_one_slice_is_applied() -> None:
+    bench = EngineBench(after_a_while)
+    values = [(0, encode(from_outbox(seq, bench.now, f"u{seq}"))) for seq in (1, 2, 4)]
+    drive(bench.log.append(EVENTS, values))
+    with pytest.raises(OutboxGap, match="3 to 3 from dispatch/0"):
+        drive(bench.worker.run_once(0))
+    assert (bench.partition().cursor.offset, bench.partition().cursor.taken) == (2, {"dispatch/0": 2})
+    with pytest.raises(OutboxGap):
+        drive(bench.worker.run_ahead(0, 3))
+    assert bench.partition().cursor.offset == 2
+
+
 def test_sequences_count_from_one_for_each_target_and_go_on_after_a_restart() -> None:
     bench = EngineBench(after_a_while)
     for customer in ("u1", "u2"):

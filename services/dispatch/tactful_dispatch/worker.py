@@ -9,7 +9,7 @@ from tactful import crashpoints
 from tactful.clock import MINUTE, Clock
 from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped
+from tactful.errors import NOT_THE_DATA, Fenced, OutboxGap, PoisonFlood, RewoundStore, StreamStopped
 from tactful.identity import digest
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
@@ -158,12 +158,17 @@ class DispatchWorker:
     async def _apply(self, partition: int, slice_: Sequence[Stored]) -> None:
         try:
             await self._commit(partition, slice_)
+        except OutboxGap:  # what stands before it is applied
+            await self._one_by_one(partition, slice_)
         except NOT_THE_DATA:
             raise
         except Exception:  # noqa: BLE001 - data that cannot be applied: find the culprit by slices of one
-            for stored in slice_:
-                while partition in self.owned and self.offsets[partition] <= stored.offset:
-                    await self._alone(partition, stored)
+            await self._one_by_one(partition, slice_)
+
+    async def _one_by_one(self, partition: int, slice_: Sequence[Stored]) -> None:
+        for stored in slice_:
+            while partition in self.owned and self.offsets[partition] <= stored.offset:
+                await self._alone(partition, stored)
 
     async def _alone(self, partition: int, stored: Stored) -> None:
         try:

@@ -12,7 +12,7 @@ from tactful import crashpoints
 from tactful.clock import HOUR, Clock
 from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, StoreUnavailable, StreamStopped, TactfulError
+from tactful.errors import NOT_THE_DATA, Fenced, OutboxGap, PoisonFlood, StoreUnavailable, StreamStopped, TactfulError
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
@@ -148,6 +148,9 @@ class TriggerWorker:
                     break
                 await asyncio.sleep(0)  # it is on its way to the store before the next one takes the processor
             await ahead.written()
+        except OutboxGap:
+            held.back_to(await ahead.standing())
+            await self._one_by_one(held, await self._next(held))
         except NOT_THE_DATA:
             held.back_to(await ahead.standing())
             raise
@@ -187,6 +190,9 @@ class TriggerWorker:
         try:
             with self._span(held, records):
                 await self._commit(held, await self._compute(held, records))
+        except OutboxGap:  # what stands before it is applied
+            held.back_to(before)
+            await self._one_by_one(held, records)
         except NOT_THE_DATA:
             held.back_to(before)
             raise

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tactful.gap import Gap
 from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, Kafka, Postgres, show
 
@@ -37,6 +39,37 @@ def settle(kafka: Kafka, postgres: Postgres, data: Data = HERE, as_json: Json = 
     show(told, "\n".join([*lines, "dispatch may be started"]), as_json)
 
 
+@app.command("accept-loss")
+def accept_loss(
+    place: Annotated[
+        str, typer.Argument(help="The partition that stops: events/3 (of trigger) or dispatch/3 (of dispatch).")
+    ],
+    kafka: Kafka,
+    postgres: Postgres,
+    data: Data = HERE,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Go on behind records that the log has lost before anybody read them. Stop every process of the service first."""
+    agreed = []
+
+    def agree(gap: Gap) -> bool:
+        lost = f"{_lost(place, gap)}. Nobody knows what they said: opt-outs, orders and complaints among them have to be posted again."
+        agreed.append(yes or typer.confirm(f"{lost}\nGo on without them?"))
+        return agreed[-1]
+
+    gap = asyncio.run(_accept(place, agree, kafka, postgres, data))
+    words = (
+        f"nothing is missing where {place} is read on"
+        if not agreed
+        else f"{_lost(place, gap)}; {place} goes on without them"
+        if agreed[-1]
+        else "nothing was changed"
+    )
+    show({**gap._asdict(), "accepted": any(agreed)}, words, as_json)
+    raise typer.Exit(1 if agreed == [False] else 0)
+
+
 @app.command()
 def move(
     kafka: Kafka,
@@ -52,6 +85,23 @@ def move(
     moved = asyncio.run(move_all(kafka, postgres, to, lambda line: None if as_json else print(line, flush=True)))
     text = f"set TACTFUL_POSTGRES to the new list and start the services anew: {len(moved)} partitions have moved"
     show([{"partition": number, **copied._asdict()} for number, copied in moved.items()], text, as_json)
+
+
+async def _accept(place: str, agree: Callable[[Gap], bool], kafka: str, postgres: str, data: Path) -> Gap:
+    with loading():
+        from tactful.postgres.leasing import DatabaseTime
+        from tactful_workbench.accepting import Accepting
+        from tactful_workbench.cluster.ground import Site, ground
+
+    async with ground(Site(kafka, postgres, data)) as here:
+        accepting = Accepting(here.log, here.trigger, here.dispatch, DatabaseTime(here.database), here.owner)
+        return await accepting.loss(place, agree)
+
+
+def _lost(place: str, gap: Gap) -> str:
+    own = [f"offsets {gap.start:,} to {gap.end - 1:,} of {place}"] if gap.end > gap.start else []
+    others = [f"records {first:,} to {last:,} from {name}" for name, (first, last) in sorted(gap.missing.items())]
+    return f"lost: {', '.join([*own, *others])}"
 
 
 async def _settle(kafka: str, postgres: str, data: Path) -> dict[int, dict[str, int]]:

@@ -1,0 +1,81 @@
+"""Going on behind records that the log has lost before they were read: an operator's decision, one partition at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tactful.errors import InvalidInput, TactfulError
+from tactful.gap import Gap, gap_ahead
+from tactful.leases import LeaseTime
+from tactful.log import Log
+from tactful.records import DISPATCH, EVENTS
+from tactful_dispatch.store import DispatchStore, Fence, Workspace
+from tactful_trigger.store import SliceResult, TriggerStore
+
+LEASE: Final = 600_000  # ms: a long backlog is looked through, and somebody is asked
+Agree = Callable[[Gap], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepting:
+    """Owns a partition while it looks at it, and while somebody is asked."""
+
+    log: Log
+    trigger: TriggerStore
+    dispatch: DispatchStore
+    time: LeaseTime
+    owner: str
+
+    async def loss(self, place: str, agree: Agree) -> Gap:
+        """What is lost at a place (`events/3`: to trigger, `dispatch/3`: to dispatch); if `agree` says so, reading goes on behind it.
+        Raises InvalidInput for what is no place, and TactfulError while somebody owns the partition."""
+        topic, _, number = place.partition("/")
+        last = self.log.partitions - 1
+        if topic not in (EVENTS, DISPATCH) or not number.isdecimal() or int(number) > last:
+            places = f"{EVENTS}/0 to {EVENTS}/{last}, {DISPATCH}/0 to {DISPATCH}/{last}"
+            raise InvalidInput("no_such_place", f"{place} is none of {places}")
+        await self.time.look()
+        return await (self._of_trigger if topic == EVENTS else self._of_dispatch)(int(number), agree)
+
+    async def _of_trigger(self, partition: int, agree: Agree) -> Gap:
+        cursor = await self.trigger.claim(partition, self.owner, self.time.now(), self._until())
+        if cursor is None:
+            raise _owned("trigger", partition)
+        try:
+            gap = await gap_ahead(self.log, EVENTS, partition, cursor.offset, cursor.taken)
+            if gap and agree(gap):
+                behind = cursor.copy()
+                behind.offset, behind.taken, behind.attempts = gap.end, gap.behind(cursor.taken), 0
+                result = SliceResult(partition, cursor.epoch, cursor.offset, behind, [], [], [], [])
+                await self.trigger.commit(result, self._until())
+            return gap
+        finally:
+            await self.trigger.release(partition, cursor.epoch)
+
+    async def _of_dispatch(self, partition: int, agree: Agree) -> Gap:
+        cursor = await self.dispatch.claim(partition, self.owner, self.time.now(), self._until())
+        if cursor is None:
+            raise _owned("dispatch", partition)
+        try:
+            gap = await gap_ahead(self.log, DISPATCH, partition, cursor.offset, cursor.taken)
+
+            def go_on(space: Workspace) -> None:
+                space.cursor.offset, space.cursor.taken = gap.end, gap.behind(cursor.taken)
+
+            if gap and agree(gap):
+                fence = Fence(cursor.epoch)
+                await self.dispatch.transact(partition, [], go_on, fence=fence, lease_until=self._until())
+            return gap
+        finally:
+            await self.dispatch.release(partition, cursor.epoch)
+
+    def _until(self) -> int:
+        return self.time.now() + LEASE
+
+
+def _owned(service: str, partition: int) -> TactfulError:
+    return TactfulError(
+        f"a {service} owns partition {partition}; stop every {service}, wait ten seconds, and try again"
+    )

@@ -1,0 +1,41 @@
+"""What a log has lost before anybody read it, so that an operator may have reading go on behind it. Nobody knows what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tactful.log import Log, onward
+from tactful.outbox import origin_of
+
+
+class Gap(NamedTuple):
+    """`start` to before `end` are offsets of the partition itself; `missing`: by origin, the first and the last sequence number that
+    nobody can read any more."""
+
+    start: int
+    end: int
+    missing: Mapping[str, tuple[int, int]]
+
+    def __bool__(self) -> bool:
+        return self.end > self.start or bool(self.missing)
+
+    def behind(self, taken: Mapping[str, int]) -> dict[str, int]:
+        """What has been taken from each origin, once the loss is accepted."""
+        return {**taken, **{name: last for name, (_, last) in self.missing.items()}}
+
+
+async def gap_ahead(log: Log, topic: str, partition: int, offset: int, taken: Mapping[str, int]) -> Gap:
+    """What is lost to a reader who goes on at `offset` and has `taken` so many records of each origin. Behind it another one may
+    come, of an origin that has said nothing since: that stops the reader once it does."""
+    begin = max(offset, await log.beginning(topic, partition))
+    heard, missing = set[str](), dict[str, tuple[int, int]]()
+    async for stored in onward(log, topic, partition, begin):
+        origin = origin_of(stored.value)
+        name = f"{origin.topic}/{origin.partition}" if origin is not None else ""
+        if origin is None or name in heard or origin.seq <= taken.get(name, 0):
+            continue
+        heard.add(name)
+        if origin.seq > (expected := taken.get(name, 0) + 1):
+            missing[name] = expected, origin.seq - 1
+    return Gap(offset, begin, missing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from typing import IO, Any
 
 import httpx
 from freeports import free_port
+
+from tactful_workbench.cli import main
 
 TACTFUL = Path(sys.executable).with_name("tactful")
 START = "2026-11-23T14:00+01:00"  # a Monday in Madrid, far from quiet hours
@@ -31,6 +34,20 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=PATIENCE,
     )
+
+
+def run_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """As `run`, in this process: a command that a running server answers needs none of its own, and starting one takes a second."""
+    out, err, code, keyboard = io.StringIO(), io.StringIO(), 0, sys.stdin
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        sys.stdin = io.StringIO()  # nobody is there to answer
+        try:
+            main(arguments)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        finally:
+            sys.stdin = keyboard
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 class Spoken:
@@ -140,7 +157,9 @@ class Server:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command on the same data folder."""
-        return run(*arguments, "--data", str(self.data), cwd=self.folder)
+        serves = arguments[0] in ("dev", "serve")
+        how = run if serves or self._process is None else run_here
+        return how(*arguments, "--data", str(self.data), cwd=self.folder)
 
     def told(self, *arguments: str) -> str:
         """What a command prints, which must succeed."""

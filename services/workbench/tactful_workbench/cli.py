@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 
 import typer
@@ -11,10 +12,12 @@ from tactful.errors import TactfulError
 from tactful_workbench.collecting import loading
 
 
-def main() -> None:
-    """Run the command line. A named error is printed as it is, without a traceback; the exit code is 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, that of this process if no other is given. A named error is printed as it is, without a traceback; the
+    exit code is 1."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        _app(sys.argv[1:2])()
+        _app(given[:1])(given, prog_name="tactful")
     except TactfulError as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import runpy
 import signal
 import sqlite3
-import subprocess
 import sys
+import warnings
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ import msgspec
 PLAYS = Path(__file__).parents[1] / "faults"
 HOUR = 3_600_000
 PATIENCE = 60  # seconds; a calm run takes two
+_FORKS = multiprocessing.get_context("forkserver")  # of a process that has loaded the product, which takes a second
+_FORKS.set_forkserver_preload(["tactful_workbench.embedded", "tactful_workbench.web", "httpx"])
 OPENING, CLOSING = 8, 20  # UTC: marketing hours of Madrid in November
 
 
@@ -73,24 +77,38 @@ class Ledgers:
         return Counter(line["message"] for line in self.provider)
 
 
-def play(name: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """One process of a play, to its end, however it comes."""
-    command = [sys.executable, "-W", "error", str(PLAYS / f"{name}.py"), str(folder), *options]
-    around = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE, env=around)
+def play(name: str, folder: Path, *options: str) -> tuple[int, str]:
+    """One process of a play, to its end, however it comes: its exit code, and what it said."""
+    said = folder / "said"
+    process = _FORKS.Process(target=_play, args=(str(PLAYS / f"{name}.py"), [str(folder), *options], said))
+    process.start()
+    process.join(PATIENCE)
+    if process.exitcode is None:
+        process.kill()
+        raise TimeoutError(f"{name} does not come to its end:\n{said.read_text()}")
+    return process.exitcode, said.read_text()
+
+
+def _play(program: str, arguments: list[str], said: Path) -> None:
+    """In the process itself."""
+    with said.open("w") as stream:
+        os.dup2(stream.fileno(), sys.stderr.fileno())
+    warnings.simplefilter("error")
+    sys.argv = [program, *arguments]
+    runpy.run_path(program, run_name="__main__")
 
 
 def play_and_kill(name: str, folder: Path, point: str, nth: int, *options: str) -> None:
     """A process that is killed at a point; fails if it was not."""
-    ended = play(name, folder, "--crash", point, str(nth), *options)
-    assert ended.returncode == -signal.SIGKILL, f"{point} was not reached {nth} times:\n{ended.stderr}"
-    assert "crash point reached" in ended.stderr
+    code, said = play(name, folder, "--crash", point, str(nth), *options)
+    assert code == -signal.SIGKILL, f"{point} was not reached {nth} times:\n{said}"
+    assert "crash point reached" in said
 
 
 def play_to_the_end(name: str, folder: Path, *options: str) -> Ledgers:
     """A process that ends by itself, and the ledgers then."""
-    ended = play(name, folder, *options)
-    assert ended.returncode == 0, ended.stderr
+    code, said = play(name, folder, *options)
+    assert code == 0, said
     return Ledgers(
         _lines(folder / "acks.ndjson"),
         _lines(folder / "provider.ndjson"),

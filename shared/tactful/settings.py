@@ -180,9 +180,10 @@ class Guard(_Section):
 
 
 class Hours(_Section):
-    """When marketing may arrive, in the recipient's local time."""
+    """When marketing may arrive, in the recipient's local time; over how long what waited for an hour leaves once it opens."""
 
     marketing: Window = "09:00-21:00"
+    spread: Length = "0s"
 
 
 class Resting(_Section):

@@ -374,6 +374,30 @@ def test_quiet_hours_say_when_they_end_and_whose_clock_they_follow() -> None:
     assert (found.facts["zone"], found.facts["zone_from"]) == ("Europe/Madrid", "profile")
 
 
+NIGHT = replace(WELL, now=NOON + 9 * HOUR, read_through=NOON + 9 * HOUR, settings=settings(hours={"spread": "2h"}))
+NINE = NOON + 21 * HOUR
+
+
+def turn(facts: Facts = NIGHT, **more: Any) -> int:
+    found = shut(facts, message(**more))
+    assert found is not None
+    assert found.until == found.facts["until"]
+    return (found.until or 0) - NINE
+
+
+def test_what_waits_for_an_hour_leaves_over_some_time_each_customer_at_a_turn_of_their_own() -> None:
+    turns = [turn(customer=f"u{number}") for number in range(200)]
+    assert all(0 <= each < 2 * HOUR for each in turns)
+    assert sorted(turns)[20] < HOUR / 2
+    assert sorted(turns)[-20] > 3 * HOUR / 2
+    assert {turn(customer="u7", message_id=f"m{number}") for number in range(9)} == {turns[7]}
+
+
+def test_nobody_loses_the_hour_or_a_message_by_their_turn() -> None:
+    assert turn(expires_at=NINE + MINUTE) == 0
+    assert turn(replace(NIGHT, own_hours="08:00-09:01")) == 0
+
+
 def test_where_no_hour_suits_every_plausible_zone_the_message_waits_for_its_expiry() -> None:
     found = shut(replace(WELL, zones=(MADRID, AUCKLAND), zone_from="country"))
     assert found is not None

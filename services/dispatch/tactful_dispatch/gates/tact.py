@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tactful.clock import HOUR
 from tactful.decisions import GateRecord, Reason, Scope
 from tactful.durations import milliseconds
+from tactful.identity import fraction
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts
@@ -28,8 +31,18 @@ def quiet_hours(message: MessageBody, facts: Facts) -> GateRecord:
     seen = {"zone": facts.zones[0].key, "zone_from": facts.zone_from, "hours": " and ".join(texts)}
     if not is_marketing(message.purpose) or all(is_open(window, facts.zones, facts.now) for window in windows):
         return open_gate("quiet hours", **seen)
-    until = first_opening(windows, facts.zones, facts.now)
+    opening = first_opening(windows, facts.zones, facts.now)
+    until = None if opening is None else _turn(message, facts, windows, opening)
     return held("quiet hours", Reason.QUIET_HOURS, until, until=until, **seen)
+
+
+def _turn(message: MessageBody, facts: Facts, windows: Sequence[Window], opening: int) -> int:
+    """When it is a customer's turn after an hour has opened for many at once: that of all their messages, so that the most urgent
+    one still goes first. Nobody loses the hour, or a message, by it."""
+    lasts = milliseconds(facts.settings.hours.spread)
+    turn = opening + int(lasts * fraction("opening", message.customer, str(opening)))
+    keeps = turn < message.expires_at and all(is_open(window, facts.zones, turn) for window in windows)
+    return turn if keeps else opening
 
 
 def gap(message: MessageBody, facts: Facts) -> GateRecord:

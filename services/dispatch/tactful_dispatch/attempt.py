@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -30,7 +30,8 @@ from tactful_dispatch.gates import WISHES, judge
 from tactful_dispatch.gates.verdicts import failure
 from tactful_dispatch.gathering import address_on, gather, settings_of
 from tactful_dispatch.links import Links
-from tactful_dispatch.rows import PENDING, SENDING, AddressKey, Cursor, CustomerRow, Delivery
+from tactful_dispatch.providers import Providers
+from tactful_dispatch.rows import PENDING, SENDING, AddressKey, AddressRow, Cursor, CustomerRow, Delivery
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 from tactful_dispatch.writing import envelope, rendering
 
@@ -77,6 +78,7 @@ class Attempts:
         self._book, self._clock, self._monotonic, self._telemetry = book, clock, monotonic, telemetry
         self.outcomes = Counter[tuple[str, str]]()  # (channel, what the provider said), since this was made
         self.unwritten = Counter[str]()  # templates that could not be rendered, each look counted
+        self._providers = Providers()
         self._answered: dict[tuple[str, int], Outcome] = {}  # what was said to which attempt, until it is recorded
 
     async def customers(self, partition: int, epoch: int, customers: Sequence[str]) -> bool:
@@ -178,7 +180,7 @@ class Attempts:
         delivery = row.deliveries.get(name)
         if delivery is None or row.recipient is None:
             return Written()
-        facts = gather(cursor, row, None, delivery, self._now(cursor), self._adapters, None)
+        facts = self._gather(cursor, row, None, delivery, None)
         asked = judge(delivery.message, facts)
         if not _reaches_content(asked):
             if asked[-1].reason is Reason.TEMPLATE_ERROR:  # a gate could not read its facts
@@ -220,7 +222,17 @@ class Attempts:
         row = space.customer(customer)
         key = self._book.of(row.recipient, delivery.message.channel)
         address = space.address(key) if key else None
-        return gather(space.cursor, row, address, delivery, self._now(space.cursor), self._adapters, error)
+        return self._gather(space.cursor, row, address, delivery, error)
+
+    def _gather(
+        self, cursor: Cursor, row: CustomerRow, address: AddressRow | None, delivery: Delivery, error: str | None
+    ) -> Facts:
+        facts = gather(cursor, row, address, delivery, self._now(cursor), self._adapters, error)
+        adapter = self._adapters.get(delivery.message.channel)
+        silence = self._providers.silence_of(adapter.name if adapter else "")
+        if silence.until <= facts.provider_until:
+            return facts
+        return replace(facts, provider_until=silence.until, provider_detail=silence.detail)
 
     def _depart(self, space: Workspace, customer: str, delivery: Delivery, rendered: Rendered) -> Departure:
         message, recipient = delivery.message, space.customer(customer).recipient
@@ -274,16 +286,17 @@ class Attempts:
 
     async def _send(self, departure: Departure) -> Outcome | None:
         """What the provider said; None if it is too late for the first byte, as after a while in which the process stood still."""
-        envelope = departure.envelope
-        if self._monotonic() - departure.committed > FIRST_BYTE:
+        envelope, adapter = departure.envelope, departure.adapter
+        if (began := self._monotonic()) - departure.committed > FIRST_BYTE:
             return None
         with self._telemetry.span(
             f"send {envelope.channel}", "client", message=envelope.message_id, attempt=departure.attempt
         ) as note:
             try:
-                outcome = await departure.adapter.send(envelope)
+                outcome = await adapter.send(envelope)
             except Exception as error:  # noqa: BLE001 - an adapter that breaks its contract: bytes may have left
-                outcome = Unknown(f"{departure.adapter.name} failed: {type(error).__name__}: {error}")
+                outcome = Unknown(f"{adapter.name} failed: {type(error).__name__}: {error}")
+            self._providers.note(adapter.name, outcome, self._monotonic() - began, self._clock.now())
             note(outcome=type(outcome).__name__.lower())
         return outcome
 

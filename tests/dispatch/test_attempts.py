@@ -10,9 +10,10 @@ import pytest
 from dispatchbench import DispatchBench
 from enginebench import drive
 
+from tactful.broadcasting import broadcast
 from tactful.clock import HOUR, MINUTE
 from tactful.errors import StoreUnavailable
-from tactful.records import MessageRecord
+from tactful.records import DISPATCH, MessageRecord
 from tactful_dispatch.channels import Rejected, Retry, Unknown
 from tactful_dispatch.store import Fence
 from tactful_dispatch.store.memory import MemoryDispatchStore, MemoryWorkspace
@@ -171,6 +172,19 @@ def test_an_opt_out_that_comes_while_it_is_being_sent_ends_the_next_one(bench: D
     bench.asks()
     bench.asks("m2", channel="push")
     assert (bench.words, bench.sent) == (["sent", "withdrawn"], ["m1"])
+
+
+def test_a_stop_that_comes_while_one_is_being_sent_keeps_the_next_one_of_the_same_customer(
+    bench: DispatchBench,
+) -> None:
+    def meanwhile() -> None:
+        drive(broadcast(bench.log, [DISPATCH], "stop", "Sending Stopped", b'{"by":"ops"}', bench.now))
+
+    bench.adapter.meanwhile = meanwhile
+    wishes = [bench.wish(name, purpose="service.order") for name in ("m1", "m2")]
+    bench.append(*(MessageRecord(id=wish.message_id, key="u1", at=bench.now, body=wish) for wish in wishes))
+    bench.settle()
+    assert (bench.sent, bench.delivery("m2").held_for) == (["m1"], "stopped")
 
 
 def test_an_answer_whose_recording_failed_is_not_forgotten_while_the_process_lives() -> None:

@@ -82,7 +82,7 @@ class Attempts:
         self._answered: dict[tuple[str, int], Outcome] = {}  # what was said to which attempt, until it is recorded
 
     async def customers(self, partition: int, epoch: int, customers: Sequence[str]) -> bool:
-        """Everything of some customers that may leave, the most urgent of each first; whether anything was done. Gates of all
+        """Of some customers what may leave, the most urgent message of each; whether anything was done. Gates of all
         are asked in one transaction, and what providers say at the same time is recorded in one. What cannot be stored keeps
         nobody else waiting: then it is one customer after the other, and the first error is raised at the end."""
         try:
@@ -112,15 +112,15 @@ class Attempts:
         if unsettled := [customer for customer, row in rows.items() if _is_unsettled(row)]:
             await self._store.transact(partition, unsettled, partial(self._settle_all, unsettled), fence=fence)
             done, rows = True, await self._store.customers(partition, customers)
-        while names := {customer: waiting[0].name for customer, row in rows.items() if (waiting := row.waiting())}:
-            done = True
-            rows = await self._store.customers(partition, await self._attempt(partition, rows, names, fence))
-        return done
+        names = {customer: waiting[0].name for customer, row in rows.items() if (waiting := row.waiting())}
+        if names:
+            await self._attempt(partition, rows, names, fence)
+        return done or bool(names)
 
     async def _attempt(
         self, partition: int, rows: Mapping[str, CustomerRow], names: Mapping[str, str], fence: Fence
-    ) -> list[str]:
-        """One delivery of each customer; those of whom the next may be tried at once."""
+    ) -> None:
+        """One delivery of each customer. Before the next one the log is read: somebody may have stopped all sending meanwhile."""
         written = await self._write(partition, rows, names)
 
         def gates(space: Workspace) -> dict[str, Departure]:
@@ -131,8 +131,7 @@ class Attempts:
         departures = await self._store.transact(partition, list(names), gates, fence=fence)
         if departures:
             crashpoints.reach("dispatch: sending")
-        late = await self._send_all(partition, departures, names, fence)
-        return [customer for customer in names if customer not in late]
+        await self._send_all(partition, departures, names, fence)
 
     def _addresses(self, space: Workspace, names: Mapping[str, str]) -> list[AddressKey]:
         found = []
@@ -144,16 +143,14 @@ class Attempts:
 
     async def _send_all(
         self, partition: int, leaving: Mapping[str, Departure], names: Mapping[str, str], fence: Fence
-    ) -> set[str]:
-        """Who was too late to leave. All are waited for: a message that was left behind would count as unknown. What was answered
-        and could not be recorded is remembered, and the first error is raised at the end."""
+    ) -> None:
+        """All are waited for: a message that was left behind would count as unknown. What was answered and could not be recorded is
+        remembered, and the first error is raised at the end."""
         failed: Exception | None = None
-        late: set[str] = set()
         async for answered in settled({customer: self._send(departure) for customer, departure in leaving.items()}):
             told = [(customer, names[customer], outcome) for customer, outcome in answered.items()]
             for customer, name, outcome in told:
                 if outcome is None:
-                    late.add(customer)
                     continue
                 self._answered[name, leaving[customer].attempt] = outcome
                 self.outcomes[leaving[customer].envelope.channel, type(outcome).__name__.lower()] += 1
@@ -167,7 +164,6 @@ class Attempts:
                 self._answered.pop((name, leaving[customer].attempt), None)
         if failed is not None:
             raise failed
-        return late
 
     async def _write(
         self, partition: int, rows: Mapping[str, CustomerRow], names: Mapping[str, str]

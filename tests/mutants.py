@@ -484,9 +484,16 @@ FAULTS = (
         ("tests/dispatch/test_consents.py", *SENDING),
     ),
     Fault(
+        "a provider that does not answer is asked on and on",
+        f"{DISPATCH}/providers.py",
+        "if times >= IN_A_ROW and now >= until:",
+        "if False:",
+        ("tests/dispatch/test_providers.py",),
+    ),
+    Fault(
         "bytes that leave too late",
         f"{DISPATCH}/attempt.py",
-        "self._monotonic() - departure.committed > FIRST_BYTE",
+        "began - departure.committed > FIRST_BYTE",
         "False",
         SENDING,
     ),

@@ -283,7 +283,8 @@ class Attempts:
     async def _send(self, departure: Departure) -> Outcome | None:
         """What the provider said; None if it is too late for the first byte, as after a while in which the process stood still."""
         envelope, adapter = departure.envelope, departure.adapter
-        if (began := self._monotonic()) - departure.committed > FIRST_BYTE:
+        began = self._monotonic()
+        if began - departure.committed > FIRST_BYTE:
             return None
         with self._telemetry.span(
             f"send {envelope.channel}", "client", message=envelope.message_id, attempt=departure.attempt

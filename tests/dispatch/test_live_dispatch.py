@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import pytest
 from dispatchbench import DispatchBench
@@ -56,6 +57,26 @@ async def test_a_hold_that_ends_is_noticed_by_a_tick_that_closes_nothing(live: L
     await live.after(101)
     assert live.bench.sent == ["m1"]
     assert all(tick.body.closes is None for tick in (await live.ticks())[before:])
+
+
+async def test_a_service_message_does_not_wait_behind_a_backlog() -> None:
+    bench = DispatchBench()
+    everybody = [f"u{number:03}" for number in range(5 * AT_ONCE)]
+    for customer in (*everybody, "zoe"):
+        bench.consenting(customer)
+    bench.append(*(_asked(bench, f"m-{customer}", customer) for customer in everybody))
+    live = Live(bench)
+    await live.live.round()
+    bench.append(_asked(bench, "m-zoe", "zoe", purpose="service.consent"))
+    await live.live.round()
+    assert "m-zoe" in bench.sent
+    assert len(bench.sent) < 4 * AT_ONCE
+    await live.until_quiet()
+    assert sorted(bench.sent) == sorted(f"m-{customer}" for customer in (*everybody, "zoe"))
+
+
+def _asked(bench: DispatchBench, name: str, customer: str, **more: Any) -> MessageRecord:
+    return MessageRecord(id=name, key=customer, at=bench.now, body=bench.wish(name, customer, **more))
 
 
 async def test_with_nothing_to_wait_for_there_is_no_tick(live: Live) -> None:

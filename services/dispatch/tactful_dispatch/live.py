@@ -97,14 +97,17 @@ class LiveDispatch:
         await asyncio.gather(news, change, return_exceptions=True)
 
     async def _attempt(self, partition: int) -> bool:
-        """A handful of customers at a time, each in turn: however many there are, nobody is always the last."""
+        """A handful of customers at a time, each in turn: however many there are, nobody is always the last. Whoever has just asked
+        for something is not kept waiting for all of them."""
+        asked = self._worker.asked_for(partition)
+        moved = bool(asked) and await self._worker.attempt_for(partition, asked)
         after = self._reached.pop(partition, "")
         customers = await self._worker.outbox.pending(partition, after, AT_ONCE)
         if after and not customers:
             customers = await self._worker.outbox.pending(partition, "", AT_ONCE)
         if customers:
             self._reached[partition] = customers[-1]
-        return bool(customers) and await self._worker.attempt_for(partition, customers)
+        return (bool(customers) and await self._worker.attempt_for(partition, customers)) or moved
 
     async def _tick(self, partition: int) -> bool:
         now = self._clock.now()

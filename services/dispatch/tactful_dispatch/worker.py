@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 from tactful import crashpoints
@@ -14,7 +15,16 @@ from tactful.identity import digest
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
 from tactful.outbox import Cause, Taken, origin_of, relay
-from tactful.records import DISPATCH, QUARANTINE, EraseRecord, QuarantineBody, QuarantineRecord, refuse_newer
+from tactful.purposes import is_marketing
+from tactful.records import (
+    DISPATCH,
+    QUARANTINE,
+    EraseRecord,
+    MessageRecord,
+    QuarantineBody,
+    QuarantineRecord,
+    refuse_newer,
+)
 from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
@@ -66,6 +76,9 @@ class DispatchWorker:
         self.owned: dict[int, int] = {}  # partition -> epoch
         self.offsets: dict[int, int] = {}
         self._clocks: dict[int, int] = {}
+        self._asked_for: dict[
+            int, dict[str, None]
+        ] = {}  # by partition, who waits for what was promised, since it was read
         self._rest: dict[int, Sequence[Stored]] = {}  # what was read and did not fit beside those whom time moved on
         self.stopped: dict[int, StreamStopped] = {}
         self._leases = Leases(store, owner, log.partitions, lease_time or OwnTime(clock), lease)
@@ -126,6 +139,7 @@ class DispatchWorker:
     def lose(self, partition: int) -> None:
         """As `tactful.leases.Holder`."""
         self.owned.pop(partition, None)
+        self._asked_for.pop(partition, None)
         self._leases.look_again()
 
     async def release(self) -> None:
@@ -195,6 +209,9 @@ class DispatchWorker:
             crashpoints.reach("dispatch: before commit")
 
         await self._transact(partition, sorted(customers), work)
+        asked = self._asked_for.setdefault(partition, {})
+        if len(asked) < MANY:  # else they are the backlog themselves
+            asked |= {r.key: None for r in records if isinstance(r, MessageRecord) and not is_marketing(r.body.purpose)}
 
     async def _transact(self, partition: int, customers: Sequence[str], work: Work) -> None:
         def moved(space: Workspace) -> tuple[int, int]:
@@ -239,6 +256,14 @@ class DispatchWorker:
                 done |= await self.attempt_for(partition, [customer])
             after = found[-1]
         return done
+
+    def asked_for(self, partition: int) -> list[str]:
+        """A handful of customers for whom a service message has come, each told once: they need not wait behind a backlog."""
+        waiting = self._asked_for.get(partition, {})
+        taken = list(islice(waiting, AT_ONCE))
+        for customer in taken:
+            del waiting[customer]
+        return taken
 
     async def attempt_for(self, partition: int, customers: Sequence[str]) -> bool:
         """Attempt what may leave for some customers, all at once; never twice at the same time for the same one."""

@@ -162,8 +162,9 @@ class Run:
         """One of the choices, always the same for this customer."""
         return choices[int(fraction("variant", self._situation.rule, name, self._situation.subject) * len(choices))]
 
-    def param(self, name: str, default: T) -> T:
-        """An operator's value from `[rules.NAME]`, pinned when the run began; of the default's type."""
+    def param(self, name: str, default: T, *, like: T | None = None) -> T:
+        """An operator's value from `[rules.NAME]`, pinned when the run began; of the default's type. `like`: an example, by which
+        the file is checked where the default is none: `run.param("second_after", "", like="48h")` is off, or a length."""
         value = self._situation.parameters.get(name, default)
         if is_like(value, default):
             return value  # type: ignore[no-any-return]

@@ -69,6 +69,11 @@ WRONG = '[rules.abandoned_cart]\nmode = "live"\n{line}\n[rules.unknown]\ncooldow
         ("push = 0", r"settings\.toml:3: \[rules\.abandoned_cart\] push = 0 must be like true"),
         ("min_value = 39.9", r"settings\.toml:3: \[rules\.abandoned_cart\] min_value = 39\.9 must be like 0"),
         (
+            'second_after = "soon"',
+            r'settings\.toml:3: \[rules\.abandoned_cart\] second_after = "soon" must be like "48h"',
+        ),
+        ("second_after = 48", r'settings\.toml:3: \[rules\.abandoned_cart\] second_after = 48 must be like "48h"'),
+        (
             'variants = "promise"',
             r'settings\.toml:3: \[rules\.abandoned_cart\] variants = "promise" must be like \["plain"\]',
         ),
@@ -114,6 +119,11 @@ async def test_what_a_rule_cannot_be_put_under_is_refused_before_anybody_hears_o
 def test_no_length_by_which_a_rule_would_fail_is_taken(tmp_path: Path, line: str) -> None:
     with pytest.raises(SettingsError, match=rf"\[rules\.churn_risk\] {line.split()[0]} = .* must be like"):
         SettingsFile(tmp_path, SHOP, lambda: [churn_risk]).write(f"[rules.churn_risk]\n{line}\n")
+
+
+@pytest.mark.parametrize("line", ['second_after = ""', 'second_after = "2d"'])
+def test_a_length_that_is_off_by_default_may_be_off_or_a_length(tmp_path: Path, line: str) -> None:
+    SettingsFile(tmp_path, "", lambda: [abandoned_cart]).write(f"[rules.abandoned_cart]\n{line}\n")
 
 
 def test_pages_of_a_service_follow_the_file_that_a_command_elsewhere_has_changed(tmp_path: Path) -> None:

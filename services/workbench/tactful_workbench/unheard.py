@@ -36,9 +36,9 @@ def check_usable(parameters: Mapping[str, Any], rule: Rule) -> None:
     if own := _own(parameters):
         defaults = _defaults(_read(rule)[1])
         for name, value in own.items():
-            if name in defaults and not any(_will_do(value, default) for default in defaults[name]):
-                like = " or ".join(dict.fromkeys(map(_written, defaults[name])))
-                raise InvalidInput("invalid_setting", f"{name} = {_written(value)} must be like {like}", name)
+            if name in defaults and not any(value == off or _will_do(value, like) for off, like in defaults[name]):
+                examples = " or ".join(dict.fromkeys(_written(like) for _, like in defaults[name]))
+                raise InvalidInput("invalid_setting", f"{name} = {_written(value)} must be like {examples}", name)
 
 
 def _own(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,13 +55,18 @@ def _read(rule: Rule) -> tuple[str, ast.Module]:
         return "", ast.Module([], [])
 
 
-def _defaults(module: ast.Module) -> dict[str, list[Any]]:
-    """By name, those of calls like `run.param("delay", "1h")`."""
+def _defaults(module: ast.Module) -> dict[str, list[tuple[Any, Any]]]:
+    """By name, those of calls like `run.param("delay", "1h")`: None, and the default as an example. Of `run.param("second", "",
+    like="48h")` the default, which will do as it is, and the example."""
     found = defaultdict(list)
     for node in ast.walk(module):
         match node:
-            case ast.Call(func=ast.Attribute(attr="param"), args=[ast.Constant(value=str(name)), default]):
-                found[name].append(_literal(default))
+            case ast.Call(func=ast.Attribute(attr="param"), args=[ast.Constant(value=str(name)), default], keywords=[]):
+                found[name].append((None, _literal(default)))
+            case ast.Call(
+                func=ast.Attribute(attr="param"), args=[ast.Constant(value=str(name)), default], keywords=[like]
+            ):
+                found[name].append((_literal(default), _literal(like.value)))
     return found
 
 

@@ -63,7 +63,7 @@ async def abandoned_cart(run: Run, first: Any) -> str | Again:
     unnamed = partial(_without_a_gift, basket=basket)
     about: dict[str, Data] = {"email": basket, "push": unnamed, "sms": unnamed}
     ended = await ladder.climb(run, "abandoned_cart", data=about, variant=variant)
-    if ended != "engaged on email" or not (second_after := run.param("second_after", "")):
+    if ended != "engaged on email" or not (second_after := run.param("second_after", "", like="48h")):
         return ended
     await run.sleep_until(ladder.begun + timedelta(milliseconds=milliseconds(second_after)))
     if (await run.get("cart")).changed_at > ladder.begun.timestamp() * 1000:

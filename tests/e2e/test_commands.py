@@ -290,6 +290,8 @@ def test_a_customer_is_exported_erased_and_then_unknown(server: Server, tmp_path
     server.advance(by="1s")
     refused = server.cli("customer", "export", uma.id)
     assert (refused.returncode, f"{uma.id} was erased; nothing is kept" in refused.stderr) == (1, True)
+    withdrawn = server.told("consent", "withdraw", uma.id)
+    assert withdrawn == f"{uma.id} was erased: nobody writes to them, and nothing is kept of them, this included\n"
     assert "nothing is known about nobody" in server.cli("customer", "export", "nobody").stderr
 
 

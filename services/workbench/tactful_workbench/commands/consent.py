@@ -80,4 +80,6 @@ def _change(
         raise TactfulError(f"whose consent is {state}? Give the customer's id; `tactful customer find` finds one")
     body = {"purpose": purpose, "channel": channel, "state": state, "via": source, "wording": wording}
     answer = post(data, f"/admin/consent/{segment(who)}", body)
-    show(answer, f"{who}: {purpose}/{channel or 'every channel'} {state}, entry #{answer['entry']}", as_json)
+    said = f"{who}: {purpose}/{channel or 'every channel'} {state}, entry #{answer['entry']}"
+    gone = f"{who} was erased: nobody writes to them, and nothing is kept of them, this included"
+    show(answer, said if answer["entry"] else gone, as_json)

@@ -139,8 +139,9 @@ def test_a_value_in_a_row_that_nobody_can_read_costs_that_row_alone(server: Serv
     file.write_text(
         '{"userId": "odd", "total": NaN}\n{"userId": "odd", "note": "\\ud800"}\n{"userId": "odd", "note": "\\ud83d\\ude00"}'
     )
-    told = server.told("import", str(file), "--as", "Order Completed")
-    assert "3 rows → 1 accepted as history (start nothing), 2 refused" in told
+    told = server.cli("import", str(file), "--as", "Order Completed")
+    assert "3 rows → 1 accepted as history (start nothing), 2 refused" in told.stdout
+    assert told.returncode == 1, "whoever imports by a script hears of it"
     quarantine = server.told("events", "tail", "--quarantine")
     assert re.search(r"properties\.total .*not a finite number", quarantine)
     assert re.search(r"properties\.note .*a character that no store can keep", quarantine)

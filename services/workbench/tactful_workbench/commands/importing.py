@@ -33,7 +33,8 @@ def import_file(
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:
-    """Import CSV or NDJSON (plain or .gz) as history: rows fold into what is known and start nothing."""
+    """Import CSV or NDJSON (plain or .gz) as history: rows fold into what is known and start nothing. Exit code 1 if a row was
+    refused; the others are in."""
     if zone not in available_timezones():
         raise TactfulError(f'--zone: "{zone}" is not an IANA time zone; write it like Europe/Madrid')
     pairs = _pairs(mapping)
@@ -52,6 +53,7 @@ def import_file(
     answer = asyncio.run(_post_all(file.name, calls, data, quiet=as_json))
     text = f"{answer['rows']:,} rows → {answer['accepted']:,} accepted as history (start nothing), {answer['refused']:,} refused"
     show(answer, text + (" (see `tactful events tail --quarantine`)" if answer["refused"] else ""), as_json)
+    raise typer.Exit(1 if answer["refused"] else 0)
 
 
 def _pairs(mapping: str) -> dict[str, str]:

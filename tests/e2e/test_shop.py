@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.message
 import queue
 import re
+import socket
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -194,6 +195,14 @@ def test_the_settings_can_be_changed_by_command(shop: Server) -> None:
     assert "still says what ships: [shop] sender, reply_to, postal_address" in refused.stderr
     assert "everybody who consents" in shop.told("sending", "live", "--shop", "My shop")
     assert "everybody who consents" in shop.told("sending", "show")
+
+
+def test_every_line_that_it_logs_says_when(shop: Server) -> None:
+    (shop.data / "settings.toml").write_text("[shop]\nnmae = 1\n")
+    with socket.create_connection(("127.0.0.1", shop.port)) as stranger:
+        stranger.sendall(b"nonsense\r\n\r\n")
+        for said in ("not taken: ", "Invalid HTTP request"):
+            assert re.match(rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{{4}} {said}", shop.said.wait_for(said))
 
 
 def _settings(shop: Server, **wanted: str) -> None:

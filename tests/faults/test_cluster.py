@@ -254,7 +254,8 @@ async def test_a_service_waits_alive_and_not_ready_for_what_is_not_there_yet_and
             await made.ready("ingest", "trigger")
         finally:
             made.stop()
-    said = [line for line in made.log("ingest").read_text().splitlines() if line.startswith("waiting: ")]
+    lines = [json.loads(line) for line in made.log("ingest").read_text().splitlines() if line.startswith("{")]
+    said = [line["message"] for line in lines if line["message"].startswith("waiting: ")]
     assert "no broker answers" in said[0]
     assert f"waiting: there is no topic {name}-events; run `tactful setup`" in said
     assert len({*said}) == len(said)

@@ -116,6 +116,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Connection,
+        log_config=None,  # what it says goes where the process logs
         log_level="warning",
         lifespan="off",
         timeout_graceful_shutdown=GRACE,

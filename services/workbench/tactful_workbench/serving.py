@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.housekeeping import Housekeeping, forget_history, forget_messages, prune
 from tactful_workbench.listening import event_loop, listen, server_of, url_of
 from tactful_workbench.office import ServerFile
+from tactful_workbench.textlog import BARE, TIMED, log_as_text
 from tactful_workbench.unheard import unheard
 from tactful_workbench.web import web
 
@@ -23,9 +25,12 @@ LOOK: Final = 1.0  # seconds between two looks at the settings file
 
 Banner = Callable[[Product, str], str]
 
+_logger = logging.getLogger(__name__)
+
 
 def run_server(plan: Plan, host: str, port: int, banner: Banner) -> None:
     """Serve until SIGINT or SIGTERM. Prints the banner once requests are answered."""
+    log_as_text(BARE if plan.dev else TIMED)
     with asyncio.Runner(loop_factory=event_loop) as runner:
         runner.run(_serve(plan, host, port, banner))
 
@@ -82,14 +87,14 @@ async def look_at_settings(product: Product, seen: int) -> int:
 async def _read_again(product: Product) -> None:
     try:
         if await product.settings.tell(product.log, product.clock, ""):
-            ignored = unheard(product.settings.latest, product.loaded.rules)
-            print("\n".join(["settings.toml was read again", *ignored]), flush=True)
+            for text in ("settings.toml was read again", *unheard(product.settings.latest, product.loaded.rules)):
+                _logger.info(text)
     except SettingsError as error:
-        print(f"not taken: {error}", file=sys.stderr, flush=True)
+        _logger.error("not taken: %s", error)
     except Transient as error:
-        print(f"not taken: {error}; save it again", file=sys.stderr, flush=True)
+        _logger.error("not taken: %s; save it again", error)
     except Exception as error:  # noqa: BLE001 - or no later save would be read either
-        print(f"not taken: {type(error).__name__}: {error}; save it again", file=sys.stderr, flush=True)
+        _logger.error("not taken: %s: %s; save it again", type(error).__name__, error)
 
 
 def command_name() -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +19,8 @@ from tactful.errors import LogUnavailable, SchemaBehind, StoreUnavailable, Tactf
 from tactful_workbench.listening import deaf_server_of
 
 T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
 
 LOOK: Final = 2.0  # seconds between two looks whether everything is there
 SOON: Final = 1.0  # seconds: who begins sooner answers nothing before
@@ -52,7 +54,7 @@ class Waiting:
         now = time.monotonic()
         if str(error) != self._said or now - self._said_at > RARELY:
             self._said, self._said_at = str(error), now
-            print(f"waiting: {error}", file=sys.stderr, flush=True)
+            _logger.warning("waiting: %s", error)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._answer(Request(scope).url.path)(scope, receive, send)

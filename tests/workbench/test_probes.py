@@ -87,12 +87,12 @@ async def test_a_probe_names_what_stands_still_and_what_refuses(frozen: Frozen) 
 
 
 async def test_metrics_leave_out_what_a_frozen_server_does_not_say(frozen: Frozen) -> None:
-    log = SimpleNamespace(appended={}, read_from=Counter(), end=Quick().end)
+    log = SimpleNamespace(appended={}, read_from=Counter(), end=Quick().end, partitions=24)
     worker = SimpleNamespace(owned={0: 1}, stopped={}, offsets={0: 0}, earliest_due=frozen.earliest_due)
     work = Work(worker, SimpleNamespace(), EVENTS, lambda: [counts("tactful_parked", "", ["rule"], {}, ["cart"])])
     collector = ServiceCollector("trigger", here(log, frozen), Service(work=work), asyncio.get_running_loop())
     told = {metric.name: [sample.value for sample in metric.samples] for metric in await collector._look()}
-    assert (told["tactful_partitions_owned"], told["tactful_parked"]) == ([1], [0])
+    assert (told["tactful_partitions"], told["tactful_partitions_owned"], told["tactful_parked"]) == ([24], [1], [0])
     assert "tactful_lag_records" not in told
 
 

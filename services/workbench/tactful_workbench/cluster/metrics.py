@@ -72,13 +72,15 @@ class ServiceCollector(Collector):
         return found
 
     async def _of(self, work: Work) -> list[Metric]:
+        there = self._gauge("tactful_partitions", "Partitions that there are.")
+        there.add_metric([self._name], self._here.log.partitions)
         owned = self._gauge("tactful_partitions_owned", "Partitions whose lease this process holds.")
         owned.add_metric([self._name], len(work.worker.owned))
         stopped = self._gauge(
             "tactful_partitions_stopped", "Partitions that must not go on before somebody looks at them."
         )
         stopped.add_metric([self._name], len(work.worker.stopped))
-        found: list[Metric] = [owned, stopped]
+        found: list[Metric] = [there, owned, stopped]
         with suppress(Transient, TimeoutError):
             found += await within(PATIENCE, self._looked_up(work))
         return found + work.counted()

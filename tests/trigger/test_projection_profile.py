@@ -116,6 +116,21 @@ def test_a_merge_fills_up_what_is_not_known() -> None:
     assert (merged.email, merged.first_name) == ("uma@example.test", "Uma")
 
 
+def test_a_merge_brings_back_no_address_that_was_taken_back_since() -> None:
+    visitor = profile(at(1, Identify(email="uma@example.test", phone="+34600000000")))
+    known = profile(at(2, Identify(phone="+34600000000")), at(5, Identify(unset=("email", "phone"))))
+    merged = PROFILE.merge(known, visitor)
+    assert (merged.email, merged.phone) == ("", "")
+    assert PROFILE.fold(merged, at(3, Identify(email="uma@example.test"))).email == "", "nor does what is heard late"
+
+
+def test_an_address_that_was_said_after_another_was_taken_back_is_filled_in_by_a_merge() -> None:
+    known = profile(at(1, Identify(email="old@example.test")), at(5, Identify(unset=("email",))))
+    merged = PROFILE.merge(known, profile(at(9, Identify(email="new@example.test"))))
+    assert merged.email == "new@example.test"
+    assert PROFILE.fold(merged, at(7, Identify(email="old@example.test"))).email == "new@example.test"
+
+
 def test_a_flag_of_either_holds_after_a_merge() -> None:
     flagged = profile(at(1, CustomerFlagged(reason="deceased")))
     assert PROFILE.merge(Profile(), flagged).flags == {"do_not_contact": "deceased"}

@@ -42,16 +42,23 @@ class ProfileProjection:
         return state
 
     def merge(self, mine: Profile, theirs: Profile) -> Profile:
-        """Mine, and theirs where mine says nothing; a flag of either holds."""
-        return Profile(
-            **{field: getattr(mine, field) or getattr(theirs, field) for field in _FIELDS.values()},
+        """Mine, and theirs where mine says nothing and has not taken back what they had said before; a flag of either holds."""
+        filled = [field for field in _FIELDS.values() if not getattr(mine, field) and _is_news(mine, theirs, field)]
+        return replace(
+            mine,
+            **{field: getattr(theirs, field) for field in filled},
             claimed={**theirs.claimed, **mine.claimed},
             flags={**theirs.flags, **mine.flags},
-            set_at={**theirs.set_at, **mine.set_at},
+            set_at={**theirs.set_at, **mine.set_at, **{w: theirs.set_at[w] for w in filled if w in theirs.set_at}},
         )
 
     def migrate(self, version: int, old: Any) -> Profile:
         raise unknown_state(self.name, version, self.version)
+
+
+def _is_news(mine: Profile, theirs: Profile, field: str) -> bool:
+    """Whether mine has said nothing of it since they did: a field that is empty may have been taken back."""
+    return field not in mine.set_at or mine.set_at[field] < theirs.set_at.get(field, 0)
 
 
 def _identified(state: Profile, event: Identify) -> Profile:

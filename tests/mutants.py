@@ -637,8 +637,8 @@ FAULTS = (
     Fault(
         "an adopted run is not measured against earlier goals",
         f"{TRIGGER}/joining.py",
-        "if not self._runs.is_settled(run, row.goals):",
-        "if True:",
+        "if cancelled or self._runs.is_settled(run, row.goals):",
+        "if cancelled:",
         (*PEOPLE, *RACES),
     ),
     Fault(

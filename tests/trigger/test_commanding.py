@@ -7,12 +7,23 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from enginebench import MONDAY, EngineBench, drive, refused, sent
+from enginebench import MONDAY, EngineBench, drive, event_record, refused, sent
 
 from tactful import Run, rule
 from tactful.clock import DAY, HOUR
 from tactful.events import OrderCompleted, Page, ProductAdded, ShipmentDelivered
-from tactful.records import EVENTS, AbsorbBody, AbsorbRecord, CommandBody, CommandRecord, encode
+from tactful.partitioning import partition_of
+from tactful.records import (
+    EVENTS,
+    AbsorbBody,
+    AbsorbRecord,
+    CommandBody,
+    CommandRecord,
+    LinkBody,
+    LinkRecord,
+    Record,
+    encode,
+)
 from tactful.rules import Rule
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
@@ -300,6 +311,54 @@ def test_a_run_whose_customer_turns_out_to_be_somebody_else_meanwhile_is_cancell
     command(bench, "cancel", "reminding", "anon:a1")
     bench.advance("2h")
     assert bench.messages == []
+    assert bench.endings("u1") == ["cancelled by an operator"]
+
+
+def unread(bench: EngineBench, *records: Record) -> None:
+    """They stand in the log, and trigger has read none of them."""
+    for record in records:
+        drive(bench.log.append(EVENTS, [(partition_of(record.key, bench.log.partitions), encode(record))]))
+
+
+def cancel(bench: EngineBench) -> int:
+    """How many customers are known to have a run."""
+    conductor = Conductor(bench.log, bench.store, Rulebook([reminding], SHIPPED), bench.clock)
+    known: int = drive(conductor.cancel("reminding"))
+    return known
+
+
+def test_a_run_that_goes_over_to_another_customer_while_its_rule_is_cancelled_ends_there() -> None:
+    bench = EngineBench(reminding, partitions=4)
+    bench.emits("anon:a1", ADD)
+    bench.advance("10m")
+    unread(bench, LinkRecord(id="l1", key="anon:a1", at=bench.now, body=LinkBody("u1")))
+    drive(bench.side.settle())  # and what travels has not arrived
+    assert cancel(bench) == 0, "it is nobody's at the moment"
+    bench.advance("2h")
+    assert (bench.endings("u1"), bench.messages) == (["cancelled by an operator"], [])
+
+
+def test_what_begins_in_the_backlog_that_trigger_had_when_its_rule_was_cancelled_says_nothing() -> None:
+    bench = EngineBench(reminding)
+    unread(bench, event_record("u1", ADD, bench.now, "late"))
+    assert cancel(bench) == 0
+    bench.advance("2h")
+    assert (bench.endings("u1"), bench.messages) == (["cancelled by an operator"], [])
+    bench.broadcast("Rule Resumed", rule="reminding")
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.sent() == ["email hello"], "what happens from then on"
+
+
+def test_a_message_that_was_asked_in_that_backlog_is_taken_back_when_its_hold_opens() -> None:
+    bench = EngineBench(reminding, decide=lambda message: None)
+    bench.emits("u1", ADD)
+    bench.advance("61m")
+    [message] = bench.messages
+    bench.broadcast("Rule Drained", rule="reminding", cancels=True)
+    bench.decides(message, name="Hold Opened", hold=1)
+    assert (bench.cancelled, bench.confirms) == ([message.message_id], [])
+    bench.decides(message, verdict="not_sent", reason="nothing_to_say", scope="customer")
     assert bench.endings("u1") == ["cancelled by an operator"]
 
 

@@ -117,6 +117,7 @@ NEWS = {
     "pause late": ("Rule Paused", "late"),
     "resume late": ("Rule Resumed", "late"),
     "drain browse": ("Rule Drained", "browse"),
+    "cancel browse": ("Rule Drained", "browse"),
 }
 COMMANDS = {"cancel cart": ("cancel", "cart"), "enrol cart": ("enrol", "cart"), "enrol late": ("enrol", "late")}
 IMPORTED, TOLD = "imported", "told"
@@ -138,7 +139,8 @@ def for_everybody(name: str, id: str, at: int) -> Record | None:
     """What is told to every partition, if it is that."""
     if name == TOLD:
         return broadcast(id, at, "Feed Complete", feed="pos", through=at)
-    return broadcast(id, at, NEWS[name][0], rule=NEWS[name][1]) if name in NEWS else None
+    cancels = {"cancels": True} if name.startswith("cancel") else {}
+    return broadcast(id, at, NEWS[name][0], rule=NEWS[name][1], **cancels) if name in NEWS else None
 
 
 def inputs(script: Script, partitions: int) -> list[Input]:

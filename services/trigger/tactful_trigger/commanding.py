@@ -15,7 +15,7 @@ from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.partition import Partition
-from tactful_trigger.replay import NoWatch, RuleFailed
+from tactful_trigger.replay import CANCELLED, NoWatch, RuleFailed
 from tactful_trigger.row import Row, names_in
 from tactful_trigger.runs import Runs
 
@@ -48,7 +48,7 @@ class Commanding:
 
     def _cancel(self, row: Row, rule: str, at: int) -> None:
         for run in [run for run in row.runs if run.rule == rule]:
-            self._runs.end(row, run, at, "cancelled by an operator")
+            self._runs.end(row, run, at, CANCELLED.why)
 
     def _retry(self, row: Row, rule: str, at: int) -> None:
         for run in [run for run in row.runs if run.rule == rule and run.parked]:

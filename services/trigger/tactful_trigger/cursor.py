@@ -40,6 +40,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     paused: set[str] = set()  # rules: nothing of them moves
     paused_why: dict[str, str] = {}  # by rule
     draining: set[str] = set()  # rules: what runs goes on, nothing begins
+    cancelled: dict[str, int] = {}  # by rule: what began until then ends, wherever it turns up
     ends: dict[str, tuple[str, ...]] = {}  # rule -> its goals and exits, as it was last installed
     feeds: dict[str, int] = {}  # feed -> complete through, ms
     late: set[str] = set()  # customers with a run that waits for a feed
@@ -74,6 +75,17 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
         """Nothing of the rule moves. `why`: if it was no operator."""
         self.paused.add(rule)
         self.paused_why[rule] = why
+
+    def drain(self, rule: str, at: int, *, cancels: bool) -> None:
+        """Nothing of the rule begins. `cancels`: and what has begun ends."""
+        self.draining.add(rule)
+        if cancels:
+            self.cancelled[rule] = at
+
+    def cancels(self, rule: str, started: int) -> bool:
+        """Whether a run of the rule that began then was cancelled. Operators end those they know of one by one; others begin in
+        what is still unread, or are on their way from one customer to another."""
+        return started <= self.cancelled.get(rule, -1)
 
     def resume(self, rule: str, at: int) -> None:
         """What was counted against the rule counts no more."""

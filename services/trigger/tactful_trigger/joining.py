@@ -32,6 +32,7 @@ from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen, is_forwarded
 from tactful_trigger.history import FROM_LOG
 from tactful_trigger.partition import Partition
+from tactful_trigger.replay import CANCELLED
 from tactful_trigger.row import WEIGHED, Goal, Mark, Row, Run, decode
 from tactful_trigger.runs import Runs
 
@@ -165,10 +166,11 @@ class Joining:
     def _is_over(self, row: Row, run: Run, past: Sequence[Seen], at: int) -> bool:
         if any(self._runs.is_over(row, run, seen, at) for seen in past):
             return True
-        if not self._runs.is_settled(run, row.goals):
-            return False
-        self._runs.end(row, run, at, "superseded")
-        return True
+        cancelled = self._partition.cursor.cancels(run.rule, run.started)
+        if cancelled or self._runs.is_settled(run, row.goals):
+            self._runs.end(row, run, at, CANCELLED.why if cancelled else "superseded")
+            return True
+        return False
 
     def _show(self, row: Row, run: Run, past: Sequence[Seen]) -> None:
         for seen in past:

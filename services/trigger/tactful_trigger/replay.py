@@ -34,6 +34,9 @@ class Ended(NamedTuple):
     again: bool = False
 
 
+CANCELLED: Final = Ended("cancelled by an operator")
+
+
 class Parked(NamedTuple):
     """The run must not go on before somebody looks at it; nothing is sent. `words` are a rule's own: they may name a person,
     and are for that person's story."""

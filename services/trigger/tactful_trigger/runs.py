@@ -18,7 +18,7 @@ from tactful_trigger.effects import Effects
 from tactful_trigger.feeds import Feeds
 from tactful_trigger.happening import Seen, recalled
 from tactful_trigger.keeping import is_among, keep, put_by
-from tactful_trigger.replay import Execution, Parked, RuleFailed, Watch, asked, key_of
+from tactful_trigger.replay import CANCELLED, Execution, Parked, RuleFailed, Watch, asked, key_of
 from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
@@ -289,7 +289,8 @@ class Runs:
 
     def _drive(self, row: Row, run: Run, at: int, fresh: int) -> None:
         kept = len(run.inbox)
-        outcome = self._execution(row, run, at, fresh).carry_on()
+        cancelled = self._cursor.cancels(run.rule, run.started)
+        outcome = CANCELLED if cancelled else self._execution(row, run, at, fresh).carry_on()
         self._effects.dirty[row.id] = row
         if self._cursor.failing and not isinstance(outcome, Parked):
             self._cursor.failing.pop(run.rule, None)
@@ -316,7 +317,7 @@ class Runs:
         pending = execution.pending(lambda operation: _content(operation, execution.host))
         if isinstance(pending, Parked):
             self._park(row, run, at, pending)
-        elif pending is None:
+        elif pending is None or self._cursor.cancels(run.rule, run.started):
             self._cancel(asked_as, wait.message, "nothing_to_say", "the rule has nothing to say any more", at)
         else:
             wait.data = (pending,)

@@ -240,7 +240,7 @@ class Slice:
         elif body.name == "Rule Paused":
             cursor.pause(data["rule"], data.get("why", ""))
         elif body.name == "Rule Drained":
-            cursor.draining.add(data["rule"])
+            cursor.drain(data["rule"], at, cancels=data.get("cancels", False))
         elif body.name == "Rule Resumed":
             cursor.resume(data["rule"], at)
             self._resume(data["rule"], at)

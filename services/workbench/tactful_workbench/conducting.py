@@ -25,7 +25,7 @@ from tactful_trigger.row import names_in
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore, cursors
 
-NEWS: Final = {"pause": "Rule Paused", "drain": "Rule Drained", "resume": "Rule Resumed"}
+NEWS: Final = {"pause": "Rule Paused", "drain": "Rule Drained", "cancel": "Rule Drained", "resume": "Rule Resumed"}
 LOT: Final = 200  # records of one append
 
 
@@ -36,10 +36,10 @@ class Conductor:
         self._log, self._store, self._book, self._clock = log, store, book, clock
 
     async def tell(self, rule: str, wish: str) -> None:
-        """`pause`, `drain` or `resume`, everywhere."""
+        """`pause`, `drain`, `cancel` or `resume`, everywhere."""
         self.known(rule)
         now = self._clock.now()
-        data = msgspec.json.encode({"rule": rule})
+        data = msgspec.json.encode({"rule": rule, "cancels": True} if wish == "cancel" else {"rule": rule})
         await broadcast(self._log, [EVENTS], digest(wish, rule, str(now)), NEWS[wish], data, now)
 
     async def resume(self, rule: str) -> int:
@@ -50,8 +50,9 @@ class Conductor:
         return len(customers)
 
     async def cancel(self, rule: str) -> int:
-        """Nothing of the rule begins any more, and what runs ends, messages that wait included; how many customers."""
-        await self.tell(rule, "drain")
+        """Nothing of the rule begins any more, and what runs ends, messages that wait included; how many customers are known to
+        have a run. What trigger has still to read, or moves between two customers, ends by itself when it comes up."""
+        await self.tell(rule, "cancel")
         customers = await self._store.running(rule)
         await self._command("cancel", rule, customers, 0)
         return len(customers)

@@ -173,16 +173,18 @@ class WaitAny(Operation[tuple[int, Any]]):
 
 
 class Get(Operation[Any]):
-    """A projection's state as it is now. Journaled with the projection's version, since both will be others later."""
+    """A projection's state as it is now, or `only` a part of it. Journaled with its version, since both will be others later."""
 
     op = "get"
     consumes_inbox = False
 
-    def __init__(self, projection: Projection[Any]) -> None:
+    def __init__(self, projection: Projection[Any], only: Callable[[Any], Any] | None = None) -> None:
         self._projection, self.version, self.shape = projection, projection.version, f"get {projection.name}"
+        self._only = only
 
     def begin(self, host: Host) -> Done | Wait:
-        return Done(msgspec.Raw(_encode(host.state(self._projection.name))))
+        state = host.state(self._projection.name)
+        return Done(msgspec.Raw(_encode(state if self._only is None else self._only(state))))
 
     def revive(self, value: msgspec.Raw) -> Any:
         return msgspec.json.decode(value, type=self._projection.state)

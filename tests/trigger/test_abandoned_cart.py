@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from enginebench import Decide, EngineBench, Word, refused, sent
 
@@ -452,6 +453,25 @@ def test_it_names_the_products_at_their_price_and_the_value_of_the_cart() -> Non
         }
     ]
     assert (data["cart_id"], data["shown"], data["value"]) == ("c1", 3, [4900, "EUR"])
+
+
+def test_a_basket_of_ninety_wide_lines_is_reminded_of_like_any_other() -> None:
+    bench, wide = bench_with(), "x" * 380
+    for number in range(90):
+        url = f"https://s/p{number}/{wide}"
+        line = Product(product_id=f"p{number}", name=f"Tile {number}", price=Money(100, "EUR"), url=url, image_url=url)
+        bench.emits("u1", ProductAdded(cart_id="c1", **msgspec.structs.asdict(line)))
+    bench.advance("1h")
+    data = bench.messages[0].data
+    assert (len(data["items"]), data["value"]) == (90, [9000, "EUR"])
+    assert [item["title"] for item in data["items"][:3]] == ["Tile 0", "Tile 1", "Tile 2"]
+    assert {tuple(item) for item in data["items"]} == {tuple(data["items"][0])}, "whatever a template shows of a line"
+    assert len(msgspec.json.encode(data)) < 32_000
+    bench.advance("3d")
+    assert bench.endings("u1") == ["no reaction"]
+    row = bench.row("u1")
+    assert row is not None
+    assert not row.blocked
 
 
 def test_the_shop_can_compare_two_wordings() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from tactful.operations import Data
 from tactful.run import Again
 
 SHOWN = 3  # items in a message; the rest is a number
+ROOM = 16 * 1024  # bytes of the lines whose words and pictures a message holds
 STRANGER = "24h"  # for so long the cart of somebody whom nobody knows may wait for them
 NOBODY = "nobody knows who it is"
 RETURNED = "90d"  # for so long a product that was given back is not shown
@@ -45,11 +46,11 @@ RETURNED = "90d"  # for so long a product that was given back is not shown
 async def abandoned_cart(run: Run, first: Any) -> str | Again:
     """A cart left alone for an hour: remind once, by the quietest channel that reaches them."""
     if run.began_anonymous and await run.wait_for(CustomerRecognised, within=STRANGER) is None:
-        cart = await run.get("cart")
+        cart = await run.get("cart", _outline)
         return NOBODY if cart.changed_at <= _before(run.now, STRANGER) else run.again()
     known_at = run.now
     await run.quiet(run.param("delay", "1h"))
-    cart = await run.get("cart")
+    cart = await run.get("cart", _outline)
     listed: list[str] = run.param("sensitive", [])
     sensitive = frozenset(str(category).casefold() for category in listed)
     if why := _unfit(run, cart, known_at, sensitive):
@@ -66,10 +67,16 @@ async def abandoned_cart(run: Run, first: Any) -> str | Again:
     if ended != "engaged on email" or not (second_after := run.param("second_after", "", like="48h")):
         return ended
     await run.sleep_until(ladder.begun + timedelta(milliseconds=milliseconds(second_after)))
-    if (await run.get("cart")).changed_at > ladder.begun.timestamp() * 1000:
+    if (await run.get("cart", _outline)).changed_at > ladder.begun.timestamp() * 1000:
         return "came back to the cart"
     second = await run.send("email", "abandoned_cart", data=partial(basket, again=True), variant=variant)
     return "reminded twice" if second else second.reason or "refused"
+
+
+def _outline(cart: Cart) -> Cart:
+    """What decides whether to speak of it. Words and pictures of a hundred lines would fill the journal."""
+    lines = (CartItem(product_id="", category=i.category, quantity=i.quantity, price=i.price) for i in cart.items)
+    return Cart(items=tuple(lines), changed_at=cart.changed_at)
 
 
 def _unfit(run: Run, cart: Cart, known_at: datetime, sensitive: frozenset[str]) -> str:
@@ -121,8 +128,26 @@ def _basket(customer: Customer, since: int, sensitive: frozenset[str], again: bo
     left = [item for item in cart.items if item.product_id not in returned and not _is_sensitive(item, sensitive)]
     if not left:
         return None
-    items = [
-        {
+    gift = any(item.is_gift for item in left)
+    value = msgspec.structs.replace(cart, items=tuple(left)).value
+    categories = sorted({item.category for item in left if item.category})
+    about = {"categories": categories} if categories else {}
+    return {
+        "cart_id": cart.cart_id,
+        "items": list(_lines(left)),
+        "shown": SHOWN,
+        "value": value,
+        "gift": gift,
+        "again": again,
+        **about,
+    }
+
+
+def _lines(items: Sequence[CartItem]) -> Iterator[dict[str, Any]]:
+    """All of them, since a link fills the basket with them; behind the first ones, which a letter shows, without their words."""
+    room = ROOM
+    for item in items:
+        line = {
             "product_id": item.product_id,
             "title": item.name or item.product_id,
             "quantity": item.quantity,
@@ -130,21 +155,8 @@ def _basket(customer: Customer, since: int, sensitive: frozenset[str], again: bo
             "url": item.url,
             "image_url": item.image_url,
         }
-        for item in left
-    ]
-    gift = any(item.is_gift for item in left)
-    value = msgspec.structs.replace(cart, items=tuple(left)).value
-    categories = sorted({item.category for item in left if item.category})
-    about = {"categories": categories} if categories else {}
-    return {
-        "cart_id": cart.cart_id,
-        "items": items,
-        "shown": SHOWN,
-        "value": value,
-        "gift": gift,
-        "again": again,
-        **about,
-    }
+        room -= len(msgspec.json.encode(line))
+        yield line if room > 0 else line | {"title": item.product_id, "url": "", "image_url": ""}
 
 
 def _without_a_gift(customer: Customer, basket: Data) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tactful.clock import DAY, HOUR, MINUTE
 from tactful.localtime import local_time
-from tactful_dispatch.hours import Window, is_open, next_opening, whereabouts, zones_of
+from tactful_dispatch.hours import Window, agree, first_opening, is_open, next_opening, whereabouts, zones_of
 
 DAYTIME = Window.parse("09:00-21:00")
 MADRID, AUCKLAND = ZoneInfo("Europe/Madrid"), ZoneInfo("Pacific/Auckland")
@@ -135,6 +135,31 @@ def test_zones_that_never_agree_have_no_opening() -> None:
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../etc/passwd", "America", "/etc", "", "a\0b"])
 def test_a_zone_that_is_none_is_no_zone(zone: str) -> None:
     assert whereabouts(zone, None, MADRID, "ES").known_from == "country"
+
+
+@pytest.mark.parametrize(
+    ("country", "shop"), [("US", "America/New_York"), ("RU", "Europe/Moscow"), ("BR", "Europe/Madrid")]
+)
+@pytest.mark.parametrize("text", ["09:00-12:00", "12:00-17:00", "17:00-21:00"])
+def test_hours_of_ones_own_that_never_are_in_all_plausible_zones_count_in_one_and_the_shops_in_all(
+    country: str, shop: str, text: str
+) -> None:
+    zones, own = whereabouts(None, country, ZoneInfo(shop), country).zones, Window.parse(text)
+    opening = first_opening(DAYTIME, own, zones, instant(2026, 11, 24))
+    assert opening is not None
+    assert opening < instant(2026, 11, 25, 1)
+    assert is_open(DAYTIME, zones, opening), "nobody is written to at night"
+    assert any(is_open(own, [zone], opening) for zone in zones)
+    assert first_opening(DAYTIME, own, zones, opening) == opening
+
+
+@given(st.sampled_from(ZONES), st.sampled_from(ZONES), st.integers(0, 364))
+def test_hours_of_ones_own_that_there_are_in_all_plausible_zones_count_in_all(one: str, two: str, day: int) -> None:
+    zones, own = [ZoneInfo(one), ZoneInfo(two)], Window.parse("09:00-12:00")
+    now = instant(2026, 1, 1) + day * DAY
+    opening = first_opening(DAYTIME, own, zones, now)
+    if opening is not None and agree((DAYTIME, own), zones, now):
+        assert is_open(own, zones, opening)
 
 
 def test_the_recipients_own_zone_stands_alone() -> None:

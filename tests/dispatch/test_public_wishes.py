@@ -55,6 +55,14 @@ async def test_the_choice_that_stands_is_marked() -> None:
         assert f'<button name="value" value="{value}" aria-pressed="true"' in shown.text
 
 
+async def test_the_page_says_where_nobody_knows_whose_hours_they_are() -> None:
+    assert "We do not know your time zone." not in (await Page().ask("GET", "preferences")).text
+    assert (
+        "We do not know your time zone."
+        in (await Page(replace(CARD, hours_guessed=True)).ask("GET", "preferences")).text
+    )
+
+
 @pytest.mark.parametrize(
     "form", [{"do": "hours", "value": "03:00-04:00"}, {"do": "hours"}, {"do": "stopped_at", "value": "0"}]
 )

@@ -33,6 +33,21 @@ def test_marketing_waits_for_the_hours_that_the_customer_chose(bench: DispatchBe
     assert bench.sent == ["m1"]
 
 
+@pytest.mark.parametrize("hours", ["09:00-12:00", "12:00-17:00"])
+def test_somebody_of_a_wide_country_whose_zone_nobody_knows_gets_messages_whatever_they_choose(hours: str) -> None:
+    bench = DispatchBench(settings=LIVE)
+    bench.consenting(zone=None, country="US")
+    bench.settle()
+    assert drive(bench.desk.card("u1")).hours_guessed
+    prefers(bench, "hours", hours)
+    bench.asks()
+    bench.advance("8h")  # from noon in Madrid to nine in Honolulu, and two in New York
+    assert bench.sent == ["m1"]
+    bench.knows(zone="America/New_York")
+    bench.settle()
+    assert not drive(bench.desk.card("u1")).hours_guessed
+
+
 def test_chosen_hours_never_widen_the_shops_own() -> None:
     bench = DispatchBench(settings={**LIVE, "hours": {"marketing": "10:00-11:00"}})
     bench.consenting()

@@ -62,6 +62,7 @@ class CustomerCard:
     shop_locale: str = "en"
     # channel -> purpose -> when somebody who uses the address opted out
     closed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    hours_guessed: bool = False  # nobody knows in which zone, and chosen hours are not open in all that are plausible
     shut: tuple[str, ...] = ()  # channels whose address is not written to any more, whatever is granted
 
 

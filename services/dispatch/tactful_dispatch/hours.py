@@ -13,6 +13,7 @@ from tactful.clock import DAY
 from tactful.localtime import local_time
 
 _ROUNDS: Final = 40  # zones that agree at all do so within a few of their own days
+_STEP: Final = 15  # minutes: clocks differ by quarters of an hour
 _DAYS: Final = 3  # a window opens every day, but for a day that a zone skips
 
 
@@ -31,7 +32,10 @@ class Window(NamedTuple):
 
     def holds(self, moment: datetime) -> bool:
         """Whether a wall time lies inside."""
-        minute = moment.hour * 60 + moment.minute
+        return self.has(moment.hour * 60 + moment.minute)
+
+    def has(self, minute: int) -> bool:
+        """Whether a minute of the local day lies inside."""
         if self.start < self.end:
             return self.start <= minute < self.end
         return minute >= self.start or minute < self.end
@@ -48,9 +52,27 @@ def next_opening(window: Window, zones: Sequence[ZoneInfo], now: int) -> int | N
     return _agreed([partial(_opening, window, zone) for zone in zones], now)
 
 
-def first_opening(windows: Sequence[Window], zones: Sequence[ZoneInfo], now: int) -> int | None:
-    """The first instant from `now` on at which all windows are open in every zone; None if they do not agree within weeks."""
-    return _agreed([partial(next_opening, window, zones) for window in windows], now)
+def first_opening(shop: Window, own: Window | None, zones: Sequence[ZoneInfo], now: int) -> int | None:
+    """The first instant from `now` on at which the shop's hours are open in every zone, and with them the recipient's own; these
+    in one zone at least, where they never are in all. None if there is no such instant within weeks."""
+    if own is None:
+        return next_opening(shop, zones, now)
+    wanted = next_opening if agree((shop, own), zones, now) else _opening_somewhere
+    return _agreed([partial(next_opening, shop, zones), partial(wanted, own, zones)], now)
+
+
+def agree(windows: Sequence[Window], zones: Sequence[ZoneInfo], now: int) -> bool:
+    """Whether there is a time of day at which all windows are open in every zone, as their clocks go now."""
+    offsets = {int((_offset(zone, now) or timedelta()).total_seconds()) // 60 for zone in zones}
+    return any(
+        all(window.has((minute + offset) % 1440) for offset in offsets for window in windows)
+        for minute in range(0, 1440, _STEP)
+    )
+
+
+def _opening_somewhere(window: Window, zones: Sequence[ZoneInfo], now: int) -> int | None:
+    found = (_opening(window, zone, now) for zone in zones)
+    return min((instant for instant in found if instant is not None), default=None)
 
 
 def _agreed(openings: Sequence[Callable[[int], int | None]], now: int) -> int | None:

@@ -19,7 +19,8 @@ from tactful.log import Log
 from tactful.outbox import Cause
 from tactful.partitioning import partition_of
 from tactful.purposes import MARKETING, SPAM_REPORT
-from tactful.records import DISPATCH, EVENTS, ConsentBody, ConsentRecord
+from tactful.records import DISPATCH, EVENTS, ConsentBody, ConsentRecord, RecipientBody
+from tactful.settings import Settings
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.asking import offer_of
@@ -30,6 +31,7 @@ from tactful_dispatch.facts import standing
 from tactful_dispatch.forgetting import revive
 from tactful_dispatch.gates import INQUIRY, judge
 from tactful_dispatch.gathering import gather, settings_of
+from tactful_dispatch.hours import Window, agree, whereabouts
 from tactful_dispatch.inheriting import pass_on
 from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
@@ -63,6 +65,7 @@ class Reception:
         row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
         recipient = row.recipient
         addresses = {key.channel: await self._store.address(key) for key in self._book.all_of(recipient)}
+        settings = settings_of(cursor.settings)
         return CustomerCard(
             customer=customer,
             addresses=recipient.addresses if recipient else {},
@@ -77,12 +80,13 @@ class Reception:
             paused_until=row.paused_until,
             stopped=bool(row.stopped_at),
             messages=await self._messages(row.names(customer)),
-            shop_locale=settings_of(cursor.settings).shop.locale,
+            shop_locale=settings.shop.locale,
             muted_topics=tuple(row.muted_topics),
             hours=row.hours,
             at_most_days=row.at_most_days,
             personalisation=row.personalisation,
             closed={channel: address.withdrawn for channel, address in addresses.items()},
+            hours_guessed=_are_hours_guessed(recipient, settings, self._clock.now()),
             shut=tuple(channel for channel, address in addresses.items() if address.shut),
         )
 
@@ -328,6 +332,15 @@ class Reception:
         id = digest("preferences", customer, change, str(now), str(more))
         space.put(EVENTS, announce("Preferences Changed", id, customer, now, {"change": change, **more}), _cause(space))
         tell_other_names(space, customer, now, _cause(space))
+
+
+def _are_hours_guessed(recipient: RecipientBody | None, settings: Settings, now: int) -> bool:
+    """Whether hours that may be chosen are open in a zone, and never in all in which the customer may be."""
+    zone, country = (recipient.zone, recipient.country) if recipient else (None, None)
+    zones = whereabouts(zone, country, settings.shop.zone, settings.shop.country).zones
+    choices = [(settings.hours.marketing, choice) for choice in PREFERENCES["hours"] if choice]
+    windows = [tuple(map(Window.parse, both)) for both in choices]
+    return any(agree(both, zones[:1], now) and not agree(both, zones, now) for both in windows)
 
 
 def _sent(delivery: Delivery) -> SentMessage:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 
 from tactful.clock import HOUR
 from tactful.decisions import GateRecord, Reason, Scope
@@ -31,18 +32,20 @@ def quiet_hours(message: MessageBody, facts: Facts) -> GateRecord:
     seen = {"zone": facts.zones[0].key, "zone_from": facts.zone_from, "hours": " and ".join(texts)}
     if not is_marketing(message.purpose) or all(is_open(window, facts.zones, facts.now) for window in windows):
         return open_gate("quiet hours", **seen)
-    opening = first_opening(windows, facts.zones, facts.now)
-    until = None if opening is None else _turn(message, facts, windows, opening)
+    opens = partial(first_opening, windows[0], windows[1] if facts.own_hours else None, facts.zones)
+    opening = opens(facts.now)
+    if opening == facts.now:
+        return open_gate("quiet hours", **seen)
+    until = None if opening is None else _turn(message, facts, opens, opening)
     return held("quiet hours", Reason.QUIET_HOURS, until, until=until, **seen)
 
 
-def _turn(message: MessageBody, facts: Facts, windows: Sequence[Window], opening: int) -> int:
+def _turn(message: MessageBody, facts: Facts, opens: Callable[[int], int | None], opening: int) -> int:
     """When it is a customer's turn after an hour has opened for many at once: that of all their messages, so that the most urgent
     one still goes first. Nobody loses the hour, or a message, by it."""
     lasts = milliseconds(facts.settings.hours.spread)
     turn = opening + int(lasts * fraction("opening", message.customer, str(opening)))
-    keeps = turn < message.expires_at and all(is_open(window, facts.zones, turn) for window in windows)
-    return turn if keeps else opening
+    return turn if turn < message.expires_at and opens(turn) == turn else opening
 
 
 def gap(message: MessageBody, facts: Facts) -> GateRecord:

@@ -51,6 +51,7 @@ class Texts:
     unmute_topic: str
     preference_titles: Mapping[str, str]  # by preference
     choices: Mapping[str, Mapping[str, str]]  # by preference and value
+    hours_guessed: str
     stop_title: str
     stop_lead: str
     stop: str

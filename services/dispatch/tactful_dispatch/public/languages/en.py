@@ -59,6 +59,8 @@ ENGLISH: Final = Texts(
             "none": "Nothing that looks at my basket or my visits",
         },
     },
+    hours_guessed="We do not know your time zone. The hours that you choose are kept in one that may be yours; at night we write "
+    "in none of them.",
     stop_title="Stop everything",
     stop_lead="No offers or reminders on any channel, until you turn one on again. "
     "Messages about your orders still come.",

@@ -23,6 +23,7 @@ class FakeDesk:
         self.about: tuple[str, ...] = ()
         self.contents: Basket | None = None
         self.offer: tuple[str, str] | None = None
+        self.former_channel = ""
 
     async def card(self, customer: str) -> CustomerCard:
         self._open()
@@ -81,6 +82,10 @@ class FakeDesk:
     async def offered(self, message_id: str) -> tuple[str, str] | None:
         self._open()
         return self.offer
+
+    async def former(self, message_id: str) -> str:
+        self._open()
+        return self.former_channel
 
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:
         self._open()

@@ -150,6 +150,11 @@ class Desk(Protocol):
         is not the customer's any more."""
         ...
 
+    async def former(self, message_id: str) -> str:
+        """The channel of a message that went to a mailbox or a phone in whose place the customer has another by now, so that somebody
+        else may read there; "" of any other."""
+        ...
+
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:
         """What the gates would say to somebody who wants to speak to the customer now; nothing is changed."""
         ...

@@ -34,7 +34,7 @@ def link(space: Workspace, book: AddressBook, customer: str, other: str, at: int
     body = InheritBody(customer, msgspec.Raw(encode(_image(book, row, customer))))
     name = digest("inherit", customer, other)
     space.put(DISPATCH, InheritRecord(id=name, key=other, at=at, body=body), cause)
-    row.linked_to = other
+    row.linked_to, row.ended_with = other, book.all_of(row.recipient)
     hand_over(space, customer, at, cause)
     if is_anonymous(customer):
         row.words = [msgspec.structs.replace(word, stranger=True) for word in row.words]

@@ -42,6 +42,7 @@ from tactful_dispatch.store import DispatchStore, Workspace
 T = TypeVar("T")
 
 SHOWN: Final = 20
+OWNED: Final = ("email", "sms")  # get another owner one day; a device that renews its token keeps its own
 
 
 class Reception:
@@ -256,6 +257,20 @@ class Reception:
         if delivery is None or not await self._went_to_them(delivery):
             return None
         return offer_of(delivery.message)
+
+    async def former(self, message_id: str) -> str:
+        delivery = await self._store.delivery(message_id) if message_id else None
+        address = delivery.address if delivery else None
+        if delivery is None or address is None or address.channel not in OWNED:
+            return ""
+        name, now = delivery.message.customer, None
+        while name:
+            row = await self._store.customer(partition_of(name, self._log.partitions), name)
+            now = self._book.of(row.recipient, address.channel)
+            if address == now or address in row.ended_with:
+                return ""
+            name = row.linked_to
+        return address.channel if now else ""
 
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:
         customer, now = await self._who(customer), self._clock.now()

@@ -107,6 +107,7 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     cancelled: dict[str, str] = msgspec.field(default_factory=dict)  # messages that have not come yet
     arrived: int = 0
     linked_to: str = ""  # who they turned out to be
+    ended_with: list[AddressKey] = msgspec.field(default_factory=list)  # the addresses that they had then
     device_of: str = ""  # of a visitor: who uses the device now, if it is somebody else
     known_as: list[str] = msgspec.field(default_factory=list)  # before, as far as messages may wait under these names
     flagged: list[AddressKey] = msgspec.field(default_factory=list)  # addresses of earlier names, or taken away since

@@ -14,6 +14,7 @@ from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.form import read_form
+from tactful_dispatch.public.formeraddress import FormerAddress
 from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.question import Question
@@ -28,10 +29,13 @@ class Answers:
 
     def __init__(self, desk: Desk, links: Links, shop: Callable[[], Shop], pages: Pages) -> None:
         self._desk, self._links, self._shop, self._pages = desk, links, shop, pages
+        self._former = FormerAddress(desk, links, shop, pages)
 
     async def ask(self, request: Request, token: str) -> Response:
         """`GET /a/…`: the question with the answer that the link gives."""
         grant, texts = await self._read(token)
+        if refused := await self._former.refusal(grant):
+            return refused
         given, shop = _answer(grant), self._shop()
         more = "../p/" + self._links.token(
             Grant("preferences", grant.customer, grant.message_id, purpose=grant.purpose)
@@ -44,6 +48,8 @@ class Answers:
     async def take(self, request: Request, token: str) -> Response:
         """`POST /a/…`: once; a second answer is told which one stands."""
         grant, texts = await self._read(token)
+        if refused := await self._former.refusal(grant):
+            return refused
         given, words = _said(_answer(grant), await read_form(request))
         stands = await self._desk.answer(grant.message_id, given, words)
         if not stands:

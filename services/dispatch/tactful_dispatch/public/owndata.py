@@ -13,6 +13,7 @@ from tactful_dispatch.desk import Desk
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.personal import PersonalData
 from tactful_dispatch.public.form import read_form
+from tactful_dispatch.public.formeraddress import FormerAddress
 from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.pages import DISCREET, Calendar, Pages
 from tactful_dispatch.public.question import Question
@@ -26,10 +27,13 @@ class OwnData:
         self, personal: PersonalData, desk: Desk, links: Links, shop: Callable[[], Shop], pages: Pages
     ) -> None:
         self._personal, self._desk, self._links, self._shop, self._pages = personal, desk, links, shop, pages
+        self._former = FormerAddress(desk, links, shop, pages)
 
     async def download(self, request: Request, token: str) -> Response:
         """`GET /d/…`: everything, as a file."""
         grant = self._links.read(token, "preferences")
+        if refused := await self._former.refusal(grant):
+            return refused
         try:
             copy = await self._personal.export(grant.customer)
         except InvalidInput:
@@ -41,6 +45,8 @@ class OwnData:
     async def ask(self, request: Request, token: str) -> Response:
         """`GET /e/…`: whether they mean it."""
         grant = self._links.read(token, "preferences")
+        if refused := await self._former.refusal(grant):
+            return refused
         texts = await self._texts(grant)
         question = Question(texts.ask_erase, texts.ask_erase_lead, (("do", "erase", texts.erase_now),))
         return self._pages.answer("ask", t=texts, shop=self._shop(), question=question, more=f"../p/{token}")
@@ -48,6 +54,8 @@ class OwnData:
     async def erase(self, request: Request, token: str) -> Response:
         """`POST /e/…`: the button of that page."""
         grant = self._links.read(token, "preferences")
+        if refused := await self._former.refusal(grant):
+            return refused
         texts = await self._texts(grant)
         if (await read_form(request)).get("do") != "erase":
             raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")

@@ -17,6 +17,7 @@ from tactful_dispatch.desk import CustomerCard, Desk
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.choices import Topic, kinds, open_switches, topics
 from tactful_dispatch.public.form import read_form
+from tactful_dispatch.public.formeraddress import FormerAddress
 from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.pages import DISCREET, Calendar, Pages
 from tactful_dispatch.public.question import Question
@@ -25,6 +26,7 @@ from tactful_dispatch.public.wishes import PAUSES, Asked, Mute, Pause, Turn, Wis
 
 _QUESTIONS: Final = ("unsubscribe", "mute", "pause", "about", "confirm")
 SHOWN: Final = 5  # topics of one message
+_ALWAYS: Final = ("unsubscribe", "confirm")  # of whoever reads there; what confirms asks whose address it is by itself
 _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")  # RFC 8058 §3.1
 
 
@@ -33,20 +35,25 @@ class Preferences:
 
     def __init__(self, desk: Desk, links: Links, clock: Clock, shop: Callable[[], Shop], pages: Pages) -> None:
         self._desk, self._links, self._clock, self._shop, self._pages = desk, links, clock, shop, pages
+        self._former = FormerAddress(desk, links, shop, pages)
 
     async def show(self, request: Request, token: str) -> Response:
         """`GET /p/…`: everything, nothing changed."""
         grant = self._links.read(token, "preferences")
-        return self._page(grant, await self._desk.card(grant.customer), done=None)
+        refused = await self._former.refusal(grant)
+        return refused or self._page(grant, await self._desk.card(grant.customer), done=None)
 
     async def change(self, request: Request, token: str) -> Response:
         """`POST /p/…`: one wish, then everything again."""
         grant = self._links.read(token, "preferences")
-        return await self._carry_out(grant, wish_of(await read_form(request)), "preference-page")
+        refused = await self._former.refusal(grant)
+        return refused or await self._carry_out(grant, wish_of(await read_form(request)), "preference-page")
 
     async def ask(self, request: Request, token: str) -> Response:
         """`GET /u|n|z|b|y/…`: the question that the link is about, nothing changed."""
         grant = self._links.read(token, *_QUESTIONS)
+        if grant.action not in _ALWAYS and (refused := await self._former.refusal(grant)):
+            return refused
         card = await self._desk.card(grant.customer)
         texts = texts_for(card.locale, card.shop_locale)
         question = await self._question(grant, texts)
@@ -64,6 +71,8 @@ class Preferences:
             return PlainTextResponse("Unsubscribed.\n", headers=DISCREET)
         if grant.action == "confirm":
             return await self._carry_out(grant, await self._confirmed(grant, form), "double-opt-in")
+        if grant.action not in _ALWAYS and (refused := await self._former.refusal(grant)):
+            return refused
         return await self._carry_out(grant, _wish_behind(grant, form), f"{grant.action}-link")
 
     async def _question(self, grant: Grant, texts: Texts) -> Question:
@@ -92,7 +101,16 @@ class Preferences:
     async def _carry_out(self, grant: Grant, wish: Wish, via: str) -> Response:
         asked = self._asked(grant, via)
         await wish.carry_out(self._desk, asked)
-        return self._page(grant, await self._desk.card(grant.customer), (wish, asked))
+        card = await self._desk.card(grant.customer)
+        if await self._former.refusal(grant):
+            return self._said_alone(card, wish, asked)
+        return self._page(grant, card, (wish, asked))
+
+    def _said_alone(self, card: CustomerCard, wish: Wish, asked: Asked) -> Response:
+        """What was done, and nothing of the customer."""
+        texts, shop = texts_for(card.locale, card.shop_locale), self._shop()
+        said = wish.said(texts, Calendar(texts, shop.zone).date, asked)
+        return self._pages.answer("notice", t=texts, shop=shop, title=texts.done, lead=said)
 
     def _asked(self, grant: Grant, via: str) -> Asked:
         return Asked(grant.customer, self._clock.now(), via, grant.message_id)

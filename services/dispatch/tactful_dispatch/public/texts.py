@@ -114,6 +114,8 @@ class Texts:
     did_stop: str
     still_service: str
     still_by: str
+    former_title: str
+    former: str
     bad_link_title: str
     bad_link: str
     trouble_title: str

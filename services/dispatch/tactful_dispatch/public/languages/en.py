@@ -155,6 +155,9 @@ ENGLISH: Final = Texts(
     did_stop="All offers and reminders are stopped, on every channel.",
     still_service="Messages about your orders still come.",
     still_by="{topic} still come {channels}.",
+    former_title="This message went to an earlier address",
+    former="Its customer has another address with us by now. So that nobody sees what is not theirs, choices open only from a message "
+    "to that one. What comes to this address you can end from here.",
     bad_link_title="This link does not work",
     bad_link="It is incomplete or was changed on its way. Please use the link in your message, or write to us.",
     trouble_title="That did not work just now",

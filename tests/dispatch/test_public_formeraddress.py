@@ -1,0 +1,135 @@
+"""A link in a message to an address that its customer has replaced: whoever reads there is shown nothing of them."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from dispatchbench import DispatchBench
+from enginebench import drive
+from fakedesk import FakeDesk, FakePersonal
+from fastapi import FastAPI
+
+from tactful.clock import ManualClock
+from tactful.settings import Shop
+from tactful_dispatch.desk import CustomerCard
+from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.public import create_public
+
+NOW = 1_795_000_000_000
+LINKS = Links("https://hello.shop.example", b"key")
+CARD = CustomerCard("u1", {"email": "uma@example.test"}, "Uma", "en", None, (), (), 0, False, ())
+OLD, NEW = {"email": "old@example.test"}, {"email": "new@example.test"}
+
+
+class Page:
+    """The public pages, and what they did."""
+
+    def __init__(self) -> None:
+        self.desk, self.personal = FakeDesk(CARD, NOW), FakePersonal()
+        self.desk.former_channel = "email"
+        app = FastAPI()
+        app.include_router(create_public(self.desk, self.personal, LINKS, ManualClock(NOW), Shop))
+        self._transport = httpx.ASGITransport(app)
+
+    async def ask(self, method: str, path: str, action: str, **form: str) -> httpx.Response:
+        token = LINKS.token(Grant(action, "u1", "m_1", "email", "marketing.cart", "abandoned_cart"))
+        async with httpx.AsyncClient(transport=self._transport, base_url="http://test") as client:
+            return await client.request(method, f"/{path}/{token}", data=form or None)
+
+    @property
+    def did(self) -> list[object]:
+        return [*self.desk.calls, *self.personal.erased]
+
+
+EVERYTHING = [
+    ("p", "preferences", {"do": "stop"}),
+    ("n", "mute", {"do": "mute"}),
+    ("z", "pause", {"days": "30"}),
+    ("b", "about", {"topic": "Garden"}),
+    ("a", "answer", {"do": "answer"}),
+    ("d", "preferences", {}),
+    ("e", "preferences", {"do": "erase"}),
+]
+
+
+@pytest.mark.parametrize(("path", "action", "form"), EVERYTHING, ids=[path for path, *_ in EVERYTHING])
+async def test_nothing_is_shown_and_nothing_changed_and_the_page_leads_to_the_end_of_it(
+    path: str, action: str, form: dict[str, str]
+) -> None:
+    page = Page()
+    asked = [await page.ask("GET", path, action)]
+    if form:
+        asked.append(await page.ask("POST", path, action, **form))
+    for shown in asked:
+        assert (shown.status_code, "an earlier address" in shown.text) == (403, True)
+        assert "Uma" not in shown.text
+        assert 'href="../u/' in shown.text
+    assert page.did == []
+
+
+async def test_unsubscribing_is_open_to_whoever_reads_there_and_says_only_what_was_done() -> None:
+    page = Page()
+    assert (await page.ask("GET", "u", "unsubscribe")).status_code == 200
+    done = await page.ask("POST", "u", "unsubscribe", do="unsubscribe")
+    assert (done.status_code, "Uma" in done.text) == (200, False)
+    one_click = await page.ask("POST", "u", "unsubscribe", **{"List-Unsubscribe": "One-Click"})
+    assert one_click.text == "Unsubscribed.\n"
+    assert [call[:5] for call in page.desk.calls] == [("consent", "u1", "marketing", "email", "withdrawn")] * 2
+
+
+def written_to(customer: str = "u1", **addresses: str) -> DispatchBench:
+    """`m1` went to the customer's address as it was."""
+    bench = DispatchBench()
+    bench.consenting(customer, addresses=addresses or OLD)
+    bench.asks(customer=customer, channel=next(iter(addresses or OLD)))
+    assert bench.sent == ["m1"]
+    return bench
+
+
+def former(bench: DispatchBench) -> str:
+    bench.settle()
+    said: str = drive(bench.desk.former("m1"))
+    return said
+
+
+def test_who_has_another_address_by_now_may_be_somebody_else_than_who_reads_at_the_earlier_one() -> None:
+    bench = written_to()
+    assert former(bench) == ""
+    bench.knows(addresses=NEW)
+    assert former(bench) == "email"
+    bench.knows(addresses=OLD)
+    assert former(bench) == ""
+
+
+def test_in_whose_place_no_other_address_is_known_is_still_them() -> None:
+    bench = written_to()
+    bench.knows(addresses={"sms": "+34600000000"})
+    assert former(bench) == ""
+
+
+def test_a_device_keeps_its_reader_when_its_token_is_renewed() -> None:
+    bench = written_to(push="token")
+    bench.knows(addresses={"push": "another"})
+    assert former(bench) == ""
+
+
+@pytest.mark.parametrize("earlier", ["u2", "anon:a1"])
+def test_what_was_the_address_of_an_earlier_name_when_it_ended_stays_theirs(earlier: str) -> None:
+    bench = written_to(earlier)
+    bench.knows("u1", addresses=NEW)
+    bench.link(earlier, "u1")
+    bench.knows(earlier, addresses=NEW)  # as trigger tells while something waits under it
+    assert former(bench) == ""
+
+
+def test_what_an_earlier_name_had_replaced_before_is_nobodys() -> None:
+    bench = written_to("u2")
+    bench.knows("u2", addresses={"email": "second@example.test"})
+    bench.knows("u1", addresses=NEW)
+    bench.link("u2", "u1")
+    assert former(bench) == "email"
+
+
+def test_of_a_message_that_nobody_knows_any_more_nothing_is_said() -> None:
+    assert drive(written_to().desk.former("m_unknown")) == ""
+    assert drive(written_to().desk.former("")) == ""

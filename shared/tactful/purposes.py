@@ -10,6 +10,7 @@ from tactful.errors import InvalidInput
 
 MARKETING = "marketing"
 SERVICE = "service"
+COMPLAINT = "service.complaint"
 SPAM_REPORT = "spam-report"
 """The door (`via`) by which whoever reports a message as spam withdraws marketing."""
 
@@ -17,6 +18,12 @@ SPAM_REPORT = "spam-report"
 def is_marketing(purpose: str) -> bool:
     """Whether consent, caps, rests and hours apply."""
     return purpose.partition(".")[0] == MARKETING
+
+
+def keeps_hours(purpose: str) -> bool:
+    """Whether it waits for the recipient's day, and for the hours that they chose: of service messages nothing but the question
+    after a complaint, which nobody is waiting for."""
+    return is_marketing(purpose) or covers(COMPLAINT, purpose)
 
 
 def covers(granted: str, wanted: str) -> bool:

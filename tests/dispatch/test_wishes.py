@@ -75,6 +75,15 @@ def test_service_messages_do_not_wait_for_chosen_hours(bench: DispatchBench) -> 
     assert bench.words == ["sent"]
 
 
+def test_the_question_after_a_complaint_waits_for_the_day_and_for_chosen_hours(bench: DispatchBench) -> None:
+    bench.advance("10h")  # from noon to ten in the evening
+    prefers(bench, "hours", "12:00-17:00")
+    bench.asks(purpose="service.complaint")
+    assert (bench.sent, bench.delivery().held_for) == ([], "quiet_hours")
+    bench.advance("14h")
+    assert (bench.holds, bench.sent) == (["m1 quiet_hours"], ["m1"])
+
+
 def test_where_the_shop_keeps_no_budget_the_customers_own_wish_still_counts() -> None:
     bench = DispatchBench(settings={**LIVE, "caps": {"budget": False}})
     bench.consenting(at_most_days=60)

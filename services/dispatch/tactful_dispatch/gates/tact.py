@@ -9,7 +9,7 @@ from tactful.clock import HOUR
 from tactful.decisions import GateRecord, Reason, Scope
 from tactful.durations import milliseconds
 from tactful.identity import fraction
-from tactful.purposes import is_marketing
+from tactful.purposes import is_marketing, keeps_hours
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates.verdicts import held, open_gate, refused
@@ -26,11 +26,11 @@ def in_touch(message: MessageBody, facts: Facts) -> GateRecord:
 
 
 def quiet_hours(message: MessageBody, facts: Facts) -> GateRecord:
-    """Marketing waits for the recipient's day, and for the hours that they chose within it; an unknown zone gets the strictest plausible one."""
+    """What keeps hours waits for the recipient's day, and for the hours that they chose within it; an unknown zone gets the strictest plausible one."""
     texts = [text for text in (facts.settings.hours.marketing, facts.own_hours) if text]
     windows = [Window.parse(text) for text in texts]
     seen = {"zone": facts.zones[0].key, "zone_from": facts.zone_from, "hours": " and ".join(texts)}
-    if not is_marketing(message.purpose) or all(is_open(window, facts.zones, facts.now) for window in windows):
+    if not keeps_hours(message.purpose) or all(is_open(window, facts.zones, facts.now) for window in windows):
         return open_gate("quiet hours", **seen)
     opens = partial(first_opening, windows[0], windows[1] if facts.own_hours else None, facts.zones)
     opening = opens(facts.now)

@@ -18,6 +18,7 @@ from tactful.events import (
     ShipmentDelivered,
 )
 from tactful.events.own import UNCLOSED, Unclosed
+from tactful.purposes import COMPLAINT
 from tactful_trigger.rules.tickets import same_ticket, subject_of, ticket_of
 
 SATURDAY: Final = 5
@@ -40,7 +41,7 @@ def _is_settled(customer: Customer, event: Event) -> bool:
     match=same_ticket,
     when=_is_settled,
     exit_on=ComplaintReopened,
-    purpose="service.complaint",
+    purpose=COMPLAINT,
     uses=("tickets", "orders", "engagement"),
     cooldown=_EVER,
     priority=100,

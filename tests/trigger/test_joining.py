@@ -646,3 +646,20 @@ def test_what_a_customer_did_before_the_strangers_last_act_does_not_bring_the_en
     bench.link(STRANGER, "u1")
     bench.advance("3h")
     assert [m.requested_at for m in bench.messages] == [act + HOUR]
+
+
+def test_what_is_held_is_taken_back_where_the_rule_has_spoken_under_the_other_name_lately() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", cooldown="3d", version=1)
+    async def held(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello")
+        return "sent" if message else message.reason or ""
+
+    bench = EngineBench(held)
+    bench.emits("u2", ProductAdded(product_id="p1"))
+    bench.advance("1d")
+    bench.dispatch.decide = lambda message: None
+    bench.emits("u1", ProductAdded(product_id="p1"))
+    bench.merge("u2", "u1")
+    waiting = bench.messages[-1]
+    bench.decides(waiting, name="Hold Opened", hold=1)
+    assert (bench.confirms, bench.cancelled) == ([], [waiting.message_id])

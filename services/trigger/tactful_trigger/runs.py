@@ -23,7 +23,7 @@ from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
 from tactful_trigger.standstill import ends_of_absent, why_still
-from tactful_trigger.starting import Freed, may_restart, put_off_since, too_late
+from tactful_trigger.starting import Freed, may_restart, put_off_since, taken_back, too_late
 
 
 class Runs:
@@ -317,8 +317,8 @@ class Runs:
         pending = execution.pending(lambda operation: _content(operation, execution.host))
         if isinstance(pending, Parked):
             self._park(row, run, at, pending)
-        elif pending is None or self._cursor.cancels(run.rule, run.started):
-            self._cancel(asked_as, wait.message, "nothing_to_say", "the rule has nothing to say any more", at)
+        elif (why := taken_back(row, run, self._book, self._cursor, at)) or pending is None:
+            self._cancel(asked_as, wait.message, "nothing_to_say", why or "the rule has nothing to say any more", at)
         else:
             wait.data = (pending,)
             name, body = digest("confirm", wait.message, str(hold)), ConfirmBody(wait.message, hold, pending)

@@ -1,12 +1,14 @@
-"""Whether something may begin, by the terms of its rule. Pure."""
+"""Whether something may begin, and what it asked may leave, by the terms of its rule. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
 from tactful.rules import Terms
+from tactful_trigger.cursor import Cursor
 from tactful_trigger.happening import Seen
 from tactful_trigger.row import Goal, Row, Run
+from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import cooling_until
 
 Freed = Collection[tuple[str, str]]  # places that an event has made: rule and key of the runs that it has ended
@@ -33,6 +35,15 @@ def may_restart(alive: Sequence[Run], terms: Terms, at: int) -> bool:
     if terms.debounce_max and at - put_off_since(alive[0]) > terms.debounce_max:
         return False
     return not any(run.reached or (run.wait is not None and run.wait.op == "send") for run in alive)
+
+
+def taken_back(row: Row, run: Run, book: Rulebook, cursor: Cursor, at: int) -> str:
+    """Why what a run asked is not wanted any more when its hold opens, whatever it would say; "" if it may be."""
+    if cursor.cancels(run.rule, run.started):
+        return "the rule was cancelled"
+    if not run.reached and at < cooling_until(row, run.rule, run.key, book.terms[run.rule].cooldown):
+        return "another run of the rule has spoken since: cooldown"
+    return ""
 
 
 def put_off_since(run: Run) -> int:

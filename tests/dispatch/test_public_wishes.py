@@ -55,6 +55,13 @@ async def test_the_choice_that_stands_is_marked() -> None:
         assert f'<button name="value" value="{value}" aria-pressed="true"' in shown.text
 
 
+async def test_hours_in_which_the_shop_never_writes_are_offered_to_nobody_who_has_not_chosen_them() -> None:
+    card = replace(CARD, hours_in_vain=("12:00-17:00", "17:00-21:00"), hours="17:00-21:00")
+    shown = (await Page(card).ask("GET", "preferences")).text
+    offered = [value for value in PREFERENCES["hours"] if f'<button name="value" value="{value}"' in shown]
+    assert offered == ["", "09:00-12:00", "17:00-21:00"]
+
+
 async def test_the_page_says_where_nobody_knows_whose_hours_they_are() -> None:
     assert "We do not know your time zone." not in (await Page().ask("GET", "preferences")).text
     assert (

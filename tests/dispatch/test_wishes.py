@@ -67,6 +67,7 @@ def test_hours_that_never_meet_the_shops_expire_with_that_reason() -> None:
     bench.advance("2d")
     assert bench.words == ["expired"]
     assert bench.delivery().held_for == "quiet_hours"
+    assert drive(bench.desk.card("u1")).hours_in_vain == ("12:00-17:00", "17:00-21:00"), "nobody else is offered them"
 
 
 def test_service_messages_do_not_wait_for_chosen_hours(bench: DispatchBench) -> None:

@@ -63,6 +63,7 @@ class CustomerCard:
     # channel -> purpose -> when somebody who uses the address opted out
     closed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     hours_guessed: bool = False  # nobody knows in which zone, and chosen hours are not open in all that are plausible
+    hours_in_vain: tuple[str, ...] = ()  # choices of `hours` in which the shop never writes
     shut: tuple[str, ...] = ()  # channels whose address is not written to any more, whatever is granted
 
 

@@ -42,6 +42,7 @@ from tactful_dispatch.store import DispatchStore, Workspace
 T = TypeVar("T")
 
 SHOWN: Final = 20
+CHOICES: Final = tuple(filter(None, PREFERENCES["hours"]))
 OWNED: Final = ("email", "sms")  # get another owner one day; a device that renews its token keeps its own
 
 
@@ -88,6 +89,9 @@ class Reception:
             personalisation=row.personalisation,
             closed={channel: address.withdrawn for channel, address in addresses.items()},
             hours_guessed=_are_hours_guessed(recipient, settings, self._clock.now()),
+            hours_in_vain=tuple(
+                own for own in CHOICES if not agree(_both(settings, own), [settings.shop.zone], self._clock.now())
+            ),
             shut=tuple(channel for channel, address in addresses.items() if address.shut),
         )
 
@@ -353,9 +357,13 @@ def _are_hours_guessed(recipient: RecipientBody | None, settings: Settings, now:
     """Whether hours that may be chosen are open in a zone, and never in all in which the customer may be."""
     zone, country = (recipient.zone, recipient.country) if recipient else (None, None)
     zones = whereabouts(zone, country, settings.shop.zone, settings.shop.country).zones
-    choices = [(settings.hours.marketing, choice) for choice in PREFERENCES["hours"] if choice]
-    windows = [tuple(map(Window.parse, both)) for both in choices]
+    windows = [_both(settings, own) for own in CHOICES]
     return any(agree(both, zones[:1], now) and not agree(both, zones, now) for both in windows)
+
+
+def _both(settings: Settings, own: str) -> tuple[Window, Window]:
+    """The shop's hours, and those that a customer may choose within them."""
+    return Window.parse(settings.hours.marketing), Window.parse(own)
 
 
 def _sent(delivery: Delivery) -> SentMessage:

@@ -21,7 +21,7 @@ from tactful_dispatch.content import Rendered
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.inbound import create_inbound
 from tactful_dispatch.inbound.mail import LARGEST
-from tactful_dispatch.inbound.reading import read
+from tactful_dispatch.inbound.reading import LOOKED_AT, read
 from tactful_dispatch.links import Links
 from tactful_dispatch.writing import envelope
 
@@ -281,13 +281,25 @@ def test_a_report_that_was_damaged_anywhere_is_read(place: int, noise: bytes, cu
         b"To: " + b"uma@example.test," * 100_000 + f"\nIn-Reply-To: <{OURS}@shop.example>\n\n".encode(),
         b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (n, n) for n in range(1000)),
         b"Content-Type: message/rfc822\n\n" * 1000,
+        b"Content-Type: multipart/mixed; boundary*0=1; boundary*=2; boundary*9=3\n\n--1\n",
     ],
-    ids=["parentheses", "addresses", "multipart", "rfc822"],
+    ids=["parentheses", "addresses", "multipart", "rfc822", "parameters"],
 )
 async def test_mail_that_is_nested_or_addressed_beyond_all_reason_reports_nothing(
     client: httpx.AsyncClient, raw: bytes
 ) -> None:
     assert (await posted(client, raw))["code"] == "nothing_reported"
+
+
+def test_a_report_is_read_before_whatever_it_returns() -> None:
+    returned = b"--b\nContent-Type: message/rfc822\n\nSubject: x\n\n" + b"JVBERi0xLjQ=\n" * 100_000
+    whole = BOUNCE.encode().replace(b"--b--\n", returned + b"--b--\n")
+    assert read(whole) == read(BOUNCE.encode())
+
+
+def test_of_a_mail_without_end_only_its_beginning_is_looked_at() -> None:
+    """The parser takes a minute of its thread, and a gigabyte, for ten megabytes of empty parts."""
+    assert not read(BOUNCE.replace("Sorry.", "Sorry.\n" * LOOKED_AT).encode()).reports
 
 
 # the address that reports come back to

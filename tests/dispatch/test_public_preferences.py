@@ -420,6 +420,17 @@ async def test_whatever_is_posted_is_refused_with_words(content: bytes, content_
     assert desk.calls == []
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["multipart/form-data; boundary*=idna''x", "multipart/form-data; boundary*0=1; boundary*=2; boundary*9=3"],
+)
+async def test_a_form_that_the_mail_parser_stumbles_over_is_refused_with_words(
+    desk: FakeDesk, client: httpx.AsyncClient, content_type: str
+) -> None:
+    answer = await client.post(path("mute"), content=b"--x--", headers={"content-type": content_type})
+    assert (answer.status_code, desk.calls) == (400, [])
+
+
 async def test_while_the_store_is_away_nothing_is_promised(desk: FakeDesk, client: httpx.AsyncClient) -> None:
     desk.closed = True
     for answer in (

@@ -37,9 +37,12 @@ async def read_form(request: Request) -> dict[str, str]:
 def _multipart(content_type: str, body: bytes) -> dict[str, str]:
     # A multipart form is a MIME message without its first line, so the mail parser reads it; bounded above.
     header = content_type.encode("latin-1", "replace")
-    message = message_from_bytes(b"Content-Type: " + header + b"\r\n\r\n" + body)
-    parts = [part for part in message.walk() if not part.is_multipart()]
-    return dict(_field(part) for part in parts[:_MOST_FIELDS])
+    try:
+        message = message_from_bytes(b"Content-Type: " + header + b"\r\n\r\n" + body)
+        parts = [part for part in message.walk() if not part.is_multipart()]
+        return dict(_field(part) for part in parts[:_MOST_FIELDS])
+    except Exception:  # noqa: BLE001 - that parser raises whatever it stumbles over
+        return {}
 
 
 def _field(part: Message) -> tuple[str, str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Final, Protocol
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import APIRouter, FastAPI, Query
 from fastapi.responses import Response, StreamingResponse
 from starlette.convertors import PathConvertor, register_url_convertor
 
@@ -25,6 +24,7 @@ from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.reception import Reception
 from tactful_trigger.tally import Tally
 from tactful_workbench.answering import answer_by_name
+from tactful_workbench.bearer import for_the_bearer_of
 from tactful_workbench.comparing import difference_interval
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Patient, examine
@@ -100,7 +100,7 @@ def admin_app(product: Deployment) -> FastAPI:
 def admin_router(product: Deployment) -> APIRouter:
     """Every route asks for the token."""
     office = _Office(product)
-    router = APIRouter(prefix="/admin", dependencies=[Depends(_bearer_of(product.token))])
+    router = APIRouter(prefix="/admin", route_class=for_the_bearer_of(product.token))
     routes: tuple[tuple[str, str, Callable[..., Awaitable[Any]]], ...] = (
         ("GET", "/customers", office.find),
         ("GET", "/customers/{customer:name}/explain", office.explain),
@@ -130,18 +130,6 @@ def admin_router(product: Deployment) -> APIRouter:
     for method, path, endpoint in routes:
         router.add_api_route(path, endpoint, methods=[method], response_model=None)
     return router
-
-
-def _bearer_of(token: str) -> Callable[[Request], None]:
-    wanted = f"Bearer {token}".encode()
-
-    def check(request: Request) -> None:
-        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), wanted):
-            raise InvalidInput(
-                "invalid_token", "this command needs the token in server.json; is --data the right folder?"
-            )
-
-    return check
 
 
 class _Office:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,6 +15,7 @@ from tactful.errors import InvalidInput
 from tactful.telemetry import UNTOLD
 from tactful_console.advance import advance_text
 from tactful_console.app import create_console
+from tactful_console.entrance import is_from_our_page
 from tactful_console.moments import Moments
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.inbound import create_contact, create_inbound, create_sms
@@ -28,8 +29,11 @@ from tactful_workbench.embedded import Product
 from tactful_workbench.inbox import create_inbox
 from tactful_workbench.inbox.ports import Step, Surroundings
 from tactful_workbench.inbox.shop import create_shop
+from tactful_workbench.nearby import only_from_here
 from tactful_workbench.playing import Playing
 from tactful_workbench.stopping import RedButton
+
+_NEARBY: Final = [Depends(only_from_here)]
 
 
 class Advance(BaseModel):
@@ -50,9 +54,10 @@ def web(product: Product, url: str, command: str) -> FastAPI:
     app.include_router(admin_router(product))
     button = RedButton(product.log, product.dispatch, product.clock)
     keys = None if product.plan.dev else product.keys
-    app.include_router(
-        create_console(product.story, product.ruletelling, button, product.clock, product.shop, keys, product.readings)
+    console = create_console(
+        product.story, product.ruletelling, button, product.clock, product.shop, keys, product.readings
     )
+    app.include_router(console, dependencies=_NEARBY if product.plan.dev else [])
     app.include_router(create_public(product.desk, product.personal, product.links, product.clock, product.shop))
     app.include_router(create_inbound(product.desk, product.keys))
     app.include_router(create_contact(product.desk, product.keys))
@@ -70,9 +75,10 @@ def _add_dev(app: FastAPI, product: Product, url: str, command: str) -> None:
     here = Surroundings(url=url, command=command, key="dev_server")
     play = Playing(product.desk)
 
-    app.include_router(create_inbox(product.shelf, play, hands, product.story, product.shop, here))
+    inbox = create_inbox(product.shelf, play, hands, product.story, product.shop, here)
+    app.include_router(inbox, dependencies=_NEARBY)
     app.include_router(create_shop())
-    app.include_router(_dev_router(product, hands))
+    app.include_router(_dev_router(product, hands), dependencies=_NEARBY)
     app.add_api_route("/", _home, methods=["GET"], response_model=None)
 
 
@@ -83,6 +89,8 @@ def _dev_router(product: Product, hands: ClockHands) -> APIRouter:
         return {"now": hands.now(), "next_timer": await product.time.next_instant()}
 
     async def move(request: Request) -> JSONResponse:
+        if not is_from_our_page(request):
+            raise InvalidInput("cross_site", "another site may not move the clock; use the inbox, or the command line")
         wish = _wish(await request.body())  # whatever its content type: people type this into curl
         report = await hands.advance(Step(by=wish.advance, to=wish.to))
         text = advance_text(report, Moments(product.settings.latest.shop.zone))

@@ -15,6 +15,7 @@ from tactful.errors import InvalidInput
 from tactful.settings import Shop
 from tactful_console.advance import AdvanceReport, advance_text
 from tactful_console.app import CustomerFacts, customer_path
+from tactful_console.entrance import is_from_our_page
 from tactful_console.entries import Entry
 from tactful_console.moments import Moments
 from tactful_console.pages import DISCREET, Pages
@@ -171,7 +172,7 @@ _STATUS: Final = {"form_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "cross_
 
 async def _own_form(request: Request) -> dict[str, str]:
     """The form, if it was sent from one of our own pages: another site may not play with a developer's server."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    if not is_from_our_page(request):
         raise InvalidInput("cross_site", "This form was sent from another site. Use the buttons in the inbox.")
     return await read_form(request)
 

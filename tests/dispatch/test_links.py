@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tactful.errors import InvalidInput
+from tactful.identity import message_id, run_id
 from tactful_dispatch.links import Grant, Links
 
 LINKS = Links("https://hello.shop.example/", b"0123456789abcdef")
@@ -101,3 +102,17 @@ def test_a_shop_that_moves_makes_links_to_its_new_address_and_reads_the_old_ones
     assert before.startswith("https://old.shop.example/")
     assert links.url(GRANT) == before.replace("old.", "new.")
     assert links.read(before.rsplit("/", 1)[1]) == GRANT
+
+
+@given(st.binary(min_size=12, max_size=12), st.integers(0, 99))
+def test_a_short_link_names_its_message_and_index(id: bytes, index: int) -> None:
+    short = LINKS.short(f"m_{id.hex()}", index).rsplit("/", 1)[1]
+    assert LINKS.read_short(short) == (f"m_{id.hex()}", index)
+
+
+def test_a_short_link_cannot_be_made_by_whoever_knows_only_which_message_it_is_of() -> None:
+    """The id is a plain hash of what anybody with a browser key may have chosen; the stored URL may be a signed one."""
+    message = message_id(run_id("abandoned_cart", "u1", "", "page", "chosen"), 1, 2)
+    made = base64.urlsafe_b64encode(bytes.fromhex(message.removeprefix("m_"))).decode()
+    assert LINKS.read_short(made)[0] != message
+    assert Links("https://hello.shop.example", b"fedcba9876543210").short(message, 0) != LINKS.short(message, 0)

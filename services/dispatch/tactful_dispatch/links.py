@@ -38,13 +38,21 @@ class Links:
         return f"{self._url().rstrip('/')}/{_PATHS[grant.action]}/{self.token(grant)}"
 
     def short(self, message_id: str, index: int) -> str:
-        """`<public url>/s/<16 characters>`: the n-th link of a message where each character is paid for. It leads to the
-        stored URL and allows nothing; the id in it is a hash that nobody can guess. None ends in a hyphen, which phones take
-        for no part of a link."""
+        """`<public url>/s/<16 characters>`: the n-th link of a message where each character is paid for. It leads to the stored
+        URL, which may be a signed one, so the id in it is enciphered: whoever posted the event that began the run can work out
+        the id. None ends in a hyphen, which phones take for no part of a link."""
         if not _HASHED.fullmatch(message_id):
             return self.url(Grant("click", "", message_id, target=index))
-        packed = base64.urlsafe_b64encode(bytes.fromhex(message_id[2:])).decode()
+        packed = base64.urlsafe_b64encode(self._enciphered(bytes.fromhex(message_id[2:]))).decode()
         return f"{self._url().rstrip('/')}/s/{packed}{index if index or packed.endswith('-') else ''}"
+
+    def read_short(self, token: str) -> tuple[str, int]:
+        """The message and the index that a short link names. Raises InvalidInput `bad_link`. One of another secret names a
+        message that there is not."""
+        parts = _SHORT.fullmatch(token)
+        if parts is None:
+            raise InvalidInput("bad_link", "this link is incomplete or was changed; use the one in your message")
+        return "m_" + self._deciphered(base64.urlsafe_b64decode(parts[1])).hex(), int(parts[2] or 0)
 
     def token(self, grant: Grant) -> str:
         """URL-safe: payload and a 16-byte HMAC-SHA256 over it."""
@@ -71,18 +79,30 @@ class Links:
     def _mac(self, payload: bytes) -> bytes:
         return hmac.digest(self._secret, payload, sha256)[:16]
 
+    def _enciphered(self, id: bytes) -> bytes:
+        """As long as it was: four rounds of a Feistel network are a permutation that only the secret knows (Luby and Rackoff)."""
+        left, right = id[:6], id[6:]
+        for number in range(4):
+            left, right = right, _xor(left, self._round(number, right))
+        return left + right
+
+    def _deciphered(self, enciphered: bytes) -> bytes:
+        left, right = enciphered[:6], enciphered[6:]
+        for number in reversed(range(4)):
+            left, right = _xor(right, self._round(number, left)), left
+        return left + right
+
+    def _round(self, number: int, half: bytes) -> bytes:
+        return hmac.digest(self._secret, b"short %d " % number + half, sha256)[:6]
+
     @staticmethod
     def _canonical(raw: bytes) -> str:
         # Base64 has several spellings of the same bytes; only this one is accepted, so that every flipped bit is seen.
         return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def read_short(token: str) -> tuple[str, int]:
-    """The message and the index that a short link names. Raises InvalidInput `bad_link`."""
-    parts = _SHORT.fullmatch(token)
-    if parts is None:
-        raise InvalidInput("bad_link", "this link is incomplete or was changed; use the one in your message")
-    return "m_" + base64.urlsafe_b64decode(parts[1]).hex(), int(parts[2] or 0)
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
 _HASHED = re.compile(r"m_[0-9a-f]{24}")

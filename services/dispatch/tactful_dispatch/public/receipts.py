@@ -15,7 +15,7 @@ from tactful.clock import DAY, Clock
 from tactful.errors import InvalidInput, TactfulError
 from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
-from tactful_dispatch.links import Grant, Links, read_short
+from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.pages import DISCREET
 from tactful_dispatch.public.prefetch import is_prefetch
 
@@ -52,7 +52,7 @@ class Receipts:
 
     async def short(self, request: Request, token: str) -> Response:
         """On to the stored URL behind a link in a text."""
-        message_id, index = read_short(token)
+        message_id, index = self._links.read_short(token)
         url = await self._desk.click_target(message_id, index)
         if url is None or urlsplit(url).scheme not in ("http", "https"):
             raise InvalidInput("bad_link", "the message has no such link")

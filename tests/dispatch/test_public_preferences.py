@@ -420,6 +420,15 @@ async def test_whatever_is_posted_is_refused_with_words(content: bytes, content_
     assert desk.calls == []
 
 
+@pytest.mark.parametrize("turn", ["turn_on", "turn_off"])
+async def test_a_purpose_that_the_page_does_not_offer_is_refused_with_words(
+    desk: FakeDesk, client: httpx.AsyncClient, turn: str
+) -> None:
+    wish = {"do": turn, "purpose": "marketing.made.up", "channel": "email"}
+    assert (await client.post(path("preferences"), data=wish)).status_code == 400
+    assert desk.calls == []
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["multipart/form-data; boundary*=idna''x", "multipart/form-data; boundary*0=1; boundary*=2; boundary*9=3"],

@@ -22,6 +22,13 @@ def prefers(bench: DispatchBench, preference: str, value: str) -> None:
     drive(bench.desk.prefer("u1", preference, value))
 
 
+def test_nobody_fills_their_row_with_rules_that_there_are_not(bench: DispatchBench) -> None:
+    for number in range(300):
+        drive(bench.desk.mute("u1", f"rule {number}", muted=True))
+    kept = drive(bench.desk.card("u1")).muted_rules
+    assert (len(kept), kept[-1]) == (256, "rule 299")
+
+
 # -- hours and how often
 
 

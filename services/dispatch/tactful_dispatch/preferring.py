@@ -9,7 +9,7 @@ from typing import Any, Final
 from tactful.records import MessageBody
 from tactful_dispatch.desk import PREFERENCES
 from tactful_dispatch.questions import NO_LONGER, NO_NEED, TOO_OFTEN
-from tactful_dispatch.rows import TOPICS_KEPT, CustomerRow
+from tactful_dispatch.rows import RULES_KEPT, TOPICS_KEPT, CustomerRow
 
 LONGEST_TOPIC: Final = 300  # characters
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -57,7 +57,7 @@ def _wanted(row: CustomerRow, told: Mapping[str, Any], at: int) -> tuple[str, An
     if change == "stopped":
         return "stopped_at", at
     if change in ("rule_muted", "rule_unmuted"):
-        return "muted_rules", _with(row.muted_rules, told["rule"], change == "rule_muted")
+        return "muted_rules", _with(row.muted_rules, told["rule"], change == "rule_muted")[-RULES_KEPT:]
     if change in ("topic_muted", "topic_unmuted"):
         known = [topic_name(topic) for topic in row.muted_topics]
         topics = _with(known, topic_name(told["topic"]), change == "topic_muted")

@@ -17,6 +17,7 @@ REPEATS_KEPT: Final = 256
 CUSTOMERS_KEPT: Final = 16  # of one address
 QUESTIONS_KEPT: Final = 16  # to the owner of one address
 TOPICS_KEPT: Final = 64  # muted ones
+RULES_KEPT: Final = 256  # likewise: far more than a shop has
 # Why an address is suppressed, besides what a provider says.
 FLAGGED: Final = "nobody may write to somebody who uses it"
 STOPPED: Final = "stopped by its owner"

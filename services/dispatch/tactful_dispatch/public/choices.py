@@ -36,8 +36,13 @@ class Topic:
 
 def topics(card: CustomerCard, mentioned: str, now: int) -> tuple[Topic, ...]:
     """The marketing purposes that the card or the link (`mentioned`) knows, the widest first."""
+    return tuple(_topic(card, purpose, now) for purpose in sorted(purposes(card, mentioned)))
+
+
+def purposes(card: CustomerCard, mentioned: str) -> set[str]:
+    """Those that a page offers."""
     known = {MARKETING, mentioned, *(consent.purpose for consent in card.consents)}
-    return tuple(_topic(card, purpose, now) for purpose in sorted(known) if is_marketing(purpose))
+    return set(filter(is_marketing, known))
 
 
 def channels(card: CustomerCard) -> tuple[str, ...]:

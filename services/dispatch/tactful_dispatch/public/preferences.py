@@ -15,7 +15,7 @@ from tactful.purposes import is_marketing
 from tactful.settings import Shop
 from tactful_dispatch.desk import CustomerCard, Desk
 from tactful_dispatch.links import Grant, Links
-from tactful_dispatch.public.choices import Topic, kinds, open_switches, topics
+from tactful_dispatch.public.choices import Topic, kinds, open_switches, purposes, topics
 from tactful_dispatch.public.form import read_form
 from tactful_dispatch.public.formeraddress import FormerAddress
 from tactful_dispatch.public.languages import texts_for
@@ -46,8 +46,15 @@ class Preferences:
     async def change(self, request: Request, token: str) -> Response:
         """`POST /p/…`: one wish, then everything again."""
         grant = self._links.read(token, "preferences")
-        refused = await self._former.refusal(grant)
-        return refused or await self._carry_out(grant, wish_of(await read_form(request)), "preference-page")
+        if (refused := await self._former.refusal(grant)) is not None:
+            return refused
+        wish = wish_of(await read_form(request))
+        if isinstance(wish, Turn) and wish.purpose not in purposes(
+            await self._desk.card(grant.customer), grant.purpose
+        ):
+            # Each is kept for good, and asked at every message: purposes that somebody makes up could be thousands.
+            raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "purpose")
+        return await self._carry_out(grant, wish, "preference-page")
 
     async def ask(self, request: Request, token: str) -> Response:
         """`GET /u|n|z|b|y/…`: the question that the link is about, nothing changed."""

@@ -400,6 +400,16 @@ async def test_the_ledger_counts_from_one_in_each_partition_and_its_chain_is_who
     assert (broken_at(await store.ledger(0)), broken_at(await store.ledger(1))) == (None, None)
 
 
+async def test_what_the_ledger_says_of_one_customer_is_told_apart(store: DispatchStore) -> None:
+    names = ("u1", 'u"2', "u1", "u1 ")
+    await store.transact(0, [], lambda space: [space.record_consent(entry(name)) for name in names])
+    links = await store.ledger(0)
+    for name in names:
+        told = [link for link, of in zip(links, names, strict=True) if of == name]
+        assert await store.ledger_of(0, name) == told
+    assert (await store.ledger_of(1, "u1"), await store.ledger_of(0, "u")) == ([], [])
+
+
 async def test_what_is_told_is_numbered_per_target_and_kept_in_order(store: DispatchStore) -> None:
     customers = ["u1", "u2", "u1"]
 
@@ -477,6 +487,7 @@ async def test_an_erasure_takes_everything_of_one_customer_and_the_chain_stays_w
     assert (await store.due(0, NOW + 9, 9), await store.pending(0, "", 9)) == ([], [])
     links = await store.ledger(0)
     assert broken_at(links) is None
+    assert (await store.ledger_of(0, "u1"), await store.ledger_of(0, "u2")) == ([], [links[1]])
     assert [(link.entry is None, link.salt is None) for link in links] == [(True, True), (False, False), (True, True)]
     assert await store.everybody() == ["u2"]
     assert (await store.graves(0), await store.graves(1)) == ({"5f": NOW}, {})

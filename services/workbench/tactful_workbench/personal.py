@@ -177,9 +177,8 @@ class Personal:
         }
 
     async def _consents(self, customer: str) -> list[ConsentEntry]:
-        links = await self._dispatch.ledger(partition_of(customer, self._log.partitions))
-        entries = (msgspec.json.decode(link.entry, type=ConsentEntry) for link in links if link.entry is not None)
-        return [entry for entry in entries if entry.customer == customer]
+        links = await self._dispatch.ledger_of(partition_of(customer, self._log.partitions), customer)
+        return [msgspec.json.decode(link.entry, type=ConsentEntry) for link in links if link.entry is not None]
 
 
 def _known(row: Row | None) -> dict[str, Any]:

@@ -161,3 +161,7 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
     async def ledger(self, partition: int) -> Sequence[Link]:
         """The chain of a partition."""
         ...
+
+    async def ledger_of(self, partition: int, customer: str) -> Sequence[Link]:
+        """The links of it that say something of a customer, in order."""
+        ...

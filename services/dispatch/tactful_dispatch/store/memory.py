@@ -163,6 +163,9 @@ class MemoryDispatchStore:
     async def ledger(self, partition: int) -> Sequence[Link]:
         return list(self._at(partition).links)
 
+    async def ledger_of(self, partition: int, customer: str) -> Sequence[Link]:
+        return [link for link in self._at(partition).links if ledger.is_about(link, customer)]
+
     async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
         return self._at(partition).outbox[:limit]
 

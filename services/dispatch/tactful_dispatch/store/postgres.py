@@ -193,6 +193,15 @@ class PostgresDispatchStore:
         )
         return [link_of(*row) for row in rows]
 
+    async def ledger_of(self, partition: int, customer: str) -> Sequence[Link]:
+        rows = await self._rows(
+            """SELECT number, commitment, hash, salt, entry FROM dispatch_ledger
+               WHERE partition = :partition AND customer = :customer ORDER BY 1""",
+            partition=partition,
+            customer=stored(customer),
+        )
+        return [link_of(*row) for row in rows]
+
     async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
         return await unsent(self._database, "dispatch", DISPATCH, partition, limit)
 

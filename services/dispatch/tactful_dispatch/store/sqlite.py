@@ -26,7 +26,7 @@ from tactful_dispatch.rows import (
     held_in,
 )
 from tactful_dispatch.store import Fence
-from tactful_dispatch.store.sqlite_space import SqliteWorkspace, address_of, customer_of
+from tactful_dispatch.store.sqlite_space import IS_ABOUT, SqliteWorkspace, address_of, customer_of
 
 T = TypeVar("T")
 
@@ -233,6 +233,16 @@ class SqliteDispatchStore:
             lambda db: db.execute(
                 "SELECT number, commitment, hash, salt, entry FROM dispatch_ledger WHERE partition = ? ORDER BY 1",
                 (partition,),
+            ).fetchall()
+        )
+        return [link_of(*row) for row in rows]
+
+    async def ledger_of(self, partition: int, customer: str) -> Sequence[Link]:
+        rows = await self._database.read(
+            lambda db: db.execute(
+                f"""SELECT number, commitment, hash, salt, entry FROM dispatch_ledger
+                    WHERE partition = ? AND {IS_ABOUT} ORDER BY 1""",
+                (partition, customer),
             ).fetchall()
         )
         return [link_of(*row) for row in rows]

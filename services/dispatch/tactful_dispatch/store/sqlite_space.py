@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -24,6 +25,8 @@ from tactful_dispatch.rows import (
     decode_delivery,
     encode,
 )
+
+IS_ABOUT: Final = "entry IS NOT NULL AND json_extract(CAST(entry AS TEXT), '$.customer') = ?"  # an entry of the ledger
 
 
 class SqliteWorkspace:
@@ -112,8 +115,7 @@ class SqliteWorkspace:
         db.execute("DELETE FROM dispatch_message WHERE customer = ?", (customer,))
         db.execute("DELETE FROM dispatch_customer WHERE partition = ? AND customer = ?", (partition, customer))
         db.execute(
-            """UPDATE dispatch_ledger SET salt = NULL, entry = NULL
-               WHERE partition = ? AND entry IS NOT NULL AND json_extract(CAST(entry AS TEXT), '$.customer') = ?""",
+            f"UPDATE dispatch_ledger SET salt = NULL, entry = NULL WHERE partition = ? AND {IS_ABOUT}",
             (partition, customer),
         )
         self.bury(erased)

@@ -287,6 +287,14 @@ async def test_without_the_providers_signature_nothing_is_heard(phone: Phone, pa
     assert phone.asks("m2") == "sent"
 
 
+async def test_what_anybody_asks_for_moves_no_cursor_of_whoever_reads_the_log(
+    phone: Phone, caplog: pytest.LogCaptureFixture
+) -> None:
+    await phone.post("/sms/status/m1%1b[2J%1b]0;x%07%e2%80%ae", [("MessageStatus", "delivered")], "forged")
+    assert caplog.text.rstrip("\n").isprintable()
+    assert "/sms/status/m1%1B%5B2J" in caplog.text
+
+
 async def test_a_form_with_a_changed_field_is_refused(phone: Phone) -> None:
     signature = GATEWAY.signature(f"{PUBLIC}/sms/inbound", [("From", NUMBER), ("Body", "Hello")])
     answered = await phone.post("/sms/inbound", [("From", NUMBER), ("Body", "STOP")], signature)

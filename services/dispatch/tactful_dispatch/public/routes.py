@@ -25,7 +25,7 @@ from tactful_dispatch.public.receipts import Receipts
 
 Endpoint = Callable[[Request, str], Awaitable[Response]]
 
-_REFUSALS: Final = {"bad_link": 404, "form_too_large": 413}
+_REFUSALS: Final = {"bad_link": 404, "form_too_large": 413, "slow_body": 408}
 _RETRY_AFTER: Final = "30"  # seconds
 
 _log = logging.getLogger(__name__)

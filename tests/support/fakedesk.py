@@ -23,7 +23,7 @@ class FakeDesk:
         self.about: tuple[str, ...] = ()
         self.contents: Basket | None = None
         self.offer: tuple[str, str] | None = None
-        self.former_channel = ""
+        self.former_channel: str | None = None
 
     async def card(self, customer: str) -> CustomerCard:
         self._open()
@@ -83,7 +83,7 @@ class FakeDesk:
         self._open()
         return self.offer
 
-    async def former(self, message_id: str) -> str:
+    async def former(self, customer: str, message_id: str) -> str | None:
         self._open()
         return self.former_channel
 

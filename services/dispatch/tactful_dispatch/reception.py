@@ -14,7 +14,7 @@ from tactful.clock import Clock
 from tactful.decisions import GateRecord
 from tactful.erasure import Graves
 from tactful.errors import InvalidInput
-from tactful.identity import digest
+from tactful.identity import digest, is_anonymous
 from tactful.log import Log
 from tactful.outbox import Cause
 from tactful.partitioning import partition_of
@@ -262,19 +262,18 @@ class Reception:
             return None
         return offer_of(delivery.message)
 
-    async def former(self, message_id: str) -> str:
+    async def former(self, customer: str, message_id: str) -> str | None:
         delivery = await self._store.delivery(message_id) if message_id else None
-        address = delivery.address if delivery else None
-        if delivery is None or address is None or address.channel not in OWNED:
-            return ""
-        name, now = delivery.message.customer, None
-        while name:
+        address, names, now = delivery.address if delivery else None, await self._names(customer), None
+        was_visitor = is_anonymous(customer) and len(names) > 1
+        if address is None:
+            return "" if was_visitor else None
+        for name in names[1:] if was_visitor else names:
             row = await self._store.customer(partition_of(name, self._log.partitions), name)
             now = self._book.of(row.recipient, address.channel)
             if address == now or address in row.ended_with:
-                return ""
-            name = row.linked_to
-        return address.channel if now else ""
+                return None
+        return address.channel if was_visitor or (now and address.channel in OWNED) else None
 
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:
         customer, now = await self._who(customer), self._clock.now()
@@ -295,11 +294,14 @@ class Reception:
 
     async def _who(self, customer: str) -> str:
         """Who they turned out to be: links in old messages carry the old name."""
-        while linked_to := (
-            await self._store.customer(partition_of(customer, self._log.partitions), customer)
-        ).linked_to:
-            customer = linked_to
-        return customer
+        return (await self._names(customer))[-1]
+
+    async def _names(self, customer: str) -> list[str]:
+        """The customer, and who they turned out to be, one after the other."""
+        names = [customer]
+        while to := (await self._store.customer(partition_of(names[-1], self._log.partitions), names[-1])).linked_to:
+            names.append(to)
+        return names
 
     async def _heard(self, body: ConsentBody) -> Delivery | None:
         """The message through whose link somebody speaks."""

@@ -1,4 +1,4 @@
-"""Links in a message that went to an address which its customer has replaced: whoever reads there may be somebody else."""
+"""Links in a message that went to an address which is not its customer's, or not any more: whoever reads there may be somebody else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class FormerAddress:
 
     async def refusal(self, grant: Grant) -> Response | None:
         """A page that says so and leads to `unsubscribe`; None where the reader is the customer, as far as anybody knows."""
-        if not (channel := await self._desk.former(grant.message_id)):
+        channel = await self._desk.former(grant.customer, grant.message_id)
+        if channel is None:
             return None
         card = await self._desk.card(grant.customer)
         texts = texts_for(card.locale, card.shop_locale)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tactful.events.model import Money
 from tactful_dispatch.content import Rendered, TemplateError
-from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.content.contentset import ContentSet, fallbacks
 from tactful_dispatch.content.preview import sample
 from tactful_dispatch.content.renderer import Renderer
 from tactful_dispatch.content.tracking import gist, track
@@ -175,6 +175,11 @@ SPEAKING = ContentSet.of({**SHIPPED.files, **RUSSIAN})
 def test_a_language_falls_back_and_says_by_which_step(locales: tuple[str, ...], language: str, step: str) -> None:
     rendered = Renderer(SPEAKING).render(replace(sample(SPEAKING, "abandoned_cart", "push"), locales=locales))
     assert (rendered.language, rendered.language_from) == (language, step)
+
+
+def test_of_a_language_beyond_all_length_the_beginning_is_looked_for() -> None:
+    tried = list(fallbacks("ru" + "-x" * 1000))
+    assert (len(tried) < 64, tried[-1]) == (True, "ru")
 
 
 def test_a_message_in_no_language_of_the_shop_is_named() -> None:

@@ -29,6 +29,7 @@ _OPENED: Final = re.compile(r"---[ \t]*\n")
 _HOST: Final = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(?:\.[\w-]{1,63})*")
 _READ: Final = frozenset({".html", ".htm", ".txt", ".yaml", ".json"})
 BRAND: Final = "brand.yaml"
+LONGEST_TAG: Final = 64  # characters of a language; RFC 5646 asks for room for 35
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,8 +132,9 @@ class ContentSet:
 
 
 def fallbacks(locale: str) -> Iterator[str]:
-    """`zh_hant_TW` is looked for as `zh-Hant-TW`, then as `zh-Hant`, then as `zh`."""
-    parts = _tag(locale).split("-")
+    """`zh_hant_TW` is looked for as `zh-Hant-TW`, then as `zh-Hant`, then as `zh`. What a browser calls a language may be as long as an
+    event, and of ten thousand parts each would be looked for."""
+    parts = _tag(locale[:LONGEST_TAG]).split("-")
     for length in range(len(parts), 0, -1):
         yield "-".join(parts[:length])
 

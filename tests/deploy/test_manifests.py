@@ -135,6 +135,13 @@ def test_topics_are_those_that_setup_would_make_and_check() -> None:
         assert told == {name: value.lower() for name, value in shape.configuration.items()}
 
 
+def test_kafka_which_asks_nobody_who_they_are_lets_in_our_pods_alone() -> None:
+    (kafka,) = of("servers", "Kafka")
+    ours = {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "tactful"}}}
+    for listener in kafka["spec"]["kafka"]["listeners"]:
+        assert listener["networkPolicyPeers"] == [ours]
+
+
 def test_setup_says_the_same_partition_count_as_the_topics() -> None:
     (job,) = (job for job in of("prod", "Job") if job["metadata"]["name"] == "setup")
     arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]

@@ -71,7 +71,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     name: str
     source: str  # the key or service that posted it; (source, record id) identifies the event
     occurred_at: int
-    scope: str = "server"  # server | browser | system
+    scope: str = "server"  # server | browser | system | visitor
     user_id: str | None = None
     anonymous_id: str | None = None
     history: bool = False  # folds into projections, is never seen by runs

@@ -328,6 +328,19 @@ def test_what_comes_for_a_stranger_after_the_link_is_the_customers(partitions: i
     assert (message.customer, message.subject) == ("u1", "u1")
 
 
+def test_who_sits_at_a_customers_device_now_does_not_take_their_letters() -> None:
+    """A form of the shop takes anybody's address; who the visitor is has been said by a browser, which may name anybody."""
+    bench = EngineBench(an_hour_later)
+    bench.emits("u1", Identify(email="uma@example.test", first_name="Uma"))
+    bench.link(STRANGER, "u1")
+    bench.emits(STRANGER, Identify(email="eve@example.test", first_name="Eve"))
+    bench.advance("1m")
+    row = bench.row("u1")
+    assert row is not None
+    profile = row.states["profile"]
+    assert (profile.email, profile.first_name) == ("uma@example.test", "Uma")
+
+
 def test_a_forwarded_event_starts_nothing_if_the_customer_ordered_after_it_was_appended() -> None:
     """The event went through another partition; the order overtook it."""
     bench = EngineBench(an_hour_later)

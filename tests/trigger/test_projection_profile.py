@@ -28,7 +28,7 @@ news: st.SearchStrategy[Event] = st.one_of(
 @st.composite
 def stories(draw: st.DrawFn) -> list[Event]:
     return [
-        at(event.meta.occurred_at, event, scope=draw(st.sampled_from(["server", "browser"])))
+        at(event.meta.occurred_at, event, scope=draw(st.sampled_from(["server", "browser", "visitor"])))
         for event in draw(scripts(news))
     ]
 
@@ -82,6 +82,15 @@ def test_a_browser_may_say_the_name_until_a_server_does() -> None:
     assert profile(at(1, said, scope="browser")).first_name == "Uma"
     assert profile(at(1, said, scope="browser"), at(2, Identify(first_name="Ada"))).first_name == "Ada"
     assert profile(at(1, said), at(2, forged, scope="browser")).first_name == "Uma"
+
+
+def test_what_is_said_of_a_visitor_fills_up_what_no_server_has_said_of_the_customer() -> None:
+    visitor = Identify(email="eve@example.test", first_name="Eve", timezone="Asia/Tokyo")
+    known = at(1, Identify(email="uma@example.test", first_name="Uma"))
+    for arrivals in ((known, at(2, visitor, scope="visitor")), (at(2, visitor, scope="visitor"), known)):
+        state = profile(*arrivals)
+        assert (state.email, state.first_name, state.zone) == ("uma@example.test", "Uma", "Asia/Tokyo")
+    assert profile(known, at(2, Identify(unset=("email",)), scope="visitor")).email == "uma@example.test"
 
 
 def test_a_server_takes_an_address_back_and_a_browser_only_its_own_claim() -> None:

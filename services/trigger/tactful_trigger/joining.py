@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from tactful.events import Identify
+from tactful.events.model import VISITOR, name_of
 from tactful.identity import digest, is_anonymous
 from tactful.log import Stored
 from tactful.records import (
@@ -37,6 +39,7 @@ from tactful_trigger.row import WEIGHED, Goal, Mark, Row, Run, decode
 from tactful_trigger.runs import Runs
 
 RECOGNISED: Final = "Customer Recognised"
+IDENTIFY: Final = name_of(Identify)
 _decode_record = msgspec.json.Decoder(EventRecord).decode
 
 
@@ -70,9 +73,11 @@ class Joining:
     def forward(self, row: Row, record: EventRecord, stored: Stored) -> None:
         """What comes for somebody who has ended goes on to who they are, with its first append time; what their device posts, to
         whoever uses it now. What we tell ourselves (a decision, a click) is about what was asked before."""
-        at = record.at if is_forwarded(record) else stored.appended
-        device_of = "" if record.body.scope == "system" else row.device_of
-        self._effects.put(EVENTS, EventRecord(id=record.id, key=device_of or row.linked_to, at=at, body=record.body))
+        at, body = record.at if is_forwarded(record) else stored.appended, record.body
+        device_of = "" if body.scope == "system" else row.device_of
+        if body.name == IDENTIFY and body.scope == "server" and is_anonymous(row.id):
+            body = msgspec.structs.replace(body, scope=VISITOR)  # whoever sits at the device now may be somebody else
+        self._effects.put(EVENTS, EventRecord(id=record.id, key=device_of or row.linked_to, at=at, body=body))
 
     def _link_again(self, row: Row, other: str, at: int) -> None:
         if (row.device_of or row.linked_to) == other:

@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
 
+VISITOR: Final = "visitor"  # a server says who a visitor is, of whom a browser has said that they are this customer
+
 
 class Meta(msgspec.Struct, frozen=True, gc=False):
     """Where an event stands in the world and in the log. Instants in ms since the epoch."""
@@ -21,7 +23,7 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
     source: str = ""
     occurred_at: int = 0  # when it happened, by its sender
     appended_at: int = 0  # when the log took it: waits count from here
-    scope: str = "server"  # server | browser | system: what the poster's key may do
+    scope: str = "server"  # server | browser | system: what the poster's key may do; or VISITOR
     history: bool = False
 
 

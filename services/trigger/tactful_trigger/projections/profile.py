@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tactful.customer import Profile
 from tactful.events import CustomerFlagged, Event, Identify
+from tactful.events.model import VISITOR
 from tactful_trigger.projections.versions import unknown_state
 
 _FIELDS: Final = {
@@ -23,6 +24,7 @@ _FIELDS: Final = {
 }
 _ADDRESSES: Final = frozenset({"email", "phone", "push_token"})
 _NAMES: Final = frozenset({"first_name", "last_name"})
+_CLAIMS: Final = {"browser": _ADDRESSES | _NAMES, VISITOR: _NAMES}
 _FLAG: Final = "do_not_contact"
 
 
@@ -63,19 +65,19 @@ def _is_news(mine: Profile, theirs: Profile, field: str) -> bool:
 
 def _identified(state: Profile, event: Identify) -> Profile:
     """Anybody can post with a browser key: the addresses it gives are claims, kept apart and never written to, and a name that it
-    gives stands only as long as no server has said one."""
-    at, from_browser = event.meta.occurred_at, event.meta.scope == "browser"
+    gives stands only as long as no server has said one. So does whatever is said of a visitor: anybody may name anybody."""
+    at, scope = event.meta.occurred_at, event.meta.scope
     said: dict[str, str] = {}
     claimed, set_at = dict(state.claimed), dict(state.set_at)
     for given, field in _FIELDS.items():
-        value, is_claim = getattr(event, given), from_browser and given in _ADDRESSES | _NAMES
-        word = f"claimed {field}" if is_claim else field
+        value, is_claim = getattr(event, given), given in _CLAIMS.get(scope, ())
+        word = f"claimed {field}" if is_claim else f"visitor's {field}" if scope == VISITOR else field
         if not (value or given in event.unset) or at < set_at.get(word, 0):
             continue
         set_at[word] = at
         if is_claim:
             claimed[field] = value
-        if not is_claim or (given in _NAMES and field not in set_at):
+        if word == field or (field not in set_at and (scope == VISITOR or given in _NAMES)):
             said[field] = value
     return replace(state, **said, claimed=claimed, set_at=set_at) if set_at != state.set_at or said else state
 

@@ -46,6 +46,14 @@ def test_where_the_file_is_a_link_what_it_names_is_changed(tmp_path: Path) -> No
     assert "Our shop" in kept.read_text()
 
 
+def test_who_may_read_the_file_stays_as_it_was(file: SettingsFile) -> None:
+    """Who is on the allow-list stands in it."""
+    for mode in (0o600, 0o640, 0o664):
+        file.path.chmod(mode)
+        file.write(SHOP.replace("My shop", "Our shop"))
+        assert file.path.stat().st_mode & 0o777 == mode
+
+
 def test_a_text_that_is_no_settings_file_replaces_nothing(file: SettingsFile) -> None:
     with pytest.raises(SettingsError, match=r"settings\.toml"):
         file.write("[shop]\nnmae = 1\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from shutil import copymode
 from typing import Final
 
 from tactful.broadcasting import broadcast
@@ -145,6 +146,8 @@ class SettingsFile:
         temporary = place.with_suffix(".new")
         try:
             temporary.write_text(text, encoding="utf-8")
+            if place.exists():
+                copymode(place, temporary)
             temporary.replace(place)
         except OSError as error:
             raise SettingsError(

@@ -150,8 +150,8 @@ class CommandRecord(Record, tag="command", frozen=True, kw_only=True):
 
 
 class EraseBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything about the record's key goes. `at`: what happened before brings them back under no name. `down`: the name that
-    lives on has told it, and may have come back before this one hears of it."""
+    """Everything about the record's key goes. `at`: what happened before brings them back under no name. `down`: whoever
+    they turned out to be stays: it is they who have told it, and may have come back before this one hears of it, or nobody knows them yet."""
 
     at: int
     via: str = ""

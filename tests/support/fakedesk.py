@@ -83,7 +83,7 @@ class FakeDesk:
         self._open()
         return self.offer
 
-    async def former(self, customer: str, message_id: str) -> str | None:
+    async def former(self, customer: str, message_id: str, who: str = "") -> str | None:
         self._open()
         return self.former_channel
 
@@ -124,11 +124,14 @@ class FakePersonal:
     def __init__(self) -> None:
         self.erased: list[tuple[str, str]] = []
 
+    async def who(self, customer: str) -> str:
+        return customer
+
     async def export(self, customer: str) -> bytes:
         if any(customer == gone for gone, _ in self.erased):
             raise InvalidInput("erased", f"{customer} was erased; nothing is kept")
         return b'{"customer": "%b"}' % customer.encode()
 
-    async def erase(self, customer: str, via: str) -> Farewell:
+    async def erase(self, customer: str, via: str, alone: bool = False) -> Farewell:
         self.erased.append((customer, via))
         return Farewell(1_795_000_000_000, 1_797_592_000_000)

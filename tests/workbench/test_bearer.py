@@ -59,3 +59,15 @@ async def test_a_letter_to_a_visitor_opens_what_is_a_customers_only_if_it_went_t
     copy = await shop.client.get(f"/d/{token}")
     assert (copy.status_code, "uma@example.test" in copy.text) == (status, status == 200)
     assert ("Uma" in (await shop.client.get(f"/p/{token}")).text) == (status == 200)
+
+
+async def test_an_erasure_by_a_letter_to_a_visitor_reaches_nobody_whom_they_turn_out_to_be_meanwhile(
+    shop: Shop,
+) -> None:
+    """What a browser has said of them is in the log, and nobody has read it yet."""
+    await shop.post("dev_server", type="identify", userId="u1", traits={"email": "uma@example.test"})
+    token = await shop.letter_to_a_visitor("eve@example.test")
+    await shop.post("dev_browser", type="page", anonymousId="x", userId="u1")
+    assert (await shop.client.post(f"/e/{token}", data={"do": "erase"})).status_code == 200
+    await shop.advance(advance="1m")
+    assert (await shop.client.get("/console/customers/u1.json")).status_code == 200

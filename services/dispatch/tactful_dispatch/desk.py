@@ -151,10 +151,11 @@ class Desk(Protocol):
         is not the customer's any more."""
         ...
 
-    async def former(self, customer: str, message_id: str) -> str | None:
+    async def former(self, customer: str, message_id: str, who: str = "") -> str | None:
         """The channel of a message to a customer that somebody else may read: it went to a mailbox or a phone in whose place they have
         another by now; or to a visitor, and to no address of whom they turned out to be: a browser says who a visitor is, and anybody
-        may name anybody. None of any other; "" where nobody knows any more where it went."""
+        may name anybody. None of any other; "" where nobody knows any more where it went. `who`: whom they turned out to be, where
+        somebody may have heard of it earlier."""
         ...
 
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:

@@ -16,10 +16,15 @@ class Farewell(NamedTuple):
 class PersonalData(Protocol):
     """A copy of everything, and the end of it."""
 
+    async def who(self, customer: str) -> str:
+        """Who they turned out to be; themselves if nobody else."""
+        ...
+
     async def export(self, customer: str) -> bytes:
         """JSON of everything that is kept. Raises InvalidInput `erased` or `unknown_customer`."""
         ...
 
-    async def erase(self, customer: str, via: str) -> Farewell:
-        """Durable when it returns; carried out when trigger and dispatch have read it, in a moment."""
+    async def erase(self, customer: str, via: str, alone: bool = False) -> Farewell:
+        """Durable when it returns; carried out when trigger and dispatch have read it, in a moment. `alone`: whom they turn out to
+        be meanwhile stays."""
         ...

@@ -262,9 +262,10 @@ class Reception:
             return None
         return offer_of(delivery.message)
 
-    async def former(self, customer: str, message_id: str) -> str | None:
+    async def former(self, customer: str, message_id: str, who: str = "") -> str | None:
         delivery = await self._store.delivery(message_id) if message_id else None
         address, names, now = delivery.address if delivery else None, await self._names(customer), None
+        names += [who] if who and who not in names else []
         was_visitor = is_anonymous(customer) and len(names) > 1
         if address is None:
             return "" if was_visitor else None

@@ -61,7 +61,12 @@ class Personal:
         self._log, self._trigger, self._dispatch, self._book = log, trigger, dispatch, book
         self._graves, self._notebook, self._clock, self._settings = graves, notebook, clock, settings
 
-    async def erase(self, customer: str, via: str) -> Farewell:
+    async def who(self, customer: str) -> str:
+        while (row := await self._row(customer)) is not None and row.linked_to:
+            customer = row.linked_to
+        return customer
+
+    async def erase(self, customer: str, via: str, alone: bool = False) -> Farewell:
         now = self._clock.now()
         # Every name: a back-up may be of a time at which nobody knew yet that they are one.
         names = dict.fromkeys((customer, *await self._names(customer)))
@@ -69,7 +74,7 @@ class Personal:
         for erased in gone:
             self._notebook.note(erased)
         crashpoints.reach("erasure: noted")
-        await self._tell(customer, now, via)
+        await self._tell(customer, EraseBody(now, via, down=alone))
         for erased in gone:
             await self._notebook.took(erased)
         return Farewell(now, now + milliseconds(self._settings().log.retention))
@@ -103,7 +108,7 @@ class Personal:
             if grave not in back:
                 await self._tell_all(Erased(grave, at))
             elif not await self._began_after(back[grave], at):
-                await self._tell(back[grave], at, "restored")
+                await self._tell(back[grave], EraseBody(at, "restored"))
             await self._notebook.took(Erased(grave, at))
 
     async def _missing(self) -> dict[str, int]:
@@ -121,23 +126,18 @@ class Personal:
         instants = [*(line.at for line in lines), *(entry.committed_at for entry in await self._consents(customer))]
         return bool(instants) and min(instants) > erased_at
 
-    async def _tell(self, customer: str, at: int, via: str) -> None:
-        name = digest("erase", customer, str(at))
-        record = EraseRecord(id=name, key=customer, at=self._clock.now(), body=EraseBody(at, via))
+    async def _tell(self, customer: str, body: EraseBody) -> None:
+        name = digest("erase", customer, str(body.at))
+        record = EraseRecord(id=name, key=customer, at=self._clock.now(), body=body)
         await self._log.append(EVENTS, [(partition_of(customer, self._log.partitions), encode(record))])
 
     async def _tell_all(self, erased: Erased) -> None:
         id, data = digest("erased", erased.grave), _encode({"grave": erased.grave, "at": erased.at})
         await broadcast(self._log, (EVENTS, DISPATCH), id, BROADCAST, data, self._clock.now())
 
-    async def _who(self, customer: str) -> str:
-        while (row := await self._row(customer)) is not None and row.linked_to:
-            customer = row.linked_to
-        return customer
-
     async def _names(self, customer: str) -> list[str]:
         """The one that lives on, and the others."""
-        name = await self._who(customer)
+        name = await self.who(customer)
         row = await self._row(name)
         return [name, *(row.absorbed if row else ())]
 

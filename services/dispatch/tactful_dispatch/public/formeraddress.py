@@ -19,9 +19,10 @@ class FormerAddress:
     def __init__(self, desk: Desk, links: Links, shop: Callable[[], Shop], pages: Pages) -> None:
         self._desk, self._links, self._shop, self._pages = desk, links, shop, pages
 
-    async def refusal(self, grant: Grant) -> Response | None:
-        """A page that says so and leads to `unsubscribe`; None where the reader is the customer, as far as anybody knows."""
-        channel = await self._desk.former(grant.customer, grant.message_id)
+    async def refusal(self, grant: Grant, who: str = "") -> Response | None:
+        """A page that says so and leads to `unsubscribe`; None where the reader is the customer, as far as anybody knows. `who`: as
+        `Desk.former`."""
+        channel = await self._desk.former(grant.customer, grant.message_id, who)
         if channel is None:
             return None
         card = await self._desk.card(grant.customer)

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tactful.errors import InvalidInput
+from tactful.identity import is_anonymous
 from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.links import Grant, Links
@@ -32,7 +33,7 @@ class OwnData:
     async def download(self, request: Request, token: str) -> Response:
         """`GET /d/…`: everything, as a file."""
         grant = self._links.read(token, "preferences")
-        if refused := await self._former.refusal(grant):
+        if refused := await self._refusal(grant):
             return refused
         try:
             copy = await self._personal.export(grant.customer)
@@ -45,7 +46,7 @@ class OwnData:
     async def ask(self, request: Request, token: str) -> Response:
         """`GET /e/…`: whether they mean it."""
         grant = self._links.read(token, "preferences")
-        if refused := await self._former.refusal(grant):
+        if refused := await self._refusal(grant):
             return refused
         texts = await self._texts(grant)
         question = Question(texts.ask_erase, texts.ask_erase_lead, (("do", "erase", texts.erase_now),))
@@ -54,16 +55,21 @@ class OwnData:
     async def erase(self, request: Request, token: str) -> Response:
         """`POST /e/…`: the button of that page."""
         grant = self._links.read(token, "preferences")
-        if refused := await self._former.refusal(grant):
+        if refused := await self._refusal(grant):
             return refused
         texts = await self._texts(grant)
         if (await read_form(request)).get("do") != "erase":
             raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
-        farewell = await self._personal.erase(grant.customer, "preference-page")
+        # Who a visitor is may be in the log already, said by anybody and read by nobody.
+        unknown = is_anonymous(await self._personal.who(grant.customer))
+        farewell = await self._personal.erase(grant.customer, "preference-page", alone=unknown)
         calendar = Calendar(texts, self._shop().zone)
         return self._notice(
             texts, texts.did_erase, texts.did_erase_lead.format(date=calendar.date(farewell.log_clean_at))
         )
+
+    async def _refusal(self, grant: Grant) -> Response | None:
+        return await self._former.refusal(grant, await self._personal.who(grant.customer))
 
     async def _texts(self, grant: Grant) -> Texts:
         card = await self._desk.card(grant.customer)

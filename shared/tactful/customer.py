@@ -80,6 +80,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     refunded_at: int = 0  # when it was last refunded, in whole or in part
     late: bool = False  # delivered after the promised day
     products: tuple[str, ...] = ()  # ids of the first 20; of the latest 16 orders
+    returned: tuple[str, ...] = ()  # 20 ids of those that refunds named; of the latest 16 orders
 
     @property
     def arrived(self) -> bool:

@@ -38,8 +38,26 @@ class Beat(msgspec.Struct, frozen=True, array_like=True):
     at: int = 0  # ms
     units: int = 0
     gift: bool = False
-    void: bool = False  # cancelled or refunded
+    void: bool = False  # cancelled, or refunded without a word on how much of it
     lines: tuple[Line, ...] = ()
+    total: int = 0  # minor units
+    returned: tuple[tuple[str, int], ...] = ()  # eight of the products that were given back, and how many of each
+    pieces: int = 0  # most that came back at once
+    refunded: int = 0  # minor units, the most at once
+
+    @property
+    def stands(self) -> bool:
+        """Whether anything of it was kept: who gives back one of forty things has ordered all the same."""
+        pieces = max(self.pieces, sum(count for _, count in self.returned))
+        if self.void or not (pieces or self.refunded):
+            return not self.void
+        return pieces < self.units if pieces and self.units else self.refunded < self.total
+
+    @property
+    def kept(self) -> tuple[Line, ...]:
+        """The products of which nothing came back."""
+        back = {product for product, _ in self.returned}
+        return tuple(line for line in self.lines if line.product_id not in back)
 
 
 class Pace(NamedTuple):
@@ -74,7 +92,7 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def pace(self, zone: tzinfo) -> Pace | None:
         """By the calendar of a zone, without gifts, void orders and orders in bulk; None without an order."""
-        own = [beat for beat in self.orders if beat.at and not beat.gift and not beat.void]
+        own = [beat for beat in self.orders if beat.at and not beat.gift and beat.stands]
         units = [beat.units for beat in own if beat.units]
         usual = median(units) if len(units) > USUAL else inf
         ordinary = [beat.at for beat in own if beat.units < BULK * usual]
@@ -89,8 +107,8 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def latest_at(self) -> int:
-        """When the latest order was that was neither cancelled nor given back, be it a gift or in bulk, ms; 0 for none."""
-        return max((beat.at for beat in self.orders if not beat.void), default=0)
+        """When the latest order was that was neither cancelled nor given back whole, be it a gift or in bulk, ms; 0 for none."""
+        return max((beat.at for beat in self.orders if beat.stands), default=0)
 
     def latest_day(self, zone: tzinfo) -> date | None:
         """The day of that order."""
@@ -98,9 +116,9 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def usual(self) -> tuple[Line, ...]:
         """What is in at least two of the last four orders, most often bought first, as it was last shown."""
-        latest = [beat for beat in self.orders[-LATEST:] if beat.at and not beat.void and not beat.gift]
-        counts = Counter(name for beat in latest for name in {line.product_id for line in beat.lines})
-        shown = {line.product_id: line for beat in latest for line in beat.lines}
+        latest = [beat for beat in self.orders[-LATEST:] if beat.at and beat.stands and not beat.gift]
+        counts = Counter(name for beat in latest for name in {line.product_id for line in beat.kept})
+        shown = {line.product_id: line for beat in latest for line in beat.kept}
         often = [name for name, count in counts.items() if count >= USUAL]
         return tuple(shown[name] for name in sorted(often, key=lambda name: (-counts[name], name)))
 

@@ -544,3 +544,12 @@ def test_what_was_given_back_is_not_shown_for_ninety_days() -> None:
     bench.advance("10d")
     left_alone(bench)
     assert [item["product_id"] for item in bench.messages[-1].data["items"]] == ["p1", "p2"]
+
+
+def test_what_was_kept_of_an_order_of_which_something_came_back_is_shown() -> None:
+    bench = bench_with()
+    bench.emits("u1", OrderCompleted(order_id="o1", products=(KETTLE, Product(product_id="p2"))), history=True)
+    bench.emits("u1", OrderRefunded(order_id="o1", products=(Product(product_id="p2"),)))
+    bench.advance("8d")
+    left_alone(bench, ADD, ProductAdded(product_id="p2"))
+    assert [item["product_id"] for item in bench.messages[0].data["items"]] == ["p1"]

@@ -202,6 +202,16 @@ def test_a_refund_within_thirty_days_silences_it() -> None:
     assert (asked_after(bench, 20), bench.endings("u1")[-1]) == ([], "a refund is too recent")
 
 
+def test_who_gives_back_one_of_two_things_has_ordered_all_the_same() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("40d")
+    oats = Product(product_id="oats")
+    bench.emits("u1", OrderCompleted(order_id="o3", products=(TEA, oats)))
+    bench.advance("9d")
+    bench.emits("u1", OrderRefunded(order_id="o3", products=(oats,)))
+    assert asked_after(bench)[0] == (80 - 9, LETTER)
+
+
 @pytest.mark.parametrize(("said", "days"), [("in_a_month", 81), ("in_a_week", 58), ("no_longer", 45)])
 def test_who_wishes_to_be_reminded_of_their_usual_order_is_not_missed_before(said: str, days: int) -> None:
     bench = customer_of(20, 20, 20)

@@ -36,7 +36,10 @@ def news_about(order: str) -> st.SearchStrategy[Event]:
     return st.one_of(
         st.builds(lambda total: OrderUpdated(order_id=order, total=euros(total)), st.integers(1, 999)),
         st.builds(lambda: OrderCancelled(order_id=order)),
-        st.builds(lambda: OrderRefunded(order_id=order)),
+        st.builds(
+            lambda named: OrderRefunded(order_id=order, products=tuple(Product(product_id=name) for name in named)),
+            st.sets(st.sampled_from(["p1", "p2"])),
+        ),
         st.builds(lambda promised: ShipmentDelivered(order_id=order, promised_at=promised), st.integers(0, 10**6)),
     )
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from folding import at, by_time, folded, scripts
+from folding import at, by_time, euros, folded, scripts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,12 +42,18 @@ def every(days: int, times: int, *products: Product) -> list[Event]:
 names = st.sampled_from(["a", "b", "c", "d", "e", "f"])
 news: st.SearchStrategy[Event] = st.one_of(
     st.builds(
-        lambda name, products: OrderCompleted(order_id=name, products=products),
+        lambda name, products, total: OrderCompleted(order_id=name, products=products, total=total),
         names,
         st.sampled_from([(TEA,), (TEA, OATS), (CARD,), ()]),
+        st.sampled_from([None, euros(1000)]),
     ),
     st.builds(lambda name: OrderCancelled(order_id=name), names),
-    st.builds(lambda name: OrderRefunded(order_id=name), names),
+    st.builds(
+        lambda name, products, total: OrderRefunded(order_id=name, products=products, total=total),
+        names,
+        st.sampled_from([(), (TEA,), (OATS,), (TEA, OATS)]),
+        st.sampled_from([None, euros(500), euros(1000)]),
+    ),
 )
 
 
@@ -83,6 +89,37 @@ def test_the_day_of_an_order_is_that_of_the_customer_s_calendar() -> None:
 )
 def test_an_order_that_came_to_nothing_leaves_the_rhythm(news: Event) -> None:
     assert pace(*every(10, 5), at(150 * DAY, news)).gaps == (10, 10, 20)
+
+
+def returned(name: str, *products: Product, total: int = 0) -> Event:
+    return at(160 * DAY, OrderRefunded(order_id=name, products=products, total=euros(total) if total else None))
+
+
+FORTY = tuple(Product(product_id=f"p{number}", name=f"Thing {number}") for number in range(40))
+
+
+def test_who_gives_back_one_of_forty_things_has_ordered_all_the_same() -> None:
+    orders = every(10, 5, *FORTY)
+    assert pace(*orders, returned("o4", FORTY[7])).gaps == (10,) * 4
+    assert rhythm(returned("o4", FORTY[7]), *orders) == rhythm(*orders, returned("o4", FORTY[7]))
+
+
+def test_an_order_that_came_back_piece_by_piece_or_at_once_leaves_the_rhythm() -> None:
+    orders = every(10, 5, TEA, OATS)
+    assert pace(*orders, returned("o4", TEA)).gaps == (10,) * 4
+    assert pace(*orders, returned("o4", TEA), returned("o4", OATS)).gaps == (10,) * 3
+    assert pace(*every(10, 5, *FORTY), returned("o4", *FORTY)).gaps == (10,) * 3
+
+
+def test_where_no_product_is_named_the_money_tells_whether_anything_was_kept() -> None:
+    orders = [at((100 + 10 * n) * DAY, OrderCompleted(order_id=f"o{n}", total=euros(4000))) for n in range(5)]
+    assert pace(*orders, returned("o4", total=500)).gaps == (10,) * 4
+    assert pace(*orders, returned("o4", total=4000)).gaps == (10,) * 3
+
+
+def test_what_came_back_is_not_usually_bought() -> None:
+    returns = [returned(f"o{number}", TEA) for number in range(4)]
+    assert [line.product_id for line in rhythm(*every(10, 4, TEA, OATS), *returns).usual()] == ["oats"]
 
 
 def test_gifts_leave_the_rhythm_and_what_is_usually_bought() -> None:

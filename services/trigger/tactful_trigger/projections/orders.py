@@ -54,7 +54,9 @@ def _cancel(order: Order, event: OrderCancelled) -> Order:
 
 def _refund(order: Order, event: OrderRefunded) -> Order:
     at = max(order.refunded_at, event.meta.occurred_at)
-    return replace(order, refunded_at=at, status=order.status if order.status == "cancelled" else "refunded")
+    named = (product.product_id or product.sku for product in event.products)
+    status = order.status if order.status == "cancelled" else "refunded"
+    return replace(order, refunded_at=at, status=status, returned=_names((*order.returned, *named)))
 
 
 def _deliver(order: Order, event: ShipmentDelivered) -> Order:
@@ -133,7 +135,7 @@ def _latest(orders: Iterable[Order]) -> tuple[Order, ...]:
 
 def _bare(order: Order) -> Order:
     """A run that asks for the orders keeps all of them: the products of sixty large ones would fill its journal."""
-    return replace(order, products=()) if order.products else order
+    return replace(order, products=(), returned=()) if order.products or order.returned else order
 
 
 def _total(event: OrderFields) -> Money | None:
@@ -154,6 +156,10 @@ def _sums(amounts: Iterable[tuple[str, int]]) -> dict[str, int]:
     return {currency: minor for currency, minor in sorted(sums.items()) if minor}
 
 
+def _names(products: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({product for product in products if product}))[:PRODUCTS]
+
+
 def _joined(one: Order, other: Order) -> Order:
     """What both sides know of one order."""
     first = one if one.at else other
@@ -165,5 +171,6 @@ def _joined(one: Order, other: Order) -> Order:
         status=max(one.status, other.status, key=_STATUSES.index),
         delivered_at=max(one.delivered_at, other.delivered_at),
         refunded_at=max(one.refunded_at, other.refunded_at),
+        returned=_names((*one.returned, *other.returned)),
         late=one.late or other.late,
     )

@@ -165,5 +165,6 @@ def _without_a_gift(customer: Customer, basket: Data) -> Mapping[str, Any] | Non
 
 
 def _returned(customer: Customer, since: int) -> set[str]:
-    """Products of orders that were refunded since then. Which part was refunded is not known, so all of it counts."""
-    return {product for order in customer.orders.recent if order.refunded_at > since for product in order.products}
+    """Products that were given back since then: those that the refund named, or all of its order."""
+    refunded = [order for order in customer.orders.recent if order.refunded_at > since]
+    return {product for order in refunded for product in order.returned or order.products}

@@ -206,7 +206,7 @@ def _badly_ended(order: Order | None, tickets: Tickets) -> str:
         return "the last order came late"
     if any(ticket.channel == REVIEW and ticket.opened_at >= order.at for ticket in tickets.recent):
         return "the last order was rated badly"
-    return "the last order was given back" if order.status == "refunded" else ""
+    return "something of the last order was given back" if order.status == "refunded" else ""
 
 
 def _unanswered(ladders: tuple[Contact, ...], orders: Orders, most: int) -> bool:

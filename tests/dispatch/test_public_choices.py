@@ -14,6 +14,7 @@ from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.languages.en import ENGLISH
 from tactful_dispatch.public.masking import masked
 from tactful_dispatch.public.wishes import Mute, Pause, StopAll, Turn, wish_of
+from tactful_trigger.rules import abandoned_cart, churn_risk, complaint_followup, confirm_consent, missed_order
 
 NOW: Final = 1_795_600_000_000
 
@@ -157,3 +158,10 @@ def test_a_language_that_is_missing_falls_to_the_shops_and_then_to_english() -> 
 def test_a_rule_without_a_name_of_its_own_is_named_in_words() -> None:
     assert ENGLISH.rule("price_drop") == "Price drop"
     assert ENGLISH.topic("marketing.price_drop") == "Price drop"
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_whatever_makes_a_shipped_rule_write_is_told_in_the_customers_words(language: str) -> None:
+    rules = (abandoned_cart, churn_risk, complaint_followup, confirm_consent, missed_order)
+    events = {name for rule in rules for name in rule.terms.on}
+    assert events - texts_for(language).causes.keys() == set()

@@ -111,6 +111,7 @@ def test_a_bad_review_or_rating_is_a_complaint_that_nobody_closes(news: Event, d
     start = bench.now
     bench.advance("30d")
     assert [(message.requested_at - start) // DAY for message in bench.messages] == days
+    assert {message.data["cause"] for message in bench.messages} <= {"rated"}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tactful_trigger.rules.tickets import same_ticket, subject_of, ticket_of
 SATURDAY: Final = 5
 _EVER: Final = "3650d"  # a ticket is asked about once, also if it is opened and closed again
 _CAUSES: Final = {ShipmentDelivered: "late", OrderRefunded: "returned"}
+_RATED: Final = "rated"  # a review or rating: they said so, and nobody has looked at it
 # Resolutions after which nobody is asked: it was no complaint, it is a person's matter, the help desk has asked already.
 NOT_ASKED: Final = frozenset(
     {"spam", "duplicate", "withdrawn", "legal", "safety", "injury", "fraud", "chargeback", "press", "rated"}
@@ -59,7 +60,8 @@ async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened 
     await _working_day(run)
     if why := await _silence(run, first.ticket_id):
         return why
-    about = partial(_about, ticket_id=first.ticket_id, cause=_CAUSES.get(type(first), ""))
+    cause = "" if isinstance(first, ComplaintClosed) else _CAUSES.get(type(first), _RATED)
+    about = partial(_about, ticket_id=first.ticket_id, cause=cause)
     message = await run.send("email", "complaint_followup", data=about, expires=run.param("expires", "3d"))
     return "asked" if message else message.reason or "refused"
 
@@ -117,8 +119,8 @@ def _is_last(tickets: Tickets, ticket_id: str) -> bool:
 
 
 def _about(customer: Customer, ticket_id: str, cause: str) -> dict[str, Any] | None:
-    """What the message is about; None once it is open again, or another one is, or it is no matter to ask about. `cause`: of what
-    nobody complained about in words, so that the message does not say they did."""
+    """What the message is about; None once it is open again, or another one is, or it is no matter to ask about. `cause`: what
+    nobody has closed, so that the message does not say that it was put right, nor that they complained if they did not."""
     if customer.tickets.open or _kept_quiet(customer.tickets, ticket_id):
         return None
     return {"ticket_id": ticket_id, "about": subject_of(customer, ticket_id), "cause": cause}

@@ -12,7 +12,7 @@ import msgspec
 
 from tactful.clock import HOUR
 from tactful.events.model import Money
-from tactful.rhythm import Rhythm
+from tactful.rhythm import Rhythm, is_gift
 
 REVIEW: Final = "review"
 REVIEW_LASTS: Final = 72 * HOUR
@@ -43,7 +43,7 @@ class CartItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def is_gift(self) -> bool:
         """A gift card or certificate."""
-        return "gift" in self.category.lower()
+        return is_gift(self.category)
 
 
 class Cart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -21,6 +21,11 @@ USED_UP: Final = 2  # ordinary orders, after which what was bought in bulk is ta
 LONGEST: Final = 3650.0  # days: whatever was stocked up, no calendar ends before the next order
 
 
+def is_gift(category: str) -> bool:
+    """Whether a product of that category is a gift card or certificate."""
+    return "gift" in category.lower()
+
+
 class Line(msgspec.Struct, frozen=True, array_like=True):
     """One product of an order, as it was shown then."""
 
@@ -55,9 +60,9 @@ class Beat(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def kept(self) -> tuple[Line, ...]:
-        """The products of which nothing came back."""
+        """The products of which nothing came back, without gift cards."""
         back = {product for product, _ in self.returned}
-        return tuple(line for line in self.lines if line.product_id not in back)
+        return tuple(line for line in self.lines if line.product_id not in back and not is_gift(line.category))
 
 
 class Pace(NamedTuple):

@@ -128,6 +128,11 @@ def test_gifts_leave_the_rhythm_and_what_is_usually_bought() -> None:
     assert [line.product_id for line in rhythm(*events).usual()] == ["tea"]
 
 
+def test_a_gift_card_beside_the_usual_things_is_not_what_they_usually_buy() -> None:
+    state = rhythm(*every(10, 4, TEA, CARD))
+    assert [line.product_id for line in state.usual()] == ["tea"]
+
+
 def test_a_stock_bought_at_once_is_no_rhythm() -> None:
     stock = order("bulk", 133, Product(product_id="tea", quantity=6))
     assert pace(*every(10, 4, TEA), stock).gaps == (10, 10, 10)

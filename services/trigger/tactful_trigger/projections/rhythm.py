@@ -9,9 +9,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from tactful.clock import MINUTE
-from tactful.customer import CartItem
 from tactful.events import Event, OrderCancelled, OrderCompleted, OrderRefunded
-from tactful.rhythm import LATEST, Beat, Line, Rhythm
+from tactful.rhythm import LATEST, Beat, Line, Rhythm, is_gift
 from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 64
@@ -50,7 +49,7 @@ class RhythmProjection:
 
 def _beat(event: OrderCompleted) -> Beat:
     products = [product for product in event.products if product.product_id or product.sku]
-    gifts = [CartItem(product_id=product.product_id, category=product.category).is_gift for product in products]
+    gifts = [is_gift(product.category) for product in products]
     lines = tuple(
         Line(product.product_id or product.sku, product.name, product.url, product.image_url, product.category)
         for product in products[:LINES]

@@ -40,8 +40,23 @@ class Wait(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
     @property
     def words(self) -> str:
-        """What it is, for a story."""
-        return f"{spoken(self.length)} of quiet" if self.op == "quiet" else self.shape
+        """What it is, for a story: people at the shop read it."""
+        if self.op == "quiet":
+            return f"{spoken(self.length)} of quiet"
+        if self.op == "wait_any":
+            *others, last = (branch.words for branch in self.branches)
+            return f"{', '.join(others)} or {last}" if others else last
+        _, *of = self.shape.split(" ")
+        match self.op:
+            case "sleep":
+                return "time to pass"
+            case "wait_for":
+                return " ".join(of)
+            case "engaged":
+                return f"a reaction to the {of[0]}"
+            case "send":
+                return f"what becomes of the {of[0]}"
+        return self.shape
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -43,6 +43,13 @@ def test_what_was_mended_since_is_not_offered_again() -> None:
     assert "to allow it" not in explained(umas_story())
 
 
+def test_after_another_word_on_consent_nothing_is_offered_to_the_shop() -> None:
+    """It was granted by now, or taken back, which is nobody's to undo."""
+    answered = replace(umas_story(), rows=umas_story().rows[:8], pending=())
+    assert answered.rows[-1].kind == "consent"
+    assert "to allow it" not in explained(answered)
+
+
 def test_a_held_message_says_until_when() -> None:
     held = replace(umas_story(), held=(held_message(),))
     assert "held until Tue 09:00: abandoned_cart  email: Quiet hours until Tue 09:00" in explained(held)

@@ -143,3 +143,15 @@ def test_a_gap_is_told_with_what_left_last() -> None:
     shut = judge(MESSAGE, replace(loyal, contacts=(last,)))[-1]
     assert shut.reason is Reason.GAP
     assert said(shut) == "churn_risk left by email at 15:00; 16 h must lie between"
+
+
+def test_what_others_at_the_address_have_used_up_is_told_as_theirs() -> None:
+    """The customer's own story holds no such message."""
+    last = Contacted(FOUR - HOUR, "email", "c", "churn_risk", 0, "m_0", engaged=True)
+    loyal = replace(WELL, recipient=RecipientBody(segment="loyal"), address_contacts=(last,))
+    assert said(judge(MESSAGE, loyal)[-1]) == (
+        "churn_risk left by email at 15:00 to somebody else at this address; 16 h must lie between"
+    )
+    assert said(judge(MESSAGE, replace(WELL, address_contacts=(last,)))[-1]) == (
+        "1 of 1 contacts with everybody at this address are used, the last by churn_risk; free again at Mon 30 Nov 2026 15:00"
+    )

@@ -27,9 +27,11 @@ def explain_text(story: Timeline) -> str:
 
 
 def _fixes(entries: tuple[Entry, ...]) -> Iterator[str]:
-    """Of the latest run that got an answer only: earlier ones may long be mended."""
-    answers = [entry for entry in entries if entry.kind == "decided"]
-    fixes = (entry.fix for entry in answers if entry.run == answers[-1].run)
+    """Of the latest run that got an answer only, and of none that the customer has had a word on since: the rest may long be mended."""
+    latest = next((n for n in range(len(entries) - 1, -1, -1) if entries[n].kind == "decided"), None)
+    if latest is None or any(entry.kind == "consent" for entry in entries[latest:]):
+        return
+    fixes = (entry.fix for entry in entries if entry.kind == "decided" and entry.run == entries[latest].run)
     yield from dict.fromkeys(fix for fix in fixes if fix)
 
 

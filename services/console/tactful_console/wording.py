@@ -69,6 +69,7 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
         "Quiet hours",
     ),
     Reason.BUDGET: (
+        "{used} of {allowed} contacts with everybody at {whose} are used, the last by {lost_to}; free again at {until}",
         "{used} of {allowed} contacts {days} are used",
         "{used} of {allowed} contacts are used, the last by {lost_to}; free again at {until}",
         "{used} of {allowed} contacts are used; free again at {until}",
@@ -81,6 +82,7 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
         "something more urgent went first",
     ),
     Reason.GAP: (
+        "{rule} left by {channel} at {last} to somebody else at {whose}; {hours} h must lie between",
         "{rule} left by {channel} at {last}; {hours} h must lie between",
         "too soon after the last {channel}",
         "too soon after the last one",

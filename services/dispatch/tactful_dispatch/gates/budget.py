@@ -13,11 +13,12 @@ from tactful.decisions import GateRecord, Reason
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Contacted, Facts
-from tactful_dispatch.gates.verdicts import held, open_gate
+from tactful_dispatch.gates.verdicts import SHARED, held, open_gate
 
 WEEK: Final = 7 * DAY
 FORTNIGHT: Final = 14 * DAY
 MONTH: Final = 30 * DAY
+WHOSE: Final[tuple[dict[str, str], ...]] = ({}, SHARED)
 
 
 class Allowance(NamedTuple):
@@ -34,13 +35,13 @@ def budget(message: MessageBody, facts: Facts) -> GateRecord:
         return open_gate("budget")
     segment = facts.recipient.segment if facts.recipient else "new"
     allowance, others = _weekly(message, facts, segment), _others(facts, message.contact)
-    for used in others:
-        if shut := _spent(message, used, allowance, facts.now, segment=segment):
+    for used, whose in zip(others, WHOSE, strict=True):
+        if shut := _spent(message, used, allowance, facts.now, segment=segment, **whose):
             return shut
     if message.channel == "sms" and caps.budget:
-        for history in (facts.contacts, facts.address_contacts):
+        for history, whose in zip((facts.contacts, facts.address_contacts), WHOSE, strict=True):
             used = [c for c in history if c.channel == "sms" and c.message_id != message.message_id]
-            if shut := _spent(message, used, Allowance(caps.sms_per_30_days, MONTH), facts.now, days=30):
+            if shut := _spent(message, used, Allowance(caps.sms_per_30_days, MONTH), facts.now, days=30, **whose):
                 return shut
     used_up = max(len(_since(used, facts.now - allowance.span)) for used in others)
     return open_gate("budget", used=used_up, allowed=allowance.most, days=allowance.span // DAY, segment=segment)

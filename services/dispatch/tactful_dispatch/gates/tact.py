@@ -12,7 +12,7 @@ from tactful.identity import fraction
 from tactful.purposes import is_marketing, keeps_hours
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts
-from tactful_dispatch.gates.verdicts import held, open_gate, refused
+from tactful_dispatch.gates.verdicts import SHARED, held, open_gate, refused
 from tactful_dispatch.hours import Window, first_opening, is_open
 
 
@@ -58,5 +58,6 @@ def gap(message: MessageBody, facts: Facts) -> GateRecord:
     others = (c for c in (*facts.contacts, *facts.address_contacts) if c.message_id != message.message_id)
     last = max((c for c in others if c.channel == message.channel), key=lambda c: c.at, default=None)
     if last is not None and facts.now - last.at < apart:
-        return refused("gap", Reason.GAP, Scope.CHANNEL, last=last.at, rule=last.rule, hours=apart / HOUR)
+        whose = {} if any(c.message_id == last.message_id for c in facts.contacts) else SHARED
+        return refused("gap", Reason.GAP, Scope.CHANNEL, last=last.at, rule=last.rule, hours=apart / HOUR, **whose)
     return open_gate("gap")

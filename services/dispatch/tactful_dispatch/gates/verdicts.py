@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts
 
 Gate = Callable[[MessageBody, Facts], GateRecord]
+SHARED: Final = {"whose": "this address"}  # what stands in the way was written to somebody else there
 
 
 def open_gate(gate: str, **facts: Any) -> GateRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from stories import FOUR, MADRID
 
@@ -87,7 +88,7 @@ def test_when_all_is_well_the_telling_gates_have_their_facts() -> None:
         ({"recipient": RecipientBody(do_not_contact="legal")}, "nobody may contact this customer: legal"),
         ({"address": None}, "no address for email is known"),
         ({"has_adapter": False}, "nothing sends email here: adapter none"),
-        ({"suppressed": "bounced"}, "this address is not used any more: bounced"),
+        ({"suppressed": "bounced"}, "not to this address: bounced"),
         ({"unanswered_since": FOUR - HOUR}, "the owner of this address was asked at 15:00 and has not answered"),
         ({"words": ()}, "nobody has granted marketing.cart by email"),
         (
@@ -155,3 +156,15 @@ def test_what_others_at_the_address_have_used_up_is_told_as_theirs() -> None:
     assert said(judge(MESSAGE, replace(WELL, address_contacts=(last,)))[-1]) == (
         "1 of 1 contacts with everybody at this address are used, the last by churn_risk; free again at Mon 30 Nov 2026 15:00"
     )
+
+
+def test_a_topic_that_the_customer_wants_nothing_about_is_named() -> None:
+    """They still want to hear of their basket."""
+    about_tea = msgspec.structs.replace(MESSAGE, data={"categories": ["Tea"]})
+    assert said(judge(about_tea, replace(WELL, muted_topics=("Tea",)))[-1]) == "the customer wants nothing about Tea"
+
+
+def test_a_gift_that_is_kept_from_an_address_does_not_read_as_if_the_address_were_dead() -> None:
+    gift = msgspec.structs.replace(MESSAGE, data={"gift": True})
+    told = said(judge(gift, replace(WELL, address_shared=True))[-1])
+    assert told == "not to this address: a gift, and others read along"

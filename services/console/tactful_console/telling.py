@@ -37,7 +37,7 @@ _NOT_STARTED: Final = {
 }
 _LATE: Final = 10 * MINUTE  # an event that came later than this says when it happened
 # A goal is only ever reached while a run waits.
-_CEASED: Final = {"goal reached": "goal reached, timer removed"}
+_CEASED: Final = {"goal reached": "goal reached, timer removed", "superseded": _NOT_STARTED["superseded"]}
 _CHANGES: Final = {
     "rule_muted": "no more {rule}",
     "rule_unmuted": "{rule} again",

@@ -36,9 +36,9 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
         "no address is known",
     ),
     Reason.SUPPRESSED_ADDRESS: (
-        "this address is not used any more: {why}",
+        "not to this address: {why}",
         "the owner of this address was asked at {asked_at} and has not answered",
-        "this address is not used any more",
+        "not to this address",
     ),
     Reason.NO_CONSENT: ("nobody has granted {purpose} by {channel}", "nobody has granted this"),
     Reason.WITHDRAWN: (
@@ -49,7 +49,11 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
         "the customer has withdrawn this",
     ),
     Reason.MUTED_RULE: ("the customer wants no more {rule}", "the customer wants no more of this kind"),
-    Reason.MUTED_TOPIC: ("the customer wants nothing about {purpose}", "the customer wants nothing about this"),
+    Reason.MUTED_TOPIC: (
+        "the customer wants nothing about {topics}",
+        "the customer wants nothing about {purpose}",
+        "the customer wants nothing about this",
+    ),
     Reason.PAUSED: ("the customer asked for a pause until {until}", "the customer asked for a pause"),
     Reason.PERSONALISATION: (
         "{rule} uses more than the customer allows: {uses}",

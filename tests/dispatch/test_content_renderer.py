@@ -233,6 +233,7 @@ def test_days_are_written_in_the_messages_language() -> None:
     monday = 1795438800000
     assert say("{{ day|date }}", data={"day": monday}, language="de") == "Montag 23 November"
     assert say("{{ day|date('d MMM y') }}", data={"day": monday}, language="ru") == "23 нояб. 2026"
+    assert say("{{ day|date }}", data={"day": "2026-11-23"}, language="de") == "Montag 23 November"
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "вещь"), (3, "вещи"), (5, "вещей"), (21, "вещь")])

@@ -16,6 +16,7 @@ from tactful.events import (
     ComplaintOpened,
     Event,
     MessageOpened,
+    OrderCancelled,
     OrderCompleted,
     OrderRefunded,
     Page,
@@ -200,6 +201,18 @@ def test_a_refund_within_thirty_days_silences_it() -> None:
     bench.advance("30d")
     bench.emits("u1", OrderRefunded(order_id="o3"))
     assert (asked_after(bench, 20), bench.endings("u1")[-1]) == ([], "a refund is too recent")
+
+
+def test_the_letter_dates_the_latest_order_that_came_to_something() -> None:
+    """The run began with one that was cancelled."""
+    bench = customer_of(40, 40)
+    first = local_time(bench.now, MADRID).date()
+    bench.advance("20d")
+    bench.emits("u1", OrderCompleted(order_id="o3", products=(TEA,)))
+    bench.advance("2d")
+    bench.emits("u1", OrderCancelled(order_id="o3"))
+    asked_after(bench)
+    assert {message.data["last_order_on"] for message in bench.messages} == {first.isoformat()}
 
 
 def test_who_gives_back_one_of_two_things_has_ordered_all_the_same() -> None:

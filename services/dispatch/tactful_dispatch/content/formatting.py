@@ -30,10 +30,12 @@ def money(context: Context, amount: Any) -> str:
 
 
 @pass_context
-def date(context: Context, at: int, form: str = "EEEE d MMMM") -> str:
-    """An instant (ms) as a day in the recipient's zone. `form` is a pattern of Unicode TR 35."""
-    zone = ZoneInfo(context["zone"])
-    day = datetime.fromtimestamp(at / 1000, UTC).astimezone(zone)
+def date(context: Context, at: int | str, form: str = "EEEE d MMMM") -> str:
+    """An instant (ms) as a day in the recipient's zone, or a day like `2026-11-23`. `form` is a pattern of Unicode TR 35."""
+    if isinstance(at, str):
+        day = datetime.fromisoformat(at)
+    else:
+        day = datetime.fromtimestamp(at / 1000, UTC).astimezone(ZoneInfo(context["zone"]))
     return str(format_date(day, form, locale=_locale(context)))
 
 

@@ -139,7 +139,9 @@ def _after(instant: int, length: str) -> datetime:
 def _still_away(customer: Customer, say: Say, pace: Pace, latest: date, zone: ZoneInfo) -> dict[str, Any] | None:
     """What is said; None once an order has come or gone of which nobody knew."""
     rhythm = customer.rhythm
-    return say(customer) if (rhythm.pace(zone), rhythm.latest_day(zone)) == (pace, latest) else None
+    if (rhythm.pace(zone), rhythm.latest_day(zone)) != (pace, latest):
+        return None
+    return {**say(customer), "last_order_on": latest.isoformat()}
 
 
 def _usual(customer: Customer) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from enginebench import Decide, EngineBench, sent
+from msgspec.structs import replace
 
 from tactful.clock import DAY, HOUR
 from tactful.events import (
@@ -22,6 +23,7 @@ from tactful.events import (
     SurveyAnswered,
 )
 from tactful.localtime import local_time
+from tactful.rules import Rule
 from tactful_trigger.rules import complaint_followup
 from tactful_trigger.rules.complaint_followup import NOT_ASKED
 
@@ -32,7 +34,7 @@ REVIEW = ComplaintOpened(ticket_id="r1", channel="review")
 
 
 def bench_with(decide: Decide = sent, **parameters: Any) -> EngineBench:
-    """The rule under an operator's parameters; it is Monday, two in the afternoon."""
+    """The rule under an operator's parameters; it is Monday, three in the afternoon."""
     bench = EngineBench(complaint_followup, decide=decide)
     bench.broadcast("Settings Changed", rules={"complaint_followup": parameters})
     return bench
@@ -70,6 +72,30 @@ def test_it_waits_for_a_working_day() -> None:
     bench.advance("10d")
     asked = local_time(bench.messages[0].requested_at, MADRID)
     assert (asked.weekday(), asked.hour) == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("closed_after", "asked"),
+    [("5h", "Tue 20:00"), ("6h", "Wed 10:00"), ("17h", "Wed 10:00"), ("18h", "Wed 09:00"), ("103h", "Mon 10:00")],
+    ids=["in the evening", "at nine", "early in the morning", "at nine in the morning", "late on Friday"],
+)
+def test_nobody_is_asked_at_night(closed_after: str, asked: str) -> None:
+    bench = bench_with()
+    bench.advance(closed_after)
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("10d")
+    assert [f"{local_time(m.requested_at, MADRID):%a %H:%M}" for m in bench.messages] == [asked]
+
+
+def test_a_run_that_began_before_nights_were_respected_goes_on() -> None:
+    bench = bench_with()
+    bench.advance("11h")
+    bench.deploy(Rule(complaint_followup.body, replace(complaint_followup.terms, version=1)))
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("1h")
+    bench.deploy(complaint_followup)
+    bench.advance("10d")
+    assert [f"{local_time(m.requested_at, MADRID):%a %H:%M}" for m in bench.messages] == ["Wed 02:00"]
 
 
 def test_a_review_that_nobody_closes_counts_as_closed_after_three_days() -> None:

@@ -22,6 +22,8 @@ from tactful.purposes import COMPLAINT
 from tactful_trigger.rules.tickets import same_ticket, subject_of, ticket_of
 
 SATURDAY: Final = 5
+OPENS: Final = 9  # o'clock, where the customer is
+CLOSES: Final = 21
 _EVER: Final = "3650d"  # a ticket is asked about once, also if it is opened and closed again
 _CAUSES: Final = {ShipmentDelivered: "late", OrderRefunded: "returned"}
 _RATED: Final = "rated"  # a review or rating: they said so, and nobody has looked at it
@@ -46,7 +48,7 @@ def _is_settled(customer: Customer, event: Event) -> bool:
     uses=("tickets", "orders", "engagement"),
     cooldown=_EVER,
     priority=100,
-    version=1,
+    version=2,
 )
 async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened | Unclosed) -> str:
     """A day after a complaint was closed: ask once whether it is settled, and sell nothing."""
@@ -57,6 +59,8 @@ async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened 
         return f"closed as {first.outcome}"
     else:
         await run.sleep(run.param("delay", "24h"))
+    if run.since(2):
+        await _by_day(run)
     await _working_day(run)
     if why := await _silence(run, first.ticket_id):
         return why
@@ -80,6 +84,13 @@ async def _unclosed(run: Run, first: Event) -> str:
         run.wait_for(ShipmentDelivered, within=within), run.wait_for(OrderRefunded, within=within)
     )
     return "" if news is not None else "the order has not come"
+
+
+async def _by_day(run: Run) -> None:
+    """Dispatch holds no service message back at night, since most are waited for. This one is not."""
+    hour = run.now.astimezone(await run.zone()).hour
+    if run.param("by_day", True) and not OPENS <= hour < CLOSES:
+        await run.sleep_until_local("10:00", days=int(hour >= CLOSES))
 
 
 async def _working_day(run: Run) -> None:

@@ -21,6 +21,7 @@ from tactful.events import (
     OrderRefunded,
     Page,
     Product,
+    ProductReviewed,
     ShipmentDelivered,
     SurveyAnswered,
 )
@@ -100,6 +101,27 @@ def test_nobody_is_asked_back_whose_last_order_has_not_come(news: list[Event], s
     bench = customer_of(40, 40, question=False)
     bench.emits("u1", ShipmentDelivered(order_id="o1"), *news)
     assert [what for _, what in asked_after(bench)][:1] == said
+
+
+@pytest.mark.parametrize(("arrived", "said"), [(False, []), (True, [LETTER])], ids=["not come", "come"])
+def test_nobody_is_asked_back_who_has_rated_badly_what_nobody_knows_to_have_come(
+    arrived: bool, said: list[str]
+) -> None:
+    bench = customer_of()
+    bench.advance("20d")
+    if arrived:
+        bench.emits("u1", ShipmentDelivered(order_id="o0"))
+    bench.emits("u1", ProductReviewed(review_id="r1", rating=1))
+    assert [what for _, what in asked_after(bench)][:1] == said
+
+
+def test_a_series_that_began_before_bad_ratings_were_looked_at_goes_on() -> None:
+    bench = customer_of()
+    bench.deploy(Rule(churn_risk.body, replace(churn_risk.terms, version=3)))
+    bench.emits("u1", OrderCompleted(order_id="o1", products=(TEA,)), ProductReviewed(review_id="r1", rating=1))
+    bench.advance("50d")
+    bench.deploy(churn_risk)
+    assert [what for _, what in asked_after(bench)] == [LETTER, PUSH, QUESTION]
 
 
 def test_where_nobody_tells_what_has_come_it_is_not_waited_for() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from tactful import Customer, Ladder, Run, rule
-from tactful.customer import Engagement, Orders
+from tactful.customer import REVIEW, Engagement, Orders, Tickets
 from tactful.decisions import Reason
 from tactful.durations import milliseconds
 from tactful.events import ComplaintOpened, OrderCompleted
@@ -34,7 +34,7 @@ Say = Callable[[Customer], dict[str, Any]]
     holdout=0.1,
     priority=20,
     max_age="800d",
-    version=3,
+    version=4,
 )
 async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     """A customer who has stayed away for twice their own gap: one reason to return, and a week later one question."""
@@ -94,7 +94,7 @@ async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
         return "a complaint is too recent"
     if orders.refunded_at and _after(orders.refunded_at, run.param("refund_rest", "30d")) > run.now:
         return "a refund is too recent"
-    if _is_under_way(orders):
+    if _is_under_way(orders) or (run.since(4) and _is_missed(orders, tickets)):
         return "an order has not come"
     engagement = await run.get("engagement")
     overdue = _overdue(engagement, ordered_at, pace) if run.since(2) else None
@@ -130,6 +130,16 @@ def _is_under_way(orders: Orders) -> bool:
     """Whether the last order has not come, where the shop tells what has."""
     last, told = orders.last, any(order.delivered_at for order in orders.recent)
     return told and last is not None and not last.arrived
+
+
+def _is_missed(orders: Orders, tickets: Tickets) -> bool:
+    """Whether they have rated it badly and nobody knows that it came: what they say is often that it has not."""
+    last = orders.last
+    return (
+        last is not None
+        and not last.arrived
+        and any(ticket.channel == REVIEW and ticket.opened_at >= last.at for ticket in tickets.recent)
+    )
 
 
 def _after(instant: int, length: str) -> datetime:

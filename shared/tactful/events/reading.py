@@ -122,6 +122,17 @@ def whole(value: Any, _currency: str) -> int:
     return int(decimal)
 
 
+def pieces(value: Any, currency: str) -> int:
+    """How many. A fraction is of something that is weighed or measured, and that is one thing: 0.75 (kilos of cheese) is 1. An
+    order must not be lost for it."""
+    if type(value) is int and abs(value) <= LARGEST:
+        return value
+    decimal = number(value)
+    if decimal is None or decimal == decimal.to_integral_value():
+        return whole(value, currency)
+    return 1 if decimal > 0 else -1
+
+
 def moment(value: Any, _currency: str) -> int:
     """An instant in ms, however it is written; 0 is none."""
     at = 0 if type(value) is int and value == 0 else instant(value)
@@ -237,6 +248,8 @@ def _reader(name: str, declared: Any) -> Reader:
         return currency_code
     if kind is str and name.endswith("_id"):
         return identifier
+    if name == "quantity":
+        return pieces
     if name == "promised_at":
         return promise
     if kind is int and (name.endswith("_at") or name == "through"):

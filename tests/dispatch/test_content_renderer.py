@@ -62,6 +62,26 @@ def test_without_a_first_name_the_subject_still_is_a_sentence() -> None:
     assert render(first_name=None).subject == "Your Blue kettle is still here"
 
 
+def test_a_long_name_does_not_fill_the_subject() -> None:
+    whole = "Set of six lid glass bowls with a red retrospot, dishwasher safe, for oven and freezer"
+    rendered = render(data=basket({**KETTLE, "title": whole}))
+    assert rendered.subject == "Uma, your Set of six lid glass bowls with a red… is still here"
+    assert whole in rendered.text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a  b", "a b"),
+        ("x" * 40, "x" * 40),
+        ("x" * 41, "x" * 39 + "…"),
+        ("one, " * 9, "one, one, one, one, one, one, one…"),
+    ],
+)
+def test_what_is_shortened_ends_between_two_words(text: str, words: str) -> None:
+    assert say("{{ text|short }}", data={"text": text}) == words
+
+
 def test_a_gift_is_not_named_in_the_subject() -> None:
     rendered = render(data=basket(KETTLE, gift=True))
     assert rendered.subject == "Your basket is still here"

@@ -51,7 +51,16 @@ def plural(context: Context, count: int, **forms: str) -> str:
     return forms[wanted]
 
 
-FILTERS: Final = {"money": money, "date": date, "plural": plural}
+def short(text: object, most: int = 40) -> str:
+    """So many characters at most, cut between two words if there is a place: names of products fill a subject by themselves."""
+    words = " ".join(str(text).split())
+    if len(words) <= most:
+        return words
+    head = words[: most - 1]
+    return (head.rpartition(" ")[0] or head).rstrip(" ,;:-") + "…"
+
+
+FILTERS: Final = {"money": money, "date": date, "plural": plural, "short": short}
 
 
 def locale_of(language: str) -> Locale:

@@ -109,6 +109,23 @@ def test_who_was_hurt_and_says_how_has_a_complaint(bench: DispatchBench, answer:
     assert [(e.ticket_id, e.subject, e.channel) for e in opened] == [("survey-m1", text, "survey")] * opens
 
 
+def test_words_that_are_remembered_after_the_answer_are_told_once_too(bench: DispatchBench) -> None:
+    bench.asks(data={"ticket_id": "t1"})
+    for text in ("", "The box is missing", "The box is missing", "and the lid"):
+        assert drive(bench.desk.answer("m1", "unsettled", text)) == "unsettled"
+    bench.settle()
+    assert [e.text for e in bench.trigger.events if isinstance(e, ComplaintReopened)] == ["", "The box is missing"]
+    assert [e.text for e in bench.trigger.events if isinstance(e, SurveyAnswered)] == ["", "The box is missing"]
+
+
+def test_who_says_how_they_were_hurt_only_afterwards_has_a_complaint(bench: DispatchBench) -> None:
+    bench.asks()
+    for text in ("", "It broke."):
+        drive(bench.desk.answer("m1", "product", text))
+    bench.settle()
+    assert [e.text for e in bench.trigger.events if isinstance(e, ComplaintOpened)] == ["It broke."]
+
+
 def test_a_complaint_of_two_lines_is_named_in_one_and_told_in_full(bench: DispatchBench) -> None:
     bench.asks()
     drive(bench.desk.answer("m1", "product", "The kettle leaks.\r\nNobody answers."))

@@ -26,6 +26,7 @@ from tactful_dispatch.rows import ACCEPTED, COMPLAINED, STOPPED, UNKNOWN, WAITIN
 from tactful_dispatch.store import Workspace
 
 MOST_RECEIPTS: Final = 100  # of one message, so that nobody fills its row with replies
+WORDED: Final = "answered in words"  # among the receipts
 _NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 
 
@@ -90,26 +91,30 @@ def _which(detail: Mapping[str, Any]) -> str:
 def take_answer(
     space: Workspace, customer: str, delivery: Delivery, answer: str, text: str, now: int, cause: Cause
 ) -> str:
-    """The first answer stands, and has its consequences at once."""
+    """The first answer stands, and has its consequences at once. Who sends it again, now with words, has remembered something: a
+    person is to read it."""
     given = next((said for said in ANSWERS if said in delivery.receipts), None)
-    if given is not None:
+    if given is not None and (given != answer or not text or WORDED in delivery.receipts):
         return given
     delivery.receipts[answer] = now
-    message = delivery.message
+    if text:
+        delivery.receipts[WORDED] = now
+    message, again = delivery.message, () if given is None else (WORDED,)
     count_reaction(space, customer, message.message_id)
 
     def tell(name: str, told: dict[str, Any], *which: str) -> None:
         id = digest("answer", message.message_id, name, *which)
         space.put(EVENTS, announce(name, id, customer, now, told), cause)
 
-    tell("Survey Answered", {"survey": message.rule, "answer": answer, "text": text, "message_id": message.message_id})
+    said = {"survey": message.rule, "answer": answer, "text": text, "message_id": message.message_id}
+    tell("Survey Answered", said, *again)
     if answer == UNSETTLED and "ticket_id" in message.data:
         why = "the customer says that it is not settled"
-        tell("Complaint Reopened", {"ticket_id": message.data["ticket_id"], "reason": why, "text": text})
+        tell("Complaint Reopened", {"ticket_id": message.data["ticket_id"], "reason": why, "text": text}, *again)
     elif answer in HURTS and text:
         name = f"survey-{message.message_id}"
         ticket = {"ticket_id": name, "subject": " ".join(text.split())[:120], "channel": "survey", "text": text}
-        tell("Complaint Opened", ticket)
+        tell("Complaint Opened", ticket, *again)
     row = space.customer(customer)
     changed = [wish for wish in wishes_in(answer, message) if change_preference(row, wish, now)]
     for wish in changed:

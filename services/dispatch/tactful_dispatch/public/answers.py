@@ -54,8 +54,7 @@ class Answers:
         stands = await self._desk.answer(grant.message_id, given, words)
         if not stands:
             raise InvalidInput("bad_link", "the message is not known here any more")
-        title, lead = texts.thanks(stands, with_words=bool(words) and stands == given)
-        lead = lead if stands == given else f"{texts.answered_before} {lead}"
+        title, lead = texts.thanks(stands, with_words=bool(words)) if stands == given else texts.answered_before
         return self._pages.answer("notice", t=texts, shop=self._shop(), title=title, lead=lead)
 
     async def _read(self, token: str) -> tuple[Grant, Texts]:

@@ -94,7 +94,7 @@ class Texts:
     answer_leads: Mapping[str, tuple[str, str]]  # by answer: the question, and what will be sent
     send_answer: str
     answer_thanks: Mapping[str, tuple[str, str]]  # by answer: title and lead once it has been sent
-    answered_before: str
+    answered_before: tuple[str, str]  # otherwise: title and lead
     ask_reason: str
     reason_lead: str
     reasons: Mapping[str, str]

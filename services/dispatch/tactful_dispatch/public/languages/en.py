@@ -125,7 +125,10 @@ ENGLISH: Final = Texts(
         NO_LONGER: ("Understood", "We will not write to you about this any more."),
         "": ("Thank you", "Your answer helps us. There will be no second question."),
     },
-    answered_before="You have answered already, and your first answer stands.",
+    answered_before=(
+        "You have answered already",
+        "Nothing was sent now, and your first answer stands. If it is otherwise by now, reply to our letter; a person reads it.",
+    ),
     ask_reason="What was in the way?",
     reason_lead="One answer is enough. Nothing is sold on this page.",
     reasons={

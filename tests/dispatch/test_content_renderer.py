@@ -82,6 +82,17 @@ def test_what_is_shortened_ends_between_two_words(text: str, words: str) -> None
     assert say("{{ text|short }}", data={"text": text}) == words
 
 
+def test_names_that_a_shop_posts_as_its_pages_hold_them_are_read_as_meant() -> None:
+    rendered = render(first_name="O&#39;Neil", data=basket({**KETTLE, "title": "Caf&eacute; &amp; cr&egrave;me"}))
+    assert rendered.subject == "O'Neil, your Café & crème is still here"
+    assert "Café &amp; crème</" in rendered.html
+    assert "Café & crème\n" in rendered.text
+
+
+def test_no_markup_comes_of_a_name_however_it_was_posted() -> None:
+    assert "<script>" not in render(data=basket({**KETTLE, "title": "&lt;script&gt;alert(1)&lt;/script&gt;"})).html
+
+
 def test_a_gift_is_not_named_in_the_subject() -> None:
     rendered = render(data=basket(KETTLE, gift=True))
     assert rendered.subject == "Your basket is still here"

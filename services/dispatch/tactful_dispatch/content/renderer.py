@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from html import unescape
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -123,10 +124,11 @@ class Renderer:
     def _values(self, rendering: Rendering, template: Template, links: _Links) -> dict[str, Any]:
         brand = msgspec.to_builtins(self.content.brand)
         words = brand["words"].get("en", {}) | brand["words"].get(template.language, {})
+        data = _readable(rendering.data)
         return {
-            **rendering.data,
-            "data": rendering.data,
-            "first_name": (rendering.first_name or "").strip(),
+            **data,
+            "data": data,
+            "first_name": unescape(rendering.first_name or "").strip(),
             "shop": rendering.shop,
             "brand": brand,
             "words": words,
@@ -182,6 +184,18 @@ class Renderer:
                 line = trace.tb_lineno
             trace = trace.tb_next
         return line
+
+
+def _readable(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Shops post names as their pages hold them, `Salt &amp; pepper`: nobody is to read that."""
+    items = data.get("items")
+    if not isinstance(items, list | tuple):
+        return data
+    return {**data, "items": [{**i, "title": unescape(i["title"])} if _has_title(i) else i for i in items]}
+
+
+def _has_title(item: Any) -> bool:
+    return isinstance(item, Mapping) and isinstance(item.get("title"), str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,12 @@ def test_what_goes_to_the_shops_own_desk_is_no_kind_of_message_that_a_customer_c
     )
 
 
+def test_who_has_stopped_everything_is_not_asked_either_whether_a_complaint_is_settled() -> None:
+    stopped = replace(WELL, stopped_all=True)
+    assert reason(stopped, message(purpose="service.complaint")) == "withdrawn"
+    assert reason(stopped, message(purpose="service.order")) is None
+
+
 def test_an_objection_to_service_messages_is_obeyed() -> None:
     objection = replace(WELL, words=(Word("service", "", "withdrawn", NOON, 2),))
     assert reason(objection, message(purpose="service.order")) == "withdrawn"

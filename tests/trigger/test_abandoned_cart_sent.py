@@ -25,6 +25,8 @@ from tactful.events import (
 )
 from tactful.records import DISPATCH, EVENTS
 from tactful.settings import Settings
+from tactful_console.moments import Moments
+from tactful_console.verdicts import why_not
 from tactful_trigger.rules import abandoned_cart
 from tactful_workbench.simulation import Simulation, consent_record, event_record
 
@@ -128,6 +130,8 @@ def test_a_cart_emptied_during_the_night_is_not_spoken_of() -> None:
 def test_an_order_during_the_night_takes_the_reminder_back() -> None:
     shop = Shop().waits(7 * HOUR).hears(KETTLE).waits(9 * HOUR).hears(OrderCompleted(order_id="o1")).waits(2 * DAY)
     assert (shop.said(), shop.decided()) == ([], ["cancelled"])
+    [(_, word)] = shop.simulation.decided()
+    assert why_not(word, Moments.of("UTC", "UTC")) == "the run took it back: goal reached"
 
 
 def test_patience_with_a_letter_that_was_held_overnight_begins_in_the_morning() -> None:

@@ -15,7 +15,7 @@ from tactful.durations import spoken
 from tactful_console.moments import Moments
 
 SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
-    Reason.CANCELLED: ("the run took it back: {note}", "the run took it back before it left"),
+    Reason.CANCELLED: ("the run took it back: {why}", "the run took it back before it left"),
     Reason.NOTHING_TO_SAY: ("the rule had nothing to say any more",),
     Reason.EXPIRED: (
         "held for {held_for} until it was too old, at {expires_at}",

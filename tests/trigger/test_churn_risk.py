@@ -247,12 +247,21 @@ def test_who_gives_back_one_of_two_things_has_ordered_all_the_same() -> None:
     assert asked_after(bench)[0] == (80 - 9, LETTER)
 
 
-@pytest.mark.parametrize(("said", "days"), [("in_a_month", 81), ("in_a_week", 58), ("no_longer", 45)])
+@pytest.mark.parametrize(("said", "days"), [("in_a_month", 81), ("in_a_week", 58)])
 def test_who_wishes_to_be_reminded_of_their_usual_order_is_not_missed_before(said: str, days: int) -> None:
     bench = customer_of(20, 20, 20)
     bench.advance("41d")
     bench.emits("u1", SurveyAnswered(survey="missed_order", answer=said, message_id="m1"))
     assert asked_after(bench)[0] == (days - 41, LETTER)
+
+
+@pytest.mark.parametrize(("after", "said"), [("21d", []), ("47d", [LETTER])], ids=["before", "after the first letter"])
+def test_who_no_longer_needs_their_usual_order_is_neither_asked_back_nor_why(after: str, said: list[str]) -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance(after)
+    bench.emits("u1", SurveyAnswered(survey="missed_order", answer="no_longer", message_id="m1"))
+    bench.advance("250d")
+    assert (bench.sent(), bench.endings("u1")[-1]) == (said, "they no longer need it")
 
 
 def test_a_series_that_began_before_wishes_were_asked_about_goes_on() -> None:

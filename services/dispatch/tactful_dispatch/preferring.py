@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tactful.answers import NO_LONGER
 from tactful.records import MessageBody
 from tactful_dispatch.desk import PREFERENCES
-from tactful_dispatch.questions import NO_LONGER, NO_NEED, TOO_OFTEN
+from tactful_dispatch.questions import NO_NEED, TOO_OFTEN
 from tactful_dispatch.rows import RULES_KEPT, TOPICS_KEPT, CustomerRow
 
 LONGEST_TOPIC: Final = 300  # characters

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from tactful.answers import ENOUGH, HURTS, IN_A_MONTH, IN_A_WEEK, UNSETTLED
+from tactful.answers import ENOUGH, HURTS, IN_A_MONTH, IN_A_WEEK, NO_LONGER, UNSETTLED
 
 SETTLED: Final = "settled"
 TOO_OFTEN: Final = "too_often"
 NO_NEED: Final = "no_need"
 REASONS: Final = ("too_expensive", *HURTS, "not_found", NO_NEED, TOO_OFTEN, "other")  # for staying away
-NO_LONGER: Final = "no_longer"
 ANSWERS: Final = (SETTLED, UNSETTLED, *REASONS, IN_A_WEEK, IN_A_MONTH, ENOUGH, NO_LONGER)
 MOST_WORDS: Final = 1000  # characters

@@ -9,7 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from tactful import Customer, Ladder, Run, rule
-from tactful.customer import REVIEW, Engagement, Orders, Tickets
+from tactful.customer import REVIEW, Contact, Engagement, Orders, Tickets
 from tactful.decisions import Reason
 from tactful.durations import milliseconds
 from tactful.events import ComplaintOpened, OrderCompleted
@@ -18,7 +18,7 @@ from tactful.operations import Data
 from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
-from tactful_trigger.rules.wishes import wished_for
+from tactful_trigger.rules.wishes import needs_no_longer, wished_for
 
 SHOWN: Final = 3  # items in a message; the rest is a number
 _EXPIRES: Final = "7d"  # a week's budget may be used up when it begins
@@ -97,11 +97,17 @@ async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
     if _is_under_way(orders) or (run.since(4) and _is_missed(orders, tickets)):
         return "an order has not come"
     engagement = await run.get("engagement")
+    if run.since(4) and needs_no_longer(engagement, ordered_at):
+        return "they no longer need it"
     overdue = _overdue(engagement, ordered_at, pace) if run.since(2) else None
     if overdue is not None and overdue > run.now:
         await run.sleep_until(overdue)
         return await _silence(run, ordered_at, pace)
-    ladders = engagement.ladders("churn_risk")
+    return _often_enough(run, engagement.ladders("churn_risk"))
+
+
+def _often_enough(run: Run, ladders: tuple[Contact, ...]) -> str:
+    """Series stand apart, and there are not many in a year."""
     if ladders and _after(ladders[-1].sent_at, run.param("series_apart", "60d")) > run.now:
         return "asked to come back lately"
     year_ago = (run.now - timedelta(days=365)).timestamp() * 1000
@@ -147,9 +153,11 @@ def _after(instant: int, length: str) -> datetime:
 
 
 def _still_away(customer: Customer, say: Say, pace: Pace, latest: date, zone: ZoneInfo) -> dict[str, Any] | None:
-    """What is said; None once an order has come or gone of which nobody knew."""
+    """What is said; None once an order has come or gone of which nobody knew, or they need it no longer."""
     rhythm = customer.rhythm
     if (rhythm.pace(zone), rhythm.latest_day(zone)) != (pace, latest):
+        return None
+    if needs_no_longer(customer.engagement, rhythm.latest_at):
         return None
     return {**say(customer), "last_order_on": latest.isoformat()}
 

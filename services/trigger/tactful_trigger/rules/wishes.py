@@ -1,11 +1,11 @@
-"""When a customer wishes to be reminded of their usual order."""
+"""When a customer wishes to be reminded of their usual order, and whether they need it any more."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK
+from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK, NO_LONGER
 from tactful.customer import Engagement
 from tactful.rhythm import Pace
 
@@ -19,3 +19,9 @@ def wished_for(engagement: Engagement, ordered_at: int, pace: Pace) -> datetime 
         return None
     days = {IN_A_WEEK: 7.0, IN_A_MONTH: 30.0, ENOUGH: pace.gap}[known.answer]
     return datetime.fromtimestamp(known.answered_at / 1000, UTC) + timedelta(days=days)
+
+
+def needs_no_longer(engagement: Engagement, ordered_at: int) -> bool:
+    """Whether they have said so after their latest order (ms)."""
+    known = engagement.answered("missed_order")
+    return known is not None and known.answer == NO_LONGER and known.answered_at > ordered_at

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK, UNSETTLED
+from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK, NO_LONGER, UNSETTLED
 from tactful_dispatch.public.texts import Texts
-from tactful_dispatch.questions import NO_LONGER, NO_NEED, SETTLED, TOO_OFTEN
+from tactful_dispatch.questions import NO_NEED, SETTLED, TOO_OFTEN
 
 ENGLISH: Final = Texts(
     language="en",

@@ -56,7 +56,9 @@ class Beat(msgspec.Struct, frozen=True, array_like=True):
         pieces = max(self.pieces, sum(count for _, count in self.returned))
         if self.void or not (pieces or self.refunded):
             return not self.void
-        return pieces < self.units if pieces and self.units else self.refunded < self.total
+        told = ((pieces, self.units), (self.refunded, self.total))
+        partly = [back < whole for back, whole in told if back and whole]
+        return bool(partly) and all(partly)
 
     @property
     def kept(self) -> tuple[Line, ...]:

@@ -117,6 +117,15 @@ def test_where_no_product_is_named_the_money_tells_whether_anything_was_kept() -
     assert pace(*orders, returned("o4", total=4000)).gaps == (10,) * 3
 
 
+def test_a_refund_of_all_the_money_is_of_the_whole_order_though_it_does_not_say_how_many_pieces() -> None:
+    six = Product(product_id="tea", name="Tea", quantity=6)
+    orders = [
+        at((100 + 10 * n) * DAY, OrderCompleted(order_id=f"o{n}", products=(six,), total=euros(4000))) for n in range(5)
+    ]
+    assert pace(*orders, returned("o4", OATS, total=4000)).gaps == (10,) * 3
+    assert pace(*orders, returned("o4", OATS, total=700)).gaps == (10,) * 4
+
+
 def test_what_came_back_is_not_usually_bought() -> None:
     returns = [returned(f"o{number}", TEA) for number in range(4)]
     assert [line.product_id for line in rhythm(*every(10, 4, TEA, OATS), *returns).usual()] == ["oats"]

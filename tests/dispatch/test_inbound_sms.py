@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -12,16 +13,18 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tactful.clock import DAY
+from tactful.clock import DAY, HOUR
+from tactful.errors import StoreUnavailable
 from tactful.events import ConsentChanged, MessageDelivered, MessageReplied
 from tactful.settings import Shop
-from tactful_dispatch.channels import Rejected, Unknown
+from tactful_dispatch.channels import Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.inbound import create_sms
 from tactful_dispatch.inbound.sms_words import Said, answer, meaning
 from tactful_dispatch.receiving import MOST_RECEIPTS
-from tactful_dispatch.rows import STOPPED
+from tactful_dispatch.rows import STOPPED, Delivery
+from tactful_dispatch.store.memory import MemoryDispatchStore
 
 PUBLIC = "https://hello.shop.example"
 GATEWAY = sms_gateway("twilio://AC1:t0ken@api.twilio.com?from=+34600000001")
@@ -32,9 +35,10 @@ SHOP = Shop(name="Sample shop", reply_to="hello@shop.example")
 class Phone:
     """Somebody's phone, the provider, and the shop between them."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, store: MemoryDispatchStore | None = None, **settings: object) -> None:
         self.bench = DispatchBench(
-            settings={**LIVE, "caps": {"weekly": {"new": 99}, "sms_gap": "1m", "sms_per_30_days": 99}, **settings}
+            settings={**LIVE, "caps": {"weekly": {"new": 99}, "sms_gap": "1m", "sms_per_30_days": 99}, **settings},
+            store=store,
         )
         self.adapter: ScriptedAdapter = self.bench.adapter
         correspondence = Correspondence(self.bench.store, self.bench.book, self.bench.desk, self.bench.clock)
@@ -156,6 +160,17 @@ async def test_a_late_report_on_a_text_does_not_take_start_from_who_said_stop(ph
     assert await opened_again(phone, "m2") == "sent"
 
 
+async def test_start_gives_nothing_back_to_whoever_has_the_number_and_was_not_written_to_there_yet(
+    phone: Phone,
+) -> None:
+    phone.knows("u2")
+    phone.asks("m1", "u1")
+    await phone.texts("STOP")
+    await phone.texts("START")
+    phone.bench.advance("40d")
+    assert phone.asks("m2", "u2") == "withdrawn"
+
+
 async def test_start_does_not_open_a_number_that_the_provider_called_dead(phone: Phone) -> None:
     phone.asks("m1")
     await phone.reports("m1", "failed", ErrorCode="30006")
@@ -165,9 +180,11 @@ async def test_start_does_not_open_a_number_that_the_provider_called_dead(phone:
 
 
 async def test_help_is_answered_and_changes_nothing(phone: Phone) -> None:
+    phone.asks("m0")
     answered = await phone.texts("help")
     assert "write to hello@shop.example. Reply STOP" in answered.text
-    assert phone.asks("m1") == "sent"
+    phone.bench.advance("1h")
+    assert (phone.asks("m1"), replies(phone)) == ("sent", [])
 
 
 async def test_what_the_provider_has_answered_itself_is_not_answered_again(phone: Phone) -> None:
@@ -214,6 +231,19 @@ async def test_nobody_replies_to_a_text_that_never_left(phone: Phone) -> None:
     assert phone.asks("m2", purpose="service.pickup") == "rejected"
     await phone.texts("Is it still there?")
     assert replies(phone) == [("m1", "Is it still there?")]
+
+
+@pytest.mark.parametrize("outcome", [Retry(60_000, "429", "busy"), Rejected("30007", "filtered")])
+async def test_a_text_that_did_not_leave_takes_no_reply_from_the_one_before(phone: Phone, outcome: Outcome) -> None:
+    phone.asks("m1")
+    phone.bench.advance("1h")
+    phone.asks("m2", purpose="service.order")
+    phone.bench.advance("1h")
+    phone.adapter.outcomes = [outcome] * 3
+    phone.bench.asks("m3", channel="sms", expires_at=phone.bench.now + HOUR)
+    phone.bench.advance("4m")
+    await phone.texts("Where is it?")
+    assert replies(phone) == [("m2", "Where is it?")]
 
 
 async def test_who_asks_for_help_with_something_is_read_by_a_person(phone: Phone) -> None:
@@ -305,6 +335,32 @@ async def test_a_form_with_a_changed_field_is_refused(phone: Phone) -> None:
 async def test_whatever_is_posted_is_answered_with_a_reason(body: bytes) -> None:
     answered = await Phone().post("/sms/inbound", [], "x", body)
     assert answered.status_code in (400, 401)
+
+
+@pytest.mark.parametrize("path", ["/sms/inbound", "/sms/status/m1"])
+async def test_a_store_that_is_away_asks_for_patience(path: str) -> None:
+    store = ClosingStore(1, lambda: b"0" * 16)
+    phone = Phone(store)
+    store.closed = True
+    answered = await phone.post(path, {"From": NUMBER, "Body": "STOP", "MessageStatus": "delivered"}.items())
+    assert (answered.status_code, answered.json()["code"]) == (503, "store_unavailable")
+    assert answered.headers["retry-after"] == "30"
+
+
+class ClosingStore(MemoryDispatchStore):
+    """Nothing is found any more, and nothing kept."""
+
+    closed = False
+
+    async def delivery(self, message_id: str) -> Delivery | None:
+        if self.closed:
+            raise StoreUnavailable("away")
+        return await super().delivery(message_id)
+
+    async def transact(self, *args: Any, **more: Any) -> Any:
+        if self.closed:
+            raise StoreUnavailable("away")
+        return await super().transact(*args, **more)
 
 
 async def test_a_report_larger_than_any_is_refused(phone: Phone) -> None:

@@ -240,7 +240,8 @@ class Attempts:
         if delivery.address is not None:
             row = space.address(delivery.address)
             row.used_by(customer)
-            row.latest = message.message_id
+            if row.latest != message.message_id:
+                delivery.follows, row.latest = row.latest, message.message_id
         deciding.count_contact(space, customer, delivery, now)
         settings = settings_of(space.cursor.settings)
         address = address_on(recipient, message.channel, settings)

@@ -177,7 +177,7 @@ def uncount_contact(space: Workspace, customer: str, delivery: Delivery) -> None
     address = space.address(delivery.address)
     unasked(address, delivery.message)
     if address.latest == message_id:
-        address.latest = ""
+        address.latest = delivery.follows
 
 
 def _counts(space: Workspace, customer: str, delivery: Delivery) -> list[list[Contacted]]:

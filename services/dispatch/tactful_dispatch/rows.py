@@ -57,6 +57,7 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
     provider_until: int = 0
     provider_detail: str = ""
     address: AddressKey | None = None  # to which the last attempt went
+    follows: str = ""  # the message that went there before
     shared: bool = False  # others are written to at that address as well
     provider: str = ""
     provider_id: str = ""

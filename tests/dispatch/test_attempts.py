@@ -13,8 +13,9 @@ from enginebench import drive
 from tactful.broadcasting import broadcast
 from tactful.clock import HOUR, MINUTE
 from tactful.errors import StoreUnavailable
-from tactful.records import DISPATCH, MessageRecord
+from tactful.records import DISPATCH, MessageRecord, TickBody, TickRecord
 from tactful_dispatch.channels import Rejected, Retry, Unknown
+from tactful_dispatch.rows import CustomerRow
 from tactful_dispatch.store import Fence
 from tactful_dispatch.store.memory import MemoryDispatchStore, MemoryWorkspace
 
@@ -86,6 +87,24 @@ def test_what_is_reported_as_delivered_while_it_waits_to_be_repeated_is_not_repe
     assert (bench.words, bench.sent) == (["sent"], ["m1"])
 
 
+def test_nor_if_that_is_reported_while_it_is_being_written_out_again() -> None:
+    bench, store = written_out()
+    bench.consenting()
+    bench.adapter.outcomes = [Unknown("reset")]
+    bench.asks(repeats_allowed=True)
+    store.meanwhile = lambda: drive(bench.desk.receipt("m1", "Message Delivered", {}))
+    bench.advance("10m")
+    assert (bench.words, bench.sent) == (["sent"], ["m1"])
+
+
+def test_a_grant_that_comes_while_the_gates_are_being_asked_counts() -> None:
+    bench, store = written_out()
+    bench.knows()
+    store.meanwhile = lambda: drive(bench.desk.consent("u1", "marketing", "email", "granted", via="page"))
+    bench.asks()
+    assert (bench.words, bench.sent) == (["sent"], ["m1"])
+
+
 def test_where_the_provider_honours_our_id_an_unknown_outcome_is_tried_again() -> None:
     bench = DispatchBench(idempotent=True)
     bench.consenting()
@@ -108,6 +127,23 @@ def test_a_message_found_in_sending_after_a_restart_is_unknown(bench: DispatchBe
     bench.settle()
     assert bench.words == ["outcome_unknown"]
     assert bench.sent == []
+
+
+def test_a_message_that_stands_in_sending_beyond_its_deadline_is_unknown_though_nobody_was_restarted(
+    bench: DispatchBench,
+) -> None:
+    def leave(space: Any) -> None:
+        delivery = space.customer("u1").deliveries["m1"]
+        delivery.state, delivery.due = "sending", bench.now + MINUTE
+
+    bench.asks(not_before=bench.now + HOUR)
+    drive(bench.store.transact(0, ["u1"], leave))
+    deadline = bench.now + MINUTE
+    bench.clock.forward_to(bench.now + 2 * MINUTE)
+    bench.append(TickRecord(id="t", key="", at=bench.now, body=TickBody()))
+    drive(bench.worker.run_once(0))
+    (decision,) = bench.decisions
+    assert (decision.reason, decision.decided_at, bench.sent) == ("outcome_unknown", deadline, [])
 
 
 def test_bytes_that_do_not_leave_within_five_seconds_stay_here(bench: DispatchBench) -> None:
@@ -259,3 +295,21 @@ class ForgetfulStore(MemoryDispatchStore):
         if fence is not None and self.deaf == 0:
             raise StoreUnavailable("nobody heard")
         return result
+
+
+def written_out() -> tuple[DispatchBench, WatchedStore]:
+    store = WatchedStore(1, lambda: b"0" * 16)
+    return DispatchBench(store=store), store
+
+
+class WatchedStore(MemoryDispatchStore):
+    """Something happens between the look at what may leave and the transaction in which it leaves."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    async def customers(self, partition: int, customers: Collection[str]) -> dict[str, CustomerRow]:
+        rows = await super().customers(partition, customers)
+        if self.meanwhile is not None and any(row.waiting() for row in rows.values()):
+            happens, self.meanwhile = self.meanwhile, None
+            happens()
+        return rows

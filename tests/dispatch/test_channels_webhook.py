@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from channelbench import CERTIFICATE
-from providerserver import HANG, RESET, Provider, provider_server
+from providerserver import FLOOD, HANG, RESET, Provider, provider_server
 
 from tactful.clock import ManualClock
 from tactful_dispatch.channels import Accepted, Envelope, Outcome, Rejected, Retry, Unknown
@@ -90,6 +90,20 @@ async def test_each_answer_has_one_meaning(provider: Provider, status: int, outc
 async def test_a_receiver_that_asks_for_time_gets_it(provider: Provider) -> None:
     provider.answers = [(429, {"retry-after": "120"}, b"")]
     assert await send(provider) == Retry(120_000, "429", "HTTP 429")
+
+
+async def test_an_answer_that_takes_longer_than_a_first_byte_may_is_waited_for(provider: Provider) -> None:
+    provider.may_answer.clear()
+    http = Http(5.0, ssl.create_default_context(cafile=str(CERTIFICATE)))
+    asking = asyncio.create_task(http.post(f"https://localhost:{provider.port}/x", b"", {}, opening=0.5))
+    await asyncio.wait([asking], timeout=0.55)
+    provider.may_answer.set()
+    assert (await asking).status == 200
+
+
+async def test_an_answer_without_an_end_has_said_enough(provider: Provider) -> None:
+    provider.answers = [FLOOD]
+    assert await send(provider) == Accepted("m_1", "HTTP 200")
 
 
 @pytest.mark.parametrize("trouble", [HANG, RESET])

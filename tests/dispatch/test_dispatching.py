@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from dispatchbench import LIVE, DispatchBench
+from dispatchbench import LIVE, DispatchBench, ScriptedAdapter
 from enginebench import drive
 
+from tactful.channels import DESK
 from tactful.records import RecipientBody
 from tactful.settings import Settings
 from tactful_dispatch.content import Rendering
@@ -37,6 +38,15 @@ def test_a_message_shut_by_two_gates_names_the_first() -> None:
     bench.grants()
     bench.asks("m2")
     assert bench.words == ["no_consent", "complaint_open"]
+
+
+def test_what_is_meant_for_the_shops_own_people_goes_to_their_mailbox_and_counts_for_nobody() -> None:
+    desk = ScriptedAdapter()
+    bench = DispatchBench(settings={**LIVE, "shop": {"reply_to": "care@shop.example"}}, adapters={DESK: desk})
+    bench.knows(complaint_open=True)
+    bench.asks(channel=DESK, purpose="service.desk")
+    assert [envelope.address for envelope in desk.sent] == ["care@shop.example"]
+    assert (bench.row().contacts, drive(bench.desk.card("u1")).messages) == ([], ())
 
 
 def test_the_allow_list_takes_patterns() -> None:

@@ -360,6 +360,12 @@ def test_without_budget_only_gaps_remain() -> None:
     assert reason(replace(free, contacts=(contacted(HOUR, "a", "email"),))) == "gap"
 
 
+def test_nor_do_the_customers_own_days_end_with_it() -> None:
+    own = replace(WELL, settings=settings(caps={"budget": False}), at_most_days=7)
+    assert reason(replace(own, contacts=(contacted(6 * DAY),))) == "budget"
+    assert reason(replace(own, contacts=(contacted(7 * DAY),))) is None
+
+
 @pytest.mark.parametrize(("channel", "hours"), [("email", 16), ("sms", 24), ("push", 24)])
 def test_gaps_differ_by_channel_and_have_a_minute_of_grace(channel: str, hours: int) -> None:
     wanted = message(channel=channel)

@@ -40,6 +40,7 @@ def test_a_cancelled_hold_never_opens(bench: DispatchBench) -> None:
     bench.cancels()
     bench.advance("1d")
     assert bench.words == ["cancelled"]
+    assert [gate.gate for gate in bench.decisions[0].gates] == ["cancelled"]
     assert bench.holds == []
 
 
@@ -178,6 +179,15 @@ def test_only_the_answer_to_the_hold_that_asked_lets_a_message_go(bench: Dispatc
     assert (bench.delivery().state, bench.sent) == ("asked", [])
     bench.confirms("m1", 1)
     assert bench.words == ["sent"]
+
+
+def test_an_answer_for_a_message_that_is_decided_changes_nothing_and_is_no_poison(bench: DispatchBench) -> None:
+    bench.asks(not_before=bench.now + HOUR)
+    bench.cancels()
+    bench.confirms("m1", 1)
+    bench.cancels()
+    assert (bench.words, bench.sent) == (["cancelled"], [])
+    assert drive(bench.log.read("quarantine", 0, 0, 10)) == []
 
 
 def test_a_cancellation_that_comes_while_it_is_being_sent_loses(bench: DispatchBench) -> None:

@@ -48,6 +48,16 @@ def test_five_contacts_without_a_reaction_leave_one_a_fortnight() -> None:
     assert bench.words[-1] == "sent"
 
 
+def test_a_ladder_of_which_any_message_was_noticed_was_noticed() -> None:
+    bench = DispatchBench(settings={**LIVE, "caps": {"silent_after": 1, "weekly": {"new": 9}, "email_gap": "0s"}})
+    bench.consenting()
+    bench.asks("m1", contact="ladder")
+    bench.asks("m2", contact="ladder", channel="push")
+    drive(bench.desk.receipt("m1", "Message Opened", {}))
+    bench.asks("m3")
+    assert bench.words == ["sent", "sent", "sent"]
+
+
 def test_gaps_have_a_minute_of_grace_so_that_daily_messages_do_not_refuse_each_other() -> None:
     bench = DispatchBench(settings={**LIVE, "caps": {"email_gap": "24h", "budget": False}})
     bench.consenting()

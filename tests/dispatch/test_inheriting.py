@@ -9,7 +9,7 @@ from enginebench import drive
 from tactful.clock import DAY, HOUR
 from tactful.events import ConsentChanged
 from tactful.partitioning import partition_of
-from tactful.records import DISPATCH, decode_dispatch
+from tactful.records import DISPATCH, LinkedBody, LinkedRecord, decode_dispatch
 from tactful_dispatch.channels import Rejected
 from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.public.choices import topics
@@ -259,6 +259,42 @@ def test_a_link_in_a_visitors_letter_stays_with_the_first_who_logged_in_on_the_d
     assert [word.state for word in people.row("u2").words] == ["granted"]
     assert [people.row(who).muted_rules for who in ("u1", "u2")] == [["cart"], []]
     assert [[contact.message_id for contact in people.row(who).contacts] for who in ("u1", "u2")] == [["m1"], []]
+
+
+def both_links(people: DispatchBench) -> None:
+    """A visitor turns out to be u2, and u2 turns out to be u1 before u2 has heard of the visitor."""
+    links = [(STRANGER, "u2"), ("u2", "u1")]
+    people.append(*(LinkedRecord(id=who, key=who, at=people.now, body=LinkedBody(other)) for who, other in links))
+    people.settle()
+
+
+@pytest.mark.parametrize(("state", "word"), [("granted", "sent"), ("withdrawn", "withdrawn")])
+def test_what_a_stranger_said_reaches_who_they_are_though_that_one_has_got_another_name_meanwhile(
+    people: DispatchBench, state: str, word: str
+) -> None:
+    people.knows("u1")
+    people.grants("u1" if state == "withdrawn" else STRANGER)
+    people.advance("1m")
+    if state == "withdrawn":
+        people.grants(STRANGER, state=state)
+    both_links(people)
+    people.asks("m1", "u1")
+    assert people.words == [word]
+
+
+def test_what_waits_under_a_name_two_names_ago_hears_what_binds_it_and_tells_what_was_sent(
+    people: DispatchBench,
+) -> None:
+    for customer in ("u1", STRANGER):
+        people.consenting(customer, addresses={"email": "uma@example.test"})
+    for hours in (1, 20):
+        people.asks(f"m{hours}", STRANGER, not_before=people.now + hours * HOUR, contact="one ladder")
+    both_links(people)
+    people.advance("2h")
+    drive(people.desk.mute("u1", "cart", True))
+    people.advance("1d")
+    assert people.words == ["sent", "muted_rule"]
+    assert [[c.message_id for c in people.row(name).contacts] for name in (STRANGER, "u2", "u1")] == [["m1"]] * 3
 
 
 def test_nothing_is_inherited_twice(people: DispatchBench) -> None:

@@ -83,6 +83,14 @@ def test_an_entry_that_is_missing_or_out_of_place_is_found(entries: list[Consent
     assert broken_at(links) == index + 1
 
 
+@given(ledgers, st.data())
+def test_a_number_that_was_changed_is_found(entries: list[ConsentEntry], data: st.DataObject) -> None:
+    links = chain(entries)
+    index = data.draw(st.sampled_from(range(len(links))))
+    links[index] = msgspec.structs.replace(links[index], number=links[index].number + 1)
+    assert broken_at(links) == index + 1
+
+
 def test_two_people_who_say_the_same_cannot_be_told_by_their_commitments() -> None:
     entry = ConsentEntry(
         customer="u1",

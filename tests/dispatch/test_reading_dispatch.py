@@ -54,6 +54,15 @@ def test_a_cancellation_of_a_decided_message_says_nothing_about_its_repeat(bench
     assert bench.words == ["sent", "duplicate"]
 
 
+def test_what_had_expired_before_the_cancellation_came_is_expired(bench: DispatchBench) -> None:
+    bench.trigger.fresh = None  # the run says nothing when the hold opens
+    bench.asks("m1", not_before=bench.now + HOUR, expires_at=bench.now + 2 * HOUR)
+    bench.clock.forward_to(bench.now + 3 * HOUR)
+    bench.cancels("m1")
+    (decision,) = bench.decisions
+    assert (decision.reason, decision.decided_at) == ("expired", bench.now - HOUR)
+
+
 def test_a_repeat_is_refused_however_many_messages_came_between(bench: DispatchBench) -> None:
     bench.asks("m1")
     for number in range(2, 100):

@@ -15,12 +15,16 @@ from tactful.events import (
     AddressReopened,
     ComplaintOpened,
     ComplaintReopened,
+    ConsentChanged,
     MessageBounced,
     MessageClicked,
+    MessageComplained,
     PreferencesChanged,
     SurveyAnswered,
 )
-from tactful_dispatch.channels import Rejected
+from tactful.events.model import Event
+from tactful.purposes import SPAM_REPORT
+from tactful_dispatch.channels import Rejected, Unknown
 from tactful_dispatch.receiving import MOST_RECEIPTS
 from tactful_dispatch.store.memory import MemoryDispatchStore
 
@@ -295,6 +299,28 @@ def test_what_people_have_shut_no_operator_opens(
 def test_where_no_address_is_known_none_is_opened(bench: DispatchBench) -> None:
     with pytest.raises(InvalidInput, match="no address of u1 for call is known"):
         drive(bench.desk.reopen("u1", "call", "eve", "rang us"))
+
+
+def test_a_complaint_is_a_withdrawal_told_first_and_once(bench: DispatchBench) -> None:
+    bench.asks()
+    for _ in range(2):
+        drive(bench.desk.receipt("m1", "Message Complained", {}))
+    bench.asks("m2", channel="push")
+    assert bench.words == ["sent", "withdrawn"]
+    told = [type(e).__name__ for e in bench.trigger.events if isinstance(e, MessageComplained) or _withdraws(e)]
+    assert told == ["ConsentChanged", "MessageComplained"]
+
+
+def _withdraws(event: Event) -> bool:
+    return isinstance(event, ConsentChanged) and event.via == SPAM_REPORT
+
+
+@pytest.mark.parametrize(("name", "state"), [("Message Delivered", "accepted"), ("Message Bounced", "unknown")])
+def test_only_its_delivery_settles_what_the_attempt_could_not_tell(bench: DispatchBench, name: str, state: str) -> None:
+    bench.adapter.outcomes = [Unknown("reset")]
+    bench.asks()
+    drive(bench.desk.receipt("m1", name, {"hard": False}))
+    assert bench.delivery().state == state
 
 
 def test_a_soft_bounce_ends_nothing(bench: DispatchBench) -> None:

@@ -492,6 +492,9 @@ def test_of_whoever_was_erased_it_is_said_and_nothing_comes_back(bench: Dispatch
     told = answer(drive(bench.desk.check("u1", "email", "service.delivery")))
     assert (told["reason"], told["scope"]) == ("erased", "customer")
     assert drive(bench.store.everybody()) == []
+    bench.consenting("u2")
+    bench.settle()
+    assert answer(drive(bench.desk.check("u2", "email", "marketing"))) == {"may": True}
     bench.consenting()
     bench.advance("1m")
     bench.consenting()

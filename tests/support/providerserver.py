@@ -36,6 +36,7 @@ class Provider:
     answers: list[tuple[int, dict[str, str], bytes] | str] = field(default_factory=lambda: [(200, {}, b"{}")])
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
 
     def next(self) -> tuple[int, dict[str, str], bytes] | str:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -47,6 +48,7 @@ async def provider_server(
 ) -> AsyncIterator[Provider]:
     """Listens on a free port of 127.0.0.1; `on` hears of a request before it is answered."""
     provider, tasks = Provider(), set[asyncio.Task[None]]()
+    provider.may_answer.set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -56,6 +58,7 @@ async def provider_server(
             asked = await _request(reader)
             provider.asked.append(asked)
             on(asked)
+            await provider.may_answer.wait()
             await _answer(writer, provider.next())
         writer.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from dispatchbench import DispatchBench
 from enginebench import GRAVES, drive
@@ -115,6 +116,33 @@ def test_a_new_consent_or_a_new_registration_begins_anew(bench: DispatchBench, b
     bench.asks("m2")
     assert bench.words == ["sent"]
     assert bench.row().muted_rules == []
+
+
+def test_whoever_begins_anew_is_heard_although_others_are_erased(bench: DispatchBench) -> None:
+    for customer in ("u1", "u2"):
+        erase(bench, customer)
+    bench.consenting()
+    bench.advance("1s")
+    assert list(drive(bench.store.graves(0))) == [GRAVES.of("u2")]
+    bench.grants(state="withdrawn")
+    bench.asks("m2")
+    bench.asks("m3", "u2")
+    assert bench.words == ["withdrawn"]
+
+
+def test_whoever_was_erased_in_a_time_that_the_store_has_lost_is_kept_out_and_may_begin_anew(
+    bench: DispatchBench,
+) -> None:
+    for _ in range(2):
+        bench.broadcast("Customer Erased", msgspec.json.encode({"grave": GRAVES.of("u2"), "at": bench.now}))
+    assert drive(bench.store.cursor(0)).graves == 1
+    bench.grants("u2", occurred_at=bench.now - HOUR)
+    bench.settle()
+    assert bench.row("u2") == CustomerRow()
+    bench.advance("1s")
+    bench.consenting("u2")
+    bench.asks("m2", "u2")
+    assert bench.words == ["sent"]
 
 
 @pytest.mark.parametrize("state", ["granted", "withdrawn"])

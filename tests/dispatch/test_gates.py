@@ -229,6 +229,13 @@ def test_an_objection_to_service_messages_is_obeyed() -> None:
     assert reason(objection, message(purpose="service.order")) == "withdrawn"
 
 
+def test_an_objection_to_service_messages_is_obeyed_until_it_is_taken_back() -> None:
+    objection = Word("service", "", "withdrawn", NOON - HOUR, 2)
+    order = message(purpose="service.order")
+    assert reason(replace(WELL, words=(objection,)), order) == "withdrawn"
+    assert reason(replace(WELL, words=(objection, Word("service", "", "granted", NOON, 3))), order) is None
+
+
 def test_expired_names_the_hold_that_lasted_too_long() -> None:
     found = shut(replace(WELL, now=NOON + DAY, held_for="quiet_hours"))
     assert found is not None
@@ -318,6 +325,18 @@ def test_contacts_in_a_row_without_a_reaction_leave_one_a_fortnight() -> None:
     assert reason(replace(loyal, contacts=silence(6, engaged=0))) == "budget"
     quiet_for_long = tuple(msgspec.structs.replace(c, at=c.at - 14 * DAY) for c in silence(5))
     assert reason(replace(loyal, contacts=quiet_for_long)) is None
+
+
+def test_whoever_wants_less_than_one_a_fortnight_gets_less_however_silent() -> None:
+    history = tuple(msgspec.structs.replace(c, at=c.at - 14 * DAY) for c in silence(5))  # the last one 25 days ago
+    assert reason(replace(WELL, contacts=history, at_most_days=25)) is None
+    assert reason(replace(WELL, contacts=history, at_most_days=26)) == "budget"
+
+
+def test_whoever_wants_one_in_so_many_days_gets_no_more_than_one_whatever_the_shop_allows() -> None:
+    often = replace(WELL, settings=settings(caps={"weekly": {"new": 9}}), contacts=(contacted(6 * DAY),))
+    assert reason(often) is None
+    assert reason(replace(often, at_most_days=7)) == "budget"
 
 
 def test_the_ladder_that_asks_still_waits_for_its_reaction() -> None:

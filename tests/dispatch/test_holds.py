@@ -100,6 +100,14 @@ def test_stopped_sending_holds_everything_and_lets_it_go_at_once_when_it_resumes
     assert bench.words == ["sent"]
 
 
+def test_what_waits_for_another_reason_goes_on_waiting_when_sending_resumes(bench: DispatchBench) -> None:
+    bench.asks(not_before=bench.now + HOUR)
+    bench.broadcast("Sending Stopped", b'{"by":"ops"}')
+    bench.broadcast("Sending Resumed", b"{}")
+    bench.advance("1m")
+    assert (bench.delivery().held_for, bench.holds) == ("not_yet", [])
+
+
 def test_what_a_stop_has_kept_leaves_one_after_the_other(bench: DispatchBench) -> None:
     bench.broadcast("Sending Stopped", b'{"by":"ops"}')
     for number in range(40):
@@ -179,6 +187,18 @@ def test_only_the_answer_to_the_hold_that_asked_lets_a_message_go(bench: Dispatc
     assert (bench.delivery().state, bench.sent) == ("asked", [])
     bench.confirms("m1", 1)
     assert bench.words == ["sent"]
+
+
+def test_an_answer_to_a_hold_that_comes_twice_does_not_let_leave_what_is_held_again(bench: DispatchBench) -> None:
+    bench.asks(not_before=bench.now + HOUR)
+    bench.knows(in_touch_until=bench.now + 2 * HOUR)
+    bench.advance("1h")
+    assert (bench.holds, bench.delivery().held_for) == (["m1 not_yet"], "in_touch")
+    bench.knows()
+    bench.confirms("m1", 1)
+    assert bench.sent == []
+    bench.advance("1h")
+    assert (bench.holds, bench.words) == (["m1 not_yet", "m1 in_touch"], ["sent"])
 
 
 def test_an_answer_for_a_message_that_is_decided_changes_nothing_and_is_no_poison(bench: DispatchBench) -> None:

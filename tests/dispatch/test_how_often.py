@@ -43,6 +43,11 @@ def test_five_contacts_without_a_reaction_leave_one_a_fortnight() -> None:
     bench.asks("m5", expires_at=bench.now + HOUR)
     bench.advance("2h")
     assert bench.words[-1] == "expired"
+    bench.asks("before", purpose="service.order")
+    drive(bench.desk.receipt("before", "Message Clicked", {}))
+    bench.asks("still", expires_at=bench.now + HOUR)
+    bench.advance("2h")
+    assert bench.words[-1] == "expired"
     drive(bench.desk.receipt("m4", "Message Clicked", {}))
     bench.asks("m6")
     assert bench.words[-1] == "sent"

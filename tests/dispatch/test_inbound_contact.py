@@ -34,6 +34,11 @@ async def test_an_answer_names_every_gate_that_was_asked() -> None:
     assert desk.calls == [("check", "u1", "call", "marketing.offers", "")]
 
 
+async def test_one_may_also_ask_about_a_delivery() -> None:
+    answered = await ask(b'{"customer": "u1", "channel": "sms", "purpose": "service.delivery"}')
+    assert answered.status_code == 200
+
+
 @pytest.mark.parametrize(("key", "status", "code"), [("browser", 403, "key_scope"), ("", 401, "invalid_key")])
 async def test_only_a_server_key_may_ask(key: str, status: int, code: str) -> None:
     answered = await ask(b'{"customer": "u1", "channel": "call"}', key)
@@ -58,6 +63,7 @@ async def test_while_nobody_knows_whose_key_it_is_the_answer_is_later_and_not_no
         b"\xff",
         b'{"customer": "u1"}',
         b'{"customer": "", "channel": "call"}',
+        b'{"customer": "u1", "channel": ""}',
         b'{"customer": "u1", "channel": "call", "purpose": "gossip"}',
         b'{"customer": "u1", "channel": "call", "what": 1}',
     ],

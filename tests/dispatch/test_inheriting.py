@@ -39,13 +39,14 @@ def test_what_a_stranger_withdrew_counts_for_who_they_are(people: DispatchBench)
     assert people.words == ["withdrawn"]
 
 
+@pytest.mark.parametrize("withdrawn", ["marketing", "marketing.cart"])
 @pytest.mark.parametrize("purpose", ["marketing", "marketing.cart"])
 def test_a_strangers_grant_never_undoes_a_withdrawal_however_late_it_was_said(
-    people: DispatchBench, purpose: str
+    people: DispatchBench, purpose: str, withdrawn: str
 ) -> None:
     people.consenting("u1")
     people.advance("1h")
-    people.grants("u1", state="withdrawn", channel="email")
+    people.grants("u1", withdrawn, state="withdrawn", channel="email")
     people.advance("1h")
     people.grants(STRANGER, purpose=purpose)
     people.link(STRANGER, "u1")
@@ -426,6 +427,18 @@ def test_a_visitors_later_grant_does_not_let_leave_what_waits_under_their_name_e
     people.link(STRANGER, "u1")
     people.advance("2d")
     assert (people.sent, people.words) == ([], ["withdrawn"])
+
+
+def test_a_later_grant_under_another_account_of_theirs_does(people: DispatchBench) -> None:
+    people.consenting("u1")
+    people.advance("1h")
+    people.grants("u1", state="withdrawn", channel="sms")
+    people.advance("1h")
+    people.consenting("u2")
+    people.asks("m1", "u2", not_before=people.now + HOUR)
+    people.link("u2", "u1")
+    people.advance("2d")
+    assert (people.sent, people.words) == (["m1"], ["sent"])
 
 
 def test_names_that_nothing_waits_under_are_told_nothing(people: DispatchBench) -> None:

@@ -84,6 +84,20 @@ def test_a_log_whose_clock_is_ahead_of_ours_decides_what_time_it_is(bench: Dispa
     assert bench.words == ["sent", "sent"]
 
 
+def test_while_our_clock_is_hours_ahead_of_the_log_nothing_leaves_nothing_expires_and_nothing_is_held_for_long(
+    bench: DispatchBench,
+) -> None:
+    bench.restart(clock=ManualClock(bench.now + 30 * HOUR))
+    bench.asks(expires_at=bench.now + 24 * HOUR)
+    delivery = bench.delivery()
+    assert (bench.words, bench.sent, delivery.held_for) == ([], [], "log_not_read")
+    assert delivery.due is not None
+    assert delivery.due <= bench.now + MINUTE
+    bench.restart()
+    bench.advance("2m")
+    assert bench.words == ["sent"]
+
+
 def test_a_record_that_cannot_be_applied_is_quarantined_and_the_rest_goes_on(bench: DispatchBench) -> None:
     drive(bench.log.append(DISPATCH, [(0, b'{"kind":"message"}')]))
     bench.broadcast("Settings Changed", b'{"caps":{"grace":"soon"}}')

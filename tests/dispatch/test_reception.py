@@ -25,6 +25,7 @@ from tactful.events import (
 from tactful.events.model import Event
 from tactful.purposes import SPAM_REPORT
 from tactful_dispatch.channels import Rejected, Unknown
+from tactful_dispatch.desk import Basket
 from tactful_dispatch.receiving import MOST_RECEIPTS
 from tactful_dispatch.store.memory import MemoryDispatchStore
 
@@ -78,9 +79,11 @@ def test_a_pause_ends_by_itself(bench: DispatchBench) -> None:
 def test_a_receipt_is_told_once_and_one_by_a_machine_does_not_hide_the_persons(bench: DispatchBench) -> None:
     bench.asks()
     for detail in ({"prefetched": True}, {"prefetched": True}, {}, {}):
+        assert not (bench.row().contacts[0].engaged and detail)
         assert drive(bench.desk.receipt("m1", "Message Clicked", detail))
     assert not drive(bench.desk.receipt("unknown", "Message Clicked", {}))
     bench.settle()
+    assert bench.row().contacts[0].engaged
     clicks = [e.prefetched for e in bench.trigger.events if isinstance(e, MessageClicked)]
     assert clicks == [True, False]
 
@@ -90,6 +93,7 @@ def test_the_first_answer_to_a_question_stands_and_is_told_once(bench: DispatchB
     said = [drive(bench.desk.answer("m1", answer)) for answer in ("settled", "unsettled", "settled")]
     bench.settle()
     assert said == ["settled"] * 3
+    assert bench.row().contacts[0].engaged
     assert [e.answer for e in bench.trigger.events if isinstance(e, SurveyAnswered)] == ["settled"]
     assert not [e for e in bench.trigger.events if isinstance(e, ComplaintReopened)]
 
@@ -218,9 +222,16 @@ def test_a_basket_holds_whole_things_whatever_a_rule_gave(bench: DispatchBench, 
     assert basket.items == (("p1", pieces),)
 
 
-def test_the_card_tells_what_was_said_and_sent(bench: DispatchBench) -> None:
+def test_a_basket_is_filled_again_by_its_name(bench: DispatchBench) -> None:
+    bench.asks(data={"cart_id": "c7", "items": [{"product_id": "p1"}]})
+    assert drive(bench.desk.basket("m1")) == Basket("c7", (("p1", 1),), bench.delivery().decided_at)
+
+
+def test_the_card_tells_who_they_are_and_what_was_said_and_sent(bench: DispatchBench) -> None:
+    bench.knows(first_name="Ума", locale="ru", zone="Asia/Tbilisi")
     bench.asks()
     card = drive(bench.desk.card("u1"))
+    assert (card.first_name, card.locale, card.zone) == ("Ума", "ru", "Asia/Tbilisi")
     assert card.addresses["email"] == "u1@example.test"
     assert [c.state for c in card.consents] == ["granted"]
     assert [m.subject for m in card.messages] == ["about {}"]
@@ -230,6 +241,10 @@ def test_a_wish_said_twice_is_one_entry(bench: DispatchBench) -> None:
     said = [drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click")) for _ in range(2)]
     assert said == [2, 2]
     assert [drive(bench.desk.stop_all("u1", "page")) for _ in range(2)] == [3, 3]
+    for _ in range(2):
+        drive(bench.desk.mute("u1", "cart", True))
+    bench.settle()
+    assert [e.change for e in bench.trigger.events if isinstance(e, PreferencesChanged)] == ["stopped", "rule_muted"]
 
 
 def test_links_of_old_messages_go_on_working(bench: DispatchBench) -> None:

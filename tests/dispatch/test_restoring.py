@@ -15,7 +15,7 @@ from tactful.log import Stored
 from tactful.log.memory import MemoryHints
 from tactful.outbox import Taken
 from tactful.partitioning import partition_of
-from tactful.records import EVENTS, EventRecord, decode_events
+from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, Origin, decode_events
 from tactful_dispatch.channels import Unknown
 from tactful_dispatch.facts import standing
 from tactful_dispatch.ledger import broken_at
@@ -116,6 +116,7 @@ def test_nobody_is_written_to_a_second_time_and_every_wish_stands(shop: Shop) ->
     assert (cleo.paused_until > 0, cleo.at_most_days) == (True, 7)
     assert dan.stopped_at > 0
     assert [contact.message_id for contact in bob.contacts] == ["after"]  # it counts
+    assert [shop.bench.delivery(name).reason for name in ("after", "doubtful")] == ["", "outcome_unknown"]
     key = shop.bench.book.of(bob.recipient, "email")
     assert key is not None
     assert drive(shop.bench.store.address(key)).suppressed == "bounced"
@@ -159,6 +160,16 @@ def test_what_is_said_afterwards_is_no_repeat_to_its_readers(shop: Shop) -> None
     told = [decision for decision in shop.bench.decisions if decision.message_id.startswith("later")]
     assert len(told) == 12
     assert {decision.meta.id for decision in told} <= set(shop.heard())
+
+
+def test_what_trigger_has_asked_of_dispatch_is_not_counted_as_said_by_dispatch(shop: Shop) -> None:
+    bench, partition = shop.bench, partition_of("ann", PARTITIONS)
+    for number in range(1, 4):
+        wish, origin = bench.wish(f"t{number}", "ann", purpose="service.order"), Origin(EVENTS, partition, number)
+        bench.append(MessageRecord(id=wish.message_id, key="ann", at=bench.now, body=wish, origin=origin))
+    shop.restore()
+    shop.settles()
+    assert f"{DISPATCH}/{partition}" not in drive(bench.store.cursor(partition)).sequences
 
 
 def test_a_second_time_there_is_nothing_left_to_remember(shop: Shop) -> None:

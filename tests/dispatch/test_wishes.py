@@ -470,6 +470,14 @@ def test_whoever_asks_first_is_told_what_the_gates_would_say(bench: DispatchBenc
     assert answer(drive(bench.desk.check("u1", "email", "service.delivery"))) == {"may": True}
 
 
+def test_what_binds_the_address_is_told_too(bench: DispatchBench) -> None:
+    bench.consenting("u2", addresses={"email": "u1@example.test"})
+    bench.asks("m2", "u2")
+    drive(bench.desk.receipt("m2", "Message Bounced", {"hard": True}))
+    told = answer(drive(bench.desk.check("u1", "email", "marketing")))
+    assert (told["reason"], told["facts"]) == ("suppressed_address", {"why": "bounced"})
+
+
 def test_an_answer_says_until_when(bench: DispatchBench) -> None:
     bench.knows(in_touch_until=bench.now + HOUR, in_touch_with="Ana")
     bench.settle()

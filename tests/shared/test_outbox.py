@@ -97,6 +97,14 @@ def test_numbers_go_on_where_the_last_slice_ended_and_leave_its_cursor_alone() -
     assert (box.rows[0].seq, before) == (42, {"events/0": 41})
 
 
+def test_numbers_that_the_log_has_already_are_passed_over_and_none_is_given_twice() -> None:
+    box = Outbox(DISPATCH, 2, PARTITIONS, {"events/0": 41, "events/1": 41})
+    box.go_on_after({"events/0": 50, "events/1": 7, "events/2": 3})
+    for partition in range(3):
+        box.put(EVENTS, tick(), CAUSE, partition)
+    assert [row.seq for row in box.rows] == [51, 42, 4]
+
+
 def test_a_record_goes_to_its_keys_partition_and_says_where_it_came_from() -> None:
     box = boxed(["anna"], partition=2)
     [row] = box.rows

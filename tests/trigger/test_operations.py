@@ -585,9 +585,12 @@ def test_starting_over_without_waiting_parks_the_run() -> None:
     assert bench.endings("u1") == ["starts over without having waited"]
 
 
-@pytest.mark.parametrize(("scope", "channels"), [("customer", ["email"]), ("channel", ["email", "push", "sms"])])
+@pytest.mark.parametrize(
+    ("scope", "channels", "ending"),
+    [("customer", ["email"], "no_address"), ("channel", ["email", "push", "sms"], "nobody to reach")],
+)
 def test_a_ladder_ends_at_a_refusal_of_the_customer_and_climbs_at_one_of_the_channel(
-    scope: str, channels: list[str]
+    scope: str, channels: list[str], ending: str
 ) -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         return await Ladder(("email", "24h"), ("push", "4h"), ("sms", "1d")).climb(run, "cart")
@@ -596,6 +599,7 @@ def test_a_ladder_ends_at_a_refusal_of_the_customer_and_climbs_at_one_of_the_cha
     bench.dispatch.decide = refused("no_address", scope)
     bench.emits("u1", ADD)
     assert [m.channel for m in bench.messages] == channels
+    assert bench.endings("u1") == [ending]
 
 
 def test_a_ladder_keeps_sms_for_the_time_it_would_have_had_anyway() -> None:
@@ -649,6 +653,7 @@ def test_messages_of_one_ladder_share_a_contact() -> None:
     bench.advance("3h")
     assert [m.channel for m in bench.messages] == ["email", "push"]
     assert len({m.contact for m in bench.messages}) == 1
+    assert bench.endings("u1") == ["no reaction"]
 
 
 def test_patience_counts_from_the_decision_even_if_the_rule_does_something_in_between() -> None:

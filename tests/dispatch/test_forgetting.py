@@ -118,6 +118,16 @@ def test_a_new_consent_or_a_new_registration_begins_anew(bench: DispatchBench, b
     assert bench.row().muted_rules == []
 
 
+def test_whoever_is_erased_once_more_is_brought_back_by_nothing_of_before(bench: DispatchBench) -> None:
+    erase(bench)
+    bench.advance("1h")
+    between = bench.now - HOUR // 2
+    erase(bench)
+    bench.grants(occurred_at=between)
+    bench.settle()
+    assert drive(bench.store.everybody()) == []
+
+
 def test_whoever_begins_anew_is_heard_although_others_are_erased(bench: DispatchBench) -> None:
     for customer in ("u1", "u2"):
         erase(bench, customer)

@@ -54,6 +54,13 @@ def test_a_cancellation_of_a_decided_message_says_nothing_about_its_repeat(bench
     assert bench.words == ["sent", "duplicate"]
 
 
+def test_nor_does_one_that_was_read_together_with_both(bench: DispatchBench) -> None:
+    wish = bench.wish()
+    asked = MessageRecord(id=wish.message_id, key="u1", at=bench.now, body=wish)
+    bench.append(asked, bench.cancellation("m1"), asked)
+    assert (bench.words, bench.sent) == (["cancelled", "duplicate"], [])
+
+
 def test_what_had_expired_before_the_cancellation_came_is_expired(bench: DispatchBench) -> None:
     bench.trigger.fresh = None  # the run says nothing when the hold opens
     bench.asks("m1", not_before=bench.now + HOUR, expires_at=bench.now + 2 * HOUR)

@@ -89,7 +89,7 @@ def test_a_receipt_is_told_once_and_one_by_a_machine_does_not_hide_the_persons(b
 
 
 def test_the_first_answer_to_a_question_stands_and_is_told_once(bench: DispatchBench) -> None:
-    bench.asks()
+    bench.asks(data={"ticket_id": "t1"})
     said = [drive(bench.desk.answer("m1", answer)) for answer in ("settled", "unsettled", "settled")]
     bench.settle()
     assert said == ["settled"] * 3

@@ -239,3 +239,18 @@ def test_a_yes_by_another_door_is_another_proof_of_what_was_granted_before(bench
     entries = [msgspec.json.decode(link.entry or b"", type=ConsentEntry) for link in drive(bench.store.ledger(0))]
     assert [entry.via for entry in entries] == ["", "import", "double-opt-in"]
     assert (cited["via"], entries[cited["entry"] - 1].proof) == ("double-opt-in", {"message_id": "m1"})
+
+
+def test_a_yes_that_is_said_again_counts_against_what_somebody_else_withdrew_at_the_same_address() -> None:
+    bench = DispatchBench()
+    for customer in ("u1", "u2"):
+        bench.knows(customer, addresses={"email": "family@example.test"})
+        bench.settle()
+        drive(bench.desk.consent(customer, "marketing", "email", "granted", via="page"))
+    bench.advance("1h")
+    drive(bench.desk.consent("u2", "marketing", "email", "withdrawn", via="page"))
+    bench.asks("m1", "u1")
+    bench.advance("1h")
+    drive(bench.desk.consent("u1", "marketing", "email", "granted", via="page"))
+    bench.asks("m2", "u1")
+    assert bench.words == ["withdrawn", "sent"]

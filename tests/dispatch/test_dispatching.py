@@ -9,6 +9,7 @@ from enginebench import drive
 from tactful.channels import DESK
 from tactful.records import RecipientBody
 from tactful.settings import Settings
+from tactful_dispatch.channels import Outcome, Rejected, Retry
 from tactful_dispatch.content import Rendering
 from tactful_dispatch.links import Links
 from tactful_dispatch.rows import FLAGGED, Delivery
@@ -47,6 +48,22 @@ def test_what_is_meant_for_the_shops_own_people_goes_to_their_mailbox_and_counts
     bench.asks(channel=DESK, purpose="service.desk")
     assert [envelope.address for envelope in desk.sent] == ["care@shop.example"]
     assert (bench.row().contacts, drive(bench.desk.card("u1")).messages) == ([], ())
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word"),
+    [(Rejected("550", "no such mailbox", suppress=True), "rejected"), (Retry(1000, "421", "busy"), "sent")],
+)
+def test_what_their_mailbox_does_not_take_is_told_and_binds_nobody(outcome: Outcome, word: str) -> None:
+    desk = ScriptedAdapter()
+    bench = DispatchBench(settings={**LIVE, "shop": {"reply_to": "care@shop.example"}}, adapters={DESK: desk})
+    bench.knows()
+    desk.outcomes = [outcome]
+    bench.asks(channel=DESK, purpose="service.desk")
+    drive(bench.desk.receipt("m1", "Message Bounced", {"hard": True}))
+    bench.advance("1m")
+    bench.asks("m2", channel=DESK, purpose="service.desk")
+    assert bench.words == [word, "sent"]
 
 
 def test_the_allow_list_takes_patterns() -> None:

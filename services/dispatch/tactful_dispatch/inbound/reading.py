@@ -103,7 +103,7 @@ def _about_recipient(block: Message) -> Report | None:
     recipient = _address(_header(block, "final-recipient") or _header(block, "original-recipient"))
     action = _header(block, "action").split(" ")[0].strip().lower()
     status = _STATUS.search(_header(block, "status"))
-    if not recipient or not (action or status):
+    if not recipient:
         return None
     said = f"{action} {status[0] if status else ''}".strip()
     if action == "delayed":

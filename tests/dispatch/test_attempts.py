@@ -179,7 +179,7 @@ def test_an_opt_out_before_the_first_byte_of_a_slow_start_is_obeyed(bench: Dispa
 
     bench.lags = [0.0, stand_still]
     bench.asks()
-    assert (bench.words, bench.sent) == (["withdrawn"], [])
+    assert (bench.words, bench.sent, bench.row().contacts) == (["withdrawn"], [], [])
 
 
 def test_an_attempt_that_may_have_arrived_is_never_called_unsent() -> None:

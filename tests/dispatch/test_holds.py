@@ -8,7 +8,7 @@ import pytest
 from dispatchbench import TUESDAY_NOON, DispatchBench
 from enginebench import drive
 
-from tactful.clock import HOUR
+from tactful.clock import HOUR, SECOND
 
 
 def test_quiet_hours_hold_ask_and_then_send_what_is_true_in_the_morning(bench: DispatchBench) -> None:
@@ -101,10 +101,10 @@ def test_stopped_sending_holds_everything_and_lets_it_go_at_once_when_it_resumes
 
 
 def test_what_waits_for_another_reason_goes_on_waiting_when_sending_resumes(bench: DispatchBench) -> None:
-    bench.asks(not_before=bench.now + HOUR)
+    bench.asks(not_before=bench.now + 20 * SECOND)
     bench.broadcast("Sending Stopped", b'{"by":"ops"}')
     bench.broadcast("Sending Resumed", b"{}")
-    bench.advance("1m")
+    bench.advance("10s")
     assert (bench.delivery().held_for, bench.holds) == ("not_yet", [])
 
 
@@ -163,6 +163,19 @@ def test_a_message_that_fails_in_a_way_nobody_thought_of_waits_and_names_its_rul
     bench.trigger.fresh = {"odd": 1}
     bench.advance("1h")
     assert caplog.messages == ["messages wait, a template cannot be rendered: rule cart (TypeError)"]
+
+
+def test_so_does_one_whose_facts_a_gate_cannot_read_and_somebody_hears_of_it(
+    bench: DispatchBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    def scribble(space: Any) -> None:
+        space.customer("u1").hours = "in the morning"
+
+    drive(bench.store.transact(0, ["u1"], scribble))
+    bench.asks()
+    assert (bench.sent, bench.delivery().held_for) == ([], "template_error")
+    assert bench.worker.unwritten == {"cart": 1}
+    assert caplog.messages == ["messages wait, a template cannot be rendered: rule cart (ValueError)"]
 
 
 def test_a_template_that_stays_broken_is_looked_at_less_and_less_often(bench: DispatchBench) -> None:

@@ -53,6 +53,17 @@ def test_five_contacts_without_a_reaction_leave_one_a_fortnight() -> None:
     assert bench.words[-1] == "sent"
 
 
+def test_whom_trigger_calls_away_hears_from_us_once_in_so_many_days() -> None:
+    bench = DispatchBench()
+    bench.consenting(at_most_days=60)
+    bench.asks()
+    bench.advance("30d")
+    bench.asks("m2", expires_at=bench.now + HOUR)
+    bench.advance("30d")
+    bench.asks("m3")
+    assert bench.words == ["sent", "expired", "sent"]
+
+
 def test_a_ladder_of_which_any_message_was_noticed_was_noticed() -> None:
     bench = DispatchBench(settings={**LIVE, "caps": {"silent_after": 1, "weekly": {"new": 9}, "email_gap": "0s"}})
     bench.consenting()

@@ -173,6 +173,15 @@ def test_what_was_sent_to_either_counts_against_one_budget(people: DispatchBench
     assert [people.sent, people.words] == [["m1"], ["sent", "expired"]]
 
 
+def test_whatever_other_tools_said_to_either_counts_each_time(people: DispatchBench) -> None:
+    for day in (3, 2, 1):
+        people.knows("u2", contacted_at=people.now - day * DAY, contacted_on="call")
+    people.knows("u1", contacted_at=people.now - 4 * DAY, contacted_on="call")
+    people.settle()
+    people.link("u2", "u1")
+    assert [people.now - contact.at for contact in people.row("u1").contacts] == [4 * DAY, 3 * DAY, 2 * DAY, DAY]
+
+
 def test_mutes_and_pauses_of_both_stand(people: DispatchBench) -> None:
     people.consenting("u1")
     people.consenting("u2")

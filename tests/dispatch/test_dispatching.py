@@ -41,6 +41,15 @@ def test_a_message_shut_by_two_gates_names_the_first() -> None:
     assert bench.words == ["no_consent", "complaint_open"]
 
 
+@pytest.mark.parametrize(("url", "word"), [("https://hooks.shop.example/x", "sent"), ("", "no_address")])
+def test_a_webhook_goes_to_the_shops_own_system(url: str, word: str) -> None:
+    system = ScriptedAdapter()
+    bench = DispatchBench(settings={**LIVE, "webhook": {"url": url}}, adapters={"webhook": system})
+    bench.consenting()
+    bench.asks(channel="webhook")
+    assert (bench.words, [envelope.address for envelope in system.sent]) == ([word], [url] * bool(url))
+
+
 def test_what_is_meant_for_the_shops_own_people_goes_to_their_mailbox_and_counts_for_nobody() -> None:
     desk = ScriptedAdapter()
     bench = DispatchBench(settings={**LIVE, "shop": {"reply_to": "care@shop.example"}}, adapters={DESK: desk})

@@ -356,6 +356,7 @@ def test_two_sms_in_thirty_days_are_the_most_and_the_third_waits(where: str) -> 
     assert found is not None
     assert (found.reason, found.verdict, found.until) == ("budget", "held", NOON + DAY)
     assert reason(on(where, history[1:]), sms) is None
+    assert reason(on(where, (contacted(29 * DAY, "a", "email"), history[1])), sms) is None
     assert reason(on(where, history)) is None
 
 

@@ -30,6 +30,15 @@ def test_what_a_stranger_granted_counts_for_who_they_are(people: DispatchBench) 
     assert people.words == ["sent"]
 
 
+def test_what_a_stranger_granted_counts_beside_what_they_have_granted_themselves(people: DispatchBench) -> None:
+    people.knows("u1")
+    people.grants("u1", "marketing.winback", "email")
+    people.grants(STRANGER)
+    people.link(STRANGER, "u1")
+    people.asks()
+    assert people.words == ["sent"]
+
+
 def test_what_a_stranger_withdrew_counts_for_who_they_are(people: DispatchBench) -> None:
     people.consenting("u1")
     people.advance("1h")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import pairwise
 from math import isfinite
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
+from tactful.clock import DAY
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput, SettingsError
 from tactful.mailbox import mailbox
@@ -39,6 +40,7 @@ def _zone(name: str) -> str:
     return name
 
 
+T = TypeVar("T")
 Length = Annotated[str, AfterValidator(_length)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")]
@@ -49,10 +51,10 @@ _FILE: Final = "file"  # where values are read from
 LONGEST: Final = "1000000d"  # some millennia: an instant so far ahead can still be told
 
 
-def _written(check: Callable[[str], str]) -> AfterValidator:
+def _written(check: Callable[[T], str]) -> AfterValidator:
     """`check` tells what is wrong with a value of the file, or "". What an older program has told stands: nobody could mend it."""
 
-    def validate(value: str, info: ValidationInfo) -> str:
+    def validate(value: T, info: ValidationInfo) -> T:
         if info.context == _FILE and (wrong := check(value)):
             raise ValueError(f'"{value}" {wrong}')
         return value
@@ -61,7 +63,14 @@ def _written(check: Callable[[str], str]) -> AfterValidator:
 
 
 def _like(pattern: str, wrong: str) -> AfterValidator:
-    return _written(lambda value: "" if re.fullmatch(pattern, value) else wrong)
+    def check(value: str) -> str:
+        return "" if re.fullmatch(pattern, value) else wrong
+
+    return _written(check)
+
+
+def _no_days(days: int) -> str:
+    return f"days are longer than {LONGEST}; write at most that" if days * DAY > milliseconds(LONGEST) else ""
 
 
 def _no_mailbox(text: str) -> str:
@@ -160,7 +169,9 @@ class Caps(_Section):
 
     weekly: Weekly = Weekly()
     silent_after: int = Field(5, ge=1, description="so many contacts in a row without a reaction: one a fortnight")
-    away_days: int = Field(60, ge=0, description="one in so many days to those whom two series left cold")
+    away_days: Annotated[int, _written(_no_days)] = Field(
+        60, ge=0, description="one in so many days to those whom two series left cold"
+    )
     email_gap: Length = "16h"
     sms_gap: Length = "24h"
     push_gap: Length = "24h"

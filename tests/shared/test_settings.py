@@ -93,6 +93,8 @@ def test_a_file_that_is_no_toml_is_named_with_the_place() -> None:
             'settings.toml:2: rules.cart.max_age: "9999999d" is longer than 1000000d',
         ),
         ('[history]\nretention = "99999999w"', "settings.toml:2: history.retention: "),
+        ("[caps]\naway_days = 9999999", 'settings.toml:2: caps.away_days: "9999999" days are longer than 1000000d'),
+        ('[shop]\nname = "Tea"\n[sources.crm]\n[hours]', "settings.toml:3: sources.crm.lag: "),
         ("[rules.cart]\nfactor = nan", "settings.toml:2: rules.cart.factor: inf and nan"),
         ("[rules.cart]\nsteps = [1.0, inf]", "settings.toml:2: rules.cart.steps: inf and nan"),
     ],
@@ -117,6 +119,8 @@ def test_what_an_older_program_has_told_stops_nobody_who_reads_it() -> None:
 def test_a_length_may_be_as_good_as_for_ever_and_one_that_was_told_before_stands() -> None:
     assert parse('[history]\nretention = "999999d"', "settings.toml").history.retention == "999999d"
     assert told('{"history": {"retention": "9999999d"}}').history.retention == "9999999d"
+    assert parse("[caps]\naway_days = 1000000", "settings.toml").caps.away_days == 1_000_000
+    assert told('{"caps": {"away_days": 9999999}}').caps.away_days == 9_999_999
 
 
 def test_the_line_is_that_of_the_right_section() -> None:
@@ -152,3 +156,16 @@ def test_a_length_and_a_zone_say_how_they_are_written() -> None:
 def test_settings_that_contradict_themselves_are_refused_by_name(text: str, named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         parse(text, "settings.toml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[caps.weekly]\nnew = 3",  # more than a repeat customer's two, which nobody has written
+        "[caps.weekly]\nnew = 2\nrepeat = 2",
+        "[caps]\nsms_per_30_days = 0\n[rules.abandoned_cart]\nsms = false\n[rules.winback]\nmode = 'live'",
+        "[rules.abandoned_cart]\nsms = true",
+    ],
+)
+def test_what_only_looks_like_a_contradiction_is_taken(text: str) -> None:
+    parse(text, "settings.toml")

@@ -105,7 +105,7 @@ SHUT: list[tuple[dict[str, Any], dict[str, Any], str, str, str]] = [
     ({"address_withdrawn_at": NOON - DAY}, {}, "withdrawn", "refused", "channel"),
     ({"stopped_all": True}, {}, "withdrawn", "refused", "customer"),
     ({"muted_rules": ("cart",)}, {}, "muted_rule", "refused", "customer"),
-    ({"muted_purposes": ("marketing.cart",)}, {}, "muted_topic", "refused", "customer"),
+    ({"muted_topics": ("Tea",)}, {"data": {"categories": ["Tea"]}}, "muted_topic", "refused", "customer"),
     ({"paused_until": NOON + 1}, {}, "paused", "refused", "customer"),
     ({"personalisation": "none"}, {}, "personalisation", "refused", "customer"),
     ({"recipient": recipient(complaint_open=True)}, {}, "complaint_open", "refused", "customer"),
@@ -392,6 +392,18 @@ def test_gaps_differ_by_channel_and_have_a_minute_of_grace(channel: str, hours: 
     earlier = hours * HOUR - MINUTE
     assert reason(replace(WELL, contacts=(contacted(earlier - 1, "mine", channel),)), wanted) == "gap"
     assert reason(replace(WELL, contacts=(contacted(earlier, "mine", channel),)), wanted) is None
+
+
+def test_a_gap_counts_from_the_latest_on_the_channel_whatever_came_before_or_elsewhere() -> None:
+    long_ago, lately, elsewhere = (
+        contacted(3 * DAY, "a", "email"),
+        contacted(HOUR, "b", "email"),
+        contacted(MINUTE, "c", "push"),
+    )
+    often = replace(WELL, settings=settings(caps={"weekly": {"new": 9}}))
+    for history in ((long_ago, lately), (lately, long_ago), (long_ago, lately, elsewhere)):
+        assert reason(replace(often, contacts=history)) == "gap"
+    assert reason(replace(often, contacts=(long_ago, elsewhere))) is None
 
 
 def test_a_message_keeps_no_gap_to_its_own_earlier_attempt() -> None:

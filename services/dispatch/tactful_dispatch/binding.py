@@ -20,7 +20,6 @@ from tactful_dispatch.store import Workspace
 
 WISHES: Final = (
     "muted_rules",
-    "muted_purposes",
     "muted_topics",
     "paused_until",
     "hours",

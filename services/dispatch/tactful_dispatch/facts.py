@@ -97,7 +97,6 @@ class Facts:
     words: Sequence[Word] = ()
     address_withdrawn_at: int = 0  # an opt-out by anybody who shares the address
     muted_rules: Sequence[str] = ()
-    muted_purposes: Sequence[str] = ()
     muted_topics: Sequence[str] = ()
     own_hours: str = ""
     at_most_days: int = 0

@@ -60,7 +60,6 @@ def gather(
         words=standing(row.words),
         address_withdrawn_at=max((at for p, at in withdrawn.items() if covers(p, message.purpose)), default=0),
         muted_rules=row.muted_rules,
-        muted_purposes=row.muted_purposes,
         muted_topics=row.muted_topics,
         own_hours=row.hours,
         at_most_days=max(row.at_most_days, recipient.at_most_days if recipient and settings.caps.budget else 0),

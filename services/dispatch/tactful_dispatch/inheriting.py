@@ -100,7 +100,6 @@ def _image(book: AddressBook, row: CustomerRow, customer: str) -> CustomerRow:
 def _join(row: CustomerRow, theirs: CustomerRow) -> None:
     join_contacts(row, theirs.contacts)
     row.muted_rules = sorted({*row.muted_rules, *theirs.muted_rules})
-    row.muted_purposes = sorted({*row.muted_purposes, *theirs.muted_purposes})
     new_topics = [topic for topic in theirs.muted_topics if topic not in row.muted_topics]
     row.muted_topics = [*new_topics, *row.muted_topics][-TOPICS_KEPT:]
     row.hours = row.hours or theirs.hours

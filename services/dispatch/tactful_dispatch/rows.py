@@ -97,7 +97,6 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     words: list[Word] = msgspec.field(default_factory=list)  # the latest per purpose and channel
     repeats: list[str] = msgspec.field(default_factory=list)  # digests of consent records taken
     muted_rules: list[str] = msgspec.field(default_factory=list)
-    muted_purposes: list[str] = msgspec.field(default_factory=list)
     muted_topics: list[str] = msgspec.field(default_factory=list)  # categories of products
     paused_until: int = 0
     hours: str = ""  # in which they want marketing, within the shop's

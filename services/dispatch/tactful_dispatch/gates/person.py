@@ -111,8 +111,6 @@ def own_settings(message: MessageBody, facts: Facts) -> GateRecord:
         return refused("own settings", Reason.MUTED_RULE, rule=message.rule)
     if not is_marketing(message.purpose):
         return open_gate("own settings")
-    if any(covers(muted, message.purpose) for muted in facts.muted_purposes):
-        return refused("own settings", Reason.MUTED_TOPIC, purpose=message.purpose)
     if topics := _muted(message, facts):
         return refused("own settings", Reason.MUTED_TOPIC, purpose=message.purpose, topics=topics)
     if facts.now < facts.paused_until:

@@ -128,6 +128,13 @@ def test_whoever_is_erased_once_more_is_brought_back_by_nothing_of_before(bench:
     assert drive(bench.store.everybody()) == []
 
 
+def test_a_yes_on_a_page_begins_anew_and_a_no_does_not(bench: DispatchBench) -> None:
+    erase(bench)
+    said = [drive(bench.desk.consent("u1", "marketing", "", state, via="page")) for state in ("withdrawn", "granted")]
+    assert (said[0], said[1] > 0) == (0, True)
+    assert [word.state for word in bench.row().words] == ["granted"]
+
+
 def test_whoever_begins_anew_is_heard_although_others_are_erased(bench: DispatchBench) -> None:
     for customer in ("u1", "u2"):
         erase(bench, customer)

@@ -336,6 +336,7 @@ def test_only_its_delivery_settles_what_the_attempt_could_not_tell(bench: Dispat
     bench.asks()
     drive(bench.desk.receipt("m1", name, {"hard": False}))
     assert bench.delivery().state == state
+    assert not bench.row().contacts[0].engaged
 
 
 def test_a_soft_bounce_ends_nothing(bench: DispatchBench) -> None:

@@ -235,6 +235,16 @@ def test_a_grant_for_one_message_does_not_use_up_a_lasting_one(bench: DispatchBe
     assert bench.words == ["sent", "sent"]
 
 
+@pytest.mark.parametrize(("purpose", "channel"), [("marketing.cart", "push"), ("marketing.winback", "email")])
+def test_a_grant_for_one_message_is_not_used_up_by_one_that_it_was_not_for(
+    bench: DispatchBench, purpose: str, channel: str
+) -> None:
+    bench.grants(purpose=purpose, channel=channel, once=True)
+    bench.asks()
+    assert bench.sent == ["m1"]
+    assert [word.channel for word in bench.row().words if word.once] == [channel]
+
+
 @pytest.mark.parametrize("first", ["lasting", "once"])
 def test_a_grant_for_one_message_stands_beside_a_lasting_one_for_the_same(first: str) -> None:
     bench = DispatchBench()

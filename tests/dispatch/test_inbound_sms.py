@@ -163,12 +163,12 @@ async def test_a_late_report_on_a_text_does_not_take_start_from_who_said_stop(ph
 async def test_start_gives_nothing_back_to_whoever_has_the_number_and_was_not_written_to_there_yet(
     phone: Phone,
 ) -> None:
-    phone.knows("u2")
-    phone.asks("m1", "u1")
     await phone.texts("STOP")
     await phone.texts("START")
     phone.bench.advance("40d")
-    assert phone.asks("m2", "u2") == "withdrawn"
+    assert phone.asks("m1") == "withdrawn"
+    phone.bench.grants("u1")
+    assert phone.asks("m2") == "sent"
 
 
 async def test_start_does_not_open_a_number_that_the_provider_called_dead(phone: Phone) -> None:

@@ -93,6 +93,7 @@ def test_the_first_answer_to_a_question_stands_and_is_told_once(bench: DispatchB
     said = [drive(bench.desk.answer("m1", answer)) for answer in ("settled", "unsettled", "settled")]
     bench.settle()
     assert said == ["settled"] * 3
+    assert bench.row().muted_rules == []
     assert bench.row().contacts[0].engaged
     assert [e.answer for e in bench.trigger.events if isinstance(e, SurveyAnswered)] == ["settled"]
     assert not [e for e in bench.trigger.events if isinstance(e, ComplaintReopened)]
@@ -335,7 +336,7 @@ def test_only_its_delivery_settles_what_the_attempt_could_not_tell(bench: Dispat
     bench.adapter.outcomes = [Unknown("reset")]
     bench.asks()
     drive(bench.desk.receipt("m1", name, {"hard": False}))
-    assert bench.delivery().state == state
+    assert (bench.delivery().state, bench.words) == (state, ["outcome_unknown"])
     assert not bench.row().contacts[0].engaged
 
 

@@ -117,6 +117,7 @@ def test_nobody_is_written_to_a_second_time_and_every_wish_stands(shop: Shop) ->
     assert dan.stopped_at > 0
     assert [contact.message_id for contact in bob.contacts] == ["after"]  # it counts
     assert [shop.bench.delivery(name).reason for name in ("after", "doubtful")] == ["", "outcome_unknown"]
+    assert shop.bench.delivery("after").subject == "about {}"
     key = shop.bench.book.of(bob.recipient, "email")
     assert key is not None
     assert drive(shop.bench.store.address(key)).suppressed == "bounced"

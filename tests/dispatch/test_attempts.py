@@ -79,12 +79,15 @@ def test_what_the_provider_reports_as_delivered_before_its_answer_is_lost_was_se
     assert (bench.words, bench.delivery().state, bench.sent) == (["sent"], "accepted", ["m1"])
 
 
-def test_what_is_reported_as_delivered_while_it_waits_to_be_repeated_is_not_repeated(bench: DispatchBench) -> None:
+@pytest.mark.parametrize(("name", "sent"), [("Message Delivered", ["m1"]), ("Message Bounced", ["m1", "m1"])])
+def test_what_is_reported_as_delivered_while_it_waits_to_be_repeated_is_not_repeated(
+    bench: DispatchBench, name: str, sent: list[str]
+) -> None:
     bench.adapter.outcomes = [Unknown("reset")]
     bench.asks(repeats_allowed=True)
-    drive(bench.desk.receipt("m1", "Message Delivered", {}))
+    drive(bench.desk.receipt("m1", name, {"hard": False}))
     bench.advance("10m")
-    assert (bench.words, bench.sent) == (["sent"], ["m1"])
+    assert (bench.words, bench.sent) == (["sent"], sent)
 
 
 def test_nor_if_that_is_reported_while_it_is_being_written_out_again() -> None:

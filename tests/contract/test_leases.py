@@ -126,6 +126,22 @@ async def test_leases_are_looked_at_three_times_within_their_length_and_at_once_
     assert len(one.owned) == len(two.owned) == PARTITIONS // 2
 
 
+async def test_what_is_kept_meanwhile_is_nobody_elses_and_what_was_lost_all_the_same_is_let_go(
+    store: TriggerStore, clock: ManualClock
+) -> None:
+    one, two = worker(store, clock, "one"), worker(store, clock, "two")
+    await one.claim()
+    for _ in range(4):
+        clock.forward_to(clock.now() + LEASE // 3)
+        await one.keep()
+    await two.claim()
+    assert two.owned == {}
+    clock.forward_to(clock.now() + 2 * LEASE)
+    assert await two.take(7)
+    await one.claim()
+    assert one.owned.keys() <= set(range(PARTITIONS)) - {7}
+
+
 async def test_whoever_s_clock_is_hours_off_takes_nothing_from_others_and_leaves_no_lease_that_lasts_for_hours(
     store: TriggerStore, clock: ManualClock
 ) -> None:

@@ -11,9 +11,10 @@ from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.broadcasting import broadcast
-from tactful.clock import HOUR, MINUTE
+from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.errors import StoreUnavailable
 from tactful.records import DISPATCH, MessageRecord, TickBody, TickRecord
+from tactful_dispatch.attempt import MARGIN
 from tactful_dispatch.channels import Rejected, Retry, Unknown
 from tactful_dispatch.rows import CustomerRow
 from tactful_dispatch.store import Fence
@@ -116,6 +117,22 @@ def test_where_the_provider_honours_our_id_an_unknown_outcome_is_tried_again() -
     bench.advance("2m")
     assert bench.words == ["sent"]
     assert bench.sent == ["m1", "m1"]
+
+
+def test_an_outcome_that_stays_unknown_is_tried_eight_times() -> None:
+    bench = DispatchBench(idempotent=True)
+    bench.consenting()
+    bench.adapter.outcomes = [Unknown("reset")] * 20
+    bench.asks()
+    bench.advance("6h")
+    assert (bench.words, bench.sent) == (["outcome_unknown"], ["m1"] * 8)
+
+
+def test_what_is_on_its_way_has_as_long_as_its_provider_may_take(bench: DispatchBench) -> None:
+    due: list[int | None] = []
+    bench.adapter.meanwhile = lambda: due.append(bench.row().due)
+    bench.asks()
+    assert due == [bench.now + round(bench.adapter.capabilities.deadline * SECOND) + MARGIN]
 
 
 def test_a_message_found_in_sending_after_a_restart_is_unknown(bench: DispatchBench) -> None:

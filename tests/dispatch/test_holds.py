@@ -303,14 +303,15 @@ def test_a_second_stop_keeps_what_the_first_has_not_let_go_yet(bench: DispatchBe
     assert len(bench.sent) == 20
 
 
-def test_what_expires_while_sending_is_stopped_is_counted(bench: DispatchBench) -> None:
+def test_what_expires_while_sending_is_stopped_is_counted_if_that_is_why(bench: DispatchBench) -> None:
+    bench.asks("m0", not_before=bench.now + 3 * HOUR, expires_at=bench.now + HOUR)
     bench.broadcast("Sending Stopped", b'{"by":"ops"}')
     bench.asks("m1", expires_at=bench.now + HOUR)
     bench.asks("m2")
     bench.advance("2h")
     bench.broadcast("Sending Resumed", b"{}")
     bench.advance("1m")
-    assert (bench.words, bench.sent) == (["expired", "sent"], ["m2"])
+    assert (bench.words, bench.sent) == (["expired", "expired", "sent"], ["m2"])
     assert drive(bench.store.cursor(0)).expired == 1
 
 

@@ -90,6 +90,7 @@ def shop() -> Shop:
     drive(bench.desk.pause("cleo", bench.now + 1_000_000))
     drive(bench.desk.prefer("cleo", "at_most_days", "7"))
     drive(bench.desk.stop_all("dan", "page"))
+    drive(bench.desk.receipt("after", "Message Opened", {}))
     drive(bench.desk.receipt("after", "Message Bounced", {"hard": True}))
     bench.settle()
     return shop
@@ -115,7 +116,7 @@ def test_nobody_is_written_to_a_second_time_and_every_wish_stands(shop: Shop) ->
     assert bob.muted_rules == ["cart"]
     assert (cleo.paused_until > 0, cleo.at_most_days) == (True, 7)
     assert dan.stopped_at > 0
-    assert [contact.message_id for contact in bob.contacts] == ["after"]  # it counts
+    assert [(c.message_id, c.engaged) for c in bob.contacts] == [("after", True)]  # it counts
     assert [shop.bench.delivery(name).reason for name in ("after", "doubtful")] == ["", "outcome_unknown"]
     assert shop.bench.delivery("after").subject == "about {}"
     key = shop.bench.book.of(bob.recipient, "email")

@@ -624,6 +624,18 @@ def test_a_ladder_never_climbs_to_sms_on_top_of_an_unknown_outcome() -> None:
     assert bench.endings("u1") == ["outcome unknown: not climbing to sms"]
 
 
+def test_nor_once_something_quieter_was_sent_after_it() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        return await Ladder(("email", "1h"), ("push", "1h"), ("sms", "1d")).climb(run, "cart")
+
+    bench = bench_of(r)
+    bench.dispatch.decide = lambda message: {"verdict": "unknown" if message.channel == "email" else "sent"}
+    bench.emits("u1", ADD)
+    bench.advance("3h")
+    assert [m.channel for m in bench.messages] == ["email", "push"]
+    assert bench.endings("u1") == ["outcome unknown: not climbing to sms"]
+
+
 @pytest.mark.parametrize("asked", ["waits", "is held"])
 def test_whoever_notices_the_email_while_the_push_waits_gets_no_sms(asked: str) -> None:
     async def r(run: Run, first: ProductAdded) -> str:

@@ -214,6 +214,7 @@ def test_a_yes_that_stood_before_they_left_another_channel_ends_the_silence_if_i
 def test_an_opt_out_on_a_page_comes_after_a_grant_that_a_machine_whose_clock_is_ahead_has_taken(how: str) -> None:
     bench = DispatchBench()
     bench.knows()
+    bench.grants("u1", "marketing.winback", "sms")
     bench.grants(channel="email", occurred_at=bench.now + 90_000)
     bench.asks(not_before=bench.now + HOUR)
     if how == "one-click":
@@ -239,6 +240,16 @@ def test_a_yes_by_another_door_is_another_proof_of_what_was_granted_before(bench
     entries = [msgspec.json.decode(link.entry or b"", type=ConsentEntry) for link in drive(bench.store.ledger(0))]
     assert [entry.via for entry in entries] == ["", "import", "double-opt-in"]
     assert (cited["via"], entries[cited["entry"] - 1].proof) == ("double-opt-in", {"message_id": "m1"})
+
+
+def test_what_somebody_else_withdrew_at_the_address_binds_no_other_purpose() -> None:
+    bench = DispatchBench()
+    for customer in ("u1", "u2"):
+        bench.consenting(customer, addresses={"email": "family@example.test"})
+    bench.advance("1h")
+    bench.grants("u2", "marketing.winback", "email", state="withdrawn")
+    bench.asks("m1", "u1")
+    assert bench.words == ["sent"]
 
 
 def test_a_yes_that_is_said_again_counts_against_what_somebody_else_withdrew_at_the_same_address() -> None:

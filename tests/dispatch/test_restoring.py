@@ -238,6 +238,16 @@ def test_a_message_that_was_held_when_the_back_up_was_made_and_has_left_since_do
     assert bench.sent == ["held"]
 
 
+def test_what_did_not_leave_counts_as_no_contact() -> None:
+    shop = Shop()
+    shop.bench.knows("ann")
+    shop.back_up()
+    shop.bench.asks("refused", "ann")
+    shop.restore()
+    assert shop.settles() == {"decision": 1}
+    assert (shop.bench.row("ann").contacts, shop.bench.delivery("refused").reason) == ([], "no_consent")
+
+
 def test_nothing_was_forgotten_where_nothing_was_said() -> None:
     shop = Shop()
     shop.bench.consenting("ann")

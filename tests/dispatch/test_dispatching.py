@@ -22,6 +22,7 @@ def test_a_message_with_consent_is_sent_and_its_decision_cites_the_entry(bench: 
     assert (decision.verdict, decision.reason, decision.scope) == ("sent", None, None)
     assert decision.consent_entry == 1
     assert decision.subject == "about {}"
+    assert (decision.provider, decision.provider_id, decision.content_version) == ("scripted", "p1", "v1")
     assert [gate.gate for gate in decision.gates][-1] == "provider"
 
 

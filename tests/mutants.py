@@ -415,7 +415,7 @@ FAULTS = (
     Fault(
         "browser addresses are told",
         f"{TRIGGER}/projections/profile.py",
-        'event.meta.scope == "browser"',
+        "given in _CLAIMS.get(scope, ())",
         "False",
         ("tests/trigger/test_slice_records.py", "tests/trigger/test_projection_profile.py"),
     ),

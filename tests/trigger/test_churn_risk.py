@@ -64,6 +64,10 @@ def test_who_stays_away_too_long_gets_a_reason_to_return(gaps: tuple[int, ...], 
     assert asked_after(customer_of(*gaps))[0] == (days, LETTER)
 
 
+def test_who_ordered_once_is_left_alone_for_at_least_ninety_days_whatever_the_shop_sets() -> None:
+    assert asked_after(customer_of(one_time_days=60.0))[0] == (90, LETTER)
+
+
 def test_an_operator_may_set_a_length_that_no_calendar_has() -> None:
     bench = customer_of(40, 40, factor=1e300, at_most_days=1e300)
     assert asked_after(bench) == []
@@ -348,6 +352,15 @@ def test_two_series_are_at_least_sixty_days_apart() -> None:
     bench.emits("u1", OrderCompleted(order_id="back"))
     bench.advance("50d")
     assert (bench.sent(), bench.endings("u1")[-1]) == ([LETTER], "asked to come back lately")
+
+
+def test_the_sixty_days_count_from_the_latest_series() -> None:
+    bench = customer_of(20, 20, question=False, most_in_a_year=9, at_most_days=45.0)
+    for number, days in enumerate((46, 70, 46)):
+        bench.advance(f"{days}d")
+        bench.emits("u1", OrderCompleted(order_id=f"back{number}"))
+    bench.advance("46d")
+    assert (bench.sent().count(LETTER), bench.endings("u1")[-1]) == (2, "asked to come back lately")
 
 
 def test_a_second_question_is_not_asked_within_ninety_days() -> None:

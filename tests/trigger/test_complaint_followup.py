@@ -334,6 +334,10 @@ def test_a_customer_is_asked_once_in_two_weeks() -> None:
     bench.emits("u1", ComplaintOpened(ticket_id="t2"), ComplaintClosed(ticket_id="t2"))
     bench.advance("5d")
     assert (len(bench.messages), bench.endings("u1")[-1]) == (1, "asked lately")
+    bench.advance("8d")
+    bench.emits("u1", ComplaintOpened(ticket_id="t3"), ComplaintClosed(ticket_id="t3"))
+    bench.advance("5d")
+    assert [message.data["ticket_id"] for message in bench.messages] == ["t1", "t3"]
 
 
 def test_a_ticket_that_is_opened_and_closed_again_weeks_later_is_not_asked_about_again() -> None:

@@ -11,9 +11,11 @@ from enginebench import EngineBench, drive, event_record
 
 from tactful import Run, rule
 from tactful.events import Event, OrderCompleted, Page, ProductAdded, ShipmentDelivered
+from tactful.partitioning import partition_of
 from tactful.records import EVENTS, encode
 from tactful.rules import Rule
 from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
+from tactful_trigger.replay import TooSlow
 from tactful_trigger.rulebook import Rulebook
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.virtual import Input
@@ -67,6 +69,23 @@ def test_after_five_failures_in_a_row_nobody_else_is_parked(slice_limit: int) ->
     assert cursor.paused_why["reminder"].startswith("5 runs in a row could not go on, the last: ")
     assert cursor.paused_why["reminder"].endswith("ZeroDivisionError: a fault")
     assert bench.worker.parked == {"reminder": 5}
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def endless(run: Run, first: ProductAdded) -> None:
+    raise TooSlow  # as the watch does
+
+
+def test_a_rule_that_did_not_come_back_three_times_is_paused_in_each_partition() -> None:
+    bench = EngineBench(endless, reminder, partitions=4)
+    here = [name for name in PEOPLE + [f"more{n}" for n in range(20)] if partition_of(name, 4) == 0][:3]
+    for name in here[:2]:
+        bench.emits(name, ADD)
+    assert bench.partition().cursor.paused == set()
+    bench.emits(here[2], ADD)
+    cursors = [bench.partition(number).cursor for number in range(4)]
+    assert [cursor.paused for cursor in cursors] == [{"endless"}] * 4
+    assert {cursor.paused_why["endless"] for cursor in cursors} == {"too slow"}
 
 
 def test_what_fails_in_one_partition_is_paused_in_each() -> None:

@@ -12,6 +12,7 @@ from tactful import Run, rule
 from tactful.clock import HOUR
 from tactful.customer import Cart, Profile
 from tactful.events import (
+    CheckoutStarted,
     ComplaintClosed,
     ComplaintOpened,
     CustomerRecognised,
@@ -160,6 +161,22 @@ def test_a_run_that_the_customers_order_ends_takes_no_other_run_along(partitions
     bench.link(STRANGER, "u1")
     bench.advance("2h")
     assert [message.data["product"] for message in bench.messages] == ["p2"]
+
+
+@rule(on=ProductAdded, goal=CheckoutStarted, purpose="marketing.test", version=1)
+async def until_the_checkout(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "checkout")
+
+
+def test_what_ends_the_runs_of_one_rule_ends_no_adopted_run_of_another(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, until_the_checkout, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.advance("10m")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.link(STRANGER, "u1")
+    bench.advance("2h")
+    assert bench.sent() == ["email checkout"]
 
 
 def test_what_happened_before_an_order_and_arrived_late_at_the_stranger_reminds_of_nothing() -> None:
@@ -523,6 +540,15 @@ def test_an_id_that_nobody_has_used_ends_no_customer() -> None:
     row = bench.row("u5")
     assert row is not None
     assert row.linked_to == ""
+
+
+def test_a_third_account_joins_whoever_the_second_turned_out_to_be(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    for name in ("u1", "u2", "u3"):
+        bench.emits(name, Identify(first_name=name))
+    bench.merge("u1", "u3")
+    bench.merge("u2", "u3")
+    assert [row and row.linked_to for row in map(bench.row, ("u1", "u2", "u3"))] == ["", "u1", "u1"]
 
 
 def test_merges_in_any_order_and_twice_come_to_the_smallest_id_and_end(partitions: int) -> None:

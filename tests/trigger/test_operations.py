@@ -421,6 +421,32 @@ def test_engaged_is_true_on_a_click_and_false_when_its_patience_ends() -> None:
     assert bench.endings("u2") == ["False"]
 
 
+@pytest.mark.parametrize(
+    ("name", "prefetched", "which"),
+    [
+        ("Message Clicked", False, 0),
+        ("Message Bounced", False, 0),
+        ("Message Delivered", False, 1),
+        ("Message Opened", True, 1),
+    ],
+    ids=["a click on another message", "another message's bounce", "its delivery", "a machine that fetched it ahead"],
+)
+def test_what_tells_nothing_of_the_customer_and_the_message_leaves_engaged_waiting(
+    name: str, prefetched: bool, which: int
+) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        await run.send("email", "one")
+        message = await run.send("push", "other")
+        return str(await message.engaged(within="1d"))
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.decides(bench.messages[which], name=name, prefetched=prefetched)
+    assert bench.endings("u1") == []
+    bench.decides(bench.messages[1], name="Message Clicked")
+    assert bench.endings("u1") == ["True"]
+
+
 def test_a_bounce_ends_engaged_at_once() -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         message = await run.send("email", "hello")

@@ -18,6 +18,7 @@ from tactful.events import (
     ProductRemoved,
     WishlistProductAddedToCart,
 )
+from tactful.events.model import Money
 from tactful_trigger.projections.cart import LINES, MARKS, CartProjection
 
 CART = CartProjection()
@@ -119,6 +120,14 @@ def test_a_line_shows_the_price_of_its_latest_add() -> None:
     for arrivals in ([cheap, dear], [dear, cheap]):
         (line,) = folded(CART, arrivals).items
         assert (line.name, line.price) == ("Kettle, new", euros(4500))
+
+
+def test_the_value_is_the_sum_in_the_currency_of_the_first_line_that_has_a_price() -> None:
+    pan = ProductAdded(product_id="pan", price=euros(10), quantity=2)
+    lid = ProductAdded(product_id="lid", price=euros(3))
+    pot = ProductAdded(product_id="pot", price=Money(900, "SEK"))
+    assert cart(add("mug"), pan, pot, lid).value == Money(23, "EUR")
+    assert cart(add("mug")).value is None
 
 
 def test_removing_takes_the_line_out_whole() -> None:

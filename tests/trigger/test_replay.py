@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from typing import Any
 
@@ -261,6 +262,21 @@ def test_a_rule_that_does_not_come_back_within_a_second_is_interrupted_and_parke
         took = time.monotonic() - began
     assert "longer than a second" in bench.endings("u1")[0]
     assert took < 5
+
+
+def test_nobody_is_interrupted_who_has_come_back_or_has_not_run_for_a_second() -> None:
+    with SignalWatch() as watch:
+        watch.enter("endless")
+        watch.leave()
+        for _ in range(10):
+            signal.raise_signal(signal.SIGALRM)  # a beat; what takes its time now is our own work
+        watch.enter("slow")
+        for _ in range(3):
+            signal.raise_signal(signal.SIGALRM)
+        watch.enter("another")
+        for _ in range(3):
+            signal.raise_signal(signal.SIGALRM)
+        watch.leave()
 
 
 async def awaits_in_finally(run: Run, first: ProductAdded) -> None:

@@ -230,6 +230,22 @@ def test_a_goal_that_only_the_missing_rule_names_ends_its_run_too() -> None:
     assert bench.sent() == ["email soon"]
 
 
+@rule(on=ProductAdded, goal="Seat Taken", purpose="marketing.test", version=1)
+async def unless_they_come_back(run: Run, first: ProductAdded) -> None:
+    await run.wait_for(Page, within="1h")
+    await run.send("email", "buy")
+
+
+def test_a_goal_ends_a_run_whose_rule_is_missing_also_while_nothing_waits_for_it() -> None:
+    bench = EngineBench(unless_they_come_back)
+    bench.emits("u1", ADD)
+    bench.deploy()
+    bench.emits("u1", "Seat Taken")
+    bench.deploy(unless_they_come_back)
+    bench.advance("2h")
+    assert bench.messages == []
+
+
 @rule(
     on=ProductAdded,
     key=lambda event: event.product_id,

@@ -70,6 +70,14 @@ def test_an_answer_with_words_is_told_once(answer: str, text: str, told: bool) -
     assert said == ([(answer.replace("_", " "), text, "")] if told else [])
 
 
+def test_what_is_said_to_one_letter_does_not_hide_what_is_said_to_another() -> None:
+    bench = EngineBench(tell_desk, decide=lambda message: None)
+    for message in ("m1", "m2"):
+        answer = SurveyAnswered(survey="churn_survey", answer="other", text=f"About {message}", message_id=message)
+        bench.emits("u1", answer, source="dispatch")
+    assert [message.data["said"] for message in bench.messages] == ["About m1", "About m2"]
+
+
 def test_a_text_message_is_told_each_time_and_a_reply_by_mail_comes_by_itself() -> None:
     bench = EngineBench(tell_desk)
     bench.emits("u1", Identify(phone="+34600111222"))

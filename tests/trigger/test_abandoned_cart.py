@@ -474,6 +474,11 @@ def test_a_basket_of_ninety_wide_lines_is_reminded_of_like_any_other() -> None:
     assert not row.blocked
 
 
+def test_a_product_of_which_no_name_is_known_goes_by_its_id() -> None:
+    data = left_alone(bench_with(), ProductAdded(product_id="p7")).messages[0].data
+    assert [item["title"] for item in data["items"]] == ["p7"]
+
+
 def test_the_shop_can_compare_two_wordings() -> None:
     bench = bench_with(variants=["plain", "promise"])
     for number in range(40):

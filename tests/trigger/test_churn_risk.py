@@ -192,6 +192,38 @@ def test_a_shop_may_leave_the_question_out() -> None:
     assert [what for _, what in asked_after(customer_of(40, 40, question=False))] == [LETTER, PUSH]
 
 
+@pytest.mark.parametrize(
+    "orders",
+    [
+        [OrderCompleted(order_id="o1", products=(TEA,)), OrderCancelled(order_id="o1")],
+        [OrderCompleted(order_id="o1", products=(Product(product_id="card", category="Gift cards"),))],
+    ],
+    ids=["cancelled at once", "a gift"],
+)
+def test_who_has_ordered_nothing_for_themselves_is_not_asked_back(orders: list[Event]) -> None:
+    bench = EngineBench(churn_risk)
+    bench.emits("u1", *orders)
+    assert (asked_after(bench), bench.endings("u1")) == ([], ["no order of their own"])
+
+
+def test_an_order_that_is_told_weeks_late_may_bring_the_day_forward() -> None:
+    bench = customer_of(80)
+    bench.advance("10d")
+    bench.emits("u1", OrderCompleted(order_id="till", channel="store", products=(TEA,)), ago="50d")
+    assert asked_after(bench)[0] == (70, LETTER)
+
+
+def test_a_letter_that_waits_when_another_order_is_cancelled_is_asked_for_anew_as_of_what_is_known_now() -> None:
+    bench = customer_of(40, 40, decide=lambda message: None)
+    bench.advance("81d")
+    bench.emits("u1", OrderCancelled(order_id="o2"))
+    bench.decides(bench.messages[0], name="Hold Opened", hold=1)
+    assert bench.cancelled == [bench.messages[0].message_id]
+    bench.decides(bench.messages[0], verdict="not_sent", reason="nothing_to_say", scope="customer")
+    bench.advance("2d")
+    assert bench.sent() == [LETTER, LETTER]
+
+
 # silent
 
 
@@ -220,6 +252,13 @@ def test_a_complaint_that_closed_within_thirty_days_silences_it() -> None:
     bench.advance("60d")
     bench.emits("u1", ComplaintClosed(ticket_id="t1"))
     assert (asked_after(bench), bench.endings("u1")[-1]) == ([], "a complaint is too recent")
+
+
+def test_a_complaint_that_closed_longer_ago_does_not() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("49d")
+    bench.emits("u1", ComplaintClosed(ticket_id="t1"))
+    assert asked_after(bench)[0] == (31, LETTER)
 
 
 def test_a_refund_within_thirty_days_silences_it() -> None:

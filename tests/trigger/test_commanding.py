@@ -55,6 +55,13 @@ async def late(run: Run, first: ProductAdded) -> None:
     await run.send("email", "late")
 
 
+@rule(on=ProductAdded, purpose="marketing.test", after=("pos",), after_max="2d", version=1)
+async def late_and_patient(run: Run, first: ProductAdded) -> None:
+    await run.wait_for(OrderCompleted, within="1h")
+    await run.sleep("5d")
+    await run.send("email", "late")
+
+
 def command(bench: EngineBench, name: str, rule: str, customer: str = "u1", since: int = 0) -> None:
     body = CommandBody(name, rule, since)
     bench.append(EVENTS, CommandRecord(id=f"{name}-{customer}-{bench.now}", key=customer, at=bench.now, body=body))
@@ -68,6 +75,19 @@ def imported(*rules: object, **more: object) -> EngineBench:
     bench.advance("1h")
     assert bench.runs("u1") == []
     return bench
+
+
+def test_what_a_run_waited_for_with_a_late_source_may_come_while_its_rule_is_away() -> None:
+    bench = EngineBench(late_and_patient)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.runs("u1")[0].late_since is not None
+    bench.deploy()
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.deploy(late_and_patient)
+    bench.advance("6d")
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    assert bench.sent() == ["email late"]
 
 
 def test_a_source_that_is_a_little_late_each_time_puts_off_no_end_of_a_run() -> None:

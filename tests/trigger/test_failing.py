@@ -15,7 +15,7 @@ from tactful.partitioning import partition_of
 from tactful.records import EVENTS, encode
 from tactful.rules import Rule
 from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
-from tactful_trigger.replay import TooSlow
+from tactful_trigger.replay import NoWatch, TooSlow
 from tactful_trigger.rulebook import Rulebook
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.virtual import Input
@@ -86,6 +86,36 @@ def test_a_rule_that_did_not_come_back_three_times_is_paused_in_each_partition()
     cursors = [bench.partition(number).cursor for number in range(4)]
     assert [cursor.paused for cursor in cursors] == [{"endless"}] * 4
     assert {cursor.paused_why["endless"] for cursor in cursors} == {"too slow"}
+
+
+class Noting(NoWatch):
+    """Whose time it would be."""
+
+    def __init__(self) -> None:
+        self.running = ""
+
+    def enter(self, rule: str) -> None:
+        self.running = rule
+
+    def leave(self) -> None:
+        self.running = ""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whatever_a_rule_was_asked_the_watch_is_left_since_the_rest_is_not_its_time(fails: bool) -> None:
+    def says(*_: Any) -> Any:
+        assert watch.running == "reminder"
+        return 1 / 0 if fails else "p1"
+
+    @rule(on=ProductAdded, purpose="marketing.test", key=says, match=says, when=says, version=1)
+    async def reminder(run: Run, first: ProductAdded) -> None:
+        says()
+
+    bench, watch = EngineBench(reminder), Noting()
+    bench.worker._watch = watch
+    bench.emits("u1", ADD)
+    assert len(bench.endings("u1")) == 1
+    assert watch.running == ""
 
 
 def test_what_fails_in_one_partition_is_paused_in_each() -> None:

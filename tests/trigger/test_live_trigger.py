@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 from enginebench import GRAVES, MONDAY, event_record
@@ -53,7 +54,32 @@ async def test_a_live_tick_lets_only_what_is_strictly_earlier_fire_since_an_even
     due = MONDAY + 45 * MINUTE
     assert await at(due) == []
     assert await at(due + 1) == ["u1"]
-    assert await at(due + 1000) == ["u1", "u2"]
+    assert await at(due + 100) == ["u1"], "ticks are at least 100 ms apart"
+    assert await at(due + 101) == ["u1", "u2"]
+
+
+class Asleep(MemoryLog):
+    """Notes for how long somebody would sleep, and wakes them at once."""
+
+    seconds = 0.0
+
+    async def wait(self, topic: str, positions: Mapping[int, int], seconds: float) -> None:
+        self.seconds = seconds
+
+
+async def test_an_idle_worker_sleeps_until_the_next_timer_may_fire_and_five_seconds_at_most() -> None:
+    clock = ManualClock(MONDAY)
+    log = Asleep(1, clock)
+    worker = TriggerWorker(log, MemoryTriggerStore(), Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
+    live = LiveTrigger(worker, log, clock)
+    slept = []
+    await log.append(EVENTS, [(0, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
+    for before in (10_000, 2_000, -500):
+        clock.forward_to(MONDAY + 45 * MINUTE - before)
+        await live.round()
+        await live.pause()
+        slept.append(log.seconds)
+    assert slept == [5.0, 2.001, 0.1]
 
 
 @pytest.mark.parametrize("off", [-HOUR, HOUR])

@@ -139,6 +139,11 @@ def test_removing_some_pieces_leaves_the_others() -> None:
     assert line.quantity == 2
 
 
+def test_pieces_may_be_removed_at_the_very_instant_of_their_add() -> None:
+    """Some sources know the second only."""
+    assert cart(at(5, add("a", 3)), at(5, remove("a", 1))).items[0].quantity == 2
+
+
 def test_removing_as_many_pieces_as_there_are_takes_the_line_out() -> None:
     assert cart(at(1, add("a", 3)), at(2, remove("a", 3))).items == ()
 

@@ -135,6 +135,10 @@ def test_a_refund_without_an_order_id_still_says_when() -> None:
     assert orders(at(5, OrderRefunded())).refunded_at == 5
 
 
+def test_a_cancellation_of_no_order_leaves_no_trace() -> None:
+    assert orders(at(5, OrderCancelled())) == Orders()
+
+
 def test_a_corrected_total_replaces_the_old_one_in_the_sum() -> None:
     assert orders(at(1, completed("o1", 100)), at(2, OrderUpdated(order_id="o1", total=euros(80)))).spent == {"EUR": 80}
 

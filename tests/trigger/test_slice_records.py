@@ -223,6 +223,12 @@ def test_poison_is_found_by_slices_of_one_and_quarantined_with_its_reason() -> N
     assert bench.partition().cursor.poison == 0
 
 
+def test_time_passes_with_a_record_that_cannot_be_applied_as_with_any_other() -> None:
+    bench = brittle_bench()
+    bench.emits("u1", Page(name="poison"))
+    assert bench.partition().cursor.clock == bench.now
+
+
 def test_a_record_that_is_no_record_of_ours_is_quarantined_too() -> None:
     bench = brittle_bench()
     drive(bench.log.append(EVENTS, [(0, b'{"kind":"riddle"}'), (0, b"\xff\x00")]))
@@ -384,6 +390,15 @@ def test_a_row_comes_back_from_its_stored_form_as_it_was() -> None:
     assert again.encode(book.projections) == value
     assert again.trail == row.trail
     assert again.states == row.states
+
+
+def test_an_event_is_recognised_by_an_entry_of_its_own_and_not_by_parts_of_two() -> None:
+    row, across = Row("u1"), b"EFGH" + bytes(4)
+    row.remember(b"ABCDEFGH", 0)
+    row.remember(b"IJKLMNOP", 0)
+    assert [row.has_seen(event) for event in (b"ABCDEFGH", b"IJKLMNOP", across)] == [True, True, False]
+    row.remember(across, 0)
+    assert row.has_seen(across)
 
 
 def test_an_event_that_concerns_no_rule_and_no_projection_touches_no_row() -> None:

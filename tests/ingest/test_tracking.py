@@ -193,6 +193,13 @@ async def test_pages_and_screens_carry_their_name_and_category() -> None:
     ]
 
 
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/page", "/v1/screen"])
+async def test_properties_that_are_no_object_are_an_event_that_is_wrong(path: str) -> None:
+    door = Doorstep()
+    answered = await door.post(path, {"userId": "u1", "event": "Product Viewed", "properties": ["x"]})
+    assert (answered.status_code, answered.json()) == (200, {"success": True, "rejected": 1})
+
+
 async def test_a_group_and_an_alias_carry_whom_they_name() -> None:
     door = Doorstep()
     await door.post("/v1/group", {"userId": "u1", "groupId": 5, "traits": {"size": 3}})

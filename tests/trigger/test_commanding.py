@@ -133,6 +133,18 @@ def test_who_is_enrolled_begins_for_the_latest_thing_that_the_rule_begins_with()
     assert message.because == "Product Added"
 
 
+def test_who_is_enrolled_in_the_slice_that_brings_their_past_is_so_for_their_own_alone() -> None:
+    bench = EngineBench(reminding)
+    adds = [
+        event_record(name, ProductAdded(product_id=f"of {name}"), bench.now, name, bench.now - 20 * DAY, history=True)
+        for name in ("u1", "u2")
+    ]
+    enrol = CommandRecord(id="enrol", key="u1", at=bench.now, body=CommandBody("enrol", "reminding", 0))
+    drive(bench.log.append(EVENTS, [(0, encode(record)) for record in (*adds, enrol)]))
+    bench.advance("2h")
+    assert [message.data["product"] for message in bench.messages] == ["of u1"]
+
+
 def test_who_has_ordered_since_is_not_enrolled() -> None:
     bench = imported(reminding)
     bench.emits("u1", OrderCompleted(order_id="o1"))

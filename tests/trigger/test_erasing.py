@@ -65,6 +65,24 @@ def test_row_history_runs_and_timers_go(bench: EngineBench) -> None:
     assert passed_on(bench) == ["u1"]
 
 
+def fetched(customer: str) -> str:
+    return customer
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def looks_up(run: Run, first: ProductAdded) -> None:
+    await run.step("look up", fetched, "u1")
+
+
+def test_what_was_to_be_done_for_somebody_who_is_erased_in_the_same_slice_is_not() -> None:
+    bench = EngineBench(looks_up)
+    entries = [event_record(name, ADD, bench.now, name) for name in ("u1", "u2")]
+    gone = EraseRecord(id="x", key="u1", at=bench.now, body=EraseBody(bench.now))
+    drive(bench.log.append(EVENTS, [(0, encode(record)) for record in (*entries, gone)]))
+    drive(bench.worker.run_once(0))
+    assert [step.customer for step in drive(bench.store.steps(0, 8))] == ["u2"]
+
+
 def test_others_of_the_same_partition_are_left_alone() -> None:
     bench = EngineBench(an_hour_later)
     bench.emits("u1", ADD)

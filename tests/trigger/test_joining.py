@@ -484,6 +484,17 @@ def test_a_confirmation_goes_to_where_the_message_was_asked(partitions: int) -> 
     assert (confirm.key, confirm.body.message_id) == (STRANGER, message.message_id)
 
 
+def test_a_hold_that_asks_for_a_run_that_is_gone_is_cancelled_where_the_message_was_asked(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None, partitions=partitions)
+    message = held(bench)
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    asks = {"message_id": message.message_id, "run_id": message.run_id, "hold": 1}
+    bench.emits(STRANGER, "Hold Opened", properties=asks, source="dispatch", scope="system")
+    told = [(cancel.key, cancel.body.message_id) for cancel in to_dispatch(bench, CancelRecord)]
+    assert told == [(STRANGER, message.message_id)] * 2
+    assert bench.confirms == []
+
+
 def test_a_cancellation_goes_to_where_the_message_was_asked(partitions: int) -> None:
     bench = EngineBench(an_hour_later, decide=lambda message: None, partitions=partitions)
     message = held(bench)

@@ -200,6 +200,18 @@ def test_wait_for_also_looks_at_what_came_while_a_message_was_held() -> None:
     assert bench.endings("u1") == ["seen"]
 
 
+def test_a_fact_that_nothing_names_but_the_wait_that_follows_is_kept_while_a_message_is_held() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        await run.send("email", "held")
+        taken: Any = await run.wait_for("Seat Taken", within="1d")  # type: ignore[arg-type]
+        return "came" if taken else "did not"
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD, "Seat Taken")
+    bench.decides(bench.messages[0], verdict="sent")
+    assert bench.endings("u1") == ["came"]
+
+
 def test_what_wait_for_took_from_the_inbox_is_not_given_again() -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         seen = 0
@@ -372,6 +384,17 @@ def test_send_returns_dispatchs_final_word() -> None:
     assert bench.endings("u1") == ["False no_consent channel"]
 
 
+def test_a_message_may_be_asked_for_so_long_ahead_and_lasts_from_then_on() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "later", not_before="4h", expires="2h")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    [message] = bench.messages
+    at = message.requested_at
+    assert (message.not_before, message.expires_at) == (at + 4 * HOUR, at + 6 * HOUR)
+
+
 def test_data_is_taken_when_asked_and_none_withdraws_the_message() -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         message = await run.send("email", "hello", data=lambda customer: None)
@@ -456,6 +479,19 @@ def test_a_bounce_ends_engaged_at_once() -> None:
     bench.emits("u1", ADD)
     bench.decides(bench.messages[0], name="Message Bounced")
     assert bench.endings("u1") == ["False"]
+
+
+@pytest.mark.parametrize(("name", "told"), [("Message Clicked", "True"), ("Message Bounced", "False")])
+def test_what_is_heard_of_a_message_before_its_decision_ends_engaged_as_soon_as_it_begins(name: str, told: str) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello")
+        return str(await message.engaged(within="1d"))
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)
+    bench.emits("u1", ADD)
+    bench.decides(bench.messages[0], name=name)
+    bench.decides(bench.messages[0], verdict="sent")
+    assert bench.endings("u1") == [told]
 
 
 def test_patience_counts_from_the_decision_not_from_the_request() -> None:

@@ -174,6 +174,10 @@ def test_an_add_that_happened_before_the_latest_order_stays_out() -> None:
     assert cart(at(5, order()), at(4, add("a"))).items == ()
 
 
+def test_it_stays_out_though_something_was_removed_since_the_order() -> None:
+    assert cart(at(5, order()), at(7, add("b")), at(8, remove("b")), at(1, add("a"))).items == ()
+
+
 def test_an_order_that_arrives_late_leaves_what_was_added_after_it() -> None:
     state = cart(at(1, add("a")), at(9, add("b")), at(5, order()))
     assert (ids(state.items), state.cart_id) == (["b"], "c1")

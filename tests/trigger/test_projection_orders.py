@@ -105,6 +105,11 @@ def test_orders_without_an_id_are_all_different() -> None:
     assert orders(at(1, completed("")), at(2, completed(""))).count == 2
 
 
+def test_orders_without_an_id_are_different_in_a_merge_too() -> None:
+    merged = ORDERS.merge(orders(at(1, completed("", 100))), orders(at(2, completed("", 250))))
+    assert (merged.count, merged.spent, len(merged.recent)) == (2, {"EUR": 350}, 2)
+
+
 def test_a_cancelled_order_is_taken_out_of_count_and_sums() -> None:
     state = orders(at(1, completed("o1", 100)), at(2, completed("o2", 250)), at(3, OrderCancelled(order_id="o2")))
     assert (state.count, state.spent, state.last and state.last.order_id) == (1, {"EUR": 100}, "o1")

@@ -163,8 +163,11 @@ def test_the_latest_order_that_came_to_something_counts_be_it_a_gift_or_a_stock(
 
 
 def test_what_is_in_two_of_the_last_four_orders_is_usual_and_shown_as_it_was_last_shown() -> None:
+    once = Product(product_id="once", name="Mug")
     renamed = Product(product_id="tea", name="Tea, new recipe")
-    state = rhythm(order("a", 90, OATS), *every(10, 2, TEA, OATS), order("x", 150, OATS), order("y", 160, renamed))
+    state = rhythm(
+        order("a", 90, OATS), *every(10, 2, TEA, OATS), order("x", 150, OATS), order("y", 160, renamed, once)
+    )
     assert [(line.product_id, line.title) for line in state.usual()] == [("oats", "Oats"), ("tea", "Tea, new recipe")]
 
 
@@ -176,3 +179,8 @@ def test_of_a_long_past_only_the_days_are_kept_and_all_of_them_count() -> None:
     events = every(3, KEPT + 200, TEA)
     assert len(rhythm(*events).orders) == KEPT
     assert pace(*events).gaps == (3,) * (KEPT + 199)
+
+
+def test_a_gift_of_long_ago_is_no_part_of_the_rhythm_either() -> None:
+    gift, void = order("g1", 1, CARD), order("v1", 2, TEA)
+    assert rhythm(gift, void, OrderCancelled(order_id="v1"), *every(3, KEPT, TEA)).older == ()

@@ -9,8 +9,8 @@ import pytest
 from enginebench import EngineBench, drive, event_record
 
 from tactful import Run, rule
-from tactful.clock import MINUTE
-from tactful.errors import ClocksApart, NewerRecord, OutboxGap, PoisonFlood
+from tactful.clock import DAY, HOUR, MINUTE
+from tactful.errors import ClocksApart, InvalidInput, NewerRecord, OutboxGap, PoisonFlood
 from tactful.events import ComplaintOpened, CustomerFlagged, Event, OrderCompleted, Page, ProductAdded
 from tactful.events.model import name_of
 from tactful.log import Stored
@@ -74,6 +74,41 @@ def test_settings_may_override_an_argument_of_the_decorator() -> None:
         bench.advance("2h")
     assert len(bench.messages) == 1
     assert "cooldown" in bench.endings("u1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "means"),
+    [
+        ("cooldown", "2d", 2 * DAY),
+        ("max_age", "36h", 36 * HOUR),
+        ("holdout", 0, 0.0),
+        ("holdout", 0.5, 0.5),
+        ("priority", 7, 7),
+        ("after", ["pos"], ("pos",)),
+        ("repeat", "restart", "restart"),
+    ],
+)
+def test_what_settings_say_of_a_term_is_what_it_is_then(name: str, value: object, means: object) -> None:
+    assert getattr(after_a_while.under({name: value}), name) == means
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cooldown", 3),
+        ("holdout", 1),
+        ("holdout", -0.1),
+        ("holdout", "a tenth"),
+        ("priority", "high"),
+        ("after", "pos"),
+        ("after", [1]),
+        ("repeat", "sometimes"),
+    ],
+)
+def test_what_settings_may_not_say_of_a_term_is_refused_by_its_name(name: str, value: object) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        after_a_while.under({name: value})
+    assert refused.value.field == name
 
 
 def test_settings_survive_a_restart_in_the_cursor() -> None:

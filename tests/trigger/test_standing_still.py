@@ -386,6 +386,21 @@ def test_an_order_from_before_the_link_ends_an_adopted_run_whether_or_not_its_ru
     assert bench.sent() == []
 
 
+@pytest.mark.parametrize(("order", "said"), [("o1 of p1", []), ("o1 of p2", ["email p1"])], ids=["its own", "another"])
+def test_of_a_run_with_a_key_that_comes_over_while_its_rule_is_away_only_the_rule_can_tell(
+    order: str, said: list[str]
+) -> None:
+    bench = EngineBench(of_a_product)
+    bench.emits("anon:a1", ADD)
+    bench.deploy()
+    bench.advance("10m")
+    bench.emits("u1", OrderCompleted(order_id=order))
+    bench.link("anon:a1", "u1")
+    bench.deploy(of_a_product)
+    bench.advance("2h")
+    assert bench.sent() == said
+
+
 def test_an_order_that_a_visitor_placed_and_brought_along_while_the_rule_was_away_ends_the_customers_run() -> None:
     bench = EngineBench(about_a_cart)
     bench.emits("u1", ADD)

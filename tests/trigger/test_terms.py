@@ -299,6 +299,22 @@ def test_a_key_makes_one_run_for_each_of_its_values_and_match_says_which_events_
     assert [m.data for m in bench.messages] == [{"product": "b"}]
 
 
+def test_an_event_that_is_resent_after_days_begins_no_second_run_for_itself() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", repeat="parallel", version=1)
+    async def ten_days_later(run: Run, first: ProductAdded) -> None:
+        await run.sleep("10d")
+        await run.send("email", "later")
+
+    bench = EngineBench(ten_days_later)
+    bench.emits("u1", ADD, id="resent")
+    bench.advance("3d")
+    bench.emits("u1", OrderCompleted(order_id="o1"))  # what is older than two days goes from memory
+    bench.emits("u1", ADD, id="resent", ago="1d")
+    assert len(bench.runs("u1")) == 1
+    bench.advance("11d")
+    assert len(bench.messages) == 1
+
+
 def test_when_is_asked_before_a_run_exists() -> None:
     bench = EngineBench(sends_after_an_hour(uses=("cart",), when=lambda customer, e: len(customer.cart.items) > 1))
     bench.emits("u1", ADD)

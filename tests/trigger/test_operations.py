@@ -384,6 +384,24 @@ def test_send_returns_dispatchs_final_word() -> None:
     assert bench.endings("u1") == ["False no_consent channel"]
 
 
+def test_what_is_decided_of_one_message_is_no_word_on_another_that_waits_beside_it() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def one(run: Run, first: ProductAdded) -> str:
+        return f"one {(await run.send('email', 'one')).reason}"
+
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def other(run: Run, first: ProductAdded) -> str:
+        return f"other {(await run.send('email', 'other')).reason}"
+
+    bench = EngineBench(one, other, decide=lambda message: None)
+    bench.emits("u1", ADD)
+    told = {message.template: message for message in bench.messages}
+    bench.decides(told["other"], verdict="not_sent", reason="stopped", scope="customer")
+    assert bench.endings("u1") == ["other stopped"]
+    bench.decides(told["one"], verdict="sent")
+    assert bench.endings("u1") == ["other stopped", "one None"]
+
+
 def test_a_message_may_be_asked_for_so_long_ahead_and_lasts_from_then_on() -> None:
     async def r(run: Run, first: ProductAdded) -> None:
         await run.send("email", "later", not_before="4h", expires="2h")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from folding import at, by_time, euros, folded, ids, scripts
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tactful.customer import Cart
 from tactful.events import (
@@ -112,6 +113,21 @@ def test_an_earlier_add_that_arrives_later_stands_before() -> None:
 def test_adding_what_is_there_raises_the_quantity_of_its_line() -> None:
     (line,) = cart(at(1, add("a", 2)), at(2, add("a", 3))).items
     assert (line.quantity, line.added_at, line.again_at) == (5, 1, 2)
+
+
+def test_a_line_keeps_what_is_known_of_it_when_it_is_added_again_and_when_only_the_later_add_is_left() -> None:
+    """A category that is lost is one that nobody knows to be sensitive, or a gift."""
+
+    def card() -> ProductAdded:
+        return ProductAdded(
+            product_id="card", sku="k1", name="Card", category="Gift cards", price=euros(5), url="u", image_url="i"
+        )
+
+    [once] = cart(at(7, card())).items
+    [twice] = cart(at(3, card()), at(7, card())).items
+    [left] = cart(at(3, card()), at(7, card()), at(5, order())).items
+    assert twice == replace(once, quantity=2, added_at=3, again_at=7)
+    assert left == replace(once, quantity=2)
 
 
 def test_a_line_shows_the_price_of_its_latest_add() -> None:
@@ -222,6 +238,10 @@ def test_a_whole_cart_that_names_a_product_twice_has_one_line_of_it() -> None:
 def test_a_line_of_no_pieces_is_none() -> None:
     assert cart(at(1, CartUpdated(products=(Product(product_id="a", quantity=0),)))).items == ()
     assert cart(at(1, add("a", 0))).items == ()
+
+
+def test_what_has_neither_an_id_nor_a_sku_is_no_line() -> None:
+    assert cart(CartUpdated(cart_id="c1", products=(Product(name="?"),))).items == cart(ProductAdded()).items == ()
 
 
 def test_a_product_without_an_id_goes_by_its_sku() -> None:

@@ -436,6 +436,22 @@ def test_an_event_is_recognised_by_an_entry_of_its_own_and_not_by_parts_of_two()
     assert row.has_seen(across)
 
 
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def until_seated(run: Run, first: ProductAdded) -> None:
+    await run.wait_for("Seat Taken", within="60d")  # type: ignore[arg-type]
+    await run.send("email", "seated")
+
+
+def test_whoever_waits_for_what_nothing_names_is_found_though_their_row_has_left_memory() -> None:
+    bench = EngineBench(until_seated, rows=1)
+    bench.emits("u1", ADD)
+    for number in range(20):
+        bench.emits(f"other{number}", "Identify", properties={"email": f"{number}@example.test"})
+    assert bench.row("u1") is None
+    bench.emits("u1", "Seat Taken")
+    assert bench.sent() == ["email seated"]
+
+
 def test_an_event_that_concerns_no_rule_and_no_projection_touches_no_row() -> None:
     bench = EngineBench(after_a_while)
     bench.emits("u1", Page(name="home"), "Level Reached")

@@ -910,6 +910,41 @@ FAULTS = (
         'whole["words"] = words',
         ("tests/dispatch/test_content_set.py",),
     ),
+    Fault(
+        "what is decided of one message answers another that waits beside it",
+        "shared/tactful/operations.py",
+        "        if happening.message_id != wait.message or (answer := happening.answer) is None:",
+        "        if (answer := happening.answer) is None:",
+        RULES,
+    ),
+    Fault(
+        "another rule's goal ends a run that comes over",
+        f"{TRIGGER}/runs.py",
+        "any(rule.name == run.rule and self.ends(row, rule, run, seen) for",
+        "any(self.ends(row, rule, run, seen) for",
+        ("tests/trigger/test_joining.py",),
+    ),
+    Fault(
+        "once something was removed, what was put in before the order comes back",
+        f"{TRIGGER}/projections/cart.py",
+        "        removed=marks,\n        settled_at=state.settled_at,\n",
+        "        removed=marks,\n",
+        ("tests/trigger/test_projection_cart.py",),
+    ),
+    Fault(
+        "our own work is taken for that of a rule that has come back",
+        f"{TRIGGER}/watch.py",
+        '    def leave(self) -> None:\n        self._running = ""',
+        "    def leave(self) -> None:\n        pass",
+        ("tests/trigger/test_replay.py",),
+    ),
+    Fault(
+        "what was to be done for somebody is done though they were erased with it",
+        f"{TRIGGER}/effects.py",
+        "        self.steps = [step for step in self.steps if step.customer != customer]\n",
+        "",
+        ("tests/trigger/test_erasing.py",),
+    ),
 )
 
 

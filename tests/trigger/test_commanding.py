@@ -180,6 +180,7 @@ def test_who_is_not_there_or_is_somebody_else_by_now_is_not_enrolled(customer: s
     bench.link("anon:a1", "u2")
     command(bench, "enrol", "reminding", customer)
     assert bench.runs(customer) == []
+    assert drive(bench.log.end("quarantine", 0)) == 0
 
 
 @pytest.mark.parametrize("partitions", [1, 4])

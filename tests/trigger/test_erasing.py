@@ -8,6 +8,7 @@ import pytest
 from enginebench import GRAVES, EngineBench, drive, event_record
 
 from tactful import Run, rule
+from tactful.clock import HOUR
 from tactful.events import ConsentChanged, Identify, OrderCompleted, ProductAdded
 from tactful.partitioning import partition_of
 from tactful.records import (
@@ -269,3 +270,13 @@ def test_a_grave_that_was_lost_with_a_store_is_told_to_all_partitions(bench: Eng
     bench.emits("u9", ADD)
     bench.advance("2h")
     assert bench.row("u9") is None
+
+
+def test_what_is_told_of_an_erasure_before_the_latest_one_is_no_news() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits("u1", Identify(email="u1@example.test"))
+    bench.advance("2h")
+    erase(bench)
+    bench.broadcast("Customer Erased", grave=GRAVES.of("u1"), at=bench.now - HOUR)
+    bench.emits("u1", Identify(email="u1@example.test"), ago="30m")
+    assert bench.row("u1") is None

@@ -240,6 +240,39 @@ def test_what_an_adopted_run_waits_for_may_have_happened_already() -> None:
     assert "saw after" in bench.endings("u1")
 
 
+def test_what_the_customer_did_before_an_adopted_run_began_to_wait_for_it_is_not_what_it_waits_for() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def sleeps_first(run: Run, first: ProductAdded) -> str:
+        await run.sleep("1h")
+        return "came" if await run.wait_for(Identify, within="1d") else "did not"
+
+    bench = EngineBench(sleeps_first)
+    bench.emits(STRANGER, ADD)
+    bench.advance("10m")
+    bench.emits("u1", Identify(first_name="Uma"))
+    bench.advance("1h")
+    bench.link(STRANGER, "u1")
+    bench.advance("2d")
+    assert bench.endings("u1") == ["did not"]
+
+
+@rule(on=ProductAdded, purpose="marketing.test", after=("pos",), version=1)
+async def once_the_till_has_told(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "told")
+
+
+def test_an_adopted_run_that_waits_for_a_source_goes_on_when_it_has_told(partitions: int) -> None:
+    bench = EngineBench(once_the_till_has_told, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.advance("2h")
+    bench.link(STRANGER, "u1")
+    bench.advance("1h")
+    assert bench.messages == []
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
 def test_nothing_starts_because_of_a_link() -> None:
     bench = EngineBench(an_hour_later)
     bench.emits(STRANGER, ADD, history=True)
@@ -553,12 +586,13 @@ def test_an_id_that_nobody_has_used_ends_no_customer() -> None:
     assert row.linked_to == ""
 
 
-def test_a_third_account_joins_whoever_the_second_turned_out_to_be(partitions: int) -> None:
+@pytest.mark.parametrize("pair", [("u2", "u3"), ("u3", "u2")])
+def test_a_third_account_joins_whoever_the_second_turned_out_to_be(partitions: int, pair: tuple[str, str]) -> None:
     bench = EngineBench(an_hour_later, partitions=partitions)
     for name in ("u1", "u2", "u3"):
         bench.emits(name, Identify(first_name=name))
     bench.merge("u1", "u3")
-    bench.merge("u2", "u3")
+    bench.merge(*pair)
     assert [row and row.linked_to for row in map(bench.row, ("u1", "u2", "u3"))] == ["", "u1", "u1"]
 
 

@@ -14,6 +14,7 @@ from tactful import Customer, Ladder, Run, rule
 from tactful.clock import HOUR
 from tactful.events import (
     CartUpdated,
+    Event,
     MessageClicked,
     OrderCompleted,
     Page,
@@ -486,6 +487,26 @@ def test_what_tells_nothing_of_the_customer_and_the_message_leaves_engaged_waiti
     assert bench.endings("u1") == []
     bench.decides(bench.messages[1], name="Message Clicked")
     assert bench.endings("u1") == ["True"]
+
+
+@pytest.mark.parametrize(
+    ("quiet", "news"),
+    [("0s", Page(name="home")), ("1h", ShipmentDelivered(order_id="o1"))],
+    ids=["an act where nobody asked for quiet", "what is no act of theirs"],
+)
+def test_what_else_happens_leaves_the_patience_with_a_message_as_it_is(quiet: str, news: Event) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello")
+        return str(await message.engaged(within="2h", quiet=quiet))
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("90m")
+    bench.emits("u1", news)
+    bench.advance("29m")
+    assert bench.endings("u1") == []
+    bench.advance("1m")
+    assert bench.endings("u1") == ["False"]
 
 
 def test_a_bounce_ends_engaged_at_once() -> None:

@@ -12,7 +12,16 @@ from enginebench import MONDAY, EngineBench, refused
 from tactful import Run, rule
 from tactful.clock import MINUTE
 from tactful.errors import PluginError
-from tactful.events import CartShared, Event, OrderCompleted, Page, ProductAdded, ProductViewed, ShipmentDelivered
+from tactful.events import (
+    CartShared,
+    CheckoutStarted,
+    Event,
+    OrderCompleted,
+    Page,
+    ProductAdded,
+    ProductViewed,
+    ShipmentDelivered,
+)
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 
@@ -335,6 +344,50 @@ def test_cooldown_counts_from_the_first_message_that_was_sent() -> None:
     bench.emits("u1", ADD)
     bench.advance("1h")
     assert len(bench.messages) == 2
+
+
+@rule(on=ProductAdded, purpose="marketing.test", cooldown="3d", version=1)
+async def whatever_they_buy(run: Run, first: ProductAdded) -> None:
+    await run.send("email", "whatever")
+
+
+def test_a_run_that_starts_over_rests_from_what_it_said_before() -> None:
+    async def r(run: Run, first: ProductAdded) -> Any:
+        await run.send("email", "cart")
+        await run.sleep("2d")
+        return run.again()
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", cooldown="3d", version=1)(r))
+    bench.emits("u1", ADD)
+    bench.advance("5d")
+    assert (len(bench.messages), bench.endings("u1")) == (1, ["cooldown"])
+
+
+def test_a_run_that_has_spoken_is_put_off_no_more() -> None:
+    bench = EngineBench(sends_after_an_hour(repeat="debounce"))
+    bench.emits("u1", ADD)
+    bench.advance("90m")
+    bench.emits("u1", ADD)
+    bench.advance("20m")
+    assert (len(bench.messages), len(bench.runs("u1")), bench.endings("u1")) == (1, 1, [])
+
+
+def test_a_goal_of_one_rule_ends_no_cooldown_of_another() -> None:
+    bench = EngineBench(sends_after_an_hour(goal=OrderCompleted), whatever_they_buy)
+    bench.emits("u1", ADD)
+    bench.advance("90m")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.emits("u1", ADD)
+    assert bench.sent() == ["email whatever", "email cart"]
+    assert bench.endings("u1")[-1] == "cooldown"
+
+
+def test_a_goal_of_one_rule_leaves_what_is_known_of_anothers() -> None:
+    until_the_checkout = rule(on=ProductAdded, goal=CheckoutStarted, purpose="marketing.test", version=1)
+    bench = EngineBench(sends_after_an_hour(goal=OrderCompleted), until_the_checkout(whatever_they_buy.body))
+    bench.emits("u1", OrderCompleted(order_id="o1"), CheckoutStarted())
+    bench.emits("u1", ADD, ago="10m")
+    assert bench.endings("u1") == ["superseded", "superseded"]
 
 
 def test_a_run_that_reached_nobody_starts_no_cooldown() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from enginebench import EngineBench, event_record
+from enginebench import EngineBench, drive, event_record
 
 from tactful import Run, rule
 from tactful.clock import HOUR
@@ -21,14 +21,18 @@ from tactful.events import (
     Page,
     ProductAdded,
 )
+from tactful.partitioning import partition_of
 from tactful.records import (
     EVENTS,
+    BroadcastBody,
+    BroadcastRecord,
     CancelRecord,
     ConfirmRecord,
     LinkBody,
     LinkedRecord,
     LinkRecord,
     Origin,
+    encode,
 )
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
 from tactful_trigger.rules.churn_risk import churn_risk
@@ -191,6 +195,16 @@ def test_what_happened_before_an_order_and_arrived_late_at_the_stranger_reminds_
     assert bench.endings("u1") == ["superseded"]
 
 
+def test_what_happened_before_a_strangers_order_and_arrives_late_at_the_customer_starts_nothing(
+    partitions: int,
+) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, OrderCompleted(order_id="o1"))
+    bench.link(STRANGER, "u1")
+    bench.emits("u1", ADD, ago="30m")
+    assert bench.endings("u1") == ["superseded"]
+
+
 def test_a_link_between_known_customers_never_ends_the_smaller_id() -> None:
     bench = EngineBench(an_hour_later)
     bench.emits("u1", ADD)
@@ -270,6 +284,18 @@ def test_an_adopted_run_that_waits_for_a_source_goes_on_when_it_has_told(partiti
     bench.advance("1h")
     assert bench.messages == []
     bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
+def test_an_adopted_run_goes_on_at_once_if_the_source_has_told_the_customers_partition_already() -> None:
+    bench = EngineBench(once_the_till_has_told, partitions=4)
+    assert partition_of(STRANGER, 4) != partition_of("u1", 4)
+    bench.emits(STRANGER, ADD)
+    bench.advance("2h")
+    told = BroadcastBody("Feed Complete", msgspec.Raw(msgspec.json.encode({"feed": "pos", "through": bench.now})))
+    record = BroadcastRecord(id="b1", key="all", at=bench.now, body=told)
+    drive(bench.log.append(EVENTS, [(partition_of("u1", 4), encode(record))]))
+    bench.link(STRANGER, "u1")
     assert [message.customer for message in bench.messages] == ["u1"]
 
 
@@ -707,8 +733,10 @@ def test_only_the_adopted_run_hears_that_its_customer_was_recognised() -> None:
     bench = EngineBench(listening)
     bench.emits("u1", ADD)
     bench.emits(STRANGER, ADD)
+    bench.emits("u2", ADD)
     bench.link(STRANGER, "u1")
-    assert bench.endings("u1") == ["heard"]
+    bench.merge("u1", "u2")
+    assert bench.endings("u1") == ["heard"], "who was known already is not recognised"
     assert heard[-1] == (True, STRANGER)
 
 

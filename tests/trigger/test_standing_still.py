@@ -168,6 +168,22 @@ def test_a_timer_of_a_run_that_stands_still_has_not_fired() -> None:
     assert bench.worker.timers_fired == 1
 
 
+@rule(on=ProductAdded, purpose="marketing.test", max_age="2d", version=1)
+async def for_two_days(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+
+
+def test_a_run_whose_end_has_passed_while_its_rule_was_paused_ends_when_that_goes_on_and_not_before() -> None:
+    bench = EngineBench(for_two_days)
+    bench.emits("u1", ADD)
+    bench.broadcast("Rule Paused", rule="for_two_days")
+    bench.advance("5d")
+    bench.broadcast("Rule Resumed", rule="for_two_days")
+    at = bench.now
+    bench.advance("1s")
+    assert [line.at for line in bench.history("u1") if line.kind == "ended"] == [at]
+
+
 def test_a_goal_ends_a_run_of_a_paused_rule_and_takes_its_message_back() -> None:
     still = Still("paused")
     bench = still.bench

@@ -288,6 +288,17 @@ def test_whose_goal_it_was_is_asked_once_the_rule_is_back_and_before_it_says_any
     assert "ended by Order Completed" in bench.endings("u1")
 
 
+def test_two_sources_that_number_their_events_alike_are_both_heard_once_the_rule_is_back() -> None:
+    bench = EngineBench(of_a_product)
+    bench.emits("u1", ADD)
+    bench.deploy()
+    bench.emits("u1", OrderCompleted(order_id="o1 of p2"), id="1", source="shop")
+    bench.emits("u1", OrderCompleted(order_id="o2 of p1"), id="1", source="till")
+    bench.deploy(of_a_product)
+    bench.advance("3h")
+    assert (bench.sent(), bench.endings("u1")) == ([], ["ended by Order Completed"])
+
+
 @rule(on=ProductAdded, purpose="marketing.test", version=1)
 async def two_parcels(run: Run, first: ProductAdded) -> str:
     one = await run.wait_for(ShipmentDelivered, within="2h", where=lambda event: event.order_id == "1")

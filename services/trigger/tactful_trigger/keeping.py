@@ -30,8 +30,9 @@ def put_by(effects: Effects, row: Row, run: Run, seen: Seen) -> bool:
 
 
 def is_among(events: Iterable[Kept], seen: Seen) -> bool:
-    """Whether these events hold what was seen."""
-    return any(kept.id == seen.record.id for kept in events)
+    """Whether these events hold what was seen. Each source numbers its own."""
+    id, source = seen.record.id, seen.record.body.source
+    return any(kept.id == id and kept.source == source for kept in events)
 
 
 def _with(effects: Effects, row: Row, run: Run, events: tuple[Kept, ...], seen: Seen) -> tuple[Kept, ...]:

@@ -24,6 +24,7 @@ from tactful.settings import Settings
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.asking import offer_of
+from tactful_dispatch.basket import basket_of
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.consenting import said_before, take_consent, take_for_mailbox
 from tactful_dispatch.desk import PREFERENCES, Basket, ConsentState, CustomerCard, SentMessage
@@ -247,14 +248,7 @@ class Reception:
 
     async def basket(self, message_id: str) -> Basket | None:
         delivery = await self._store.delivery(message_id)
-        data = delivery.message.data if delivery else {}
-        listed = data.get("items")
-        listed = listed if isinstance(listed, list | tuple) else ()
-        items = [item for item in listed if isinstance(item, dict) and item.get("product_id")]
-        if delivery is None or not items:
-            return None
-        pieces = tuple((str(item["product_id"]), _pieces(item.get("quantity"))) for item in items)
-        return Basket(str(data.get("cart_id") or ""), pieces, delivery.decided_at)
+        return basket_of(delivery) if delivery else None
 
     async def offered(self, message_id: str) -> tuple[str, str] | None:
         delivery = await self._store.delivery(message_id)
@@ -396,11 +390,3 @@ def _why_it_stays(shut: str) -> str:
 
 def _cause(space: Workspace) -> Cause:
     return Cause(max(0, space.cursor.offset - 1), True)
-
-
-def _pieces(quantity: Any) -> int:
-    """Whole ones and at least one, whatever a rule gave."""
-    try:
-        return max(1, int(float(str(quantity).replace(",", "."))))
-    except (ValueError, OverflowError):
-        return 1

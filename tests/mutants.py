@@ -413,6 +413,13 @@ FAULTS = (
     ),
     Fault("a held run blocks the others", f"{TRIGGER}/row.py", "and run.id not in self.held", "", SLICES),
     Fault(
+        "what is said of a visitor is the customer's own word",
+        f"{TRIGGER}/joining.py",
+        "body = msgspec.structs.replace(body, scope=VISITOR)",
+        "pass",
+        PEOPLE,
+    ),
+    Fault(
         "browser addresses are told",
         f"{TRIGGER}/projections/profile.py",
         "given in _CLAIMS.get(scope, ())",

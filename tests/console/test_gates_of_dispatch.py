@@ -100,7 +100,6 @@ def test_when_all_is_well_the_telling_gates_have_their_facts() -> None:
             "somebody with this address withdrew marketing.cart at 15:00",
         ),
         ({"muted_rules": ("abandoned_cart",)}, "the customer wants no more abandoned_cart"),
-        ({"muted_purposes": ("marketing",)}, "the customer wants nothing about marketing.cart"),
         ({"paused_until": FOUR + 30 * DAY}, "the customer asked for a pause until Wed 23 Dec 2026 16:00"),
         ({"personalisation": "none"}, "abandoned_cart uses more than the customer allows: cart"),
         ({"recipient": RecipientBody(complaint_open=True)}, "a complaint is open"),

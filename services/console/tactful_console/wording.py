@@ -49,11 +49,7 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
         "the customer has withdrawn this",
     ),
     Reason.MUTED_RULE: ("the customer wants no more {rule}", "the customer wants no more of this kind"),
-    Reason.MUTED_TOPIC: (
-        "the customer wants nothing about {topics}",
-        "the customer wants nothing about {purpose}",
-        "the customer wants nothing about this",
-    ),
+    Reason.MUTED_TOPIC: ("the customer wants nothing about {topics}", "the customer wants nothing about this"),
     Reason.PAUSED: ("the customer asked for a pause until {until}", "the customer asked for a pause"),
     Reason.PERSONALISATION: (
         "{rule} uses more than the customer allows: {uses}",

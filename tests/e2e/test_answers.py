@@ -30,9 +30,8 @@ def test_who_says_that_a_complaint_is_not_settled_is_heard_by_a_person_at_the_sh
     assert link is not None, letter["text"]
     page = server.get(link[1])
     server.http.post(str(page.url), data={"do": "answer", "text": "It still leaks"})
-    report = server.advance(by="1m")
-    assert uma.decisions(report) == [("desk", "sent", None)]
-    told = server.get(f"{uma.letters(report)[0]}.json").json()
+    server.advance(by="1m")  # it may have left before
+    [told] = [x for x in server.get("/inbox.json").json() if x["customer"] == uma.id and x["channel"] == "desk"]
     assert (told["address"], told["subject"]) == ("hello@shop.example", "Not settled: Blue kettle leaks")
     assert told["headers"]["Reply-To"] == f"{uma.id}@example.test"
     assert "It still leaks" in told["text"]

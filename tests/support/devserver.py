@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
@@ -158,7 +159,7 @@ class Server:
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command on the same data folder."""
         serves = arguments[0] in ("dev", "serve")
-        how = run if serves or self._process is None else run_here
+        how = run if serves or self._process is None or _is_in_a_loop() else run_here
         return how(*arguments, "--data", str(self.data), cwd=self.folder)
 
     def told(self, *arguments: str) -> str:
@@ -200,6 +201,13 @@ class Server:
 def dev_server(folder: Path, at: str = START) -> Server:
     """`tactful dev` in a folder of its own, not started yet."""
     return Server(folder, "dev", "--at", at)
+
+
+def _is_in_a_loop() -> bool:
+    """As a test that drives a browser; a command has a loop of its own."""
+    with contextlib.suppress(RuntimeError):
+        return asyncio.get_running_loop() is not None
+    return False
 
 
 def _environment() -> dict[str, str]:

@@ -53,6 +53,7 @@ def test_a_rejection_returns_its_contact_and_suppresses_the_address(bench: Dispa
     bench.adapter.outcomes = [Rejected("5.1.1", "no such user", suppress=True)]
     bench.asks()
     bench.asks("m2")
+    assert bench.decisions[0].detail == "5.1.1 no such user"
     assert [(d.reason, d.scope) for d in bench.decisions] == [
         ("rejected", "channel"),
         ("suppressed_address", "channel"),
@@ -117,6 +118,7 @@ def test_where_the_provider_honours_our_id_an_unknown_outcome_is_tried_again() -
     bench.advance("2m")
     assert bench.words == ["sent"]
     assert bench.sent == ["m1", "m1"]
+    assert len(bench.row().contacts) == 1
 
 
 def test_an_outcome_that_stays_unknown_is_tried_eight_times() -> None:

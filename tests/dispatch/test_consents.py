@@ -79,6 +79,8 @@ def test_the_same_consent_record_is_taken_once() -> None:
     bench.grants(id="same")
     bench.grants(id="same")
     bench.settle()
+    bench.grants(id="same")
+    bench.settle()
     assert [e.entry for e in bench.trigger.events if isinstance(e, ConsentChanged)] == [1]
 
 
@@ -141,6 +143,15 @@ def test_stop_all_stops_all_marketing_until_a_new_grant(bench: DispatchBench) ->
     bench.asks("m4")
     assert bench.words == ["withdrawn", "sent", "no_consent", "no_consent", "sent"]
     assert not drive(bench.desk.card("u1")).stopped
+
+
+@pytest.mark.parametrize(("purpose", "state"), [("service", "granted"), ("marketing", "requested")])
+def test_neither_a_word_on_service_nor_a_request_ends_a_stop(bench: DispatchBench, purpose: str, state: str) -> None:
+    drive(bench.desk.stop_all("u1", "page"))
+    bench.advance("40d")
+    bench.grants("u1", purpose, state=state)
+    bench.settle()
+    assert bench.row().stopped_at > 0
 
 
 def test_the_ledger_is_a_chain_that_erasing_does_not_break(bench: DispatchBench) -> None:
@@ -240,6 +251,21 @@ def test_a_yes_by_another_door_is_another_proof_of_what_was_granted_before(bench
     entries = [msgspec.json.decode(link.entry or b"", type=ConsentEntry) for link in drive(bench.store.ledger(0))]
     assert [entry.via for entry in entries] == ["", "import", "double-opt-in"]
     assert (cited["via"], entries[cited["entry"] - 1].proof) == ("double-opt-in", {"message_id": "m1"})
+
+
+def test_of_what_somebody_else_withdrew_at_the_address_the_latest_counts() -> None:
+    bench = DispatchBench()
+    for customer in ("u1", "u2"):
+        bench.consenting(customer, addresses={"email": "family@example.test"})
+    for who, purpose, state in (
+        ("u2", "marketing", "withdrawn"),
+        ("u1", "marketing", "granted"),
+        ("u2", "marketing.cart", "withdrawn"),
+    ):
+        bench.advance("1h")
+        bench.grants(who, purpose, state=state)
+    bench.asks("m1", "u1")
+    assert bench.words == ["withdrawn"]
 
 
 def test_what_somebody_else_withdrew_at_the_address_binds_no_other_purpose() -> None:

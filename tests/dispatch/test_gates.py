@@ -299,6 +299,12 @@ def test_a_budget_frees_up_a_week_after_the_contact_that_filled_it() -> None:
     assert reason(replace(WELL, contacts=(contacted(7 * DAY - 1),))) == "budget"
 
 
+def test_what_was_sent_before_the_message_was_asked_for_has_displaced_nothing() -> None:
+    found = shut(replace(WELL, contacts=(contacted(DAY, priority=9),)))
+    assert found is not None
+    assert (found.reason, found.facts["lost_to"]) == ("budget", "winback")
+
+
 def test_no_budget_at_all_waits_for_no_instant() -> None:
     none = settings(caps={"weekly": {"new": 0}})
     found = shut(replace(WELL, settings=none))

@@ -48,6 +48,27 @@ def test_what_a_stranger_withdrew_counts_for_who_they_are(people: DispatchBench)
     assert people.words == ["withdrawn"]
 
 
+def test_what_a_stranger_took_back_and_then_granted_is_granted(people: DispatchBench) -> None:
+    people.knows("u1")
+    people.link(STRANGER, "u1")
+    for state in ("granted", "withdrawn", "granted"):
+        people.grants(STRANGER, state=state)
+        people.advance("1m")
+    people.asks()
+    assert people.words == ["sent"]
+
+
+def test_what_a_stranger_withdrew_begins_a_silence_whatever_was_withdrawn_before(people: DispatchBench) -> None:
+    people.knows("u1")
+    people.grants("u1", state="withdrawn", channel="sms")
+    people.grants("u1", channel="email")
+    people.advance("40d")
+    people.grants(STRANGER, state="withdrawn", channel="push")
+    people.link(STRANGER, "u1")
+    people.asks()
+    assert people.words == ["withdrawn"]
+
+
 @pytest.mark.parametrize("withdrawn", ["marketing", "marketing.cart"])
 @pytest.mark.parametrize("purpose", ["marketing", "marketing.cart"])
 def test_a_strangers_grant_never_undoes_a_withdrawal_however_late_it_was_said(
@@ -183,9 +204,8 @@ def test_what_was_sent_to_either_counts_against_one_budget(people: DispatchBench
 
 
 def test_whatever_other_tools_said_to_either_counts_each_time(people: DispatchBench) -> None:
-    for day in (3, 2, 1):
-        people.knows("u2", contacted_at=people.now - day * DAY, contacted_on="call")
-    people.knows("u1", contacted_at=people.now - 4 * DAY, contacted_on="call")
+    for day, customer in ((4, "u1"), (3, "u2"), (2, "u1"), (1, "u2")):
+        people.knows(customer, contacted_at=people.now - day * DAY, contacted_on="call")
     people.settle()
     people.link("u2", "u1")
     assert [people.now - contact.at for contact in people.row("u1").contacts] == [4 * DAY, 3 * DAY, 2 * DAY, DAY]
@@ -301,6 +321,18 @@ def test_what_a_stranger_said_reaches_who_they_are_though_that_one_has_got_anoth
     assert people.words == [word]
 
 
+def test_what_is_granted_on_a_device_two_names_ago_undoes_no_withdrawal(people: DispatchBench) -> None:
+    people.consenting("u1")
+    both_links(people)
+    people.advance("1h")
+    people.grants("u1", state="withdrawn", channel="email")
+    people.advance("1h")
+    people.grants(STRANGER)
+    people.settle()
+    people.asks("m1", "u1")
+    assert people.words == ["withdrawn"]
+
+
 def test_what_waits_under_a_name_two_names_ago_hears_what_binds_it_and_tells_what_was_sent(
     people: DispatchBench,
 ) -> None:
@@ -341,6 +373,16 @@ def test_what_a_stranger_granted_for_one_message_allows_one_when_it_is_known_who
     people.advance("8d")
     people.asks("m2", "u1")
     assert people.words == ["sent", "no_consent"]
+
+
+def test_it_goes_with_them_and_allows_none_that_comes_under_the_old_name_afterwards(people: DispatchBench) -> None:
+    for customer in (STRANGER, "u1"):
+        people.knows(customer)
+    people.grants(STRANGER, once=True)
+    people.link(STRANGER, "u1")
+    people.asks("m1", STRANGER)
+    people.asks("m2", "u1")
+    assert people.words == ["no_consent", "sent"]
 
 
 def test_what_was_granted_for_one_message_of_two_accounts_is_used_up_by_one(people: DispatchBench) -> None:

@@ -217,6 +217,18 @@ def test_what_was_granted_for_one_message_is_over_with_it() -> None:
     assert b'"state":"used"' in (used.entry or b"")
 
 
+def test_what_was_granted_for_one_message_twice_is_still_for_one() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    for _ in range(2):
+        bench.grants(purpose="marketing.cart", channel="email", once=True)
+        bench.advance("1m")
+    bench.asks("m1")
+    bench.advance("8d")
+    bench.asks("m2")
+    assert bench.words == ["sent", "no_consent"]
+
+
 def test_a_message_that_did_not_leave_uses_nothing_up() -> None:
     bench = DispatchBench()
     bench.knows(complaint_open=True)

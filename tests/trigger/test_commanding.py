@@ -131,6 +131,19 @@ def test_who_is_enrolled_begins_for_the_latest_thing_that_the_rule_begins_with()
     [message] = bench.messages
     assert message.data == {"product": "p1"}
     assert message.because == "Product Added"
+    assert bench.partition().cursor.volumes["reminding"][-1].enrolled == 1
+
+
+def test_a_rule_that_fails_when_it_is_asked_about_somebody_enrols_nobody_and_costs_nobody_the_command() -> None:
+    @rule(on=ProductAdded, when=lambda customer, event: 1 / 0 > 1, purpose="marketing.test", version=1)
+    async def broken(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "hello")
+
+    bench = imported(broken)
+    command(bench, "enrol", "broken")
+    assert (bench.runs("u1"), len(bench.endings("u1"))) == ([], 1)
+    assert bench.endings("u1")[0].endswith("ZeroDivisionError: division by zero")
+    assert drive(bench.log.end("quarantine", 0)) == 0
 
 
 def test_who_is_enrolled_in_the_slice_that_brings_their_past_is_so_for_their_own_alone() -> None:
@@ -152,6 +165,16 @@ def test_who_has_ordered_since_is_not_enrolled() -> None:
     command(bench, "enrol", "reminding")
     bench.advance("2h")
     assert (bench.messages, bench.endings("u1")) == ([], ["superseded"])
+
+
+def test_who_had_ordered_before_is_enrolled() -> None:
+    bench = EngineBench(reminding)
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("1d")
+    bench.emits("u1", ADD, history=True)
+    command(bench, "enrol", "reminding")
+    bench.advance("2h")
+    assert bench.sent() == ["email hello"]
 
 
 def test_enrolling_twice_or_while_a_run_is_alive_begins_one_run() -> None:

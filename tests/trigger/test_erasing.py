@@ -267,6 +267,7 @@ def test_nobody_is_enrolled_for_what_they_did_before_they_were_erased() -> None:
 def test_a_grave_that_was_lost_with_a_store_is_told_to_all_partitions(bench: EngineBench) -> None:
     bench.broadcast("Customer Erased", grave=GRAVES.of("u9"), at=bench.now)
     bench.advance("1m")
+    bench.deploy(an_hour_later)  # the next owner knows it too
     bench.emits("u9", ADD)
     bench.advance("2h")
     assert bench.row("u9") is None

@@ -53,6 +53,7 @@ def written_to(*customers: str, **more: Any) -> EngineBench:
         (PreferencesChanged(change="stopped"), 1),
         (PreferencesChanged(change="rule_muted", rule="reminder"), 1),
         (PreferencesChanged(change="rule_muted", rule="other"), 0),
+        (PreferencesChanged(change="rule_unmuted", rule="reminder"), 0),
         (PreferencesChanged(change="paused", until=1), 0),
         (ConsentChanged(purpose="marketing", channel="email", state="granted"), 0),
         (ConsentChanged(purpose="service", channel="email", state="withdrawn"), 0),

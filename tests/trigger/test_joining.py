@@ -24,6 +24,8 @@ from tactful.events import (
 from tactful.partitioning import partition_of
 from tactful.records import (
     EVENTS,
+    AbsorbBody,
+    AbsorbRecord,
     BroadcastBody,
     BroadcastRecord,
     CancelRecord,
@@ -234,6 +236,15 @@ def test_an_adopted_run_of_one_ticket_is_ended_by_the_closing_of_that_ticket_alo
     assert [message.data["ticket"] for message in bench.messages] == ["t2"]
 
 
+def test_runs_of_two_tickets_are_no_rivals(partitions: int) -> None:
+    bench = EngineBench(about_a_ticket, partitions=partitions)
+    bench.emits("u1", ComplaintOpened(ticket_id="t1"))
+    bench.emits(STRANGER, ComplaintOpened(ticket_id="t2"))
+    bench.link(STRANGER, "u1")
+    bench.advance("3h")
+    assert sorted(message.data["ticket"] for message in bench.messages) == ["t1", "t2"]
+
+
 def test_what_an_adopted_run_waits_for_may_have_happened_already() -> None:
     @rule(on=ProductAdded, purpose="marketing.test", version=1)
     async def waiting(run: Run, first: ProductAdded) -> str:
@@ -330,6 +341,42 @@ def test_of_two_runs_that_said_nothing_the_older_one_lives_on() -> None:
     assert [run.subject for run in bench.runs("u1")] == [STRANGER]
     bench.advance("2h")
     assert len(bench.messages) == 1
+
+
+def test_of_two_runs_one_that_is_parked_gives_way() -> None:
+    broken = True
+
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def brittle(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+        if broken:
+            raise ZeroDivisionError
+        await run.send("email", "hello")
+
+    bench = EngineBench(brittle)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    broken = False
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    assert [(run.subject, run.parked) for run in bench.runs("u1")] == [(STRANGER, "")]
+    bench.advance("2h")
+    assert bench.sent() == ["email hello"]
+
+
+def test_what_somebody_else_did_in_the_slice_in_which_a_run_comes_over_is_nothing_to_it() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits(STRANGER, ADD)
+    row = bench.row(STRANGER)
+    assert row is not None
+    order = event_record("u2", OrderCompleted(order_id="o1"), bench.now, "o1")
+    parts = [
+        AbsorbRecord(id=f"a{n}", key="u1", at=bench.now, body=AbsorbBody(STRANGER, msgspec.Raw(image)))
+        for n, image in enumerate(row.parts(bench.partition().book.projections))
+    ]
+    drive(bench.log.append(EVENTS, [(0, encode(record)) for record in (order, *parts)]))
+    bench.advance("1s")
+    assert len(bench.runs("u1")) == 1
 
 
 @rule(on=OrderCompleted, goal=OrderCompleted, purpose="marketing.test", version=1)
@@ -575,6 +622,14 @@ def test_dispatch_hears_under_both_names_who_the_customer_is_while_a_message_wai
     bench.emits("u1", ComplaintClosed(ticket_id="t1"))
     told = {record.key: record.body for record in bench.recipients}
     assert told[STRANGER].complaint_open
+
+
+def test_dispatch_hears_at_once_whom_a_message_that_a_stranger_waits_for_would_reach(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None, partitions=partitions)
+    bench.emits("u1", Identify(email="u1@example.test"))
+    held(bench)
+    told = {record.key: record.body for record in bench.recipients}
+    assert told[STRANGER].addresses == {"email": "u1@example.test"}
 
 
 def test_dispatch_is_told_who_the_stranger_is(partitions: int) -> None:

@@ -404,6 +404,19 @@ def test_what_ends_a_rule_that_does_not_run_is_no_way_around_the_limit() -> None
     assert bench.partition().cursor.counted == 300 - 256 + 1
 
 
+def test_a_goal_of_a_rule_that_does_not_run_is_noted_however_much_comes() -> None:
+    seated = rule(on=ProductAdded, goal="Seat Taken", purpose="marketing.test", repeat="parallel", version=1)
+    bench = EngineBench(after_a_while, seated(after_a_while.body).named("seated"))
+    bench.broadcast("Rule Paused", rule="seated")
+    for number in range(300):
+        bench.emits("u1", ProductAdded(product_id=f"p{number % 9}"))
+    bench.emits("u1", "Seat Taken", scope="browser")
+    row = bench.row("u1")
+    assert row is not None
+    assert row.goals is not None
+    assert "seated" in row.goals
+
+
 def test_of_imported_history_nothing_is_passed_over() -> None:
     bench = EngineBench(after_a_while)
     for number in range(400):

@@ -129,6 +129,22 @@ def test_the_other_rules_of_a_customer_go_on_however_far_ahead_they_look() -> No
     assert bench.sent() == ["push days later"]
 
 
+@pytest.mark.parametrize("later_first", [False, True])
+def test_of_several_runs_beside_one_that_stands_still_each_comes_up_in_its_time(later_first: bool) -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def in_the_evening(run: Run, first: ProductAdded) -> None:
+        await run.sleep("4h")
+        await run.send("email", "evening")
+
+    bench = EngineBench(soon, *([days_later, in_the_evening] if later_first else [in_the_evening, days_later]))
+    bench.emits("u1", ADD)
+    bench.broadcast("Rule Paused", rule="soon")
+    bench.advance("5h")
+    assert bench.sent() == ["email evening"]
+    bench.advance("6d")
+    assert bench.sent() == ["email evening", "push days later"]
+
+
 def test_a_run_that_begins_beside_one_that_stands_still_is_not_forgotten() -> None:
     bench = EngineBench(soon, days_later)
     bench.emits("u1", ADD)
@@ -531,3 +547,24 @@ def retry(bench: EngineBench, name: str) -> None:
         EVENTS, CommandRecord(id=f"retry-{bench.now}", key="u1", at=bench.now, body=CommandBody("retry", name))
     )
     bench.advance("1m")
+
+
+def test_trying_what_is_parked_again_leaves_alone_what_goes_on() -> None:
+    @rule(
+        on=ProductAdded,
+        key=lambda event: event.product_id,
+        match=lambda first, event: False,
+        purpose="marketing.test",
+        version=1,
+    )
+    async def each(run: Run, first: ProductAdded) -> None:
+        if first.product_id == "p2":
+            sound("body")
+        await run.send("email", first.product_id)
+
+    bad["body"] = True
+    bench = EngineBench(each, decide=lambda message: None)
+    bench.emits("u1", ADD, ProductAdded(product_id="p2"))
+    bad["body"] = False
+    retry(bench, "each")
+    assert (bench.sent(), bench.cancelled) == (["email p1", "email p2"], [])

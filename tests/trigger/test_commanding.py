@@ -467,6 +467,14 @@ def test_a_rule_waits_for_a_source_as_long_as_its_lag() -> None:
     assert len(bench.messages) == 1
 
 
+def test_a_run_that_has_waited_for_a_lag_has_all_the_time_again_that_it_had() -> None:
+    bench = EngineBench(late_and_patient)
+    bench.broadcast("Settings Changed", sources={"pos": {"lag": "30m"}})
+    bench.emits("u1", ADD)
+    bench.advance("6d")
+    assert bench.sent() == ["email late"]
+
+
 def test_a_source_that_tells_earlier_than_its_lag_is_not_waited_for() -> None:
     bench = lagging("6h")
     bench.advance("90m")

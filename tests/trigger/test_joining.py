@@ -609,6 +609,40 @@ def test_a_cancellation_goes_to_where_the_message_was_asked(partitions: int) -> 
     assert (cancel.key, cancel.body.message_id) == (STRANGER, message.message_id)
 
 
+def test_a_cancellation_goes_to_where_the_message_was_asked_however_often_they_were_joined(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None, partitions=partitions)
+    bench.emits("u1", Identify(first_name="Uma"))
+    bench.emits(STRANGER, ADD)
+    bench.advance("61m")
+    bench.link(STRANGER, "u2")
+    bench.merge("u1", "u2")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    assert [cancel.key for cancel in to_dispatch(bench, CancelRecord)] == [STRANGER]
+
+
+def test_what_a_customer_asked_for_under_their_own_name_is_cancelled_under_it(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None, partitions=partitions)
+    bench.emits("u1", ADD)
+    bench.advance("61m")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    assert [cancel.key for cancel in to_dispatch(bench, CancelRecord)] == ["u1"]
+
+
+def test_a_run_that_is_parked_after_it_came_over_takes_its_message_back_where_it_was_asked(partitions: int) -> None:
+    broken = False
+
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def brittle(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "hello", data=lambda customer: {"share": 1 / (not broken)})
+
+    bench = EngineBench(brittle, decide=lambda message: None, partitions=partitions)
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    broken = True
+    bench.decides(bench.messages[0], name="Hold Opened", hold=1)
+    assert [cancel.key for cancel in to_dispatch(bench, CancelRecord)] == [STRANGER]
+
+
 def test_dispatch_hears_under_both_names_who_the_customer_is_while_a_message_waits() -> None:
     bench = EngineBench(an_hour_later, decide=lambda message: None)
     bench.emits("u1", Identify(email="u1@example.test"))

@@ -439,6 +439,7 @@ def test_a_row_comes_back_from_its_stored_form_as_it_was() -> None:
     assert again.trail == row.trail
     assert again.states == row.states
     assert again.weight == row.weight > 0
+    assert again.goals == row.goals is not None
 
 
 def test_an_event_is_recognised_by_an_entry_of_its_own_and_not_by_parts_of_two() -> None:

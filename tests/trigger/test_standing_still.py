@@ -568,3 +568,26 @@ def test_trying_what_is_parked_again_leaves_alone_what_goes_on() -> None:
     bad["body"] = False
     retry(bench, "each")
     assert (bench.sent(), bench.cancelled) == (["email p1", "email p2"], [])
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def an_hour_after(run: Run, first: ProductAdded) -> None:
+    sound("body")
+    await run.sleep("1h")
+    await run.send("email", "hello")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_is_tried_again_waits_from_then_on_and_while_its_rule_is_paused_for_that(paused: bool) -> None:
+    bad["body"] = True
+    bench = EngineBench(an_hour_after)
+    bench.emits("u1", ADD)
+    bad["body"] = False
+    if paused:
+        bench.broadcast("Rule Paused", rule="an_hour_after")
+    retry(bench, "an_hour_after")
+    if paused:
+        assert bench.runs("u1")[0].wait is None
+        bench.broadcast("Rule Resumed", rule="an_hour_after")
+    bench.advance("2h")
+    assert bench.sent() == ["email hello"]

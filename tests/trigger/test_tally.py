@@ -8,7 +8,7 @@ import pytest
 from enginebench import Decide, EngineBench, refused, sent
 
 from tactful import Run, rule
-from tactful.events import OrderCompleted, ProductAdded
+from tactful.events import CartShared, OrderCompleted, ProductAdded
 from tactful_trigger.tally import Tally, totals
 
 ADD, ORDER = ProductAdded(cart_id="c1", product_id="p1"), OrderCompleted(order_id="o1")
@@ -42,6 +42,15 @@ def test_an_order_after_a_reminder_counts_for_it_once() -> None:
     bench.emits("u1", ORDER)
     bench.emits("u1", OrderCompleted(order_id="o2"))
     assert (tally(bench), goals(bench)) == (Tally(sent=1, sent_reached=1), 1)
+
+
+def test_what_only_ends_a_run_is_no_goal_that_was_reached() -> None:
+    bench = reminding(exit_on=CartShared)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    bench.emits("u1", CartShared())
+    assert bench.runs("u1") == []
+    assert (tally(bench), goals(bench)) == (Tally(sent=1), 0)
 
 
 def test_a_ladder_counts_once() -> None:

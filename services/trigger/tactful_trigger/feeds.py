@@ -27,25 +27,24 @@ class Feeds:
             return False
         until = self._lagging_until(behind, since)
         if until is not None and until <= due:
-            self._on_time_again(row, run, terms)
             return False
         run.late_since, run.wait.due, run.deadline = since, until, since + terms.after_max
         self._cursor.late.add(row.id)
         self._effects.tell(row, due, "note", run.rule, run.id, {"text": f"source_late: waits for {', '.join(behind)}"})
         return True
 
-    def release(self, row: Row, run: Run) -> bool:
+    def arrived(self, run: Run) -> bool:
         """Whether a run that waited need not wait any more."""
         terms = self._book.terms.get(run.rule)
-        if terms is None or run.wait is None or run.late_since is None or self._behind(terms, run.late_since):
+        if terms is None or run.wait is None or run.late_since is None:
             return False
-        self._on_time_again(row, run, terms)
-        return True
+        return not self._behind(terms, run.late_since)
 
     def forget(self, row: Row, run: Run) -> None:
         """What a run waited with has happened or moved: the next thing is a question of its own."""
         if run.late_since is not None and (terms := self._book.terms.get(run.rule)) is not None:
-            self._on_time_again(row, run, terms)
+            run.late_since, run.deadline = None, run.first.appended_at + terms.max_age
+            self.note(row)
 
     def note(self, row: Row) -> None:
         """A customer none of whose runs waits for a feed need not be looked for when one comes."""
@@ -62,7 +61,3 @@ class Feeds:
         if any(feed not in sources for feed in feeds):
             return None
         return since + max(milliseconds(sources[feed].lag) for feed in feeds)
-
-    def _on_time_again(self, row: Row, run: Run, terms: Terms) -> None:
-        run.late_since, run.deadline = None, run.first.appended_at + terms.max_age
-        self.note(row)

@@ -528,6 +528,17 @@ def test_another_customer_on_the_same_device_gets_what_comes_later_and_nothing_o
     assert carts == {"u1": ["p1"], "u2": ["p2"]}
 
 
+def test_whose_a_device_is_by_now_survives_a_restart(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.emits(STRANGER, Page(name="home"))
+    bench.link(STRANGER, "u1")
+    bench.link(STRANGER, "u2")
+    bench.deploy(an_hour_later)
+    bench.emits(STRANGER, ADD)
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u2"]
+
+
 def test_a_device_is_the_first_customer_s_again_once_their_link_is_told_again_under_its_id(partitions: int) -> None:
     bench = EngineBench(an_hour_later, partitions=partitions)
     for customer in ("u1", "u2", "u1"):

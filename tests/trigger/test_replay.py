@@ -335,6 +335,15 @@ async def interrupted(run: Run, first: ProductAdded) -> None:
     raise KeyboardInterrupt  # as the handler of SIGINT does, wherever the program stands
 
 
+def test_a_runtime_error_of_a_rule_s_own_is_named_as_that() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        raise RuntimeError("out of paper")
+
+    bench = EngineBench(named(r))
+    bench.emits("u1", ADD)
+    assert bench.endings("u1")[0].endswith("RuntimeError: out of paper")
+
+
 def test_ctrl_c_ends_a_program_in_virtual_time_while_a_rule_runs() -> None:
     bench = EngineBench(named(interrupted))
     with pytest.raises(KeyboardInterrupt):

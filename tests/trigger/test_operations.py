@@ -509,6 +509,46 @@ def test_what_else_happens_leaves_the_patience_with_a_message_as_it_is(quiet: st
     assert bench.endings("u1") == ["False"]
 
 
+@pytest.mark.parametrize(("name", "told"), [("Message Clicked", ["True"]), ("Message Bounced", [])])
+@pytest.mark.parametrize("decided", [False, True], ids=["before the push is decided", "after it"])
+def test_of_an_earlier_message_a_reaction_is_as_good_and_a_bounce_says_nothing(
+    decided: bool, name: str, told: list[str]
+) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        email = await run.send("email", "hello")
+        push = await run.send("push", "hello")
+        return str(await push.engaged(within="1d", earlier=[email]))
+
+    bench = bench_of(r)
+    bench.dispatch.decide = lambda message: {"verdict": "sent"} if message.channel == "email" else None
+    bench.emits("u1", ADD)
+    email, push = bench.messages
+    if decided:
+        bench.decides(push, verdict="sent")
+        bench.decides(email, name=name)
+    else:
+        bench.decides(email, name=name)
+        bench.decides(push, name="Message Delivered")
+        bench.decides(push, verdict="sent")
+    assert bench.endings("u1") == told
+
+
+def test_a_reaction_to_an_earlier_message_outlives_the_bounce_of_a_later_one() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        email = await run.send("email", "hello")
+        push = await run.send("push", "hello")
+        return str(await push.engaged(within="1d", earlier=[email]))
+
+    bench = bench_of(r)
+    bench.dispatch.decide = lambda message: {"verdict": "sent"} if message.channel == "email" else None
+    bench.emits("u1", ADD)
+    email, push = bench.messages
+    bench.decides(email, name="Message Clicked")
+    bench.decides(push, name="Message Bounced")
+    bench.decides(push, verdict="sent")
+    assert bench.endings("u1") == ["True"]
+
+
 def test_a_bounce_ends_engaged_at_once() -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         message = await run.send("email", "hello")

@@ -22,7 +22,7 @@ from tactful.events import (
     ProductViewed,
     ShipmentDelivered,
 )
-from tactful.records import EVENTS, encode
+from tactful.records import EVENTS, MessageBody, encode
 from tactful_workbench.virtual import Input
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
@@ -509,11 +509,9 @@ def test_what_else_happens_leaves_the_patience_with_a_message_as_it_is(quiet: st
     assert bench.endings("u1") == ["False"]
 
 
-@pytest.mark.parametrize(("name", "told"), [("Message Clicked", ["True"]), ("Message Bounced", [])])
-@pytest.mark.parametrize("decided", [False, True], ids=["before the push is decided", "after it"])
-def test_of_an_earlier_message_a_reaction_is_as_good_and_a_bounce_says_nothing(
-    decided: bool, name: str, told: list[str]
-) -> None:
+def ladder() -> tuple[EngineBench, MessageBody, MessageBody]:
+    """An e-mail that was sent, and a push that is not decided yet; the run waits for a reaction to either."""
+
     async def r(run: Run, first: ProductAdded) -> str:
         email = await run.send("email", "hello")
         push = await run.send("push", "hello")
@@ -523,6 +521,15 @@ def test_of_an_earlier_message_a_reaction_is_as_good_and_a_bounce_says_nothing(
     bench.dispatch.decide = lambda message: {"verdict": "sent"} if message.channel == "email" else None
     bench.emits("u1", ADD)
     email, push = bench.messages
+    return bench, email, push
+
+
+@pytest.mark.parametrize(("name", "told"), [("Message Clicked", ["True"]), ("Message Bounced", [])])
+@pytest.mark.parametrize("decided", [False, True], ids=["before the push is decided", "after it"])
+def test_of_an_earlier_message_a_reaction_is_as_good_and_a_bounce_says_nothing(
+    decided: bool, name: str, told: list[str]
+) -> None:
+    bench, email, push = ladder()
     if decided:
         bench.decides(push, verdict="sent")
         bench.decides(email, name=name)
@@ -534,15 +541,7 @@ def test_of_an_earlier_message_a_reaction_is_as_good_and_a_bounce_says_nothing(
 
 
 def test_a_reaction_to_an_earlier_message_outlives_the_bounce_of_a_later_one() -> None:
-    async def r(run: Run, first: ProductAdded) -> str:
-        email = await run.send("email", "hello")
-        push = await run.send("push", "hello")
-        return str(await push.engaged(within="1d", earlier=[email]))
-
-    bench = bench_of(r)
-    bench.dispatch.decide = lambda message: {"verdict": "sent"} if message.channel == "email" else None
-    bench.emits("u1", ADD)
-    email, push = bench.messages
+    bench, email, push = ladder()
     bench.decides(email, name="Message Clicked")
     bench.decides(push, name="Message Bounced")
     bench.decides(push, verdict="sent")

@@ -7,14 +7,13 @@ from typing import Any, Final
 from tactful.channels import DESK
 from tactful.clock import DAY
 from tactful.decisions import GateRecord, Reason, Scope
-from tactful.purposes import covers, is_marketing
+from tactful.purposes import COMPLAINT, covers, is_marketing
 from tactful.records import MessageBody
 from tactful_dispatch.facts import Facts, Word
 from tactful_dispatch.gates.verdicts import open_gate, refused
 from tactful_dispatch.preferring import topic_name, topics_of
 
 SILENCE: Final = 30 * DAY  # after a withdrawal, on every channel
-CHECK_IN: Final = "service.complaint"  # nobody has to be asked who wants to hear nothing
 _BROWSING: Final = frozenset({"cart", "session", "interests"})
 
 
@@ -104,8 +103,9 @@ def _told(message: MessageBody, word: Word | None) -> dict[str, Any]:
 
 
 def own_settings(message: MessageBody, facts: Facts) -> GateRecord:
-    """What the customer chose on the preference page. "Not this kind" is an objection, which service messages obey as well."""
-    if facts.stopped_all and (is_marketing(message.purpose) or covers(CHECK_IN, message.purpose)):
+    """What the customer chose on the preference page. "Not this kind" is an objection, which service messages obey as well; and who
+    wants to hear nothing is not asked either whether a complaint is settled."""
+    if facts.stopped_all and (is_marketing(message.purpose) or covers(COMPLAINT, message.purpose)):
         return refused("own settings", Reason.WITHDRAWN, purpose=message.purpose, stopped_all=True)
     if message.rule in facts.muted_rules and message.channel != DESK:
         return refused("own settings", Reason.MUTED_RULE, rule=message.rule)

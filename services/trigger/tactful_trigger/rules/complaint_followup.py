@@ -87,7 +87,7 @@ async def _unclosed(run: Run, first: Event) -> str:
 
 
 async def _by_day(run: Run) -> None:
-    """Dispatch holds no service message back at night, since most are waited for. This one is not."""
+    """At night the day to come is settled here, since it may be a Saturday: dispatch would only wait for the hours to open."""
     hour = run.now.astimezone(await run.zone()).hour
     if run.param("by_day", True) and not OPENS <= hour < CLOSES:
         await run.sleep_until_local("10:00", days=int(hour >= CLOSES))

@@ -190,6 +190,7 @@ def test_what_stands_before_a_gap_in_one_slice_is_applied() -> None:
     with pytest.raises(OutboxGap, match="3 to 3 from dispatch/0"):
         drive(bench.worker.run_once(0))
     assert (bench.partition().cursor.offset, bench.partition().cursor.taken) == (2, {"dispatch/0": 2})
+    assert sorted(drive(bench.store.running("after_a_while"))) == ["u1", "u2"]
     with pytest.raises(OutboxGap):
         drive(bench.worker.run_ahead(0, 3))
     assert bench.partition().cursor.offset == 2

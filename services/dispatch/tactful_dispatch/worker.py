@@ -172,11 +172,9 @@ class DispatchWorker:
     async def _apply(self, partition: int, slice_: Sequence[Stored]) -> None:
         try:
             await self._commit(partition, slice_)
-        except OutboxGap:  # what stands before it is applied
-            await self._one_by_one(partition, slice_)
-        except NOT_THE_DATA:
-            raise
-        except Exception:  # noqa: BLE001 - data that cannot be applied: find the culprit by slices of one
+        except Exception as error:  # data that cannot be applied, or a gap: find the culprit by slices of one
+            if isinstance(error, NOT_THE_DATA) and not isinstance(error, OutboxGap):
+                raise
             await self._one_by_one(partition, slice_)
 
     async def _one_by_one(self, partition: int, slice_: Sequence[Stored]) -> None:

@@ -148,14 +148,10 @@ class TriggerWorker:
                     break
                 await asyncio.sleep(0)  # it is on its way to the store before the next one takes the processor
             await ahead.written()
-        except OutboxGap:
+        except Exception as error:  # as in _apply; what does not commit is read again
             held.back_to(await ahead.standing())
-            await self._one_by_one(held, await self._next(held))
-        except NOT_THE_DATA:
-            held.back_to(await ahead.standing())
-            raise
-        except Exception:  # noqa: BLE001 - as in _apply; what does not commit is read again
-            held.back_to(await ahead.standing())
+            if _would_meet_all(error):
+                raise
             await self._one_by_one(held, await self._next(held))
             return True
         finally:
@@ -190,14 +186,10 @@ class TriggerWorker:
         try:
             with self._span(held, records):
                 await self._commit(held, await self._compute(held, records))
-        except OutboxGap:  # what stands before it is applied
+        except Exception as error:  # data that cannot be applied: find the culprit by slices of one
             held.back_to(before)
-            await self._one_by_one(held, records)
-        except NOT_THE_DATA:
-            held.back_to(before)
-            raise
-        except Exception:  # noqa: BLE001 - data that cannot be applied: find the culprit by slices of one
-            held.back_to(before)
+            if _would_meet_all(error):
+                raise
             await self._one_by_one(held, records)
 
     async def _compute(self, held: Partition, slice_: Sequence[Stored], ahead: Ahead | None = None) -> SliceResult:
@@ -323,3 +315,8 @@ class TriggerWorker:
 
         held = self.owned.get(partition)
         return await held.unsent.do(append) if held else 0
+
+
+def _would_meet_all(error: Exception) -> bool:
+    """Whether any other record would meet it as well. Not so a gap: what stands before it is applied."""
+    return isinstance(error, NOT_THE_DATA) and not isinstance(error, OutboxGap)

@@ -27,6 +27,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         running.close()
 
 
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Server]:
+    """One of whose past nobody else is part: who is refused within a day is told of, and who stops it stops it for all."""
+    running = dev_server(tmp_path).start()
+    try:
+        yield running
+    finally:
+        running.close()
+
+
 def test_consent_is_granted_shown_withdrawn_and_verified(server: Server) -> None:
     uma = Shopper(server).known()
     assert f"{uma.id} has neither allowed nor withdrawn anything" in server.told("consent", "show", uma.id)
@@ -413,30 +423,26 @@ def test_an_imported_customer_meets_a_rule_when_they_are_enrolled(server: Server
     assert ("email", "sent", None) in uma.decisions(report)
 
 
-def test_the_red_button_stops_everything_at_once_and_what_it_kept_leaves_when_sending_goes_on(tmp_path: Path) -> None:
-    server = dev_server(tmp_path).start()
-    try:
-        uma = Shopper(server).known().consents()
-        uma.adds(KETTLE)
-        stopped = server.told("stop", "--by", "olga", "--why", "wrong price")
-        assert stopped == "all sending is stopped by olga\n0 messages are kept; `tactful resume` lets them go\n"
-        assert uma.letters(server.advance("2h")) == []
-        assert uma.does("Page Viewed").status_code == 200
-        assert "STOPPED by olga since" in server.told("sending", "show")
-        assert "1 held: 1 valid, 0 expired while stopped" in server.cli("resume").stdout  # and nobody answers
-        assert "sending goes on" in server.told("resume", "--over", "10m", "--yes")
-        assert len(uma.letters(server.advance("15m"))) == 1
-        assert "not stopped" in server.cli("resume", "--yes").stderr
-    finally:
-        server.close()
+def test_the_red_button_stops_everything_at_once_and_what_it_kept_leaves_when_sending_goes_on(alone: Server) -> None:
+    uma = Shopper(alone).known().consents()
+    uma.adds(KETTLE)
+    stopped = alone.told("stop", "--by", "olga", "--why", "wrong price")
+    assert stopped == "all sending is stopped by olga\n0 messages are kept; `tactful resume` lets them go\n"
+    assert uma.letters(alone.advance("2h")) == []
+    assert uma.does("Page Viewed").status_code == 200
+    assert "STOPPED by olga since" in alone.told("sending", "show")
+    assert "1 held: 1 valid, 0 expired while stopped" in alone.cli("resume").stdout  # and nobody answers
+    assert "sending goes on" in alone.told("resume", "--over", "10m", "--yes")
+    assert len(uma.letters(alone.advance("15m"))) == 1
+    assert "not stopped" in alone.cli("resume", "--yes").stderr
 
 
-def test_smoke_and_doctor_say_that_it_works(server: Server) -> None:
-    smoked = server.told("smoke", "--to", "me@shop.example")
+def test_smoke_and_doctor_say_that_it_works(alone: Server) -> None:
+    smoked = alone.told("smoke", "--to", "me@shop.example")
     assert re.fullmatch(r"event accepted \d+ ms → rule ran \d+ ms → sent \d+ ms\nok: one message, once\..*\n", smoked)
-    listed = server.told("rules", "list").splitlines()
+    listed = alone.told("rules", "list").splitlines()
     canary = next(n for n, line in enumerate(listed) if line.startswith("canary "))
     assert re.fullmatch(r"    wrote \d+ times?", listed[canary + 1])  # it has no goal
-    examined = server.told("doctor")
+    examined = alone.told("doctor")
     assert re.search(r"ok +http://127.0.0.1:\d+/u/test answers", examined)
-    assert examined.endswith("0 failures, 0 warnings\n")
+    assert examined.endswith("0 failures, 0 warnings\n"), examined

@@ -269,10 +269,10 @@ def parse(text: str, file: str) -> Settings:
     try:
         values = tomllib.loads(text)
         settings = Settings.model_validate(values, context=_FILE)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file}: {error}. Mend that line; nothing was changed.") from None
     except ValidationError as error:
         raise SettingsError("; ".join(_sentence(detail, text, file) for detail in error.errors())) from None
+    except ValueError as error:  # what is no TOML, or a number of thousands of digits
+        raise SettingsError(f"{file}: {error}. Mend that line; nothing was changed.") from None
     if found := _beyond_reckoning(values):
         path, wrong = found
         where = f"{file}:{line_of(path, text)}: {'.'.join(path)}"

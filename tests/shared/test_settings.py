@@ -66,6 +66,10 @@ def test_a_file_that_is_no_toml_is_named_with_the_place() -> None:
     assert "nothing was changed" in said
 
 
+def test_a_number_of_thousands_of_digits_is_refused_like_any_other_slip() -> None:
+    assert "nothing was changed" in refused(f"[caps]\nsilent_after = {'9' * 5000}\n")
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [

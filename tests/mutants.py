@@ -212,8 +212,8 @@ FAULTS = (
     Fault(
         "what stands on a slice that did not commit is kept",
         f"{TRIGGER}/worker.py",
-        "            held.back_to(await ahead.standing())\n            if _would_meet_all(error):",
-        "            if _would_meet_all(error):",
+        "            held.back_to(await ahead.standing())\n            if would_meet_all(error):",
+        "            if would_meet_all(error):",
         AHEAD,
     ),
     Fault(
@@ -386,8 +386,8 @@ FAULTS = (
     Fault(
         "memory kept after a slice that failed",
         f"{TRIGGER}/worker.py",
-        "            held.back_to(before)\n            if _would_meet_all(error):",
-        "            if _would_meet_all(error):",
+        "            held.back_to(before)\n            if would_meet_all(error):",
+        "            if would_meet_all(error):",
         (*SLICES, *REPLAY),
     ),
     Fault(

@@ -128,3 +128,8 @@ class UnstampedRecord(StreamStopped):
 
 NOT_THE_DATA: Final = (Transient, Fenced, StreamStopped, SettingsError)
 """What another record would meet as well: these are never blamed on the record at hand."""
+
+
+def would_meet_all(error: Exception) -> bool:
+    """Whether slices of one record meet it too, so that there is no culprit to find. Not so a gap: what stands before it is applied."""
+    return isinstance(error, NOT_THE_DATA) and not isinstance(error, OutboxGap)

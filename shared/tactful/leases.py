@@ -11,10 +11,17 @@ from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
 from tactful.clock import Clock
-from tactful.errors import Transient
+from tactful.errors import TactfulError, Transient
 
 T = TypeVar("T")
 KEEPING: Final = 3.0  # seconds: a third of a lease
+
+
+def owned_by_another(service: str, partition: int) -> TactfulError:
+    """For an operator who does something to a partition that no process may work on meanwhile."""
+    return TactfulError(
+        f"a {service} owns partition {partition}; stop every {service}, wait ten seconds, and try again"
+    )
 
 
 class LeaseTime(Protocol):

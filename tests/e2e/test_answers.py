@@ -13,11 +13,8 @@ from shopper import TEA, Shopper
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    running = dev_server(tmp_path).start()
-    try:
+    with dev_server(tmp_path) as running:
         yield running
-    finally:
-        running.close()
 
 
 def test_who_says_that_a_complaint_is_not_settled_is_heard_by_a_person_at_the_shop(server: Server) -> None:

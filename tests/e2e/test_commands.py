@@ -20,21 +20,15 @@ ESCAPE = "\x1b[31mred"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server; every test has a customer of its own."""
-    running = dev_server(tmp_path_factory.mktemp("commands")).start()
-    try:
+    with dev_server(tmp_path_factory.mktemp("commands")) as running:
         yield running
-    finally:
-        running.close()
 
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Server]:
     """One of whose past nobody else is part: who is refused within a day is told of, and who stops it stops it for all."""
-    running = dev_server(tmp_path).start()
-    try:
+    with dev_server(tmp_path) as running:
         yield running
-    finally:
-        running.close()
 
 
 def test_consent_is_granted_shown_withdrawn_and_verified(server: Server) -> None:

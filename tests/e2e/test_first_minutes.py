@@ -13,11 +13,8 @@ from shopper import KETTLE, TEA, Shopper
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server that the whole story below plays on."""
-    running = dev_server(tmp_path_factory.mktemp("first")).start()
-    try:
+    with dev_server(tmp_path_factory.mktemp("first")) as running:
         yield running
-    finally:
-        running.close()
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,8 @@ from shopper import KETTLE, TEA, Shopper
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all; every test begins on a day of its own."""
-    running = dev_server(tmp_path_factory.mktemp("try")).start()
-    try:
+    with dev_server(tmp_path_factory.mktemp("try")) as running:
         yield running
-    finally:
-        running.close()
 
 
 @pytest.fixture

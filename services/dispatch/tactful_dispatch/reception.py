@@ -44,6 +44,11 @@ T = TypeVar("T")
 
 SHOWN: Final = 20
 CHOICES: Final = tuple(filter(None, PREFERENCES["hours"]))
+WHY_SHUT: Final = {  # as an operator hears it who would open an address again
+    "": "the address is not shut",
+    STOPPED: "its owner has stopped all messages there, and opens it again by answering START",
+    COMPLAINED: "its owner has reported a message as spam",
+}
 OWNED: Final = ("email", "sms")  # get another owner one day; a device that renews its token keeps its own
 
 
@@ -193,7 +198,7 @@ class Reception:
             address = space.address(key)
             was = address.reopen()
             if not was:
-                return "", _why_it_stays(address.shut)
+                return "", WHY_SHUT.get(address.shut, address.shut)
             told = {"channel": channel, "by": by, "why": why, "was": was}
             id = digest("reopened", customer, channel, str(now))
             space.put(EVENTS, announce("Address Reopened", id, customer, now, told), _cause(space))
@@ -375,17 +380,6 @@ def _sent(delivery: Delivery) -> SentMessage:
         message.because_at,
         message.uses,
     )
-
-
-def _why_it_stays(shut: str) -> str:
-    match shut:
-        case "":
-            return "the address is not shut"
-        case _ if shut == STOPPED:
-            return "its owner has stopped all messages there, and opens it again by answering START"
-        case _ if shut == COMPLAINED:
-            return "its owner has reported a message as spam"
-    return shut
 
 
 def _cause(space: Workspace) -> Cause:

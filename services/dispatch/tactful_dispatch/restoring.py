@@ -14,8 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from tactful.errors import TactfulError
-from tactful.leases import LeaseTime
+from tactful.leases import LeaseTime, owned_by_another
 from tactful.log import Hints, Log, onward
 from tactful.records import DISPATCH, EVENTS, ConsentRecord, EventRecord, Record, decode_dispatch, decode_events
 from tactful_dispatch.addresses import AddressBook
@@ -80,9 +79,7 @@ class Restoration:
     async def _claim(self, partition: int) -> Cursor:
         cursor = await self._store.claim(partition, self._owner, self._time.now(), self._time.now() + LEASE)
         if cursor is None:
-            raise TactfulError(
-                f"a dispatch owns partition {partition}; stop every dispatch, wait ten seconds, and try again"
-            )
+            raise owned_by_another("dispatch", partition)
         return cursor
 
     async def _look(self, cursors: Sequence[Cursor], readers: Mapping[int, Reader]) -> list[Forgotten]:

@@ -10,7 +10,7 @@ from tactful import crashpoints
 from tactful.clock import MINUTE, Clock
 from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import NOT_THE_DATA, Fenced, OutboxGap, PoisonFlood, RewoundStore, StreamStopped
+from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped, would_meet_all
 from tactful.identity import digest
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
@@ -173,7 +173,7 @@ class DispatchWorker:
         try:
             await self._commit(partition, slice_)
         except Exception as error:  # data that cannot be applied, or a gap: find the culprit by slices of one
-            if isinstance(error, NOT_THE_DATA) and not isinstance(error, OutboxGap):
+            if would_meet_all(error):
                 raise
             await self._one_by_one(partition, slice_)
 

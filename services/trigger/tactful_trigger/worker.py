@@ -12,7 +12,15 @@ from tactful import crashpoints
 from tactful.clock import HOUR, Clock
 from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import NOT_THE_DATA, Fenced, OutboxGap, PoisonFlood, StoreUnavailable, StreamStopped, TactfulError
+from tactful.errors import (
+    NOT_THE_DATA,
+    Fenced,
+    PoisonFlood,
+    StoreUnavailable,
+    StreamStopped,
+    TactfulError,
+    would_meet_all,
+)
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Log, Stored, rising
 from tactful.outbox import relay
@@ -150,7 +158,7 @@ class TriggerWorker:
             await ahead.written()
         except Exception as error:  # as in _apply; what does not commit is read again
             held.back_to(await ahead.standing())
-            if _would_meet_all(error):
+            if would_meet_all(error):
                 raise
             await self._one_by_one(held, await self._next(held))
             return True
@@ -188,7 +196,7 @@ class TriggerWorker:
                 await self._commit(held, await self._compute(held, records))
         except Exception as error:  # data that cannot be applied: find the culprit by slices of one
             held.back_to(before)
-            if _would_meet_all(error):
+            if would_meet_all(error):
                 raise
             await self._one_by_one(held, records)
 
@@ -315,8 +323,3 @@ class TriggerWorker:
 
         held = self.owned.get(partition)
         return await held.unsent.do(append) if held else 0
-
-
-def _would_meet_all(error: Exception) -> bool:
-    """Whether any other record would meet it as well. Not so a gap: what stands before it is applied."""
-    return isinstance(error, NOT_THE_DATA) and not isinstance(error, OutboxGap)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tactful.errors import InvalidInput, TactfulError
+from tactful.errors import InvalidInput
 from tactful.gap import Gap, gap_ahead
-from tactful.leases import LeaseTime
+from tactful.leases import LeaseTime, owned_by_another
 from tactful.log import Log
 from tactful.records import DISPATCH, EVENTS
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
@@ -42,7 +42,7 @@ class Accepting:
     async def _of_trigger(self, partition: int, agree: Agree) -> Gap:
         cursor = await self.trigger.claim(partition, self.owner, self.time.now(), self._until())
         if cursor is None:
-            raise _owned("trigger", partition)
+            raise owned_by_another("trigger", partition)
         try:
             gap = await gap_ahead(self.log, EVENTS, partition, cursor.offset, cursor.taken)
             if gap and agree(gap):
@@ -57,7 +57,7 @@ class Accepting:
     async def _of_dispatch(self, partition: int, agree: Agree) -> Gap:
         cursor = await self.dispatch.claim(partition, self.owner, self.time.now(), self._until())
         if cursor is None:
-            raise _owned("dispatch", partition)
+            raise owned_by_another("dispatch", partition)
         try:
             gap = await gap_ahead(self.log, DISPATCH, partition, cursor.offset, cursor.taken)
 
@@ -73,9 +73,3 @@ class Accepting:
 
     def _until(self) -> int:
         return self.time.now() + LEASE
-
-
-def _owned(service: str, partition: int) -> TactfulError:
-    return TactfulError(
-        f"a {service} owns partition {partition}; stop every {service}, wait ten seconds, and try again"
-    )

@@ -55,14 +55,14 @@ class OwnData:
     async def erase(self, request: Request, token: str) -> Response:
         """`POST /e/…`: the button of that page."""
         grant = self._links.read(token, "preferences")
-        if refused := await self._refusal(grant):
+        who = await self._personal.who(grant.customer)
+        if refused := await self._former.refusal(grant, who):
             return refused
         texts = await self._texts(grant)
         if (await read_form(request)).get("do") != "erase":
             raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
         # Who a visitor is may be in the log already, said by anybody and read by nobody.
-        unknown = is_anonymous(await self._personal.who(grant.customer))
-        farewell = await self._personal.erase(grant.customer, "preference-page", alone=unknown)
+        farewell = await self._personal.erase(grant.customer, "preference-page", alone=is_anonymous(who))
         calendar = Calendar(texts, self._shop().zone)
         return self._notice(
             texts, texts.did_erase, texts.did_erase_lead.format(date=calendar.date(farewell.log_clean_at))

@@ -109,7 +109,7 @@ class Preferences:
         asked = self._asked(grant, via)
         await wish.carry_out(self._desk, asked)
         card = await self._desk.card(grant.customer)
-        if await self._former.refusal(grant):
+        if await self._desk.former(grant.customer, grant.message_id) is not None:
             return self._said_alone(card, wish, asked)
         return self._page(grant, card, (wish, asked))
 

@@ -179,21 +179,21 @@ def renew(db: sqlite3.Connection, service: str, epochs: Mapping[int, int], until
     return frozenset(p for p, epoch in epochs.items() if db.execute(query, (until, p, epoch)).rowcount)
 
 
-def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows of one width; `into` is the statement up to VALUES.
+def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]], conflict: str = "") -> None:
+    """Insert rows of one width; `into` is the statement up to VALUES, `conflict` what follows them.
 
     Many rows a statement, since each step of a statement gives the interpreter's lock up and has to get it back, which
     costs more than the row when another thread is busy.
     """
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         part = rows[start : start + ROWS_PER_STATEMENT]
-        db.execute(_statement(into, len(part[0]), len(part)), [value for row in part for value in row])
+        db.execute(_statement(into, len(part[0]), len(part), conflict), [value for row in part for value in row])
 
 
 @lru_cache(STATEMENTS)
-def _statement(into: str, width: int, rows: int) -> str:
+def _statement(into: str, width: int, rows: int, conflict: str) -> str:
     row = f"({', '.join('?' * width)})"
-    return f"{into} VALUES {', '.join([row] * rows)}"
+    return f"{into} VALUES {', '.join([row] * rows)} {conflict}"
 
 
 class Standing:

@@ -92,8 +92,41 @@ async def test_a_new_step_keeps_what_was_stored_before(path: Path) -> None:
     database = await Database.open(path)
     kept = await log.SqliteLog.open(database, 4, ManualClock(1))
     await kept.append("events", [(0, b"kept")])
-    await database.migrate("log", [*log.MIGRATIONS, "ALTER TABLE log ADD COLUMN later TEXT"])
-    assert await database.read(lambda db: db.execute("SELECT value, later FROM log").fetchall()) == [(b"kept", None)]
+    await database.migrate("log", [*log.MIGRATIONS, "ALTER TABLE log_events_0 ADD COLUMN later TEXT"])
+    assert await database.read(lambda db: db.execute("SELECT value, later FROM log_events_0").fetchall()) == [
+        (b"kept", None)
+    ]
+    await database.close()
+
+
+async def test_a_log_that_stood_in_one_table_goes_on_in_one_for_each_partition(path: Path) -> None:
+    database = await Database.open(path)
+    await database.migrate("log", log.MIGRATIONS[:-1])
+    for statement in (
+        "INSERT INTO log VALUES ('events', 0, 4, 70, x'61'), ('events', 0, 5, 80, x'62'), ('dispatch', 0, 0, 75, x'63')",
+        "INSERT INTO log_partition VALUES ('events', 0, 6, 80), ('events', 3, 2, 60), ('dispatch', 0, 1, 75)",
+        "INSERT INTO log_shape VALUES (4)",
+    ):
+        await database.write(lambda db, statement=statement: db.execute(statement).close())  # type: ignore[misc]
+    kept = await log.SqliteLog.open(database, 4, ManualClock(90))
+    await kept.append("events", [(0, b"d"), (3, b"e"), (1, b"f")])
+    found = [
+        (s.partition, s.offset, s.appended, s.value) for p in range(4) for s in await kept.read("events", p, 0, 10)
+    ]
+    assert found == [(0, 4, 70, b"a"), (0, 5, 80, b"b"), (0, 6, 90, b"d"), (1, 0, 90, b"f"), (3, 2, 90, b"e")]
+    assert [await kept.beginning("events", partition) for partition in range(4)] == [4, 0, 0, 2]
+    assert [stored.value for stored in await kept.read("dispatch", 0, 0, 10)] == [b"c"]
+    await database.close()
+
+
+async def test_rows_of_customers_are_kept_when_their_table_changes_its_form(path: Path) -> None:
+    database = await Database.open(path)
+    await database.migrate("trigger", trigger.MIGRATIONS[:-1])
+    rows = "(1, 'u1', x'7b7d', 70, 1), (1, 'u2', x'7b7d', NULL, 0)"
+    await database.write(lambda db: db.execute(f"INSERT INTO trigger_row VALUES {rows}").close())
+    store = await trigger.SqliteTriggerStore.open(database)
+    assert await store.load(1, ["u1", "u2", "u3"]) == {"u1": b"{}", "u2": b"{}"}
+    assert (await store.due(1, (0, ""), 100, 10), await store.busy(1)) == ([(70, "u1")], {"u1"})
     await database.close()
 
 

@@ -1,10 +1,11 @@
-"""The log in the embedded size: a table in the one SQLite file. Acknowledged is on the disk."""
+"""The log in the embedded size: tables in the one SQLite file. Acknowledged is on the disk."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -12,6 +13,29 @@ from tactful.clock import Clock
 from tactful.errors import LogUnavailable, SettingsError, StoreUnavailable
 from tactful.log import Position, Stored, check_entries
 from tactful.sqlite import Database, insert
+
+
+def _table(topic: str, partition: int) -> str:
+    """Each partition has a table of its own, so that each grows at its end: pages are full, and half the work."""
+    return f'"log_{topic}_{partition}"'
+
+
+def _create(db: sqlite3.Connection, topic: str, partition: int) -> None:
+    columns = "log_offset INTEGER PRIMARY KEY, appended INTEGER NOT NULL, value BLOB NOT NULL"
+    db.execute(f"CREATE TABLE {_table(topic, partition)} ({columns})")
+
+
+def _by_partition(db: sqlite3.Connection) -> None:
+    """They shared one table once."""
+    for topic, partition in db.execute("SELECT topic, partition FROM log_partition").fetchall():
+        _create(db, topic, partition)
+        db.execute(
+            f"""INSERT INTO {_table(topic, partition)}
+                SELECT log_offset, appended, value FROM log WHERE topic = ? AND partition = ? ORDER BY log_offset""",
+            (topic, partition),
+        )
+    db.execute("DROP TABLE log")
+
 
 MIGRATIONS: Final = (
     """CREATE TABLE log (
@@ -21,8 +45,8 @@ MIGRATIONS: Final = (
         topic TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL, floor INTEGER NOT NULL,
         PRIMARY KEY (topic, partition)) WITHOUT ROWID""",
     "CREATE TABLE log_shape (partitions INTEGER NOT NULL)",
+    _by_partition,
 )
-
 
 PRUNED: Final = 1000  # records of one transaction: whoever waits for the writer does not wait long
 LOT: Final = 512  # records of one insert: the loop reads the next requests while the writer stores it
@@ -72,17 +96,20 @@ class SqliteLog:
             return []
         rows = await self._database.read(
             lambda db: db.execute(
-                """SELECT log_offset, appended, value FROM log
-                   WHERE topic = ? AND partition = ? AND log_offset >= ? ORDER BY log_offset LIMIT ?""",
-                (topic, partition, offset, limit),
+                f"""SELECT log_offset, appended, value FROM {_table(topic, partition)}
+                    WHERE log_offset >= ? ORDER BY log_offset LIMIT ?""",
+                (offset, limit),
             ).fetchall()
         )
         return [Stored(topic, partition, *row) for row in rows]
 
     async def beginning(self, topic: str, partition: int) -> int:
-        query = "SELECT min(log_offset) FROM log WHERE topic = ? AND partition = ?"
-        first = await self._database.read(lambda db: db.execute(query, (topic, partition)).fetchone()[0])
-        return self._ends.get((topic, partition), 0) if first is None else int(first)
+        end = self._ends.get((topic, partition), 0)
+        if end == 0:
+            return 0
+        query = f"SELECT min(log_offset) FROM {_table(topic, partition)}"
+        first = await self._database.read(lambda db: db.execute(query).fetchone()[0])
+        return end if first is None else int(first)
 
     async def end(self, topic: str, partition: int) -> int:
         return self._ends.get((topic, partition), 0)
@@ -90,14 +117,16 @@ class SqliteLog:
     async def prune(self, topic: str, partition: int, before: int, offset: int) -> int:
         """Let go of what was appended before an instant and stands before `offset`, which its reader has reached; how many
         records. Offsets stay as they are."""
-        most = self._ends.get((topic, partition), 0)
+        table, most = _table(topic, partition), self._ends.get((topic, partition), 0)
+        if most == 0:
+            return 0
 
         def remove(db: sqlite3.Connection) -> int:
             return db.execute(
-                """DELETE FROM log WHERE topic = ? AND partition = ? AND log_offset IN (
-                       SELECT log_offset FROM log WHERE topic = ? AND partition = ? AND log_offset < ? AND appended < ?
-                       ORDER BY log_offset LIMIT ?)""",
-                (topic, partition, topic, partition, min(offset, most), before, PRUNED),
+                f"""DELETE FROM {table} WHERE log_offset IN (
+                        SELECT log_offset FROM {table} WHERE log_offset < ? AND appended < ?
+                        ORDER BY log_offset LIMIT ?)""",
+                (min(offset, most), before, PRUNED),
             ).rowcount
 
         gone = 0
@@ -150,19 +179,22 @@ class SqliteLog:
     ) -> list[Position]:
         """Runs in the writer's thread."""
         heads, now = self._heads.of(db, topic), self._clock.now()
-        rows = []
+        positions, rows = [], defaultdict[int, list[tuple[int, int, bytes]]](list)
         for partition, value in entries:
             end, floor = heads.get(partition, (0, 0))
             floor = max(floor, now)
             heads[partition] = (end + 1, floor)
-            rows.append((topic, partition, end, floor, value))
-        touched = {partition for partition, _ in entries}
+            rows[partition].append((end, floor, value))
+            positions.append(Position(partition, end, floor))
         if closes is not None:
-            heads |= {p: (heads[p][0], max(heads[p][1], closes + 1)) for p in touched}
-        insert(db, "INSERT INTO log", rows)
-        insert(db, "INSERT OR REPLACE INTO log_partition", [(topic, p, *heads[p]) for p in touched])
+            heads |= {p: (heads[p][0], max(heads[p][1], closes + 1)) for p in rows}
+        for partition, part in rows.items():
+            if part[0][0] == 0:
+                _create(db, topic, partition)
+            insert(db, f"INSERT INTO {_table(topic, partition)}", part)
+        insert(db, "INSERT OR REPLACE INTO log_partition", [(topic, p, *heads[p]) for p in rows])
         self._heads.are(topic, heads)
-        return [Position(partition, end, appended) for _, partition, end, appended, _ in rows]
+        return positions
 
 
 class _Lot:

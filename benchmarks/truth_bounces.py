@@ -21,7 +21,7 @@ def bounces(name: str, data: Path) -> list[Row]:
     with gzip.open(data / f"bounces_{name}.ndjson.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             mail = msgspec.json.decode(line)
-            for report in read(base64.b64decode(mail["b64"])).reports:
+            for report in read(base64.b64decode(mail["b64"]), lambda text: "").reports:
                 if report.kind in (DSN, ARF):
                     rows.append((mail["name"], report.kind, report.recipient, report.said, report.outcome))
     return sorted(rows)

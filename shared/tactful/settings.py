@@ -82,9 +82,9 @@ def _no_mailbox(text: str) -> str:
 
 
 def _no_return_path(text: str) -> str:
-    """Each message adds `+` and its id."""
+    """Each message adds `+` and its name in mail."""
     local, _, domain = text.rpartition("@")
-    if text and (not local or "<" in text or _no_mailbox(f"{local}+{'0' * 24}@{domain}")):
+    if text and (not local or "<" in text or _no_mailbox(f"{local}+{'0' * 37}@{domain}")):
         return 'is no bare address with room for "+" and an id; write it like "bounces@shop.example"'
     return ""
 

@@ -25,10 +25,12 @@ from tactful_dispatch.inbound.reading import LOOKED_AT, read
 from tactful_dispatch.links import Links
 from tactful_dispatch.writing import envelope
 
+LINKS: Final = Links("http://x", b"0" * 16)
 OURS: Final = "m_0123456789abcdef01234567"
+SEALED: Final = LINKS.sealed(OURS)
 BOUNCE: Final = f"""\
 From: MAILER-DAEMON@mx.example
-To: bounces+{OURS}@shop.example
+To: bounces+{SEALED}@shop.example
 Subject: Undelivered Mail Returned to Sender
 MIME-Version: 1.0
 Content-Type: multipart/report; report-type=delivery-status; boundary="b"
@@ -49,7 +51,7 @@ Status: 5.1.1
 
 --b--
 """
-ABUSE: Final = """\
+ABUSE: Final = f"""\
 From: abuse@provider.example
 Subject: complaint
 MIME-Version: 1.0
@@ -64,7 +66,7 @@ User-Agent: Loop/1
 --b
 Content-Type: text/rfc822-headers
 
-Message-ID: <m_0123456789abcdef01234567@shop.example>
+Message-ID: <{SEALED}@shop.example>
 From: shop@shop.example
 
 --b--
@@ -80,7 +82,7 @@ def desk() -> FakeDesk:
 def client(desk: FakeDesk) -> httpx.AsyncClient:
     app = FastAPI()
     keys = FixedKeys([("server-key", Key("mail", "server")), ("browser-key", Key("page", "browser"))])
-    app.include_router(create_inbound(desk, keys))
+    app.include_router(create_inbound(desk, keys, LINKS))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.test", auth=("server-key", ""))
 
 
@@ -94,7 +96,7 @@ async def posted(client: httpx.AsyncClient, raw: str | bytes) -> dict[str, Any]:
 def reply(**headers: str) -> bytes:
     message = EmailMessage()
     message["From"] = "uma@example.test"
-    message["In-Reply-To"] = f"<{OURS}@shop.example>"
+    message["In-Reply-To"] = f"<{SEALED}@shop.example>"
     for name, value in headers.items():
         message[name.replace("_", "-")] = value
     message.set_content("Thank you!")
@@ -183,18 +185,21 @@ async def test_a_machine_s_answer_is_no_reply(
 async def test_the_note_that_a_letter_was_displayed_is_no_reply(desk: FakeDesk, client: httpx.AsyncClient) -> None:
     """RFC 8098, as a mail program sends it."""
     receipt = BOUNCE.replace("delivery-status", "disposition-notification").replace("MAILER-DAEMON@mx", "uma@")
-    await posted(client, f"In-Reply-To: <{OURS}@shop.example>\n{receipt}")
+    await posted(client, f"In-Reply-To: <{SEALED}@shop.example>\n{receipt}")
     assert desk.calls == []
 
 
-FEEDBACK: Final = f"Feedback-Type: abuse\nUser-Agent: Loop/1\nOriginal-Mail-From: <bounces+{OURS}@shop.example>\n"
+FEEDBACK: Final = f"Feedback-Type: abuse\nUser-Agent: Loop/1\nOriginal-Mail-From: <bounces+{SEALED}@shop.example>\n"
 
 
 @pytest.mark.parametrize(
     ("shown", "instead"),
     [
-        (f"Message-ID: <{OURS}@shop.example>", f"Return-Path: <bounces+{OURS}@shop.example>"),
-        ("Content-Type: text/rfc822-headers", f"Content-Type: message/rfc822\n\nReturn-Path: <bounces+{OURS}@x.test>"),
+        (f"Message-ID: <{SEALED}@shop.example>", f"Return-Path: <bounces+{SEALED}@shop.example>"),
+        (
+            "Content-Type: text/rfc822-headers",
+            f"Content-Type: message/rfc822\n\nReturn-Path: <bounces+{SEALED}@x.test>",
+        ),
         ("Feedback-Type: abuse\nUser-Agent: Loop/1\n", FEEDBACK),
         (
             "feedback-report\n\nFeedback-Type: abuse\nUser-Agent: Loop/1\n",
@@ -207,7 +212,7 @@ async def test_a_report_of_spam_names_the_message_by_any_address_of_ours(
     desk: FakeDesk, client: httpx.AsyncClient, shown: str, instead: str
 ) -> None:
     assert shown in ABUSE
-    await posted(client, ABUSE.replace(shown, instead).replace(f"Message-ID: <{OURS}@shop.example>\n", ""))
+    await posted(client, ABUSE.replace(shown, instead).replace(f"Message-ID: <{SEALED}@shop.example>\n", ""))
     assert desk.calls == [("receipt", OURS, "Message Complained", {})]
 
 
@@ -217,17 +222,26 @@ async def test_a_report_of_spam_names_the_message_by_any_address_of_ours(
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
-        (BOUNCE.replace(OURS, "x"), "no_message_named"),
+        (BOUNCE.replace(SEALED, "x"), "no_message_named"),
+        (BOUNCE.replace(SEALED, OURS), "no_message_named"),
+        (BOUNCE.replace(SEALED, Links("http://x", b"1" * 16).sealed(OURS)), "no_message_named"),
+        (reply().replace(SEALED.encode(), OURS.encode()), "nothing_reported"),
         ("Subject: hello\n\nhello", "nothing_reported"),
         ("", "nothing_reported"),
     ],
-    ids=["a report of somebody else's", "a letter", "nothing"],
+    ids=["a report of somebody else's", "no seal", "another's seal", "a reply without a seal", "a letter", "nothing"],
 )
 async def test_what_is_not_about_our_messages_is_taken_and_named(
-    desk: FakeDesk, client: httpx.AsyncClient, raw: str, code: str
+    desk: FakeDesk, client: httpx.AsyncClient, raw: str | bytes, code: str
 ) -> None:
+    """Whoever posted the event that began a run can work out the ids of its messages, but not their seals."""
     assert (await posted(client, raw))["code"] == code
     assert desk.calls == []
+
+
+async def test_a_name_without_a_seal_hides_none_that_has_one(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    await posted(client, BOUNCE.replace("To: ", f"To: bounces+m_{'0' * 24}-{'0' * 10}@shop.example, "))
+    assert [call[:3] for call in desk.calls] == [("receipt", OURS, "Message Bounced")]
 
 
 async def test_a_report_on_a_message_that_nobody_knows_is_named(client: httpx.AsyncClient, desk: FakeDesk) -> None:
@@ -265,20 +279,20 @@ async def test_a_store_that_is_away_asks_for_patience(client: httpx.AsyncClient,
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read(raw: bytes) -> None:
-    read(raw)
+    read(raw, LINKS.sealed_in)
 
 
 @given(st.integers(0, len(BOUNCE) - 1), st.binary(max_size=6), st.integers(0, 40))
 def test_a_report_that_was_damaged_anywhere_is_read(place: int, noise: bytes, cut: int) -> None:
     raw = BOUNCE.encode()
-    read(raw[:place] + noise + raw[place + cut :])
+    read(raw[:place] + noise + raw[place + cut :], LINKS.sealed_in)
 
 
 @pytest.mark.parametrize(
     "raw",
     [
         b"To: " + b"(" * 5000 + b"\n\n",
-        b"To: " + b"uma@example.test," * 100_000 + f"\nIn-Reply-To: <{OURS}@shop.example>\n\n".encode(),
+        b"To: " + b"uma@example.test," * 100_000 + f"\nIn-Reply-To: <{SEALED}@shop.example>\n\n".encode(),
         b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (n, n) for n in range(1000)),
         b"Content-Type: message/rfc822\n\n" * 1000,
         b"Content-Type: multipart/mixed; boundary*0=1; boundary*=2; boundary*9=3\n\n--1\n",
@@ -294,12 +308,12 @@ async def test_mail_that_is_nested_or_addressed_beyond_all_reason_reports_nothin
 def test_a_report_is_read_before_whatever_it_returns() -> None:
     returned = b"--b\nContent-Type: message/rfc822\n\nSubject: x\n\n" + b"JVBERi0xLjQ=\n" * 100_000
     whole = BOUNCE.encode().replace(b"--b--\n", returned + b"--b--\n")
-    assert read(whole) == read(BOUNCE.encode())
+    assert read(whole, LINKS.sealed_in) == read(BOUNCE.encode(), LINKS.sealed_in)
 
 
 def test_of_a_mail_without_end_only_its_beginning_is_looked_at() -> None:
     """The parser takes a minute of its thread, and a gigabyte, for ten megabytes of empty parts."""
-    assert not read(BOUNCE.replace("Sorry.", "Sorry.\n" * LOOKED_AT).encode()).reports
+    assert not read(BOUNCE.replace("Sorry.", "Sorry.\n" * LOOKED_AT).encode(), LINKS.sealed_in).reports
 
 
 # the address that reports come back to
@@ -320,16 +334,14 @@ def letter(bounce_address: str) -> str:
         requested_at=0,
         expires_at=1,
     )
-    sent = envelope(
-        message, "uma@example.test", Rendered(subject="s", text="t"), settings, Links("http://x", b"0" * 16)
-    )
+    sent = envelope(message, "uma@example.test", Rendered(subject="s", text="t"), settings, LINKS)
     return compose(sent, 0).sender
 
 
 def test_each_message_has_a_return_path_of_its_own_that_names_it() -> None:
     sender = letter("bounces@shop.example")
-    assert sender == f"bounces+{OURS}@shop.example"
-    assert read(f"To: {sender}\n\n".encode()).message_id == OURS
+    assert sender == f"bounces+{SEALED}@shop.example"
+    assert read(f"To: {sender}\n\n".encode(), LINKS.sealed_in).message_id == OURS
 
 
 def test_without_an_address_for_them_reports_go_to_the_sender() -> None:

@@ -1,4 +1,5 @@
-"""Signed links: what a customer may do without a login. A link names its purpose; a flipped byte opens nothing."""
+"""Signed links: what a customer may do without a login. A link names its purpose; a flipped byte opens nothing. And the seal
+under which mail names a message of ours."""
 
 from __future__ import annotations
 
@@ -54,6 +55,16 @@ class Links:
             raise InvalidInput("bad_link", "this link is incomplete or was changed; use the one in your message")
         return "m_" + self._deciphered(base64.urlsafe_b64decode(parts[1])).hex(), int(parts[2] or 0)
 
+    def sealed(self, message_id: str) -> str:
+        """`<message id>-<10 hex characters>`: its name in mail. The id alone can be worked out by whoever posted the event that
+        began the run, and a report of failed delivery closes an address."""
+        return f"{message_id}-{self._mac(_SEAL + message_id.encode())[:5].hex()}"
+
+    def sealed_in(self, text: str) -> str:
+        """The first message in a text whose seal is ours; "" if there is none."""
+        found = (match for match in _SEALED.finditer(text) if hmac.compare_digest(self.sealed(match[1]), match[0]))
+        return next((match[1] for match in found), "")
+
     def token(self, grant: Grant) -> str:
         """URL-safe: payload and a 16-byte HMAC-SHA256 over it."""
         payload = msgspec.json.encode(grant)
@@ -106,6 +117,8 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 
 _HASHED = re.compile(r"m_[0-9a-f]{24}")
+_SEAL = b"mail "
+_SEALED = re.compile(r"\b(m_[0-9a-f]{24})-[0-9a-f]{10}\b", re.ASCII)
 _SHORT = re.compile(r"([A-Za-z0-9_-]{16})([1-9]?[0-9])?")
 _PATHS = {
     "preferences": "p",

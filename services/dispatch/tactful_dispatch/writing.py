@@ -92,7 +92,8 @@ def envelope(message: MessageBody, address: str, rendered: Rendered, settings: S
         rendered=tracked,
         one_click_url=links.url(_grant("unsubscribe", message)) if marketing else "",
         unsubscribe_url=links.url(_grant("unsubscribe", message)) if marketing else "",
-        return_path=_return_path(settings.shop.bounce_address, message.message_id),
+        mail_name=links.sealed(message.message_id),
+        return_path=_return_path(settings.shop.bounce_address, links.sealed(message.message_id)),
     )
 
 
@@ -105,10 +106,10 @@ def _customers_own(message: MessageBody) -> str:
         return ""
 
 
-def _return_path(address: str, message_id: str) -> str:
-    """Variable envelope return path: `bounces+<message id>@…`, so that a report names the message by its address alone."""
+def _return_path(address: str, mail_name: str) -> str:
+    """Variable envelope return path: `bounces+<name>@…`, so that a report names the message by its address alone."""
     local, at, domain = address.rpartition("@")
-    return f"{local}+{message_id}@{domain}" if at else ""
+    return f"{local}+{mail_name}@{domain}" if at else ""
 
 
 def _grant(action: str, message: MessageBody, target: int = 0) -> Grant:

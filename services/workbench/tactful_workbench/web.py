@@ -59,7 +59,7 @@ def web(product: Product, url: str, command: str) -> FastAPI:
     )
     app.include_router(console, dependencies=_NEARBY if product.plan.dev else [])
     app.include_router(create_public(product.desk, product.personal, product.links, product.clock, product.shop))
-    app.include_router(create_inbound(product.desk, product.keys))
+    app.include_router(create_inbound(product.desk, product.keys, product.links))
     app.include_router(create_contact(product.desk, product.keys))
     if product.plan.sms:
         gateway = sms_gateway(product.plan.sms)

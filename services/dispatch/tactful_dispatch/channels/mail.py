@@ -83,7 +83,7 @@ def compose(envelope: Envelope, now: int) -> Mail:
         message["Reply-To"] = mailbox(envelope.reply_to, "reply_to")
     message["Subject"] = one_line(envelope.rendered.subject, "subject")
     message["Date"] = datetime.fromtimestamp(now / 1000, UTC)
-    message_id = f"<{one_line(envelope.message_id, 'message_id')}@{sender.domain}>"
+    message_id = f"<{one_line(envelope.mail_name or envelope.message_id, 'message_id')}@{sender.domain}>"
     message["Message-ID"] = message_id
     if envelope.channel != DESK:
         # RFC 3834: asks holiday answers and ticket robots to stay silent. They would count as replies.

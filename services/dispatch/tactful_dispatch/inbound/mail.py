@@ -17,14 +17,15 @@ from tactful.keys import KeyRing
 from tactful_dispatch.body import bounded
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.inbound.key import answer, refused
-from tactful_dispatch.inbound.reading import ARF, DSN, OK, REPLY, Report, read
+from tactful_dispatch.inbound.reading import ARF, DSN, OK, REPLY, Report, Returned, read
+from tactful_dispatch.links import Links
 
 LARGEST: Final = 10 * 1024 * 1024  # bytes: a report may return the whole message
 _COMPLAINTS: Final = frozenset({"abuse", "fraud"})
 
 
-def create_inbound(desk: Desk, keys: KeyRing) -> APIRouter:
-    """A router for the root of the public URL."""
+def create_inbound(desk: Desk, keys: KeyRing, links: Links) -> APIRouter:
+    """A router for the root of the public URL. Mail names messages under the seal of `links`."""
     router = APIRouter(include_in_schema=False)
 
     async def inbound(request: Request) -> Response:
@@ -34,7 +35,7 @@ def create_inbound(desk: Desk, keys: KeyRing) -> APIRouter:
         if raw is None:
             return answer(413, "too_large", f"a message may hold {LARGEST:,} bytes")
         try:
-            return await _take(desk, raw)
+            return await _take(desk, await asyncio.to_thread(read, raw, links.sealed_in))
         except Transient:
             return answer(503, "store_unavailable", "nothing was noted; post it again later", {"retry-after": "30"})
 
@@ -42,8 +43,7 @@ def create_inbound(desk: Desk, keys: KeyRing) -> APIRouter:
     return router
 
 
-async def _take(desk: Desk, raw: bytes) -> Response:
-    returned = await asyncio.to_thread(read, raw)
+async def _take(desk: Desk, returned: Returned) -> Response:
     if not returned.reports:
         return answer(200, "nothing_reported", "no delivery report, no abuse report, no reply to a message of ours")
     if not returned.message_id:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email import message_from_string, policy
 from email.message import Message
 from email.parser import BytesParser
@@ -26,7 +26,6 @@ LONGEST: Final = 64 * 1024  # characters of addresses: reading megabytes of them
 # empty parts, hours for as much of semicolons.
 LOOKED_AT: Final = 256 * 1024
 
-_OURS: Final = re.compile(r"\bm_[0-9a-f]{24}\b")
 _STATUS: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}")
 _DELIVERED: Final = frozenset({"delivered", "relayed", "expanded"})
 _BY_CLASS: Final = {"5": HARD, "4": SOFT, "2": OK}
@@ -40,6 +39,9 @@ _BY_MACHINE: Final = (
 )
 _PRECEDENCES: Final = frozenset({"bulk", "junk", "list", "auto_reply", "auto-reply"})
 _THREAD: Final = ("in-reply-to", "references")
+
+
+Ours = Callable[[str], str]  # the id of the message that a text names under our seal; "" if it names none
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,21 +63,21 @@ class Returned(msgspec.Struct, frozen=True):
     reports: tuple[Report, ...]
 
 
-def read(raw: bytes) -> Returned:
+def read(raw: bytes, ours: Ours) -> Returned:
     """Never raises: what cannot be understood reports nothing, nor what is nested or addressed beyond all reason."""
     try:
-        return _read(raw[:LOOKED_AT])
+        return _read(raw[:LOOKED_AT], ours)
     except Exception:  # noqa: BLE001 - a parser of mail raises whatever it stumbles over
         return Returned("", ())
 
 
-def _read(raw: bytes) -> Returned:
+def _read(raw: bytes, ours: Ours) -> Returned:
     message = BytesParser(policy=policy.compat32).parsebytes(raw)
     if any(len(_header(message, name)) > LONGEST for name in _ADDRESSED):
         return Returned("", ())
     parts = list(message.walk())
     reports = (*_delivery(parts), *_abuse(parts))
-    return Returned(_ours(message, parts), reports or _answer(message))
+    return Returned(_ours(message, parts, ours), reports or _answer(message, ours))
 
 
 def _delivery(parts: list[Message]) -> Iterator[Report]:
@@ -130,9 +132,9 @@ def _feedback(block: Message) -> str:
     return _header(block, "feedback-type").lower()
 
 
-def _answer(message: Message) -> tuple[Report, ...]:
+def _answer(message: Message, ours: Ours) -> tuple[Report, ...]:
     """A person's reply, or a machine's (RFC 3834): whatever is not about a message of ours is neither."""
-    if not any(_OURS.search(_header(message, name)) for name in _THREAD):
+    if not any(ours(_header(message, name)) for name in _THREAD):
         return ()
     return (Report(kind=AUTO if _is_by_machine(message) else REPLY),)
 
@@ -149,8 +151,8 @@ def _is_by_machine(message: Message) -> bool:
     )
 
 
-def _ours(message: Message, parts: list[Message]) -> str:
-    """By the address that it came back to (`bounces+<id>@…`), by what it returns, or by the thread that it answers."""
+def _ours(message: Message, parts: list[Message], ours: Ours) -> str:
+    """By the address that it came back to (`bounces+<name>@…`), by what it returns, or by the thread that it answers."""
     places = [address for name in _ADDRESSED for _, address in getaddresses([_header(message, name)])]
     places += [_header(part, name) for part in parts[1:] for name in ("message-id", "return-path")]
     places += [_header(block, "original-mail-from") for part in _feedback_parts(parts) for block in _blocks(part)]
@@ -158,8 +160,7 @@ def _ours(message: Message, parts: list[Message]) -> str:
     for part in parts:
         if part.get_content_type() == "text/rfc822-headers":
             places.append(str(part.get_payload()))
-    found = (_OURS.search(place) for place in places)
-    return next((match[0] for match in found if match), "")
+    return next(filter(None, map(ours, places)), "")
 
 
 def _address(field: str) -> str:

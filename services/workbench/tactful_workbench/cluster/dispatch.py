@@ -72,7 +72,7 @@ def _pages(here: Ground, live: LiveDispatch, links: Links) -> FastAPI:
     answer_by_name(app)
     reception = desk(here, live.nudge)
     app.include_router(create_public(reception, personal(here), links, here.clock, here.shop))
-    app.include_router(create_inbound(reception, here.keys))
+    app.include_router(create_inbound(reception, here.keys, links))
     app.include_router(create_contact(reception, here.keys))
     if here.site.sms:
         correspondence = Correspondence(here.dispatch, addresses(here), reception, here.clock)

@@ -476,6 +476,19 @@ def test_a_forwarded_event_starts_nothing_if_the_customer_ordered_after_it_was_a
     assert bench.endings("u1") == ["superseded"]
 
 
+def test_of_two_forwarded_events_an_order_supersedes_nothing_that_was_appended_after_it(partitions: int) -> None:
+    """Both waited for trigger and arrive together: when they do says nothing of which came first."""
+    bench = EngineBench(an_hour_later, partitions=partitions)
+    bench.link(STRANGER, "u1")
+    bench.advance("1m")
+    for event in (OrderCompleted(order_id="o1"), ADD):
+        record = event_record(STRANGER, event, bench.now, f"e{bench.now}")
+        drive(bench.log.append(EVENTS, [(partition_of(STRANGER, partitions), encode(record))]))
+        bench.clock.forward_to(bench.now + HOUR // 2)
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
 def test_a_run_that_a_forwarded_event_starts_begins_when_it_arrives() -> None:
     """It has not seen what the customer did meanwhile, so an hour of quiet counts from here (decision 0005)."""
     bench = EngineBench(an_hour_later)

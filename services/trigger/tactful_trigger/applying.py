@@ -232,7 +232,7 @@ class Applying:
 
 
 def _note_goal(row: Row, rule: str, seen: Seen) -> None:
-    goals, goal = row.goals or {}, Goal(seen.record.body.occurred_at, seen.at)
+    goals, goal = row.goals or {}, Goal(seen.record.body.occurred_at, seen.first_at)
     row.goals = {**goals, rule: goal.joined(goals.get(rule, goal))}
 
 

@@ -111,7 +111,7 @@ def marked_rule(key: str) -> str:
 
 
 class Goal(msgspec.Struct, frozen=True, array_like=True):
-    """The latest goal or exit of a rule without a key: when it happened, and when it was appended."""
+    """The latest goal or exit of a rule without a key: when it happened, and when it was first appended."""
 
     occurred: int
     appended: int

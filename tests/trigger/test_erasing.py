@@ -193,6 +193,36 @@ def test_a_link_or_a_merge_brings_nobody_back(bench: EngineBench) -> None:
     assert bench.messages == []
 
 
+@pytest.mark.parametrize("pair", [("u1", "u2"), ("u2", "u1")])
+def test_a_merge_brings_no_larger_id_back_either_whichever_is_named_first(
+    bench: EngineBench, pair: tuple[str, str]
+) -> None:
+    bench.emits("u2", Identify(email="u2@example.test"))
+    erase(bench, "u2")
+    bench.advance("3h")
+    bench.merge(*pair)
+    asked = len(bench.messages)
+    bench.emits("u2", ADD)
+    bench.advance("2h")
+    assert bench.row("u2") is None
+    assert len(bench.messages) == asked
+
+
+def test_of_a_visitor_who_says_that_they_are_somebody_erased_nothing_is_kept(bench: EngineBench) -> None:
+    """They have no name by which whoever registers anew could have it erased."""
+    erase(bench)
+    bench.advance("1m")
+    bench.emits(STRANGER, ADD)
+    bench.link(STRANGER, "u1")
+    bench.advance("1m")
+    assert (bench.row(STRANGER), bench.history(STRANGER), passed_on(bench)) == (None, [], ["u1", STRANGER])
+    bench.emits("u1", Identify(email="new@example.test"))
+    bench.link(STRANGER, "u1")
+    bench.emits(STRANGER, ADD)
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
 def test_a_device_that_was_erased_with_its_owner_belongs_to_who_logs_in_next() -> None:
     bench = EngineBench(an_hour_later, partitions=4)
     bench.emits(STRANGER, ADD)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from tactful.erasure import Erased, Graves
-from tactful.identity import digest
+from tactful.identity import digest, is_anonymous
 from tactful.records import (
     DISPATCH,
     EVENTS,
@@ -64,8 +64,8 @@ class Erasing:
         if (erased_at := graves.get(grave)) is None:
             return False
         if not _revives(record, erased_at):
-            if isinstance(record, AbsorbRecord) and record.at <= erased_at:
-                # They were one before, and it is heard of now.
+            if isinstance(record, AbsorbRecord) and (record.at <= erased_at or is_anonymous(record.body.absorbed)):
+                # They were one before, and it is heard of now; or a visitor says that they are whoever was erased.
                 self._pass_down(record.body.absorbed, EraseBody(erased_at), record.at)
             return True
         self._partition.graves = {known: at for known, at in graves.items() if known != grave}
@@ -89,7 +89,7 @@ class Erasing:
 def _revives(record: EventsTopic, erased_at: int) -> bool:
     """A server vouches for the customer, they consented, or a visitor's device is in somebody's hands again."""
     if isinstance(record, LinkRecord):
-        return record.at > erased_at
+        return is_anonymous(record.key) and record.at > erased_at
     if not isinstance(record, EventRecord) or record.body.occurred_at <= erased_at or record.body.history:
         return False
     if record.body.name == "Identify":

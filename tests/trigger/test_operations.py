@@ -311,6 +311,17 @@ def test_of_two_branches_that_an_event_ends_the_first_in_the_list_gives_the_resu
     assert bench.endings("u1") == [told]
 
 
+def test_of_two_branches_whose_time_is_up_together_the_first_in_the_list_gives_the_result() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        index, _ = await run.wait_any(run.sleep("2h"), run.quiet("1h"), run.sleep("1h"))
+        return str(index)
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("1h")
+    assert bench.endings("u1") == ["1"]
+
+
 def test_an_act_moves_quiet_within_wait_any_whatever_another_branch_says_of_it() -> None:
     async def r(run: Run, first: ProductAdded) -> None:
         await run.wait_any(run.wait_for(ProductAdded, within="5h", where=lambda e: False), run.quiet("1h"))
@@ -504,6 +515,24 @@ def test_what_else_happens_leaves_the_patience_with_a_message_as_it_is(quiet: st
     bench.advance("90m")
     bench.emits("u1", news)
     bench.advance("29m")
+    assert bench.endings("u1") == []
+    bench.advance("1m")
+    assert bench.endings("u1") == ["False"]
+
+
+@pytest.mark.parametrize(("act", "ends"), [(10, 120), (90, 150)])
+def test_an_act_puts_the_end_of_patience_off_until_there_was_quiet_and_never_brings_it_forward(
+    act: int, ends: int
+) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        message = await run.send("email", "hello")
+        return str(await message.engaged(within="2h", quiet="1h"))
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance(f"{act}m")
+    bench.emits("u1", Page(name="home"))
+    bench.advance(f"{ends - act - 1}m")
     assert bench.endings("u1") == []
     bench.advance("1m")
     assert bench.endings("u1") == ["False"]
@@ -820,6 +849,19 @@ def test_patience_counts_from_the_decision_even_if_the_rule_does_something_in_be
     assert bench.endings("u1") == []
     bench.advance("1m")
     assert bench.endings("u1") == ["False"]
+
+
+def test_patience_that_is_over_before_it_is_asked_for_ends_at_once_and_takes_nobody_back_in_time() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        message = await run.send("email", "hello")
+        await run.sleep("3h")
+        if not await message.engaged(within="1h"):
+            await run.send("push", "hello")
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("4h")
+    assert [message.requested_at - MONDAY for message in bench.messages] == [0, 3 * HOUR]
 
 
 def test_a_wait_that_ended_has_used_up_what_came_before_it() -> None:

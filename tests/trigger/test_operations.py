@@ -436,6 +436,15 @@ def test_data_is_taken_when_asked_and_none_withdraws_the_message() -> None:
     assert bench.endings("u1") == ["nothing_to_say"]
 
 
+def test_data_that_is_empty_is_a_message_and_withdraws_nothing() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "hello", data=lambda customer: {})
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    assert [message.data for message in bench.messages] == [{}]
+
+
 def test_a_hold_asks_before_it_opens_and_gets_fresh_data() -> None:
     def basket(customer: Customer) -> dict[str, Any] | None:
         return {"items": [item.product_id for item in customer.cart.items]} if customer.cart.items else None

@@ -164,7 +164,7 @@ class Points:
         return mine
 
     def migrate(self, version: int, old: Any) -> Any:
-        return After(old["orders"])
+        return After(version * old["orders"])  # there is no version 0
 
 
 async def reads_points(run: Run, first: ProductAdded) -> None:

@@ -15,13 +15,16 @@ from tactful.clock import HOUR
 from tactful.events import (
     CartUpdated,
     Event,
+    MessageBounced,
     MessageClicked,
+    MessageReplied,
     OrderCompleted,
     Page,
     ProductAdded,
     ProductViewed,
     ShipmentDelivered,
 )
+from tactful.events.model import name_of
 from tactful.records import EVENTS, MessageBody, encode
 from tactful_workbench.virtual import Input
 
@@ -211,6 +214,21 @@ def test_a_fact_that_nothing_names_but_the_wait_that_follows_is_kept_while_a_mes
     bench.emits("u1", ADD, "Seat Taken")
     bench.decides(bench.messages[0], verdict="sent")
     assert bench.endings("u1") == ["came"]
+
+
+@pytest.mark.parametrize("receipt", [MessageReplied, MessageClicked, MessageBounced])
+def test_what_is_heard_of_one_message_while_another_is_held_is_kept_as_well(receipt: type[Event]) -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        await run.send("email", "one")
+        await run.send("push", "other")
+        return "deaf" if await run.wait_for(receipt, within="1h") is None else "heard"
+
+    bench = bench_of(r)
+    bench.dispatch.decide = lambda message: {"verdict": "sent"} if message.channel == "email" else None
+    bench.emits("u1", ADD)
+    bench.decides(bench.messages[0], name=name_of(receipt))
+    bench.decides(bench.messages[1], verdict="sent")
+    assert bench.endings("u1") == ["heard"]
 
 
 def test_what_wait_for_took_from_the_inbox_is_not_given_again() -> None:

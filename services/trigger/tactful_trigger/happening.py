@@ -12,9 +12,8 @@ from tactful.records import EVENTS, EventBody, EventRecord
 
 _ENGAGING: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 _ENDING: Final = frozenset({"Message Bounced", "Message Complained"})
-INTERNAL: Final = frozenset(
-    {"Message Decided", "Hold Opened", "Step Finished", "Message Delivered", *_ENGAGING, *_ENDING}
-)
+ANSWERS: Final = frozenset({"Message Decided", "Hold Opened", "Step Finished"})  # to one run, by which it is woken
+INTERNAL: Final = ANSWERS | {"Message Delivered", *_ENGAGING, *_ENDING}
 
 
 class _Pointer(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Final
 
 from tactful.journal import Kept
 from tactful_trigger.effects import Effects
-from tactful_trigger.happening import INTERNAL, Seen
+from tactful_trigger.happening import ANSWERS, Seen
 from tactful_trigger.row import Row, Run
 
 INBOX_LIMIT: Final = 64
@@ -15,8 +15,9 @@ INBOX_BYTES: Final = 16 * 1024  # of what a row may have: what is kept for one r
 
 
 def keep(effects: Effects, row: Row, run: Run, seen: Seen) -> bool:
-    """Into the inbox, if it is an event of the customer's: while the run waits for an answer, and while it stands with one."""
-    if seen.name in INTERNAL:
+    """Into the inbox, if it is an event of the customer's, a reaction to a message among them: while the run waits for an answer,
+    and while it stands with one."""
+    if seen.name in ANSWERS:
         return False
     run.inbox = _with(effects, row, run, run.inbox, seen)
     return True

@@ -72,7 +72,7 @@ FAULTS = (
     Fault(
         "nobody looks for whoever goes on when a source has told",
         f"{TRIGGER}/slice.py",
-        "self._runs.feeds_arrived(row, at)\n                self._partition.timers.watch(row)\n",
+        "self._runs.feeds_arrived(row, at)\n            self._partition.timers.watch(row)\n",
         "self._runs.feeds_arrived(row, at)\n",
         ("tests/trigger/test_commanding.py",),
     ),

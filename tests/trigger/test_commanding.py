@@ -531,6 +531,46 @@ def test_settings_may_say_which_sources_a_rule_waits_for() -> None:
     assert len(bench.messages) == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "says", "hours"),
+    [
+        ({}, {"rules": {"late": {"after": []}}}, 5),
+        ({}, {"sources": {"pos": {"lag": "3h"}}}, 5),
+        ({}, {"sources": {"pos": {"lag": "10h"}}}, 1 + 10),
+        ({"sources": {"pos": {"lag": "20h"}}}, {"sources": {"pos": {"lag": "10h"}}}, 1 + 10),
+        ({"sources": {"pos": {"lag": "10h"}}}, {"sources": {"pos": {"lag": "20h"}}}, 1 + 20),
+    ],
+    ids=["no source", "a lag that is over", "a lag", "a shorter lag", "a longer lag"],
+)
+def test_what_the_settings_say_of_a_late_source_counts_for_who_waits_for_it_already(
+    before: dict[str, object], says: dict[str, object], hours: int
+) -> None:
+    bench = EngineBench(late)
+    bench.broadcast("Settings Changed", **before)
+    bench.emits("u1", ADD)
+    bench.advance("5h")
+    bench.broadcast("Settings Changed", **says)
+    bench.deploy(late)  # whoever comes next knows it too
+    bench.advance("1d")
+    assert [(message.requested_at - MONDAY) // HOUR for message in bench.messages] == [hours]
+
+
+@rule(on=ProductAdded, purpose="marketing.test", after=("pos", "web"), after_max="2d", version=1)
+async def late_twice(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "late")
+
+
+def test_of_two_sources_the_one_with_a_lag_is_not_waited_for_any_longer_once_the_other_has_told() -> None:
+    bench = EngineBench(late_twice)
+    bench.broadcast("Settings Changed", sources={"web": {"lag": "6h"}})
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    bench.advance("1d")
+    assert [(message.requested_at - MONDAY) // HOUR for message in bench.messages] == [1 + 6]
+
+
 @rule(on=ProductAdded, purpose="marketing.test", after=("pos",), version=1)
 async def two_waits(run: Run, first: ProductAdded) -> None:
     await run.wait_for(ShipmentDelivered, within="1h")

@@ -33,12 +33,18 @@ class Feeds:
         self._effects.tell(row, due, "note", run.rule, run.id, {"text": f"source_late: waits for {', '.join(behind)}"})
         return True
 
-    def arrived(self, run: Run) -> bool:
-        """Whether a run that waited need not wait any more."""
-        terms = self._book.terms.get(run.rule)
-        if terms is None or run.wait is None or run.late_since is None:
+    def arrived(self, row: Row, run: Run, at: int) -> bool:
+        """Whether a run that waited need not wait any more. One that has to may know by now until when: of two feeds the one has told
+        that has no lag, or the settings are others."""
+        terms, since = self._book.terms.get(run.rule), run.late_since
+        if terms is None or run.wait is None or since is None:
             return False
-        return not self._behind(terms, run.late_since)
+        behind = self._behind(terms, since)
+        until = self._lagging_until(behind, since) if behind else None
+        if behind and until != run.wait.due:
+            run.wait.due = None if until is None else max(until, at)
+            self._effects.dirty[row.id] = row
+        return not behind
 
     def forget(self, row: Row, run: Run) -> None:
         """What a run waited with has happened or moved: the next thing is a question of its own."""

@@ -254,13 +254,13 @@ class Runs:
         return True
 
     def feeds_arrived(self, row: Row, at: int) -> None:
-        """A feed has come further: go on with what waited for it."""
+        """A feed may have come further, or the settings say otherwise of it: go on with what need not wait for it any more."""
         for run in tuple(row.runs):
             self._feed_arrived(row, run, at)
         self._feeds.note(row)
 
     def _feed_arrived(self, row: Row, run: Run, at: int) -> None:
-        if not run.parked and self._feeds.arrived(run) and run.wait is not None:
+        if not run.parked and self._feeds.arrived(row, run, at) and run.wait is not None:
             self._resolve(row, run, run.wait, OPERATIONS[run.wait.op].expire(run.wait), at)
 
     # -- ending

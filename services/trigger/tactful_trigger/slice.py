@@ -237,6 +237,7 @@ class Slice:
             cursor.settings = bytes(body.data).decode()
             self._partition.adopt_settings()
             self._bind()
+            self._look_at_feeds(at)
         elif body.name == "Rule Paused":
             cursor.pause(data["rule"], data.get("why", ""))
         elif body.name == "Rule Drained":
@@ -248,10 +249,13 @@ class Slice:
             self._erasing.remember(Erased(data["grave"], data["at"]))
         elif body.name == "Feed Complete":
             cursor.feeds[data["feed"]] = max(data["through"], cursor.feeds.get(data["feed"], 0))
-            for customer in sorted(cursor.late):
-                row = self._partition.row(customer)
-                self._runs.feeds_arrived(row, at)
-                self._partition.timers.watch(row)
+            self._look_at_feeds(at)
+
+    def _look_at_feeds(self, at: int) -> None:
+        for customer in sorted(self._cursor.late):
+            row = self._partition.row(customer)
+            self._runs.feeds_arrived(row, at)
+            self._partition.timers.watch(row)
 
     def _resume(self, rule: str, at: int) -> None:
         """What fell due while the rule was paused comes up now, at the instant of the news."""

@@ -16,7 +16,17 @@ from tactful.events.model import name_of
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
 from tactful.partitioning import partition_of
-from tactful.records import EVENTS, QUARANTINE, Origin, QuarantineRecord, decode_any, encode
+from tactful.records import (
+    EVENTS,
+    QUARANTINE,
+    ConfirmRecord,
+    MessageRecord,
+    Origin,
+    QuarantineRecord,
+    RecipientRecord,
+    decode_any,
+    encode,
+)
 from tactful.settings import Settings
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.row import Row, decode
@@ -480,6 +490,25 @@ def test_what_dispatch_knows_of_a_customer_is_told_only_when_it_changes() -> Non
     bench.emits("u1", "Identify", properties={"email": "u1@example.test", "first_name": "Uma"})
     bench.emits("u1", "Identify", properties={"email": "u1@example.test"})
     assert [record.body.addresses for record in bench.recipients] == [{"email": "u1@example.test"}]
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["when it is asked for", "when its hold asks"])
+def test_what_dispatch_is_told_of_a_rest_is_what_the_settings_say_of_it_when_a_message_may_leave(held: bool) -> None:
+    """They say so of everybody at once, and nobody is looked for because of it."""
+    bench = EngineBench(after_a_while, decide=lambda message: None)
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    ordered_at = bench.now
+    bench.emits("u1", ADD)
+    bench.advance("59m" if not held else "61m")
+    bench.broadcast("Settings Changed", resting={"order": "3d"})
+    assert len(bench.recipients) == 1
+    bench.advance("2m")
+    for message in bench.messages if held else ():
+        bench.decides(message, name="Hold Opened", hold=1)
+    *_, told, about = bench.dispatch.records
+    assert isinstance(about, ConfirmRecord if held else MessageRecord)
+    assert isinstance(told, RecipientRecord)
+    assert [rest.until for rest in told.body.rests] == [ordered_at + 3 * DAY]
 
 
 @pytest.mark.parametrize("reason", ["legal", ""])

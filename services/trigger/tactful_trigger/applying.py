@@ -8,24 +8,24 @@ from typing import Final
 import msgspec
 
 from tactful.clock import HOUR
-from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
 from tactful.decisions import Reason
 from tactful.events import CustomerFlagged, OrderCompleted
 from tactful.events.model import is_fact, name_of
-from tactful.identity import digest, event_hash, fingerprint
-from tactful.records import DISPATCH, EventRecord, RecipientBody, RecipientRecord
+from tactful.identity import event_hash
+from tactful.records import EventRecord
 from tactful_trigger.cursor import LetGo
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
 from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.objecting import OBJECTIONS, SOON, objection_to
 from tactful_trigger.partition import Partition
-from tactful_trigger.recipient import recipient, tells_dispatch
+from tactful_trigger.recipient import tells_dispatch
 from tactful_trigger.row import LEAST, WEIGHED, Goal, Mark, Row, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.starting import Freed
 from tactful_trigger.tally import Tally
+from tactful_trigger.telling import tell_dispatch
 
 _NOWHERE: Final = Route()
 _FLAG: Final = name_of(CustomerFlagged)
@@ -120,38 +120,8 @@ class Applying:
                 concerns_dispatch |= tells_dispatch(before, after)
         is_flag = seen.name == _FLAG
         if concerns_dispatch or is_flag:
-            self.tell_dispatch(row, seen.at, again=is_flag)
+            tell_dispatch(row, seen.at, self._partition.book.settings, self._effects, again=is_flag)
         return changed
-
-    def tell_dispatch(self, row: Row, at: int, *, again: bool = False) -> None:
-        """Tell dispatch what it needs to know, if that is news; under every name under which a message still waits. A flag is told
-        `again` though it is none: whoever posts it once more asks that it be carried out anew."""
-        body = self._recipient(row)
-        known = fingerprint(body)
-        if again or known != row.recipient:
-            row.recipient = known
-            for name in (row.id, *sorted({run.asked_as for run in row.runs if run.asked_as})):
-                self._tell(row, name, body, known, at)
-
-    def tell_alias(self, row: Row, name: str, at: int) -> None:
-        """A message that was asked under another name is for this customer now."""
-        body = self._recipient(row)
-        self._tell(row, name, body, fingerprint(body), at)
-
-    def _tell(self, row: Row, customer: str, body: RecipientBody, known: str, at: int) -> None:
-        put = self._effects.put_here if customer == row.id else self._effects.put
-        put(DISPATCH, RecipientRecord(id=digest("recipient", customer, str(at), known), key=customer, at=at, body=body))
-
-    def _recipient(self, row: Row) -> RecipientBody:
-        states = row.states
-        return recipient(
-            states.get("profile") or Profile(),
-            states.get("orders") or Orders(),
-            states.get("tickets") or Tickets(),
-            states.get("engagement") or Engagement(),
-            states.get("segments") or Segments(),
-            self._partition.book.settings,
-        )
 
     def _mark(self, row: Row, seen: Seen) -> bool:
         """Cooldowns count from the first message of a contact that was sent, may have been, or was held out."""

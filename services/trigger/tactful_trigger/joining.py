@@ -29,7 +29,6 @@ from tactful.records import (
     MergeBody,
     MergeRecord,
 )
-from tactful_trigger.applying import Applying
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen, is_forwarded
 from tactful_trigger.history import FROM_LOG
@@ -37,6 +36,7 @@ from tactful_trigger.partition import Partition
 from tactful_trigger.replay import CANCELLED
 from tactful_trigger.row import WEIGHED, Goal, Mark, Row, Run, decode
 from tactful_trigger.runs import Runs
+from tactful_trigger.telling import tell_alias, tell_dispatch
 
 RECOGNISED: Final = "Customer Recognised"
 IDENTIFY: Final = name_of(Identify)
@@ -46,8 +46,8 @@ _decode_record = msgspec.json.Decoder(EventRecord).decode
 class Joining:
     """Links, absorbs and forwards within one slice."""
 
-    def __init__(self, partition: Partition, effects: Effects, runs: Runs, applying: Applying) -> None:
-        self._partition, self._effects, self._runs, self._applying = partition, effects, runs, applying
+    def __init__(self, partition: Partition, effects: Effects, runs: Runs) -> None:
+        self._partition, self._effects, self._runs = partition, effects, runs
 
     # -- at the customer who ends
 
@@ -125,7 +125,7 @@ class Joining:
         self._join(row, theirs)
         for run in [run for run in row.runs if self._runs.is_settled(run, theirs.goals)]:
             self._runs.end(row, run, at, "superseded")
-        self._applying.tell_dispatch(row, at)
+        tell_dispatch(row, at, self._partition.book.settings, self._effects)
         for run in theirs.runs:
             self._adopt(row, run, body.absorbed, at)
         self._runs.feeds_arrived(row, at)
@@ -150,7 +150,7 @@ class Joining:
         """The run goes on under another name. First it sees what the customer has done since it began."""
         if run.wait is not None and run.wait.op == "send" and not run.asked_as:
             run.asked_as = absorbed
-            self._applying.tell_alias(row, absorbed, at)
+            tell_alias(row, absorbed, at, self._partition.book.settings, self._effects)
         rival = None if self._runs.may_be_many(run.rule) else row.run_of(run.rule, run.key)
         row.runs.append(run)
         if run.late_since is not None:

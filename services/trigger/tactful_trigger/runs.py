@@ -24,6 +24,7 @@ from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
 from tactful_trigger.standstill import ends_of_absent, why_still
 from tactful_trigger.starting import Freed, may_restart, put_off_since, taken_back, too_late
+from tactful_trigger.telling import tell_what_settings_changed
 
 
 class Runs:
@@ -131,9 +132,8 @@ class Runs:
         put_off_since: int | None = None,
     ) -> None:
         """`occurrence`: source and id of what it begins for, if that is not what was seen."""
-        record = seen.record
         run = Run(
-            id=run_id(rule.name, row.id, key, *(occurrence or (record.body.source, record.id))),
+            id=run_id(rule.name, row.id, key, *(occurrence or (seen.record.body.source, seen.record.id))),
             rule=rule.name,
             version=terms.version,
             subject=row.id,
@@ -150,8 +150,7 @@ class Runs:
         row.runs.append(run)
         place = self._effects.place()
         self._drive(row, run, seen.at, fresh=0)
-        waiting = "" if run.wait is None else run.wait.words
-        told = {"version": run.version, "event": record.id, "waiting": waiting}
+        told = {"version": run.version, "event": seen.record.id, "waiting": "" if run.wait is None else run.wait.words}
         self._effects.tell(row, seen.at, "started", rule.name, run.id, told, place)
 
     # -- being woken
@@ -320,6 +319,7 @@ class Runs:
         elif (why := taken_back(row, run, self._book, self._cursor, at)) or pending is None:
             self._cancel(asked_as, wait.message, "nothing_to_say", why or "the rule has nothing to say any more", at)
         else:
+            tell_what_settings_changed(row, at, self._book.settings, self._effects)
             wait.data = (pending,)
             name, body = digest("confirm", wait.message, str(hold)), ConfirmBody(wait.message, hold, pending)
             self._effects.put(DISPATCH, ConfirmRecord(id=name, key=asked_as, at=at, body=body))

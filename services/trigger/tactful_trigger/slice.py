@@ -102,7 +102,7 @@ class Slice:
         self._runs = Runs(self._partition.book, self._cursor, self._effects, self._watch)
         self._applying = Applying(self._partition, self._effects, self._runs)
         self._erasing = Erasing(self._partition, self._effects, self._graves)
-        self._joining = Joining(self._partition, self._effects, self._runs, self._applying)
+        self._joining = Joining(self._partition, self._effects, self._runs)
         self._routes, self._rows = self._partition.book.routes, self._partition.rows
 
     @property

@@ -1,0 +1,52 @@
+"""Telling dispatch what it needs to know of a customer: when that changes, and before it is asked for something that depends on it.
+Pure but for the row and the effects."""
+
+from __future__ import annotations
+
+from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
+from tactful.identity import digest, fingerprint
+from tactful.records import DISPATCH, RecipientBody, RecipientRecord
+from tactful.settings import Settings
+from tactful_trigger.effects import Effects
+from tactful_trigger.recipient import recipient
+from tactful_trigger.row import Row
+
+
+def tell_dispatch(row: Row, at: int, settings: Settings, effects: Effects, *, again: bool = False) -> None:
+    """Tell dispatch what it needs to know, if that is news; under every name under which a message still waits. A flag is told
+    `again` though it is none: whoever posts it once more asks that it be carried out anew."""
+    body = _recipient(row, settings)
+    known = fingerprint(body)
+    if again or known != row.recipient:
+        row.recipient = known
+        for name in (row.id, *sorted({run.asked_as for run in row.runs if run.asked_as})):
+            _tell(row, name, body, known, at, effects)
+
+
+def tell_what_settings_changed(row: Row, at: int, settings: Settings, effects: Effects) -> None:
+    """How long marketing rests is the shop's choice, and may be another one since dispatch was told."""
+    if row.recipient:
+        tell_dispatch(row, at, settings, effects)
+
+
+def tell_alias(row: Row, name: str, at: int, settings: Settings, effects: Effects) -> None:
+    """A message that was asked under another name is for this customer now."""
+    body = _recipient(row, settings)
+    _tell(row, name, body, fingerprint(body), at, effects)
+
+
+def _tell(row: Row, customer: str, body: RecipientBody, known: str, at: int, effects: Effects) -> None:
+    put = effects.put_here if customer == row.id else effects.put
+    put(DISPATCH, RecipientRecord(id=digest("recipient", customer, str(at), known), key=customer, at=at, body=body))
+
+
+def _recipient(row: Row, settings: Settings) -> RecipientBody:
+    states = row.states
+    return recipient(
+        states.get("profile") or Profile(),
+        states.get("orders") or Orders(),
+        states.get("tickets") or Tickets(),
+        states.get("engagement") or Engagement(),
+        states.get("segments") or Segments(),
+        settings,
+    )

@@ -178,6 +178,21 @@ def test_what_is_said_on_a_device_that_was_erased_with_its_owner_is_the_word_of_
     assert bench.words == [{"granted": "sent"}.get(state, state)]
 
 
+@pytest.mark.parametrize("device", ["of a visitor who logs in as them", "which they have used last"])
+def test_what_a_visitor_has_said_brings_nobody_back(bench: DispatchBench, device: str) -> None:
+    """Whoever sits at the device may be somebody else."""
+    if device == "which they have used last":
+        bench.link("anon:a1", "u2")
+        bench.link("anon:a1", "u1")
+    erase(bench)
+    bench.advance("1h")
+    bench.grants("anon:a1", once=True)
+    bench.settle()
+    bench.link("anon:a1", "u1")
+    bench.advance("1m")
+    assert bench.row() == CustomerRow()
+
+
 def test_what_is_kept_of_the_name_is_a_keyed_hash(bench: DispatchBench) -> None:
     erase(bench)
     assert list(drive(bench.store.graves(0))) == [GRAVES.of("u1")]

@@ -65,10 +65,11 @@ def _repeat(record_id: str, body: ConsentBody) -> str:
 
 
 def _lifts_stop(row: CustomerRow, body: ConsentBody) -> bool:
-    return is_marketing(body.purpose) and body.occurred_at > row.stopped_at and not _is_strangers(body)
+    return is_marketing(body.purpose) and body.occurred_at > row.stopped_at and not is_strangers(body)
 
 
-def _is_strangers(body: ConsentBody) -> bool:
+def is_strangers(body: ConsentBody) -> bool:
+    """Whether it is the word of a visitor, who may be somebody else."""
     return body.stranger or is_anonymous(body.said_as)
 
 
@@ -134,7 +135,7 @@ def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
         body.basis,
         body.wording,
         body.via,
-        _is_strangers(body),
+        is_strangers(body),
         body.once and body.state == "granted",  # nobody withdraws for one message
     )
     row.words = with_word(row.words, said)
@@ -142,7 +143,7 @@ def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
 
 def _answer_questions(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> None:
     """A grant for good is the answer to what was asked at the customer's addresses. A stranger's is not: anybody can enter one."""
-    if body.once or _is_strangers(body):
+    if body.once or is_strangers(body):
         return
     keys = book.all_of(row.recipient)
     space.lock_addresses(keys)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tactful.erasure import Erased, Graves
 from tactful.records import ConsentRecord, DispatchTopic, EraseRecord, LinkedRecord, RecipientRecord
 from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.consenting import is_strangers
 from tactful_dispatch.rows import FLAGGED
 from tactful_dispatch.store import Workspace
 
@@ -50,9 +51,12 @@ def revive(space: Workspace, grave: str) -> None:
 
 def _revives(record: DispatchTopic, erased_at: int) -> bool:
     """Trigger tells who a customer is only once a server has vouched for them anew, or whose a visitor's device is now; or they have
-    consented since."""
+    consented since, under their own name."""
     if isinstance(record, RecipientRecord | LinkedRecord):
         return record.at > erased_at
     return (
-        isinstance(record, ConsentRecord) and record.body.state != "withdrawn" and record.body.occurred_at > erased_at
+        isinstance(record, ConsentRecord)
+        and record.body.state != "withdrawn"
+        and record.body.occurred_at > erased_at
+        and not is_strangers(record.body)
     )

@@ -20,6 +20,7 @@ from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.store.postgres import PostgresTriggerStore
+from tactful_trigger.store.spread import SpreadTriggerStore
 from tactful_trigger.worker import TriggerWorker
 
 NOW: Final = 1_795_518_000_000
@@ -27,11 +28,14 @@ LEASE: Final = 10_000
 PARTITIONS: Final = 12
 
 
-@pytest.fixture(params=["memory", pytest.param("postgres", marks=SERVERS)])
+@pytest.fixture(params=["memory", "spread", pytest.param("postgres", marks=SERVERS)])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[TriggerStore]:
     """Stores that several processes may share."""
     if request.param == "memory":
         yield MemoryTriggerStore()
+        return
+    if request.param == "spread":
+        yield SpreadTriggerStore([MemoryTriggerStore() for _ in range(3)])
         return
     async with Postgres.open(await fresh_database(request.getfixturevalue("postgres"))) as database:
         yield PostgresTriggerStore(database)

@@ -129,6 +129,14 @@ async def test_a_commit_renews_the_lease(store: TriggerStore) -> None:
     assert await store.claim(0, "two", UNTIL, UNTIL + LEASE) is None
 
 
+async def test_leases_are_renewed_for_their_own_epochs_alone(store: TriggerStore) -> None:
+    for partition in (0, 1, 2, 2):
+        await claimed(store, partition, owner="one")
+    assert await store.renew({0: 1, 1: 1, 2: 1}, UNTIL + LEASE) == {0, 1}
+    taken = [await store.claim(partition, "two", UNTIL, UNTIL + LEASE) for partition in range(3)]
+    assert [cursor and cursor.epoch for cursor in taken] == [None, None, 3]
+
+
 async def test_a_claim_finds_the_cursor_that_was_committed(store: TriggerStore) -> None:
     moved = result(await claimed(store, owner="one"), to=7)
     moved.cursor.clock, moved.cursor.sequences = NOW, {"dispatch/0": 4}
@@ -392,9 +400,12 @@ async def test_a_grave_is_taken_away_when_its_customer_is_back(store: TriggerSto
 async def test_history_that_is_too_old_goes_and_the_rest_stays(store: TriggerStore) -> None:
     lines = [HistoryRow("u1", NOW + n * DAY, n, 0, "note", "", "", b"{}") for n in range(-40, 3)]
     await store.commit(result(await claimed(store), history=lines), UNTIL)
+    old = HistoryRow("u9", NOW - 30 * DAY, 1, 0, "note", "", "", b"{}")
+    await store.commit(result(await claimed(store, 1), history=[old]), UNTIL)
     for _ in range(2):  # a second time there is nothing left to do
         await store.forget_history(NOW + 2 * DAY, NOW)
         kept = await store.history("u1", 99)
         assert kept == [line for line in lines if line.at >= NOW]
+        assert await store.active(9) == ["u1"]
     await store.commit(result((await claimed(store)), history=[line("u2", 7)]), UNTIL)
     assert len(await store.history("u2", 9)) == 1

@@ -21,6 +21,8 @@ from tactful.log.memory import MemoryLog
 from tactful.records import (
     DISPATCH,
     EVENTS,
+    CommandBody,
+    CommandRecord,
     EraseBody,
     EraseRecord,
     MergeBody,
@@ -201,6 +203,18 @@ async def test_a_slice_that_is_written_stays_though_the_next_one_cannot_be_compu
     with pytest.raises(StoreUnavailable):
         await worker.run_ahead(0, 4)
     assert (worker.offsets, await store.everybody()) == ({0: 2}, ["u0", "u1"])
+
+
+async def test_who_is_enrolled_while_what_they_did_is_still_being_written_is_so_for_that() -> None:
+    store = SlowStore()
+    worker, log = await begun(store, 0)
+    for customer in ("u1", "u2"):
+        record = event_record(customer, Page(name="home"), MONDAY, f"of {customer}", history=True)
+        await log.append(EVENTS, [(0, encode(record))])
+    enrol = CommandRecord(id="c1", key="u1", at=MONDAY, body=CommandBody("enrol", "nap", 0))
+    await log.append(EVENTS, [(0, encode(enrol))])
+    await run_to_the_end(worker)
+    assert [line.kind for line in await store.history("u1", 9)] == ["event", "started"]
 
 
 async def after_an_outage(store: SlowStore, apart: int) -> list[bytes]:

@@ -15,6 +15,7 @@ from tactful.events import OrderCompleted, Page, ProductAdded, ShipmentDelivered
 from tactful.partitioning import partition_of
 from tactful.records import (
     EVENTS,
+    QUARANTINE,
     AbsorbBody,
     AbsorbRecord,
     CommandBody,
@@ -104,6 +105,21 @@ def test_a_source_that_is_a_little_late_each_time_puts_off_no_end_of_a_run() -> 
         bench.advance("1m")
         bench.broadcast("Feed Complete", feed="pos", through=bench.now)
     assert bench.endings("u1") == ["max_age"]
+
+
+@rule(on=ProductAdded, exit_on=Page, purpose="marketing.test", after=("pos",), version=1)
+async def late_and_shy(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "shy")
+
+
+def test_of_two_runs_that_wait_for_a_source_one_goes_on_with_it_though_the_other_has_ended() -> None:
+    bench = EngineBench(late, late_and_shy)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    bench.emits("u1", Page(name="home"))
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    assert bench.sent() == ["email late"]
 
 
 def test_who_has_ordered_while_a_source_was_late_is_not_looked_for_when_it_comes() -> None:
@@ -356,6 +372,14 @@ def test_a_cancelled_run_ends_and_what_waits_is_taken_back() -> None:
     assert bench.endings("u1") == ["cancelled by an operator"]
     assert len(bench.cancelled) == 1
     assert len(bench.runs("u2")) == 1
+
+
+@pytest.mark.parametrize("told", [("cancel", "nobody"), ("retry", "nobody"), ("a wish of a newer program", "u1")])
+def test_a_command_that_concerns_nobody_or_is_not_known_changes_nothing(told: tuple[str, str]) -> None:
+    bench = imported(reminding)
+    command(bench, told[0], "reminding", told[1])
+    assert (bench.endings("u1"), bench.row("nobody")) == ([], None)
+    assert drive(bench.log.end(QUARANTINE, 0)) == 0
 
 
 @pytest.mark.parametrize("partitions", [1, 4])

@@ -294,6 +294,32 @@ def test_nobody_is_enrolled_for_what_they_did_before_they_were_erased() -> None:
     assert (bench.messages, bench.endings("u1")) == ([], ["nothing to begin with"])
 
 
+def test_who_is_erased_again_later_is_brought_back_by_nothing_from_before_that() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits("u1", ADD)
+    erase(bench)
+    bench.advance("2h")
+    erase(bench)
+    bench.emits("u1", Identify(email="u1@example.test"), ago="1h")
+    assert bench.row("u1") is None
+
+
+@rule(on=ProductAdded, purpose="marketing.test", after=("pos",), version=1)
+async def once_the_tills_have_told(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+
+
+def test_that_somebody_waited_for_a_source_is_forgotten_with_their_name() -> None:
+    bench = EngineBench(once_the_tills_have_told)
+    bench.emits("u1", ADD)
+    bench.emits(STRANGER, ADD)
+    bench.advance("2h")
+    assert bench.partition().cursor.late == {"u1", STRANGER}
+    erase(bench)
+    bench.link(STRANGER, "u2")
+    assert bench.partition().cursor.late == {"u2"}
+
+
 def test_a_grave_that_was_lost_with_a_store_is_told_to_all_partitions(bench: EngineBench) -> None:
     bench.broadcast("Customer Erased", grave=GRAVES.of("u9"), at=bench.now)
     bench.advance("1m")

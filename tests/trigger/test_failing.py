@@ -10,6 +10,7 @@ import pytest
 from enginebench import EngineBench, drive, event_record
 
 from tactful import Run, rule
+from tactful.customer import Customer
 from tactful.events import Event, OrderCompleted, Page, ProductAdded, ShipmentDelivered
 from tactful.partitioning import partition_of
 from tactful.records import EVENTS, encode
@@ -104,18 +105,31 @@ class Noting(NoWatch):
 @pytest.mark.parametrize("fails", [False, True])
 def test_whatever_a_rule_was_asked_the_watch_is_left_since_the_rest_is_not_its_time(fails: bool) -> None:
     def says(*_: Any) -> Any:
-        assert watch.running == "reminder"
+        whose.append(watch.running)
         return 1 / 0 if fails else "p1"
 
     @rule(on=ProductAdded, purpose="marketing.test", key=says, match=says, when=says, version=1)
     async def reminder(run: Run, first: ProductAdded) -> None:
         says()
 
-    bench, watch = EngineBench(reminder), Noting()
+    bench, watch, whose = EngineBench(reminder), Noting(), list[str]()
     bench.worker._watch = watch
     bench.emits("u1", ADD)
     assert len(bench.endings("u1")) == 1
-    assert watch.running == ""
+    assert (set(whose), watch.running) == ({"reminder"}, "")
+
+
+def of_the_first_line(customer: Customer, event: ProductAdded) -> bool:
+    first, *_ = list[str]()  # nothing is there
+    return bool(first)
+
+
+def test_a_condition_that_fails_is_named_by_the_line_on_which_it_did() -> None:
+    bench = EngineBench(
+        rule(on=ProductAdded, purpose="marketing.test", when=of_the_first_line, version=1)(reminder.body)
+    )
+    bench.emits("u1", ADD)
+    assert bench.endings("u1")[0].startswith(f"{__file__}:{of_the_first_line.__code__.co_firstlineno + 1}: ValueError")
 
 
 def test_what_fails_in_one_partition_is_paused_in_each() -> None:

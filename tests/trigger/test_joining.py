@@ -36,6 +36,7 @@ from tactful.records import (
     Origin,
     encode,
 )
+from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
 from tactful_trigger.rules.churn_risk import churn_risk
 
@@ -832,6 +833,20 @@ def test_what_is_absorbed_keeps_the_newer_of_two_states() -> None:
     assert isinstance(row.states["profile"], Profile)
     assert isinstance(row.states["cart"], Cart)
     assert row.states["profile"].email == "known@example.test"
+
+
+def test_who_comes_over_while_a_projection_is_not_installed_leaves_what_it_knew_and_brings_the_rest() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits("u1", ADD)
+    bench.emits(STRANGER, ProductAdded(product_id="p2"), ComplaintOpened(ticket_id="t1"))
+    bench.deploy(projections=[each for each in SHIPPED if each.name != "cart"])
+    bench.link(STRANGER, "u1")
+    bench.deploy(an_hour_later, projections=SHIPPED)
+    bench.emits("u1", ProductAdded(product_id="p3"))
+    row = bench.row("u1")
+    assert row is not None
+    assert [item.product_id for item in row.states["cart"].items] == ["p1", "p3"]
+    assert row.states["tickets"].open
 
 
 def test_only_the_adopted_run_hears_that_its_customer_was_recognised() -> None:

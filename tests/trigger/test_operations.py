@@ -289,6 +289,18 @@ def test_an_inbox_keeps_sixty_four_events_and_what_it_drops_is_counted_and_noted
     assert notes == [b'{"text":"keeps 64 events while it waits, 16 KB of them: the oldest are dropped"}']
 
 
+def test_an_event_that_alone_is_more_than_an_inbox_may_hold_is_kept_all_the_same() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        await run.send("email", "held")
+        return "seen" if await run.wait_for(Page, within="1h") else "missed"
+
+    bench = bench_of(r)
+    bench.dispatch.decide = lambda message: None
+    bench.emits("u1", ADD, Page(name="x" * 17_000))
+    bench.decides(bench.messages[0], verdict="sent")
+    assert bench.endings("u1") == ["seen"]
+
+
 def test_wait_any_gives_the_index_and_result_of_the_first() -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         index, event = await run.wait_any(run.wait_for(OrderCompleted, within="3h"), run.sleep("1h"))

@@ -451,6 +451,14 @@ def test_a_row_comes_back_from_its_stored_form_as_it_was() -> None:
     assert again.states == row.states
     assert again.weight == row.weight > 0
     assert again.goals == row.goals is not None
+    assert again.recipient == row.recipient != ""
+
+
+def test_a_row_beyond_the_limit_is_so_for_the_next_owner_as_well() -> None:
+    row = Row("u1", blocked="row of 300000 bytes", limited=7, linked_to="u0", device_of="u2", absorbed=("anon:a1",))
+    again = decode("u1", row.encode({}), {})
+    told = (again.blocked, again.limited, again.linked_to, again.device_of, again.absorbed)
+    assert told == ("row of 300000 bytes", 7, "u0", "u2", ("anon:a1",))
 
 
 def test_an_event_is_recognised_by_an_entry_of_its_own_and_not_by_parts_of_two() -> None:
@@ -460,6 +468,24 @@ def test_an_event_is_recognised_by_an_entry_of_its_own_and_not_by_parts_of_two()
     assert [row.has_seen(event) for event in (b"ABCDEFGH", b"IJKLMNOP", across)] == [True, True, False]
     row.remember(across, 0)
     assert row.has_seen(across)
+
+
+def test_an_event_is_recognised_for_48_hours() -> None:
+    row, age = Row("u1"), 48 * HOUR
+    row.remember(b"ABCDEFGH", 0)
+    row.remember(b"IJKLMNOP", age)
+    assert row.has_seen(b"ABCDEFGH")
+    row.remember(b"QRSTUVWX", age + MINUTE)
+    assert [row.has_seen(event) for event in (b"ABCDEFGH", b"IJKLMNOP")] == [False, True]
+
+
+def test_an_event_is_recognised_among_the_latest_256() -> None:
+    row = Row("u1")
+    for number in range(256):
+        row.remember(number.to_bytes(8), number * MINUTE)
+    assert row.has_seen(bytes(8))
+    row.remember((256).to_bytes(8), 256 * MINUTE)
+    assert [row.has_seen(number.to_bytes(8)) for number in (0, 1, 256)] == [False, True, True]
 
 
 @rule(on=ProductAdded, purpose="marketing.test", version=1)
@@ -489,6 +515,7 @@ def test_what_dispatch_knows_of_a_customer_is_told_only_when_it_changes() -> Non
     bench = EngineBench(after_a_while)
     bench.emits("u1", "Identify", properties={"email": "u1@example.test", "first_name": "Uma"})
     bench.emits("u1", "Identify", properties={"email": "u1@example.test"})
+    bench.emits("u1", "Identify", properties={"last_name": "Ulm"})  # no letter says it
     assert [record.body.addresses for record in bench.recipients] == [{"email": "u1@example.test"}]
 
 

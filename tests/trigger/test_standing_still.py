@@ -93,6 +93,7 @@ def test_a_hold_that_asks_is_answered_when_the_rule_goes_on(still: Still) -> Non
     assert not bench.cancelled
     still.go_on()
     assert [(confirm.body.hold, confirm.body.data) for confirm in bench.confirms] == [(3, {"items": 2})]
+    bench.deploy(reminder)  # that it was answered is stored
     bench.advance("10d")
     assert len(bench.confirms) == 1
 
@@ -302,6 +303,18 @@ def test_whose_goal_it_was_is_asked_once_the_rule_is_back_and_before_it_says_any
     bench.advance("1m")
     assert bench.sent() == ["email p1"]
     assert "ended by Order Completed" in bench.endings("u1")
+
+
+def test_an_order_of_another_product_that_came_while_the_rule_was_away_keeps_nothing_from_beginning() -> None:
+    bench = EngineBench(of_a_product)
+    bench.emits("u1", ADD)
+    bench.deploy()
+    bench.advance("2h")
+    bench.emits("u1", OrderCompleted(order_id="o1 of p1"))
+    bench.deploy(of_a_product)
+    bench.emits("u1", ProductAdded(product_id="p2"), ago="1h")
+    bench.advance("2h")
+    assert bench.sent() == ["email p2"]
 
 
 def test_two_sources_that_number_their_events_alike_are_both_heard_once_the_rule_is_back() -> None:
@@ -591,3 +604,34 @@ def test_what_is_tried_again_waits_from_then_on_and_while_its_rule_is_paused_for
         bench.broadcast("Rule Resumed", rule="an_hour_after")
     bench.advance("2h")
     assert bench.sent() == ["email hello"]
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def unless_it_is_shared(run: Run, first: ProductAdded) -> None:
+    await run.wait_for(ProductShared, within="1h", where=lambda shared: sound("where") and shared.product_id == "p2")
+    await run.send("email", "hello")
+
+
+def test_what_fell_due_while_a_run_was_parked_happens_when_it_is_tried_again() -> None:
+    bad["where"] = True
+    bench = EngineBench(unless_it_is_shared)
+    bench.emits("u1", ADD, ProductShared(product_id="p1"))
+    bench.advance("5h")
+    bad["where"] = False
+    tried_at = bench.now
+    retry(bench, "unless_it_is_shared")
+    assert [message.requested_at for message in bench.messages] == [tried_at]
+
+
+@rule(on=ProductAdded, repeat="debounce", purpose="marketing.test", uses=("cart",), version=1)
+async def debounced(run: Run, first: ProductAdded) -> None:
+    await run.send("email", "letter", data=basket)
+
+
+def test_what_would_begin_a_run_anew_while_that_stands_still_with_an_answer_is_known_all_the_same() -> None:
+    bench = Still("paused", debounced).bench
+    bench.decides(bench.messages[0], verdict="not_sent", reason="no_consent", scope="channel")
+    bench.emits("u1", ProductAdded(cart_id="c1", product_id="p3"))
+    row = bench.row("u1")
+    assert row is not None
+    assert len(row.states["cart"].items) == 3

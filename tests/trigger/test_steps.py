@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from enginebench import GRAVES, MONDAY, EngineBench, event_record
 
 from tactful import Run, StepFailed, rule
 from tactful.clock import ManualClock
+from tactful.errors import LogUnavailable
 from tactful.events import Page, ProductAdded
+from tactful.log import Position
 from tactful.log.memory import MemoryLog
+from tactful.operations import CONTENT_BYTES
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED
@@ -114,6 +117,11 @@ def test_virtual_time_waits_for_a_step_be_it_async_or_not(step: object) -> None:
     assert bench_that(step, 4).endings("u1") == ["8"]
 
 
+def test_a_step_that_is_given_more_than_a_message_may_hold_is_not_run() -> None:
+    (why,) = bench_that(double, "x" * CONTENT_BYTES).endings("u1")
+    assert why.endswith(f"its arguments have {CONTENT_BYTES + 4:,} bytes of {CONTENT_BYTES:,}; hand over ids")
+
+
 def test_a_step_that_wants_the_program_to_end_has_failed() -> None:
     (why,) = bench_that(leave).endings("u1")
     assert "step x: SystemExit: enough" in why
@@ -141,6 +149,26 @@ async def test_a_step_that_never_comes_back_is_answered_as_failed() -> None:
     await alive.emits("u1", ProductAdded(product_id="p1"))
     await alive.answered()
     assert await alive.messages() == [("u1", "failed")]
+
+
+class Away(MemoryLog):
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        raise LogUnavailable("nobody answers")
+
+
+async def test_a_step_whose_answer_the_log_did_not_take_is_run_once_more() -> None:
+    alive = Alive()
+    steps = alive.worker.steps
+    log, steps._log = steps._log, Away(1, ManualClock(MONDAY))
+    await alive.emits("u1", ProductAdded(product_id="p1"))
+    go_on.set()
+    await asyncio.wait(steps._under_way[0].values())
+    steps._log = log
+    with pytest.raises(LogUnavailable):
+        await alive.rounds()
+    await alive.rounds()
+    await alive.answered()
+    assert (await alive.messages(), called) == ([("u1", "told")], ["p1", "p1"])
 
 
 async def test_there_is_room_for_a_few_steps_at_a_time_and_the_next_begin_when_they_have_ended() -> None:

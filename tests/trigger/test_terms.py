@@ -102,15 +102,30 @@ def test_an_event_too_old_to_begin_with_takes_the_place_of_no_run_for_another_ke
     assert bench.endings("u1") == ["ended by Order Completed", "too_old"]
 
 
-def test_of_a_rule_with_a_key_the_marks_of_long_ago_are_let_go() -> None:
+def test_a_goal_is_remembered_of_whoever_did_nothing_else_yet() -> None:
+    seated = sends_after_an_hour(goal="Seat Taken")
+    bench = EngineBench(seated)
+    bench.advance("2h")
+    bench.emits("u1", "Seat Taken")
+    bench.deploy(seated)
+    bench.emits("u1", ADD, ago="1h")
+    assert bench.endings("u1") == ["superseded"]
+
+
+def test_of_a_rule_with_a_key_the_marks_of_long_ago_are_let_go_and_no_others() -> None:
     terms = {"on": OrderCompleted, "key": lambda e: e.order_id, "match": lambda f, e: False, "cooldown": "1d"}
-    bench = EngineBench(sends_after_an_hour(**terms))
+    bench = EngineBench(sends_after_an_hour(**terms), whatever_they_buy)
+    bench.emits("u1", ADD)
+    row = bench.row("u1")
     for number in range(120):
         bench.emits("u1", OrderCompleted(order_id=f"o{number}"))
         bench.advance("2d")
-    row = bench.row("u1")
+        row = bench.row("u1")
+        assert row is not None
+        assert number < 13 or row.mark_of("r", f"o{number - 13}"), "it is less than thirty days old"
     assert row is not None
     assert 15 <= len(row.marks or ()) <= 40  # goal_within is thirty days
+    assert row.mark_of("whatever_they_buy") is not None
 
 
 @pytest.mark.parametrize(

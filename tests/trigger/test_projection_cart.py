@@ -268,7 +268,10 @@ def test_a_checkout_from_before_the_order_fills_nothing() -> None:
 
 
 def test_sharing_the_basket_is_remembered() -> None:
-    assert cart(at(1, add("a")), at(7, CartShared()), at(3, CartShared())).shared_at == 7
+    shared = cart(at(1, add("a")), at(7, CartShared()), at(3, CartShared()))
+    assert shared.shared_at == 7
+    for later in (add("b"), remove("a"), whole("c"), order()):
+        assert folded(CART, [at(9, later)], shared).shared_at == 7
 
 
 def test_the_basket_keeps_the_latest_hundred_lines() -> None:

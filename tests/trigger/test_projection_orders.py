@@ -131,6 +131,30 @@ def test_a_refund_leaves_the_order_standing_and_says_when() -> None:
     assert state.recent[0].refunded_at == 5
 
 
+def test_what_came_back_of_an_order_is_known_however_many_refunds_name_it() -> None:
+    first, second = (OrderRefunded(order_id="o1", products=(Product(product_id=name),)) for name in ("p2", "p1"))
+    state = orders(at(1, completed("o1")), at(5, first), at(6, second), at(7, OrderRefunded(order_id="o1")))
+    assert state.recent[0].returned == ("p1", "p2")
+
+
+def test_an_order_that_both_know_is_one_with_the_latest_word_of_either() -> None:
+    placed, late = at(1, completed("o1", 500)), at(4, OrderUpdated(order_id="o1", total=euros(1)))
+    mine = orders(placed, at(5, OrderUpdated(order_id="o1", total=euros(400))))
+    theirs = orders(placed, at(3, OrderUpdated(order_id="o1", total=euros(450))), at(2, completed("o2", 7)))
+    for one, other in ((mine, theirs), (theirs, mine)):
+        merged = ORDERS.merge(one, other)
+        assert [(order.order_id, order.total) for order in merged.recent] == [("o1", euros(400)), ("o2", euros(7))]
+        assert folded(ORDERS, [late], merged) == merged
+
+
+def test_an_order_that_one_of_two_knows_to_be_cancelled_is_so_for_both() -> None:
+    mine = orders(at(1, completed("o1", 500)))
+    theirs = orders(at(1, completed("o1", 500)), at(2, OrderCancelled(order_id="o1")))
+    for one, other in ((mine, theirs), (theirs, mine)):
+        merged = ORDERS.merge(one, other)
+        assert (merged.count, merged.spent, merged.recent[0].status) == (0, {}, "cancelled")
+
+
 def test_a_refund_of_a_cancelled_order_does_not_revive_it() -> None:
     state = orders(at(1, completed("o1")), at(2, OrderCancelled(order_id="o1")), at(3, OrderRefunded(order_id="o1")))
     assert (state.count, state.refunded_at) == (0, 3)
@@ -146,6 +170,11 @@ def test_a_cancellation_of_no_order_leaves_no_trace() -> None:
 
 def test_a_corrected_total_replaces_the_old_one_in_the_sum() -> None:
     assert orders(at(1, completed("o1", 100)), at(2, OrderUpdated(order_id="o1", total=euros(80)))).spent == {"EUR": 80}
+
+
+def test_of_two_corrections_at_one_instant_the_later_arrival_stands() -> None:
+    first, second = (at(2, OrderUpdated(order_id="o1", total=euros(total))) for total in (80, 90))
+    assert orders(at(1, completed("o1", 100)), first, second).spent == {"EUR": 90}
 
 
 def test_an_order_update_without_an_amount_keeps_the_total() -> None:

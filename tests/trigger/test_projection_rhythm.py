@@ -181,6 +181,21 @@ def test_of_a_long_past_only_the_days_are_kept_and_all_of_them_count() -> None:
     assert pace(*events).gaps == (3,) * (KEPT + 199)
 
 
+def test_of_two_long_pasts_all_days_are_kept_in_their_order() -> None:
+    mine, theirs = (rhythm(*(order(f"{who}{n}", n) for n in range(who, 200, 2))) for who in (1, 2))
+    older = RHYTHM.merge(mine, theirs).older
+    assert (len(older), list(older)) == (199 - KEPT, sorted(older))
+
+
+def test_of_one_order_the_first_twelve_lines_are_kept() -> None:
+    [beat] = rhythm(order("o1", 1, *(Product(product_id=f"p{number}") for number in range(20)))).orders
+    assert [line.product_id for line in beat.lines] == [f"p{number}" for number in range(12)]
+
+
+def test_what_is_cancelled_or_given_back_of_no_order_leaves_no_trace() -> None:
+    assert rhythm(at(5, OrderRefunded()), at(6, OrderCancelled())) == Rhythm()
+
+
 def test_a_gift_of_long_ago_is_no_part_of_the_rhythm_either() -> None:
     gift, void = order("g1", 1, CARD), order("v1", 2, TEA)
     assert rhythm(gift, void, OrderCancelled(order_id="v1"), *every(3, KEPT, TEA)).older == ()

@@ -112,6 +112,15 @@ async def test_its_own_owner_may_claim_again_at_once_with_a_higher_epoch(store: 
     assert [(await claimed(store)).epoch for _ in range(3)] == [1, 2, 3]
 
 
+async def test_claims_are_counted_until_something_is_committed(store: TriggerStore) -> None:
+    """A record that kills whoever applies it is known by that."""
+    assert [(await claimed(store)).attempts for _ in range(3)] == [1, 2, 3]
+    moved = result(await claimed(store))
+    moved.cursor.attempts = 0
+    await store.commit(moved, UNTIL)
+    assert (await claimed(store)).attempts == 1
+
+
 async def test_a_released_partition_may_be_claimed_at_once(store: TriggerStore) -> None:
     await store.release(0, (await claimed(store, owner="one")).epoch)
     assert (await claimed(store, owner="two")).epoch == 2
@@ -321,6 +330,15 @@ async def test_live_runs_are_counted_by_rule_over_all_partitions(store: TriggerS
     assert await store.running("cart") == ["u1", "u2", "u4"]
     assert await store.running("cart", parked=True) == ["u2"]
     assert await store.running("price", parked=True) == []
+
+
+async def test_whoever_is_asked_for_is_told_in_order_over_all_partitions(store: TriggerStore) -> None:
+    for partition, customer in enumerate(("u3", "u1", "u2")):
+        rows, lines = [row(customer, holding("cart"), NOW)], [line(customer, partition)]
+        await store.commit(result(await claimed(store, partition), rows=rows, history=lines), UNTIL)
+    assert await store.running("cart") == ["u1", "u2", "u3"]
+    assert await store.customers("u", 2) == ["u1", "u2"]
+    assert len(await store.active(2)) == 2
 
 
 async def test_however_many_run_each_is_counted_once(store: TriggerStore) -> None:

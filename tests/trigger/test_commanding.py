@@ -350,6 +350,22 @@ def test_what_is_foreseen_is_what_enrolling_does(partitions: int) -> None:
         assert foreseen == FORESEEN[each.name]
 
 
+def test_who_is_to_be_enrolled_is_looked_for_part_by_part_and_told_once_each() -> None:
+    bench, people = EngineBench(reminding), [f"u{number:03}" for number in range(205)]  # more than go into one append
+    for customer in (*people, "anon:a1"):
+        bench.emits(customer, ADD, history=True)
+    conductor = Conductor(bench.log, bench.store, Rulebook((reminding,), SHIPPED), bench.clock)
+    found, after = list[str](), ""
+    for last in ("u099", "u199", ""):
+        candidates, after = drive(conductor.candidates("reminding", 0, after, 100))
+        assert after == last
+        found += candidates
+    assert found == people
+    told = drive(bench.log.end(EVENTS, 0))
+    drive(conductor.enrol("reminding", 0, found))
+    assert drive(bench.log.end(EVENTS, 0)) == told + len(people)
+
+
 def test_a_condition_that_fails_is_foreseen_by_name() -> None:
     bench = EngineBench(reminding)
     bench.emits("u1", ADD, history=True)

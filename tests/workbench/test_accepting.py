@@ -98,6 +98,10 @@ def test_a_dispatch_goes_on_behind_messages_that_are_missing() -> None:
     drive(bench.worker.attempt(0))
     assert bench.sent == ["m1"]  # what stands before the gap is applied
     drive(bench.worker.release())
+    before = drive(bench.store.cursor(0))
+    assert drive(of_dispatch(bench).loss("dispatch/0", lambda gap: False))
+    after = drive(bench.store.cursor(0))
+    assert (after.offset, after.taken) == (before.offset, before.taken)
     gap = drive(of_dispatch(bench).loss("dispatch/0", lambda gap: True))
     assert (gap.start, gap.end, gap.missing) == (gap.end, gap.start, {"events/0": (2, 3)})
     bench.restart()
@@ -110,6 +114,9 @@ def test_where_nothing_is_missing_nobody_is_asked() -> None:
     bench.emits("u1", ADD)
     drive(bench.worker.release())
     assert not drive(of_trigger(bench).loss("events/0", lambda gap: pytest.fail("asked")))
+    dispatch = DispatchBench()
+    drive(dispatch.worker.release())
+    assert not drive(of_dispatch(dispatch).loss("dispatch/0", lambda gap: pytest.fail("asked")))
 
 
 def test_nobody_moves_a_partition_under_its_owner() -> None:

@@ -129,6 +129,11 @@ def test_no_length_by_which_a_rule_would_fail_is_taken(tmp_path: Path, line: str
         SettingsFile(tmp_path, SHOP, lambda: [churn_risk]).write(f"[rules.churn_risk]\n{line}\n")
 
 
+@pytest.mark.parametrize("line", ['sensitive = ["Intimate"]', 'variants = ["plain", "promise"]'])
+def test_a_list_may_hold_more_than_its_default_does(tmp_path: Path, line: str) -> None:
+    SettingsFile(tmp_path, "", lambda: [abandoned_cart]).write(f"[rules.abandoned_cart]\n{line}\n")
+
+
 @pytest.mark.parametrize("line", ['second_after = ""', 'second_after = "2d"'])
 def test_a_length_that_is_off_by_default_may_be_off_or_a_length(tmp_path: Path, line: str) -> None:
     SettingsFile(tmp_path, "", lambda: [abandoned_cart]).write(f"[rules.abandoned_cart]\n{line}\n")

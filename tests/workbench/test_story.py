@@ -1,4 +1,4 @@
-"""What is told of a customer of whom there is more to tell than a page holds."""
+"""What is told of a customer: what their runs wait for and remember, and that there is more than a page holds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Any, cast
 
 import pytest
 from dispatchbench import DispatchBench
+from enginebench import MONDAY, EngineBench
 
+from tactful import Run, rule
+from tactful.clock import HOUR
+from tactful.events import OrderCompleted, ProductAdded
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_trigger.history import HistoryRow
@@ -39,3 +43,26 @@ async def test_a_story_that_does_not_show_everything_says_so(notes: int, cut: bo
     assert ("the story shows the latest 2,000 lines; `tactful customer export` has what was before" in lines[0]) == cut
     assert len(lines) == LINES + cut
     assert lines[-1].endswith(f"note {notes - 1}.")
+
+
+@rule(on=ProductAdded, purpose="marketing.test", max_age="1d", version=1)
+async def patient(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.wait_for(OrderCompleted, within="7d")
+    await run.sleep("10d")
+
+
+async def test_a_story_says_what_a_run_waits_for_what_it_remembers_and_why_it_stands_still() -> None:
+    bench, dispatch = EngineBench(patient), DispatchBench()
+    bench.emits("u1", ProductAdded(product_id="p1"))
+    bench.advance("2h")
+    story = Story(bench.store, dispatch.store, bench.partition().book, dispatch.book, 1)
+    (waits,) = (before := await story.timeline("u1")).pending
+    assert (waits.at - MONDAY, waits.rule, waits.what) == (24 * HOUR, "patient", "wait_for")
+    assert "stands still" not in waits.text
+    assert [(entry.shape, entry.at - MONDAY) for entry in before.journals[waits.run]] == [("sleep", HOUR)]
+    bench.broadcast("Rule Paused", rule="patient")
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    (still,) = (after := await story.timeline("u1")).pending
+    assert still.text == "what comes next; stands still: its rule is paused"
+    assert len(after.journals[still.run]) == 2

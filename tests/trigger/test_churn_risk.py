@@ -307,6 +307,15 @@ def test_who_no_longer_needs_their_usual_order_is_neither_asked_back_nor_why(aft
     assert (bench.sent(), bench.endings("u1")[-1]) == (said, "they no longer need it")
 
 
+def test_who_no_longer_needed_it_and_ordered_all_the_same_is_asked_back() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("5d")
+    bench.emits("u1", SurveyAnswered(survey="missed_order", answer="no_longer", message_id="m1"))
+    bench.advance("5d")
+    bench.emits("u1", OrderCompleted(order_id="again", products=(TEA,)))
+    assert LETTER in [what for _, what in asked_after(bench)]
+
+
 def test_a_series_that_began_before_wishes_were_asked_about_goes_on() -> None:
     bench = customer_of(20, 20, 20)
     bench.deploy(Rule(churn_risk.body, replace(churn_risk.terms, version=1)))
@@ -410,8 +419,19 @@ def test_a_second_question_is_not_asked_within_ninety_days() -> None:
     assert bench.endings("u1")[-1] == "asked why lately"
 
 
+def test_after_those_ninety_days_it_is_asked_again_though_the_letter_of_the_series_before_was_noticed() -> None:
+    bench = customer_of(40, 40)
+    assert [what for _, what in asked_after(bench, 100)] == [LETTER, PUSH, QUESTION]
+    bench.decides(bench.messages[0], name="Message Clicked")
+    bench.emits("u1", OrderCompleted(order_id="o9", products=(TEA,)))
+    assert [what for _, what in asked_after(bench, 150)] == [LETTER, PUSH, QUESTION]
+
+
 def test_it_names_what_they_used_to_buy_and_needs_consent() -> None:
     bench = customer_of(40, 40)
-    bench.advance("81d")
+    for number in (3, 4):
+        bench.emits("u1", OrderCompleted(order_id=f"o{number}", products=(TEA, Product(product_id="nameless"))))
+    bench.advance("110d")
     message = bench.messages[0]
-    assert ([item["title"] for item in message.data["items"]], message.purpose) == (["Tea"], "marketing.winback")
+    titles = [item["title"] for item in message.data["items"]]
+    assert (titles, message.purpose) == (["Tea", "nameless"], "marketing.winback")

@@ -87,6 +87,20 @@ def test_nobody_is_asked_at_night(closed_after: str, asked: str) -> None:
     assert [f"{local_time(m.requested_at, MADRID):%a %H:%M}" for m in bench.messages] == [asked]
 
 
+@pytest.mark.parametrize(
+    ("closed_after", "parameters"),
+    [("96h", {"working_days": False}), ("10h", {"by_day": False})],
+    ids=["on a Saturday", "at one in the morning"],
+)
+def test_a_shop_may_let_it_ask_on_any_day_or_at_any_hour(closed_after: str, parameters: dict[str, Any]) -> None:
+    bench = bench_with(**parameters)
+    bench.advance(closed_after)
+    bench.emits("u1", OPENED, CLOSED)
+    start = bench.now
+    bench.advance("10d")
+    assert [message.requested_at - start for message in bench.messages] == [DAY]
+
+
 def test_a_run_that_began_before_nights_were_respected_goes_on() -> None:
     bench = bench_with()
     bench.advance("11h")
@@ -179,6 +193,10 @@ def test_after_a_review_nobody_is_asked_before_the_order_came_or_was_paid_back(n
     bench.emits("u1", news)
     bench.advance("4d")
     assert len(bench.messages) == 1
+
+
+def test_a_shop_may_let_it_ask_about_a_review_before_the_order_came() -> None:
+    assert len(after(OrderCompleted(order_id="o1"), REVIEW, after_arrival=False).messages) == 1
 
 
 def test_what_was_bought_in_the_store_need_not_come() -> None:

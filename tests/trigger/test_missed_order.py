@@ -126,6 +126,18 @@ def test_a_day_that_had_passed_before_an_order_outside_the_rhythm_is_not_spoken_
     assert bench.endings("u1")[-1] == "its day had passed before this order"
 
 
+def test_an_early_day_that_had_passed_before_an_order_outside_the_rhythm_is_not_made_up_for() -> None:
+    bench = customer_of(182, 182, 182, push=False)
+    assert asked_after(bench, 150) == [145]
+    bench.emits("u1", OrderCompleted(order_id="o9", products=(Product(product_id="c", category="Gift cards"),)))
+    assert asked_after(bench) == [274 - 150]
+
+
+@pytest.mark.parametrize(("gap", "first"), [(60, 48), (59, 89)], ids=["ahead", "once it is overdue"])
+def test_from_a_gap_of_sixty_days_on_they_are_reminded_ahead(gap: int, first: int) -> None:
+    assert asked_after(customer_of(gap, gap, gap, push=False))[0] == first
+
+
 def test_who_was_reminded_ahead_and_then_sent_a_gift_is_not_reminded_again_when_it_is_overdue() -> None:
     bench = customer_of(100, 100, 100, push=False)
     assert asked_after(bench, 85) == [80]

@@ -635,3 +635,43 @@ def test_what_would_begin_a_run_anew_while_that_stands_still_with_an_answer_is_k
     row = bench.row("u1")
     assert row is not None
     assert len(row.states["cart"].items) == 3
+
+
+def test_a_hold_that_asks_is_answered_for_the_run_whose_message_it_is() -> None:
+    bench = EngineBench(reminder, debounced, decide=lambda message: None)
+    bench.emits("u1", ADD)
+    first, second = bench.messages
+    bench.decides(second, name="Hold Opened", hold=1)
+    bench.broadcast("Rule Paused", rule="reminder")
+    bench.decides(first, verdict="not_sent", reason="no_consent", scope="channel")
+    bench.decides(second, name="Hold Opened", hold=2)
+    assert [(asked.body.message_id, asked.body.hold) for asked in bench.confirms] == [
+        (second.message_id, 1),
+        (second.message_id, 2),
+    ]
+
+
+@rule(
+    on=ProductAdded,
+    key=lambda event: event.product_id,
+    match=lambda first, event: first.product_id in event.order_id,
+    goal=OrderCompleted,
+    purpose="marketing.test",
+    version=1,
+)
+async def counts_what_else_is_bought(run: Run, first: ProductAdded) -> str:
+    await run.send("email", "held")
+    seen = [await run.wait_for(OrderCompleted, within="1h") for _ in range(2)]
+    return f"{sum(order is not None for order in seen)} orders"
+
+
+def test_what_was_put_by_for_a_missing_rule_and_kept_while_it_waited_for_a_message_is_one_event() -> None:
+    bench = EngineBench(counts_what_else_is_bought, decide=lambda message: None)
+    bench.emits("u1", ADD)
+    bench.deploy()
+    bench.emits("u1", OrderCompleted(order_id="o1 of p2"))
+    bench.deploy(counts_what_else_is_bought)
+    bench.advance("1m")
+    bench.decides(bench.messages[0], verdict="sent")
+    bench.advance("3h")
+    assert bench.endings("u1") == ["1 orders"]

@@ -53,6 +53,15 @@ def test_what_only_ends_a_run_is_no_goal_that_was_reached() -> None:
     assert (tally(bench), goals(bench)) == (Tally(sent=1), 0)
 
 
+def test_what_was_decided_is_counted_by_rule_word_and_reason() -> None:
+    words = iter([sent, refused("no_consent", "channel"), sent])
+    bench = reminding(lambda message: next(words)(message))
+    for customer in ("u1", "u2"):
+        bench.emits(customer, ADD)
+    bench.advance("2h")
+    assert bench.worker.decisions == {("reminder", "sent", ""): 1, ("reminder", "not_sent", "no_consent"): 1}
+
+
 def test_a_ladder_counts_once() -> None:
     bench = reminding()
     bench.emits("u1", ADD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from enginebench import EngineBench, refused
 
+from tactful.clock import DAY
 from tactful.events import (
     ComplaintClosed,
     ComplaintOpened,
@@ -32,6 +33,7 @@ def test_a_complaint_that_is_not_settled_is_told_with_what_the_customer_says() -
     bench.emits("u1", NOT_YET, source="dispatch")
     [message] = bench.messages
     assert (message.channel, message.template, message.purpose) == ("desk", "tell_desk", "service.desk")
+    assert message.expires_at - message.requested_at == 7 * DAY
     assert message.data == {
         "customer": "u1",
         "email": "uma@example.test",

@@ -10,7 +10,7 @@ import pytest
 from doorstep import BROWSER, SERVER, Doorstep, basic
 
 from tactful.errors import StoreUnavailable
-from tactful.keys import Key
+from tactful.keys import OPERATOR, FixedKeys, Key
 
 CALL: dict[str, Any] = {"userId": "u1", "event": "Product Viewed"}
 
@@ -72,6 +72,14 @@ async def test_an_unknown_key_gets_401_and_nothing_is_stored(key: Any) -> None:
     door = Doorstep()
     answered = await post(door, writeKey=key)
     assert (answered.status_code, answered.json()["code"]) == (401, "invalid_key")
+    assert door.diary.appends == []
+
+
+async def test_an_operator_s_key_posts_nothing() -> None:
+    door = Doorstep(keys=FixedKeys([("tk_operator", Key("anna", OPERATOR))]))
+    for path, body in (("/v1/track", CALL), ("/v1/batch", {"batch": [CALL]}), ("/events", [CALL])):
+        answered = await door.post(path, body, "tk_operator")
+        assert (answered.status_code, answered.json()["code"]) == (403, "key_scope")
     assert door.diary.appends == []
 
 

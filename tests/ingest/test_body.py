@@ -7,7 +7,8 @@ import gzip
 import random
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -94,6 +95,38 @@ async def test_a_body_beyond_four_megabytes_gets_413_with_and_without_a_length()
     chunked = await door.client.post("/v1/batch", content=endless(), headers={"authorization": basic(SERVER)})
     for answer in (announced, chunked):
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("announced", [str(4 * MEGABYTE + 1), "9" * 5_000])
+async def test_a_body_that_is_announced_as_too_large_is_refused_before_any_of_it_is_read(announced: str) -> None:
+    read: list[int] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(1)
+        yield CALL
+
+    headers = {"authorization": basic(SERVER), "content-length": announced}
+    answer = await Doorstep().client.post("/v1/batch", content=body(), headers=headers)
+    assert (answer.status_code, answer.json()["code"], read) == (413, "too_large", [])
+
+
+async def test_a_client_who_goes_away_in_the_middle_of_a_body_has_posted_nothing() -> None:
+    door = Doorstep()
+    heard: list[MutableMapping[str, Any]] = [
+        {"type": "http.disconnect"},
+        {"type": "http.request", "body": CALL, "more_body": True},
+    ]
+    said: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return heard.pop()
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        said.append(message)
+
+    post = {"type": "http", "method": "POST", "path": "/v1/track", "query_string": b"", "headers": []}
+    await door.app(post, receive, send)
+    assert (said[0]["status"], door.diary.appends) == (400, [])
 
 
 async def test_a_gzip_bomb_gets_413() -> None:

@@ -33,6 +33,13 @@ async def test_a_posted_consent_goes_to_dispatch_and_nothing_of_it_to_events() -
     assert [topic for topic, _ in door.diary.appends] == [DISPATCH]
 
 
+async def test_where_the_customer_said_so_is_told_as_via_or_else_as_source() -> None:
+    door = Doorstep()
+    for place in ({"via": "till"}, {"source": "checkout"}, {"via": "till", "source": "checkout"}):
+        await door.track("Consent Changed", properties={"purpose": "marketing", "state": "granted"} | place)
+    assert [consent.body.via for consent in door.consents] == ["till", "checkout", "till"]
+
+
 async def test_in_one_request_consent_is_acknowledged_before_any_event_is_appended() -> None:
     door = Doorstep()
     view = {"type": "track", "userId": "u1", "anonymousId": "a1", "event": "Product Viewed"}

@@ -189,6 +189,9 @@ async def test_binary_data_is_json_or_nothing(body: bytes, content_type: str, co
         (b'"a\\\\b"', "a\\b"),
         (b"%F0%9F%98%80", "\U0001f600"),
         (b"100%", "100%"),
+        (b'5"', '5"'),
+        (b'"5', '"5'),
+        (b'"', '"'),
     ],
 )
 async def test_headers_may_be_percent_encoded_raw_utf8_quoted_or_hold_spaces(spelled: bytes, subject: str) -> None:
@@ -203,6 +206,12 @@ async def test_what_no_store_can_keep_in_a_header_is_refused_by_field(spelled: b
     """Jürgen and Jörgen in Latin-1 would be one customer, J\ufffdrgen."""
     answered = await binary(Doorstep(), HEADERS | {"ce-subject": spelled}, b"{}")
     assert (answered.status_code, answered.json()["code"], answered.json()["field"]) == (400, "hostile_text", "subject")
+
+
+async def test_the_source_of_an_event_has_255_characters_at_most() -> None:
+    door = Doorstep()
+    answers = [await door.post("/events", EVENT | {"source": "s" * size}) for size in (255, 256)]
+    assert [answered.status_code for answered in answers] == [200, 400]
 
 
 async def test_data_may_come_as_base64() -> None:
@@ -227,10 +236,11 @@ async def test_extensions_become_the_context_and_one_of_them_is_the_anonymous_id
     assert [link.key for link in door.links] == ["anon:a1"]
 
 
-async def test_a_header_can_only_say_true_in_words() -> None:
+@pytest.mark.parametrize(("said", "history"), [("true", True), ("false", False)])
+async def test_a_header_can_only_say_true_in_words(said: str, history: bool) -> None:
     door = Doorstep()
-    await binary(door, HEADERS | {"ce-history": "true"}, b"{}")
-    assert door.event.body.history is True
+    await binary(door, HEADERS | {"ce-history": said}, b"{}")
+    assert (door.event.body.history, context(door.event)) == (history, {"history": history})
 
 
 async def test_an_identify_comes_as_a_cloud_event_with_traits_as_data() -> None:

@@ -34,7 +34,7 @@ def test_an_id_that_stands_for_nobody_is_refused(placeholder: Any) -> None:
     assert (refused.value.code, refused.value.field) == ("placeholder_id", "userId")
 
 
-@pytest.mark.parametrize("wrong", [True, False, 1.5, [], {}, ["u1"], float("nan"), 1e300])
+@pytest.mark.parametrize("wrong", [True, False, 1.5, [], {}, ["u1"], float("nan"), 1e300, 1 << 64])
 def test_an_id_is_a_string_or_a_whole_number(wrong: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
         customer(wrong)

@@ -115,7 +115,9 @@ async def test_an_alias_links_the_stranger_and_asks_for_a_merge_of_the_known_one
     assert appended(door) == [["anon:u9>u1", "u9+u1"], ["u1"]]
 
 
-@pytest.mark.parametrize("ids", [{"userId": "u1"}, {"previousId": "u1"}, {"userId": "u1", "previousId": "u1"}])
+@pytest.mark.parametrize(
+    "ids", [{"userId": "u1"}, {"previousId": "u1", "anonymousId": "a1"}, {"userId": "u1", "previousId": "u1"}]
+)
 async def test_an_alias_that_does_not_name_two_ids_is_refused_by_field(ids: dict[str, str]) -> None:
     door = Doorstep()
     await door.post("/v1/alias", ids)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 from doorstep import BROWSER, MONDAY, SERVER, Diary, Doorstep, Fragile, basic
 
 from tactful import crashpoints
-from tactful.clock import SECOND
+from tactful.clock import HOUR, SECOND
 from tactful.errors import LogUnavailable, RecordTooLarge
 from tactful.log import Position
 from tactful_ingest.limits import Limits
@@ -164,6 +166,14 @@ async def test_more_bytes_than_there_is_room_for_get_503_until_they_leave() -> N
     assert (await door.post("/v1/track", CALL)).status_code == 200
 
 
+async def test_a_gzipped_body_takes_up_the_room_of_what_it_holds() -> None:
+    body = gzip.compress(msgspec.json.encode(CALL | {"properties": {"x": "y" * 400}}))
+    assert len(body) < 150
+    small, large = (Doorstep(limits=Limits(bytes_in_flight=room)) for room in (550, 1_000))
+    assert (await small.post("/v1/track", body, content_encoding="gzip")).status_code == 503
+    assert (await large.post("/v1/track", body, content_encoding="gzip")).status_code == 200
+
+
 async def test_requests_that_end_badly_leave_their_room_too() -> None:
     door = Doorstep(limits=Limits(requests_in_flight=1, bytes_in_flight=200))
     for body in (b"{", b"x" * 150, b"{}"):
@@ -180,6 +190,13 @@ async def test_a_key_that_posts_too_often_gets_429_and_is_welcome_again_later() 
     assert (await door.post("/v1/track", CALL, BROWSER)).status_code == 200
     door.clock.forward_to(MONDAY + SECOND // 2)
     assert [(await door.post("/v1/track", CALL, SERVER)).status_code for _ in range(2)] == [200, 429]
+
+
+async def test_however_long_a_key_was_silent_it_posts_no_more_at_once_than_fits_into_a_second() -> None:
+    door = Doorstep(limits=Limits(requests_per_second=2))
+    await door.post("/v1/track", CALL)
+    door.clock.forward_to(MONDAY + HOUR)
+    assert [(await door.post("/v1/track", CALL)).status_code for _ in range(3)] == [200, 200, 429]
 
 
 async def test_a_rate_below_one_a_second_lets_the_first_request_in() -> None:

@@ -81,6 +81,10 @@ async def test_the_segment_settings_hold_the_key_and_this_host(slash: str) -> No
     answered = await Doorstep().client.get(f"/v1/projects/tk_web/settings{slash}")
     segment = answered.json()["integrations"]["Segment.io"]
     assert (segment["apiKey"], segment["apiHost"], segment["protocol"]) == ("tk_web", "door.example/v1", "http")
+    assert {event: rule["__default"]["enabled"] for event, rule in answered.json()["plan"].items()} == dict.fromkeys(
+        ("track", "identify", "group"), True
+    )
+    assert answered.json()["metrics"] == {"sampleRate": 0}
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -89,7 +93,7 @@ async def test_the_rudder_source_is_enabled_and_has_no_destinations(slash: str) 
     source = answered.json()["source"]
     assert (source["writeKey"], source["enabled"], source["destinations"]) == ("tk_web", True, [])
     assert source["id"]
-    assert isinstance(source["config"], dict)
+    assert source["config"] == {"statsCollection": {"errors": {"enabled": False}, "metrics": {"enabled": False}}}
 
 
 @pytest.mark.parametrize("path", ["/v1/t", "/v1/batch", "/events", "/sourceConfig/", "/v1/projects/k/settings"])

@@ -279,6 +279,7 @@ async def test_a_numeric_message_id_is_a_string_and_a_long_one_a_digest() -> Non
         ({"userId": "", "anonymousId": "undefined"}, ("placeholder_id", "anonymousId")),
         ({"userId": "u" * 256}, ("id_too_long", "userId")),
         ({"userId": {"id": 1}}, ("wrong_type", "userId")),
+        ({"anonymousId": ["a"]}, ("wrong_type", "anonymousId")),
         ({"messageId": ["m"]}, ("wrong_type", "messageId")),
         ({"context": "x"}, ("wrong_type", "context")),
         ({"properties": []}, ("wrong_type", "properties")),
@@ -312,6 +313,27 @@ async def test_a_wrong_trait_is_named_as_its_sender_wrote_it() -> None:
     door = Doorstep()
     await door.post("/v1/identify", {"userId": "u1", "traits": {"email": ["x"]}})
     assert door.refusal == ("wrong_type", "traits.email")
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"traits": "x"}, "traits"),
+        ({"traits": {"traits": 5}}, "traits.traits"),
+        ({"context": {"traits": ["x"]}}, "context.traits"),
+    ],
+)
+async def test_traits_that_are_no_object_are_an_event_that_is_wrong(said: dict[str, Any], field: str) -> None:
+    door = Doorstep()
+    answered = await door.post("/v1/identify", {"userId": "u1"} | said)
+    assert (answered.status_code, answered.json()) == (200, {"success": True, "rejected": 1})
+    assert door.refusal == ("wrong_type", field)
+
+
+async def test_an_event_s_name_of_255_characters_is_taken() -> None:
+    door = Doorstep()
+    await door.track("x" * 255)
+    assert door.event.body.name == "x" * 255
 
 
 @pytest.mark.parametrize("depth", [31, 32, 33, 500])

@@ -189,6 +189,26 @@ def test_an_unknown_event_is_kept_as_it_came() -> None:
     assert (logged.name, msgspec.json.decode(logged.properties)) == ("Quiz Finished", properties)
 
 
+@pytest.mark.parametrize(
+    ("name", "posted"),
+    [
+        ("Complaint Opened", {"ticket_id": "t1", "currency": "US dollars"}),
+        ("Page", {"url": "/", "currency": 978}),
+        ("Contact Made", {"channel": "call", "currency": ["EUR"]}),
+    ],
+)
+def test_an_event_without_amounts_is_not_refused_for_a_currency_that_it_has_no_use_for(
+    name: str, posted: dict[str, Any]
+) -> None:
+    assert read(name, posted) == posted
+
+
+@pytest.mark.parametrize("name", ["Order Completed", "Product List Viewed"])
+def test_a_currency_in_which_nothing_can_be_counted_is_refused_by_name(name: str) -> None:
+    refused = refusal(name, {"currency": "US dollars", "products": [{"price": 5}]})
+    assert (refused.code, refused.field) == ("wrong_type", "properties.currency")
+
+
 @pytest.mark.parametrize("meta", [{"scope": "system"}, {"scope": 5}, [], "x"])
 def test_nobody_posts_what_only_the_log_knows(meta: Any) -> None:
     assert read("Page", {"$meta": meta, "url": "/"}) == {"url": "/"}

@@ -18,6 +18,7 @@ from tactful.events.model import UnknownEvent, canonical_name, class_of
 from tactful.events.reading import Unreadable, currency_code, fields_of, read_object
 
 DEPTH: Final = 32  # objects and lists inside one another
+_COUNTED: Final = frozenset({"currency", "products"})  # an event with neither has no use for a currency
 _RESERVED: Final = "$meta"  # where the typed event keeps what the log knows: a poster has no say in it
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -39,8 +40,10 @@ def canonical(name: str, properties: Mapping[str, Any], currency: str) -> Canoni
         return Canonical(name, _encode(properties))
     fields = fields_of(kind)
     own = properties.get("currency")
+    if own is not None and not _COUNTED.isdisjoint(fields.readers):
+        currency = _currency(own) or currency
     try:
-        read = read_object(properties, fields, currency if own is None else _currency(own) or currency)
+        read = read_object(properties, fields, currency)
     except Unreadable as unreadable:
         raise unreadable.under("properties").told() from None
     read.pop(_RESERVED, None)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tactful.errors import TactfulError
+from tactful.events.instants import instant
 from tactful_workbench.importfile import Row, call_of, rows_of, together
 
 MADRID = ZoneInfo("Europe/Madrid")
@@ -78,6 +79,15 @@ def test_an_id_that_looks_like_a_number_with_points_keeps_them(tmp_path: Path) -
 def test_lines_of_json_are_rows(tmp_path: Path) -> None:
     file = written(tmp_path, "orders.ndjson", b'{"id": 1}\n\n{"id": 2}')
     assert list(rows_of(file)) == [Row(1, {"id": 1}), Row(3, {"id": 2})]
+
+
+def test_numbers_beside_text_with_a_decimal_comma_stay_as_they_are(tmp_path: Path) -> None:
+    file = written(tmp_path, "orders.ndjson", b'{"total": 12.5, "tax": "1,5", "lines": [1]}')
+    assert [row.cells for row in rows_of(file, commas=("total",))] == [{"total": 12.5, "tax": "1.5", "lines": [1]}]
+
+
+def test_32_levels_are_not_too_deep(tmp_path: Path) -> None:
+    assert len(list(rows_of(written(tmp_path, "a.ndjson", NESTED % (b"[" * 31, b"]" * 31))))) == 2
 
 
 def test_many_brackets_beside_one_another_are_not_deep(tmp_path: Path) -> None:
@@ -176,6 +186,18 @@ def test_a_name_that_was_given_to_a_column_is_not_taken_back_by_the_column_that_
     assert call_of(empty, "Order Completed", {"order_id": "id"}, MADRID, FILE)["properties"] == {}
 
 
+@pytest.mark.parametrize("event", ["page", "screen"])
+def test_a_page_has_properties(event: str) -> None:
+    call = call_of(Row(2, {"userId": "u1", "name": "Home", "url": "/"}), event, {}, MADRID, FILE)
+    assert (call["type"], call["properties"]) == (event, {"name": "Home", "url": "/"})
+
+
+@pytest.mark.parametrize("written", ["2026-07-02T10:00:00+09:00", "2026-07-02 01:00:00 UTC", "2026-07-02T01:00:00Z"])
+def test_a_time_with_a_zone_of_its_own_keeps_it(written: str) -> None:
+    call = call_of(Row(2, {"userId": "u1", "timestamp": written}), "Order Completed", {}, MADRID, FILE)
+    assert instant(call["timestamp"]) == instant("2026-07-02T01:00:00Z")
+
+
 @pytest.mark.parametrize(
     ("told", "means"),
     [
@@ -230,7 +252,9 @@ def test_a_row_without_an_id_is_an_order_of_its_own() -> None:
     rows = [
         Row(line, {"id": id_, "customer": customer, "sku": f"k{line}"})
         for line, (id_, customer) in enumerate(
-            [("", "u1"), ("", "u2"), (" ", "u3"), (None, "u4"), (None, "u4"), ("o1", "u4")], start=2
+            [("", "u1"), ("", "u2"), (" ", "u3"), (None, "u4"), (None, "u4"), ("o1", "u4")],
+            start=2[("", "u1"), ("", "u2"), (" ", "u3"), (None, "u4"), (None, "u5"), ("o1", "u5")],
+            start=2,
         )
     ]
     orders = list(together(rows, "order_id", {"order_id": "id", "userId": "customer"}, FILE))
@@ -241,6 +265,8 @@ def test_a_row_without_an_id_is_an_order_of_its_own() -> None:
         ("u4", [{"sku": "k5"}]),
         ("u4", [{"sku": "k6"}]),
         ("u4", [{"sku": "k7"}]),
+        ("u5", [{"sku": "k6"}]),
+        ("u5", [{"sku": "k7"}]),
     ]
 
 
@@ -258,6 +284,7 @@ def test_a_column_may_mean_two_things_of_a_product_or_one_of_it_and_one_of_its_o
     rows = [Row(2, {"order_id": "o1", "sku": "k1", "title": "Kettle", "name": "Uma"})]
     (order,) = together(rows, "order_id", pairs, FILE)
     assert order.cells["products"] == [{"product_id": "k1", "sku": "k1", "name": "Kettle"}]
+    assert "sku" not in order.cells
     assert call_of(order, "Order Completed", {"note": "title"}, MADRID, FILE)["properties"]["note"] == "Kettle"
 
 
@@ -325,6 +352,7 @@ def test_an_opt_out_without_a_day_is_taken_and_so_is_what_was_allowed_on_one() -
     [
         ({"id": "o1", "customer": "u1"}, r"orders\.csv:7: there is no column created; there are: id, customer"),
         ({"id": "o1", "customer": "u1", "created": "2 March"}, r"orders\.csv:7: '2 March' is no time; write it like"),
+        ({"id": "o1", "customer": "u1", "created": 100_000_000}, r"orders\.csv:7: '100000000' is no time"),
     ],
 )
 def test_a_row_that_cannot_be_meant_is_named_with_its_line(cells: dict[str, str], says: str) -> None:

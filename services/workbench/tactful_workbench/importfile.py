@@ -29,6 +29,7 @@ _COMMA: Final = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
 _THOUSANDS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+")
 NUMBERS: Final = ("price", "quantity", "total", "revenue", "value", "subtotal", "shipping", "tax", "discount")
 _SINCE_1970: Final = re.compile(r"(?:\d{9,10}|\d{12,13})(?:\.\d+)?")  # seconds, or milliseconds
+_IN_UTC: Final = " UTC"  # as some warehouses write it
 CONSENT: Final = name_of(ConsentChanged)
 _CUSTOMER: Final = ("userId", "anonymousId")
 _ENVELOPE: Final = (*_CUSTOMER, "timestamp", "messageId")
@@ -210,10 +211,11 @@ def _when(text: str, zone: ZoneInfo, where: str) -> str:
             return _after_1970(float(text))
         if len(text) in (len("20261125"), len("2026-11-25")):
             return _noon(date.fromisoformat(text), zone)
-        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
+        moment = datetime.fromisoformat(text.removesuffix(_IN_UTC))
     except ValueError:
         raise TactfulError(f"{where}: {text!r} is no time; write it like 2026-11-23T14:00:00+01:00") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).isoformat()
+    own = UTC if text.endswith(_IN_UTC) else zone
+    return (moment if moment.tzinfo else moment.replace(tzinfo=own)).isoformat()
 
 
 def _after_1970(number: float) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import SERVERS, fresh_topics
 
-from tactful.errors import LogUnavailable, SettingsError
-from tactful.log import ClosingLog, Log, Stored, onward
+from tactful.errors import LogUnavailable, SettingsError, StoreUnavailable
+from tactful.log import PAGE, ClosingLog, Log, Stored, onward
 from tactful.log.kafka import KafkaLog
 from tactful.log.memory import MemoryLog
 from tactful.log.sqlite import SqliteLog
@@ -168,8 +170,23 @@ async def test_whoever_looks_begins_with_what_is_still_there(tmp_path: Path, clo
         await log.append("events", [(0, b"c")])
         await log.prune("events", 0, clock.time, 3)
         assert await log.beginning("events", 0) == 2
+        assert [stored.value async for stored in onward(log, "events", 0, 0)] == [b"c"]
         await log.prune("events", 0, clock.time + 1, 3)
         assert await log.beginning("events", 0) == await log.end("events", 0) == 3
+
+
+async def test_what_its_reader_has_not_reached_stays_however_old_it_is(tmp_path: Path, clock: SettableClock) -> None:
+    async with sqlite(tmp_path, clock) as log:
+        assert isinstance(log, SqliteLog)
+        await log.append("events", [(0, b"a"), (0, b"b"), (1, b"x")])
+        assert await log.prune("events", 0, clock.time + 1, 1) == 1
+        assert (await values(log), await values(log, 1)) == ([b"b"], [b"x"])
+
+
+async def test_whoever_looks_misses_nothing_where_a_page_ends(closing: ClosingLog) -> None:
+    wanted = [b"%d" % number for number in range(2 * PAGE + 1)]
+    await closing.append("events", [(0, value) for value in wanted])
+    assert [stored.value async for stored in onward(closing, "events", 0, 1)] == wanted[1:]
 
 
 async def test_topics_and_partitions_count_for_themselves(log: Log) -> None:
@@ -249,6 +266,36 @@ async def test_after_a_full_disk_offsets_go_on_where_they_stood(tmp_path: Path, 
     await database.write(lambda db: db.execute(f"PRAGMA max_page_count = {pages + 1000}"))
     assert await log.append("events", [(0, b"b")]) == [(0, 1, NOON)]
     await database.close()
+
+
+async def test_offsets_go_on_where_they_stood_after_somebody_else_s_job_undid_the_transaction(
+    tmp_path: Path, clock: SettableClock
+) -> None:
+    database, opened = await Database.open(tmp_path / "log.db"), threading.Event()
+    log = await SqliteLog.open(database, PARTITIONS, clock)
+    await log.append("events", [(0, b"a")])
+    held = asyncio.create_task(database.write(lambda db: opened.wait(PATIENCE)))
+    appending = asyncio.create_task(log.append("events", [(0, b"lost")]))
+    for _ in range(10):  # until it is asked of the database
+        await asyncio.sleep(0)
+    failing = asyncio.create_task(database.write(full))
+    await asyncio.sleep(0)
+    opened.set()
+    failures = (await asyncio.gather(held, appending, failing, return_exceptions=True))[1:]
+    assert [type(failure) for failure in failures] == [LogUnavailable, StoreUnavailable]
+    assert await log.append("events", [(0, b"b")]) == [(0, 1, NOON)]
+    assert await values(log) == [b"a", b"b"]
+    await database.close()
+
+
+def full(db: sqlite3.Connection) -> None:
+    """As on a full disk."""
+    pages = int(db.execute("PRAGMA page_count").fetchone()[0])
+    db.execute(f"PRAGMA max_page_count = {pages}")
+    try:
+        db.execute("CREATE TABLE large AS SELECT zeroblob(100000)")
+    finally:
+        db.execute(f"PRAGMA max_page_count = {pages + 1000}")
 
 
 async def test_what_was_stored_for_somebody_who_went_away_can_be_read(log: Log) -> None:

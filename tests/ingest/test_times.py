@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -44,6 +47,13 @@ def unshifted(at: int) -> int:
 )
 def test_an_instant_may_be_spelled_in_many_ways(spelling: Any) -> None:
     assert instant(spelling) == MONDAY
+
+
+def test_a_time_without_an_offset_is_utc_wherever_the_server_stands() -> None:
+    program = "from tactful.events.instants import instant; print(instant('2026-11-23T14:00:00'))"
+    environment = {**os.environ, "TZ": "Asia/Tokyo"}
+    said = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert int(said.stdout) == MONDAY
 
 
 def test_milliseconds_survive() -> None:

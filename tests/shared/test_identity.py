@@ -9,6 +9,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tactful.erasure import Graves
 from tactful.identity import digest, event_hash, fraction, message_id, run_id
 
 plain = st.text(st.characters(codec="utf-8"))
@@ -20,6 +21,7 @@ def test_names_are_those_that_were_given_before() -> None:
     assert run == "r_1cf76918e3a626fdd824159e"
     assert message_id(run, 0, 1) == "m_7f3bb9073787a4134d78f46d"
     assert event_hash("shop", "e1").hex() == "84673d2b8254a2a2"
+    assert Graves(b"secret").of("u1") == "8a629605d37d74d6c872140bed892da5"
 
 
 def test_names_do_not_depend_on_the_process() -> None:

@@ -49,6 +49,16 @@ def test_what_is_set_is_set_and_the_rest_keeps_its_default() -> None:
     assert settings.sending.allow == ("*@tea.example",)
 
 
+def test_a_value_that_is_written_as_its_setting_asks_is_taken() -> None:
+    said = {
+        "shop": {"country": "PT", "currency": "USD", "public_url": "https://hello.tea.example"},
+        "webhook": {"url": "https://hooks.tea.example/tactful"},
+    }
+    text = "\n".join(f"[{name}]\n" + "\n".join(f'{k} = "{v}"' for k, v in each.items()) for name, each in said.items())
+    assert parse(text, "settings.toml").model_dump(exclude_unset=True) == said
+    assert parse('[webhook]\nurl = ""', "settings.toml").webhook.url == ""
+
+
 def test_a_rules_mode_stands_apart_from_what_the_rule_itself_asks_for() -> None:
     rule = parse(GOOD, "settings.toml").rule("abandoned_cart")
     assert (rule.mode, rule.parameters) == ("live", {"delay": "2h", "variants": ["plain", "short"]})

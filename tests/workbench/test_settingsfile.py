@@ -8,18 +8,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from enginebench import EngineBench, drive
+from msgspec import Raw
 
 from tactful.clock import ManualClock
 from tactful.errors import LogUnavailable, SettingsError
 from tactful.log import Position
 from tactful.log.memory import MemoryLog
 from tactful.plugins import load_plugins
-from tactful.records import EVENTS
+from tactful.records import EVENTS, BroadcastBody, BroadcastRecord, encode
 from tactful.rules import Rule
 from tactful.telemetry import SILENT
 from tactful_trigger.rules import abandoned_cart, churn_risk
 from tactful_workbench.cluster.ground import Ground, Site
-from tactful_workbench.settingsfile import SHOP, SettingsFile
+from tactful_workbench.settingsfile import SHOP, SettingsFile, known_settings
 from tactful_workbench.unheard import unheard
 
 
@@ -52,6 +54,22 @@ def test_who_may_read_the_file_stays_as_it_was(file: SettingsFile) -> None:
         file.path.chmod(mode)
         file.write(SHOP.replace("My shop", "Our shop"))
         assert file.path.stat().st_mode & 0o777 == mode
+
+
+def test_what_only_some_have_been_told_is_known_to_nobody() -> None:
+    bench = EngineBench(partitions=2)
+    assert drive(known_settings(bench.store, 2)) == ""
+    for text, partitions, known in (
+        ("{}", (0, 1), "{}"),
+        ('{"shop":{}}', (1,), ""),
+        ('{"shop":{}}', (0,), '{"shop":{}}'),
+    ):
+        news = BroadcastRecord(
+            id="s", key="all", at=bench.now, body=BroadcastBody("Settings Changed", Raw(text.encode()))
+        )
+        drive(bench.log.append(EVENTS, [(partition, encode(news)) for partition in partitions]))
+        bench.advance("1s")
+        assert drive(known_settings(bench.store, 2)) == known
 
 
 def test_a_text_that_is_no_settings_file_replaces_nothing(file: SettingsFile) -> None:

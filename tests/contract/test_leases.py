@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -11,7 +12,8 @@ from servers import SERVERS, fresh_database
 
 from tactful.clock import HOUR, ManualClock, WallClock
 from tactful.erasure import Graves
-from tactful.leases import LeaseTime, OwnTime
+from tactful.errors import StoreUnavailable
+from tactful.leases import LeaseTime, OwnTime, while_kept
 from tactful.log.memory import MemoryLog
 from tactful.postgres import Postgres
 from tactful.postgres.leasing import DatabaseTime
@@ -140,6 +142,7 @@ async def test_what_is_kept_meanwhile_is_nobody_elses_and_what_was_lost_all_the_
         await one.keep()
     await two.claim()
     assert two.owned == {}
+    assert await store.present("two", clock.now(), clock.now() + LEASE) == 2
     clock.forward_to(clock.now() + 2 * LEASE)
     assert await two.take(7)
     await one.claim()
@@ -160,6 +163,44 @@ async def test_whoever_s_clock_is_hours_off_takes_nothing_from_others_and_leaves
         clock.forward_to(clock.now() + LEASE // 3)
         await two.claim()
     assert two.owned.keys() == set(range(PARTITIONS))
+
+
+async def test_what_lasts_is_kept_meanwhile_though_the_store_is_away_for_a_while() -> None:
+    kept, enough = list[int](), asyncio.Event()
+
+    async def work() -> str:
+        await enough.wait()
+        return "done"
+
+    async def keep() -> None:
+        kept.append(1)
+        if len(kept) == 1:
+            raise StoreUnavailable("away")
+        enough.set()
+
+    assert await while_kept(work(), keep, every=0.001) == "done"
+    assert len(kept) == 2
+
+
+async def test_whoever_gives_up_what_lasts_stops_it() -> None:
+    begun, stopped = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async def keep() -> None:
+        """Nobody else wants it."""
+
+    waiting = asyncio.create_task(while_kept(work(), keep))
+    await begun.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await asyncio.wait_for(stopped.wait(), 5)
 
 
 @SERVERS[0]

@@ -171,6 +171,12 @@ def test_a_page_that_was_looked_at_has_properties() -> None:
     assert (call["type"], call["properties"]) == ("page", {"path": "/kettles"})
 
 
+def test_a_row_is_the_same_call_in_whatever_order_its_columns_stand() -> None:
+    one, other = ({"id": "o1", "customer": "u1"}, {"customer": "u1", "id": "o1"})
+    ids = {call_of(Row(2, cells), "Order Completed", {}, MADRID, FILE)["messageId"] for cells in (one, other)}
+    assert len(ids) == 1
+
+
 def test_one_column_may_mean_two_things() -> None:
     row = Row(2, {"mail": "a@b.example"})
     call = call_of(row, "identify", {"userId": "mail", "email": "mail"}, MADRID, FILE)
@@ -270,10 +276,11 @@ def test_a_row_without_an_id_is_an_order_of_its_own() -> None:
     ]
 
 
-def test_the_customer_of_an_order_may_stand_in_its_first_row_alone() -> None:
+@pytest.mark.parametrize("nobody", ["", None])
+def test_the_customer_of_an_order_may_stand_in_its_first_row_alone(nobody: str | None) -> None:
     rows = [
         Row(2, {"order_id": "o1", "userId": "u1", "sku": "a"}),
-        Row(3, {"order_id": "o1", "userId": "", "sku": "b"}),
+        Row(3, {"order_id": "o1", "userId": nobody, "sku": "b"}),
     ]
     (order,) = together(rows, "order_id", {}, FILE)
     assert order.cells == {"order_id": "o1", "userId": "u1", "products": [{"sku": "a"}, {"sku": "b"}]}
@@ -300,6 +307,7 @@ def test_a_product_s_name_that_was_given_to_a_column_is_not_taken_back() -> None
         ([LINES[0], LINES[2], LINES[1]], OF_LINES, r"orders\.csv:3: rows of o1 stand apart; sort the file by id"),
         (LINES, OF_LINES | {"name": "nmae"}, r"orders\.csv:2: there is no column nmae; there are: id, customer"),
         (LINES, OF_LINES | {"order_id": "number"}, r"orders\.csv:2: there is no column number"),
+        (LINES, {}, r"orders\.csv:2: there is no column order_id; there are: id, customer"),
         (
             [LINES[0], Row(3, LINES[1].cells | {"customer": "u2"})],
             OF_LINES,

@@ -16,8 +16,9 @@ from tactful.errors import LogUnavailable, SettingsError
 from tactful.log import Position
 from tactful.log.memory import MemoryLog
 from tactful.plugins import load_plugins
-from tactful.records import EVENTS, BroadcastBody, BroadcastRecord, encode
+from tactful.records import DISPATCH, EVENTS, BroadcastBody, BroadcastRecord, decode_any, encode
 from tactful.rules import Rule
+from tactful.settings import told
 from tactful.telemetry import SILENT
 from tactful_trigger.rules import abandoned_cart, churn_risk
 from tactful_workbench.cluster.ground import Ground, Site
@@ -191,6 +192,32 @@ async def test_what_could_not_be_told_is_told_when_it_is_saved_or_said_again(fil
     assert file.latest.shop.name == "My shop", "as everybody knows it"
     assert await file.tell(log, clock, "")
     assert (file.latest.shop.name, await log.end(EVENTS, 0)) == ("Our shop", 2)
+
+
+async def test_what_only_some_may_have_heard_is_taken_back_where_the_file_says_again_what_it_said_before(
+    file: SettingsFile,
+) -> None:
+    clock = ManualClock(0)
+    log = MemoryLog(1, clock)
+    await file.tell(log, clock, "")
+    file.write(SHOP.replace('name = "My shop"', 'name = "Our shop"'))
+    with pytest.raises(LogUnavailable):
+        await file.tell(Away(1, clock), clock, "")
+    file.write(SHOP)
+    assert await file.tell(log, clock, "")
+
+
+async def test_what_is_saved_is_told_once_to_every_partition_of_both_services(file: SettingsFile) -> None:
+    clock = ManualClock(0)
+    log = MemoryLog(2, clock)
+    assert [await file.tell(log, clock, "") for _ in range(2)] == [True, False]
+    assert not await SettingsFile(file.path.parent, SHOP).tell(log, clock, file.latest.model_dump_json())
+    for topic in (EVENTS, DISPATCH):
+        for partition in range(2):
+            [stored] = await log.read(topic, partition, 0, 10)
+            news = decode_any(stored.value)
+            assert isinstance(news, BroadcastRecord)
+            assert (news.body.name, told(bytes(news.body.data))) == ("Settings Changed", file.latest)
 
 
 def test_a_file_may_begin_with_the_mark_that_some_editors_put_there(file: SettingsFile) -> None:

@@ -79,9 +79,10 @@ async def test_an_event_is_refused_by_itself_however_deep_it_is(depth: int) -> N
     assert (await Doorstep().post("/v1/track", bad)).json().get("rejected", 0) == int(depth > 30)
 
 
+@pytest.mark.parametrize("told", [{"review": "Ж" * 15_000}, {"seen": [1] * 15_000}], ids=["letters", "numbers"])
 @pytest.mark.parametrize("bad", [b"NaN", DEEP])
-async def test_an_event_is_no_larger_beside_a_wrong_one(bad: bytes) -> None:
-    door, told = Doorstep(), {"review": "Ж" * 15_000}
+async def test_an_event_is_no_larger_beside_a_wrong_one(bad: bytes, told: dict[str, Any]) -> None:
+    door = Doorstep()
     good = msgspec.json.encode(call("m1", properties=told))
     await door.post("/v1/batch", b'{"batch":[' + good + b"," + bad + b"]}")
     assert properties(door.event) == told
@@ -181,7 +182,14 @@ async def test_a_request_that_is_wrong_gets_400_with_a_code(body: bytes, code: s
 
 @pytest.mark.parametrize(
     ("body", "byte"),
-    [(b'{"userId":', 10), (b'{"\xc3\xa9" 1}', 6), (b'{"a":\xff}', 5), (b'{"a" 1}', 5), (b"{} x", 3)],
+    [
+        pytest.param(b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b",x}", 40_006, id="deep"),
+        (b'{"userId":', 10),
+        (b'{"\xc3\xa9" 1}', 6),
+        (b'{"a":\xff}', 5),
+        (b'{"a" 1}', 5),
+        (b"{} x", 3),
+    ],
 )
 async def test_broken_json_is_told_with_the_byte_at_which_it_breaks(body: bytes, byte: int) -> None:
     answered = await Doorstep().post("/v1/track", body)

@@ -69,6 +69,12 @@ async def test_no_withdrawal_is_refused_for_what_only_a_grant_has(beside: dict[s
     assert (body.state, body.once, body.basis) == ("withdrawn", False, "consent")
 
 
+async def test_a_withdrawal_may_name_the_basis_that_it_ends() -> None:
+    door = Doorstep()
+    await door.track("Consent Changed", properties={**GRANT, "state": "withdrawn", "basis": "soft_opt_in"})
+    assert [consent.body.basis for consent in door.consents] == ["soft_opt_in"]
+
+
 async def test_a_withdrawal_without_an_id_is_news_after_a_grant() -> None:
     door = Doorstep()
     for state in ("withdrawn", "granted", "withdrawn"):

@@ -65,7 +65,9 @@ async def test_what_a_client_measures_about_itself_is_taken_and_thrown_away() ->
     assert door.diary.appends == []
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/nothing"), ("POST", "/v2/track"), ("GET", "/")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/v1/nothing"), ("POST", "/v2/track"), ("GET", "/"), ("GET", "/openapi.json")]
+)
 async def test_an_unknown_path_is_told_as_json(method: str, path: str) -> None:
     answered = await Doorstep().client.request(method, path)
     assert (answered.status_code, answered.json()["code"]) == (404, "not_found")
@@ -108,6 +110,8 @@ async def test_a_preflight_allows_whatever_headers_are_asked_for_and_is_remember
     assert answered.headers["access-control-allow-origin"] == "*"
     assert answered.headers["access-control-allow-headers"] == "authorization,anonymousid,rsa-retry-attempt"
     assert int(answered.headers["access-control-max-age"]) >= 86_400
+    assert {"GET", "POST"} <= set(answered.headers["access-control-allow-methods"].split(", "))
+    assert answered.headers["vary"] == "Access-Control-Request-Headers"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ async def test_a_page_of_another_origin_can_read_every_answer(path: str, body: b
     assert answered.status_code == status
     assert answered.headers["access-control-allow-origin"] == "*"
     assert "retry-after" in answered.headers["access-control-expose-headers"].lower()
-    assert isinstance(answered.json(), dict)
+    assert (answered.headers["content-type"], type(answered.json())) == ("application/json", dict)
 
 
 async def test_the_door_stands_beside_other_routes_in_one_application() -> None:

@@ -38,10 +38,10 @@ class Acknowledged:
 
 
 class Session:
-    """A producer; a broken one acknowledges nothing."""
+    """A producer; a broken one acknowledges nothing, and `stamped` says whether the broker stamps what it takes."""
 
-    def __init__(self, broken: bool) -> None:
-        self._broken, self.open = broken, True
+    def __init__(self, broken: bool, stamped: bool = True) -> None:
+        self._broken, self._stamped, self.open = broken, stamped, True
 
     def create_batch(self) -> Batch:
         return Batch()
@@ -52,7 +52,7 @@ class Session:
         if self._broken:
             answer.set_exception(OutOfOrderSequenceNumber())
         else:
-            answer.set_result(Acknowledged(topic))
+            answer.set_result(Acknowledged(topic, timestamp_type=int(self._stamped)))
         return answer
 
     async def stop(self) -> None:
@@ -86,3 +86,21 @@ async def test_a_broken_session_is_replaced_once_however_many_partitions_it_stru
     assert len(broker.sessions) == 2
     await appender.stop()
     assert [session.open for session in broker.sessions] == [False, False]
+
+
+@dataclass(frozen=True)
+class Unstamping(Breaking):
+    """A cluster whose topics keep the time that a client says."""
+
+    def producer(self) -> Any:
+        self.sessions.append(Session(broken=False, stamped=False))
+        return self.sessions[-1]
+
+
+async def test_what_was_taken_without_an_append_time_is_not_said_to_be_stored() -> None:
+    """Setting up refuses such a topic; somebody may have changed it since."""
+    appender = Appender(Unstamping(("nowhere:9092",)))
+    await appender.start()
+    with pytest.raises(LogUnavailable, match="tactful-events does not stamp append times; run `tactful setup`"):
+        await appender.append("events", [(0, b"value")])
+    await appender.stop()

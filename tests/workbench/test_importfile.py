@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ import pytest
 
 from tactful.errors import TactfulError
 from tactful.events.instants import instant
+from tactful_workbench.commands.importing import import_file
 from tactful_workbench.importfile import Row, call_of, rows_of, together
 
 MADRID = ZoneInfo("Europe/Madrid")
@@ -141,6 +143,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         list(rows_of(tmp_path / "a.csv"))
     with pytest.raises(TactfulError, match="cannot be read: Is a directory"):
         list(rows_of(tmp_path))
+
+
+def test_what_can_be_read_only_once_is_refused_rather_than_found_empty(tmp_path: Path) -> None:
+    """As `/dev/stdin` behind a pipe: it is read once to find what is wrong, and again to be posted."""
+    pipe = tmp_path / "orders"
+    os.mkfifo(pipe)
+    with pytest.raises(TactfulError, match=r"orders is a pipe, and a file is read twice.*save it as a file"):
+        import_file(pipe, "Order Completed", data=tmp_path)
 
 
 FILE = Path("orders.csv")

@@ -37,6 +37,10 @@ def import_file(
     refused; the others are in."""
     if zone not in available_timezones():
         raise TactfulError(f'--zone: "{zone}" is not an IANA time zone; write it like Europe/Madrid')
+    if file.is_fifo():
+        raise TactfulError(
+            f"{file} is a pipe, and a file is read twice, so that nothing is posted of one that is wrong; save it as a file first"
+        )
     pairs = _pairs(mapping)
 
     left = {ours: theirs for ours, theirs in pairs.items() if not lines_of or ours not in PRODUCT}

@@ -55,9 +55,10 @@ async def test_a_body_may_come_in_chunks_without_a_length() -> None:
     assert door.event.id == "m1"
 
 
-async def test_a_body_may_be_gzipped() -> None:
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", " gzip"])
+async def test_a_body_may_be_gzipped(encoding: str) -> None:
     door = Doorstep()
-    answer = await door.post("/v1/track", gzip.compress(CALL), content_encoding="gzip")
+    answer = await door.post("/v1/track", gzip.compress(CALL), content_encoding=encoding)
     assert answer.status_code == 200
     assert door.event.id == "m1"
 

@@ -50,7 +50,8 @@ async def test_a_structured_event_is_taken(content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "application/json; charset=utf-8", "application/vnd.x+json", None]
+    "content_type",
+    ["application/json", "Application/JSON ; charset=utf-8", "text/json", "application/vnd.x+json", None],
 )
 async def test_a_binary_event_is_taken(content_type: str | None) -> None:
     door = Doorstep()

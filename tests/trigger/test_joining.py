@@ -691,6 +691,19 @@ def test_dispatch_hears_at_once_whom_a_message_that_a_stranger_waits_for_would_r
     assert told[STRANGER].addresses == {"email": "u1@example.test"}
 
 
+def test_dispatch_hears_whom_it_would_reach_however_often_they_were_joined(partitions: int) -> None:
+    bench = EngineBench(an_hour_later, decide=lambda message: None, partitions=partitions)
+    bench.emits("u1", Identify(email="u1@example.test"), ComplaintOpened(ticket_id="t1"))
+    bench.emits("u2", Identify(email="u2@example.test"))
+    bench.emits(STRANGER, ADD)
+    bench.advance("61m")
+    bench.link(STRANGER, "u2")
+    bench.merge("u1", "u2")
+    told = {record.key: record.body for record in bench.recipients}
+    assert told[STRANGER] == told["u1"]
+    assert told[STRANGER].complaint_open
+
+
 def test_dispatch_is_told_who_the_stranger_is(partitions: int) -> None:
     bench = EngineBench(an_hour_later, partitions=partitions)
     bench.link(STRANGER, "u1")

@@ -169,6 +169,13 @@ async def test_a_word_about_a_state_is_news_each_time_it_is_said_without_an_id(w
     assert len({event.id for event in door.events}) == 3
 
 
+async def test_who_spoke_to_a_customer_has_spoken_to_them_each_time_it_is_said_without_an_id() -> None:
+    door = Doorstep()
+    call = {"type": "track", "userId": "u1", "event": "Contact Made", "properties": {"channel": "call", "by": "Ana"}}
+    await door.post("/v1/batch", {"batch": [call, call]})
+    assert len({event.id for event in door.events}) == 2
+
+
 async def test_what_somebody_did_is_the_same_when_it_is_said_again_without_an_id() -> None:
     door = Doorstep()
     call = {"type": "track", "userId": "u1", "event": "Product Viewed", "properties": {"product_id": "p"}}

@@ -53,7 +53,8 @@ _FORBIDDEN: Final = {
     "Feed Complete": "say that a feed is complete",
     "Canary Sent": "have a message sent that no gate holds back",
 }
-# Of words about a state the same again is news if another one came between; a repeat among them does no harm.
+# Of words about a state the same again is news if another one came between, and who calls a customer on two days has spoken to
+# them twice; a repeat among them does no harm.
 _STATES: Final = frozenset(
     {
         consent.NAME,
@@ -66,6 +67,7 @@ _STATES: Final = frozenset(
         "Complaint Opened",
         "Complaint Closed",
         "Complaint Reopened",
+        "Contact Made",
     }
 )
 _LONGEST_NAME: Final = 255

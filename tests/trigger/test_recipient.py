@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from enginebench import EngineBench
 from msgspec.structs import replace
 
 from tactful.clock import DAY, HOUR
 from tactful.customer import Contact, Engagement, Order, Orders, Profile, Segments, Ticket, Tickets
+from tactful.events import ContactMade
 from tactful.records import RecipientBody, Rest
 from tactful.settings import Caps, Resting, Settings
 from tactful_trigger.recipient import recipient, tells_dispatch
@@ -152,6 +154,16 @@ def test_a_reaction_or_an_order_ends_that() -> None:
 )
 def test_dispatch_is_told_when_that_changes(before: Engagement, after: Engagement, news: bool) -> None:
     assert tells_dispatch(before, after) == news
+
+
+@pytest.mark.parametrize(("purpose", "counts"), [("marketing.call", True), ("", True), ("service.delivery", False)])
+def test_a_contact_that_is_heard_of_after_a_later_one_counts_as_well(purpose: str, counts: bool) -> None:
+    bench = EngineBench()
+    bench.emits("u1", ContactMade(channel="email", by="newsletter", purpose="marketing"))
+    bench.emits("u1", ContactMade(channel="call", by="Ana", purpose=purpose), ago="3h")
+    told = [(r.body.contacted_on, bench.now - r.body.contacted_at) for r in bench.recipients]
+    assert told == [("email", 0), ("call", 3 * HOUR), ("email", 0)] if counts else told == [("email", 0)]
+    assert bench.recipients[-1].body.in_touch_with == "newsletter"
 
 
 def test_who_must_not_be_contacted_is_told_with_the_reason() -> None:

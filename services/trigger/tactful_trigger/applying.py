@@ -9,7 +9,7 @@ import msgspec
 
 from tactful.clock import HOUR
 from tactful.decisions import Reason
-from tactful.events import CustomerFlagged, OrderCompleted
+from tactful.events import ContactMade, CustomerFlagged, OrderCompleted
 from tactful.events.model import is_fact, name_of
 from tactful.identity import event_hash
 from tactful.records import EventRecord
@@ -25,7 +25,7 @@ from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.starting import Freed
 from tactful_trigger.tally import Tally
-from tactful_trigger.telling import tell_dispatch
+from tactful_trigger.telling import tell_dispatch, tell_of_contact
 
 _NOWHERE: Final = Route()
 _FLAG: Final = name_of(CustomerFlagged)
@@ -121,6 +121,8 @@ class Applying:
         is_flag = seen.name == _FLAG
         if concerns_dispatch or is_flag:
             tell_dispatch(row, seen.at, self._partition.book.settings, self._effects, again=is_flag)
+        elif isinstance(seen.event, ContactMade):
+            changed |= tell_of_contact(row, seen.event, seen.at, self._partition.book.settings, self._effects)
         return changed
 
     def _mark(self, row: Row, seen: Seen) -> bool:

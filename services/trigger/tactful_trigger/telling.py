@@ -3,8 +3,12 @@ Pure but for the row and the effects."""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
+from tactful.events import ContactMade
 from tactful.identity import digest, fingerprint
+from tactful.purposes import is_service
 from tactful.records import DISPATCH, RecipientBody, RecipientRecord
 from tactful.settings import Settings
 from tactful_trigger.effects import Effects
@@ -19,8 +23,7 @@ def tell_dispatch(row: Row, at: int, settings: Settings, effects: Effects, *, ag
     known = fingerprint(body)
     if again or known != row.recipient:
         row.recipient = known
-        for name in (row.id, *sorted({run.asked_as for run in row.runs if run.asked_as})):
-            _tell(row, name, body, known, at, effects)
+        _tell_names(row, body, known, at, effects)
 
 
 def tell_what_settings_changed(row: Row, at: int, settings: Settings, effects: Effects) -> None:
@@ -29,10 +32,26 @@ def tell_what_settings_changed(row: Row, at: int, settings: Settings, effects: E
         tell_dispatch(row, at, settings, effects)
 
 
+def tell_of_contact(row: Row, made: ContactMade, at: int, settings: Settings, effects: Effects) -> bool:
+    """Somebody else spoke to the customer before the contact that was heard of last: it counts as well; whether it is told."""
+    if is_service(made.purpose):
+        return False
+    then = {"contacted_at": made.meta.occurred_at, "contacted_on": made.channel, "in_touch_with": made.by}
+    body = replace(_recipient(row, settings), **then)
+    _tell_names(row, body, fingerprint(body), at, effects)
+    tell_dispatch(row, at, settings, effects, again=True)
+    return True
+
+
 def tell_alias(row: Row, name: str, at: int, settings: Settings, effects: Effects) -> None:
     """A message that was asked under another name is for this customer now."""
     body = _recipient(row, settings)
     _tell(row, name, body, fingerprint(body), at, effects)
+
+
+def _tell_names(row: Row, body: RecipientBody, known: str, at: int, effects: Effects) -> None:
+    for name in (row.id, *sorted({run.asked_as for run in row.runs if run.asked_as})):
+        _tell(row, name, body, known, at, effects)
 
 
 def _tell(row: Row, customer: str, body: RecipientBody, known: str, at: int, effects: Effects) -> None:

@@ -36,14 +36,14 @@ class Ladder:
     ) -> str:
         """Why it ended, fit for a page: `engaged on push`, `no_consent`, `nobody to reach`, `no reaction`. `data` may be another
         one for each channel."""
-        start, waited, doubtful = run.now, 0, False
+        waited, doubtful = 0, False
         earlier: list[Message] = []
-        self.begun, self.reached = start, False
+        self.begun, self.reached = run.now, False
         for number, (channel, patience) in enumerate(self._rungs, start=1):
             loud = channel in _LOUD
             if loud and doubtful:
                 return f"outcome unknown: not climbing to {channel}"
-            not_before = start + timedelta(milliseconds=waited) if loud else None
+            not_before = self.begun + timedelta(milliseconds=waited) if loud else None
             about = data.get(channel) if isinstance(data, Mapping) else data
             message = await run.send(
                 channel, template, about, not_before=not_before, expires=self._expires.get(channel), variant=variant

@@ -820,6 +820,20 @@ def test_a_ladder_keeps_sms_for_the_time_it_would_have_had_anyway() -> None:
     assert [m.not_before for m in bench.messages] == [None, None, MONDAY + 28 * HOUR]
 
 
+def test_a_ladder_counts_what_sms_waits_for_from_when_its_first_message_left() -> None:
+    async def r(run: Run, first: ProductAdded) -> str:
+        return await Ladder(("email", "24h"), ("push", "4h"), ("sms", "1d")).climb(run, "cart")
+
+    bench, shut = bench_of(r), refused("no_address", "channel")
+    bench.dispatch.decide = lambda message: None if message.channel == "email" else shut(message)
+    bench.emits("u1", ADD)
+    bench.advance("12h")
+    bench.decides(bench.messages[0], verdict="sent")
+    bench.advance("1d")
+    assert [m.channel for m in bench.messages] == ["email", "push", "sms"]
+    assert bench.messages[-1].not_before == MONDAY + (12 + 28) * HOUR
+
+
 def test_a_ladder_never_climbs_to_sms_on_top_of_an_unknown_outcome() -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         return await Ladder(("email", "1h"), ("sms", "1d")).climb(run, "cart")

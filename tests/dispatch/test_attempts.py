@@ -215,6 +215,16 @@ def test_an_attempt_that_may_have_arrived_is_never_called_unsent() -> None:
     assert len(bench.row().contacts) == 1
 
 
+def test_what_may_have_arrived_when_its_provider_asked_for_patience_counts_and_is_never_called_unsent() -> None:
+    bench = DispatchBench(idempotent=True)
+    bench.consenting()
+    bench.adapter.outcomes = [Retry(10 * MINUTE, "504", "HTTP 504", doubtful=True)]
+    bench.asks()
+    assert len(bench.row().contacts) == 1
+    bench.grants(state="withdrawn")
+    assert [(decision.verdict, decision.reason) for decision in bench.decisions] == [("unknown", "outcome_unknown")]
+
+
 def test_an_adapter_that_raises_leaves_an_unknown_outcome(bench: DispatchBench) -> None:
     bench.adapter.outcomes = [ZeroDivisionError("division by zero")]
     bench.asks()

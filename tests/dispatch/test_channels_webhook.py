@@ -77,7 +77,10 @@ def test_the_signature_is_the_one_of_the_standards_own_library() -> None:
         (400, Rejected("400", "HTTP 400")),
         (410, Rejected("410", "HTTP 410")),
         (429, Retry(5 * MINUTE, "429", "HTTP 429")),
-        (502, Retry(5 * MINUTE, "502", "HTTP 502")),
+        (503, Retry(5 * MINUTE, "503", "HTTP 503")),
+        (408, Retry(5 * MINUTE, "408", "HTTP 408", doubtful=True)),
+        (502, Retry(5 * MINUTE, "502", "HTTP 502", doubtful=True)),
+        (504, Retry(5 * MINUTE, "504", "HTTP 504", doubtful=True)),
         (500, Unknown("HTTP 500")),
     ],
 )

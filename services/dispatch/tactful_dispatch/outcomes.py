@@ -30,6 +30,7 @@ def record(
     elif isinstance(outcome, Rejected):
         _rejected(space, customer, delivery, outcome, now, cause)
     elif isinstance(outcome, Retry):
+        delivery.doubtful = delivery.doubtful or outcome.doubtful
         deciding.uncount_contact(space, customer, delivery)
         _wait_for_provider(delivery, now + _patience(outcome.after, delivery.attempts), outcome.detail or outcome.code)
     elif _may_repeat(delivery, adapter):

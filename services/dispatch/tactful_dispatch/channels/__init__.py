@@ -47,11 +47,13 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Nothing was sent; the same message may be tried again after so many ms."""
+    """Nothing was sent; the same message may be tried again after so many ms. `doubtful`: it may have arrived, and the provider
+    knows a repeat by our id."""
 
     after: int
     code: str = ""
     detail: str = ""
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from tactful_dispatch.channels.publichost import Target, public_target
 RETRY_BROKEN: Final = 30 * SECOND
 RETRY_SLOW: Final = 5 * MINUTE
 _SLOWER: Final = frozenset({408, 425, 429, 502, 503, 504})
+_DOUBTFUL: Final = frozenset({408, 502, 504})  # said by what stands between us and the receiver, who may have it
 Judge = Callable[[str], Awaitable[Target]]
 
 
@@ -102,7 +103,8 @@ def _meaning(message_id: str, reply: Reply) -> Outcome:
     if 200 <= reply.status < 300:
         return Accepted(message_id, f"HTTP {reply.status}")
     if reply.status in _SLOWER:
-        return Retry(reply.retry_after(RETRY_SLOW), str(reply.status), f"HTTP {reply.status}")
+        doubtful = reply.status in _DOUBTFUL
+        return Retry(reply.retry_after(RETRY_SLOW), str(reply.status), f"HTTP {reply.status}", doubtful)
     if reply.status >= 500:
         return Unknown(f"HTTP {reply.status}")
     return Rejected(str(reply.status), f"HTTP {reply.status}")

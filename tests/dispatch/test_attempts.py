@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
-from dispatchbench import DispatchBench
+from dispatchbench import LIVE, DispatchBench
 from enginebench import drive
 
 from tactful.broadcasting import broadcast
@@ -223,6 +223,17 @@ def test_what_may_have_arrived_when_its_provider_asked_for_patience_counts_and_i
     assert len(bench.row().contacts) == 1
     bench.grants(state="withdrawn")
     assert [(decision.verdict, decision.reason) for decision in bench.decisions] == [("unknown", "outcome_unknown")]
+
+
+def test_what_was_granted_for_one_message_allows_no_other_while_that_one_may_have_arrived() -> None:
+    bench = DispatchBench(idempotent=True, settings={**LIVE, "caps": {"budget": False}})
+    bench.knows()
+    bench.grants(once=True)
+    bench.adapter.outcomes = [Unknown("reset")]
+    bench.asks()
+    bench.asks("m2", channel="push")
+    bench.advance("2m")
+    assert (bench.words, bench.sent) == (["no_consent", "sent"], ["m1", "m1"])
 
 
 def test_an_adapter_that_raises_leaves_an_unknown_outcome(bench: DispatchBench) -> None:

@@ -10,7 +10,7 @@ from tactful.purposes import covers
 from tactful.records import RecipientBody
 from tactful.settings import Settings, told
 from tactful_dispatch.asking import unanswered_since
-from tactful_dispatch.facts import Facts, standing
+from tactful_dispatch.facts import Facts, Word, standing, used_up_by
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
 
@@ -57,7 +57,7 @@ def gather(
         suppressed=address.shut if address else "",
         address_shared=address is not None and address.is_shared(row.names(message.customer)),
         unanswered_since=unanswered_since(address, message, now),
-        words=standing(row.words),
+        words=_left(standing(row.words), row, delivery),
         address_withdrawn_at=max((at for p, at in withdrawn.items() if covers(p, message.purpose)), default=0),
         muted_rules=row.muted_rules,
         muted_topics=row.muted_topics,
@@ -76,3 +76,10 @@ def gather(
         provider_until=delivery.provider_until,
         provider_detail=delivery.provider_detail,
     )
+
+
+def _left(words: list[Word], row: CustomerRow, delivery: Delivery) -> list[Word]:
+    """Without what was granted for one message and may have arrived with another one already."""
+    others = (each for each in row.deliveries.values() if each.doubtful and each.open and each.name != delivery.name)
+    taken = [word for each in others for word in used_up_by(each.message, words)]
+    return [word for word in words if word not in taken]

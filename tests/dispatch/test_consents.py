@@ -212,6 +212,16 @@ def test_who_leaves_again_once_the_silence_is_over_is_left_alone_again(reached: 
     assert len(left) == 2
 
 
+def test_who_leaves_again_before_the_silence_is_over_is_left_alone_for_as_long_from_then_on(
+    reached: DispatchBench,
+) -> None:
+    reached.advance("29d")
+    drive(reached.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
+    reached.advance("2d")
+    reached.asks(channel="push")
+    assert reached.words == ["withdrawn"]
+
+
 def test_a_yes_that_stood_before_they_left_another_channel_ends_the_silence_if_it_is_said_again(
     reached: DispatchBench,
 ) -> None:

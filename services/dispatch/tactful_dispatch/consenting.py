@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
+from tactful.clock import HOUR
 from tactful.identity import digest, is_anonymous
 from tactful.outbox import Cause
 from tactful.purposes import covers, is_marketing
@@ -15,7 +16,6 @@ from tactful_dispatch.announcing import announce
 from tactful_dispatch.asking import forget_question, hear_answer
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Word, standing, with_word
-from tactful_dispatch.gates.person import SILENCE
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.rows import AddressKey, CustomerRow, Delivery
 from tactful_dispatch.store import Workspace
@@ -75,7 +75,7 @@ def is_strangers(body: ConsentBody) -> bool:
 
 def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> Word | None:
     """The word that says the same and still does what it says: nothing was said in between, on any channel or by others who use
-    the address, and its silence is not over."""
+    the address; and of a withdrawal, it was within the hour, since its silence counts from the last one."""
     said = [word for word in standing(row.words) if _touch(word.purpose, body.purpose)]
     here = (word for word in said if not body.channel or word.channel in ("", body.channel))
     last = max(here, key=_when, default=None)
@@ -85,7 +85,7 @@ def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: Con
     if any(word.state != last.state and _when(word) > _when(last) for word in said):
         return None
     if last.state == "withdrawn":
-        return last if body.occurred_at - last.at < SILENCE else None
+        return last if body.occurred_at - last.at < HOUR else None
     proved = (last.via, last.wording) == (body.via, body.wording)  # by another door it is another proof
     return last if proved and not row.stopped_at and not _is_overruled(space, book, row, last) else None
 

@@ -137,7 +137,8 @@ def traces(file: Path, words: str) -> list[str]:
         return [
             table
             for table in tables
-            if table != "log" and not table.startswith("sqlite_") and _holds(db, table, words.encode())
+            if not table.startswith(("sqlite_", "log_events_", "log_dispatch_", "log_quarantine_"))
+            and _holds(db, table, words.encode())
         ]
 
 

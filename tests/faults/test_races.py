@@ -220,7 +220,7 @@ async def test_whoever_opts_out_first_gets_nothing_and_every_message_gets_one_wo
         await race.prepare()
         await race.run()
         first = {step: place for place, step in reversed(list(enumerate(race.store.order)))}
-        arrived = [message.message_id for message in await bench.arrived()]
+        arrived = [message.message_id.partition("-")[0] for message in await bench.arrived()]  # mail adds a seal
         words = await race.words()
     assert len(arrived) == len(set(arrived))
     for message in arrived:

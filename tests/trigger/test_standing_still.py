@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -279,7 +280,8 @@ def test_a_goal_ends_a_run_whose_rule_is_missing_also_while_nothing_waits_for_it
     assert bench.messages == []
 
 
-@rule(
+for_each_product = partial(
+    rule,
     on=ProductAdded,
     key=lambda event: event.product_id,
     match=lambda first, event: first.product_id in event.order_id,
@@ -287,6 +289,9 @@ def test_a_goal_ends_a_run_whose_rule_is_missing_also_while_nothing_waits_for_it
     purpose="marketing.test",
     version=1,
 )
+
+
+@for_each_product()
 async def of_a_product(run: Run, first: ProductAdded) -> None:
     await run.sleep("1h")
     await run.send("email", first.product_id)
@@ -651,14 +656,7 @@ def test_a_hold_that_asks_is_answered_for_the_run_whose_message_it_is() -> None:
     ]
 
 
-@rule(
-    on=ProductAdded,
-    key=lambda event: event.product_id,
-    match=lambda first, event: first.product_id in event.order_id,
-    goal=OrderCompleted,
-    purpose="marketing.test",
-    version=1,
-)
+@for_each_product()
 async def counts_what_else_is_bought(run: Run, first: ProductAdded) -> str:
     await run.send("email", "held")
     seen = [await run.wait_for(OrderCompleted, within="1h") for _ in range(2)]

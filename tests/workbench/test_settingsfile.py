@@ -182,13 +182,19 @@ class Away(MemoryLog):
         raise LogUnavailable("the log is away")
 
 
-async def test_what_could_not_be_told_is_told_when_it_is_saved_or_said_again(file: SettingsFile) -> None:
+async def saved_while_the_log_is_away(file: SettingsFile) -> tuple[MemoryLog, ManualClock]:
+    """The shop has another name; the log that is back, and its clock."""
     clock = ManualClock(0)
     log = MemoryLog(1, clock)
     await file.tell(log, clock, "")
     file.write(SHOP.replace('name = "My shop"', 'name = "Our shop"'))
     with pytest.raises(LogUnavailable):
         await file.tell(Away(1, clock), clock, "")
+    return log, clock
+
+
+async def test_what_could_not_be_told_is_told_when_it_is_saved_or_said_again(file: SettingsFile) -> None:
+    log, clock = await saved_while_the_log_is_away(file)
     assert file.latest.shop.name == "My shop", "as everybody knows it"
     assert await file.tell(log, clock, "")
     assert (file.latest.shop.name, await log.end(EVENTS, 0)) == ("Our shop", 2)
@@ -197,12 +203,7 @@ async def test_what_could_not_be_told_is_told_when_it_is_saved_or_said_again(fil
 async def test_what_only_some_may_have_heard_is_taken_back_where_the_file_says_again_what_it_said_before(
     file: SettingsFile,
 ) -> None:
-    clock = ManualClock(0)
-    log = MemoryLog(1, clock)
-    await file.tell(log, clock, "")
-    file.write(SHOP.replace('name = "My shop"', 'name = "Our shop"'))
-    with pytest.raises(LogUnavailable):
-        await file.tell(Away(1, clock), clock, "")
+    log, clock = await saved_while_the_log_is_away(file)
     file.write(SHOP)
     assert await file.tell(log, clock, "")
 

@@ -74,7 +74,7 @@ def _without_pictures(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def envelope(message: MessageBody, address: str, rendered: Rendered, settings: Settings, links: Links) -> Envelope:
     """The message as it leaves: links tracked, ways to say no in the headers."""
-    marketing = is_marketing(message.purpose)
+    marketing, mail_name = is_marketing(message.purpose), links.sealed(message.message_id)
 
     def tracked_url(index: int) -> str:
         if message.channel == "sms":
@@ -92,8 +92,8 @@ def envelope(message: MessageBody, address: str, rendered: Rendered, settings: S
         rendered=tracked,
         one_click_url=links.url(_grant("unsubscribe", message)) if marketing else "",
         unsubscribe_url=links.url(_grant("unsubscribe", message)) if marketing else "",
-        mail_name=links.sealed(message.message_id),
-        return_path=_return_path(settings.shop.bounce_address, links.sealed(message.message_id)),
+        mail_name=mail_name,
+        return_path=_return_path(settings.shop.bounce_address, mail_name),
     )
 
 

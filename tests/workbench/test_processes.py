@@ -65,6 +65,16 @@ def test_who_dies_is_replaced_and_all_end_when_they_are_told(tmp_path: Path) -> 
         assert not (Path("/proc") / str(gone)).exists()
 
 
+def test_nobody_lives_on_when_the_one_that_began_them_is_killed(tmp_path: Path) -> None:
+    with family(tmp_path) as process:
+        first, second = pid(tmp_path, 0), pid(tmp_path, 1)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: pid(tmp_path, 0) != first)
+        process.kill()
+        for one in (pid(tmp_path, 0), second):
+            until(lambda one=one: not (Path("/proc") / str(one)).exists())  # type: ignore[misc]
+
+
 def test_what_has_to_be_mended_is_said_and_nobody_is_started_again_and_again(tmp_path: Path) -> None:
     (tmp_path / "refuse").touch()
     with family(tmp_path) as process:

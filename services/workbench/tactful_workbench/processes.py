@@ -1,4 +1,7 @@
-"""`--workers N`: a process per core, forked from one that has loaded everything; who dies is replaced."""
+"""`--workers N`: a process per core, forked from one that has loaded everything; who dies is replaced.
+
+Each reads from a pipe whose other end only the process that began them holds, and ends when that one has, were it killed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -25,7 +29,8 @@ def run_processes(count: int, work: Work) -> int:
     """Run `work(0, False)` to `work(count - 1, False)`, each in a process of its own, until SIGINT or SIGTERM; the exit code.
 
     Call before anything has started a thread or an event loop. One that dies is started again, as `work(number, True)`. One that
-    refuses to start ends all of them; one in the place of another ends nobody, and is tried again.
+    refuses to start ends all of them; one in the place of another ends nobody, and is tried again. When this
+    process is gone, were it killed, they are told to end (SIGTERM).
     """
     family = _Family(work)
     for number in range(count):
@@ -42,12 +47,14 @@ class _Family:
         self._work = work
         self._alive: dict[int, tuple[int, bool]] = {}
         self._ending, self._code = False, 0
+        self._gone, self._held = os.pipe()  # held open by this process alone
 
     def start(self, number: int, again: bool = False) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         if (pid := os.fork()) == 0:
-            _live(self._work, number, again)
+            os.close(self._held)
+            _live(self._work, number, again, self._gone)
         self._alive[pid] = (number, again)
 
     def end(self, number: int, frame: FrameType | None) -> None:
@@ -78,11 +85,18 @@ class _Family:
                 self.start(number, again=True)
 
 
-def _live(work: Work, number: int, again: bool) -> NoReturn:
+def _end_with(gone: int) -> None:
+    """Tell this process to end once nobody holds the other end of the pipe."""
+    os.read(gone, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _live(work: Work, number: int, again: bool, gone: int) -> NoReturn:
     """Of a forked process: never comes back."""
     code = 0
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(gone,), name="end with the first", daemon=True).start()
     try:
         work(number, again)
     except TactfulError as error:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
 
 from tactful.errors import SettingsError, TopicMissing
 from tactful.log.kafka.broker import BATCH, Broker
 from tactful.records import TOPICS
+
+T = TypeVar("T")
 
 MOMENT: Final = 3.0  # seconds
 _THERE: Final = 36  # TOPIC_ALREADY_EXISTS
@@ -74,7 +76,7 @@ async def check_topics(broker: Broker, partitions: int = 0) -> int:
     """The partition count that all topics share. Raises SettingsError naming the topic and the mend, LogUnavailable."""
     async with _admin(broker) as admin:
         names = [broker.topic(topic) for topic in TOPICS]
-        counts = await _known_counts(admin, names)
+        counts = {name: _count(topic) for name, topic in (await _topics(admin, names)).items()}
         for name, count in counts.items():
             if not count:
                 raise TopicMissing(f"there is no topic {name}; run `tactful setup`")
@@ -140,12 +142,12 @@ async def topic_states(broker: Broker) -> tuple[int, list[TopicState]]:
     async with _admin(broker) as admin:
         brokers = len((await admin.describe_cluster())["brokers"])
         names = [broker.topic(topic) for topic in TOPICS]
-        described = {topic["topic"]: topic for topic in await admin.describe_topics(names)}
+        described = await _topics(admin, names)
         return brokers, [
             TopicState(
                 name,
                 partitions,
-                min(len(partition["replicas"]) for partition in described[name]["partitions"]),
+                min((len(partition["replicas"]) for partition in described[name].get("partitions", ())), default=0),
                 int(settings["min.insync.replicas"]),
                 int(settings["retention.ms"]),
                 int(settings["segment.ms"]),
@@ -166,8 +168,13 @@ async def _make(admin: AIOKafkaAdminClient, name: str, shape: Shape) -> str:
 
 async def _settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
     """All of a topic. Raises SettingsError where we may not see them."""
-    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, None)])
-    ((code, why, _, _, entries),) = answer.resources
+
+    async def ask() -> tuple[int, str | None, list[tuple[str, ...]]]:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, None)])
+        ((code, why, _, _, entries),) = answer.resources
+        return code, why, entries
+
+    code, why, entries = await _once_known(ask, lambda answer: answer[0] != UnknownTopicOrPartitionError.errno)
     if code:
         raise SettingsError(
             f"the settings of {name} cannot be seen: {why or for_code(code).__name__}; grant the user of the Kafka URL "
@@ -176,24 +183,29 @@ async def _settings(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
     return {entry[0]: str(entry[1]) for entry in entries}
 
 
-async def _known_counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
-    """As `_counts`. Each broker hears of a new topic a moment after it was made, and any of them may be asked."""
-    until = time.monotonic() + MOMENT
-    while not all((counts := await _counts(admin, names)).values()) and time.monotonic() < until:  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
-    return counts
+async def _topics(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What is told of each; nothing of one that is missing. Raises TopicAuthorizationFailedError."""
+
+    async def ask() -> dict[str, dict[str, Any]]:
+        told = {topic["topic"]: topic for topic in await admin.describe_topics(list(names))}
+        return {name: told.get(name, {}) for name in names}
+
+    return await _once_known(ask, lambda told: all(_count(topic) for topic in told.values()))
 
 
-async def _counts(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, int]:
-    """Partitions by topic; 0 for one that is missing. Raises TopicAuthorizationFailedError."""
-    told = {topic["topic"]: topic for topic in await admin.describe_topics(list(names))}
-    return {name: _count(told.get(name)) for name in names}
-
-
-def _count(topic: dict[str, Any] | None) -> int:
-    if topic is not None and topic["error_code"] == TopicAuthorizationFailedError.errno:
+def _count(topic: Mapping[str, Any]) -> int:
+    """Its partitions; 0 for one that is missing."""
+    if topic.get("error_code") == TopicAuthorizationFailedError.errno:
         raise TopicAuthorizationFailedError(topic["topic"])
-    return len(topic["partitions"]) if topic is not None and not topic["error_code"] else 0
+    return len(topic["partitions"]) if topic and not topic["error_code"] else 0
+
+
+async def _once_known(ask: Callable[[], Awaitable[T]], known: Callable[[T], bool]) -> T:
+    """Each broker hears of a new topic a moment after it was made, and any of them may be asked: the answer after that moment."""
+    until = time.monotonic() + MOMENT
+    while not known(answer := await ask()) and time.monotonic() < until:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    return answer
 
 
 @asynccontextmanager

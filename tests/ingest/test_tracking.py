@@ -265,6 +265,22 @@ async def test_the_same_again_without_a_message_id_has_the_same_id() -> None:
     assert len({first, other, foreign}) == 3
 
 
+async def test_the_same_at_another_time_without_a_message_id_is_another_event() -> None:
+    door = Doorstep()
+    for time in ("2026-11-30T08:00:00Z", "2026-11-30T08:05:00Z", "2026-11-30T08:00:00Z"):
+        await door.track(messageId=None, timestamp=time)
+    first, second, again = (event.id for event in door.events)
+    assert first == again != second
+
+
+async def test_what_is_wrong_is_kept_once_however_often_it_is_sent_and_nothing_else_in_its_place() -> None:
+    door = Doorstep()
+    for event in ("", "  ", ""):
+        await door.track(event=event)
+    first, second, again = (kept.id for kept in door.quarantined)
+    assert first == again != second
+
+
 async def test_a_numeric_message_id_is_a_string_and_a_long_one_a_digest() -> None:
     door = Doorstep()
     await door.track(messageId=12)

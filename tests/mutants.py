@@ -658,8 +658,8 @@ FAULTS = (
     Fault(
         "the smaller id ends",
         f"{TRIGGER}/joining.py",
-        "elif other < record.key:",
-        "elif other > record.key:",
+        "elif body.customer < key:",
+        "elif body.customer > key:",
         PEOPLE,
     ),
     Fault(

@@ -97,10 +97,12 @@ class LinkRecord(Record, tag="link", frozen=True, kw_only=True):
     body: LinkBody
 
 
-class MergeBody(msgspec.Struct, frozen=True):
-    """A server says that the record's key and this known customer are one person."""
+class MergeBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A server says that the record's key and this known customer are one person. `asked`: the key is the smaller id, in which
+    both would go on, and is asked whether it still can."""
 
     customer: str
+    asked: bool = False
 
 
 class MergeRecord(Record, tag="merge", frozen=True, kw_only=True):

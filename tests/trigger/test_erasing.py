@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from enginebench import GRAVES, EngineBench, drive, event_record
@@ -182,19 +182,55 @@ def test_a_registration_by_the_shop_or_a_new_consent_begins_anew_with_nothing_of
     assert len(bench.messages) == 1
 
 
-def test_a_link_or_a_merge_brings_nobody_back(bench: EngineBench) -> None:
+def test_a_link_brings_nobody_back(bench: EngineBench) -> None:
     erase(bench)
     bench.advance("1m")
     bench.emits(STRANGER, ADD)
     bench.link(STRANGER, "u1")
-    bench.emits("u2", ADD)
-    bench.merge("u2", "u1")
     bench.advance("2h")
     assert bench.row("u1") is None
     assert bench.messages == []
 
 
-@pytest.mark.parametrize("pair", [("u1", "u2"), ("u2", "u1")])
+BOTH_WAYS: Final = pytest.mark.parametrize("pair", [("u1", "u2"), ("u2", "u1")])
+
+
+@BOTH_WAYS
+def test_a_merge_brings_nobody_back_and_ends_nobody_in_a_grave(bench: EngineBench, pair: tuple[str, str]) -> None:
+    bench.emits("u2", ADD)
+    erase(bench)
+    bench.advance("1m")
+    bench.merge(*pair)
+    bench.advance("2h")
+    row = bench.row("u2")
+    assert row is not None
+    assert (row.linked_to, bench.row("u1"), passed_on(bench)) == ("", None, ["u1"])
+    assert [message.customer for message in bench.messages] == ["u2"]
+
+
+@BOTH_WAYS
+def test_who_registers_anew_may_be_merged_again(bench: EngineBench, pair: tuple[str, str]) -> None:
+    bench.emits("u2", ADD)
+    erase(bench)
+    bench.advance("1m")
+    bench.merge(*pair)
+    bench.emits("u1", Identify(email="new@example.test"))
+    bench.merge(*pair)
+    bench.advance("2h")
+    assert [message.customer for message in bench.messages] == ["u1"]
+
+
+def test_who_is_erased_between_a_merge_and_its_end_is_erased_under_both_names(bench: EngineBench) -> None:
+    bench.emits("u1", ADD)
+    bench.emits("u2", ADD)
+    erase(bench)
+    append(bench, LinkRecord(id="agreed", key="u2", at=bench.now, body=LinkBody("u1")))  # before it was erased
+    bench.advance("2h")
+    assert (bench.row("u1"), bench.row("u2"), passed_on(bench)) == (None, None, ["u1", "u2"])
+    assert bench.messages == []
+
+
+@BOTH_WAYS
 def test_a_merge_brings_no_larger_id_back_either_whichever_is_named_first(
     bench: EngineBench, pair: tuple[str, str]
 ) -> None:

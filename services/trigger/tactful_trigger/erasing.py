@@ -64,8 +64,8 @@ class Erasing:
         if (erased_at := graves.get(grave)) is None:
             return False
         if not _revives(record, erased_at):
-            if isinstance(record, AbsorbRecord) and (record.at <= erased_at or is_anonymous(record.body.absorbed)):
-                # They were one before, and it is heard of now; or a visitor says that they are whoever was erased.
+            if isinstance(record, AbsorbRecord):
+                # They were one when whoever was erased was asked; or a visitor says that they are whoever was erased.
                 self._pass_down(record.body.absorbed, EraseBody(erased_at), record.at)
             return True
         self._partition.graves = {known: at for known, at in graves.items() if known != grave}

@@ -60,15 +60,18 @@ class Joining:
             self._end(row, other, at)
 
     def merge(self, record: MergeRecord, at: int) -> None:
-        """Two known ids are one person: the larger one ends. An id that nobody has used is no customer to end others for."""
-        row, other = self._partition.rows.get(record.key), record.body.customer
+        """Two known ids are one person: the larger one ends, once the smaller has heard of it. One who was erased hears nothing, and
+        nobody ends in a grave. An id that nobody has used is no customer to end others for."""
+        key, body, row = record.key, record.body, self._partition.rows.get(record.key)
         if row is not None and row.linked_to:
-            self._ask_to_merge(row.linked_to, other, at)
-        elif other < record.key:
-            self._end(self._partition.row(record.key), other, at)
-        elif row is not None and other != record.key:
-            name = digest("link", other, record.key)
-            self._effects.put(EVENTS, LinkRecord(id=name, key=other, at=at, body=LinkBody(record.key)))
+            self._ask_to_merge(row.linked_to, body.customer, at)
+        elif body.customer < key:
+            name = digest("asked", key, body.customer)
+            asked = MergeBody(key, asked=True)
+            self._effects.put(EVENTS, MergeRecord(id=name, key=body.customer, at=at, body=asked))
+        elif (row is not None or body.asked) and body.customer != key:
+            name = digest("link", body.customer, key)
+            self._effects.put(EVENTS, LinkRecord(id=name, key=body.customer, at=at, body=LinkBody(key)))
 
     def forward(self, row: Row, record: EventRecord, stored: Stored) -> None:
         """What comes for somebody who has ended goes on to who they are, with its first append time; what their device posts, to

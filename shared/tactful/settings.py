@@ -43,7 +43,7 @@ def _zone(name: str) -> str:
 T = TypeVar("T")
 Length = Annotated[str, AfterValidator(_length)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")]
+Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 
 
 _WEB = r"^https?://[^\s/]\S*$"

@@ -183,6 +183,15 @@ async def test_what_somebody_did_is_the_same_when_it_is_said_again_without_an_id
     assert len({event.id for event in door.events}) == 1
 
 
+async def test_what_somebody_does_again_on_another_day_is_news_without_an_id_and_a_time() -> None:
+    door = Doorstep()
+    for day in (0, 1, 1):
+        door.clock.forward_to(MONDAY + day * DAY)
+        await door.track(messageId=None, event="Product Added", properties={"product_id": "p1"})
+    first, next_day, again = (event.id for event in door.events)
+    assert first != next_day == again
+
+
 async def test_a_products_own_currency_is_that_of_its_price() -> None:
     door = Doorstep()
     products = [{"product_id": "p", "price": 1000, "currency": "JPY"}, {"product_id": "q", "price": 5}]

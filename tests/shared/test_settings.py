@@ -91,6 +91,7 @@ def test_a_number_of_thousands_of_digits_is_refused_like_any_other_slip() -> Non
         ("[caps.weekly]\nnew = -1", "settings.toml:2: caps.weekly.new: "),
         ('[hours]\nmarketing = "9-21"', "settings.toml:2: hours.marketing: "),
         ('[hours]\nmarketing = "25:00-26:00"', "settings.toml:2: hours.marketing: "),
+        ('[hours]\nmarketing = "09:00-24:30"', "settings.toml:2: hours.marketing: "),
         ('[sending]\nmode = "yes"', "settings.toml:2: sending.mode: "),
         ('[shop]\nsender = "My shop"', "settings.toml:2: shop.sender: "),
         ('[shop]\nsender = ""', "settings.toml:2: shop.sender: "),

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful.events.instants import instant
 from tactful.events.model import canonical_name
@@ -200,8 +201,10 @@ def _given_id(posting: Posting, visit: Visit) -> str | None:
 
 
 def _said_id(posting: Posting, visit: Visit, name: str, *said: Any) -> str:
-    """A hash of what was said, whatever the order of its fields. `sent` is no part: a second attempt changes it. Words about a
-    state that tell no time are told apart by when they came."""
-    when = [visit.received, next(visit.door.words)] if posting.told is None and name in _STATES else []
-    text = msgspec.json.encode([posting.told, name, *said, *when], order="deterministic").decode()
+    """A hash of what was said, whatever the order of its fields. `sent` is no part: a second attempt changes it. What tells no
+    time is said at some time of the day on which it came; words about a state are told apart by when they came."""
+    when: list[Any] = [posting.told]
+    if posting.told is None:
+        when = [visit.received, next(visit.door.words)] if name in _STATES else [visit.received // DAY]
+    text = msgspec.json.encode([when, name, *said], order="deterministic").decode()
     return content_id(posting.source, text)

@@ -37,11 +37,6 @@ def is_binary(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name.lower() == b"ce-specversion" for name, _ in headers)
 
 
-def is_cloud_event(value: Mapping[str, Any]) -> bool:
-    """Whether an object of an array is a CloudEvent rather than a call of the tracking API."""
-    return "specversion" in value
-
-
 def read_structured(text: bytes, visit: Visit) -> Posting:
     """Attributes and data in one JSON object. Raises InvalidInput."""
     event = decode_event(text, _objects, visit.door.limits)

@@ -553,6 +553,16 @@ def test_that_a_source_has_told_while_its_rule_was_paused_survives_a_restart() -
     assert bench.sent() == ["email late"]
 
 
+def test_what_waits_for_a_source_goes_on_when_the_next_program_s_rule_waits_for_none() -> None:
+    bench = EngineBench(late)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.messages == []
+    bench.deploy(rule(on=ProductAdded, purpose="marketing.test", version=1)(late.body))
+    bench.emits("somebody else", ADD)
+    assert bench.sent() == ["email late"]
+
+
 def test_a_lag_beyond_the_rules_patience_ends_the_run_visibly() -> None:
     bench = lagging("5d")
     bench.advance("4d")

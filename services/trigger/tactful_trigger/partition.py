@@ -34,6 +34,7 @@ class Partition:
         self.unsent = Waiting()  # records that the log has not
         self.steps = Waiting()  # to run
         self.noted = 0  # commits that changed rows
+        self.looked_at_feeds = False  # whether runs that wait were, under these rules: others may have written them
         self.rest: Sequence[Stored] = ()  # what was read and did not fit into the latest slice, beside its timers
         # As of a horizon and `noted`: what falls due behind it first.
         self.beyond: tuple[tuple[int, int], int | None] | None = None
@@ -97,5 +98,5 @@ class Partition:
         self.cursor, self.graves = mark
         self.rows.clear()
         self.rest = ()
-        self.timers = Timers()
+        self.timers, self.looked_at_feeds = Timers(), False
         self.adopt_settings()

@@ -120,6 +120,7 @@ class Slice:
         than may fire here, or are known. The partition's memory is only good if the result is committed."""
         effects, cursor, timers = self._effects, self._cursor, self._partition.timers
         horizon, _ = timers.horizon
+        self._look_at_feeds_under_other_rules(slice_)
         for stored, record in zip(slice_, records, strict=True):
             effects.offset = stored.offset
             limit = limit_of(stored, record) if type(record) is TickRecord else stored.appended
@@ -250,6 +251,12 @@ class Slice:
         elif body.name == "Feed Complete":
             cursor.feeds[data["feed"]] = max(data["through"], cursor.feeds.get(data["feed"], 0))
             self._look_at_feeds(at)
+
+    def _look_at_feeds_under_other_rules(self, slice_: Sequence[Stored]) -> None:
+        if slice_ and not self._partition.looked_at_feeds:
+            self._effects.offset = slice_[0].offset
+            self._look_at_feeds(slice_[0].appended)
+            self._partition.looked_at_feeds = True
 
     def _look_at_feeds(self, at: int) -> None:
         for customer in sorted(self._cursor.late):

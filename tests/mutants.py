@@ -906,7 +906,7 @@ FAULTS = (
     Fault(
         "who cannot tell whose order it is goes on to remind",
         f"{TRIGGER}/runs.py",
-        "            if not run.parked:\n                self._park(row, run, seen.at, failed.parked)\n            return False",
+        "            if not run.parked:\n                self.park(row, run, seen.at, failed.parked)\n            return False",
         "            return False",
         ("tests/trigger/test_failing.py",),
     ),

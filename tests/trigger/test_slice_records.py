@@ -231,9 +231,9 @@ def test_a_record_far_ahead_of_the_clock_stops_the_partition() -> None:
 
 
 class Brittle:
-    """A projection that one event breaks."""
+    """A projection that one event breaks, in the place of one that dispatch goes by."""
 
-    name, version, state = "brittle", 1, Event
+    name, version, state = "segments", 1, Event
     events = (Page,)
 
     def fold(self, state: Any, event: Any) -> Any:
@@ -248,13 +248,13 @@ class Brittle:
         return Event()
 
 
-@rule(on=Page, purpose="marketing.test", uses=("brittle",), repeat="parallel", version=1)
+@rule(on=Page, purpose="marketing.test", uses=("segments",), repeat="parallel", version=1)
 async def reads_brittle(run: Run, first: Page) -> None:
     await run.send("email", first.name)
 
 
 def brittle_bench() -> EngineBench:
-    return EngineBench(reads_brittle, projections=(*SHIPPED, Brittle()))
+    return EngineBench(reads_brittle, projections=(*(each for each in SHIPPED if each.name != "segments"), Brittle()))
 
 
 def test_poison_is_found_by_slices_of_one_and_quarantined_with_its_reason() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -13,6 +13,7 @@ from tactful.events import ContactMade, CustomerFlagged, OrderCompleted
 from tactful.events.model import is_fact, name_of
 from tactful.identity import event_hash
 from tactful.records import EventRecord
+from tactful.rules import Rule
 from tactful_trigger.cursor import LetGo
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
@@ -20,14 +21,17 @@ from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.objecting import OBJECTIONS, SOON, objection_to
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import tells_dispatch
+from tactful_trigger.replay import Parked
 from tactful_trigger.row import LEAST, WEIGHED, Goal, Mark, Row, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.starting import Freed
 from tactful_trigger.tally import Tally
 from tactful_trigger.telling import tell_dispatch, tell_of_contact
+from tactful_trigger.unfolding import Unfolding
 
 _NOWHERE: Final = Route()
+_NOBODY: Final[Mapping[str, Parked]] = {}
 _FLAG: Final = name_of(CustomerFlagged)
 BEYOND: Final = "more than 256 events within a minute"
 FEW_MARKS: Final = 32
@@ -40,6 +44,8 @@ class Applying:
     def __init__(self, partition: Partition, effects: Effects, runs: Runs) -> None:
         self._partition, self._effects, self._runs = partition, effects, runs
         self._rows = partition.rows
+        self._unfolding = Unfolding(partition.book, effects, runs)
+        self._blamed = _NOBODY  # rules that must not go by this event
 
     def event(self, record: EventRecord, route: Route | None, row: Row | None, at: int, value: bytes) -> Row | None:
         """Apply a record to its customer's row, if there is one; the row if it changed."""
@@ -86,6 +92,7 @@ class Applying:
 
     def _changes(self, row: Row, route: Route, seen: Seen) -> bool:
         goals = row.goals  # before this event: it is not later than itself
+        self._blamed = _NOBODY
         changed = (bool(route.folds) and self._fold(row, route, seen)) or seen.name in TOLD_ALWAYS
         if seen.record.body.history:
             return changed or bool(route.starts)  # somebody may be enrolled for it
@@ -103,9 +110,12 @@ class Applying:
             changed = True
         for run in tuple(row.runs):
             changed |= self._runs.offer(row, run, seen)
-        for rule in route.starts:
+        for rule in self._starting(route):
             changed |= self._runs.start(row, rule, seen, goals, freed)
         return changed
+
+    def _starting(self, route: Route) -> Sequence[Rule]:
+        return [rule for rule in route.starts if rule.name not in self._blamed] if self._blamed else route.starts
 
     def _fold(self, row: Row, route: Route, seen: Seen) -> bool:
         changed = concerns_dispatch = False
@@ -113,7 +123,12 @@ class Applying:
             before = row.states.get(projection.name)
             if before is None:
                 before = projection.state()
-            after = projection.fold(before, seen.event)
+            try:
+                after = projection.fold(before, seen.event)
+            except Exception as error:  # noqa: BLE001 - a stranger's function may raise anything
+                self._blamed = {**self._blamed, **self._unfolding.blame(row, projection, error, seen.at)}
+                changed = True
+                continue
             if after is not before and after != before:
                 row.states[projection.name] = after
                 changed = True

@@ -37,6 +37,7 @@ from tactful_trigger.replay import CANCELLED
 from tactful_trigger.row import WEIGHED, Goal, Mark, Row, Run, decode
 from tactful_trigger.runs import Runs
 from tactful_trigger.telling import tell_alias, tell_dispatch
+from tactful_trigger.unfolding import Unfolding
 
 RECOGNISED: Final = "Customer Recognised"
 IDENTIFY: Final = name_of(Identify)
@@ -48,6 +49,7 @@ class Joining:
 
     def __init__(self, partition: Partition, effects: Effects, runs: Runs) -> None:
         self._partition, self._effects, self._runs = partition, effects, runs
+        self._unfolding = Unfolding(partition.book, effects, runs)
 
     # -- at the customer who ends
 
@@ -125,7 +127,7 @@ class Joining:
         if body.absorbed not in row.absorbed:
             row.absorbed = (*row.absorbed, body.absorbed)
             self._effects.tell(row, at, "absorbed", "", "", {"customer": body.absorbed})
-        self._join(row, theirs)
+        self._join(row, theirs, at)
         for run in [run for run in row.runs if self._runs.is_settled(run, theirs.goals)]:
             self._runs.end(row, run, at, "superseded")
         tell_dispatch(row, at, self._partition.book.settings, self._effects)
@@ -134,20 +136,24 @@ class Joining:
         self._runs.feeds_arrived(row, at)
         self._partition.timers.watch(row)
 
-    def _join(self, row: Row, theirs: Row) -> None:
+    def _join(self, row: Row, theirs: Row, at: int) -> None:
         for name, state in theirs.states.items():
-            row.states[name] = self._joined(name, row.states.get(name), state)
+            row.states[name] = self._joined(row, name, state, at)
         row.absorbed = (*row.absorbed, *(name for name in theirs.absorbed if name not in row.absorbed))
         row.marks = _joined_marks(row.marks, theirs.marks)
         row.goals = _joined_goals(row.goals, theirs.goals)
         row.remember_all(theirs.trail)
         row.blocked, row.weight = row.blocked or theirs.blocked, WEIGHED
 
-    def _joined(self, name: str, mine: Any, theirs: Any) -> Any:
-        projection = self._partition.book.projections.get(name)
+    def _joined(self, row: Row, name: str, theirs: Any, at: int) -> Any:
+        projection, mine = self._partition.book.projections.get(name), row.states.get(name)
         if mine is None or projection is None:
             return theirs if mine is None else mine
-        return projection.merge(mine, theirs)
+        try:
+            return projection.merge(mine, theirs)
+        except Exception as error:  # noqa: BLE001 - as when it folds
+            self._unfolding.blame(row, projection, error, at)
+            return mine
 
     def _adopt(self, row: Row, run: Run, absorbed: str, at: int) -> None:
         """The run goes on under another name. First it sees what the customer has done since it began."""

@@ -84,7 +84,7 @@ def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any)
     except watch.outside:
         raise
     except BaseException as error:  # noqa: BLE001 - `sys.exit` is a slip like any other
-        line = _line_in(rule.file, error) or rule.line
+        line = line_in(rule.file, error) or rule.line
         raise RuleFailed(Parked(f"{rule.file}:{line}: {type(error).__name__}", words_of(error))) from None
     finally:
         watch.leave()
@@ -98,7 +98,7 @@ def key_of(rule: Rule, watch: Watch, event: Event, key: Callable[[Any], str]) ->
     return given
 
 
-def _line_in(file: str, error: BaseException) -> int:
+def line_in(file: str, error: BaseException) -> int:
     """The last line of a file that an error passed; 0 if it passed none."""
     trace = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
     return next((frame.lineno for frame in reversed(trace) if frame.filename == file), 0)
@@ -292,7 +292,7 @@ class Execution:
     def _place(self, error: BaseException | None = None) -> str:
         """The line of the rule's own file at which it stands or at which the error passed."""
         file = self._rule.file
-        if error is not None and (line := _line_in(file, error)):
+        if error is not None and (line := line_in(file, error)):
             return f"{file}:{line}"
         frame = getattr(self._coroutine, "cr_frame", None)
         return f"{file}:{frame.f_lineno if frame else self._rule.line}"

@@ -104,11 +104,11 @@ class Runs:
 
     def _fail(self, row: Row, rule: Rule, at: int, parked: Parked) -> bool:
         """A rule that fails before it begins costs nobody else the event."""
-        self._note_failure(rule.name, parked)
+        self.note_failure(rule.name, parked)
         self._effects.tell(row, at, "not_started", rule.name, "", {"why": parked.why})
         return True
 
-    def _note_failure(self, rule: str, parked: Parked) -> None:
+    def note_failure(self, rule: str, parked: Parked) -> None:
         self._effects.parked.append((rule, parked.place))
         self._cursor.note_failure(rule, parked.why)
 
@@ -184,7 +184,7 @@ class Runs:
         except RuleFailed as failed:
             put_by(self._effects, row, run, seen)
             if not run.parked:
-                self._park(row, run, seen.at, failed.parked)
+                self.park(row, run, seen.at, failed.parked)
             return False
 
     def end_absent(self, row: Row, seen: Seen) -> None:
@@ -296,13 +296,13 @@ class Runs:
         if isinstance(outcome, Wait):
             run.wait = outcome
         elif isinstance(outcome, Parked):
-            self._park(row, run, at, outcome)
+            self.park(row, run, at, outcome)
         elif not outcome.again:
             self.end(row, run, at, outcome.why)
         elif (run.journal and run.journal[-1].at > run.started) or len(run.inbox) < kept:
             self._start_over(row, run, at)
         else:
-            self._park(row, run, at, Parked("starts over without having waited"))
+            self.park(row, run, at, Parked("starts over without having waited"))
 
     def _start_over(self, row: Row, run: Run, at: int) -> None:
         run.generation, run.journal, run.sends, run.started = run.generation + 1, [], 0, at
@@ -315,7 +315,7 @@ class Runs:
         execution = self._execution(row, run, at, fresh=len(run.journal) + 1)
         pending = execution.pending(lambda operation: _content(operation, execution.host))
         if isinstance(pending, Parked):
-            self._park(row, run, at, pending)
+            self.park(row, run, at, pending)
         elif (why := taken_back(row, run, self._book, self._cursor, at)) or pending is None:
             self._cancel(asked_as, wait.message, "nothing_to_say", why or "the rule has nothing to say any more", at)
         else:
@@ -325,11 +325,11 @@ class Runs:
             self._effects.put(DISPATCH, ConfirmRecord(id=name, key=asked_as, at=at, body=body))
             self._effects.tell(row, at, "confirmed", run.rule, run.id, {"message_id": wait.message})
 
-    def _park(self, row: Row, run: Run, at: int, parked: Parked) -> None:
+    def park(self, row: Row, run: Run, at: int, parked: Parked) -> None:
         if run.wait is not None and run.wait.op == "send":
             self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", "the run is parked", at)
         run.parked = parked.why
-        self._note_failure(run.rule, parked)
+        self.note_failure(run.rule, parked)
         self._effects.tell(row, at, "parked", run.rule, run.id, {"why": parked.why})
 
     def retry(self, row: Row, run: Run, at: int) -> None:
@@ -373,7 +373,7 @@ class Runs:
         execution = self._execution(row, run, seen.at, fresh=len(run.journal) + 1)
         answer = execution.pending(lambda operation: operation.accepts(seen.kept(), ask.branches))
         if isinstance(answer, Parked):
-            self._park(row, run, seen.at, answer)
+            self.park(row, run, seen.at, answer)
             return put_by(self._effects, row, run, seen)
         return self._take(row, run, wait, answer or ask.otherwise, seen.at)
 

@@ -1,0 +1,134 @@
+"""A projection that raises costs the rules that ask for it what they would have known, and nobody else anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from enginebench import EngineBench
+
+from tactful import Run, rule
+from tactful.events import Event, OrderCompleted, Page, ProductAdded
+from tactful.records import EVENTS, CommandBody, CommandRecord
+from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
+from tactful_trigger.projections import SHIPPED
+
+ADD, ORDER = ProductAdded(product_id="p1"), OrderCompleted(order_id="o1")
+
+
+class Seen(msgspec.Struct, frozen=True):
+    pages: tuple[str, ...] = ()
+
+
+class Moody:
+    """Some pages break it, and so does every order and every merge."""
+
+    name, version, state, events = "moody", 1, Seen, (Page, OrderCompleted)
+
+    def fold(self, state: Seen, event: Event) -> Seen:
+        if not isinstance(event, Page) or event.name == "odd":
+            raise KeyError("Ann")
+        return Seen((*state.pages, event.name))
+
+    def merge(self, mine: Seen, theirs: Seen) -> Seen:
+        raise KeyError("Ann")
+
+    def migrate(self, version: int, old: Any) -> Seen:
+        return Seen(**old)
+
+
+@rule(on=Page, purpose="marketing.test", uses=("moody",), repeat="parallel", version=1)
+async def asks(run: Run, first: Page) -> None:
+    seen = await run.get("moody")
+    await run.send("email", "asks", data=lambda _: {"pages": len(seen.pages)})
+
+
+@rule(on=ProductAdded, goal=OrderCompleted, purpose="marketing.test", uses=("moody",), version=1)
+async def asks_later(run: Run, first: ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "asks later")
+
+
+@rule(on=(Page, ProductAdded), goal=OrderCompleted, purpose="marketing.test", version=1)
+async def does_not(run: Run, first: Page | ProductAdded) -> None:
+    await run.sleep("1h")
+    await run.send("email", "does not")
+
+
+@pytest.fixture
+def bench() -> EngineBench:
+    return EngineBench(asks, asks_later, does_not, projections=(*SHIPPED, Moody()), decide=lambda _: None)
+
+
+def notes(bench: EngineBench) -> list[str]:
+    return [msgspec.json.decode(line.data)["text"] for line in bench.history("u1") if line.kind == "note"]
+
+
+def test_whoever_does_not_ask_for_it_hears_of_the_event(bench: EngineBench) -> None:
+    bench.emits("u1", Page(name="odd"))
+    bench.advance("2h")
+    assert bench.sent() == ["email does not"]
+    (note,) = notes(bench)
+    assert note.startswith(f"{__file__}:")
+    assert note.endswith(": projection moody: KeyError: 'Ann'")
+
+
+def test_what_it_can_take_in_it_takes_in_afterwards(bench: EngineBench) -> None:
+    for name in ("home", "odd", "home"):
+        bench.emits("u1", Page(name=name))
+    row = bench.row("u1")
+    assert row is not None
+    assert row.states["moody"] == Seen(("home", "home"))
+    assert bench.sent() == ["email asks", "email asks"]
+
+
+def test_a_run_that_would_go_by_it_stands_still_until_it_is_tried_again(bench: EngineBench) -> None:
+    bench.emits("u1", ADD)
+    bench.emits("u1", Page(name="odd"))
+    bench.advance("2h")
+    assert bench.sent() == ["email does not"]
+    (parked,) = [run for run in bench.runs("u1") if run.parked]
+    assert parked.rule == "asks_later"
+    body = CommandBody("retry", "asks_later")
+    bench.append(EVENTS, CommandRecord(id="retry", key="u1", at=bench.now, body=body))
+    bench.advance("1m")
+    assert sorted(bench.sent()) == ["email asks later", "email does not"]
+
+
+def test_what_was_asked_for_by_what_it_knew_is_taken_back(bench: EngineBench) -> None:
+    bench.emits("u1", Page(name="home"))
+    bench.emits("u1", Page(name="odd"))
+    (message,) = [message.message_id for message in bench.messages if message.template == "asks"]
+    assert bench.cancelled == [message]
+
+
+def test_an_order_that_it_cannot_take_in_is_an_order_to_everybody_else(bench: EngineBench) -> None:
+    bench.emits("u1", ADD)
+    bench.emits("u1", ORDER)
+    bench.advance("2h")
+    assert (bench.messages, bench.runs("u1")) == ([], [])
+
+
+def test_however_many_it_cannot_take_in_the_stream_goes_on_and_the_rules_that_ask_are_paused(
+    bench: EngineBench,
+) -> None:
+    for number in range(30):
+        bench.emits(f"u{number}", Page(name="odd"))
+    bench.advance("2h")
+    assert bench.sent() == ["email does not"] * 30
+    paused = bench.partition().cursor.paused_why
+    assert paused.keys() == {"asks", "asks_later"}
+    assert f"{PAUSE_AFTER_FAILURES} runs in a row could not go on, the last: " in paused["asks"]
+
+
+def test_two_customers_it_cannot_make_one_of_are_one_to_everybody_else(bench: EngineBench) -> None:
+    bench.emits("u1", Page(name="mine"))
+    bench.emits("u2", Page(name="theirs"), ADD)
+    bench.merge("u2", "u1")
+    row = bench.row("u1")
+    assert row is not None
+    assert row.states["moody"] == Seen(("mine",))
+    assert row.absorbed == ("u2",)
+    assert {run.rule for run in row.runs} == {"asks", "asks_later", "does_not"}
+    assert notes(bench)[-1].endswith(": projection moody: KeyError: 'Ann'")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from servers import SERVERS, fresh_database
+from servers import DATABASE, fresh_database
 
 from tactful.erasure import Erased
 from tactful.errors import Fenced
@@ -65,7 +65,7 @@ async def sqlite(folder: Path) -> AsyncIterator[DispatchStore]:
         await database.close()
 
 
-@pytest.fixture(params=[memory, sqlite, pytest.param("postgres", marks=SERVERS)])
+@pytest.fixture(params=[memory, sqlite, pytest.param("postgres", marks=DATABASE)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DispatchStore]:
     if request.param != "postgres":
         async with request.param(tmp_path) as made:

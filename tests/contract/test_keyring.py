@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import pytest
 from pgserver import PostgresServer
-from servers import SERVERS, fresh_database
+from servers import DATABASE, fresh_database
 from tcpproxy import proxy
 
 from tactful.errors import InvalidInput, StoreUnavailable
@@ -44,7 +44,7 @@ async def ring(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         yield made
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=SERVERS)])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=DATABASE)])
 async def keys(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Keys]:
     if request.param == "sqlite":
         async with stored(tmp_path) as made:
@@ -154,8 +154,8 @@ async def test_what_the_table_no_longer_has_opens_nothing_once_it_is_away(tmp_pa
             await here.find(secret)
 
 
-@SERVERS[0]
-@SERVERS[1]
+@DATABASE[0]
+@DATABASE[1]
 async def test_while_the_database_is_frozen_the_door_knows_within_two_seconds_whom_to_let_in(
     postgres: PostgresServer,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 from pgserver import PostgresServer
-from servers import SERVERS, fresh_database
+from servers import DATABASE, fresh_database
 
 from tactful.clock import HOUR, ManualClock, WallClock
 from tactful.erasure import Graves
@@ -30,7 +30,7 @@ LEASE: Final = 10_000
 PARTITIONS: Final = 12
 
 
-@pytest.fixture(params=["memory", "spread", pytest.param("postgres", marks=SERVERS)])
+@pytest.fixture(params=["memory", "spread", pytest.param("postgres", marks=DATABASE)])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[TriggerStore]:
     """Stores that several processes may share."""
     if request.param == "memory":
@@ -203,8 +203,8 @@ async def test_whoever_gives_up_what_lasts_stops_it() -> None:
     await asyncio.wait_for(stopped.wait(), 5)
 
 
-@SERVERS[0]
-@SERVERS[1]
+@DATABASE[0]
+@DATABASE[1]
 async def test_the_time_of_leases_is_the_database_s_whatever_our_clocks_say(postgres: PostgresServer) -> None:
     uptime = [1000.0, 50.0]
     async with Postgres.open(await fresh_database(postgres)) as database:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from servers import SERVERS, fresh_database
+from servers import DATABASE, fresh_database
 
 from tactful.clock import DAY
 from tactful.erasure import Erased
@@ -51,7 +51,7 @@ async def spread(folder: Path) -> AsyncIterator[TriggerStore]:
     yield SpreadTriggerStore([MemoryTriggerStore() for _ in range(3)])
 
 
-@pytest.fixture(params=[memory, sqlite, spread, pytest.param("postgres", marks=SERVERS)])
+@pytest.fixture(params=[memory, sqlite, spread, pytest.param("postgres", marks=DATABASE)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TriggerStore]:
     if request.param != "postgres":
         async with request.param(tmp_path) as made:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from dispatchbench import DispatchBench
 from pgserver import PostgresServer
-from servers import SERVERS, fresh_database
+from servers import DATABASE, fresh_database
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,7 +17,7 @@ from tactful.postgres import Postgres
 from tactful.records import QUARANTINE
 from tactful_dispatch.store.postgres import PostgresDispatchStore
 
-pytestmark = list(SERVERS)
+pytestmark = list(DATABASE)
 
 
 class Owner:

@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from pgserver import PostgresServer
-from servers import SERVERS, fresh_database
+from servers import DATABASE, fresh_database
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -19,7 +19,7 @@ from tactful.clock import DAY, WallClock
 from tactful.errors import SchemaBehind, StoreTooNew, StoreUnavailable
 from tactful.postgres import Postgres, keep_days
 
-pytestmark = list(SERVERS)
+pytestmark = list(DATABASE)
 TODAY = WallClock().now() // DAY * DAY
 WRITE = text(
     """INSERT INTO trigger_history (customer, at, log_offset, position, kind, rule, run, data)

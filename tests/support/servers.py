@@ -17,8 +17,9 @@ from tactful.log.kafka import Broker, Shape, broker, set_up
 from tactful.postgres import Postgres
 
 S = TypeVar("S")
-# whoever needs a server runs in one worker: one of each is started
+# Whoever needs the broker runs in one worker, whoever needs the database alone in another one: two databases and one broker are started.
 SERVERS: Final = (pytest.mark.surroundings, pytest.mark.xdist_group("servers"))
+DATABASE: Final = (pytest.mark.surroundings, pytest.mark.xdist_group("database"))
 _numbers = count()
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from shopyear import YEAR
 
-from tactful.clock import DAY
+from tactful.clock import DAY, SECOND
 from tactful.purposes import is_marketing
 from tactful.records import EventRecord, MessageBody
 from tactful_dispatch.channels import Envelope
@@ -116,6 +116,7 @@ class Standing:
             "marketing while a complaint was open": marketing and bool(self.complaints),
             "marketing while it was paused": marketing and at < self.paused_until,
             "marketing of a kind that was left out": marketing and message.rule in self.muted,
-            "more often than they wished": marketing and at - max(others, default=-YEAR) < self.at_most_days * DAY,
+            "more often than they wished": marketing
+            and at - max(others, default=-YEAR) < self.at_most_days * DAY - SECOND,
         }
         return tuple(name for name, broken in checks.items() if broken)

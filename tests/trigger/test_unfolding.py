@@ -69,7 +69,8 @@ def test_whoever_does_not_ask_for_it_hears_of_the_event(bench: EngineBench) -> N
     bench.emits("u1", Page(name="odd"))
     bench.advance("2h")
     assert bench.sent() == ["email does not"]
-    (note,) = notes(bench)
+    note, same = notes(bench)  # one for each rule that asks
+    assert note == same
     assert note.startswith(f"{__file__}:")
     assert note.endswith(": projection moody: KeyError: 'Ann'")
 
@@ -131,4 +132,4 @@ def test_two_customers_it_cannot_make_one_of_are_one_to_everybody_else(bench: En
     assert row.states["moody"] == Seen(("mine",))
     assert row.absorbed == ("u2",)
     assert {run.rule for run in row.runs} == {"asks", "asks_later", "does_not"}
-    assert notes(bench)[-1].endswith(": projection moody: KeyError: 'Ann'")
+    assert any(run.parked.endswith(": projection moody: KeyError: 'Ann'") for run in row.runs if run.rule == "asks")

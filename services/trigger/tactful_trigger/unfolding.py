@@ -26,7 +26,6 @@ class Unfolding:
         if projection.name in RECIPIENT:
             raise error
         why = _why(projection, error)
-        self._effects.tell(row, at, "note", "", "", {"text": why.why})
         blamed = {name: why for name, rule in self._book.rules.items() if projection.name in rule.terms.uses}
         for name in blamed:
             runs = [run for run in row.runs if run.rule == name and not run.parked]
@@ -34,6 +33,7 @@ class Unfolding:
                 self._runs.park(row, run, at, why)
             if not runs:
                 self._runs.note_failure(name, why)
+                self._effects.tell(row, at, "note", name, "", {"text": why.why})
         return blamed
 
 

@@ -9,7 +9,7 @@ import pytest
 from dispatchbench import DispatchBench
 from enginebench import drive
 
-from tactful.clock import DAY
+from tactful.clock import DAY, HOUR
 from tactful.errors import InvalidInput
 from tactful.events import (
     AddressReopened,
@@ -24,7 +24,7 @@ from tactful.events import (
 )
 from tactful.events.model import Event
 from tactful.purposes import SPAM_REPORT
-from tactful_dispatch.channels import Rejected, Unknown
+from tactful_dispatch.channels import Rejected, Retry, Unknown
 from tactful_dispatch.desk import Basket
 from tactful_dispatch.receiving import MOST_RECEIPTS
 from tactful_dispatch.store.memory import MemoryDispatchStore
@@ -338,6 +338,33 @@ def test_only_its_delivery_settles_what_the_attempt_could_not_tell(bench: Dispat
     drive(bench.desk.receipt("m1", name, {"hard": False}))
     assert (bench.delivery().state, bench.words) == (state, ["outcome_unknown"])
     assert not bench.row().contacts[0].engaged
+
+
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [
+        ("Message Clicked", {"url": "https://shop.example"}),
+        ("Message Opened", {}),
+        ("Message Opened", {"prefetched": True}),
+        ("Message Complained", {}),
+    ],
+)
+def test_what_somebody_has_before_them_has_arrived_and_is_not_tried_again(name: str, detail: dict[str, Any]) -> None:
+    for outcome, words in ((Unknown("reset"), ["outcome_unknown"]), (Retry(HOUR, "504", "", doubtful=True), ["sent"])):
+        bench = DispatchBench(idempotent=isinstance(outcome, Retry))
+        bench.consenting()
+        bench.adapter.outcomes = [outcome]
+        bench.asks()
+        drive(bench.desk.receipt("m1", name, detail))
+        bench.advance("2h")
+        assert (bench.delivery().state, bench.words[:1], bench.sent) == ("accepted", words, ["m1"])
+
+
+def test_a_reply_may_be_to_an_earlier_message(bench: DispatchBench) -> None:
+    bench.adapter.outcomes = [Unknown("reset")]
+    bench.asks()
+    drive(bench.desk.receipt("m1", "Message Replied", {"reply_id": "r1"}))
+    assert bench.delivery().state == "unknown"
 
 
 def test_a_soft_bounce_ends_nothing(bench: DispatchBench) -> None:

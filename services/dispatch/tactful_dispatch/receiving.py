@@ -63,8 +63,8 @@ def take_receipt(
     if key in delivery.receipts or ("reply_id" in detail and len(delivery.receipts) >= MOST_RECEIPTS):
         return
     delivery.receipts[key] = now
-    if name == "Message Delivered" and delivery.state == UNKNOWN:
-        delivery.state = ACCEPTED  # the provider's word settles what the attempt could not tell
+    if delivery.delivered and delivery.state == UNKNOWN:
+        delivery.state = ACCEPTED  # that settles what the attempt could not tell
     if delivery.delivered and delivery.doubtful and delivery.state in WAITING:
         finish(space, delivery, Verdict.SENT, None, now, cause)  # there is nothing to repeat
     if is_noticed(name, detail):

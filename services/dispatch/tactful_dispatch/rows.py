@@ -29,6 +29,12 @@ HELD, ASKED, PENDING, SENDING = "held", "asked", "pending", "sending"
 ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
 WAITING: Final = frozenset({HELD, ASKED, PENDING})
 OPEN_STATES: Final = WAITING | {SENDING}
+_ARRIVED: Final = (
+    "Message Delivered",
+    "Message Opened",
+    "Message Clicked",
+    "Message Complained",
+)  # what begins a receipt
 
 
 class AddressKey(msgspec.Struct, frozen=True, array_like=True):
@@ -86,8 +92,9 @@ class Delivery(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def delivered(self) -> bool:
-        """Whether the provider has reported that it arrived: that may be heard before the answer to the attempt."""
-        return "Message Delivered" in self.receipts
+        """Whether it is known to have arrived: the provider has said so, or somebody, be it a machine, has opened it. That may be
+        heard before the answer to the attempt. (A reply by text message may be to an earlier one.)"""
+        return any(receipt.startswith(_ARRIVED) for receipt in self.receipts)
 
 
 class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):

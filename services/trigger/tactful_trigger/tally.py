@@ -3,7 +3,7 @@ objected. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -22,14 +22,19 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
 
     def __add__(self, other: Tally) -> Tally:
         """Both together."""
-        return Tally(*(one + two for one, two in self._beside(other)))
+        return Tally(
+            self.sent + other.sent,
+            self.sent_reached + other.sent_reached,
+            self.held_out + other.held_out,
+            self.held_out_reached + other.held_out_reached,
+            self.opted_out + other.opted_out,
+            self.complained + other.complained,
+        )
 
     def __sub__(self, other: Tally) -> Tally:
         """What has come since the other."""
-        return Tally(*(one - two for one, two in self._beside(other)))
-
-    def _beside(self, other: Tally) -> Iterator[tuple[int, int]]:
-        return zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Tally(*(one - two for one, two in pairs))
 
 
 def totals(partitions: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:

@@ -40,13 +40,16 @@ class Forecast(NamedTuple):
 
 def added(known: Sequence[Volume], more: Volume) -> list[Volume]:
     """With what one day brought. Kept: the first day, which tells since when one counts, and what a forecast needs."""
+    if known and known[-1].day == more.day:  # as nearly always
+        return [*known[:-1], _both(known[-1], more)]
     by_day = {volume.day: volume for volume in known}
-    old = by_day.get(more.day, Volume(more.day))
-    by_day[more.day] = Volume(
-        more.day, old.wrote + more.wrote, old.withheld + more.withheld, old.enrolled + more.enrolled
-    )
+    by_day[more.day] = _both(by_day.get(more.day, Volume(more.day)), more)
     first, *later = (by_day[day] for day in sorted(by_day))
     return [first, *(volume for volume in later if volume.day >= more.day - WEEK)]
+
+
+def _both(one: Volume, other: Volume) -> Volume:
+    return Volume(one.day, one.wrote + other.wrote, one.withheld + other.withheld, one.enrolled + other.enrolled)
 
 
 def foresee(partitions: Iterable[Sequence[Volume]], now: int) -> Forecast | None:

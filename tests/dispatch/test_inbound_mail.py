@@ -182,6 +182,17 @@ async def test_a_machine_s_answer_is_no_reply(
     assert desk.calls == []
 
 
+@pytest.mark.parametrize("report", [BOUNCE, ABUSE], ids=["dsn", "arf"])
+async def test_what_somebody_encloses_in_an_answer_is_not_about_the_message_that_they_answer(
+    desk: FakeDesk, client: httpx.AsyncClient, report: str
+) -> None:
+    head = f"From: uma@example.test\nIn-Reply-To: <{SEALED}@shop.example>\nContent-Type: multipart/mixed; boundary=c\n"
+    words = "--c\n\nI could not write to your returns address, see below.\n"
+    enclosed = report.replace(SEALED, LINKS.sealed("m_" + "9" * 24))
+    await posted(client, f"{head}\n{words}\n--c\nContent-Type: message/rfc822\n\n{enclosed}\n--c--\n")
+    assert desk.calls == [("receipt", OURS, "Message Replied", {})]
+
+
 async def test_the_note_that_a_letter_was_displayed_is_no_reply(desk: FakeDesk, client: httpx.AsyncClient) -> None:
     """RFC 8098, as a mail program sends it."""
     receipt = BOUNCE.replace("delivery-status", "disposition-notification").replace("MAILER-DAEMON@mx", "uma@")

@@ -56,6 +56,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     bad_address: bool = False  # dsn: nobody is there; a policy, or a full mailbox, is hard as well and ends no address
 
 
+_REPLIED: Final = Report(kind=REPLY)
+
+
 class Returned(msgspec.Struct, frozen=True):
     """What came back. `message_id` is ours, "" if it names none."""
 
@@ -75,9 +78,19 @@ def _read(raw: bytes, ours: Ours) -> Returned:
     message = BytesParser(policy=policy.compat32).parsebytes(raw)
     if any(len(_header(message, name)) > LONGEST for name in _ADDRESSED):
         return Returned("", ())
-    parts = list(message.walk())
+    answer = _answer(message, ours)
+    # What somebody encloses in an answer is not about the message that they answer.
+    parts = _own(message) if answer == (_REPLIED,) else list(message.walk())
     reports = (*_delivery(parts), *_abuse(parts))
-    return Returned(_ours(message, parts, ours), reports or _answer(message, ours))
+    return Returned(_ours(message, parts, ours), reports or answer)
+
+
+def _own(message: Message) -> list[Message]:
+    """The parts of a message, without those of the messages that it encloses."""
+    parts = message.get_payload()
+    if message.get_content_maintype() == "message" or not isinstance(parts, list):
+        return [message]
+    return [message, *(own for part in parts if isinstance(part, Message) for own in _own(part))]
 
 
 def _delivery(parts: list[Message]) -> Iterator[Report]:
@@ -136,7 +149,7 @@ def _answer(message: Message, ours: Ours) -> tuple[Report, ...]:
     """A person's reply, or a machine's (RFC 3834): whatever is not about a message of ours is neither."""
     if not any(ours(_header(message, name)) for name in _THREAD):
         return ()
-    return (Report(kind=AUTO if _is_by_machine(message) else REPLY),)
+    return (Report(kind=AUTO) if _is_by_machine(message) else _REPLIED,)
 
 
 def _is_by_machine(message: Message) -> bool:

@@ -124,6 +124,13 @@ def test_every_answer_has_its_words_in_every_language(language: str) -> None:
     assert set(texts.answer_leads) == set(ANSWERS) - set(REASONS) <= set(texts.answer_thanks)
 
 
+@pytest.mark.parametrize("words", ["語" * MOST_WORDS, "a\n" * (MOST_WORDS // 2 - 1) + "b."], ids=["script", "lines"])
+async def test_what_the_page_has_room_for_arrives_whole(desk: FakeDesk, client: httpx.AsyncClient, words: str) -> None:
+    form = {**SEND, "text": words.replace("\n", "\r\n")}  # as browsers send lines
+    assert (await client.post(path(ANSWERS.index("other")), data=form)).status_code == 200
+    assert desk.calls == [("answer", "m_1", "other", words)]
+
+
 async def test_words_beyond_measure_are_cut(desk: FakeDesk, client: httpx.AsyncClient) -> None:
     await client.post(path(ANSWERS.index("other")), data={**SEND, "text": "x" * 5000})
     assert desk.calls == [("answer", "m_1", "other", "x" * MOST_WORDS)]

@@ -389,7 +389,7 @@ async def test_every_flipped_byte_of_a_link_is_refused_with_words(
 
 
 async def test_a_form_larger_than_ours_is_not_read(desk: FakeDesk, client: httpx.AsyncClient) -> None:
-    answer = await client.post(path("preferences"), content=b"do=stop&x=" + b"x" * 9000, headers=FORM)
+    answer = await client.post(path("preferences"), content=b"do=stop&x=" + b"x" * 17_000, headers=FORM)
     assert answer.status_code == 413
     assert desk.calls == []
 

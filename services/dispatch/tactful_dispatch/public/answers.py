@@ -74,4 +74,5 @@ def _said(linked: str, form: Mapping[str, str]) -> tuple[str, str]:
     given = form.get("reason", linked)
     if form.get("do") != "answer" or (given != linked and not {given, linked} <= set(REASONS)):
         raise InvalidInput("unknown_wish", "the form states no answer that this page offers", "do")
-    return given, form.get("text", "").strip()[:MOST_WORDS] if given in _WORDED else ""
+    words = form.get("text", "").replace("\r\n", "\n")  # as the page counts them; a form sends two characters
+    return given, words.strip()[:MOST_WORDS] if given in _WORDED else ""

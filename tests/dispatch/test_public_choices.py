@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -80,6 +81,13 @@ def test_topics_are_marketing_what_was_consented_to_and_what_the_link_is_about()
     known = card(said("marketing.goodwill", "email", "granted", 1), said("service.complaint", "email", "granted", 1))
     listed = [topic.purpose for topic in topics(known, "marketing.cart", NOW)]
     assert listed == ["marketing", "marketing.cart", "marketing.goodwill"]
+
+
+def test_one_message_that_is_wanted_on_one_channel_does_not_end_the_silence_on_the_others() -> None:
+    withdrawn = said("marketing.cart", "sms", "withdrawn", NOW - DAY)
+    wanted = replace(said("marketing.cart", "push", "granted", NOW, 2), once=True)
+    assert silent_until((withdrawn, wanted), "marketing.cart", NOW) == NOW + 29 * DAY
+    assert silent_until((withdrawn, replace(wanted, channel="")), "marketing.cart", NOW) == 0
 
 
 def test_what_is_on_is_named_once_and_not_while_it_is_silent() -> None:

@@ -26,6 +26,7 @@ from tactful.events.model import Event
 from tactful.purposes import SPAM_REPORT
 from tactful_dispatch.channels import Rejected, Retry, Unknown
 from tactful_dispatch.desk import Basket
+from tactful_dispatch.public.choices import SILENCE, topics
 from tactful_dispatch.receiving import MOST_RECEIPTS
 from tactful_dispatch.store.memory import MemoryDispatchStore
 
@@ -394,3 +395,13 @@ def test_however_many_replies_came_a_complaint_is_heard(bench: DispatchBench) ->
     bench.advance("8d")
     bench.asks("m2")
     assert bench.words == ["sent", "suppressed_address"]
+
+
+def test_the_page_keeps_a_silence_that_one_message_wanted_on_another_channel_does_not_end(bench: DispatchBench) -> None:
+    bench.grants(purpose="marketing.cart", channel="sms", state="withdrawn")
+    bench.advance("1h")
+    bench.grants(purpose="marketing.cart", channel="push", once=True)
+    bench.asks()
+    assert bench.words == ["withdrawn"]
+    (cart,) = [topic for topic in topics(drive(bench.desk.card("u1")), "", bench.now) if topic.purpose != "marketing"]
+    assert cart.silent_until == bench.now - HOUR + SILENCE

@@ -25,6 +25,7 @@ class ConsentState:
     basis: str
     wording: str
     via: str
+    once: bool = False  # granted for one message
 
 
 @dataclass(frozen=True, slots=True)

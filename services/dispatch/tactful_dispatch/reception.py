@@ -81,7 +81,7 @@ class Reception:
             locale=recipient.locale if recipient else None,
             zone=recipient.zone if recipient else None,
             consents=tuple(
-                ConsentState(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via)
+                ConsentState(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via, w.once)
                 for w in standing(row.words)
             ),
             muted_rules=tuple(row.muted_rules),

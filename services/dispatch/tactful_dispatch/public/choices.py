@@ -72,8 +72,10 @@ def is_on(
 
 
 def silent_until(consents: Iterable[ConsentState], purpose: str, now: int) -> int:
-    """Until when a withdrawal on any channel keeps the purpose silent on all of them; 0 if nothing does."""
-    latest = max((said for said in consents if covers(said.purpose, purpose)), key=_when, default=None)
+    """Until when a withdrawal on any channel keeps the purpose silent on all of them; 0 if nothing does. One message that is
+    wanted on one channel ends it on no other."""
+    lasting = (said for said in consents if not (said.once and said.channel))
+    latest = max((said for said in lasting if covers(said.purpose, purpose)), key=_when, default=None)
     if latest is None or latest.state == "granted" or latest.at + SILENCE <= now:
         return 0
     return latest.at + SILENCE

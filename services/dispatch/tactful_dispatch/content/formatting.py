@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_date
-from babel.numbers import format_currency
+from babel.numbers import format_currency, get_currency_precision
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
@@ -26,7 +26,11 @@ def money(context: Context, amount: Any) -> str:
         return ""
     minor, currency = (amount.minor, amount.currency) if isinstance(amount, Money) else amount
     whole = Decimal(minor).scaleb(-minor_digits(currency))
-    return str(format_currency(whole, currency, locale=_locale(context)))
+    # Of some currencies CLDR knows whole units alone: a shop that asks for 99.90 dinars is quoted as asking for that.
+    usual = whole == round(whole, get_currency_precision(currency))
+    return str(
+        format_currency(whole, currency, locale=_locale(context), currency_digits=usual, decimal_quantization=usual)
+    )
 
 
 @pass_context

@@ -471,3 +471,23 @@ async def test_what_was_done_is_the_first_thing_read(client: httpx.AsyncClient) 
     shown = Page(answer.text)
     assert shown.words.startswith("Done: All offers and reminders are stopped, on every channel. · Sample shop")
     assert any(section.get("role") == "status" and "autofocus" in section for section in shown.all("section"))
+
+
+async def test_nothing_is_promised_where_no_address_is_known(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    said = ConsentState("marketing", "sms", "granted", 2, NOW - DAY, "consent", "", "")
+    desk.kept = replace(CARD, addresses={"email": "uma@example.test"}, consents=(*CARD.consents, said))
+    wish = {"do": "turn_on", "purpose": "marketing.cart", "channel": "sms"}
+    done = Page((await client.post(path("preferences"), data=wish)).text).words
+    assert "nothing comes by SMS for now: we have no address" in done
+    assert "still come by e-mail." in done
+
+
+async def test_who_turns_something_on_during_a_pause_is_told_until_when_it_lasts(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    desk.kept = replace(CARD, paused_until=NOW + 30 * DAY)
+    wish = {"do": "turn_on", "purpose": "marketing.cart", "channel": "email"}
+    done = Page((await client.post(path("preferences"), data=wish)).text).words
+    assert done.count("No offers or reminders until 25 December 2026.") == 1
+    paused = Page((await client.post(path("preferences"), data={"do": "pause", "days": "30"})).text).words
+    assert paused.count("No offers or reminders until 25 December 2026.") == 2, "and in the title"

@@ -82,8 +82,9 @@ def silent_until(consents: Iterable[ConsentState], purpose: str, now: int) -> in
 
 
 def open_switches(shown: Iterable[Topic]) -> list[Switch]:
-    """What is on and not silent; a purpose that a wider one on the same channel covers is not named again."""
-    on = [switch for topic in shown if not topic.silent_until for switch in topic.switches if switch.on]
+    """What is on, has an address and is not silent; a purpose that a wider one on the same channel covers is not named again."""
+    heard = (topic for topic in shown if not topic.silent_until)
+    on = [switch for topic in heard for switch in topic.switches if switch.on and switch.address]
     return [switch for switch in on if not any(_covers(wider, switch) for wider in on)]
 
 

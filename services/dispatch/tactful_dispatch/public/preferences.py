@@ -137,7 +137,7 @@ class Preferences:
         if done:
             wish, asked = done
             said = _in_vain(wish, card, texts) or wish.said(texts, calendar.date, asked)
-            sentences = [said, *_still(card, shown, now, texts)]
+            sentences = list(dict.fromkeys((said, *_still(card, shown, calendar, now, texts))))
         return self._pages.answer(
             "preferences",
             t=texts,
@@ -185,10 +185,14 @@ def _question(grant: Grant, texts: Texts) -> Question:
     return Question(texts.ask_pause, texts.pause_lead, buttons)
 
 
-def _still(card: CustomerCard, shown: tuple[Topic, ...], now: int, texts: Texts) -> list[str]:
+def _still(card: CustomerCard, shown: tuple[Topic, ...], calendar: Calendar, now: int, texts: Texts) -> list[str]:
     """What still comes after a change: orders always, and whatever is turned on unless it is silent, paused or stopped."""
     sentences = [texts.still_service]
-    if not card.stopped and card.paused_until <= now:
+    if card.stopped:
+        return sentences
+    if card.paused_until > now:
+        sentences.append(texts.did_pause.format(date=calendar.date(card.paused_until)))
+    else:
         on = open_switches(shown)
         for topic in dict.fromkeys(switch.purpose for switch in on):
             ways = texts.listed(texts.through(switch.channel) for switch in on if switch.purpose == topic)
@@ -197,10 +201,11 @@ def _still(card: CustomerCard, shown: tuple[Topic, ...], now: int, texts: Texts)
 
 
 def _in_vain(wish: Wish, card: CustomerCard, texts: Texts) -> str:
-    """Nothing can be promised where the address is shut."""
-    if isinstance(wish, Turn) and wish.on and wish.channel in card.shut:
-        return texts.unreachable.format(channel=texts.through(wish.channel))
-    return ""
+    """Nothing can be promised where no address is known, or where it is shut."""
+    if not isinstance(wish, Turn) or not wish.on:
+        return ""
+    known = "" if wish.channel in card.addresses else texts.unaddressed
+    return (texts.unreachable if wish.channel in card.shut else known).format(channel=texts.through(wish.channel))
 
 
 def _zone(name: str | None, shop: Shop) -> ZoneInfo:

@@ -102,6 +102,7 @@ class Texts:
     complaint_thanks: tuple[str, str]  # for who was hurt and said how
     turned_on: str
     unreachable: str
+    unaddressed: str
     turned_off: str
     silent_elsewhere: str
     did_mute: str

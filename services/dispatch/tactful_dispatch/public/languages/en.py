@@ -146,6 +146,7 @@ ENGLISH: Final = Texts(
     turned_on="{topic}: you get them {channel} from now on.",
     unreachable="Noted. But nothing comes {channel} for now: messages there came back, or were stopped there. If that has changed, "
     "write to us, or answer START to a text.",
+    unaddressed="Noted. But nothing comes {channel} for now: we have no address of yours for it.",
     turned_off="{topic}: you get no more of them {channel}.",
     silent_elsewhere="For 30 days we stay silent about this on every other channel too.",
     did_mute="You get no more messages of this kind: {rule}.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 from dispatchbench import DispatchBench
@@ -11,6 +13,7 @@ from fastapi import FastAPI
 
 from tactful.clock import ManualClock
 from tactful.settings import Shop
+from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public import create_public
@@ -29,11 +32,11 @@ class Page:
         self.desk.former_channel = "email"
         app = FastAPI()
         app.include_router(create_public(self.desk, self.personal, LINKS, ManualClock(NOW), Shop))
-        self._transport = httpx.ASGITransport(app)
+        self.transport = httpx.ASGITransport(app)
 
     async def ask(self, method: str, path: str, action: str, **form: str) -> httpx.Response:
         token = LINKS.token(Grant(action, "u1", "m_1", "email", "marketing.cart", "abandoned_cart"))
-        async with httpx.AsyncClient(transport=self._transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=self.transport, base_url="http://test") as client:
             return await client.request(method, f"/{path}/{token}", data=form or None)
 
     @property
@@ -144,3 +147,43 @@ def test_what_an_earlier_name_had_replaced_before_is_nobodys() -> None:
 def test_of_a_message_that_nobody_knows_any_more_nothing_is_said() -> None:
     assert drive(written_to().desk.former("u1", "m_unknown")) is None
     assert drive(written_to().desk.former("u1", "")) is None
+
+
+def forgotten(bench: DispatchBench, customer: str = "u1") -> list[str | None]:
+    """What is said of the links of `m1` once retention has let go of it."""
+    (letter,) = bench.adapter.sent
+    urls = [letter.rendered.extra["preferences"], letter.one_click_url]
+    bench.settle()
+    assert drive(bench.store.forget_decided(bench.now + 1, 10)) == 1
+    grants = [LINKS.read(url.rpartition("/")[2]) for url in urls]
+    return [drive(bench.desk.former(customer, "m1", sent_to=grant.sent_to)) for grant in grants]
+
+
+def test_links_know_where_a_message_went_that_is_not_kept_any_more() -> None:
+    assert forgotten(written_to()) == [None, None]
+    moved = written_to()
+    moved.knows(addresses=NEW)
+    assert forgotten(moved) == ["email", "email"]
+
+
+@pytest.mark.parametrize(("theirs", "channel"), [(OLD, None), (NEW, "email")])
+def test_so_do_those_of_a_visitor(theirs: dict[str, str], channel: str | None) -> None:
+    bench = written_to("anon:a1")
+    bench.knows("u1", addresses=theirs)
+    bench.link("anon:a1", "u1")
+    assert forgotten(bench, "anon:a1") == [channel, channel]
+
+
+@pytest.mark.parametrize(
+    ("path", "action"), [("p", "preferences"), ("u", "unsubscribe"), ("n", "mute"), ("a", "answer")]
+)
+async def test_a_link_on_a_page_tells_on_where_the_message_went(path: str, action: str) -> None:
+    page, went_to = Page(), AddressBook(b"secret").key("email", "old@example.test")
+    grant = Grant(action, "u1", "m_1", "email", "marketing.cart", "abandoned_cart", sent_to=went_to)
+    for former in ("email", None):
+        page.desk.former_channel = former
+        async with httpx.AsyncClient(transport=page.transport, base_url="http://test") as client:
+            shown = (await client.get(f"/{path}/{LINKS.token(grant)}")).text
+        onward = re.findall(r'"\.\./[pude]/([\w-]+)"', shown)
+        assert onward
+        assert {LINKS.read(token).sent_to for token in onward} == {went_to}

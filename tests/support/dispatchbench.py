@@ -87,6 +87,7 @@ class PlainContent:
             html="<p>text</p>",
             version="v1",
             links=("https://shop.example/",),
+            extra={"preferences": rendering.links["preferences"]},
         )
 
 

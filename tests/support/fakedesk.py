@@ -9,6 +9,7 @@ from tactful.decisions import GateRecord, GateVerdict
 from tactful.errors import InvalidInput, StoreUnavailable
 from tactful_dispatch.desk import Basket, ConsentState, CustomerCard
 from tactful_dispatch.personal import Farewell
+from tactful_dispatch.rows import AddressKey
 
 
 class FakeDesk:
@@ -83,7 +84,9 @@ class FakeDesk:
         self._open()
         return self.offer
 
-    async def former(self, customer: str, message_id: str, who: str = "") -> str | None:
+    async def former(
+        self, customer: str, message_id: str, who: str = "", sent_to: AddressKey | None = None
+    ) -> str | None:
         self._open()
         return self.former_channel
 

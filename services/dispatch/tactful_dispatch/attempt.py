@@ -184,7 +184,9 @@ class Attempts:
             return Written()
         settings = settings_of(cursor.settings)
         try:
-            return Written(await self._content.render(rendering(delivery, row.recipient, settings, self._links)))
+            sent_to = self._book.of(row.recipient, delivery.message.channel)
+            seen = rendering(delivery, row.recipient, settings, self._links, sent_to)
+            return Written(await self._content.render(seen))
         except Exception as error:  # noqa: BLE001 - it holds this message, and nobody else's
             why = str(error) if isinstance(error, TemplateError) else failure(delivery.message, error)
             self._note_unwritten(delivery, why)
@@ -246,7 +248,7 @@ class Attempts:
         settings = settings_of(space.cursor.settings)
         address = address_on(recipient, message.channel, settings)
         assert address is not None, "the gates saw an address"
-        leaving = envelope(message, address, rendered, settings, self._links)
+        leaving = envelope(message, address, rendered, settings, self._links, delivery.address)
         return Departure(leaving, adapter, delivery.attempts, self._monotonic())
 
     def _record_all(self, told: Sequence[tuple[str, str, Outcome | None]], space: Workspace) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from tactful.decisions import GateRecord
+from tactful_dispatch.rows import AddressKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +153,13 @@ class Desk(Protocol):
         is not the customer's any more."""
         ...
 
-    async def former(self, customer: str, message_id: str, who: str = "") -> str | None:
+    async def former(
+        self, customer: str, message_id: str, who: str = "", sent_to: AddressKey | None = None
+    ) -> str | None:
         """The channel of a message to a customer that somebody else may read: it went to a mailbox or a phone in whose place they have
         another by now; or to a visitor, and to no address of whom they turned out to be: a browser says who a visitor is, and anybody
         may name anybody. None of any other; "" where nobody knows any more where it went. `who`: whom they turned out to be, where
-        somebody may have heard of it earlier."""
+        somebody may have heard of it earlier; `sent_to`: where a link says that its message went, which may be forgotten."""
         ...
 
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:

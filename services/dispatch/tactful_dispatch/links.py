@@ -12,6 +12,7 @@ from hashlib import sha256
 import msgspec
 
 from tactful.errors import InvalidInput
+from tactful_dispatch.rows import AddressKey
 
 
 class Grant(msgspec.Struct, frozen=True, array_like=True):
@@ -24,6 +25,7 @@ class Grant(msgspec.Struct, frozen=True, array_like=True):
     purpose: str = ""
     rule: str = ""
     target: int = 0  # click: index of the stored URL; answer: which one
+    sent_to: AddressKey | None = None  # where the message went; links outlive what is kept of messages
 
 
 class Links:

@@ -37,7 +37,7 @@ from tactful_dispatch.inheriting import pass_on
 from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
-from tactful_dispatch.rows import COMPLAINED, STOPPED, Delivery
+from tactful_dispatch.rows import COMPLAINED, STOPPED, AddressKey, Delivery
 from tactful_dispatch.store import DispatchStore, Workspace
 
 T = TypeVar("T")
@@ -261,9 +261,11 @@ class Reception:
             return None
         return offer_of(delivery.message)
 
-    async def former(self, customer: str, message_id: str, who: str = "") -> str | None:
+    async def former(
+        self, customer: str, message_id: str, who: str = "", sent_to: AddressKey | None = None
+    ) -> str | None:
         delivery = await self._store.delivery(message_id) if message_id else None
-        address, names, now = delivery.address if delivery else None, await self._names(customer), None
+        address, names, now = delivery.address if delivery else sent_to, await self._names(customer), None
         names += [who] if who and who not in names else []
         was_visitor = is_anonymous(customer) and len(names) > 1
         if address is None:

@@ -17,7 +17,7 @@ from tactful_dispatch.content.tracking import track
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.questions import ANSWERS
-from tactful_dispatch.rows import Delivery
+from tactful_dispatch.rows import AddressKey, Delivery
 
 # what templates call a link -> the action it allows, and which answer it gives
 _LINKS = {
@@ -32,7 +32,9 @@ _LINKS = {
 }
 
 
-def rendering(delivery: Delivery, recipient: RecipientBody, settings: Settings, links: Links) -> Rendering:
+def rendering(
+    delivery: Delivery, recipient: RecipientBody, settings: Settings, links: Links, sent_to: AddressKey | None
+) -> Rendering:
     """All that the template may see. Where others read along, neither a name nor pictures."""
     shop, message = settings.shop, delivery.message
     place = whereabouts(recipient.zone, recipient.country, shop.zone, shop.country)
@@ -52,7 +54,7 @@ def rendering(delivery: Delivery, recipient: RecipientBody, settings: Settings, 
             "url": shop.url,
             "public_url": shop.public_url,
         },
-        links={name: links.url(_grant(action, message, target)) for name, (action, target) in _LINKS.items()},
+        links={name: links.url(_grant(action, message, target, sent_to)) for name, (action, target) in _LINKS.items()},
         because=message.because,
         because_at=message.because_at,
         zone=place.zones[0].key,
@@ -72,9 +74,17 @@ def _without_pictures(data: Mapping[str, Any]) -> dict[str, Any]:
     return {**data, "items": [{**item, "image_url": ""} if isinstance(item, dict) else item for item in items]}
 
 
-def envelope(message: MessageBody, address: str, rendered: Rendered, settings: Settings, links: Links) -> Envelope:
+def envelope(
+    message: MessageBody,
+    address: str,
+    rendered: Rendered,
+    settings: Settings,
+    links: Links,
+    sent_to: AddressKey | None = None,
+) -> Envelope:
     """The message as it leaves: links tracked, ways to say no in the headers."""
-    marketing, mail_name = is_marketing(message.purpose), links.sealed(message.message_id)
+    mail_name = links.sealed(message.message_id)
+    unsubscribe = links.url(_grant("unsubscribe", message, sent_to=sent_to)) if is_marketing(message.purpose) else ""
 
     def tracked_url(index: int) -> str:
         if message.channel == "sms":
@@ -90,8 +100,8 @@ def envelope(message: MessageBody, address: str, rendered: Rendered, settings: S
         sender=settings.shop.sender if message.channel in ("email", DESK) else settings.shop.name,
         reply_to=_customers_own(message) if message.channel == DESK else settings.shop.reply_to,
         rendered=tracked,
-        one_click_url=links.url(_grant("unsubscribe", message)) if marketing else "",
-        unsubscribe_url=links.url(_grant("unsubscribe", message)) if marketing else "",
+        one_click_url=unsubscribe,
+        unsubscribe_url=unsubscribe,
         mail_name=mail_name,
         return_path=_return_path(settings.shop.bounce_address, mail_name),
     )
@@ -112,5 +122,6 @@ def _return_path(address: str, mail_name: str) -> str:
     return f"{local}+{mail_name}@{domain}" if at else ""
 
 
-def _grant(action: str, message: MessageBody, target: int = 0) -> Grant:
-    return Grant(action, message.customer, message.message_id, message.channel, message.purpose, message.rule, target)
+def _grant(action: str, message: MessageBody, target: int = 0, sent_to: AddressKey | None = None) -> Grant:
+    about = (message.customer, message.message_id, message.channel, message.purpose, message.rule)
+    return Grant(action, *about, target, sent_to)

@@ -38,7 +38,7 @@ class Answers:
             return refused
         given, shop = _answer(grant), self._shop()
         more = "../p/" + self._links.token(
-            Grant("preferences", grant.customer, grant.message_id, purpose=grant.purpose)
+            Grant("preferences", grant.customer, grant.message_id, purpose=grant.purpose, sent_to=grant.sent_to)
         )
         if given in REASONS:
             return self._pages.answer("survey", t=texts, shop=shop, reasons=REASONS, given=given, more=more)

@@ -22,12 +22,12 @@ class FormerAddress:
     async def refusal(self, grant: Grant, who: str = "") -> Response | None:
         """A page that says so and leads to `unsubscribe`; None where the reader is the customer, as far as anybody knows. `who`: as
         `Desk.former`."""
-        channel = await self._desk.former(grant.customer, grant.message_id, who)
+        channel = await self._desk.former(grant.customer, grant.message_id, who, grant.sent_to)
         if channel is None:
             return None
         card = await self._desk.card(grant.customer)
         texts = texts_for(card.locale, card.shop_locale)
-        unsubscribe = Grant("unsubscribe", grant.customer, grant.message_id, channel)
+        unsubscribe = Grant("unsubscribe", grant.customer, grant.message_id, channel, sent_to=grant.sent_to)
         return self._pages.answer(
             "notice",
             403,

@@ -109,7 +109,7 @@ class Preferences:
         asked = self._asked(grant, via)
         await wish.carry_out(self._desk, asked)
         card = await self._desk.card(grant.customer)
-        if await self._desk.former(grant.customer, grant.message_id) is not None:
+        if await self._desk.former(grant.customer, grant.message_id, sent_to=grant.sent_to) is not None:
             return self._said_alone(card, wish, asked)
         return self._page(grant, card, (wish, asked))
 
@@ -125,7 +125,14 @@ class Preferences:
     def _choices(self, grant: Grant) -> str:
         """Where the preference page's forms go: relative, so that it holds behind any host name and path prefix."""
         return "../p/" + self._links.token(
-            Grant("preferences", grant.customer, grant.message_id, purpose=grant.purpose, rule=grant.rule)
+            Grant(
+                "preferences",
+                grant.customer,
+                grant.message_id,
+                purpose=grant.purpose,
+                rule=grant.rule,
+                sent_to=grant.sent_to,
+            )
         )
 
     def _page(self, grant: Grant, card: CustomerCard, done: tuple[Wish, Asked] | None) -> Response:

@@ -271,6 +271,15 @@ async def test_a_withdrawal_is_explained_where_another_channel_is_still_on(
     assert (await page(client)).words.count("until 25 December 2026 we stay silent") == 1
 
 
+async def test_what_is_not_silent_is_called_silent_by_no_card_after_one_that_is(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    withdrawn = ConsentState("marketing.cart", "sms", "withdrawn", 2, NOW - HOUR, "consent", "", "")
+    wanted = ConsentState("marketing.goodwill", "email", "granted", 3, NOW - HOUR, "consent", "", "")
+    desk.kept = replace(CARD, consents=(*CARD.consents, withdrawn, wanted))
+    assert (await page(client)).words.count("we stay silent") == 1
+
+
 async def test_the_page_says_what_is_known_and_hides_most_of_the_addresses(client: httpx.AsyncClient) -> None:
     words = (await page(client)).words
     assert "First name Uma" in words

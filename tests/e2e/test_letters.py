@@ -16,8 +16,10 @@ from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.preview import preview
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.preferences import Preferences
+from tactful_dispatch.questions import REASONS
 
 pytestmark = pytest.mark.surroundings
 CONTENT = ContentSet.load()
@@ -26,6 +28,12 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 ENDLESS = "9f86d081884c7d659a2feaa0c55ad015" * 2  # as shops without names of products have them
 PIXEL = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
 WIDEST = "() => Math.max(...[...document.querySelectorAll('body *')].map(e => e.getBoundingClientRect().right))"
+# Whether the middle of each radio button is that of its words.
+BESIDE = """() => [...document.querySelectorAll('label:has(input)')].map(label => {
+  const middle = box => (box.top + box.bottom) / 2, words = document.createRange();
+  words.selectNode(label.lastChild);
+  return Math.abs(middle(label.firstElementChild.getBoundingClientRect()) - middle(words.getBoundingClientRect())) < 4;
+})"""
 # The contrast of each text with the first ground behind it that is painted (WCAG 2.2, 1.4.3).
 CONTRAST = """() => {
   const light = c => { const v = c / 255; return v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4 };
@@ -78,6 +86,15 @@ def test_a_name_without_a_blank_makes_no_page_wider(browser: Browser, action: st
     page = browser.new_page(viewport={"width": 320, "height": 900})
     page.set_content(bytes(shown.body).decode())
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.close()
+
+
+def test_each_answer_stands_beside_the_circle_that_chooses_it(browser: Browser) -> None:
+    texts, shop = texts_for("en", None), Shop()
+    shown = Pages().answer("survey", t=texts, shop=shop, reasons=REASONS, given="other", more="x").body
+    page = browser.new_page(viewport={"width": 320, "height": 900})
+    page.set_content(bytes(shown).decode())
+    assert page.evaluate(BESIDE) == [True] * len(REASONS)
     page.close()
 
 

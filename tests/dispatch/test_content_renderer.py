@@ -93,6 +93,13 @@ def test_no_markup_comes_of_a_name_however_it_was_posted() -> None:
     assert "<script>" not in render(data=basket({**KETTLE, "title": "&lt;script&gt;alert(1)&lt;/script&gt;"})).html
 
 
+@pytest.mark.parametrize(("language", "turned"), [("ar", 2), ("he", 2), ("fa-IR", 2), ("de", 0), ("zh-Hant", 0)])
+def test_a_letter_runs_as_its_language_is_written(language: str, turned: int) -> None:
+    content = written("---\nsubject: Hello\n---\n", f"welcome/email.{language}.html")
+    html = Renderer(content).render(sample(content, "welcome", "email", (language,), data={})).html
+    assert html.count('dir="rtl"') == turned, "also within, since web mail drops what surrounds a letter"
+
+
 def test_a_gift_is_not_named_in_the_subject() -> None:
     rendered = render(data=basket(KETTLE, gift=True))
     assert rendered.subject == "Your basket is still here"

@@ -137,6 +137,7 @@ class Renderer:
             "because": rendering.because,
             "because_at": rendering.because_at,
             "language": template.language,
+            "direction": _babel(template).text_direction,
             "zone": rendering.zone,
             "tracked": links.tracked,
             "allowed": links.allowed,

@@ -100,6 +100,18 @@ def test_the_first_answer_to_a_question_stands_and_is_told_once(bench: DispatchB
     assert not [e for e in bench.trigger.events if isinstance(e, ComplaintReopened)]
 
 
+def test_whoever_answers_has_noticed_the_message_also_if_their_click_was_taken_for_a_machines(
+    bench: DispatchBench,
+) -> None:
+    bench.asks()
+    drive(bench.desk.receipt("m1", "Message Clicked", {"prefetched": True}))
+    drive(bench.desk.answer("m1", "in_a_week"))
+    drive(bench.desk.receipt("m1", "Message Clicked", {}))
+    bench.settle()
+    told = [e for e in bench.trigger.events if isinstance(e, MessageClicked | SurveyAnswered)]
+    assert [e.prefetched if isinstance(e, MessageClicked) else e.answer for e in told] == [True, False, "in_a_week"]
+
+
 def test_who_says_that_it_is_not_settled_opens_their_complaint_again(bench: DispatchBench) -> None:
     bench.asks(data={"ticket_id": "t1"})
     assert drive(bench.desk.answer("m1", "unsettled", "It still leaks")) == "unsettled"

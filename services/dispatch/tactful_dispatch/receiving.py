@@ -100,7 +100,8 @@ def take_answer(
     if text:
         delivery.receipts[WORDED] = now
     message, again = delivery.message, () if given is None else (WORDED,)
-    count_reaction(space, customer, message.message_id)
+    # Whoever answers has followed a link in it, also if their browser was taken for a machine: no ladder goes on.
+    take_receipt(space, customer, delivery, "Message Clicked", {}, now, cause)
 
     def tell(name: str, told: dict[str, Any], *which: str) -> None:
         id = digest("answer", message.message_id, name, *which)

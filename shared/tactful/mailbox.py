@@ -9,6 +9,7 @@ from email.header import decode_header, make_header
 from email.headerregistry import Address
 
 from tactful.errors import InvalidInput
+from tactful.hostname import ascii_host
 
 # The dot-string form of RFC 5321 §4.1.2; quoted local parts and SMTPUTF8 are refused, because many relays lose them.
 _ADDRESS = re.compile(r"([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)@([^@\s<>]+)")
@@ -57,6 +58,6 @@ def _address(name: str, spec: str, field: str) -> Address:
 
 def _ascii_domain(domain: str) -> str:
     try:
-        return domain.encode("idna").decode()
+        return ascii_host(domain)
     except UnicodeError:
         return ""

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tactful.errors import InvalidInput
+from tactful.hostname import ascii_host
 
 PORTS: Final = frozenset({443, 8443})
 Address = IPv4Address | IPv6Address
@@ -43,7 +44,7 @@ def webhook_place(url: str) -> tuple[str, int, str]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 443
-        name = host if ":" in host else host.encode("idna").decode()
+        name = host if ":" in host else ascii_host(host)
     except (ValueError, UnicodeError):
         raise InvalidInput("bad_url", "the URL cannot be read") from None
     if parts.scheme != "https" or not name or port not in PORTS:

@@ -126,8 +126,17 @@ def test_a_header_of_ones_own_may_be_in_any_script() -> None:
     assert parsed(replace(ENVELOPE, headers={"X-Shop-Campaign": value}))["X-Shop-Campaign"] == value
 
 
-def test_a_domain_in_another_script_is_written_in_ascii() -> None:
-    assert compose(replace(ENVELOPE, address="ivan@почта.рф"), NOW).recipient == "ivan@xn--80a1acny.xn--p1ai"
+@pytest.mark.parametrize(
+    ("domain", "wire"),
+    [
+        ("почта.рф", "xn--80a1acny.xn--p1ai"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("post.Gießen.example", "post.xn--gieen-nqa.example"),
+        ("βόλος.example", "xn--nxasmm1c.example"),
+    ],
+)
+def test_a_domain_in_another_script_is_written_in_ascii_and_stays_the_same_domain(domain: str, wire: str) -> None:
+    assert compose(replace(ENVELOPE, address=f"ivan@{domain}"), NOW).recipient == f"ivan@{wire}"
 
 
 def test_a_header_of_ones_own_may_be_added() -> None:

@@ -190,6 +190,13 @@ async def test_a_name_in_another_alphabet_is_asked_for_in_its_wire_form() -> Non
     )
 
 
+async def test_a_name_with_a_sharp_s_is_no_other_host_s() -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return ["2606:4700::1"]
+
+    assert (await public_target("https://straße.example/", resolve)).host == "xn--strae-oqa.example"
+
+
 async def test_a_name_that_nobody_knows_is_no_address() -> None:
     with pytest.raises(socket.gaierror):
         await system_resolver("nobody.invalid", 443)

@@ -121,6 +121,20 @@ async def test_confirming_takes_one_button_and_is_recorded_with_its_proof() -> N
     assert call[6:] == ("double-opt-in", "preference-page-1", {"message_id": "m_1"})
 
 
+@pytest.mark.parametrize(
+    ("language", "asked", "done"),
+    [
+        ("en", "Offers and reminders, on any channel.", "you get them on any channel from now on."),
+        ("ru", "Предложения и напоминания, по любому каналу.", "теперь приходят по любому каналу."),
+    ],
+)
+async def test_who_confirms_every_channel_is_told_so(language: str, asked: str, done: str) -> None:
+    page = Page(replace(CARD, locale=language))
+    page.desk.offer = ("marketing", "")
+    assert asked in (await page.ask("GET", "confirm")).text
+    assert done in (await page.ask("POST", "confirm", do="confirm")).text
+
+
 @pytest.mark.parametrize("offer", [None, ("service.delivery", "email")])
 async def test_a_message_that_offers_nothing_confirms_nothing(offer: tuple[str, str] | None) -> None:
     page = Page()

@@ -90,7 +90,7 @@ class Preferences:
             return Question(texts.ask_topic, texts.ask_topic_lead, tuple(("topic", t, t) for t in topics[:SHOWN]))
         if grant.action == "confirm":
             purpose, channel = await self._offered(grant)
-            lead = texts.ask_confirm_lead.format(topic=texts.topic(purpose), channel=texts.through(channel))
+            lead = texts.ask_confirm_lead.format(topic=texts.topic(purpose), channel=texts.allowed(channel))
             return Question(texts.ask_confirm, lead, (("do", "confirm", texts.confirm),))
         return _question(grant, texts)
 
@@ -209,7 +209,7 @@ def _still(card: CustomerCard, shown: tuple[Topic, ...], calendar: Calendar, now
 
 def _in_vain(wish: Wish, card: CustomerCard, texts: Texts) -> str:
     """Nothing can be promised where no address is known, or where it is shut."""
-    if not isinstance(wish, Turn) or not wish.on:
+    if not isinstance(wish, Turn) or not wish.on or not wish.channel:
         return ""
     known = "" if wish.channel in card.addresses else texts.unaddressed
     return (texts.unreachable if wish.channel in card.shut else known).format(channel=texts.through(wish.channel))

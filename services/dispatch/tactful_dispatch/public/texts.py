@@ -128,6 +128,7 @@ class Texts:
     device: str
     channels: Mapping[str, str]
     by_channel: Mapping[str, str]
+    by_all: str  # how they come that may come in every way
     topics: Mapping[str, str]
     rules: Mapping[str, str]
     causes: Mapping[str, str]
@@ -146,6 +147,10 @@ class Texts:
     def through(self, name: str) -> str:
         """How a message came: `by e-mail`."""
         return self.by_channel.get(name, f"{self.by} {name}")
+
+    def allowed(self, channel: str) -> str:
+        """How messages may come; "" is every channel, where `through` means none."""
+        return self.through(channel) if channel else self.by_all
 
     def topic(self, purpose: str) -> str:
         """What a purpose is called; one that is not in the list is named after its last part."""

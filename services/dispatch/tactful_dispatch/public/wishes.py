@@ -50,8 +50,11 @@ class Turn:
         )
 
     def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
-        sentence = texts.turned_on if self.on else f"{texts.turned_off} {texts.silent_elsewhere}"
-        return sentence.format(topic=texts.topic(self.purpose), channel=texts.through(self.channel))
+        topic = texts.topic(self.purpose)
+        if self.on:
+            return texts.turned_on.format(topic=topic, channel=texts.allowed(self.channel))
+        sentence = f"{texts.turned_off} {texts.silent_elsewhere}"
+        return sentence.format(topic=topic, channel=texts.through(self.channel))
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,7 @@ ENGLISH: Final = Texts(
         "onsite": "on our site",
         "call": "by phone",
     },
+    by_all="on any channel",
     topics={
         "marketing": "Offers and reminders",
         "marketing.cart": "Basket reminders",

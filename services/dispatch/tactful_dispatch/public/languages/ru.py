@@ -191,6 +191,7 @@ RUSSIAN: Final = Texts(
         "onsite": "на сайте",
         "call": "по телефону",
     },
+    by_all="по любому каналу",
     topics={
         "marketing": "Предложения и напоминания",
         "marketing.cart": "Напоминания о корзине",

@@ -146,6 +146,25 @@ def test_whoever_has_stopped_everything_under_one_name_turns_on_again_what_they_
     assert (people.words, drive(people.desk.card("u1")).stopped) == (["sent"], False)
 
 
+@pytest.mark.parametrize("stops", ["u1", "u2"])
+@pytest.mark.parametrize("once", [False, True])
+def test_who_stopped_everything_under_one_of_two_accounts_has_stopped_it_whichever_lives_on(
+    people: DispatchBench, stops: str, once: bool
+) -> None:
+    people.consenting("u1")
+    people.consenting("u2")
+    people.settle()
+    drive(people.desk.stop_all(stops, "page"))
+    people.advance("1h")
+    people.grants("u2" if stops == "u1" else "u1", channel="push", once=once)
+    people.link("u2", "u1")
+    assert drive(people.desk.card("u1")).stopped
+    people.advance("1h")
+    people.grants("u2", channel="push")  # under the old name, and by now it is they who say it
+    people.settle()
+    assert not drive(people.desk.card("u1")).stopped
+
+
 @pytest.mark.parametrize("once", [False, True])
 def test_a_strangers_grant_stays_a_strangers_by_whichever_account_it_comes(people: DispatchBench, once: bool) -> None:
     people.consenting("u1")

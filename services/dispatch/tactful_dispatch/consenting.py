@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Final
 
 from tactful.clock import HOUR
 from tactful.identity import digest, is_anonymous
@@ -19,6 +19,8 @@ from tactful_dispatch.facts import Word, standing, with_word
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.rows import AddressKey, CustomerRow, Delivery
 from tactful_dispatch.store import Workspace
+
+TRAVELLED: Final = "link"  # the source of a word that somebody said before they were found to be this customer
 
 
 def take_consent(
@@ -65,7 +67,10 @@ def _repeat(record_id: str, body: ConsentBody) -> str:
 
 
 def _lifts_stop(row: CustomerRow, body: ConsentBody) -> bool:
-    return is_marketing(body.purpose) and body.occurred_at > row.stopped_at and not is_strangers(body)
+    """Of two who turn out to be one, one may have stopped everything: the stricter wish stands, whichever name lives on."""
+    travelled = body.source == TRAVELLED and body.said_as
+    later = body.occurred_at > row.stopped_at and not travelled
+    return later and is_marketing(body.purpose) and not is_strangers(body)
 
 
 def is_strangers(body: ConsentBody) -> bool:

@@ -14,13 +14,12 @@ from tactful.outbox import Cause
 from tactful.records import DISPATCH, ConsentBody, ConsentRecord, InheritBody, InheritRecord
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.binding import join_contacts, tell_other_names
-from tactful_dispatch.consenting import take_consent
+from tactful_dispatch.consenting import TRAVELLED, take_consent
 from tactful_dispatch.facts import Word, used_up_by
 from tactful_dispatch.flagging import flagged_addresses, take_over_flags
 from tactful_dispatch.rows import TOPICS_KEPT, CustomerRow, decode_customer, encode
 from tactful_dispatch.store import Workspace
 
-SOURCE: Final = "link"
 NAMES_KEPT: Final = 20
 
 
@@ -112,7 +111,7 @@ def _join(row: CustomerRow, theirs: CustomerRow) -> None:
 
 def _said(word: Word, inherited: str) -> ConsentBody:
     return ConsentBody(
-        source=SOURCE,
+        source=TRAVELLED,
         purpose=word.purpose,
         channel=word.channel,
         state=word.state,

@@ -152,6 +152,40 @@ def test_what_a_visitor_granted_is_not_taken_for_the_customers_own_word() -> Non
     assert bench.words == ["withdrawn"]
 
 
+def test_what_came_over_with_an_account_is_no_later_word_than_it_was() -> None:
+    shop = Shop()
+    bench = shop.bench
+    bench.consenting("bob")
+    bench.consenting("ann")
+    shop.back_up()
+    bench.advance("1h")
+    drive(bench.desk.consent("ann", "marketing", "email", "withdrawn", via="one-click"))
+    bench.advance("1h")
+    bench.link("bob", "ann")
+    shop.restore()
+    shop.settles()
+    shop.claim()
+    bench.asks("m1", "ann")
+    assert bench.words == ["withdrawn"]
+
+
+def test_what_came_over_with_an_account_does_not_end_a_stop_either() -> None:
+    shop = Shop()
+    bench = shop.bench
+    bench.consenting("ann")
+    bench.settle()
+    drive(bench.desk.stop_all("ann", "page"))
+    bench.advance("1h")
+    bench.grants("bob", channel="push")
+    shop.back_up()
+    bench.link("bob", "ann")
+    shop.restore()
+    shop.settles()
+    shop.claim()
+    bench.settle()
+    assert drive(bench.desk.card("ann")).stopped
+
+
 def test_what_is_said_afterwards_is_no_repeat_to_its_readers(shop: Shop) -> None:
     shop.restore()
     shop.settles()

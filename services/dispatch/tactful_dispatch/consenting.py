@@ -30,7 +30,7 @@ def take_consent(
     number = enter_consent(space, book, customer, record_id, body, now)
     if number:
         id = announced(customer, record_id, body)
-        space.put(EVENTS, announce("Consent Changed", id, customer, now, _told(body, number)), cause)
+        space.put(EVENTS, announce("Consent Changed", id, customer, now, _told(body, number, now)), cause)
         if body.state == "withdrawn":
             tell_other_names(space, customer, now, cause)
     return number
@@ -189,7 +189,7 @@ def _bind(space: Workspace, key: AddressKey, purpose: str, at: int) -> None:
     withdrawn[purpose] = max(withdrawn.get(purpose, 0), at)
 
 
-def _told(body: ConsentBody, number: int) -> dict[str, Any]:
+def _told(body: ConsentBody, number: int, now: int) -> dict[str, Any]:
     return {
         "purpose": body.purpose,
         "channel": body.channel,
@@ -200,6 +200,7 @@ def _told(body: ConsentBody, number: int) -> dict[str, Any]:
         "once": body.once,
         "proof": body.proof,
         "entry": number,
+        **({} if body.occurred_at == now else {"said_at": body.occurred_at}),
         **_whose(body),
     }
 

@@ -13,7 +13,7 @@ from tactful.events.model import name_of
 from tactful.events.own import AddressReopened, MessageDecided
 from tactful.records import ConsentBody, EventRecord, MessageBody
 from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.consenting import enter_consent
+from tactful_dispatch.consenting import TRAVELLED, enter_consent
 from tactful_dispatch.deciding import close, count_contact
 from tactful_dispatch.preferring import change_preference
 from tactful_dispatch.receiving import count_reaction, is_noticed, why_ended
@@ -83,18 +83,19 @@ def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dic
     """A request for a confirmation is not repeated: whoever asked for it asks again."""
     if told["state"] == "requested":
         return ""
+    said_as = told.get("said_as", "")  # came over with an account: what was passed on afterwards is read again
     body = ConsentBody(
-        source=SOURCE,
+        source=TRAVELLED if said_as else SOURCE,
         purpose=told["purpose"],
         channel=told["channel"],
         state=told["state"],
         basis=told["basis"],
         wording=told["wording"],
         via=told["via"],
-        occurred_at=record.body.occurred_at,
+        occurred_at=told.get("said_at", record.body.occurred_at),
         proof={**told["proof"], "entry": told["entry"]},  # its number in the ledger that was lost
         once=told["once"],
-        said_as=told.get("said_as", ""),
+        said_as=said_as,
         stranger=told.get("stranger", False),
     )
     return "consent" if enter_consent(space, book, record.key, record.id, body, record.body.occurred_at) else ""

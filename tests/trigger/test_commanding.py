@@ -10,7 +10,7 @@ import pytest
 from enginebench import MONDAY, EngineBench, drive, event_record, refused, sent
 
 from tactful import Run, rule
-from tactful.clock import DAY, HOUR
+from tactful.clock import DAY, HOUR, MINUTE
 from tactful.events import OrderCompleted, Page, ProductAdded, ShipmentDelivered
 from tactful.partitioning import partition_of
 from tactful.records import (
@@ -664,6 +664,21 @@ def test_an_act_while_a_source_is_late_begins_the_quiet_anew(lag: dict[str, obje
     bench.broadcast("Feed Complete", feed="pos", through=act + HOUR)
     bench.advance("1h")
     assert [m.requested_at for m in bench.messages] == [act + HOUR]
+
+
+def test_an_act_while_a_rule_is_paused_begins_the_quiet_anew_also_if_its_source_has_told_meanwhile() -> None:
+    bench = EngineBench(after_an_hour_of_quiet)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    bench.broadcast("Rule Paused", rule="after_an_hour_of_quiet")
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    bench.advance("1h")
+    bench.emits("u1", Page(name="checkout"))
+    bench.advance("5m")
+    bench.broadcast("Rule Resumed", rule="after_an_hour_of_quiet")
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now + DAY)
+    bench.advance("1h")
+    assert [(m.requested_at - MONDAY) // MINUTE for m in bench.messages] == [4 * 60]
 
 
 def unsure(first: ProductAdded, event: OrderCompleted) -> bool:

@@ -33,9 +33,10 @@ class Feeds:
         self._effects.tell(row, due, "note", run.rule, run.id, {"text": f"source_late: waits for {', '.join(behind)}"})
         return True
 
-    def arrived(self, row: Row, run: Run, at: int) -> bool:
+    def arrived(self, row: Row, run: Run, at: int, *, still: bool) -> bool:
         """Whether a run that waited need not wait any more. One that has to may know by now until when: of two feeds the one has told
-        that has no lag, or the settings are others."""
+        that has no lag, or the settings are others. One that stands `still` comes up with its rule: what the customer does until then
+        moves it as it moves any other."""
         terms, since = self._book.terms.get(run.rule), run.late_since
         if terms is None or run.wait is None or since is None:
             return False
@@ -44,7 +45,10 @@ class Feeds:
         if behind and until != run.wait.due:
             run.wait.due = None if until is None else max(until, at)
             self._effects.dirty[row.id] = row
-        return not behind
+        if still and not behind:
+            run.wait.due, run.deadline = at, run.first.appended_at + terms.max_age
+            self._effects.dirty[row.id] = row
+        return not behind and not still
 
     def forget(self, row: Row, run: Run) -> None:
         """What a run waited with has happened or moved: the next thing is a question of its own."""

@@ -259,7 +259,7 @@ class Runs:
         self._feeds.note(row)
 
     def _feed_arrived(self, row: Row, run: Run, at: int) -> None:
-        if not run.parked and self._feeds.arrived(row, run, at) and run.wait is not None:
+        if not run.parked and self._feeds.arrived(row, run, at, still=self._stands_still(run)) and run.wait is not None:
             self._resolve(row, run, run.wait, OPERATIONS[run.wait.op].expire(run.wait), at)
 
     # -- ending

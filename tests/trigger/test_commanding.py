@@ -11,6 +11,7 @@ from enginebench import MONDAY, EngineBench, drive, event_record, refused, sent
 
 from tactful import Run, rule
 from tactful.clock import DAY, HOUR, MINUTE
+from tactful.errors import InvalidInput
 from tactful.events import OrderCompleted, Page, ProductAdded, ShipmentDelivered
 from tactful.partitioning import partition_of
 from tactful.records import (
@@ -414,6 +415,24 @@ def unread(bench: EngineBench, *records: Record) -> None:
     """They stand in the log, and trigger has read none of them."""
     for record in records:
         drive(bench.log.append(EVENTS, [(partition_of(record.key, bench.log.partitions), encode(record))]))
+
+
+def test_a_rule_that_is_installed_no_more_is_cancelled_and_its_pause_lifted_as_long_as_something_of_it_is_left() -> (
+    None
+):
+    bench = EngineBench(reminding)
+    bench.emits("u1", ADD)
+    bench.deploy(choosy)
+    conductor = Conductor(bench.log, bench.store, Rulebook([choosy], SHIPPED), bench.clock)
+    for wish in ("pause", "resume", "drain"):
+        drive(conductor.tell("reminding", wish))
+    assert drive(conductor.cancel("reminding")) == 1
+    bench.advance("1s")
+    assert (bench.endings("u1"), bench.runs("u1")) == (["cancelled by an operator"], [])
+    assert drive(conductor.resume("reminding")) == 0
+    bench.advance("1s")
+    with pytest.raises(InvalidInput, match="there is no rule reminding; there are: choosy"):
+        drive(conductor.tell("reminding", "pause"))
 
 
 def cancel(bench: EngineBench) -> int:

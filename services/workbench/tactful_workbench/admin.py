@@ -190,6 +190,8 @@ class _Office:
         """Counting live runs takes some seconds a million."""
         trigger = self._product.trigger
         alive, parked = (await trigger.live_runs(), await trigger.live_runs(parked=True)) if counted else ({}, {})
+        conductor = self._product.conductor
+        absent = conductor.absent(await conductor.cursors(), alive)
         rules = [
             {
                 "name": told.rule.name,
@@ -209,6 +211,9 @@ class _Office:
         ]
         return {
             "rules": rules,
+            "absent": [
+                {"name": name, "standing": still, "live_runs": alive.get(name, 0)} for name, still in absent.items()
+            ],
             "broken": [broken._asdict() for broken in self._product.loaded.broken],
             "guard": self._product.settings.latest.guard.model_dump(),
         }

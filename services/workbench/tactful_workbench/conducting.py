@@ -36,8 +36,12 @@ class Conductor:
         self._log, self._store, self._book, self._clock = log, store, book, clock
 
     async def tell(self, rule: str, wish: str) -> None:
-        """`pause`, `drain`, `cancel` or `resume`, everywhere."""
-        self.known(rule)
+        """`pause`, `drain`, `cancel` or `resume`, everywhere. Also of a rule that is installed no more, as long as something of it
+        is left: nobody else could end its runs, or lift its pause."""
+        if rule not in self._book.rules and rule not in self.absent(
+            await self.cursors(), await self._store.live_runs()
+        ):
+            self.known(rule)
         now = self._clock.now()
         data = msgspec.json.encode({"rule": rule, "cancels": True} if wish == "cancel" else {"rule": rule})
         await broadcast(self._log, [EVENTS], digest(wish, rule, str(now)), NEWS[wish], data, now)
@@ -45,7 +49,7 @@ class Conductor:
     async def resume(self, rule: str) -> int:
         """The rule goes on, and runs that were parked are tried again; how many customers have one."""
         await self.tell(rule, "resume")
-        customers = await self._store.running(rule, parked=True)
+        customers = await self._store.running(rule, parked=True) if rule in self._book.rules else []
         await self._command("retry", rule, customers, 0)
         return len(customers)
 
@@ -109,6 +113,11 @@ class Conductor:
     async def cursors(self) -> list[Cursor]:
         """How far each partition is, and what its broadcasts said."""
         return await cursors(self._store, self._log.partitions)
+
+    def absent(self, cursors: Iterable[Cursor], alive: Mapping[str, int]) -> dict[str, str]:
+        """Rules that are not installed here and of which something is left, each with how it stands. `alive`: runs by rule."""
+        stands = standing(cursors)
+        return {rule: stands.get(rule, ("", ""))[0] for rule in sorted({*alive, *stands} - self._book.rules.keys())}
 
     async def parked(self) -> dict[str, int]:
         """How many runs of each rule are parked. Looks at every row that has a run."""

@@ -29,7 +29,8 @@ def rules() -> None:
 
 @app.command("list")
 def list_rules(data: Data = HERE, as_json: Json = False) -> None:
-    """Every rule with its version, mode, origin and results; broken plugins with file, line and mend."""
+    """Every rule with its version, mode, origin and results; what is left of rules that are installed no more; broken plugins with
+    file, line and mend."""
     answer = get(data, "/admin/rules")
     lines = []
     for rule in answer["rules"]:
@@ -44,6 +45,10 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
         if rule["forecast"] and (rule["mode"] == "shadow" or part):
             lines.append(f"    to everybody it {_foreseen_of(rule['forecast'])}")
         lines += _results(rule["results"])
+    lines += [
+        f"{rule['name']}  NOT INSTALLED{'  ' * bool(rule['standing'])}{rule['standing'].upper()}  {rule['live_runs']} live runs"
+        for rule in answer["absent"]
+    ]
     lines += [f"{broken['name']}  BROKEN  {broken['message']}" for broken in answer["broken"]]
     show(answer, "\n".join(lines) or "no rules are loaded", as_json)
 

@@ -20,7 +20,9 @@ from typer.testing import CliRunner
 from tactful.log.kafka import Broker, Shape
 from tactful.records import TOPICS
 from tactful.settings import parse
+from tactful_ingest.limits import Limits
 from tactful_workbench.cli import _app
+from tactful_workbench.cluster.probes import PATIENCE
 from tactful_workbench.commands.serve import serve_console, serve_dispatch, serve_trigger
 from tactful_workbench.secrets import EVERY
 
@@ -89,6 +91,7 @@ def test_ports_and_probes_are_those_of_the_services(overlay: str) -> None:
         assert container["args"][-2:] == ["--port", str(SERVICES[name])]
         assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
         assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        assert container["readinessProbe"]["timeoutSeconds"] > max(PATIENCE, Limits().probe_seconds)
         assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= 30
     assert {service["metadata"]["name"] for service in of(overlay, "Service")} == SERVICES.keys()
 

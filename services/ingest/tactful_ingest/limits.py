@@ -21,5 +21,6 @@ class Limits:
 
     body_seconds: float = 30.0  # uvicorn itself waits for ever
     append_seconds: float = 9.0  # several clients post again after 10 s without an answer
+    probe_seconds: float = 2.0  # an orchestrator that asks whether we are ready waits for 5
 
     links_remembered: int = 65_536

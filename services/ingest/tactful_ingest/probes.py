@@ -27,7 +27,7 @@ async def _alive(request: Request) -> Response:
 
 async def _ready(door: Door, request: Request) -> Response:
     try:
-        async with asyncio.timeout(door.limits.append_seconds):
+        async with asyncio.timeout(door.limits.probe_seconds):
             await door.log.end(EVENTS, 0)
     except (LogUnavailable, TimeoutError):
         return answer({"status": "unavailable", "code": "log_unavailable", "message": "the log cannot be reached"}, 503)

@@ -85,7 +85,8 @@ class Taken:
         if origin.seq <= last:
             return False
         if origin.seq != last + 1:
-            raise OutboxGap(f"records {last + 1} to {origin.seq - 1} from {name} are missing; see `tactful doctor`")
+            missing = f"records {last + 1} to {origin.seq - 1} from {name} are missing"
+            raise OutboxGap(f"{missing}; see `Why a partition stops` in docs/how-to/alarms.md")
         self.last[name] = origin.seq
         return True
 

@@ -12,8 +12,10 @@ from dispatchbench import DispatchBench
 from enginebench import event_record
 
 from tactful.clock import DAY, MINUTE, ManualClock
+from tactful.errors import RetentionOverrun
 from tactful.events import Page
 from tactful.localtime import local_time
+from tactful.log import Log, Stored
 from tactful.partitioning import partition_of
 from tactful.plugins import Broken
 from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
@@ -107,6 +109,32 @@ async def test_a_partition_whose_records_are_of_a_time_to_come_is_named_with_whe
         until = f"{local_time(stamped - 2 * MINUTE, product.shop().zone):%Y-%m-%d %H:%M}"
         why = "its log was stamped by a clock that was ahead by 365d"
         assert f"trigger stands still in partition 2 until {until}: {why}" in told(await look(ahead), "fail")
+
+
+class Losing:
+    """A log that has let go of what trigger had not read in one partition, as Kafka does."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        if (topic, partition) == (EVENTS, 2):
+            raise RetentionOverrun("events/2: the log no longer has what comes next")
+        return await self._log.read(topic, partition, offset, limit)
+
+
+async def test_a_partition_that_cannot_be_read_on_is_named_beside_how_the_others_do(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        record = encode(event_record("u1", Page(name="a"), product.clock.now(), "a"))
+        await product.log.append(EVENTS, [(2, record)])
+        found = await look(cast(Any, replace(product, log=cast(Any, Losing(product.log)))))
+        why = "events/2: the log no longer has what comes next"
+        assert f"trigger stands still in partition 2: {why}" in told(found, "fail")
+        assert "trigger has" in told(found, "ok")
+        assert "dispatch has" in told(found, "ok")
 
 
 @pytest.mark.parametrize(("mode", "level"), [("allowlist", "warn"), ("live", "fail")])

@@ -13,7 +13,7 @@ from tactful.clock import DAY, MINUTE, Clock
 from tactful.clockcheck import APART
 from tactful.decisions import Reason
 from tactful.durations import spoken
-from tactful.errors import TactfulError
+from tactful.errors import StreamStopped, TactfulError
 from tactful.localtime import local_time
 from tactful.log import Log, onward
 from tactful.plugins import Loaded
@@ -120,8 +120,11 @@ async def _reading(patient: Patient) -> list[Finding]:
 
 
 async def _standing(patient: Patient, name: str, topic: str, partition: int, offset: int) -> list[Finding]:
-    """A partition that was stopped, or that nobody owns, or whose records are of a time to come."""
-    next_one = await patient.log.read(topic, partition, offset, 1)
+    """A partition that was stopped, or cannot be read on, or that nobody owns, or whose records are of a time to come."""
+    try:
+        next_one = await patient.log.read(topic, partition, offset, 1)
+    except StreamStopped as stopped:
+        return [Finding("fail", f"{name} stands still in partition {partition}: {stopped}")]
     waited = patient.clock.now() - next_one[0].appended if next_one else 0
     if waited < -APART:
         until = local_time(next_one[0].appended - APART, patient.settings_now().shop.zone)

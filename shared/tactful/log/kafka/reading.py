@@ -195,7 +195,7 @@ class Reader:
                 continue
             self._lost[tp.partition] = RetentionOverrun(
                 f"{self._name}/{tp.partition}: the log no longer has what comes next (offset {offset}); records are lost to "
-                "this reader. See `tactful doctor`"
+                "this reader. `tactful db accept-loss` goes on behind them: see `What is lost` in docs/how-to/alarms.md"
             )
             del self._buffers[tp.partition]
         self._assign()

@@ -12,7 +12,7 @@ import pytest
 from enginebench import MONDAY, EngineBench, drive
 
 from tactful import Run, rule
-from tactful.events import Event, OrderCompleted, ProductAdded
+from tactful.events import Event, OrderCompleted, ProductAdded, ShipmentDelivered
 from tactful.journal import Entry, Wait
 from tactful.outbox import Outbox
 from tactful.rules import Rule
@@ -20,8 +20,10 @@ from tactful_trigger.effects import Effects
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.replay import Execution, NoWatch
 from tactful_trigger.row import Run as Stored
+from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage
 from tactful_trigger.watch import SignalWatch
+from tactful_workbench.conducting import Conductor
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 
@@ -86,6 +88,42 @@ def test_a_journal_that_does_not_fit_the_same_version_parks_the_run_and_sends_no
     bench.advance("2h")
     assert bench.sent() == ["email a"]
     assert "raise the version" in bench.endings("u1")[0]
+
+
+async def until_it_came(run: Run, first: ProductAdded) -> str:
+    came = await run.wait_for(ShipmentDelivered, within="5d", where=lambda e: e.order_id == "o1")
+    return "never came" if came is None else "came"
+
+
+def test_what_only_another_operation_could_judge_parks_the_run_and_is_seen_once_the_rule_fits_again() -> None:
+    async def edited(run: Run, first: ProductAdded) -> str:
+        await run.sleep("1h")
+        return await until_it_came(run, first)
+
+    bench = EngineBench(named(until_it_came))
+    bench.emits("u1", ADD)
+    bench.deploy(named(edited))
+    bench.emits("u1", ShipmentDelivered(order_id="o1"))
+    assert "raise the version" in bench.runs("u1")[0].parked
+    bench.deploy(named(until_it_came))
+    drive(Conductor(bench.log, bench.store, Rulebook([named(until_it_came)], []), bench.clock).resume("journey"))
+    bench.advance("0s")
+    assert bench.endings("u1")[-1] == "came"
+
+
+def test_what_another_message_says_now_is_not_said_in_the_name_of_one_that_waits() -> None:
+    async def asks(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "a", words="of a")
+
+    async def edited(run: Run, first: ProductAdded) -> None:
+        await run.send("push", "new", words="of another")
+        await asks(run, first)
+
+    bench = EngineBench(named(asks), decide=lambda message: None)
+    bench.emits("u1", ADD)
+    bench.deploy(named(edited))
+    bench.decides(bench.messages[0], name="Hold Opened", hold=1)
+    assert (bench.confirms, bench.cancelled) == ([], [bench.messages[0].message_id])
 
 
 def test_a_run_goes_on_with_the_body_of_its_own_version() -> None:

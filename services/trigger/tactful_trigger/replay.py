@@ -175,7 +175,11 @@ class Execution:
             operation = self._replayed()
             if isinstance(operation, Ended):
                 return Parked(f"the rule now ends ({operation.why}) before what the run waits for; {self._mend()}")
-            return ask(operation) if isinstance(operation, Operation) else operation
+            if not isinstance(operation, Operation):
+                return operation
+            if (wait := self._run.wait) is not None and wait.shape != operation.shape:
+                return Parked(self._differs(wait.shape, operation))  # it would answer for another operation
+            return ask(operation)
 
         return self._guarded(asking)
 
@@ -224,12 +228,8 @@ class Execution:
 
     def misfit(self) -> str:
         """Why the rule does not come to where the run waits; "" if it does."""
-        there = self.pending(self._fits)
+        there = self.pending(lambda _: "")
         return there.why if isinstance(there, Parked) else there
-
-    def _fits(self, operation: Operation[Any]) -> str:
-        wait = self._run.wait
-        return "" if wait is None or wait.shape == operation.shape else self._differs(wait.shape, operation)
 
     def _replayed(self) -> Operation[Any] | Ended | Parked:
         run = self._run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -68,8 +69,25 @@ def test_after_five_failures_in_a_row_nobody_else_is_parked(slice_limit: int) ->
     cursor = bench.partition().cursor
     assert cursor.paused == {"reminder"}
     assert cursor.paused_why["reminder"].startswith("5 runs in a row could not go on, the last: ")
-    assert cursor.paused_why["reminder"].endswith("ZeroDivisionError: a fault")
+    assert cursor.paused_why["reminder"].endswith("ZeroDivisionError"), "words may name a person"
     assert bench.worker.parked == {"reminder": 5}
+
+
+def refuses(customer: str) -> None:
+    raise ValueError(f"no such address: {customer}@example.test")
+
+
+def test_what_a_step_has_failed_of_is_for_the_customers_own_story() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def asks(run: Run, first: ProductAdded) -> None:
+        await run.step("look up", refuses, run.param("who", "uma"))
+
+    bench = EngineBench(asks)
+    everybody_adds(bench)
+    told = f"{__file__}:{asks.line + 2}: StepFailed"
+    assert bench.endings(PEOPLE[0]) == [f"{told}: step look up: ValueError: no such address: uma@example.test"]
+    assert bench.worker.failures == {"asks": told}
+    assert bench.partition().cursor.paused_why["asks"].endswith(told)
 
 
 @rule(on=ProductAdded, purpose="marketing.test", version=1)
@@ -183,6 +201,30 @@ def test_a_run_that_goes_on_between_two_failures_begins_the_count_anew() -> None
         bench.emits(f"u{number}", ProductAdded(product_id="good" if number % 5 == 4 else "bad"))
     assert bench.partition().cursor.paused == set()
     assert bench.worker.parked == {"choosy": 16}
+
+
+def test_who_only_begins_between_two_failures_does_not_begin_the_count_anew() -> None:
+    bench = EngineBench(broken())
+    for name in PEOPLE:
+        bench.emits(name, ADD)
+        bench.advance("30m")
+    bench.advance("2h")
+    assert parked(bench) == PEOPLE[:PAUSE_AFTER_FAILURES]
+
+
+def test_a_message_that_was_asked_for_does_not_begin_the_count_of_what_fails_at_its_hold_anew() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def asks(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "a", data=lambda customer: {"price": 1 / (0 if stale else 1)})
+
+    bench, stale = EngineBench(asks, decide=lambda message: None), False
+    bench.emits(PEOPLE[0], ADD)
+    for name, after in pairwise(PEOPLE[: PAUSE_AFTER_FAILURES + 1]):
+        bench.emits(after, ADD)
+        stale = True
+        bench.decides(next(m for m in bench.messages if m.customer == name), name="Hold Opened", hold=1)
+        stale = False
+    assert bench.partition().cursor.paused == {"asks"}
 
 
 def test_a_parked_run_ends_with_its_age_or_its_goal() -> None:

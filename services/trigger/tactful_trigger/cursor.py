@@ -21,10 +21,11 @@ class LetGo(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Failing(msgspec.Struct, frozen=True, array_like=True):
-    """Runs of a rule that were parked in a row, and why the last one was."""
+    """Runs of a rule that were parked in a row, and why the last one was; how many entries of its journal lay behind it."""
 
     times: int
     why: str
+    depth: int = 0
 
 
 class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -45,7 +46,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
     feeds: dict[str, int] = {}  # feed -> complete through, ms
     late: set[str] = set()  # customers with a run that waits for a feed
     slow: dict[str, int] = {}  # rule -> interrupted runs
-    failing: dict[str, Failing] = {}  # by rule, as long as no run of it goes on
+    failing: dict[str, Failing] = {}  # by rule, as long as no run of it comes further
     tallies: dict[str, Tally] = {}  # by rule
     volumes: dict[str, list[Volume]] = {}  # by rule: the first day, and the last ones
     let_go: dict[str, LetGo] = {}  # by rule that was paused once
@@ -63,13 +64,19 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
         more = Volume(at // DAY, wrote, withheld, enrolled)
         self.volumes[rule] = added(self.volumes.get(rule, ()), more)
 
-    def note_failure(self, rule: str, why: str) -> None:
+    def note_failure(self, rule: str, why: str, place: str, depth: int) -> None:
         """A run of the rule could not go on. So many in a row and nothing of the rule moves any more, which keeps the others
-        from being parked as well."""
+        from being parked as well. `place` is all of `why` that may be told to everybody: its words may name a person."""
         times = self.failing[rule].times + 1 if rule in self.failing else 1
-        self.failing[rule] = Failing(times, why)
+        self.failing[rule] = Failing(times, why, depth)
         if times >= PAUSE_AFTER_FAILURES and rule not in self.paused:
-            self.pause(rule, f"{times} runs in a row could not go on, the last: {why}")
+            self.pause(rule, f"{times} runs in a row could not go on, the last: {place}")
+
+    def note_progress(self, rule: str, depth: int) -> None:
+        """A run has gone on behind so many entries of its journal. One that has only begun does not speak for those that fail
+        later: where customers come all day, somebody begins between any two of these."""
+        if (failing := self.failing.get(rule)) is not None and depth >= failing.depth:
+            del self.failing[rule]
 
     def pause(self, rule: str, why: str) -> None:
         """Nothing of the rule moves. `why`: if it was no operator."""

@@ -280,7 +280,9 @@ class Execution:
         if isinstance(error, TooSlow):
             self.host.too_slow(self._run.rule)
             return Parked(f"{self._place()}: ran for longer than a second without coming back")
-        if isinstance(error, TactfulError):
+        if isinstance(error, TactfulError) and not isinstance(
+            error, StepFailed
+        ):  # of a step, a stranger's function said why
             return Parked(f"{self._place(error)}: {error}")
         if isinstance(error, RuntimeError) and "ignored GeneratorExit" in str(error):
             return Parked(f"{self._place(error)}: {_KEPT_OPEN}")

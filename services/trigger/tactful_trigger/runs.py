@@ -104,13 +104,13 @@ class Runs:
 
     def _fail(self, row: Row, rule: Rule, at: int, parked: Parked) -> bool:
         """A rule that fails before it begins costs nobody else the event."""
-        self.note_failure(rule.name, parked)
+        self.note_failure(rule.name, parked, 0)
         self._effects.tell(row, at, "not_started", rule.name, "", {"why": parked.why})
         return True
 
-    def note_failure(self, rule: str, parked: Parked) -> None:
+    def note_failure(self, rule: str, parked: Parked, depth: int) -> None:
         self._effects.parked.append((rule, parked.place))
-        self._cursor.note_failure(rule, parked.why)
+        self._cursor.note_failure(rule, parked.why, parked.place, depth)
 
     def _is_shut(self, rule: str) -> bool:
         """Whether nothing begins."""
@@ -292,7 +292,7 @@ class Runs:
         outcome = CANCELLED if cancelled else self._execution(row, run, at, fresh).carry_on()
         self._effects.dirty[row.id] = row
         if self._cursor.failing and not isinstance(outcome, Parked):
-            self._cursor.failing.pop(run.rule, None)
+            self._cursor.note_progress(run.rule, len(run.journal))
         if isinstance(outcome, Wait):
             run.wait = outcome
         elif isinstance(outcome, Parked):
@@ -329,7 +329,7 @@ class Runs:
         if run.wait is not None and run.wait.op == "send":
             self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", "the run is parked", at)
         run.parked = parked.why
-        self.note_failure(run.rule, parked)
+        self.note_failure(run.rule, parked, len(run.journal) + (run.wait is not None))
         self._effects.tell(row, at, "parked", run.rule, run.id, {"why": parked.why})
 
     def retry(self, row: Row, run: Run, at: int) -> None:

@@ -32,7 +32,7 @@ class Unfolding:
             for run in runs:
                 self._runs.park(row, run, at, why)
             if not runs:
-                self._runs.note_failure(name, why)
+                self._runs.note_failure(name, why, 0)
                 self._effects.tell(row, at, "note", name, "", {"text": why.why})
         return blamed
 

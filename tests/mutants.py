@@ -820,8 +820,8 @@ FAULTS = (
     Fault(
         "a run that waits in another operation than the new rule is found to fit",
         f"{TRIGGER}/replay.py",
-        'return "" if wait is None or wait.shape == operation.shape else',
-        'return "" if True else',
+        "if (wait := self._run.wait) is not None and wait.shape != operation.shape:",
+        "if (wait := self._run.wait) is not None and wait.shape == 0:",
         ("tests/trigger/test_checking.py",),
     ),
     Fault(

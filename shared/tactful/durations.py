@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from functools import lru_cache
+from math import isfinite
+from typing import Final
 
 from tactful.errors import InvalidInput
 
 Duration = str | timedelta
+LONGEST: Final = "1000000d"  # some millennia: an instant so far ahead can still be told
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d|w)")
@@ -24,11 +27,19 @@ def milliseconds(duration: Duration) -> int:
         if part.start() != end:
             break
         total, end = total + float(part[1]) * _UNITS[part[2]], part.end()
-    if end == 0 or text[end:].strip():
+    if end == 0 or text[end:].strip() or not isfinite(total):
         raise InvalidInput(
             "invalid_duration", f'"{duration}" is not a length of time; write it like "90s", "1h" or "3d"'
         )
     return round(total)
+
+
+def ahead(duration: Duration) -> int:
+    """The same, for an instant that is so far ahead and will be stored and told. Raises InvalidInput for one beyond the calendar."""
+    length = milliseconds(duration)
+    if length > milliseconds(LONGEST):
+        raise InvalidInput("invalid_duration", f'"{duration}" is longer than {LONGEST}; write at most that')
+    return length
 
 
 @lru_cache(maxsize=1024)

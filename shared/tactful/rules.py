@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 import msgspec
 
 from tactful.customer import Customer
-from tactful.durations import milliseconds
+from tactful.durations import ahead, milliseconds
 from tactful.errors import InvalidInput, PluginError
 from tactful.events.model import Event, name_of, unread
 from tactful.operations import Events
@@ -147,18 +147,18 @@ def rule(
                 match=match,
                 when=when,
                 repeat=repeat,
-                debounce_max=milliseconds(debounce_max) if debounce_max else 0,
+                debounce_max=ahead(debounce_max) if debounce_max else 0,
                 goal=_names("goal", goal),
-                goal_within=milliseconds(goal_within),
+                goal_within=ahead(goal_within),
                 exit_on=_names("exit_on", exit_on),
-                cooldown=milliseconds(cooldown) if cooldown else 0,
+                cooldown=ahead(cooldown) if cooldown else 0,
                 holdout=holdout,
                 uses=_listed(uses),
                 priority=priority,
                 after=_listed(after),
-                after_max=milliseconds(after_max),
-                max_event_age=milliseconds(max_event_age),
-                max_age=milliseconds(max_age),
+                after_max=ahead(after_max),
+                max_event_age=ahead(max_event_age),
+                max_age=ahead(max_age),
             )
         except InvalidInput as error:
             raise PluginError(f"{where}: {error.message}") from None

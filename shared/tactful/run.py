@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 from zoneinfo import ZoneInfo
 
 from tactful.customer import Cart, Engagement, Orders, Profile, Segments, Session, Tickets
-from tactful.durations import Duration, milliseconds
+from tactful.durations import Duration, ahead
 from tactful.errors import TactfulError
 from tactful.events.model import Event
 from tactful.identity import fraction, is_anonymous
@@ -115,7 +115,7 @@ class Run:
             data,
             fixed,
             not_before=_not_before(not_before),
-            expires=None if expires is None else milliseconds(expires),
+            expires=None if expires is None else ahead(expires),
             variant=variant,
             repeats_allowed=repeats_allowed,
         )
@@ -204,5 +204,5 @@ def _not_before(given: Duration | datetime | None) -> Callable[[Host], int | Non
             raise TactfulError("not_before needs a datetime with a time zone")
         instant = int(given.timestamp() * 1000)
         return lambda host: instant
-    length = milliseconds(given)
+    length = ahead(given)
     return lambda host: host.now + length

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from tactful.clock import DAY
-from tactful.durations import milliseconds
+from tactful.durations import LONGEST, milliseconds
 from tactful.errors import InvalidInput, SettingsError
 from tactful.mailbox import mailbox
 from tactful.webhookurl import webhook_place
@@ -48,7 +48,6 @@ Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]
 
 _WEB = r"^https?://[^\s/]\S*$"
 _FILE: Final = "file"  # where values are read from
-LONGEST: Final = "1000000d"  # some millennia: an instant so far ahead can still be told
 
 
 def _written(check: Callable[[T], str]) -> AfterValidator:

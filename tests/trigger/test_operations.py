@@ -73,6 +73,17 @@ def test_a_sleep_until_the_past_is_over_at_once() -> None:
     assert [m.requested_at for m in bench.messages] == [MONDAY]
 
 
+@pytest.mark.parametrize("wish", ["expires", "not_before"])
+def test_a_message_is_wanted_at_no_instant_beyond_the_calendar(wish: str) -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "a", **{wish: "3000000d"})  # type: ignore[arg-type]
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    assert "is longer than 1000000d" in bench.runs("u1")[0].parked
+    assert bench.messages == []
+
+
 def test_a_local_wall_time_is_read_in_the_customers_zone_or_the_shops() -> None:
     async def r(run: Run, first: ProductAdded) -> None:
         await run.sleep_until_local("10:00", days=1)

@@ -556,6 +556,7 @@ def test_an_unknown_event_from_a_browser_is_an_act_and_from_a_server_a_fact() ->
         ({"repeat": "often"}, "`repeat` is one of"),
         ({"purpose": "spam"}, "`purpose` begins with"),
         ({"cooldown": "3 fortnights"}, "is not a length of time"),
+        ({"max_age": "400000000000d"}, "is longer than 1000000d; write at most that"),
         ({"debounce_max": "1h"}, "needs repeat='debounce'"),
         ({"on": ()}, "`on` names no event"),
         (

@@ -264,7 +264,8 @@ def test_poison_is_found_by_slices_of_one_and_quarantined_with_its_reason() -> N
     bench.advance("1s")
     assert [m.template for m in bench.messages] == ["a", "b"]
     (record,) = quarantined(bench)
-    assert record.body.message == "ZeroDivisionError: a bug"
+    fold = Brittle.fold.__code__
+    assert record.body.message == f"{__file__}:{fold.co_firstlineno + 2}: ZeroDivisionError: a bug"
     assert record.body.came_from == (EVENTS, 0, 1)
     assert bench.partition().cursor.poison == 0
 
@@ -309,7 +310,7 @@ def test_a_flood_of_poison_stops_the_partition_rather_than_drain_it() -> None:
     bench = brittle_bench()
     entries = [(0, encode(event_record("u1", Page(name="poison"), bench.now, f"p{n}"))) for n in range(50)]
     drive(bench.log.append(EVENTS, entries))
-    with pytest.raises(PoisonFlood):
+    with pytest.raises(PoisonFlood, match=r"test_slice_records.py:\d+: ZeroDivisionError$"):
         drive(bench.worker.run_once(0))
     assert bench.partition().cursor.offset == 20
 

@@ -332,6 +332,11 @@ def test_a_day_is_its_noon_and_a_person_has_traits() -> None:
     assert (call["timestamp"], call["traits"]) == ("2026-07-02T12:00:00+02:00", {"email": "u1@example.test"})
 
 
+def test_what_is_known_of_a_person_needs_no_time() -> None:
+    row = Row(2, {"userId": "u1", "timestamp": "", "email": "u1@example.test"})
+    assert "timestamp" not in call_of(row, "identify", {}, MADRID, FILE)
+
+
 SAID = {"userId": "u1", "purpose": "marketing", "channel": "email"}
 
 
@@ -355,6 +360,8 @@ def test_an_opt_out_without_a_day_is_taken_and_so_is_what_was_allowed_on_one() -
     ("cells", "says"),
     [
         ({"id": "o1", "customer": "u1"}, r"orders\.csv:7: there is no column created; there are: id, customer"),
+        ({"id": "o1", "customer": "u1", "created": ""}, r"orders\.csv:7: created is empty, so that it would have"),
+        ({"id": "o1", "customer": "u1", "created": None}, r"orders\.csv:7: created is empty"),
         ({"id": "o1", "customer": "u1", "created": "2 March"}, r"orders\.csv:7: '2 March' is no time; write it like"),
         ({"id": "o1", "customer": "u1", "created": 100_000_000}, r"orders\.csv:7: '100000000' is no time"),
     ],

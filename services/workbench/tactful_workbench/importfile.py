@@ -88,10 +88,16 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
     envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
         envelope["timestamp"] = _when(str(envelope["timestamp"]), zone, where)
-    elif event == CONSENT and values.get("state") != "withdrawn":
+    elif event == CONSENT:
         # Dated to now it would undo an opt-out, and an erasure.
+        if values.get("state") != "withdrawn":
+            raise TactfulError(
+                f"{where}: who allowed this has to say when, since what was said last counts; map timestamp= to a column that tells"
+            )
+    elif event not in _TRAITS and (told := pairs.get("timestamp", "timestamp")) in cells:
+        # Dated to now a parcel that never came would be delivered, and an order of nobody knows when the latest.
         raise TactfulError(
-            f"{where}: who allowed this has to say when, since what was said last counts; map timestamp= to a column that tells"
+            f"{where}: {told} is empty, so that it would have happened now; take the row out, or fill it in"
         )
     envelope.setdefault("messageId", digest("import", event, json.dumps(cells, sort_keys=True, default=str)))
     call: dict[str, Any] = {"context": {"history": True}, **envelope}

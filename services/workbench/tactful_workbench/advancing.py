@@ -58,7 +58,7 @@ class ClockHands:
             while await self._to_next():
                 pass
         else:
-            await self._to(self._instant(step.to))
+            await self._to(moment_of(step.to, self.now(), self._product.settings.latest.shop.zone))
 
     async def _to(self, moment: int) -> None:
         if moment > LAST:
@@ -82,20 +82,6 @@ class ClockHands:
     async def _latest_letter(self) -> int:
         letters = await self._product.shelf.letters(1)
         return letters[0].number if letters else 0
-
-    def _instant(self, text: str) -> int:
-        match = _DAY.fullmatch(text.strip())
-        if match is None:
-            raise InvalidInput(
-                "invalid_step",
-                f'"{text}" is no moment; say a length like 1h, or message, timer, idle, "tomorrow 09:00"',
-            )
-        zone, now = self._product.settings.latest.shop.zone, self.now()
-        wanted = time.fromisoformat(match[2])
-        first = next_local(now, zone, wanted)
-        if match[1] == "tomorrow" and _local_day(first, zone) == _local_day(now, zone):
-            return next_local(first, zone, wanted)
-        return first
 
     async def _ends(self) -> dict[int, int]:
         log = self._product.log
@@ -163,6 +149,22 @@ def _held_back(delivery: Delivery) -> HeldBack:
         until=delivery.held_until,
         facts=dict(last.facts) if last else {},
     )
+
+
+def moment_of(text: str, now: int, zone: ZoneInfo) -> int:
+    """`09:00`, `today 09:00` or `tomorrow 09:00` as an instant. Raises InvalidInput for what is no moment, or is over."""
+    match = _DAY.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInput(
+            "invalid_step",
+            f'"{text}" is no moment; say a length like 1h, or message, timer, idle, "tomorrow 09:00"',
+        )
+    wanted = time.fromisoformat(match[2])
+    first = next_local(now, zone, wanted)
+    is_today = _local_day(first, zone) == _local_day(now, zone)
+    if match[1] == "today" and not is_today:
+        raise InvalidInput("invalid_step", f'"{text}" is over, and the clock never goes back; nothing was moved')
+    return next_local(first, zone, wanted) if match[1] == "tomorrow" and is_today else first
 
 
 def _local_day(instant: int, zone: ZoneInfo) -> date:

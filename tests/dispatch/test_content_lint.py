@@ -51,6 +51,27 @@ def test_a_written_text_part_without_a_way_out_is_found() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("subject", "body", "found"),
+    [
+        ("{{ words }}", "Hi", [(2, "taken")]),
+        ("Hello", "Hi\n{{ text }}", [(5, "taken")]),
+        ("{{ subject }}", "{{ text(data.text) }} {{ data.words }}", []),
+    ],
+)
+def test_what_the_rule_gives_by_a_name_of_ours_is_found_where_it_is_not_said(
+    subject: str, body: str, found: list[tuple[int, str]]
+) -> None:
+    given = '{"data": {"words": "some", "text": "more", "subject": "Hello"}}'
+    told = find(EMAIL, f'---\nsubject: "{subject}"\n---\n{body}', {"a/example.json": given})
+    assert [(finding.line, finding.code) for finding in told if finding.code == "taken"] == found
+    assert all("write data." in finding.message for finding in told if finding.code == "taken")
+
+
+def test_a_text_may_name_what_only_letters_have_blocks_for() -> None:
+    assert find(SMS, "{{ text }} STOP", {"a/example.json": '{"data": {"text": "Hi"}}'}) == []
+
+
 def test_a_picture_without_words_is_found_on_its_line() -> None:
     body = "---\nsubject: Hello\n---\nHi\n{{ image('https://shop.example/a.png', '') }}"
     assert codes(find(EMAIL, body)) == [(5, "alt_text"), (5, "foreign_link")]

@@ -44,6 +44,7 @@ Code = Literal[
     "size",
     "sms_parts",
     "subject",
+    "taken",
     "unknown_variable",
     "unsubscribe",
 ]
@@ -90,6 +91,9 @@ def _unknown(renderer: Renderer, template: Template, rendering: Rendering) -> It
     for name in renderer.unknown_names(template, rendering):
         mend = f"{name} is nowhere: correct it, or give it in {template.name}/example.json"
         yield Finding(template.file, template.line_of(name), "unknown_variable", mend)
+    for name in renderer.hidden_names(template, rendering):
+        mend = f"{name} is a name of ours, and not what the rule gives by it: write data.{name}"
+        yield Finding(template.file, template.line_of(name), "taken", mend)
 
 
 def _message(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:

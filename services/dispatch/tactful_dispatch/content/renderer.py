@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from importlib.resources import files
 from typing import Any, Final
@@ -14,7 +14,7 @@ import css_inline
 import msgspec
 from babel.core import Locale, UnknownLocaleError
 from babel.lists import format_list
-from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, UndefinedError
+from jinja2 import FunctionLoader, StrictUndefined, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
@@ -97,12 +97,27 @@ class Renderer:
             *MACROS,
             *self._environment.globals,
         }
+        trees = self._trees(template).values()
+        return sorted(set().union(*map(find_undeclared_variables, trees)) - provided)
+
+    def hidden_names(self, template: Template, rendering: Rendering) -> list[str]:
+        """Names of what the rule gives that say something of the product's own where the template has them."""
+        own = {*self._values(replace(rendering, data={}), template, _Links(rendering, ()))}
+        body = own | {*_LINES} | ({*MACROS} if template.kind == "html" else set())
+        found = set[str]()
+        for name, tree in self._trees(template).items():
+            hidden = rendering.data.keys() & (body if name == template.file else own)
+            called = {id(call.node) for call in tree.find_all(nodes.Call)}
+            found |= {each.name for each in tree.find_all(nodes.Name) if each.name in hidden and id(each) not in called}
+        return sorted(found)
+
+    def _trees(self, template: Template) -> dict[str, nodes.Template]:
+        """Its parts as they were read; none if they cannot be: rendering tells where."""
         names = (name for name in self._sources if name.partition("#")[0] == template.file)
         try:
-            trees = [self._environment.parse(self._sources[name]) for name in names]
+            return {name: self._environment.parse(self._sources[name]) for name in names}
         except TemplateSyntaxError:
-            return []  # rendering tells where
-        return sorted(set().union(*map(find_undeclared_variables, trees)) - provided)
+            return {}
 
     def _body(self, template: Template, values: dict[str, Any]) -> tuple[str, str]:
         """HTML and text; the text of an e-mail is derived unless it was written in the same language."""

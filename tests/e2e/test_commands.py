@@ -75,6 +75,7 @@ def test_an_event_can_be_sent_by_hand_and_is_told_by_tail_and_dump(server: Serve
     )
     assert sent == "accepted\n"
     assert re.search(r"events/\d@\d+  hand  Product Added  .*Kettle", server.told("events", "tail"))
+    assert server.told("events", "tail", "--latest", "0") == ""
     dumped = [json.loads(line) for line in server.told("events", "dump", "--topics", "events").splitlines()]
     (mine,) = [line for line in dumped if line["record"]["key"] == "hand"]
     assert mine.keys() == {"topic", "partition", "offset", "appended", "record"}
@@ -332,8 +333,9 @@ def test_a_rule_is_paused_drained_cancelled_and_resumed(server: Server) -> None:
         still = "1h of quiet; stands still: its rule is paused"
         assert (still in uma.explained()) == (wish == "pause")
     assert "cancelled by an operator" in uma.explained()
-    refused = server.cli("rules", "pause", "nothing")
-    assert (refused.returncode, "there is no rule nothing; there are: abandoned_cart" in refused.stderr) == (1, True)
+    for name in ("nothing", "rules/cart"):
+        refused = server.cli("rules", "pause", name)
+        assert (refused.returncode, f"there is no rule {name}; there are: abandoned" in refused.stderr) == (1, True)
 
 
 def test_the_clock_is_moved_by_curl_as_well_and_a_wrong_wish_is_named(server: Server) -> None:

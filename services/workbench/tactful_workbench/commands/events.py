@@ -34,7 +34,7 @@ def dump(topics: Topics = "events,dispatch,quarantine", data: Data = HERE) -> No
 def tail(
     topics: Topics = "events",
     quarantine: Annotated[bool, typer.Option("--quarantine", help="What was refused, and why.")] = False,
-    latest: Annotated[int, typer.Option(help="How many records of each partition to begin with.")] = 20,
+    latest: Annotated[int, typer.Option(min=0, help="How many records of each partition to begin with.")] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as records arrive.")] = False,
     data: Data = HERE,
     as_json: Json = False,
@@ -94,16 +94,18 @@ async def _print(data: Path, query: dict[str, Any]) -> None:
 
 async def _tail(data: Path, topics: str, latest: int, follow: bool, as_json: bool) -> None:
     reached: dict[str, int] = {}
+    asked = max(latest, 1)  # the last one tells where a partition ends, also where none is to be told
     async with office(data) as client:
         while True:
             behind = [f"{place}@{offset}" for place, offset in reached.items()]
-            async for line in _lines(client, {"topics": topics, "latest": latest, "behind": behind}):
+            async for line in _lines(client, {"topics": topics, "latest": asked, "behind": behind}):
                 stored = json.loads(line)
                 reached[f"{stored['topic']}/{stored['partition']}"] = stored["offset"]
-                print(line if as_json else printable(_in_words(stored)), flush=True)
+                if latest or not asked:
+                    print(line if as_json else printable(_in_words(stored)), flush=True)
             if not follow:
                 return
-            latest = 0  # from now on everything
+            asked = 0  # from now on everything
             await asyncio.sleep(AGAIN)
 
 

@@ -14,6 +14,7 @@ from tactful.errors import InvalidInput, PluginError
 from tactful.events.model import Event, name_of, unread
 from tactful.operations import Events
 from tactful.run import Run
+from tactful.unawaited import unawaited
 
 Repeat = Literal["ignore", "restart", "parallel", "debounce"]
 Body = Callable[..., Coroutine[Any, Any, Any]]
@@ -77,6 +78,8 @@ class Rule:
                 )
             if not inspect.iscoroutinefunction(body):
                 raise PluginError(f"{where}: it must be an `async def`")
+            if forgotten := unawaited(body):
+                raise PluginError(f"{where}: {forgotten}")
             self.older[version] = body
             return self if body.__name__ == self.body.__name__ else body
 
@@ -162,7 +165,7 @@ def rule(
             )
         except InvalidInput as error:
             raise PluginError(f"{where}: {error.message}") from None
-        if fault := _unlike(terms) or _fault(body, terms):
+        if fault := _unlike(terms) or _fault(body, terms) or unawaited(body):
             raise PluginError(f"{where}: {fault}")
         return Rule(body, terms)
 

@@ -343,6 +343,22 @@ def test_a_run_that_cannot_be_closed_is_parked_and_costs_nobody_else_anything(bo
     assert (bench.messages, drive(bench.log.end("quarantine", 0))) == ([], 0)
 
 
+def test_what_a_rule_notes_in_finally_stands_in_the_story_once_it_has_come_to_it() -> None:
+    async def farewell(run: Run, first: ProductAdded) -> None:
+        try:
+            await run.sleep("1h")
+            await run.sleep("1h")
+        finally:
+            run.note("over")
+
+    bench, notes = EngineBench(named(farewell)), list[int]()
+    bench.emits("u1", ADD)
+    for _ in range(2):
+        notes.append(sum(line.kind == "note" for line in bench.history("u1")))
+        bench.advance("1h")
+    assert [*notes, sum(line.kind == "note" for line in bench.history("u1"))] == [0, 0, 1]
+
+
 def test_a_message_that_was_asked_for_by_a_run_that_cannot_be_closed_is_taken_back() -> None:
     async def r(run: Run, first: ProductAdded) -> None:
         try:

@@ -572,6 +572,20 @@ def test_a_wrong_argument_names_rule_file_line_and_mend(terms: dict[str, Any], s
     assert says in str(caught.value)
 
 
+def test_an_operation_that_nobody_awaits_is_named_before_the_rule_writes_too_early() -> None:
+    async def hasty(run: Run, first: Page) -> None:
+        ordered = run.wait_for(OrderCompleted, within="2h")
+        await run.wait_any(run.sleep("1h"), ordered)
+        run.sleep("14d")
+        await run.send("email", "a")
+
+    for refuse in (rule(on=Page, purpose="marketing.test", version=2), sends_after_an_hour(version=2).previous(1)):
+        with pytest.raises(PluginError, match=r"rule \w+.*: line \d+ asks for it and goes on") as caught:
+            refuse(hasty)
+        assert f"line {hasty.__code__.co_firstlineno + 3} " in str(caught.value)
+        assert "write `await run.sleep(…)`" in str(caught.value)
+
+
 def test_a_rule_that_is_not_async_is_refused() -> None:
     def plain(run: Run, first: Page) -> None:
         return None

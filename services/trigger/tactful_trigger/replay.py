@@ -205,6 +205,7 @@ class Execution:
 
     def _close(self) -> None:
         if self._coroutine is not None:
+            self._fresh = self._index + 1  # what its `finally` notes now has not come to pass
             self._coroutine.close()
 
     def _live_on(self) -> Outcome:

@@ -1,28 +1,17 @@
-"""The name of a host in any script, as the wire has it (IDNA). Pure."""
+"""The name of a host in any script, as the wire has it. Pure."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from typing import Final
-
-# The standard library knows IDNA 2003 alone, which makes other letters of these and so another domain: straße.example and
-# strasse.example may be two owners' (RFC 5894 §7.2).
-_OTHERWISE: Final = re.compile("[ßẞς]")
-_LONGEST: Final = 63  # characters of one label (RFC 1035 §2.3.4)
+import idna
 
 
 def ascii_host(name: str) -> str:
-    """`xn--…` for each label that is not ASCII. Raises UnicodeError for what is no name."""
-    if not _OTHERWISE.search(name):
+    """`xn--…` for each label that is not ASCII (IDNA 2008, RFC 5891). Raises UnicodeError for what is no name.
+
+    The standard library knows IDNA 2003 alone, by which straße.example is strasse.example, whoever has that (RFC 5894 §7.2). It is asked
+    for names that only it allows: underscores, and signs like ☕.
+    """
+    try:
+        return idna.encode(name, uts46=True).decode()
+    except idna.IDNAError:
         return name.encode("idna").decode()
-    return ".".join(map(_label, name.split(".")))
-
-
-def _label(text: str) -> str:
-    if not _OTHERWISE.search(text):
-        return text.encode("idna").decode()
-    label = "xn--" + unicodedata.normalize("NFKC", text.lower()).encode("punycode").decode()
-    if len(label) > _LONGEST:
-        raise UnicodeError("label too long")
-    return label

@@ -22,7 +22,8 @@ class Said(Enum):
 
 
 _WORDS: Final = {
-    Said.STOP: "stop stopall unsubscribe cancel end quit revoke optout стоп отписаться отпишите отмена baja cancelar parar alto",
+    Said.STOP: "stop stopall unsubscribe unsub cancel end quit revoke optout стоп отписаться отпишите отписка прекратите хватит отмена "
+    "baja cancelar parar alto",
     Said.START: "start unstop старт alta",
     Said.HELP: "help info помощь инфо ayuda",
 }
@@ -47,12 +48,14 @@ _COURTESY: Final = frozenset(
         "want",
         "need",
         "to",
+        "reply",
         "спасибо",
         "я",
         "больше",
         "пожалуйста",
         "прошу",
         "хочу",
+        "ответьте",
         "gracias",
         "por",
         "favor",
@@ -60,11 +63,13 @@ _COURTESY: Final = frozenset(
     ]
 )
 # These are orders of other things, or the beginning of a question, if more follows.
-_ALONE: Final = frozenset(["cancel", "cancelar", "end", "quit", "отмена", "alto", "parar", *_WORDS[Said.HELP].split()])
+_ALONE: Final = frozenset(
+    ["cancel", "cancelar", "end", "quit", "отмена", "хватит", "alto", "parar", *_WORDS[Said.HELP].split()]
+)
 # Said in several words, of which one alone may mean anything.
 _STOP: Final = re.compile(
     r"(?i)\b(?:opt[\s-]+out|remove\s+me|(?:do\s+not|don['\N{RIGHT SINGLE QUOTATION MARK}]?t)\s+(?:text|message)|no\s+more\s+(?:texts|messages)"
-    r"|не\s+(?:пишите|присылайте)|d[aá]r?me\s+de\s+baja|no\s+m[aá]s\s+mensajes)\b"
+    r"|leave\s+me\s+alone|не\s+(?:пишите|присылайте)|d[aá]r?me\s+de\s+baja|dar\s+de\s+baja|no\s+(?:quiero\s+)?m[aá]s\s+mensajes)\b"
 )
 _WISH: Final = re.compile(r"(?i)\b(?:i['\N{RIGHT SINGLE QUOTATION MARK}]?d|would)\s+like\b")
 _MEANING: Final = {word: said for said, words in _WORDS.items() for word in words.split()}

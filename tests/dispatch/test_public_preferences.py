@@ -216,7 +216,7 @@ async def test_a_switch_that_is_turned_on_is_consent_with_its_wording(
             "granted",
             "consent",
             "preference-page",
-            "preference-page-1",
+            "preference-page-2",
             {"message_id": "m_1"},
         )
     ]

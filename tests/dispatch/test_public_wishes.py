@@ -118,7 +118,7 @@ async def test_confirming_takes_one_button_and_is_recorded_with_its_proof() -> N
     await page.ask("POST", "confirm", do="confirm")
     [call] = page.desk.calls
     assert call[:6] == ("consent", "u1", "marketing", "email", "granted", "consent")
-    assert call[6:] == ("double-opt-in", "preference-page-1", {"message_id": "m_1"})
+    assert call[6:] == ("double-opt-in", "preference-page-2", {"message_id": "m_1"})
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tactful_dispatch.preferring import topic_name
 from tactful_dispatch.public.texts import Texts
 
 PAUSES: Final = (30, 90)  # days
-WORDING: Final = "preference-page-1"  # changes with the sentences that ask for consent
+WORDING: Final = "preference-page-2"  # changes with the sentences that ask for consent
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")  # purposes and rules may be called anything, in any script
 
 

@@ -491,6 +491,15 @@ async def test_nothing_is_promised_where_no_address_is_known(desk: FakeDesk, cli
     assert "still come by e-mail." in done
 
 
+async def test_who_has_a_complaint_open_is_told_that_nothing_is_advertised_until_it_is_settled(
+    desk: FakeDesk, client: httpx.AsyncClient
+) -> None:
+    desk.kept = replace(CARD, complaint_open=True)
+    done = Page((await client.post(path("preferences"), data={"do": "mute", "rule": "abandoned_cart"})).text).words
+    assert "Until your complaint is settled there are no offers or reminders." in done
+    assert "still come by e-mail" not in done
+
+
 async def test_who_turns_something_on_during_a_pause_is_told_until_when_it_lasts(
     desk: FakeDesk, client: httpx.AsyncClient
 ) -> None:

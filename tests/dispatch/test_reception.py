@@ -409,6 +409,13 @@ def test_however_many_replies_came_a_complaint_is_heard(bench: DispatchBench) ->
     assert bench.words == ["sent", "suppressed_address"]
 
 
+def test_the_card_says_whether_a_complaint_is_open(bench: DispatchBench) -> None:
+    assert not drive(bench.desk.card("u1")).complaint_open
+    bench.knows(complaint_open=True)
+    bench.settle()
+    assert drive(bench.desk.card("u1")).complaint_open
+
+
 def test_the_page_keeps_a_silence_that_one_message_wanted_on_another_channel_does_not_end(bench: DispatchBench) -> None:
     bench.grants(purpose="marketing.cart", channel="sms", state="withdrawn")
     bench.advance("1h")

@@ -67,6 +67,7 @@ class CustomerCard:
     hours_guessed: bool = False  # nobody knows in which zone, and chosen hours are not open in all that are plausible
     hours_in_vain: tuple[str, ...] = ()  # choices of `hours` in which the shop never writes
     shut: tuple[str, ...] = ()  # channels whose address is not written to any more, whatever is granted
+    complaint_open: bool = False  # until it is closed nothing is advertised
 
 
 class Basket(NamedTuple):

@@ -99,6 +99,7 @@ class Reception:
                 own for own in CHOICES if not agree(_both(settings, own), [settings.shop.zone], self._clock.now())
             ),
             shut=tuple(channel for channel, address in addresses.items() if address.shut),
+            complaint_open=bool(recipient and recipient.complaint_open),
         )
 
     async def consent(

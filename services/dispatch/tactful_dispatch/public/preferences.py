@@ -193,13 +193,16 @@ def _question(grant: Grant, texts: Texts) -> Question:
 
 
 def _still(card: CustomerCard, shown: tuple[Topic, ...], calendar: Calendar, now: int, texts: Texts) -> list[str]:
-    """What still comes after a change: orders always, and whatever is turned on unless it is silent, paused or stopped."""
+    """What still comes after a change: orders always, and whatever is turned on unless it is silent, paused or stopped, or a
+    complaint is open."""
     sentences = [texts.still_service]
     if card.stopped:
         return sentences
+    if card.complaint_open:
+        sentences.append(texts.complaint_first)
     if card.paused_until > now:
         sentences.append(texts.did_pause.format(date=calendar.date(card.paused_until)))
-    else:
+    elif not card.complaint_open:
         on = open_switches(shown)
         for topic in dict.fromkeys(switch.purpose for switch in on):
             ways = texts.listed(texts.through(switch.channel) for switch in on if switch.purpose == topic)

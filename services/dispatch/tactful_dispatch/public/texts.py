@@ -115,6 +115,7 @@ class Texts:
     did_stop: str
     still_service: str
     still_by: str
+    complaint_first: str
     former_title: str
     former: str
     bad_link_title: str

@@ -159,6 +159,7 @@ ENGLISH: Final = Texts(
     did_stop="All offers and reminders are stopped, on every channel.",
     still_service="Messages about your orders still come.",
     still_by="{topic} still come {channels}.",
+    complaint_first="Until your complaint is settled there are no offers or reminders.",
     former_title="This message went to an earlier address",
     former="Its customer has another address with us by now. So that nobody sees what is not theirs, choices open only from a message "
     "to that one. What comes to this address you can end from here.",

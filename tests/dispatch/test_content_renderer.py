@@ -217,6 +217,34 @@ def test_a_language_falls_back_and_says_by_which_step(locales: tuple[str, ...], 
     assert (rendered.language, rendered.language_from) == (language, step)
 
 
+@pytest.mark.parametrize(
+    ("locale", "file"),
+    [
+        ("zh-TW", "zh-Hant"),
+        ("zh_HK", "zh-Hant"),
+        ("zh-CN", "zh-Hans"),
+        ("zh-Hant-TW", "zh-Hant"),
+        ("sr-ME", "sr-Latn"),
+        ("iw-IL", "he"),
+        ("he", "iw"),
+        ("in", "id"),
+        ("nb-NO", "no"),
+        ("no", "nb"),
+    ],
+)
+def test_a_language_is_found_by_whatever_name_a_customer_s_device_gives_it(locale: str, file: str) -> None:
+    content = written("---\nsubject: Hello\n---\n", f"welcome/email.{file}.html")
+    chosen = content.choose("welcome", "email", (locale, "en"), "html")
+    assert chosen is not None
+    assert (chosen[0].language, chosen[1]) == (file, "locale")
+
+
+def test_what_is_written_for_a_country_goes_before_what_is_written_for_a_script() -> None:
+    assert list(fallbacks("zh-TW")) == ["zh-TW", "zh-Hant", "zh"]
+    assert list(fallbacks("zh")) == ["zh", "zh-Hans"]
+    assert list(fallbacks("sr-Latn-RS")) == ["sr-Latn-RS", "sr-Latn", "sr"]
+
+
 def test_of_a_language_beyond_all_length_the_beginning_is_looked_for() -> None:
     tried = list(fallbacks("ru" + "-x" * 1000))
     assert (len(tried) < 64, tried[-1]) == (True, "ru")

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 import yaml
+from babel.core import get_global
 
 from tactful_dispatch.content import TemplateError
 
@@ -29,6 +30,8 @@ _OPENED: Final = re.compile(r"---[ \t]*\n")
 _HOST: Final = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(?:\.[\w-]{1,63})*")
 _READ: Final = frozenset({".html", ".htm", ".txt", ".yaml", ".json"})
 BRAND: Final = "brand.yaml"
+# Languages that go by two names: phones still say those that ISO 639 has withdrawn, and a file may be called either way.
+_OTHER_NAMES: Final = {"he": "iw", "iw": "he", "id": "in", "in": "id", "nb": "no", "no": "nb", "yi": "ji", "ji": "yi"}
 LONGEST_TAG: Final = 64  # characters of a language; RFC 5646 asks for room for 35
 
 
@@ -132,11 +135,24 @@ class ContentSet:
 
 
 def fallbacks(locale: str) -> Iterator[str]:
-    """`zh_hant_TW` is looked for as `zh-Hant-TW`, then as `zh-Hant`, then as `zh`. What a browser calls a language may be as long as an
-    event, and of ten thousand parts each would be looked for."""
-    parts = _tag(locale[:LONGEST_TAG]).split("-")
-    for length in range(len(parts), 0, -1):
-        yield "-".join(parts[:length])
+    """`zh_hant_TW` is looked for as `zh-Hant-TW`, then as `zh-Hant`, then as `zh`; `zh-TW`, as browsers say, as `zh-Hant` too. What a
+    browser calls a language may be as long as an event, and of ten thousand parts each would be looked for."""
+    language, *more = _tag(locale[:LONGEST_TAG]).split("-")
+    for length in range(len(more), 0, -1):
+        yield "-".join((language, *more[:length]))
+    names = [language, *filter(None, [_OTHER_NAMES.get(language)])]
+    script = _script(language, more)
+    scripts = [f"{name}-{script}" for name in names if script]
+    yield from (*scripts, *names) if more else (*names, *scripts)
+
+
+def _script(language: str, more: Sequence[str]) -> str:
+    """In which it is written where that goes without saying (Unicode TR 35, likely subtags); "" if it is said, or nobody knows."""
+    if more and len(more[0]) == 4:
+        return ""
+    likely = get_global("likely_subtags")
+    known = likely.get("_".join((language, *more[:1]))) or likely.get(language) or ""
+    return next((part for part in known.split("_")[1:] if len(part) == 4), "")
 
 
 def _tag(language: str) -> str:

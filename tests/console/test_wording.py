@@ -69,6 +69,12 @@ def test_wordings_ask_for_fewer_and_fewer_facts(wordings: tuple[str, ...]) -> No
             {"held_for": "quiet_hours", "expires_at": FOUR - HOUR},
         ),
         (
+            "the hold ended at 14:00, and its run did not answer until it was too old, at 15:00",
+            Reason.EXPIRED,
+            None,
+            {"held_for": "quiet_hours", "asked_at": FOUR - 2 * HOUR, "expires_at": FOUR - HOUR},
+        ),
+        (
             "nobody has read the log for 1m 30s: an opt-out may stand in it unread",
             Reason.LOG_NOT_READ,
             None,

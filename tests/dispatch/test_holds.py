@@ -9,6 +9,7 @@ from dispatchbench import TUESDAY_NOON, DispatchBench
 from enginebench import drive
 
 from tactful.clock import HOUR, SECOND
+from tactful.decisions import GateVerdict
 
 
 def test_quiet_hours_hold_ask_and_then_send_what_is_true_in_the_morning(bench: DispatchBench) -> None:
@@ -31,7 +32,21 @@ def test_a_hold_that_nobody_confirms_expires_and_names_itself(bench: DispatchBen
     bench.advance("2d")
     (decision,) = bench.decisions
     assert (decision.reason, decision.facts["held_for"], decision.scope) == ("expired", "quiet_hours", "customer")
+    assert decision.facts["asked_at"] == TUESDAY_NOON + 21 * HOUR, "09:00: the hours kept it no longer"
+    assert GateVerdict.HELD not in [gate.verdict for gate in decision.gates]
     assert bench.sent == []
+
+
+def test_a_hold_that_lasts_until_its_message_expires_is_why(bench: DispatchBench) -> None:
+    bench.advance("10h")
+    bench.asks(expires_at=bench.now + HOUR)
+    bench.advance("2d")
+    (decision,) = bench.decisions
+    assert [gate.reason for gate in decision.gates if gate.verdict is not GateVerdict.OPEN] == [
+        "quiet_hours",
+        "expired",
+    ]
+    assert "asked_at" not in decision.facts
 
 
 def test_a_cancelled_hold_never_opens(bench: DispatchBench) -> None:

@@ -18,6 +18,7 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
     Reason.CANCELLED: ("the run took it back: {why}", "the run took it back before it left"),
     Reason.NOTHING_TO_SAY: ("the rule had nothing to say any more",),
     Reason.EXPIRED: (
+        "the hold ended at {asked_at}, and its run did not answer until it was too old, at {expires_at}",
         "held for {held_for} until it was too old, at {expires_at}",
         "too old since {expires_at}",
         "too old to be sent",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from tactful.clock import SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
@@ -116,8 +116,11 @@ def let_go(cursor: Cursor, delivery: Delivery, now: int) -> None:
 
 
 def expire(space: Workspace, delivery: Delivery, now: int, cause: Cause) -> None:
-    """Too late; the hold that lasted too long is named."""
-    facts = {"expires_at": delivery.message.expires_at, "held_for": delivery.held_for}
+    """Too late; the hold that lasted too long is named, or the run that has not answered since it opened."""
+    facts: dict[str, Any] = {"expires_at": delivery.message.expires_at, "held_for": delivery.held_for}
+    if delivery.state == ASKED:
+        facts["asked_at"] = delivery.held_until
+        delivery.gates = [gate for gate in delivery.gates if gate.verdict is not GateVerdict.HELD]
     shut = GateRecord("expired", GateVerdict.REFUSED, facts, Reason.EXPIRED, Scope.CUSTOMER)
     delivery.gates = [*delivery.gates, shut]
     if delivery.held_for == Reason.STOPPED:

@@ -154,6 +154,7 @@ def test_what_can_be_read_only_once_is_refused_rather_than_found_empty(tmp_path:
 
 
 FILE = Path("orders.csv")
+WHEN = {"timestamp": "2026-03-02"}
 PAIRS = {"order_id": "id", "userId": "customer", "timestamp": "created"}
 
 
@@ -172,7 +173,8 @@ def test_a_row_is_history_under_the_names_that_it_was_given() -> None:
 
 
 def test_a_row_is_the_same_call_in_whatever_order_its_columns_stand() -> None:
-    one, other = ({"id": "o1", "customer": "u1"}, {"customer": "u1", "id": "o1"})
+    one = {"id": "o1", "customer": "u1", "timestamp": "2026-03-02"}
+    other = dict(reversed(one.items()))
     ids = {call_of(Row(2, cells), "Order Completed", {}, MADRID, FILE)["messageId"] for cells in (one, other)}
     assert len(ids) == 1
 
@@ -183,7 +185,7 @@ def test_one_column_may_mean_two_things() -> None:
     assert (call["userId"], call["traits"]) == ("a@b.example", {"email": "a@b.example"})
 
 
-@pytest.mark.parametrize("cells", [{"id": "o1", "order_id": "7"}, {"order_id": "7", "id": "o1"}])
+@pytest.mark.parametrize("cells", [{**WHEN, "id": "o1", "order_id": "7"}, {**WHEN, "order_id": "7", "id": "o1"}])
 def test_a_name_that_was_given_to_a_column_is_not_taken_back_by_the_column_that_had_it(cells: dict[str, str]) -> None:
     assert call_of(Row(2, cells), "Order Completed", {"order_id": "id"}, MADRID, FILE)["properties"] == {
         "order_id": "o1"
@@ -194,7 +196,7 @@ def test_a_name_that_was_given_to_a_column_is_not_taken_back_by_the_column_that_
 
 @pytest.mark.parametrize("event", ["page", "screen"])
 def test_a_page_has_properties(event: str) -> None:
-    call = call_of(Row(2, {"userId": "u1", "name": "Home", "url": "/"}), event, {}, MADRID, FILE)
+    call = call_of(Row(2, {**WHEN, "userId": "u1", "name": "Home", "url": "/"}), event, {}, MADRID, FILE)
     assert (call["type"], call["properties"]) == (event, {"name": "Home", "url": "/"})
 
 
@@ -284,7 +286,7 @@ def test_the_customer_of_an_order_may_stand_in_its_first_row_alone(nobody: str |
 
 def test_a_column_may_mean_two_things_of_a_product_or_one_of_it_and_one_of_its_order() -> None:
     pairs = {"product_id": "sku", "sku": "sku", "name": "title", "note": "title"}
-    rows = [Row(2, {"order_id": "o1", "sku": "k1", "title": "Kettle", "name": "Uma"})]
+    rows = [Row(2, {**WHEN, "order_id": "o1", "sku": "k1", "title": "Kettle", "name": "Uma"})]
     (order,) = together(rows, "order_id", pairs, FILE)
     assert order.cells["products"] == [{"product_id": "k1", "sku": "k1", "name": "Kettle"}]
     assert "sku" not in order.cells
@@ -354,6 +356,16 @@ def test_an_opt_out_without_a_day_is_taken_and_so_is_what_was_allowed_on_one() -
         Row(7, SAID | {"state": "granted", "timestamp": "2026-03-02"}), "Consent Changed", {}, MADRID, FILE
     )
     assert granted["timestamp"] == "2026-03-02T12:00:00+01:00"
+
+
+def test_what_nobody_dated_has_not_happened_on_the_day_of_the_import_and_a_flag_holds_now() -> None:
+    row = Row(7, {"order_id": "o1", "userId": "u1", "created": "2026-03-02"})
+    with pytest.raises(
+        TactfulError, match=r"orders\.csv:7: nothing tells when it happened.*map timestamp= to a column"
+    ):
+        call_of(row, "Order Completed", {}, MADRID, FILE)
+    flag = call_of(Row(2, {"userId": "u1", "reason": "legal"}), "Customer Flagged", {}, MADRID, FILE)
+    assert "timestamp" not in flag
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TextIO
 from zoneinfo import ZoneInfo
 
 from tactful.errors import TactfulError
-from tactful.events import ConsentChanged
+from tactful.events import ConsentChanged, CustomerFlagged
 from tactful.events.instants import instant
 from tactful.events.model import name_of
 from tactful.events.wire import DEPTH
@@ -36,6 +36,7 @@ _ENVELOPE: Final = (*_CUSTOMER, "timestamp", "messageId")
 PRODUCT: Final = ("product_id", "sku", "name", "category", "brand", "variant", "price", "quantity", "url", "image_url")
 _TRAITS: Final = ("identify", "group")
 _CALLS: Final = (*_TRAITS, "page", "screen")
+_LASTING: Final = (*_TRAITS, name_of(CustomerFlagged))  # what holds now, whenever it was said first
 
 
 class Row(NamedTuple):
@@ -94,10 +95,15 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
             raise TactfulError(
                 f"{where}: who allowed this has to say when, since what was said last counts; map timestamp= to a column that tells"
             )
-    elif event not in _TRAITS and (told := pairs.get("timestamp", "timestamp")) in cells:
+    elif event not in _LASTING:
         # Dated to now a parcel that never came would be delivered, and an order of nobody knows when the latest.
+        told = pairs.get("timestamp", "timestamp")
+        if told in cells:
+            raise TactfulError(
+                f"{where}: {told} is empty, so that it would have happened now; take the row out, or fill it in"
+            )
         raise TactfulError(
-            f"{where}: {told} is empty, so that it would have happened now; take the row out, or fill it in"
+            f"{where}: nothing tells when it happened, which was not now; map timestamp= to a column that does"
         )
     envelope.setdefault("messageId", digest("import", event, json.dumps(cells, sort_keys=True, default=str)))
     call: dict[str, Any] = {"context": {"history": True}, **envelope}

@@ -132,8 +132,8 @@ def test_a_row_that_is_wrong_is_found_before_anything_is_posted(
     server: Server, tmp_path: Path, last: dict[str, str], says: str
 ) -> None:
     file = tmp_path / "late.ndjson"
-    rows = [{"userId": "early", "order_id": f"o{n}"} for n in range(600)]
-    file.write_text("\n".join(map(json.dumps, [*rows, {"userId": "early", **last}])))
+    rows = [{"userId": "early", "order_id": f"o{n}", "timestamp": 1767225600} for n in range(600)]
+    file.write_text("\n".join(map(json.dumps, [*rows, {**rows[0], **last}])))
     refused = server.cli("import", str(file), "--as", "Order Completed")
     assert (refused.returncode, says in " ".join(refused.stderr.split())) == (1, True)
     assert '"early"' not in server.told("events", "dump", "--topics", "events")
@@ -142,7 +142,10 @@ def test_a_row_that_is_wrong_is_found_before_anything_is_posted(
 def test_a_value_in_a_row_that_nobody_can_read_costs_that_row_alone(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "strange.ndjson"
     file.write_text(
-        '{"userId": "odd", "total": NaN}\n{"userId": "odd", "note": "\\ud800"}\n{"userId": "odd", "note": "\\ud83d\\ude00"}'
+        "\n".join(
+            f'{{"userId": "odd", "timestamp": 1767225600, {odd}}}'
+            for odd in ('"total": NaN', r'"note": "\ud800"', r'"note": "\ud83d\ude00"')
+        )
     )
     told = server.cli("import", str(file), "--as", "Order Completed")
     assert "3 rows → 1 accepted as history (start nothing), 2 refused" in told.stdout

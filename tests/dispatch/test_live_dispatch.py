@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -352,6 +353,24 @@ async def test_a_store_that_was_restored_from_the_past_sends_nothing_and_says_wh
     assert "restored from the past" in str(after.live._worker.stopped[0])
     assert after.bench.sent == []
     assert await hints.marked(0) > after.bench.worker.offsets[0]
+
+
+async def test_a_dispatch_that_goes_on_while_its_store_is_set_back_under_it_sends_nothing_again_and_stops() -> None:
+    bench = DispatchBench(hints=MemoryHints())
+    live = Live(bench)
+    bench.consenting()
+    await live.until_quiet()
+    bench.append(_asked(bench, "m1", "u1"))
+    await bench.worker.run_once(0)
+    behind = deepcopy(bench.store)
+    await live.until_quiet()
+    bench.knows("u2")  # which the log may not have been told: it hears every few seconds
+    await live.until_quiet()
+    vars(bench.store).update(vars(behind))  # as a standby that was a little behind takes over
+    for _ in range(2):
+        await live.after(4 * SECOND)
+        assert bench.sent == ["m1"]
+        assert isinstance(live.live._worker.stopped[0], RewoundStore)
 
 
 class Unmarked(MemoryHints):

@@ -81,12 +81,12 @@ class Attempts:
         self._providers = Providers()
         self._answered: dict[tuple[str, int], Outcome] = {}  # what was said to which attempt, until it is recorded
 
-    async def customers(self, partition: int, epoch: int, customers: Sequence[str]) -> bool:
+    async def customers(self, partition: int, fence: Fence, customers: Sequence[str]) -> bool:
         """Of some customers what may leave, the most urgent message of each; whether anything was done. Gates of all
         are asked in one transaction, and what providers say at the same time is recorded in one. What cannot be stored keeps
         nobody else waiting: then it is one customer after the other, and the first error is raised at the end."""
         try:
-            return await self._together(partition, epoch, customers)
+            return await self._together(partition, fence, customers)
         except (Transient, Fenced):
             raise
         except Exception:
@@ -95,7 +95,7 @@ class Attempts:
         done, failed = False, None
         for customer in customers:
             try:
-                done |= await self._together(partition, epoch, [customer])
+                done |= await self._together(partition, fence, [customer])
             except (Transient, Fenced):
                 raise
             except Exception as error:  # noqa: BLE001 - it is raised once everybody else has had their turn
@@ -104,8 +104,8 @@ class Attempts:
             raise failed
         return done
 
-    async def _together(self, partition: int, epoch: int, customers: Sequence[str]) -> bool:
-        done, fence = False, Fence(epoch)
+    async def _together(self, partition: int, fence: Fence, customers: Sequence[str]) -> bool:
+        done = False
         while len(self._answered) > REMEMBERED:
             del self._answered[next(iter(self._answered))]
         rows = await self._store.customers(partition, customers)

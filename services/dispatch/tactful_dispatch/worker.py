@@ -120,7 +120,8 @@ class DispatchWorker:
 
     async def _refuse_the_past(self, partition: int, at: int) -> None:
         """Nothing is sent from a store that has forgotten what it has sent, and who has opted out since."""
-        read = await self._hints.marked(partition) if self._hints else 0
+        marked = await self._hints.marked(partition) if self._hints else 0
+        read = max(marked, self.offsets.get(partition, 0))  # what we have committed ourselves
         if read > at:
             self.stopped[partition] = RewoundStore(
                 f"dispatch/{partition}: the store stands at {at} and had come to {read}, so it was restored from the past. It "
@@ -268,7 +269,8 @@ class DispatchWorker:
         if partition not in self.owned:
             return False
         try:
-            return await self._attempts.customers(partition, self.owned[partition], customers)
+            fence = Fence(self.owned[partition], self.offsets[partition])  # the store may be set back under us
+            return await self._attempts.customers(partition, fence, customers)
         except Fenced:
             self.lose(partition)
             return True

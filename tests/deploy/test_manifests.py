@@ -17,13 +17,17 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from tactful.clock import WallClock
 from tactful.log.kafka import Broker, Shape
 from tactful.records import TOPICS
 from tactful.settings import parse
 from tactful_ingest.limits import Limits
+from tactful_workbench.adapters import shop_adapters
 from tactful_workbench.cli import _app
 from tactful_workbench.cluster.probes import PATIENCE
+from tactful_workbench.cluster.serving import GOODBYE
 from tactful_workbench.commands.serve import serve_console, serve_dispatch, serve_trigger
+from tactful_workbench.listening import GRACE
 from tactful_workbench.secrets import EVERY
 
 pytestmark = pytest.mark.surroundings
@@ -206,6 +210,18 @@ def test_alarms_ask_after_the_service_that_they_speak_of_and_notice_that_it_is_g
     assert f"{owned} < max by (service) (tactful_partitions)" in asked["TactfulPartitionsWithoutOwner"], "any number"
     for service in ("trigger", "dispatch"):
         assert f'absent(tactful_partitions_owned{{service="{service}"}})' in asked["TactfulPartitionsWithoutOwner"]
+
+
+def test_whoever_is_told_to_end_has_time_for_the_answer_of_a_slow_provider() -> None:
+    adapters = shop_adapters("smtp+plain://mail:1025", "", b"key", WallClock(), lambda: "").values()
+    longest = max(adapter.capabilities.deadline for adapter in adapters) + GRACE + GOODBYE
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    assert float(compose["dispatch"]["stop_grace_period"].removesuffix("s")) > longest
+    [pod] = [
+        each["spec"]["template"]["spec"] for each in of("prod", "Deployment") if each["metadata"]["name"] == "dispatch"
+    ]
+    before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] - before > longest
 
 
 def test_compose_runs_commands_that_there_are() -> None:

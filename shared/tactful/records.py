@@ -242,10 +242,12 @@ class ConfirmRecord(Record, tag="confirm", frozen=True, kw_only=True):
 
 
 class Rest(msgspec.Struct, frozen=True, array_like=True):
-    """Until when marketing rests, and why (`order`, `late_delivery`, `complaint_closed`, `refund`)."""
+    """Until when marketing rests, by the settings of when it was told; why (`order`, `late_delivery`, `complaint_closed`, `refund`);
+    and since when, for the settings of now. Programs before it was told say 0."""
 
     until: int
     why: str
+    since: int = 0
 
 
 class RecipientBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -259,6 +261,7 @@ class RecipientBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     complaint_open: bool = False
     rests: tuple[Rest, ...] = ()
     in_touch_until: int = 0
+    in_touch_since: int = 0  # as of a rest
     in_touch_with: str = ""
     contacted_at: int = 0  # when somebody else last spoke to them, not in a matter of service; counts against budgets
     contacted_on: str = ""  # on which channel

@@ -84,6 +84,19 @@ def reason(facts: Facts = WELL, wanted: MessageBody = MESSAGE) -> str | None:
     return found.reason if found else None
 
 
+@pytest.mark.parametrize("length", ["2h", "3d"])
+@pytest.mark.parametrize("why", ["order", "late_delivery", "refund", "complaint_closed", "contact"])
+def test_a_rest_lasts_as_long_as_the_settings_say_now_whatever_they_said_when_it_was_told(
+    why: str, length: str
+) -> None:
+    told = (NOON - HOUR if length == "3d" else NOON + HOUR, why, NOON - 5 * HOUR)
+    in_touch = {"in_touch_until": told[0], "in_touch_since": told[2]}
+    customer = recipient(**in_touch) if why == "contact" else recipient(rests=(Rest(*told),))
+    shop = settings(resting={"order" if why == "late_delivery" else why: length})
+    expected = {"2h": None, "3d": "in_touch" if why == "contact" else "resting"}
+    assert reason(replace(WELL, recipient=customer, settings=shop)) == expected[length]
+
+
 def test_when_all_is_well_every_gate_is_open_and_recorded() -> None:
     records = judge(MESSAGE, WELL)
     assert [record.verdict for record in records] == [GateVerdict.OPEN] * len(ORDER)

@@ -85,12 +85,12 @@ def test_the_segment_follows_from_the_number_of_orders(count: int, segment: str)
 
 
 def test_marketing_rests_for_a_day_after_an_order() -> None:
-    assert told(orders=ordered()).rests == (Rest(NOON + DAY, "order"),)
+    assert told(orders=ordered()).rests == (Rest(NOON + DAY, "order", NOON),)
 
 
 def test_the_length_of_a_rest_is_the_shops_choice() -> None:
     settings = Settings(resting=Resting(order="2h"))
-    assert told(orders=ordered(), settings=settings).rests == (Rest(NOON + 2 * HOUR, "order"),)
+    assert told(orders=ordered(), settings=settings).rests == (Rest(NOON + 2 * HOUR, "order", NOON),)
 
 
 def test_a_cancelled_order_gives_no_rest() -> None:
@@ -99,13 +99,13 @@ def test_a_cancelled_order_gives_no_rest() -> None:
 
 def test_a_late_parcel_rests_once_more_from_its_delivery() -> None:
     late = told(orders=ordered(delivered_at=NOON + 9 * DAY, late=True))
-    assert Rest(NOON + 10 * DAY, "late_delivery") in late.rests
+    assert Rest(NOON + 10 * DAY, "late_delivery", NOON + 9 * DAY) in late.rests
     on_time = told(orders=ordered(delivered_at=NOON + 9 * DAY))
     assert [rest.why for rest in on_time.rests] == ["order"]
 
 
 def test_marketing_rests_for_a_week_after_a_refund() -> None:
-    assert told(orders=Orders(refunded_at=NOON)).rests == (Rest(NOON + 7 * DAY, "refund"),)
+    assert told(orders=Orders(refunded_at=NOON)).rests == (Rest(NOON + 7 * DAY, "refund", NOON),)
 
 
 def test_an_open_complaint_is_told() -> None:
@@ -114,12 +114,12 @@ def test_an_open_complaint_is_told() -> None:
 
 def test_marketing_rests_for_a_week_after_a_complaint_closed() -> None:
     body = told(tickets=Tickets(recent=(Ticket(ticket_id="t1", opened_at=1, closed_at=NOON),)))
-    assert (body.complaint_open, body.rests) == (False, (Rest(NOON + 7 * DAY, "complaint_closed"),))
+    assert (body.complaint_open, body.rests) == (False, (Rest(NOON + 7 * DAY, "complaint_closed", NOON),))
 
 
 def test_somebody_who_spoke_to_the_customer_is_in_touch_for_a_day() -> None:
     body = told(engagement=Engagement(contacted_at=NOON, contacted_by="Ana, support"))
-    assert (body.in_touch_until, body.in_touch_with) == (NOON + DAY, "Ana, support")
+    assert (body.in_touch_until, body.in_touch_since, body.in_touch_with) == (NOON + DAY, NOON, "Ana, support")
 
 
 def series(*sent: int, engaged: int = 0, rule: str = "churn_risk") -> Engagement:

@@ -39,6 +39,7 @@ def recipient(
         complaint_open=bool(tickets.recent) and tickets.open,
         rests=_rests(orders, tickets, settings.resting),
         in_touch_until=engagement.contacted_at + contact if engagement.contacted_at else 0,
+        in_touch_since=engagement.contacted_at,
         in_touch_with=engagement.contacted_by,
         contacted_at=0 if is_service(engagement.contacted_for) else engagement.contacted_at,
         contacted_on=engagement.contacted_on,
@@ -78,4 +79,4 @@ def _rests(orders: Orders, tickets: Tickets, resting: Resting) -> tuple[Rest, ..
         ("refund", orders.refunded_at, resting.refund),
         ("complaint_closed", tickets.closed_at, resting.complaint_closed),
     )
-    return tuple(Rest(at + milliseconds(length), why) for why, at, length in causes if at)
+    return tuple(Rest(at + milliseconds(length), why, at) for why, at, length in causes if at)

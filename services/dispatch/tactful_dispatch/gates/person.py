@@ -7,8 +7,9 @@ from typing import Any, Final
 from tactful.channels import DESK
 from tactful.clock import DAY
 from tactful.decisions import GateRecord, Reason, Scope
+from tactful.durations import milliseconds
 from tactful.purposes import COMPLAINT, covers, is_marketing
-from tactful.records import MessageBody
+from tactful.records import MessageBody, Rest
 from tactful_dispatch.facts import Facts, Word
 from tactful_dispatch.gates.verdicts import open_gate, refused
 from tactful_dispatch.preferring import topic_name, topics_of
@@ -136,7 +137,15 @@ def complaint_open(message: MessageBody, facts: Facts) -> GateRecord:
 def resting(message: MessageBody, facts: Facts) -> GateRecord:
     """An order, a late delivery, a complaint or a refund is too recent."""
     rests = facts.recipient.rests if facts.recipient and is_marketing(message.purpose) else ()
-    latest = max((rest for rest in rests if rest.until > facts.now), key=lambda rest: rest.until, default=None)
-    if latest is not None:
-        return refused("resting", Reason.RESTING, until=latest.until, why=latest.why)
+    until, why = max(((_rests_until(rest, facts), rest.why) for rest in rests), default=(0, ""))
+    if until > facts.now:
+        return refused("resting", Reason.RESTING, until=until, why=why)
     return open_gate("resting")
+
+
+def _rests_until(rest: Rest, facts: Facts) -> int:
+    """By the settings of now: who asks whether they may speak to a customer asks no run, which would have told of a change."""
+    if not rest.since:
+        return rest.until
+    lengths = facts.settings.resting
+    return rest.since + milliseconds(lengths.order if rest.why == "late_delivery" else getattr(lengths, rest.why))

@@ -54,14 +54,25 @@ def test_five_contacts_without_a_reaction_leave_one_a_fortnight() -> None:
 
 
 def test_whom_trigger_calls_away_hears_from_us_once_in_so_many_days() -> None:
+    for told in ({"away": True}, {"at_most_days": 60}):  # or so a program before this one told
+        bench = DispatchBench()
+        bench.consenting(**told)
+        bench.asks()
+        bench.advance("30d")
+        bench.asks("m2", expires_at=bench.now + HOUR)
+        bench.advance("30d")
+        bench.asks("m3")
+        assert bench.words == ["sent", "expired", "sent"]
+
+
+def test_how_seldom_somebody_who_stays_away_is_written_to_is_what_the_settings_say_now() -> None:
     bench = DispatchBench()
-    bench.consenting(at_most_days=60)
+    bench.consenting(away=True)
     bench.asks()
     bench.advance("30d")
-    bench.asks("m2", expires_at=bench.now + HOUR)
-    bench.advance("30d")
-    bench.asks("m3")
-    assert bench.words == ["sent", "expired", "sent"]
+    bench.settings(**LIVE, caps={"away_days": 29})
+    bench.asks("m2")
+    assert bench.words == ["sent", "sent"]
 
 
 def test_a_ladder_of_which_any_message_was_noticed_was_noticed() -> None:

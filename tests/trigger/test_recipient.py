@@ -129,17 +129,17 @@ def series(*sent: int, engaged: int = 0, rule: str = "churn_risk") -> Engagement
 
 
 def test_whom_two_series_in_a_row_left_cold_is_written_to_once_in_sixty_days() -> None:
-    assert told(engagement=series(1, 2)).at_most_days == 60
-    assert told(engagement=series(1)).at_most_days == 0
-    assert told(engagement=series(1, 2, rule="abandoned_cart")).at_most_days == 0
+    assert (told(engagement=series(1, 2)).at_most_days, told(engagement=series(1, 2)).away) == (60, True)
+    assert not told(engagement=series(1)).away
+    assert not told(engagement=series(1, 2, rule="abandoned_cart")).away
     assert told(engagement=series(1, 2), settings=Settings(caps=Caps(away_days=30))).at_most_days == 30
 
 
 def test_a_reaction_or_an_order_ends_that() -> None:
-    assert told(engagement=series(1, 2, engaged=3)).at_most_days == 0
-    assert told(orders=ordered(), engagement=series(1, 2)).at_most_days == 0
+    assert not told(engagement=series(1, 2, engaged=3)).away
+    assert not told(orders=ordered(), engagement=series(1, 2)).away
     later = Contact(message_id="m9", channel="email", rule="abandoned_cart", sent_at=3, engaged_at=4)
-    assert told(engagement=Engagement(recent=(*series(1, 2).recent, later))).at_most_days == 0
+    assert not told(engagement=Engagement(recent=(*series(1, 2).recent, later))).away
 
 
 @pytest.mark.parametrize(

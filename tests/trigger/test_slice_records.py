@@ -19,11 +19,8 @@ from tactful.partitioning import partition_of
 from tactful.records import (
     EVENTS,
     QUARANTINE,
-    ConfirmRecord,
-    MessageRecord,
     Origin,
     QuarantineRecord,
-    RecipientRecord,
     decode_any,
     encode,
 )
@@ -520,23 +517,16 @@ def test_what_dispatch_knows_of_a_customer_is_told_only_when_it_changes() -> Non
     assert [record.body.addresses for record in bench.recipients] == [{"email": "u1@example.test"}]
 
 
-@pytest.mark.parametrize("held", [False, True], ids=["when it is asked for", "when its hold asks"])
-def test_what_dispatch_is_told_of_a_rest_is_what_the_settings_say_of_it_when_a_message_may_leave(held: bool) -> None:
-    """They say so of everybody at once, and nobody is looked for because of it."""
-    bench = EngineBench(after_a_while, decide=lambda message: None)
+def test_what_the_settings_make_of_it_is_for_dispatch_to_see_and_is_not_told_again() -> None:
+    bench = EngineBench(after_a_while)
     bench.emits("u1", OrderCompleted(order_id="o1"))
     ordered_at = bench.now
     bench.emits("u1", ADD)
-    bench.advance("59m" if not held else "61m")
     bench.broadcast("Settings Changed", resting={"order": "3d"})
-    assert len(bench.recipients) == 1
-    bench.advance("2m")
-    for message in bench.messages if held else ():
-        bench.decides(message, name="Hold Opened", hold=1)
-    *_, told, about = bench.dispatch.records
-    assert isinstance(about, ConfirmRecord if held else MessageRecord)
-    assert isinstance(told, RecipientRecord)
-    assert [rest.until for rest in told.body.rests] == [ordered_at + 3 * DAY]
+    bench.advance("2h")
+    assert bench.sent()
+    (told,) = bench.recipients
+    assert [rest.since for rest in told.body.rests] == [ordered_at]
 
 
 @pytest.mark.parametrize("reason", ["legal", ""])

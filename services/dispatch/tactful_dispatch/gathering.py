@@ -62,7 +62,7 @@ def gather(
         muted_rules=row.muted_rules,
         muted_topics=row.muted_topics,
         own_hours=row.hours,
-        at_most_days=max(row.at_most_days, recipient.at_most_days if recipient and settings.caps.budget else 0),
+        at_most_days=max(row.at_most_days, _seldom(recipient, settings)),
         personalisation=row.personalisation,
         paused_until=row.paused_until,
         stopped_all=bool(row.stopped_at),
@@ -76,6 +76,13 @@ def gather(
         provider_until=delivery.provider_until,
         provider_detail=delivery.provider_detail,
     )
+
+
+def _seldom(recipient: RecipientBody | None, settings: Settings) -> int:
+    """In how many days the shop writes once at most to somebody who stays away; 0 for its usual caps."""
+    if recipient is None or not settings.caps.budget:
+        return 0
+    return settings.caps.away_days if recipient.away else recipient.at_most_days
 
 
 def _left(words: list[Word], row: CustomerRow, delivery: Delivery) -> list[Word]:

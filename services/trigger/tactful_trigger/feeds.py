@@ -41,14 +41,17 @@ class Feeds:
         if terms is None or run.wait is None or since is None:
             return False
         behind = self._behind(terms, since)
-        until = self._lagging_until(behind, since) if behind else None
-        if behind and until != run.wait.due:
-            run.wait.due = None if until is None else max(until, at)
+        if not behind and not still:
+            return True
+        due, deadline = self._lagging_until(behind, since) if behind else at, run.deadline
+        if due is not None and due <= at:  # it comes up now, unless it has come up before
+            due = at if run.wait.due is None else min(run.wait.due, at)
+        if not behind:
+            deadline = run.first.appended_at + terms.max_age
+        if (due, deadline) != (run.wait.due, run.deadline):
+            run.wait.due, run.deadline = due, deadline
             self._effects.dirty[row.id] = row
-        if still and not behind:
-            run.wait.due, run.deadline = at, run.first.appended_at + terms.max_age
-            self._effects.dirty[row.id] = row
-        return not behind and not still
+        return False
 
     def forget(self, row: Row, run: Run) -> None:
         """What a run waited with has happened or moved: the next thing is a question of its own."""

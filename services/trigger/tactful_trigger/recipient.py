@@ -29,7 +29,7 @@ def recipient(
     A country that is not two letters is left out: the shop's own then counts, with its hours.
     """
     country = profile.country.strip().upper()
-    contact = milliseconds(settings.resting.contact)
+    contact, away = milliseconds(settings.resting.contact), _is_away(engagement, orders)
     return RecipientBody(
         addresses=_addresses(profile),
         first_name=profile.first_name or None,
@@ -45,7 +45,8 @@ def recipient(
         contacted_on=engagement.contacted_on,
         do_not_contact=profile.flags.get("do_not_contact", ""),
         segment=segments.name,
-        at_most_days=settings.caps.away_days if _is_away(engagement, orders) else 0,
+        at_most_days=settings.caps.away_days if away else 0,
+        away=away,
     )
 
 

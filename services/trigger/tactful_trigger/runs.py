@@ -24,7 +24,6 @@ from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
 from tactful_trigger.standstill import ends_of_absent, why_still
 from tactful_trigger.starting import Freed, may_restart, put_off_since, taken_back, too_late
-from tactful_trigger.telling import tell_what_settings_changed
 
 
 class Runs:
@@ -319,7 +318,6 @@ class Runs:
         elif (why := taken_back(row, run, self._book, self._cursor, at)) or pending is None:
             self._cancel(asked_as, wait.message, "nothing_to_say", why or "the rule has nothing to say any more", at)
         else:
-            tell_what_settings_changed(row, at, self._book.settings, self._effects)
             wait.data = (pending,)
             name, body = digest("confirm", wait.message, str(hold)), ConfirmBody(wait.message, hold, pending)
             self._effects.put(DISPATCH, ConfirmRecord(id=name, key=asked_as, at=at, body=body))

@@ -22,7 +22,6 @@ from tactful_trigger.replay import Watch
 from tactful_trigger.row import Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import StepRequest
-from tactful_trigger.telling import tell_what_settings_changed
 
 
 def view(row: Row, rule: str, book: Rulebook) -> Customer:
@@ -88,7 +87,6 @@ class Stage:
 
     def ask(self, send: Wish, data: Mapping[str, Any], not_before: int | None) -> str:
         run, terms = self._run, self._book.terms[self._run.rule]
-        tell_what_settings_changed(self._row, self.now, self._book.settings, self._effects)
         run.sends += 1
         run.asked_as = ""
         message = message_id(run.id, run.generation, run.sends)

@@ -1,5 +1,5 @@
-"""Telling dispatch what it needs to know of a customer: when that changes, and before it is asked for something that depends on it.
-Pure but for the row and the effects."""
+"""Telling dispatch what it needs to know of a customer, when that changes. What the settings make of it dispatch sees by itself. Pure but
+for the row and the effects."""
 
 from __future__ import annotations
 
@@ -24,12 +24,6 @@ def tell_dispatch(row: Row, at: int, settings: Settings, effects: Effects, *, ag
     if again or known != row.recipient:
         row.recipient = known
         _tell_names(row, body, known, at, effects)
-
-
-def tell_what_settings_changed(row: Row, at: int, settings: Settings, effects: Effects) -> None:
-    """How long marketing rests is the shop's choice, and may be another one since dispatch was told."""
-    if row.recipient:
-        tell_dispatch(row, at, settings, effects)
 
 
 def tell_of_contact(row: Row, made: ContactMade, at: int, settings: Settings, effects: Effects) -> bool:

@@ -271,10 +271,16 @@ async def test_after_a_full_disk_offsets_go_on_where_they_stood(tmp_path: Path, 
 async def test_offsets_go_on_where_they_stood_after_somebody_else_s_job_undid_the_transaction(
     tmp_path: Path, clock: SettableClock
 ) -> None:
-    database, opened = await Database.open(tmp_path / "log.db"), threading.Event()
+    database, begun, opened = await Database.open(tmp_path / "log.db"), threading.Event(), threading.Event()
     log = await SqliteLog.open(database, PARTITIONS, clock)
     await log.append("events", [(0, b"a")])
-    held = asyncio.create_task(database.write(lambda db: opened.wait(PATIENCE)))
+
+    def hold(db: sqlite3.Connection) -> None:
+        begun.set()
+        opened.wait(PATIENCE)
+
+    held = asyncio.create_task(database.write(hold))
+    await asyncio.to_thread(begun.wait, PATIENCE)  # or what follows were of its transaction
     appending = asyncio.create_task(log.append("events", [(0, b"lost")]))
     for _ in range(10):  # until it is asked of the database
         await asyncio.sleep(0)

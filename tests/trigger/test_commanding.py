@@ -559,12 +559,18 @@ def test_a_run_goes_on_by_the_clock_once_its_source_has_told() -> None:
     assert [message.requested_at for message in bench.messages] == [bench.now - 60_000]
 
 
-def test_that_a_source_has_told_while_its_rule_was_paused_survives_a_restart() -> None:
-    bench = EngineBench(late)
+def told_while_paused(rule: Rule) -> EngineBench:
+    """A run waits for its source, which tells while the rule is paused."""
+    bench = EngineBench(rule)
     bench.emits("u1", ADD)
     bench.advance("2h")
-    bench.broadcast("Rule Paused", rule="late")
+    bench.broadcast("Rule Paused", rule=rule.name)
     bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    return bench
+
+
+def test_that_a_source_has_told_while_its_rule_was_paused_survives_a_restart() -> None:
+    bench = told_while_paused(late)
     bench.deploy(late)
     bench.advance("3d")
     bench.broadcast("Rule Resumed", rule="late")
@@ -686,11 +692,7 @@ def test_an_act_while_a_source_is_late_begins_the_quiet_anew(lag: dict[str, obje
 
 
 def test_an_act_while_a_rule_is_paused_begins_the_quiet_anew_also_if_its_source_has_told_meanwhile() -> None:
-    bench = EngineBench(after_an_hour_of_quiet)
-    bench.emits("u1", ADD)
-    bench.advance("2h")
-    bench.broadcast("Rule Paused", rule="after_an_hour_of_quiet")
-    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    bench = told_while_paused(after_an_hour_of_quiet)
     bench.advance("1h")
     bench.emits("u1", Page(name="checkout"))
     bench.advance("5m")

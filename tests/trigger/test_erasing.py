@@ -192,15 +192,19 @@ def test_a_link_brings_nobody_back(bench: EngineBench) -> None:
     assert bench.messages == []
 
 
+def merges_after_an_erasure(bench: EngineBench, pair: tuple[str, str]) -> None:
+    bench.emits("u2", ADD)
+    erase(bench)
+    bench.advance("1m")
+    bench.merge(*pair)
+
+
 BOTH_WAYS: Final = pytest.mark.parametrize("pair", [("u1", "u2"), ("u2", "u1")])
 
 
 @BOTH_WAYS
 def test_a_merge_brings_nobody_back_and_ends_nobody_in_a_grave(bench: EngineBench, pair: tuple[str, str]) -> None:
-    bench.emits("u2", ADD)
-    erase(bench)
-    bench.advance("1m")
-    bench.merge(*pair)
+    merges_after_an_erasure(bench, pair)
     bench.advance("2h")
     row = bench.row("u2")
     assert row is not None
@@ -210,10 +214,7 @@ def test_a_merge_brings_nobody_back_and_ends_nobody_in_a_grave(bench: EngineBenc
 
 @BOTH_WAYS
 def test_who_registers_anew_may_be_merged_again(bench: EngineBench, pair: tuple[str, str]) -> None:
-    bench.emits("u2", ADD)
-    erase(bench)
-    bench.advance("1m")
-    bench.merge(*pair)
+    merges_after_an_erasure(bench, pair)
     bench.emits("u1", Identify(email="new@example.test"))
     bench.merge(*pair)
     bench.advance("2h")

@@ -120,10 +120,10 @@ FAULTS = (
     ),
     Fault(
         "what was told to a run that stands still is forgotten by a restart",
-        f"{TRIGGER}/runs.py",
-        "        run.wait = None\n        self._effects.dirty[row.id] = row\n",
-        "        run.wait = None\n",
-        ("tests/trigger/test_commanding.py",),
+        f"{TRIGGER}/feeds.py",
+        "            run.wait.due, run.deadline = due, deadline\n            self._effects.dirty[row.id] = row\n",
+        "            run.wait.due, run.deadline = due, deadline\n",
+        ("tests/trigger/test_commanding.py", "tests/trigger/test_slices.py"),
     ),
     Fault(
         "whoever heard from a rule is enrolled for the same thing again",

@@ -594,7 +594,7 @@ FAULTS = (
         f"{TRIGGER}/worker.py",
         "await self._look_ahead(held, slice_[-1].appended + 1)",
         "await self._look_ahead(held, 1)",
-        RACES,
+        ("tests/trigger/test_slice_records.py",),
     ),
     Fault(
         "an outbox forgotten before it is appended",
@@ -615,7 +615,7 @@ FAULTS = (
         f"{DISPATCH}/attempt.py",
         "gates = judge(delivery.message, facts)",
         "gates = [] if written.rendered else judge(delivery.message, facts)",
-        RACES,
+        ("tests/dispatch/test_dispatching.py",),
     ),
     Fault(
         "sending not committed before the first byte",
@@ -629,7 +629,7 @@ FAULTS = (
         f"{DISPATCH}/attempt.py",
         "                self._record(space, customer, delivery.name, outcome)\n",
         "                outcomes.take_back(space, customer, delivery.name)\n",
-        RACES,
+        ("tests/dispatch/test_attempts.py",),
     ),
     Fault(
         "a stale confirmation opens a later hold",

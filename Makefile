@@ -31,7 +31,8 @@ test-others: $(VENV)/ready others
 		test -f $$venv/ready || { echo "$$venv could not be set up"; exit 1; }; \
 		$$venv/bin/python -m pytest -q -n 2 --dist loadgroup -m "not surroundings and not long" \
 			--ignore tests/e2e --ignore tests/faults --ignore tests/adversary --ignore tests/dispatch/test_scripts.py \
-			--ignore tests/dispatch/test_content_process.py --hypothesis-profile brief || exit 1; \
+			--ignore tests/dispatch/test_content_process.py --ignore tests/workbench/test_processes.py \
+			--hypothesis-profile brief || exit 1; \
 	done
 
 others:

@@ -11,7 +11,7 @@ import pytest
 from year_promises import in_words, lived
 
 
-@pytest.mark.parametrize("seed", [6, 13])
+@pytest.mark.parametrize("seed", [6, pytest.param(13, marks=pytest.mark.long)])
 def test_in_a_year_under_fault_every_promise_is_kept(seed: int, record_property: Callable[[str, object], None]) -> None:
     world = lived(120, seed)
     assert {"restarts", "repeats", "erased", "merged", "answered unsettled"} <= world.happened.keys()

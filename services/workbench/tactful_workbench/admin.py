@@ -190,8 +190,7 @@ class _Office:
         """Counting live runs takes some seconds a million."""
         trigger = self._product.trigger
         alive, parked = (await trigger.live_runs(), await trigger.live_runs(parked=True)) if counted else ({}, {})
-        conductor = self._product.conductor
-        absent = conductor.absent(await conductor.cursors(), alive)
+        absent = await self._product.conductor.absent(alive)
         rules = [
             {
                 "name": told.rule.name,

@@ -38,9 +38,7 @@ class Conductor:
     async def tell(self, rule: str, wish: str) -> None:
         """`pause`, `drain`, `cancel` or `resume`, everywhere. Also of a rule that is installed no more, as long as something of it
         is left: nobody else could end its runs, or lift its pause."""
-        if rule not in self._book.rules and rule not in self.absent(
-            await self.cursors(), await self._store.live_runs()
-        ):
+        if rule not in self._book.rules and rule not in await self.absent(await self._store.live_runs()):
             self.known(rule)
         now = self._clock.now()
         data = msgspec.json.encode({"rule": rule, "cancels": True} if wish == "cancel" else {"rule": rule})
@@ -114,9 +112,9 @@ class Conductor:
         """How far each partition is, and what its broadcasts said."""
         return await cursors(self._store, self._log.partitions)
 
-    def absent(self, cursors: Iterable[Cursor], alive: Mapping[str, int]) -> dict[str, str]:
+    async def absent(self, alive: Mapping[str, int]) -> dict[str, str]:
         """Rules that are not installed here and of which something is left, each with how it stands. `alive`: runs by rule."""
-        stands = standing(cursors)
+        stands = standing(await self.cursors())
         return {rule: stands.get(rule, ("", ""))[0] for rule in sorted({*alive, *stands} - self._book.rules.keys())}
 
     async def parked(self) -> dict[str, int]:

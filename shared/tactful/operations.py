@@ -53,6 +53,8 @@ class Sleep(Operation[None]):
     @classmethod
     def until_local(cls, clock: str, days: int) -> Sleep:
         wanted = time.fromisoformat(clock)
+        if wanted.tzinfo is not None:
+            raise TactfulError(f"sleep_until_local takes a wall time in the customer's zone, like 10:00, not {clock}")
 
         def due(host: Host) -> int:
             today = datetime.fromtimestamp(host.now / 1000, host.zone).date()

@@ -10,7 +10,6 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Final
 
 import msgspec
@@ -58,7 +57,7 @@ class ProcessContent:
     async def _render(self, rendering: Rendering) -> Rendered:
         answered = False
         try:
-            answer = msgspec.json.decode(await self._answer(msgspec.json.encode(asdict(rendering))), type=Answer)
+            answer = msgspec.json.decode(await self._answer(msgspec.json.encode(rendering)), type=Answer)
             answered = True
         except TimeoutError:
             raise TemplateError(_too(rendering, f"takes longer than {self._deadline} s")) from None

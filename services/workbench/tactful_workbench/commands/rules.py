@@ -170,14 +170,13 @@ def rollout(
 ) -> None:
     """Let a rule write to a share of customers, chosen by hash: a larger share keeps those of a smaller one."""
     wanted = _percent(share)
-    if wanted and not as_json:
-        answer = get(data, "/admin/rules", counted=False)
-        told = next((told for told in answer["rules"] if told["name"] == rule), None)
-        for line in _prospect(told, answer["guard"], wanted) if told else ():
+    known = get(data, "/admin/rules", counted=False) if wanted else {"rules": []}
+    if (told := next((told for told in known["rules"] if told["name"] == rule), None)) is not None:
+        for line in () if as_json else _prospect(told, known["guard"], wanted):
             typer.echo(line)
-    if wanted and not yes and not typer.confirm(f"Let {rule} write to {percent(wanted)} of customers?"):
-        typer.echo("nothing was changed")
-        raise typer.Exit(1)
+        if not yes and not typer.confirm(f"Let {rule} write to {percent(wanted)} of customers?"):
+            typer.echo("nothing was changed")
+            raise typer.Exit(1)
     answer = post(data, f"/admin/rules/{segment(rule)}/rollout", {"share": wanted})
     told = (
         f"writes to {percent(wanted)} of customers" if wanted else "stands in shadow: it decides, and writes to nobody"

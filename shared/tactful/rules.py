@@ -38,6 +38,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     goal: tuple[str, ...] = ()
     goal_within: int = 30 * 86_400_000
     exit_on: tuple[str, ...] = ()
+    exit_when: Callable[[Any], bool] | None = None
     cooldown: int = 0
     holdout: float = 0.0
     uses: tuple[str, ...] = ()
@@ -120,6 +121,7 @@ def rule(
     goal: Events = (),
     goal_within: str = "30d",
     exit_on: Events = (),
+    exit_when: Callable[[Any], bool] | None = None,
     cooldown: str | None = None,
     holdout: float = 0.0,
     uses: Names = (),
@@ -134,8 +136,8 @@ def rule(
     on: events that start it. purpose: what consent it needs. version: raise it when the body changes.
     key: one run per customer and key; then `match(first, event)` says which events belong to it.
     when: a cheap look at the customer before a run exists. repeat: what a start means while a run is alive.
-    goal: ends the run and counts as success; exit_on: ends it without. cooldown: counted from the first message that was
-    sent. holdout: share that is only watched. uses: projections it may read. after: feeds it waits for.
+    goal: ends the run and counts as success; exit_on: ends it without, and with `exit_when(event)` only where that says so.
+    cooldown: counted from the first message that was sent. holdout: share that is only watched. uses: projections it may read. after: feeds it waits for.
     Raises PluginError naming file, line and mend.
     """
 
@@ -154,6 +156,7 @@ def rule(
                 goal=_names("goal", goal),
                 goal_within=ahead(goal_within),
                 exit_on=_names("exit_on", exit_on),
+                exit_when=exit_when,
                 cooldown=ahead(cooldown) if cooldown else 0,
                 holdout=holdout,
                 uses=_listed(uses),
@@ -196,7 +199,7 @@ _FORMS: Final[tuple[tuple[tuple[str, ...], Callable[[Any], bool], str], ...]] = 
     (("purpose",), lambda value: isinstance(value, str), "a text"),
     (("version", "priority"), lambda value: type(value) is int, "a whole number"),
     (("holdout",), lambda value: type(value) in (int, float), "a share from 0 to below 1"),
-    (("key", "match", "when"), _is_function, "a function, and no `async def`"),
+    (("key", "match", "when", "exit_when"), _is_function, "a function, and no `async def`"),
     (("uses", "after"), lambda names: all(isinstance(name, str) for name in names), "a name or several"),
 )
 
@@ -217,6 +220,7 @@ def _fault(body: Body, terms: Terms) -> str | None:
             "with `key`, say which events belong: match=lambda first, event: ...",
         ),
         (terms.key is None and terms.match is not None, "`match` needs a `key`"),
+        (terms.exit_when is not None and not terms.exit_on, "`exit_when` needs `exit_on`"),
         (not 0 <= terms.holdout < 1, "`holdout` is a share from 0 to below 1"),
         (terms.repeat not in get_args(Repeat), f"`repeat` is one of {', '.join(get_args(Repeat))}"),
         (terms.debounce_max and terms.repeat != "debounce", "`debounce_max` needs repeat='debounce'"),

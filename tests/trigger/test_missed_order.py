@@ -225,7 +225,12 @@ def test_who_is_here_every_day_for_half_a_year_is_left_alone_for_as_long() -> No
 
 @pytest.mark.parametrize(
     "news",
-    [OrderCompleted(order_id="o9", channel="store"), ProductAdded(product_id="tea"), CartUpdated(), CheckoutStarted()],
+    [
+        OrderCompleted(order_id="o9", channel="store"),
+        ProductAdded(product_id="tea"),
+        CartUpdated(products=(TEA,)),
+        CheckoutStarted(),
+    ],
     ids=["an order in the store", "an add", "a whole cart", "a checkout"],
 )
 def test_whoever_orders_or_begins_to_needs_no_reminder(news: Event) -> None:
@@ -234,6 +239,19 @@ def test_whoever_orders_or_begins_to_needs_no_reminder(news: Event) -> None:
     bench.emits("u1", news)
     bench.advance("5d")
     assert bench.messages == []
+
+
+@pytest.mark.parametrize("quicker", ["the shop's server", "the browser"])
+def test_a_basket_that_was_emptied_by_the_order_ends_no_wait_for_the_next_one(quicker: str) -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.advance("20d")
+    order, emptied = OrderCompleted(order_id="o4", products=(TEA,)), CartUpdated(cart_id="c1")
+    if quicker == "the browser":
+        bench.emits("u1", emptied)
+        bench.emits("u1", order, ago="2s")
+    else:
+        bench.emits("u1", order, emptied)
+    assert asked_after(bench) == [31]
 
 
 def test_an_order_of_which_the_till_tells_days_later_is_counted_from_like_any_other() -> None:

@@ -53,6 +53,23 @@ def test_exit_on_ends_the_run_without_counting_as_its_goal() -> None:
     assert bench.endings("u1") == ["ended by Cart Shared"]
 
 
+def test_exit_when_says_which_of_these_events_is_an_exit() -> None:
+    bench = EngineBench(sends_after_an_hour(exit_on=CartShared, exit_when=lambda event: event.recipient == "a friend"))
+    bench.emits("u1", ADD)
+    bench.emits("u1", CartShared(recipient="nobody"))
+    assert bench.endings("u1") == []
+    bench.emits("u1", CartShared(recipient="a friend"))
+    assert bench.endings("u1") == ["ended by Cart Shared"]
+
+
+def test_a_run_of_which_exit_when_cannot_tell_is_parked() -> None:
+    bench = EngineBench(sends_after_an_hour(exit_on=CartShared, exit_when=lambda event: event.nothing))
+    bench.emits("u1", ADD)
+    bench.emits("u1", CartShared())
+    bench.advance("2h")
+    assert ("AttributeError" in bench.endings("u1")[0], bench.messages) == (True, [])
+
+
 def test_a_goal_cancels_the_message_that_dispatch_still_holds() -> None:
     bench = EngineBench(sends_after_an_hour(goal=OrderCompleted), decide=lambda message: None)
     bench.emits("u1", ADD)

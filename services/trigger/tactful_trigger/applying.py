@@ -21,7 +21,7 @@ from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.objecting import OBJECTIONS, SOON, objection_to
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import tells_dispatch
-from tactful_trigger.replay import Parked
+from tactful_trigger.replay import Parked, RuleFailed
 from tactful_trigger.row import LEAST, WEIGHED, Goal, Mark, Row, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
@@ -201,7 +201,7 @@ class Applying:
         freed = []
         for rule, is_goal in route.ends:
             terms = self._partition.book.terms[rule.name]
-            if terms.key is None:
+            if terms.key is None and self._counts(rule, seen):
                 _note_goal(row, rule.name, seen)
                 if is_goal:
                     self._reach(row, rule.name, terms.goal_within, seen.at)
@@ -210,6 +210,13 @@ class Applying:
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")
                     freed.append((rule.name, run.key))
         return freed
+
+    def _counts(self, rule: Rule, seen: Seen) -> bool:
+        """Of what nobody can tell, it is taken that it does."""
+        try:
+            return self._runs.counts(rule, seen)
+        except RuleFailed:
+            return True
 
     def _end_absent(self, row: Row, seen: Seen) -> None:
         """Noted for rules with a key as well, which ask for none of it: which they are, only they can tell."""

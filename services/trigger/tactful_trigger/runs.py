@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, cooling_until, view
 from tactful_trigger.standstill import ends_of_absent, why_still
-from tactful_trigger.starting import Freed, may_restart, put_off_since, taken_back, too_late
+from tactful_trigger.starting import Freed, counts, is_about, may_restart, put_off_since, taken_back, too_late
 
 
 class Runs:
@@ -33,6 +34,7 @@ class Runs:
         self._book, self._cursor, self._effects, self._watch = book, cursor, effects, watch
         self._feeds = Feeds(book, cursor, effects)
         self.ends_of_absent = ends_of_absent(cursor.ends, book)
+        self.counts = partial(counts, book, watch)
 
     # -- starting
 
@@ -179,7 +181,7 @@ class Runs:
         if seen.name in terms.on and seen.record.body.occurred_at < run.first.occurred_at:
             return False  # it began for something later
         try:
-            return terms.match is None or asked(rule, self._watch, terms.match, run.first.event(), seen.event)
+            return self.counts(rule, seen) and is_about(self._watch, rule, terms, run, seen)
         except RuleFailed as failed:
             put_by(self._effects, row, run, seen)
             if not run.parked:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from tactful.rules import Terms
+from tactful.rules import Rule, Terms
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.happening import Seen
+from tactful_trigger.replay import Watch, asked
 from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import cooling_until
@@ -35,6 +36,17 @@ def may_restart(alive: Sequence[Run], terms: Terms, at: int) -> bool:
     if terms.debounce_max and at - put_off_since(alive[0]) > terms.debounce_max:
         return False
     return not any(run.reached or (run.wait is not None and run.wait.op == "send") for run in alive)
+
+
+def counts(book: Rulebook, watch: Watch, rule: Rule, seen: Seen) -> bool:
+    """Whether what its terms name is a goal or an exit of a rule, whichever run it ends. Raises RuleFailed."""
+    terms = book.terms[rule.name]
+    return terms.exit_when is None or seen.name in terms.goal or asked(rule, watch, terms.exit_when, seen.event)
+
+
+def is_about(watch: Watch, rule: Rule, terms: Terms, run: Run, seen: Seen) -> bool:
+    """Whether what was seen is about what the run began for. Raises RuleFailed."""
+    return terms.match is None or asked(rule, watch, terms.match, run.first.event(), seen.event)
 
 
 def taken_back(row: Row, run: Run, book: Rulebook, cursor: Cursor, at: int) -> str:

@@ -17,6 +17,7 @@ from tactful.events import (
     CartUpdated,
     CheckoutStarted,
     ComplaintOpened,
+    Event,
     OrderCompleted,
     ProductAdded,
     SurveyAnswered,
@@ -43,11 +44,17 @@ def _has_a_past(customer: Customer, order: OrderCompleted) -> bool:
     return len(customer.rhythm.older) + len(customer.rhythm.orders) > GAPS
 
 
+def _begins_something(event: Event) -> bool:
+    """A basket that is emptied begins no order: many shops say so of each that was paid for."""
+    return not isinstance(event, CartUpdated) or any(product.quantity > 0 for product in event.products)
+
+
 @rule(
     on=OrderCompleted,
     when=_has_a_past,
     goal=OrderCompleted,
     exit_on=(ProductAdded, CartUpdated, CheckoutStarted, ComplaintOpened),
+    exit_when=_begins_something,
     purpose="marketing.reorder",
     uses=("rhythm", "orders", "tickets", "engagement", "session"),
     holdout=0.1,

@@ -778,7 +778,7 @@ FAULTS = (
     Fault(
         "an order long after a message counts for it",
         f"{TRIGGER}/applying.py",
-        "or at - mark.at > within",
+        "or not 0 <= happened - mark.at <= within",
         "or False",
         ("tests/trigger/test_tally.py",),
     ),

@@ -79,6 +79,15 @@ def test_an_order_counts_within_thirty_days_after_the_first_message(days: int, r
     assert tally(bench) == Tally(sent=1, sent_reached=reached)
 
 
+@pytest.mark.parametrize(("ago", "reached"), [("26h", 0), ("20h", 1)], ids=["before the reminder", "after it"])
+def test_an_order_of_which_a_till_tells_later_counts_by_when_it_was(ago: str, reached: int) -> None:
+    bench = reminding()
+    bench.emits("u1", ADD)
+    bench.advance("26h")
+    bench.emits("u1", OrderCompleted(order_id="till", channel="store"), ago=ago)
+    assert (tally(bench), goals(bench)) == (Tally(sent=1, sent_reached=reached), reached)
+
+
 def test_the_operator_sets_within_what_time_a_goal_counts() -> None:
     bench = reminding(goal_within="7d")
     bench.emits("u1", ADD)

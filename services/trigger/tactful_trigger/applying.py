@@ -188,14 +188,17 @@ class Applying:
             return True
         return False
 
-    def _reach(self, row: Row, rule: str, within: int, at: int) -> None:
-        """The first goal in time counts for what was said, or would have been."""
-        mark = row.mark_of(rule)
-        if mark is None or mark.reached or at - mark.at > within:
+    def _reach(self, row: Row, rule: str, within: int, seen: Seen) -> None:
+        """The first goal in time counts for what was said, or would have been: by when it happened, since a till may tell days later
+        of what was bought before."""
+        mark, happened = row.mark_of(rule), seen.record.body.occurred_at
+        if mark is None or mark.reached or not 0 <= happened - mark.at <= within:
             return
         row.marks = {**(row.marks or {}), mark_key(rule): msgspec.structs.replace(mark, reached=True)}
         self._partition.cursor.count(rule, Tally(held_out_reached=1) if mark.held_out else Tally(sent_reached=1))
-        self._effects.tell(row, at, "goal", rule, mark.run, {"held_out": mark.held_out, "after": at - mark.at})
+        self._effects.tell(
+            row, seen.at, "goal", rule, mark.run, {"held_out": mark.held_out, "after": happened - mark.at}
+        )
 
     def _end(self, row: Row, route: Route, seen: Seen) -> Freed:
         freed = []
@@ -204,7 +207,7 @@ class Applying:
             if terms.key is None and self._counts(rule, seen):
                 _note_goal(row, rule.name, seen)
                 if is_goal:
-                    self._reach(row, rule.name, terms.goal_within, seen.at)
+                    self._reach(row, rule.name, terms.goal_within, seen)
             for run in [run for run in row.runs if run.rule == rule.name]:
                 if self._runs.ends(row, rule, run, seen):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")

@@ -250,6 +250,18 @@ def test_three_days_after_it_was_sent_the_next_cart_counts() -> None:
     assert [m.channel for m in bench.messages].count("email") == 2
 
 
+def test_a_whole_cart_that_is_told_every_night_as_it_was_is_reminded_of_once() -> None:
+    bench = bench_with(push=False)
+    for _ in range(10):
+        bench.emits("u1", CartUpdated(cart_id="c1", products=(KETTLE,)))
+        bench.advance("1d")
+    assert len(bench.messages) == 1
+    assert bench.endings("u1")[-1] == "nothing has changed since the last reminder"
+    bench.emits("u1", CartUpdated(cart_id="c1", products=(KETTLE, Product(product_id="p2"))))
+    bench.advance("1d")
+    assert len(bench.messages) == 2
+
+
 def test_a_reminder_that_did_not_leave_does_not_begin_the_three_days() -> None:
     bench = left_alone(bench_with(refused("resting")), length="1d")
     left_alone(bench)

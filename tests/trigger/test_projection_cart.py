@@ -329,3 +329,9 @@ def test_a_merge_of_three_does_not_depend_on_which_two_come_first(
     a, b, c = folded(CART, one), folded(CART, two), folded(CART, three)
     left, right = CART.merge(CART.merge(a, b), c), CART.merge(a, CART.merge(b, c))
     assert left == right
+
+
+def test_a_whole_basket_that_is_told_again_as_it_was_is_no_change() -> None:
+    twice = cart(at(10, whole("tea", "pot")), at(20, whole("pot", "tea")))
+    assert twice.changed_at == 10
+    assert folded(CART, [at(30, whole("tea"))], twice).changed_at == 30

@@ -77,7 +77,7 @@ def _remove(state: Cart, event: ProductRemoved) -> Cart:
 
 
 def _replace(state: Cart, event: CartUpdated | CheckoutStarted) -> Cart:
-    """The whole cart as it was at that instant, and on top what was added since."""
+    """The whole cart as it was at that instant, and on top what was added since. One that is told again as it was is no change."""
     at = event.meta.occurred_at
     if at < state.settled_at:
         return state
@@ -92,7 +92,8 @@ def _replace(state: Cart, event: CartUpdated | CheckoutStarted) -> Cart:
         if (left := _since(item, at)) is not None:
             items = _put(items, left)
     given = event.cart_id if isinstance(event, CartUpdated) else ""
-    return _settled(state, at, items, _cart_id(state, given, at))
+    after = _settled(state, at, items, _cart_id(state, given, at))
+    return after if _pieces(items) != _pieces(state.items) else replace(after, changed_at=state.changed_at)
 
 
 def _check_out(state: Cart, event: CheckoutStarted) -> Cart:
@@ -134,6 +135,10 @@ def _settled(state: Cart, at: int, items: Items, cart_id: str) -> Cart:
         settled_at=at,
         shared_at=state.shared_at,
     )
+
+
+def _pieces(items: Items) -> dict[str, int]:
+    return {item.product_id: item.quantity for item in items}
 
 
 def _was_removed_after(state: Cart, product: str, at: int) -> bool:

@@ -56,7 +56,10 @@ async def abandoned_cart(run: Run, first: Any) -> str | Again:
     if why := _unfit(run, cart, known_at, sensitive):
         return why
     engagement = await run.get("engagement")
-    if why := _often_enough(run, engagement.ladders("abandoned_cart")):
+    ladders = engagement.ladders("abandoned_cart")
+    if isinstance(first, CartUpdated) and ladders and cart.changed_at <= ladders[-1].sent_at:
+        return "nothing has changed since the last reminder"  # a shop may tell whole carts every night
+    if why := _often_enough(run, ladders):
         return why
     ladder = Ladder(*_rungs(run, cart), expires={"push": "6h", "sms": "6h"}, quiet=run.param("delay", "1h"))
     variant = run.variant("wording", run.param("variants", ["plain"]))

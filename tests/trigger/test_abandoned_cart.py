@@ -178,6 +178,21 @@ def test_an_order_from_another_source_ends_it() -> None:
     assert bench.messages == []
 
 
+@pytest.mark.parametrize(
+    "news", [OrderCompleted(order_id="o1"), ComplaintOpened(ticket_id="t1"), ComplaintClosed(ticket_id="t1")]
+)
+def test_an_order_or_a_complaint_that_is_told_again_each_night_is_old_news(news: Event) -> None:
+    bench = bench_with()
+    bench.emits("u1", OrderCompleted(order_id="o1"), ComplaintOpened(ticket_id="t1"), ComplaintClosed(ticket_id="t1"))
+    bench.advance("10d")
+    bench.emits("u1", ADD)
+    told = len(bench.history("u1"))
+    bench.emits("u1", news, ago="10d")
+    assert (len(bench.runs("u1")), len(bench.history("u1"))) == (1, told)
+    bench.emits("u1", news)  # with another time it is news
+    assert len(bench.history("u1")) > told
+
+
 def test_an_order_at_the_very_deadline_comes_before_it() -> None:
     bench = bench_with()
     due = bench.now + HOUR

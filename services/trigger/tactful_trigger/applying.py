@@ -7,9 +7,17 @@ from typing import Final
 
 import msgspec
 
-from tactful.clock import HOUR
+from tactful.clock import HOUR, MINUTE
 from tactful.decisions import Reason
-from tactful.events import ContactMade, CustomerFlagged, OrderCompleted
+from tactful.events import (
+    ComplaintClosed,
+    ComplaintOpened,
+    ContactMade,
+    CustomerFlagged,
+    OrderCancelled,
+    OrderCompleted,
+    OrderRefunded,
+)
 from tactful.events.model import is_fact, name_of
 from tactful.identity import event_hash
 from tactful.records import EventRecord
@@ -22,7 +30,7 @@ from tactful_trigger.objecting import OBJECTIONS, SOON, objection_to
 from tactful_trigger.partition import Partition
 from tactful_trigger.recipient import tells_dispatch
 from tactful_trigger.replay import Parked, RuleFailed
-from tactful_trigger.row import LEAST, WEIGHED, Goal, Mark, Row, mark_key, marked_rule
+from tactful_trigger.row import LEAST, SEEN_MINUTES, WEIGHED, Goal, Mark, Row, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.starting import Freed
@@ -33,6 +41,9 @@ from tactful_trigger.unfolding import Unfolding
 _NOWHERE: Final = Route()
 _NOBODY: Final[Mapping[str, Parked]] = {}
 _FLAG: Final = name_of(CustomerFlagged)
+_NUMBERED: Final = frozenset(
+    name_of(event) for event in (OrderCompleted, OrderCancelled, OrderRefunded, ComplaintOpened, ComplaintClosed)
+)
 BEYOND: Final = "more than 256 events within a minute"
 FEW_MARKS: Final = 32
 WITHHELD: Final = frozenset({Reason.SHADOW, Reason.NOT_ALLOWED})  # nothing else spoke against it
@@ -96,6 +107,9 @@ class Applying:
         changed = (bool(route.folds) and self._fold(row, route, seen)) or seen.name in TOLD_ALWAYS
         if seen.record.body.history:
             return changed or bool(route.starts)  # somebody may be enrolled for it
+        if not changed and _is_told_again(seen):
+            self._partition.cursor.duplicates += 1
+            return False
         if seen.name == "Message Decided":
             changed |= self._mark(row, seen)
         elif seen.name in OBJECTIONS:
@@ -103,8 +117,12 @@ class Applying:
         if seen.name == "Hold Opened":
             self._runs.confirm(row, seen)
             return True
+        return self._told(row, route, seen, goals) or changed
+
+    def _told(self, row: Row, route: Route, seen: Seen, goals: Mapping[str, Goal] | None) -> bool:
+        """Runs end, are woken and begin; whether the row changed."""
         freed = self._end(row, route, seen) if route.ends else ()
-        changed |= bool(route.ends)
+        changed = bool(route.ends)
         if seen.name in self._runs.ends_of_absent:
             self._end_absent(row, seen)
             changed = True
@@ -234,6 +252,13 @@ def _note_goal(row: Row, rule: str, seen: Seen) -> None:
 
 
 _ORDER: Final = name_of(OrderCompleted)
+
+
+def _is_told_again(seen: Seen) -> bool:
+    """Whether what has changed nothing that is known is an order's or a complaint's old news: many shops tell all of them each night.
+    Repeats of the last two days are known by their ids; what else was told of these days may have been an import."""
+    is_old = seen.at - seen.record.body.occurred_at > SEEN_MINUTES * MINUTE
+    return is_old and seen.name in _NUMBERED and bool(getattr(seen.event, "order_id", True))
 
 
 def _always_counts(row: Row, record: EventRecord, route: Route | None) -> bool:

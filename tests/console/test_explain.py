@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stories import AFTERNOON, MADRID, decision, event, held_message, row, umas_story
+from stories import AFTERNOON, FOUR, MADRID, decision, event, held_message, row, umas_story
 
 from tactful.clock import DAY, MINUTE
 from tactful_console.explain import explain_text
@@ -48,6 +48,19 @@ def test_after_another_word_on_consent_nothing_is_offered_to_the_shop() -> None:
     answered = replace(umas_story(), rows=umas_story().rows[:8], pending=())
     assert answered.rows[-1].kind == "consent"
     assert "to allow it" not in explained(answered)
+
+
+def test_where_several_rules_speak_each_message_is_named() -> None:
+    survey = replace(
+        row(FOUR, "decided", decision("email", "sent", template="churn_survey", rule="churn_risk"), run="r_9", index=2),
+        rule="churn_risk",
+    )
+    lines = explained(replace(umas_story(), rows=(*umas_story().rows, survey), pending=())).splitlines()
+    assert [line[:40] for line in lines if "SENT" in line] == [
+        "Mon 15:00    abandoned_cart  email  NOT ",
+        "Mon 16:00    abandoned_cart  email  SENT",
+        "Mon 16:00    churn_survey  email  SENT",
+    ]
 
 
 def test_a_held_message_says_until_when() -> None:

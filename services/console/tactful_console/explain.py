@@ -19,8 +19,8 @@ def explain_text(story: Timeline) -> str:
     if not story.entries and not story.upcoming:
         return printable(f"nothing is known of {story.customer}")
     moments = Moments.of(story.zone, story.zone)
-    say = _say(story, moments)
-    lines = [line for part in _episodes(story.entries) for line in _lines(part, say)]
+    say, named = _say(story, moments), len({entry.rule for entry in story.entries if entry.run}) > 1
+    lines = [line for part in _episodes(story.entries) for line in _lines(part, say, named)]
     lines += [_upcoming(part, say) for part in story.upcoming]
     lines += [f"to allow it:  {fix}" for fix in _fixes(story.entries)]
     return "\n".join(printable(line).rstrip() for line in lines)
@@ -56,11 +56,12 @@ def _joins(entry: Entry) -> bool:
     return bool(entry.run) and (refused or entry.kind == "ended")
 
 
-def _lines(parts: list[Entry], say: Say) -> Iterator[str]:
+def _lines(parts: list[Entry], say: Say, named: bool) -> Iterator[str]:
+    """`named`: a decision says which message it is about, since runs of several rules are told of."""
     first, *others = parts
     when = say(first.at)
     if first.kind == "decided":
-        yield f"{when}    {_verdict(first)}{''.join(map(_also, others))}"
+        yield f"{when}    {_message(first) + '  ' if named else ''}{_verdict(first)}{''.join(map(_also, others))}"
         return
     word = f" {first.chip.word}" if first.chip is not None else ""
     match first.kind:
@@ -71,6 +72,10 @@ def _lines(parts: list[Entry], say: Say) -> Iterator[str]:
             yield f"{when}  {first.title:<15} {first.about + word:<31} {first.ref}"
         case _:
             yield f"{when}  {first.title}{word}{''.join(f', {sentence}' for sentence in first.sentences)}"
+
+
+def _message(entry: Entry) -> str:
+    return next((fact.value for fact in entry.facts if fact.name == "template"), entry.rule)
 
 
 def _verdict(entry: Entry) -> str:

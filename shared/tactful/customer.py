@@ -55,6 +55,7 @@ class Cart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     removed: tuple[tuple[str, int], ...] = ()  # (product, when), so that an older add that arrives late stays out
     settled_at: int = 0  # when the latest order or whole cart happened: what is older and arrives later stays out
     shared_at: int = 0  # when the customer last showed a basket to somebody
+    checkout_at: int = 0  # when a checkout last said what is in it
 
     @property
     def value(self) -> Money | None:

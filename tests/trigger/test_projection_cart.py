@@ -263,6 +263,17 @@ def test_a_checkout_of_one_product_leaves_a_full_basket_as_it_is() -> None:
     assert ids(cart(at(1, add("a")), at(2, checkout)).items) == ["a"]
 
 
+def test_where_only_checkouts_tell_the_latest_of_them_counts() -> None:
+    first, second = (
+        CheckoutStarted(products=tuple(Product(product_id=name) for name in names)) for names in ("a", "bc")
+    )
+    told = cart(at(1, first), at(9, second))
+    assert ids(told.items) == ["b", "c"]
+    assert folded(CART, [at(1, first)], told) == told
+    assert ids(folded(CART, [at(12, second)], CART.merge(Cart(), cart(at(1, first)))).items) == ["b", "c"]
+    assert ids(cart(at(1, first), at(5, add("z")), at(9, second)).items) == ["a", "z"]
+
+
 def test_a_checkout_from_before_the_order_fills_nothing() -> None:
     assert cart(at(5, order()), at(4, CheckoutStarted(products=(Product(product_id="a"),)))).items == ()
 

@@ -13,6 +13,7 @@ from tactful.clock import HOUR
 from tactful.errors import UnknownState
 from tactful.events import (
     CartShared,
+    CheckoutStarted,
     ComplaintClosed,
     ComplaintOpened,
     ConsentChanged,
@@ -26,6 +27,7 @@ from tactful.events import (
     OrderCompleted,
     OrderRefunded,
     Page,
+    Product,
     ProductAdded,
     ProductRemoved,
 )
@@ -63,6 +65,7 @@ STORY: tuple[Event, ...] = (
     at(6, OrderCompleted(order_id="o1", total=euros(3990))),
     at(7, OrderRefunded(order_id="o1")),
     at(7, OrderCancelled(order_id="o0")),
+    at(7, CheckoutStarted(products=(Product(product_id="p9"),))),
     at(8, ProductAdded(cart_id="c2", product_id="p1", price=euros(3990))),
     at(9, ProductAdded(cart_id="c2", product_id="p2")),
     at(10, ProductRemoved(cart_id="c2", product_id="p1")),

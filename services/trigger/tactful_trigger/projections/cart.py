@@ -52,6 +52,7 @@ def _add(state: Cart, event: Adding) -> Cart:
         removed=state.removed,
         settled_at=state.settled_at,
         shared_at=state.shared_at,
+        checkout_at=state.checkout_at,
     )
 
 
@@ -73,6 +74,7 @@ def _remove(state: Cart, event: ProductRemoved) -> Cart:
         removed=marks,
         settled_at=state.settled_at,
         shared_at=state.shared_at,
+        checkout_at=state.checkout_at,
     )
 
 
@@ -97,9 +99,12 @@ def _replace(state: Cart, event: CartUpdated | CheckoutStarted) -> Cart:
 
 
 def _check_out(state: Cart, event: CheckoutStarted) -> Cart:
-    """A shop that posts no cart events tells at the checkout what is in the basket; otherwise the basket knows better,
+    """A shop that posts no cart events tells at each checkout what is in the basket; otherwise the basket knows better,
     since a checkout may be of one product bought at once."""
-    return state if state.items or not event.products else _replace(state, event)
+    if not event.products or any(item.last_added_at != state.checkout_at for item in state.items):
+        return state
+    after = _replace(state, event)
+    return after if after is state else replace(after, checkout_at=event.meta.occurred_at)
 
 
 def _order(state: Cart, event: OrderCompleted) -> Cart:
@@ -122,6 +127,7 @@ def _share(state: Cart, event: CartShared) -> Cart:
         removed=state.removed,
         settled_at=state.settled_at,
         shared_at=at,
+        checkout_at=state.checkout_at,
     )
 
 
@@ -134,6 +140,7 @@ def _settled(state: Cart, at: int, items: Items, cart_id: str) -> Cart:
         removed=tuple(mark for mark in state.removed if mark[1] > at),
         settled_at=at,
         shared_at=state.shared_at,
+        checkout_at=state.checkout_at,
     )
 
 
@@ -270,6 +277,7 @@ class CartProjection:
             removed=_marks(mine, theirs, settled),
             settled_at=settled,
             shared_at=max(mine.shared_at, theirs.shared_at),
+            checkout_at=winner.checkout_at,
         )
 
     def migrate(self, version: int, old: Any) -> Cart:

@@ -247,11 +247,36 @@ def test_who_comes_to_look_for_a_year_is_left_alone_for_as_long() -> None:
     assert bench.sent()[0] == LETTER
 
 
-def test_a_complaint_that_closed_within_thirty_days_silences_it() -> None:
-    bench = customer_of(40, 40)
+def test_a_complaint_that_closed_within_thirty_days_puts_it_off() -> None:
+    bench = customer_of(40, 40, question=False)
     bench.advance("60d")
     bench.emits("u1", ComplaintClosed(ticket_id="t1"))
-    assert (asked_after(bench), bench.endings("u1")[-1]) == ([], "a complaint is too recent")
+    assert asked_after(bench)[0] == (30, LETTER)
+
+
+def test_a_complaint_that_is_open_on_the_day_is_waited_for() -> None:
+    bench = customer_of(40, 40, question=False)
+    bench.advance("70d")
+    bench.emits("u1", ComplaintOpened(ticket_id="t1"), ComplaintOpened(ticket_id="t2"))
+    bench.advance("20d")
+    bench.emits("u1", ComplaintClosed(ticket_id="t1"))
+    bench.advance("10d")
+    bench.emits("u1", ComplaintClosed(ticket_id="t2"))
+    assert asked_after(bench)[0] == (30, LETTER)
+
+
+def test_a_complaint_that_stays_open_silences_it() -> None:
+    bench = customer_of(40, 40)
+    bench.emits("u1", ComplaintOpened(ticket_id="t1"))
+    assert (asked_after(bench, 300), bench.endings("u1")[-1]) == ([], "a complaint is open")
+
+
+def test_who_has_complained_since_the_letter_is_not_asked_why() -> None:
+    bench = customer_of(40, 40)
+    bench.advance("82d")
+    bench.emits("u1", ComplaintOpened(ticket_id="t1"), ComplaintClosed(ticket_id="t1"))
+    bench.advance("20d")
+    assert (QUESTION in bench.sent(), bench.endings("u1")[-1]) == (False, "has complained since")
 
 
 def test_a_complaint_that_closed_longer_ago_does_not() -> None:
@@ -261,11 +286,21 @@ def test_a_complaint_that_closed_longer_ago_does_not() -> None:
     assert asked_after(bench)[0] == (31, LETTER)
 
 
-def test_a_refund_within_thirty_days_silences_it() -> None:
+def test_a_refund_within_thirty_days_puts_it_off() -> None:
     bench = customer_of(40, 40, 40)
     bench.advance("30d")
     bench.emits("u1", OrderRefunded(order_id="o3"))
-    assert (asked_after(bench, 20), bench.endings("u1")[-1]) == ([], "a refund is too recent")
+    assert asked_after(bench)[0] == (30, LETTER)
+
+
+def test_a_series_that_began_before_complaints_were_waited_for_goes_on() -> None:
+    bench = customer_of()
+    bench.deploy(Rule(churn_risk.body, replace(churn_risk.terms, version=4)))
+    bench.emits("u1", OrderCompleted(order_id="o1", products=(TEA,)))
+    bench.advance("100d")
+    bench.emits("u1", ComplaintClosed(ticket_id="t1"))
+    bench.deploy(churn_risk)
+    assert (asked_after(bench), bench.endings("u1")[-1]) == ([], "a complaint is too recent")
 
 
 def test_the_letter_dates_the_latest_order_that_came_to_something() -> None:
@@ -348,13 +383,6 @@ def test_an_order_from_anywhere_ends_it() -> None:
     bench.emits("u1", OrderCompleted(order_id="o9", channel="store"))
     bench.advance("20d")
     assert bench.sent() == [LETTER]
-
-
-def test_a_complaint_ends_it() -> None:
-    bench = customer_of(40, 40)
-    bench.advance("10d")
-    bench.emits("u1", ComplaintOpened(ticket_id="t1"))
-    assert asked_after(bench) == []
 
 
 def test_each_message_may_wait_for_seven_days() -> None:

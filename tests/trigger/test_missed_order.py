@@ -13,6 +13,7 @@ from tactful.durations import milliseconds
 from tactful.events import (
     CartUpdated,
     CheckoutStarted,
+    ComplaintClosed,
     ComplaintOpened,
     Event,
     MessageClicked,
@@ -277,10 +278,37 @@ def test_an_order_that_is_cancelled_while_an_early_reminder_waits_for_its_answer
     assert bench.endings("u1")[-1] == "too late"
 
 
-def test_a_complaint_ends_it() -> None:
-    bench = customer_of(20, 20, 20)
+@pytest.mark.parametrize(
+    ("opened", "closed", "said", "why"),
+    [
+        (5, 8, [31], ""),
+        (20, 28, [35], ""),
+        (29, 32, [39], ""),
+        (29, 36, [], "too late"),
+        (29, 99, [], "a complaint is open"),
+    ],
+    ids=["long over", "hardly over", "open on the day", "over too late", "never over"],
+)
+def test_a_complaint_puts_it_off_until_a_week_after_it_was_closed(
+    opened: int, closed: int, said: list[int], why: str
+) -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    ordered = local_time(bench.now, MADRID).date()
+    bench.advance(f"{opened}d")
     bench.emits("u1", ComplaintOpened(ticket_id="t1"))
-    assert asked_after(bench) == []
+    bench.advance(f"{closed - opened}d")
+    bench.emits("u1", ComplaintClosed(ticket_id="t1"))
+    bench.advance("200d")
+    assert [(local_time(m.requested_at, MADRID).date() - ordered).days for m in bench.messages] == said
+    assert bench.endings("u1")[-1:] == ([why] if why else [])
+
+
+def test_an_early_reminder_that_was_put_off_until_the_order_is_overdue_is_one_with_that() -> None:
+    bench = customer_of(150, 150, 150, 150, push=False)
+    bench.emits("u1", ComplaintOpened(ticket_id="t1"))
+    bench.advance("230d")
+    bench.emits("u1", ComplaintClosed(ticket_id="t1"))
+    assert asked_after(bench) == [7]
 
 
 # how often

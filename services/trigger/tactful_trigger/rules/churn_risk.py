@@ -12,15 +12,17 @@ from tactful import Customer, Ladder, Run, rule
 from tactful.customer import REVIEW, Contact, Engagement, Orders, Tickets
 from tactful.decisions import Reason
 from tactful.durations import milliseconds
-from tactful.events import ComplaintOpened, OrderCompleted
+from tactful.events import OrderCompleted
 from tactful.localtime import instant_of
 from tactful.operations import Data
 from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
+from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.wishes import needs_no_longer, wished_for
 
 SHOWN: Final = 3  # items in a message; the rest is a number
+STALE: Final = timedelta(days=180)  # for so long an open complaint is waited for
 _EXPIRES: Final = "7d"  # a week's budget may be used up when it begins
 Say = Callable[[Customer], dict[str, Any]]
 
@@ -28,13 +30,12 @@ Say = Callable[[Customer], dict[str, Any]]
 @rule(
     on=OrderCompleted,
     goal=OrderCompleted,
-    exit_on=ComplaintOpened,
     purpose="marketing.winback",
     uses=("rhythm", "orders", "tickets", "engagement", "session"),
     holdout=0.1,
     priority=20,
     max_age="800d",
-    version=4,
+    version=5,
 )
 async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     """A customer who has stayed away for twice their own gap: one reason to return, and a week later one question."""
@@ -63,6 +64,8 @@ async def _ask_why(run: Run, begun: datetime, data: Data) -> str | Again:
     await run.sleep_until(begun + timedelta(milliseconds=milliseconds(run.param("question_after", "8d"))))
     if (await run.get("session")).last_act_at > begun.timestamp() * 1000:
         return "came back to look"
+    if run.since(5) and any(t.opened_at > begun.timestamp() * 1000 for t in (await run.get("tickets")).recent):
+        return "has complained since"
     engagement = await run.get("engagement")
     if any(ladder.engaged_at for ladder in engagement.ladders("churn_risk")[-1:]):
         return "noticed it later"
@@ -87,13 +90,13 @@ async def _morning(run: Run, pace: Pace, latest: date) -> datetime:
 async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
     """Why nothing is said; "" if it may be. Who was here within a week is left alone until they were not, and who wishes to be
     reminded of their usual order until that is overdue."""
+    if run.since(5) and not await _is_over_it(run):
+        return "a complaint is open"
     if not await _is_away(run):
         return run.again()
     tickets, orders = await run.get("tickets"), await run.get("orders")
-    if tickets.open or (tickets.closed_at and _after(tickets.closed_at, run.param("complaint_rest", "30d")) > run.now):
-        return "a complaint is too recent"
-    if orders.refunded_at and _after(orders.refunded_at, run.param("refund_rest", "30d")) > run.now:
-        return "a refund is too recent"
+    if why := _too_recent(run, tickets, orders):
+        return await _silence(run, ordered_at, pace) if run.since(5) else why
     if _is_under_way(orders) or (run.since(4) and _is_missed(orders, tickets)):
         return "an order has not come"
     engagement = await run.get("engagement")
@@ -113,6 +116,27 @@ def _often_enough(run: Run, ladders: tuple[Contact, ...]) -> str:
     year_ago = (run.now - timedelta(days=365)).timestamp() * 1000
     if sum(contact.sent_at > year_ago for contact in ladders) >= run.param("most_in_a_year", 2):
         return "asked to come back often enough this year"
+    return ""
+
+
+async def _is_over_it(run: Run) -> bool:
+    """Wait until so long after the last complaint was closed and after the last refund; False if a complaint stays open."""
+    for _ in range(RESTS):
+        if not await complaints_over(run, run.param("complaint_rest", "30d"), STALE):
+            return False
+        refunded_at = (await run.get("orders")).refunded_at
+        rested = _after(refunded_at, run.param("refund_rest", "30d"))
+        if not refunded_at or rested <= run.now:
+            return True
+        await run.sleep_until(rested)
+    return False
+
+
+def _too_recent(run: Run, tickets: Tickets, orders: Orders) -> str:
+    if tickets.open or (tickets.closed_at and _after(tickets.closed_at, run.param("complaint_rest", "30d")) > run.now):
+        return "a complaint is too recent"
+    if orders.refunded_at and _after(orders.refunded_at, run.param("refund_rest", "30d")) > run.now:
+        return "a refund is too recent"
     return ""
 
 

@@ -16,7 +16,6 @@ from tactful.durations import milliseconds
 from tactful.events import (
     CartUpdated,
     CheckoutStarted,
-    ComplaintOpened,
     Event,
     OrderCompleted,
     ProductAdded,
@@ -26,6 +25,7 @@ from tactful.localtime import instant_of
 from tactful.operations import Data
 from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
+from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.wishes import LATER, wished_for
 
@@ -53,14 +53,14 @@ def _begins_something(event: Event) -> bool:
     on=OrderCompleted,
     when=_has_a_past,
     goal=OrderCompleted,
-    exit_on=(ProductAdded, CartUpdated, CheckoutStarted, ComplaintOpened),
+    exit_on=(ProductAdded, CartUpdated, CheckoutStarted),
     exit_when=_begins_something,
     purpose="marketing.reorder",
     uses=("rhythm", "orders", "tickets", "engagement", "session"),
     holdout=0.1,
     priority=30,
     max_age="800d",
-    version=2,
+    version=3,
 )
 async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
     """A customer with a rhythm whose next order is overdue: say so once, with what they usually buy."""
@@ -132,12 +132,9 @@ async def _remind_at(
 async def _remind(run: Run, data: Data, end: datetime, following: datetime | None) -> str | Again:
     """How it ended; over again if the customer wishes to be reminded later, or if the rhythm is another one by now. Their answer
     is waited for until the reminder that follows."""
-    if why := await _silence(run, end):
+    if why := await _why_not(run, end, following):
         return why
-    left = end - run.now
-    if left <= timedelta():
-        return "too late"
-    ladder, begun = Ladder(*_rungs(run), expires=dict.fromkeys(("email", "push"), left)), run.now
+    ladder, begun = Ladder(*_rungs(run), expires=dict.fromkeys(("email", "push"), end - run.now)), run.now
     ended = await ladder.climb(run, "missed_order", data=data)
     if ended == Reason.NOTHING_TO_SAY:
         return run.again()
@@ -145,10 +142,27 @@ async def _remind(run: Run, data: Data, end: datetime, following: datetime | Non
         ended = UNNOTICED  # the push was refused
     if not _reached(ended):
         return ended
-    answer = await _answer(run, begun, max(following - run.now, timedelta()) if following else EVER)
+    answer = await _answer(run, begun, _left(following, run.now) if following else EVER)
     if answer in LATER:
         return run.again()
     return f"{ANSWER}{answer}" if answer else ended
+
+
+async def _why_not(run: Run, end: datetime, following: datetime | None) -> str | Again:
+    """Why nothing is said, once complaints are over and they are not here; "" if it may be."""
+    if run.since(3) and not await complaints_over(run, run.param("complaint_rest", "7d"), _left(end, run.now)):
+        return "a complaint is open"
+    if why := await _silence(run, end):
+        return why
+    if run.now >= end:
+        return "too late"
+    if run.since(3) and following and following <= run.now:
+        return "the next reminder is due"
+    return ""
+
+
+def _left(end: datetime, now: datetime) -> timedelta:
+    return max(end - now, timedelta())
 
 
 def _is_enough(run: Run, pace: Pace, ended: str) -> bool:

@@ -155,6 +155,20 @@ def test_a_bad_review_or_rating_is_a_complaint_that_nobody_closes(news: Event, d
 
 
 @pytest.mark.parametrize(
+    ("stars", "said"),
+    [([1, 5], "closed as withdrawn"), ([1, 5, 2], "asked"), ([1, 2], "asked")],
+    ids=["a good one", "a good one, and a bad one again", "another bad one"],
+)
+def test_who_writes_their_bad_review_anew_is_asked_only_if_it_is_bad_still(stars: list[int], said: str) -> None:
+    bench = bench_with()
+    for rating in stars:
+        bench.emits("u1", ProductReviewed(review_id="r1", rating=rating))
+        bench.advance("1d")
+    bench.advance("3d")
+    assert bench.endings("u1")[-1] == said
+
+
+@pytest.mark.parametrize(
     ("late", "asked"), [(2 * DAY + 1, ["late"]), (2 * DAY, []), (-DAY, [])], ids=["late", "nearly on time", "early"]
 )
 def test_a_parcel_more_than_two_days_late_is_a_complaint_that_nobody_had_to_make(late: int, asked: list[str]) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tactful.customer import REVIEW_LASTS, Ticket, Tickets
-from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event
+from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, ProductReviewed
 from tactful_trigger.projections.tickets import KEPT, TicketsProjection
 
 TICKETS = TicketsProjection()
@@ -123,3 +123,15 @@ def test_an_open_ticket_is_never_forgotten_for_closed_ones() -> None:
         noise += [at(number, opened(f"n{number}")), at(number + 1, closed(f"n{number}"))]
     state = tickets(at(1, opened("mine")), *noise)
     assert (state.open, len(state.recent)) == (True, KEPT)
+
+
+def test_a_bad_review_that_is_written_anew_as_a_good_one_is_closed_by_that_unless_it_had_closed_or_a_person_looks() -> (
+    None
+):
+    bad, good = ProductReviewed(review_id="r1", rating=1), ProductReviewed(review_id="r1", rating=5)
+    [taken_back] = tickets(at(10, bad), at(20, good), at(30, ProductReviewed(review_id="r1", rating=4))).recent
+    assert (taken_back.settled_at, taken_back.resolution) == (20, "withdrawn")
+    assert tickets(at(10, bad), at(10 + REVIEW_LASTS, good)) == tickets(at(10, bad))
+    refused = tickets(at(10, bad), at(15, reopened("review-r1")))
+    assert folded(TICKETS, [at(20, good)], refused) == refused
+    assert tickets(at(20, good)) == Tickets()

@@ -340,6 +340,11 @@ class ProductReviewed(Act, frozen=True, kw_only=True):
         """Under which one or two stars are a complaint; "" for any other review."""
         return f"review-{self.review_id or self.meta.id}" if 0 < self.rating <= 2 else ""
 
+    @property
+    def takes_back(self) -> str:
+        """The complaint that it was, if it is written anew with more stars; "" for any other review."""
+        return f"review-{self.review_id}" if self.review_id and self.rating > 2 else ""
+
 
 COMMERCE: tuple[type[Event], ...] = (
     ProductsSearched,

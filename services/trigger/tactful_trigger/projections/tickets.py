@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tactful.customer import REVIEW, Ticket, Tickets
-from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event
+from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, ProductReviewed
 from tactful.events.own import UNCLOSED, Unclosed
 from tactful_trigger.projections.versions import unknown_state
 
 KEPT: Final = 32
+TAKEN_BACK: Final = "withdrawn"  # as what a help desk closes such a complaint
 
 
 class TicketsProjection:
@@ -26,7 +27,8 @@ class TicketsProjection:
     events: tuple[type[Event], ...] = (ComplaintOpened, ComplaintClosed, ComplaintReopened, *UNCLOSED)
 
     def fold(self, state: Tickets, event: Event) -> Tickets:
-        news = _news(event)
+        news = _taken_back(state, event) if isinstance(event, ProductReviewed) else None
+        news = news or _news(event)
         return state if news is None else _with(state, news)
 
     def merge(self, mine: Tickets, theirs: Tickets) -> Tickets:
@@ -52,6 +54,14 @@ def _news(event: Event) -> Ticket | None:
     if isinstance(event, Unclosed) and event.ticket_id:
         return Ticket(ticket_id=event.ticket_id, opened_at=at, channel=REVIEW)
     return None
+
+
+def _taken_back(state: Tickets, event: ProductReviewed) -> Ticket | None:
+    """A bad review that is soon written anew as a good one is no complaint any more, unless a person has to look at it by now."""
+    at, name = event.meta.occurred_at, event.takes_back
+    stands = (t for t in state.recent if name and t.ticket_id == name and not t.reopened and at < t.settled_at)
+    known = next(stands, None)
+    return known and Ticket(ticket_id=name, closed_at=at, ended_at=at, resolution=TAKEN_BACK)
 
 
 def _with(state: Tickets, news: Ticket) -> Tickets:

@@ -185,7 +185,10 @@ def test_a_change_of_preferences_that_nobody_knows_is_shown_as_it_is() -> None:
         ({"change": "topic_unmuted", "topic": "Tea"}, "about Tea again"),
         ({"change": "hours", "value": "09:00-12:00"}, "messages at 09:00-12:00"),
         ({"change": "at_most_days", "value": "30"}, "one contact in 30 days at most"),
-        ({"change": "personalisation", "value": "none"}, "personal: none"),
+        ({"change": "personalisation", "value": "none"}, "nothing that looks at basket or visits"),
+        ({"change": "hours", "value": ""}, "messages at any hour by day"),
+        ({"change": "at_most_days", "value": "0"}, "contacts as often as they come"),
+        ({"change": "personalisation", "value": "full"}, "basket and visits may be looked at"),
         ({"change": "rule_muted", "rule": "abandoned_cart"}, "no more abandoned_cart"),
     ],
 )

@@ -48,7 +48,13 @@ _CHANGES: Final = {
     "topic_unmuted": "about {topic} again",
     "hours": "messages at {value}",
     "at_most_days": "one contact in {value} days at most",
-    "personalisation": "personal: {value}",
+}
+# Values that say nothing by themselves.
+_IN_WORDS: Final = {
+    ("hours", ""): "messages at any hour by day",
+    ("at_most_days", "0"): "contacts as often as they come",
+    ("personalisation", "full"): "basket and visits may be looked at",
+    ("personalisation", "none"): "nothing that looks at basket or visits",
 }
 # The gates worth a word when all is well: what they saw is what people ask about.
 _TELLING: Final = ("consent", "budget", "quiet hours")
@@ -205,7 +211,8 @@ def _preferences(row: HistoryRow, moments: Moments) -> Entry:
     words = {name: _text(row, name) for name in ("rule", "topic", "value")}
     words["until"] = moments.full(until) if until else "?"
     change = _text(row, "change")
-    about = _CHANGES[change].format(**words) if change in _CHANGES else change
+    wording = _IN_WORDS.get((change, words["value"])) or _CHANGES.get(change)
+    about = wording.format(**words) if wording else change
     return _entry(row, title="Preferences", about=about)
 
 

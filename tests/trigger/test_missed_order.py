@@ -177,6 +177,17 @@ def test_an_order_that_came_late_is_not_followed_by_a_reminder() -> None:
     assert bench.endings("u1")[-1] == "the last order came late"
 
 
+@pytest.mark.parametrize(
+    ("came", "said"), [(["o2"], []), (["o2", "o3"], [31]), ([], [31])], ids=["not it", "it", "none"]
+)
+def test_an_order_that_has_not_come_is_not_followed_by_a_reminder_where_the_shop_tells_what_has(
+    came: list[str], said: list[int]
+) -> None:
+    bench = customer_of(20, 20, 20, push=False)
+    bench.emits("u1", *(ShipmentDelivered(order_id=order) for order in came))
+    assert asked_after(bench) == said
+
+
 def test_an_order_that_was_given_back_is_not_followed_by_a_reminder() -> None:
     bench = customer_of(20, 20, 20, 20)
     bench.advance("5d")

@@ -19,6 +19,7 @@ from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
+from tactful_trigger.rules.parcels import is_under_way
 from tactful_trigger.rules.wishes import needs_no_longer, wished_for
 
 SHOWN: Final = 3  # items in a message; the rest is a number
@@ -97,7 +98,7 @@ async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
     tickets, orders = await run.get("tickets"), await run.get("orders")
     if why := _too_recent(run, tickets, orders):
         return await _silence(run, ordered_at, pace) if run.since(5) else why
-    if _is_under_way(orders) or (run.since(4) and _is_missed(orders, tickets)):
+    if is_under_way(orders) or (run.since(4) and _is_missed(orders, tickets)):
         return "an order has not come"
     engagement = await run.get("engagement")
     if run.since(4) and needs_no_longer(engagement, ordered_at):
@@ -154,12 +155,6 @@ def _overdue(engagement: Engagement, ordered_at: int, pace: Pace) -> datetime | 
     """When the usual order is half a gap past the day for which they wished to be reminded, if they did."""
     wished = wished_for(engagement, ordered_at, pace) if pace.gaps else None
     return wished + timedelta(days=pace.gap / 2) if wished else None
-
-
-def _is_under_way(orders: Orders) -> bool:
-    """Whether the last order has not come, where the shop tells what has."""
-    last, told = orders.last, any(order.delivered_at for order in orders.recent)
-    return told and last is not None and not last.arrived
 
 
 def _is_missed(orders: Orders, tickets: Tickets) -> bool:

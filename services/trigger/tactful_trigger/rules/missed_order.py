@@ -27,6 +27,7 @@ from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
+from tactful_trigger.rules.parcels import is_under_way
 from tactful_trigger.rules.wishes import LATER, wished_for
 
 GAPS: Final = 3  # fewer say nothing about a rhythm
@@ -199,6 +200,8 @@ def _rungs(run: Run) -> list[tuple[str, str]]:
 async def _silence(run: Run, end: datetime) -> str | Again:
     """Why nothing is said; "" if it may be. Who was here within a day is left alone for another one."""
     orders = await run.get("orders")
+    if run.since(3) and is_under_way(orders):
+        return "the last order has not come"
     if why := _badly_ended(orders.last, await run.get("tickets")):
         return why
     engagement = await run.get("engagement")

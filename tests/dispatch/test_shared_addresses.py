@@ -53,6 +53,15 @@ def test_where_others_read_along_there_is_neither_a_name_nor_a_picture(family: D
     assert "kettle.jpg" not in told
 
 
+def test_where_others_read_along_a_complaint_goes_by_its_number(family: DispatchBench) -> None:
+    complaint = {"ticket_id": "T-1042", "about": "Rash from the shampoo", "cause": ""}
+    family.asks(data=complaint)
+    family.advance("8d")
+    family.asks("m2", "u2", data=complaint)
+    alone, read_along = (envelope.rendered.subject for envelope in family.adapter.sent)
+    assert ("Rash" in alone, "Rash" in read_along, "'about': 'T-1042'" in read_along) == (True, False, True)
+
+
 @pytest.mark.parametrize("items", [None, 7, "Kettle", {"p1": 1}, ["Kettle", None, 7], []])
 def test_whatever_a_rule_gives_for_items_the_message_leaves(family: DispatchBench, items: Any) -> None:
     family.asks()

@@ -35,7 +35,7 @@ _LINKS = {
 def rendering(
     delivery: Delivery, recipient: RecipientBody, settings: Settings, links: Links, sent_to: AddressKey | None
 ) -> Rendering:
-    """All that the template may see. Where others read along, neither a name nor pictures."""
+    """All that the template may see. Where others read along, neither a name nor pictures, and of a complaint its number alone."""
     shop, message = settings.shop, delivery.message
     place = whereabouts(recipient.zone, recipient.country, shop.zone, shop.country)
     return Rendering(
@@ -43,7 +43,7 @@ def rendering(
         channel=message.channel,
         variant=message.variant,
         locales=_locales(message, recipient, shop.locale),
-        data=_without_pictures(message.data) if delivery.shared else message.data,
+        data=_discreet(message.data) if delivery.shared else message.data,
         first_name="" if delivery.shared else recipient.first_name,
         shop={
             "name": shop.name,
@@ -67,8 +67,10 @@ def _locales(message: MessageBody, recipient: RecipientBody, shops_own: str) -> 
     return tuple(locale for locale in wanted if locale)
 
 
-def _without_pictures(data: Mapping[str, Any]) -> dict[str, Any]:
-    items = data.get("items")
+def _discreet(data: Mapping[str, Any]) -> dict[str, Any]:
+    items, number = data.get("items"), data.get("ticket_id")
+    if number and data.get("about"):
+        return {**data, "about": number}
     if not isinstance(items, list | tuple):
         return dict(data)
     return {**data, "items": [{**item, "image_url": ""} if isinstance(item, dict) else item for item in items]}

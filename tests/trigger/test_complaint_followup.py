@@ -213,8 +213,9 @@ def test_a_shop_may_let_it_ask_about_a_review_before_the_order_came() -> None:
     assert len(after(OrderCompleted(order_id="o1"), REVIEW, after_arrival=False).messages) == 1
 
 
-def test_what_was_bought_in_the_store_need_not_come() -> None:
-    assert len(after(OrderCompleted(order_id="o1", channel="store"), REVIEW).messages) == 1
+@pytest.mark.parametrize("channel", ["store", " Store"])
+def test_what_was_bought_in_the_store_need_not_come(channel: str) -> None:
+    assert len(after(OrderCompleted(order_id="o1", channel=channel), REVIEW).messages) == 1
 
 
 def test_after_a_review_of_an_order_that_never_comes_nobody_is_asked() -> None:

@@ -26,6 +26,7 @@ from tactful.events import (
     SurveyAnswered,
 )
 from tactful.localtime import local_time
+from tactful.records import EVENTS, CommandBody, CommandRecord
 from tactful_trigger.rules import churn_risk, missed_order
 
 MADRID = ZoneInfo("Europe/Madrid")
@@ -66,6 +67,18 @@ def test_who_stays_away_too_long_gets_a_reason_to_return(gaps: tuple[int, ...], 
 
 def test_who_ordered_once_is_left_alone_for_at_least_ninety_days_whatever_the_shop_sets() -> None:
     assert asked_after(customer_of(one_time_days=60.0))[0] == (90, LETTER)
+
+
+@pytest.mark.parametrize(("ago", "said"), [("700d", [LETTER]), ("740d", [])], ids=["within two years", "longer"])
+def test_who_is_enrolled_after_an_import_is_asked_back_within_two_years_of_their_last_order(
+    ago: str, said: list[str]
+) -> None:
+    bench = EngineBench(churn_risk)
+    bench.broadcast("Settings Changed", rules={"churn_risk": {"holdout": 0.0}})
+    bench.emits("u1", OrderCompleted(order_id="o1", products=(TEA,)), ago=ago, history=True)
+    bench.append(EVENTS, CommandRecord(id="c1", key="u1", at=bench.now, body=CommandBody("enrol", "churn_risk", 0)))
+    bench.advance("2d")
+    assert bench.sent() == said
 
 
 def test_an_operator_may_set_a_length_that_no_calendar_has() -> None:

@@ -91,6 +91,8 @@ async def _morning(run: Run, pace: Pace, latest: date) -> datetime:
 async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
     """Why nothing is said; "" if it may be. Who was here within a week is left alone until they were not, and who wishes to be
     reminded of their usual order until that is overdue."""
+    if run.since(5) and _after(ordered_at, run.param("never_after", "730d")) <= run.now:
+        return "away for too long"
     if run.since(5) and not await _is_over_it(run):
         return "a complaint is open"
     if not await _is_away(run):

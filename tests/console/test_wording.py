@@ -87,6 +87,12 @@ def test_wordings_ask_for_fewer_and_fewer_facts(wordings: tuple[str, ...]) -> No
             {"used": 1, "allowed": 1, "lost_to": "missed_order"},
         ),
         ("2 of 2 contacts in 30 days are used", Reason.BUDGET, None, {"used": 2, "allowed": 2, "days": 30}),
+        (
+            "1 of 1 contacts in 60 days are used, the last by churn_risk; free again at Thu 16:00",
+            Reason.BUDGET,
+            FOUR + 3 * DAY,
+            {"used": 1, "allowed": 1, "days": 60, "lost_to": "churn_risk"},
+        ),
         ("0 of 0 contacts are used", Reason.BUDGET, None, {"used": 0, "allowed": 0, "lost_to": ""}),
         (
             "churn_risk left by email at 14:00; 16 h must lie between",

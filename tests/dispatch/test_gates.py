@@ -358,6 +358,12 @@ def test_whoever_wants_one_in_so_many_days_gets_no_more_than_one_whatever_the_sh
     assert reason(replace(often, at_most_days=7)) == "budget"
 
 
+def test_a_budget_of_another_length_than_a_week_says_so() -> None:
+    often = replace(WELL, contacts=(contacted(6 * DAY),))
+    lengths = [(found := shut(replace(often, at_most_days=days))) and found.facts.get("days") for days in (0, 7, 30)]
+    assert lengths == [None, None, 30]
+
+
 def test_the_ladder_that_asks_still_waits_for_its_reaction() -> None:
     history = (*silence(4), contacted(DAY, "mine", "push"))
     assert reason(replace(WELL, recipient=recipient(segment="loyal"), contacts=history)) is None

@@ -71,6 +71,7 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
     ),
     Reason.BUDGET: (
         "{used} of {allowed} contacts with everybody at {whose} are used, the last by {lost_to}; free again at {until}",
+        "{used} of {allowed} contacts {days} are used, the last by {lost_to}; free again at {until}",
         "{used} of {allowed} contacts {days} are used",
         "{used} of {allowed} contacts are used, the last by {lost_to}; free again at {until}",
         "{used} of {allowed} contacts are used; free again at {until}",

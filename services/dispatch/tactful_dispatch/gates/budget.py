@@ -35,8 +35,9 @@ def budget(message: MessageBody, facts: Facts) -> GateRecord:
         return open_gate("budget")
     segment = facts.recipient.segment if facts.recipient else "new"
     allowance, others = _weekly(message, facts, segment), _others(facts, message.contact)
+    told = {"segment": segment} | ({} if allowance.span == WEEK else {"days": allowance.span // DAY})
     for used, whose in zip(others, WHOSE, strict=True):
-        if shut := _spent(message, used, allowance, facts.now, segment=segment, **whose):
+        if shut := _spent(message, used, allowance, facts.now, **told, **whose):
             return shut
     if message.channel == "sms" and caps.budget:
         for history, whose in zip((facts.contacts, facts.address_contacts), WHOSE, strict=True):

@@ -86,7 +86,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def arrived(self) -> bool:
         """Whether it came, was taken along from the store, or was paid back: nothing of it is under way."""
-        return bool(self.delivered_at or self.refunded_at) or self.channel.strip().lower() == "store"
+        return bool(self.delivered_at or self.refunded_at) or self.in_store
+
+    @property
+    def in_store(self) -> bool:
+        """Whether a till told of it."""
+        return self.channel.strip().lower() == "store"
 
     @property
     def stands(self) -> bool:

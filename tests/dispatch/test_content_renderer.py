@@ -111,6 +111,11 @@ def test_a_second_letter_says_that_there_is_no_third() -> None:
     assert "We will not write about it again." in rendered.text
 
 
+def test_who_buys_in_the_store_too_may_forget_a_letter_about_what_they_have_bought_there() -> None:
+    said = ["bought it in the store" in render(data=basket(KETTLE) | more).text for more in ({}, {"store": True})]
+    assert said == [False, True]
+
+
 @pytest.mark.parametrize(
     ("cause", "words"),
     [

@@ -482,6 +482,14 @@ def test_it_names_the_products_at_their_price_and_the_value_of_the_cart() -> Non
     assert (data["cart_id"], data["shown"], data["value"]) == ("c1", 3, [4900, "EUR"])
 
 
+@pytest.mark.parametrize(("channel", "said"), [("store", True), ("web", None)])
+def test_it_knows_who_buys_in_the_store_too(channel: str, said: bool | None) -> None:
+    bench = bench_with()
+    bench.emits("u1", OrderCompleted(order_id="o1", channel=channel))
+    bench.advance("30d")
+    assert left_alone(bench).messages[0].data.get("store") is said
+
+
 def test_a_basket_of_ninety_wide_lines_is_reminded_of_like_any_other() -> None:
     bench, wide = bench_with(), "x" * 380
     for number in range(90):

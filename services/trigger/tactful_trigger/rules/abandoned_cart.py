@@ -134,7 +134,9 @@ def _basket(customer: Customer, since: int, sensitive: frozenset[str], again: bo
     gift = any(item.is_gift for item in left)
     value = msgspec.structs.replace(cart, items=tuple(left)).value
     categories = sorted({item.category for item in left if item.category})
-    about = {"categories": categories} if categories else {}
+    about: dict[str, Any] = {"categories": categories} if categories else {}
+    if any(order.in_store for order in customer.orders.recent):
+        about["store"] = True  # they may have bought it there since, and the till tells at night
     return {
         "cart_id": cart.cart_id,
         "items": list(_lines(left)),

@@ -476,3 +476,13 @@ def test_it_names_what_they_used_to_buy_and_needs_consent() -> None:
     message = bench.messages[0]
     titles = [item["title"] for item in message.data["items"]]
     assert (titles, message.purpose) == (["Tea", "nameless"], "marketing.winback")
+
+
+def test_a_sensitive_category_is_never_named() -> None:
+    pads = Product(product_id="pads", name="Pads", category="Health")
+    bench = customer_of(40, sensitive=["health"])
+    for order in ("o2", "o3"):
+        bench.advance("40d")
+        bench.emits("u1", OrderCompleted(order_id=order, products=(pads, TEA)))
+    bench.advance("81d")
+    assert [item["title"] for item in bench.messages[0].data["items"]] == ["Tea"]

@@ -533,3 +533,13 @@ def test_it_needs_consent_to_marketing_and_says_what_it_looked_at() -> None:
     message = bench.messages[0]
     uses = ("rhythm", "orders", "tickets", "engagement", "session")
     assert (message.purpose, message.uses) == ("marketing.reorder", uses)
+
+
+def test_a_sensitive_category_is_never_named() -> None:
+    pads = Product(product_id="pads", name="Pads", category="health")
+    bench = customer_of(20, 20, push=False, sensitive=["Health"])
+    for order in ("o3", "o4"):
+        bench.advance("20d")
+        bench.emits("u1", OrderCompleted(order_id=order, products=(pads, TEA)))
+    bench.advance("32d")
+    assert [item["title"] for item in bench.messages[0].data["items"]] == ["Tea"]

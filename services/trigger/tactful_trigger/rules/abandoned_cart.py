@@ -24,6 +24,7 @@ from tactful.events import (
 )
 from tactful.operations import Data
 from tactful.run import Again
+from tactful_trigger.rules.sensitive import is_sensitive, sensitive_names
 
 SHOWN = 3  # items in a message; the rest is a number
 ROOM = 16 * 1024  # bytes of the lines whose words and pictures a message holds
@@ -51,8 +52,7 @@ async def abandoned_cart(run: Run, first: Any) -> str | Again:
     known_at = run.now
     await run.quiet(run.param("delay", "1h"))
     cart = await run.get("cart", _outline)
-    listed: list[str] = run.param("sensitive", [])
-    sensitive = frozenset(str(category).casefold() for category in listed)
+    sensitive = sensitive_names(run.param("sensitive", []))
     if why := _unfit(run, cart, known_at, sensitive):
         return why
     engagement = await run.get("engagement")
@@ -88,7 +88,7 @@ def _unfit(run: Run, cart: Cart, known_at: datetime, sensitive: frozenset[str]) 
         return "cart emptied"
     if run.began_anonymous and cart.changed_at <= _before(known_at, STRANGER):
         return NOBODY
-    if all(_is_sensitive(item, sensitive) for item in cart.items):
+    if all(is_sensitive(item.category, sensitive) for item in cart.items):
         return "only sensitive categories"
     return "below min_value" if (cart.value.minor if cart.value else 0) < run.param("min_value", 0) else ""
 
@@ -115,11 +115,6 @@ def _often_enough(run: Run, ladders: tuple[Contact, ...]) -> str:
     return ""
 
 
-def _is_sensitive(item: CartItem, sensitive: frozenset[str]) -> bool:
-    """Whether it belongs to a category that nobody wants to see named in a letter."""
-    return item.category.casefold() in sensitive
-
-
 def _before(now: datetime, length: str) -> int:
     return int(now.timestamp() * 1000) - milliseconds(length)
 
@@ -128,7 +123,9 @@ def _basket(customer: Customer, since: int, sensitive: frozenset[str], again: bo
     """What the message is about, without what was given back lately or is sensitive; None when there is nothing left to
     remind of. `again`: it is the second letter about this basket."""
     cart, returned = customer.cart, _returned(customer, since)
-    left = [item for item in cart.items if item.product_id not in returned and not _is_sensitive(item, sensitive)]
+    left = [
+        item for item in cart.items if item.product_id not in returned and not is_sensitive(item.category, sensitive)
+    ]
     if not left:
         return None
     gift = any(item.is_gift for item in left)

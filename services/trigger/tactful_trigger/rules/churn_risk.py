@@ -20,6 +20,7 @@ from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.parcels import is_under_way
+from tactful_trigger.rules.sensitive import is_sensitive, sensitive_names
 from tactful_trigger.rules.wishes import needs_no_longer, wished_for
 
 SHOWN: Final = 3  # items in a message; the rest is a number
@@ -50,9 +51,10 @@ async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     if why := await _silence(run, max(first.meta.occurred_at, rhythm.latest_at), pace):
         return why
     still = partial(_still_away, pace=pace, latest=latest, zone=zone)
+    usual = partial(_usual, sensitive=sensitive_names(run.param("sensitive", [])))
     rungs = ("email", run.param("email_patience", "3d")), ("push", run.param("push_patience", "1d"))
     ladder = Ladder(*rungs, expires=dict.fromkeys(("email", "push"), _EXPIRES))
-    ended = await ladder.climb(run, "churn_risk", data=partial(still, say=_usual))
+    ended = await ladder.climb(run, "churn_risk", data=partial(still, say=usual))
     if ended == Reason.NOTHING_TO_SAY:
         return run.again()
     if ended != "no reaction" or not run.param("question", True):
@@ -183,9 +185,9 @@ def _still_away(customer: Customer, say: Say, pace: Pace, latest: date, zone: Zo
     return {**say(customer), "last_order_on": latest.isoformat()}
 
 
-def _usual(customer: Customer) -> dict[str, Any]:
+def _usual(customer: Customer, sensitive: frozenset[str]) -> dict[str, Any]:
     """What they used to buy."""
-    lines = customer.rhythm.usual()
+    lines = (line for line in customer.rhythm.usual() if not is_sensitive(line.category, sensitive))
     items = [{"title": line.title or line.product_id, "url": line.url, "image_url": line.image_url} for line in lines]
     return {"items": items, "shown": SHOWN, **_topics(customer)}
 

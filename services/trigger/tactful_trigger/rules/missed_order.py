@@ -28,6 +28,7 @@ from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.parcels import is_under_way
+from tactful_trigger.rules.sensitive import is_sensitive, sensitive_names
 from tactful_trigger.rules.wishes import LATER, wished_for
 
 GAPS: Final = 3  # fewer say nothing about a rhythm
@@ -71,7 +72,9 @@ async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
     pace, ordered_at = rhythm.pace(zone), max(first.meta.occurred_at, rhythm.latest_at)
     if pace is None or (why := _no_rhythm(run, pace)):
         return "no rhythm" if pace is None else why
-    end, data = _at(pace.last, floor(2 * pace.gap) + 1, zone), partial(_usual, pace=pace, zone=zone)
+    sensitive = sensitive_names(run.param("sensitive", []))
+    end = _at(pace.last, floor(2 * pace.gap) + 1, zone)
+    data = partial(_usual, pace=pace, zone=zone, sensitive=sensitive)
     wished = wished_for(await run.get("engagement"), ordered_at, pace)
     if wished is not None:
         return await _remind_at(run, data, wished, max(end, wished + timedelta(days=pace.gap / 2)))
@@ -243,7 +246,7 @@ def _led_to_order(contact: Contact, orders: Orders) -> bool:
     return any(order.stands and contact.sent_at < order.at <= until for order in orders.recent)
 
 
-def _usual(customer: Customer, pace: Pace, zone: ZoneInfo) -> dict[str, Any] | None:
+def _usual(customer: Customer, pace: Pace, zone: ZoneInfo, sensitive: frozenset[str]) -> dict[str, Any] | None:
     """What the message is about: what they usually buy, since when it is due, and how often it used to be. None once an order
     has come or gone of which nobody knew."""
     if customer.rhythm.pace(zone) != pace:
@@ -256,6 +259,7 @@ def _usual(customer: Customer, pace: Pace, zone: ZoneInfo) -> dict[str, Any] | N
             "image_url": line.image_url,
         }
         for line in customer.rhythm.usual()
+        if not is_sensitive(line.category, sensitive)
     ]
     about = {"items": items, "shown": SHOWN, "categories": customer.rhythm.topics()}
     return {**about, "last_order_on": pace.last.isoformat(), "every_days": pace.median}

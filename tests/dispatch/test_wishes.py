@@ -151,6 +151,15 @@ def test_what_is_wholly_about_a_muted_topic_is_left_out(bench: DispatchBench) ->
     assert bench.decisions[0].facts == {"purpose": "marketing.cart", "topics": "Baby"}
 
 
+def test_what_is_about_other_things_too_shows_nothing_of_a_muted_topic(bench: DispatchBench) -> None:
+    drive(bench.desk.mute_topic("u1", "Baby", True))
+    items = [{"title": "Nappies", "category": " Baby"}, {"title": "Tea", "category": "Tea"}, {"title": "Card"}, "text"]
+    bench.asks(data={"categories": ["Baby", "Tea"], "items": items})
+    [left] = bench.adapter.sent
+    told = left.rendered.subject
+    assert [word in told for word in ("Nappies", "Tea", "Card", "text")] == [False, True, True, True]
+
+
 def test_a_muted_topic_may_be_told_of_again(bench: DispatchBench) -> None:
     drive(bench.desk.mute_topic("u1", "Baby", True))
     drive(bench.desk.mute_topic("u1", "Baby", False))

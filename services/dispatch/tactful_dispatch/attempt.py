@@ -185,7 +185,7 @@ class Attempts:
         settings = settings_of(cursor.settings)
         try:
             sent_to = self._book.of(row.recipient, delivery.message.channel)
-            seen = rendering(delivery, row.recipient, settings, self._links, sent_to)
+            seen = rendering(delivery, row.recipient, settings, self._links, sent_to, row.muted_topics)
             return Written(await self._content.render(seen))
         except Exception as error:  # noqa: BLE001 - it holds this message, and nobody else's
             why = str(error) if isinstance(error, TemplateError) else failure(delivery.message, error)

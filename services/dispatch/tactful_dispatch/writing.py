@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tactful.channels import DESK
@@ -16,6 +16,7 @@ from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.preferring import topic_name
 from tactful_dispatch.questions import ANSWERS
 from tactful_dispatch.rows import AddressKey, Delivery
 
@@ -33,17 +34,24 @@ _LINKS = {
 
 
 def rendering(
-    delivery: Delivery, recipient: RecipientBody, settings: Settings, links: Links, sent_to: AddressKey | None
+    delivery: Delivery,
+    recipient: RecipientBody,
+    settings: Settings,
+    links: Links,
+    sent_to: AddressKey | None,
+    muted: Collection[str] = (),
 ) -> Rendering:
-    """All that the template may see. Where others read along, neither a name nor pictures, and of a complaint its number alone."""
+    """All that the template may see. Where others read along, neither a name nor pictures, and of a complaint its number alone.
+    `muted`: categories that the customer wants to hear nothing about."""
     shop, message = settings.shop, delivery.message
+    data = _without_muted(message.data, muted)
     place = whereabouts(recipient.zone, recipient.country, shop.zone, shop.country)
     return Rendering(
         template=message.template,
         channel=message.channel,
         variant=message.variant,
         locales=_locales(message, recipient, shop.locale),
-        data=_discreet(message.data) if delivery.shared else message.data,
+        data=_discreet(data) if delivery.shared else data,
         first_name="" if delivery.shared else recipient.first_name,
         shop={
             "name": shop.name,
@@ -65,6 +73,17 @@ def _locales(message: MessageBody, recipient: RecipientBody, shops_own: str) -> 
     """The customer's language before the shop's; people at the shop read theirs."""
     wanted = (None if message.channel == DESK else recipient.locale, shops_own)
     return tuple(locale for locale in wanted if locale)
+
+
+def _without_muted(data: dict[str, Any], muted: Collection[str]) -> dict[str, Any]:
+    items, names = data.get("items"), {topic_name(topic) for topic in muted}
+    if not names or not isinstance(items, list | tuple):
+        return data
+    return {**data, "items": [item for item in items if _category(item) not in names]}
+
+
+def _category(item: Any) -> str:
+    return topic_name(str(item.get("category") or "")) if isinstance(item, dict) else ""
 
 
 def _discreet(data: Mapping[str, Any]) -> dict[str, Any]:

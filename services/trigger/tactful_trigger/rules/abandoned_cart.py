@@ -156,6 +156,7 @@ def _lines(items: Sequence[CartItem]) -> Iterator[dict[str, Any]]:
             "price": item.price,
             "url": item.url,
             "image_url": item.image_url,
+            **({"category": item.category} if item.category else {}),
         }
         room -= len(msgspec.json.encode(line))
         yield line if room > 0 else line | {"title": item.product_id, "url": "", "image_url": ""}

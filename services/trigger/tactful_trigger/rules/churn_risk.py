@@ -188,7 +188,15 @@ def _still_away(customer: Customer, say: Say, pace: Pace, latest: date, zone: Zo
 def _usual(customer: Customer, sensitive: frozenset[str]) -> dict[str, Any]:
     """What they used to buy."""
     lines = (line for line in customer.rhythm.usual() if not is_sensitive(line.category, sensitive))
-    items = [{"title": line.title or line.product_id, "url": line.url, "image_url": line.image_url} for line in lines]
+    items = [
+        {
+            "title": line.title or line.product_id,
+            "url": line.url,
+            "image_url": line.image_url,
+            **({"category": line.category} if line.category else {}),
+        }
+        for line in lines
+    ]
     return {"items": items, "shown": SHOWN, **_topics(customer)}
 
 

@@ -257,6 +257,7 @@ def _usual(customer: Customer, pace: Pace, zone: ZoneInfo, sensitive: frozenset[
             "title": line.title or line.product_id,
             "url": line.url,
             "image_url": line.image_url,
+            **({"category": line.category} if line.category else {}),
         }
         for line in customer.rhythm.usual()
         if not is_sensitive(line.category, sensitive)

@@ -236,6 +236,20 @@ def test_a_basket_holds_whole_things_whatever_a_rule_gave(bench: DispatchBench, 
     assert basket.items == (("p1", pieces),)
 
 
+@pytest.mark.parametrize(
+    ("more", "left"), [({}, ["tea"]), ({"cart_id": ""}, ["nappies", "tea"])], ids=["usual", "cart"]
+)
+def test_what_they_usually_buy_is_put_into_no_basket_once_it_is_muted(
+    bench: DispatchBench, more: dict[str, Any], left: list[str]
+) -> None:
+    items = [{"product_id": "nappies", "category": "Baby"}, {"product_id": "tea", "category": "Tea"}]
+    bench.asks(data={"items": items, **more})
+    drive(bench.desk.mute_topic("u1", "Baby", True))
+    basket = drive(bench.desk.basket("m1"))
+    assert basket is not None
+    assert [product for product, _ in basket.items] == left
+
+
 def test_a_basket_is_filled_again_by_its_name(bench: DispatchBench) -> None:
     bench.asks(data={"cart_id": "c7", "items": [{"product_id": "p1"}]})
     assert drive(bench.desk.basket("m1")) == Basket("c7", (("p1", 1),), bench.delivery().decided_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from tactful.answers import NO_LONGER
@@ -38,6 +38,12 @@ def topic_name(text: str) -> str:
     """A topic by the name under which a page can show it and a form sends it back: shops write categories with blanks around
     and of every kind, and paths without end."""
     return " ".join(_CONTROLS.sub(" ", text).split())[:LONGEST_TOPIC].strip()
+
+
+def is_muted(item: Any, muted: Collection[str]) -> bool:
+    """Whether one of the `items` that a rule gave is of a category that the customer wants to hear nothing about."""
+    category = topic_name(str(item.get("category") or "")) if isinstance(item, dict) else ""
+    return bool(category) and category in map(topic_name, muted)
 
 
 def wishes_in(answer: str, message: MessageBody) -> list[dict[str, Any]]:

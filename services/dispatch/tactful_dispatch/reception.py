@@ -254,7 +254,9 @@ class Reception:
 
     async def basket(self, message_id: str) -> Basket | None:
         delivery = await self._store.delivery(message_id)
-        return basket_of(delivery) if delivery else None
+        if delivery is None:
+            return None
+        return basket_of(delivery, (await self.card(delivery.message.customer)).muted_topics)
 
     async def offered(self, message_id: str) -> tuple[str, str] | None:
         delivery = await self._store.delivery(message_id)

@@ -16,7 +16,7 @@ from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.links import Grant, Links
-from tactful_dispatch.preferring import topic_name
+from tactful_dispatch.preferring import is_muted
 from tactful_dispatch.questions import ANSWERS
 from tactful_dispatch.rows import AddressKey, Delivery
 
@@ -76,14 +76,10 @@ def _locales(message: MessageBody, recipient: RecipientBody, shops_own: str) -> 
 
 
 def _without_muted(data: dict[str, Any], muted: Collection[str]) -> dict[str, Any]:
-    items, names = data.get("items"), {topic_name(topic) for topic in muted}
-    if not names or not isinstance(items, list | tuple):
+    items = data.get("items")
+    if not muted or not isinstance(items, list | tuple):
         return data
-    return {**data, "items": [item for item in items if _category(item) not in names]}
-
-
-def _category(item: Any) -> str:
-    return topic_name(str(item.get("category") or "")) if isinstance(item, dict) else ""
+    return {**data, "items": [item for item in items if not is_muted(item, muted)]}
 
 
 def _discreet(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -171,6 +171,12 @@ def test_the_customers_own_zone_is_used_where_it_is_known() -> None:
     assert (story.zone, story.zone_from) == ("Asia/Tokyo", "profile")
 
 
+def test_a_rule_that_speaks_once_for_ever_is_not_said_to_have_spoken_lately() -> None:
+    """A complaint is asked about once; and who was held out was not written to."""
+    said = only({"why": "cooldown"}, "not_started").sentences
+    assert said == ("it has written to the customer, or would have, and its cooldown is not over",)
+
+
 def test_a_change_of_preferences_that_nobody_knows_is_shown_as_it_is() -> None:
     assert only({"change": "{rule.__class__} 100%"}, "preferences").about == "{rule.__class__} 100%"
     assert only({"change": "paused", "until": AFTERNOON + HOUR}, "preferences").about == (

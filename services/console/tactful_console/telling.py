@@ -29,7 +29,7 @@ _RECEIPTS: Final = {
 }
 _STATES: Final = {"granted": Chip("granted", Tone.SENT), "withdrawn": Chip("withdrawn", Tone.REFUSED)}
 _NOT_STARTED: Final = {
-    "cooldown": "wrote to the customer too recently",
+    "cooldown": "it has written to the customer, or would have, and its cooldown is not over",
     "superseded": "something later had already settled it",
     "too_old": "the event was too old when it arrived",
     "holdout": "held out by lot",

@@ -27,6 +27,7 @@ from tactful.events import (
     ShipmentDelivered,
     SurveyAnswered,
 )
+from tactful.events.model import Money
 from tactful.localtime import local_time
 from tactful.records import MessageBody
 from tactful_trigger.rules import missed_order
@@ -241,9 +242,10 @@ def test_who_is_here_every_day_for_half_a_year_is_left_alone_for_as_long() -> No
         OrderCompleted(order_id="o9", channel="store"),
         ProductAdded(product_id="tea"),
         CartUpdated(products=(TEA,)),
+        CartUpdated(value=Money(4900, "EUR")),
         CheckoutStarted(),
     ],
-    ids=["an order in the store", "an add", "a whole cart", "a checkout"],
+    ids=["an order in the store", "an add", "a whole cart", "its value", "a checkout"],
 )
 def test_whoever_orders_or_begins_to_needs_no_reminder(news: Event) -> None:
     bench = customer_of(20, 20, 20)

@@ -346,3 +346,9 @@ def test_a_whole_basket_that_is_told_again_as_it_was_is_no_change() -> None:
     twice = cart(at(10, whole("tea", "pot")), at(20, whole("pot", "tea")))
     assert twice.changed_at == 10
     assert folded(CART, [at(30, whole("tea"))], twice).changed_at == 30
+
+
+def test_a_whole_basket_of_which_only_the_value_is_told_keeps_its_lines() -> None:
+    full = cart(at(1, add("tea")))
+    assert folded(CART, [at(2, CartUpdated(cart_id="c1", value=euros(4900)))], full) == full
+    assert folded(CART, [at(2, CartUpdated(cart_id="c1", value=euros(0)))], full).items == ()

@@ -18,7 +18,12 @@ _BAD_NPS: Final = ("0", "1", "2", "3", "4", "5", "6")
 
 
 class CartUpdated(CartEvent, frozen=True, kw_only=True):
-    """The whole cart as it is now."""
+    """The whole cart as it is now. One that tells a value alone says nothing of what is in it."""
+
+    @property
+    def tells_lines(self) -> bool:
+        """Whether it says what is in the cart, be it nothing."""
+        return bool(self.products) or not (self.value and self.value.minor)
 
 
 class ProductBackInStock(Event, frozen=True, kw_only=True):

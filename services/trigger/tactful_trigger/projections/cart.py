@@ -81,7 +81,7 @@ def _remove(state: Cart, event: ProductRemoved) -> Cart:
 def _replace(state: Cart, event: CartUpdated | CheckoutStarted) -> Cart:
     """The whole cart as it was at that instant, and on top what was added since. One that is told again as it was is no change."""
     at = event.meta.occurred_at
-    if at < state.settled_at:
+    if at < state.settled_at or (isinstance(event, CartUpdated) and not event.tells_lines):
         return state
     lines: dict[str, CartItem] = {}
     for product in event.products:

@@ -27,6 +27,7 @@ from tactful.events import (
     ProductRemoved,
     ProductViewed,
     ShipmentDelivered,
+    WishlistProductAddedToCart,
 )
 from tactful.records import MessageBody
 from tactful_trigger.rules import abandoned_cart
@@ -74,8 +75,13 @@ def reminders(bench: EngineBench, every: str, times: int, then: str = "0s") -> E
 
 @pytest.mark.parametrize(
     "event",
-    [ADD, CartUpdated(cart_id="c1", products=(KETTLE,)), CheckoutStarted(products=(KETTLE,))],
-    ids=["an add", "a whole cart", "a checkout that was begun"],
+    [
+        ADD,
+        WishlistProductAddedToCart(product_id="p1", cart_id="c1"),
+        CartUpdated(cart_id="c1", products=(KETTLE,)),
+        CheckoutStarted(products=(KETTLE,)),
+    ],
+    ids=["an add", "an add from the wishlist", "a whole cart", "a checkout that was begun"],
 )
 def test_a_cart_that_is_left_alone_for_an_hour_is_reminded_of(event: Event) -> None:
     bench = left_alone(bench_with(), event, length="59m")

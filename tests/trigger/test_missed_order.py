@@ -26,6 +26,7 @@ from tactful.events import (
     ProductReviewed,
     ShipmentDelivered,
     SurveyAnswered,
+    WishlistProductAddedToCart,
 )
 from tactful.events.model import Money
 from tactful.localtime import local_time
@@ -241,11 +242,12 @@ def test_who_is_here_every_day_for_half_a_year_is_left_alone_for_as_long() -> No
     [
         OrderCompleted(order_id="o9", channel="store"),
         ProductAdded(product_id="tea"),
+        WishlistProductAddedToCart(product_id="tea"),
         CartUpdated(products=(TEA,)),
         CartUpdated(value=Money(4900, "EUR")),
         CheckoutStarted(),
     ],
-    ids=["an order in the store", "an add", "a whole cart", "its value", "a checkout"],
+    ids=["an order in the store", "an add", "an add from the wishlist", "a whole cart", "its value", "a checkout"],
 )
 def test_whoever_orders_or_begins_to_needs_no_reminder(news: Event) -> None:
     bench = customer_of(20, 20, 20)

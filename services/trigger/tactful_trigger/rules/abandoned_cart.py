@@ -21,6 +21,7 @@ from tactful.events import (
     OrderCompleted,
     ProductAdded,
     ProductRemoved,
+    WishlistProductAddedToCart,
 )
 from tactful.operations import Data
 from tactful.run import Again
@@ -34,7 +35,7 @@ RETURNED = "90d"  # for so long a product that was given back is not shown
 
 
 @rule(
-    on=(ProductAdded, ProductRemoved, CartUpdated, CheckoutStarted),
+    on=(ProductAdded, WishlistProductAddedToCart, ProductRemoved, CartUpdated, CheckoutStarted),
     goal=OrderCompleted,
     exit_on=(CartShared, ComplaintOpened),
     purpose="marketing.cart",

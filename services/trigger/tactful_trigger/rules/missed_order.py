@@ -20,6 +20,7 @@ from tactful.events import (
     OrderCompleted,
     ProductAdded,
     SurveyAnswered,
+    WishlistProductAddedToCart,
 )
 from tactful.localtime import instant_of
 from tactful.operations import Data
@@ -57,7 +58,7 @@ def _begins_something(event: Event) -> bool:
     on=OrderCompleted,
     when=_has_a_past,
     goal=OrderCompleted,
-    exit_on=(ProductAdded, CartUpdated, CheckoutStarted),
+    exit_on=(ProductAdded, WishlistProductAddedToCart, CartUpdated, CheckoutStarted),
     exit_when=_begins_something,
     purpose="marketing.reorder",
     uses=("rhythm", "orders", "tickets", "engagement", "session"),

@@ -268,8 +268,9 @@ async def test_after_a_full_disk_offsets_go_on_where_they_stood(tmp_path: Path, 
     await database.close()
 
 
+@pytest.mark.parametrize("is_first", [True, False])  # or its turn does not come any more
 async def test_offsets_go_on_where_they_stood_after_somebody_else_s_job_undid_the_transaction(
-    tmp_path: Path, clock: SettableClock
+    tmp_path: Path, clock: SettableClock, is_first: bool
 ) -> None:
     database, begun, opened = await Database.open(tmp_path / "log.db"), threading.Event(), threading.Event()
     log = await SqliteLog.open(database, PARTITIONS, clock)
@@ -281,14 +282,15 @@ async def test_offsets_go_on_where_they_stood_after_somebody_else_s_job_undid_th
 
     held = asyncio.create_task(database.write(hold))
     await asyncio.to_thread(begun.wait, PATIENCE)  # or what follows were of its transaction
-    appending = asyncio.create_task(log.append("events", [(0, b"lost")]))
-    for _ in range(10):  # until it is asked of the database
-        await asyncio.sleep(0)
-    failing = asyncio.create_task(database.write(full))
-    await asyncio.sleep(0)
+    both = [log.append("events", [(0, b"lost")]), database.write(full)]
+    asked = []
+    for each in both if is_first else reversed(both):
+        asked.append(asyncio.ensure_future(each))
+        for _ in range(10):  # until it is asked of the database
+            await asyncio.sleep(0)
     opened.set()
-    failures = (await asyncio.gather(held, appending, failing, return_exceptions=True))[1:]
-    assert [type(failure) for failure in failures] == [LogUnavailable, StoreUnavailable]
+    failures = (await asyncio.gather(held, *asked, return_exceptions=True))[1:]
+    assert {type(failure) for failure in failures} == {LogUnavailable, StoreUnavailable}
     assert await log.append("events", [(0, b"b")]) == [(0, 1, NOON)]
     assert await values(log) == [b"a", b"b"]
     await database.close()

@@ -172,7 +172,10 @@ class SqliteLog:
     async def _write(self, topic: str, lot: _Lot) -> list[Position]:
         """Whoever is ready to append now shall join: each transaction costs the loop a few handovers to the writer."""
         await asyncio.sleep(0)
-        return await self._database.write(lambda db: self._insert(db, topic, lot.close(), lot.closes))
+        try:
+            return await self._database.write(lambda db: self._insert(db, topic, lot.close(), lot.closes))
+        finally:
+            lot.close()  # its turn may not have come in a transaction that failed: nobody joins what is over
 
     def _insert(
         self, db: sqlite3.Connection, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None

@@ -627,8 +627,8 @@ FAULTS = (
     Fault(
         "what is found in sending is sent again",
         f"{DISPATCH}/attempt.py",
-        "                self._record(space, customer, delivery.name, outcome)\n",
-        "                outcomes.take_back(space, customer, delivery.name)\n",
+        'self._record(space, customer, delivery.name, Unknown("the sender stopped while sending"))',
+        "outcomes.take_back(space, customer, delivery.name)",
         ("tests/dispatch/test_attempts.py",),
     ),
     Fault(
@@ -743,8 +743,22 @@ FAULTS = (
     Fault(
         "an answer whose recording failed is forgotten",
         f"{DISPATCH}/attempt.py",
-        'self._answered.get(\n                    (delivery.name, delivery.attempts), Unknown("the sender stopped while sending")\n                )',
-        'Unknown("the sender stopped while sending")',
+        "known = self._known.get((delivery.name, delivery.attempts))",
+        "known = None",
+        SENDING,
+    ),
+    Fault(
+        "what another owner may have sent is sent again",
+        f"{DISPATCH}/attempt.py",
+        "if known.epoch != space.cursor.epoch:",
+        "if False:",
+        SENDING,
+    ),
+    Fault(
+        "what is known of an attempt waits until it is cancelled or its time is up",
+        f"{DISPATCH}/worker.py",
+        "            self._attempts.tell_known(customers, space)\n",
+        "",
         SENDING,
     ),
     Fault(

@@ -280,6 +280,76 @@ def test_an_answer_whose_recording_failed_is_not_forgotten_while_the_process_liv
     assert bench.words[1:] == ["suppressed_address"]
 
 
+def test_an_answer_that_is_known_counts_though_its_recording_failed_until_its_time_was_over() -> None:
+    """The database is away for minutes, and the log goes on."""
+    store = ForgetfulStore(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    bench.adapter.outcomes = [Retry(MINUTE, "421", "busy")]
+    store.failing = 3
+    with pytest.raises(StoreUnavailable):
+        bench.asks()
+    bench.clock.forward_to(bench.now + 3 * MINUTE)
+    bench.append(TickRecord(id="t", key="", at=bench.now, body=TickBody()))
+    bench.advance("2m")
+    assert (bench.words, bench.sent) == (["sent"], ["m1", "m1"])
+
+
+def test_what_never_set_out_since_nobody_heard_that_it_might_is_no_unknown_outcome() -> None:
+    store = ForgetfulStore(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    store.deaf = 2
+    with pytest.raises(StoreUnavailable):
+        bench.asks()
+    assert (bench.delivery().state, bench.sent) == ("sending", [])
+    bench.settle()
+    assert (bench.words, bench.sent) == (["sent"], ["m1"])
+    assert len(bench.row().contacts) == 1
+
+
+def test_it_does_not_set_out_once_it_was_cancelled() -> None:
+    store = ForgetfulStore(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    store.deaf = 2
+    with pytest.raises(StoreUnavailable):
+        bench.asks()
+    bench.cancels()
+    assert (bench.words, bench.sent) == (["cancelled"], [])
+
+
+def test_what_another_owner_may_have_sent_meanwhile_stays_unknown() -> None:
+    store = ForgetfulStore(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    store.failing = 2  # this owner's gates
+    with pytest.raises(StoreUnavailable):
+        bench.asks()
+    first = bench.worker
+    drive(store.release(0, first.owned[0]))
+    bench.restart(owner="another")
+    store.failing = 2  # sent, and its answer is lost with its process
+    with pytest.raises(StoreUnavailable):
+        bench.settle()
+    drive(store.release(0, bench.worker.owned[0]))
+    for _ in range(2):
+        drive(first.settle())
+    assert [decision.verdict for decision in bench.decisions] == ["unknown"]
+    assert bench.sent == ["m1"]
+
+
+def test_nor_is_what_came_too_late_for_its_first_byte_and_could_not_be_taken_back() -> None:
+    store = ForgetfulStore(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    bench.lags, store.failing = [0.0, 6.0], 3
+    with pytest.raises(StoreUnavailable):
+        bench.asks()
+    bench.settle()
+    assert (bench.words, bench.sent) == (["sent"], ["m1"])
+
+
 def test_an_answer_that_a_process_took_along_is_unknown() -> None:
     store = ForgetfulStore(1, lambda: b"0" * 16)
     bench = DispatchBench(store=store)

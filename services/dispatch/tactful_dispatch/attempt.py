@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -36,7 +36,7 @@ from tactful_dispatch.store import DispatchStore, Fence, Workspace
 from tactful_dispatch.writing import envelope, rendering
 
 FIRST_BYTE: Final = 5.0  # seconds from the commit of `sending`
-REMEMBERED: Final = 1000  # answers whose recording failed
+REMEMBERED: Final = 1000  # attempts of which more is known than could be recorded
 MARGIN: Final = 10 * SECOND  # beyond an adapter's own deadline, before an outcome is unknown
 
 _logger = logging.getLogger(__name__)
@@ -60,6 +60,13 @@ class Departure:
     committed: float  # monotonic
 
 
+@dataclass(frozen=True, slots=True)
+class Stayed:
+    """No byte of it has left, if it was begun under this epoch: under another one somebody else may have begun it."""
+
+    epoch: int
+
+
 class Attempts:
     """Sends for partitions that this process owns. `monotonic` gives seconds that never go back."""
 
@@ -79,7 +86,8 @@ class Attempts:
         self.outcomes = Counter[tuple[str, str]]()  # (channel, what the provider said), since this was made
         self.unwritten = Counter[str]()  # templates that could not be rendered, each look counted
         self._providers = Providers()
-        self._answered: dict[tuple[str, int], Outcome] = {}  # what was said to which attempt, until it is recorded
+        # What became of which attempt, until it is recorded.
+        self._known: dict[tuple[str, int], Outcome | Stayed] = {}
 
     async def customers(self, partition: int, fence: Fence, customers: Sequence[str]) -> bool:
         """Of some customers what may leave, the most urgent message of each; whether anything was done. Gates of all
@@ -106,8 +114,8 @@ class Attempts:
 
     async def _together(self, partition: int, fence: Fence, customers: Sequence[str]) -> bool:
         done = False
-        while len(self._answered) > REMEMBERED:
-            del self._answered[next(iter(self._answered))]
+        while len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
         rows = await self._store.customers(partition, customers)
         if unsettled := [customer for customer, row in rows.items() if _is_unsettled(row)]:
             await self._store.transact(partition, unsettled, partial(self._settle_all, unsettled), fence=fence)
@@ -128,7 +136,15 @@ class Attempts:
             told = {customer: self._gates(space, customer, name, written[customer]) for customer, name in names.items()}
             return {customer: departure for customer, departure in told.items() if departure is not None}
 
-        departures = await self._store.transact(partition, list(names), gates, fence=fence)
+        try:
+            departures = await self._store.transact(partition, list(names), gates, fence=fence)
+        except Exception:  # it may have been committed all the same
+            for customer, name in names.items():
+                attempt = rows[customer].deliveries[name].attempts + 1
+                self._known.setdefault((name, attempt), Stayed(fence.epoch))
+            raise
+        for customer, departure in departures.items():
+            self._known.pop((names[customer], departure.attempt), None)
         if departures:
             crashpoints.reach("dispatch: sending")
         await self._send_all(partition, departures, names, fence)
@@ -150,9 +166,9 @@ class Attempts:
         async for answered in settled({customer: self._send(departure) for customer, departure in leaving.items()}):
             told = [(customer, names[customer], outcome) for customer, outcome in answered.items()]
             for customer, name, outcome in told:
+                self._known[name, leaving[customer].attempt] = Stayed(fence.epoch) if outcome is None else outcome
                 if outcome is None:
                     continue
-                self._answered[name, leaving[customer].attempt] = outcome
                 self.outcomes[leaving[customer].envelope.channel, type(outcome).__name__.lower()] += 1
             crashpoints.reach("dispatch: answered")
             try:
@@ -161,7 +177,7 @@ class Attempts:
                 failed = failed or error
                 continue
             for customer, name, _ in told:
-                self._answered.pop((name, leaving[customer].attempt), None)
+                self._known.pop((name, leaving[customer].attempt), None)
         if failed is not None:
             raise failed
 
@@ -264,6 +280,25 @@ class Attempts:
         outcomes.record(space, customer, name, outcome, adapter, self._now(space.cursor), _cause(space))
         crashpoints.reach("dispatch: before decision")
 
+    def tell_known(self, customers: Iterable[str], space: Workspace) -> None:
+        """What this process knows of attempts and could not record yet: before their time is up, or they are cancelled, as what
+        stands in `sending` cannot be."""
+        for customer in customers if self._known else ():
+            for delivery in list(space.customer(customer).deliveries.values()):
+                if delivery.state == SENDING:
+                    self._tell_known(space, customer, delivery)
+
+    def _tell_known(self, space: Workspace, customer: str, delivery: Delivery) -> bool:
+        """Whether anything is known."""
+        known = self._known.get((delivery.name, delivery.attempts))
+        if isinstance(known, Stayed):
+            if known.epoch != space.cursor.epoch:
+                return False
+            outcomes.take_back(space, customer, delivery.name)
+        elif known is not None:
+            self._record(space, customer, delivery.name, known)
+        return known is not None
+
     def _settle_all(self, customers: Sequence[str], space: Workspace) -> None:
         for customer in customers:
             self._settle(space, customer)
@@ -273,10 +308,8 @@ class Attempts:
         along. And what the customer spoke about while it was held."""
         for delivery in list(space.customer(customer).deliveries.values()):
             if delivery.state == SENDING:
-                outcome = self._answered.get(
-                    (delivery.name, delivery.attempts), Unknown("the sender stopped while sending")
-                )
-                self._record(space, customer, delivery.name, outcome)
+                if not self._tell_known(space, customer, delivery):
+                    self._record(space, customer, delivery.name, Unknown("the sender stopped while sending"))
             elif delivery.look_again:
                 delivery.look_again = False
                 gates = judge(delivery.message, self._facts(space, customer, delivery, None), WISHES)

@@ -204,6 +204,7 @@ class DispatchWorker:
             await self._copies.erase(erased)  # first, since the slice is read again if this process ends here
 
         def work(space: Workspace) -> None:
+            self._attempts.tell_known(customers, space)
             DispatchSlice(space, self._book, self._graves, dues).apply(slice_, records, horizon)
             crashpoints.reach("dispatch: before commit")
 

@@ -35,12 +35,14 @@ async def test_whatever_the_adversary_does_every_promise_is_kept(
         play = await played(seed)
         happened += play.happened
         happened["sent"] += len(play.provider.answers)
+        happened["sending"] += len(play.dispatch.as_of)
     told = ", ".join(f"{times} x {what}" for what, times in sorted(happened.items()))
     record_property("counted", f"adversary, seeds {seeds[0]} to {seeds[-1]}: {told}")
     if len(seeds) > 1:
         for trouble in (Trouble.LOST, Trouble.REPLY_LOST):
             assert happened[trouble.value] > 10
         assert min(happened["frozen"], happened["fenced"], happened["sent"]) > 10
+        assert happened["sending"] >= happened["sent"]  # or trouble does not find the attempts
 
 
 async def test_a_seed_plays_the_same_again() -> None:

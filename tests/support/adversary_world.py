@@ -171,7 +171,7 @@ class ShakyDispatchStore(MemoryDispatchStore):
         lease_until: int = 0,
     ) -> T:
         base = partial(super().transact, partition, customers, work, fence=fence, lease_until=lease_until)
-        is_attempt = fence is not None and fence.offset is None
+        is_attempt = fence is not None and not lease_until  # slices renew their lease
 
         async def write() -> T:
             result = await base()

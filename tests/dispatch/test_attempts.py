@@ -49,6 +49,15 @@ def test_a_provider_that_stays_busy_is_asked_more_and_more_seldom(
     assert bench.words == ["sent"]
 
 
+def test_a_provider_that_is_busy_and_wants_to_be_asked_at_once_has_a_second_and_more(bench: DispatchBench) -> None:
+    tried: list[int] = []
+    bench.adapter.meanwhile = lambda: tried.append(bench.now)
+    bench.adapter.outcomes = [Retry(0, "429", "busy") for _ in range(4)]
+    bench.asks()
+    bench.advance("1m")
+    assert [round((later - earlier) / SECOND) for earlier, later in pairwise(tried)] == [1, 2, 4, 8]
+
+
 def test_a_rejection_returns_its_contact_and_suppresses_the_address(bench: DispatchBench) -> None:
     bench.adapter.outcomes = [Rejected("5.1.1", "no such user", suppress=True)]
     bench.asks()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tactful.clock import HOUR, MINUTE
+from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.outbox import Cause
 from tactful_dispatch import deciding
@@ -49,7 +49,9 @@ def take_back(space: Workspace, customer: str, name: str) -> None:
 
 
 def _patience(asked: int, attempts: int) -> int:
-    """How long (ms) to leave a provider alone: what it asked for, twice as long each time, but never hours."""
+    """How long (ms) to leave a provider alone: what it asked for, twice as long each time, but never hours. Who says "at once" is not
+    asked ten times a second."""
+    asked = max(asked, SECOND)
     return min(max(asked, min(asked << min(attempts - 1, 16), LONGEST_OF_OURS)), LONGEST_OF_THEIRS)
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from providerserver import CUT, FLOOD, HANG, RESET, Provider, provider_server
+from providerserver import CUT, FLOOD, HANG, RESET, STUCK, Provider, provider_server
 
 from tactful.errors import SettingsError
 from tactful_dispatch.channels import Accepted, Envelope, Rejected, Retry, Unknown
@@ -25,6 +25,9 @@ def letter(text: str = "Your cart waits", number: str = "+34600111222") -> Envel
 
 def said(status: int, **fields: Any) -> tuple[int, dict[str, str], bytes]:
     return status, {}, json.dumps(fields).encode()
+
+
+NINE, NINE_O_FIVE = "Tue, 24 Nov 2026 09:00:00 GMT", "Tue, 24 Nov 2026 09:05:00 GMT"
 
 
 @pytest.fixture
@@ -89,6 +92,12 @@ async def test_parts_and_price_are_told_as_far_as_they_are_known(provider: Provi
         (said(404, code=20404, message="account"), Retry(5 * MINUTE, "20404", "account")),
         ((429, {"retry-after": "7"}, b""), Retry(7000, "429", "HTTP 429")),
         ((429, {"retry-after": "soon"}, b"<html>"), Retry(5 * MINUTE, "429", "HTTP 429")),
+        ((429, {"retry-after": "250000"}, b""), Retry(250_000_000, "429", "HTTP 429")),
+        ((429, {"retry-after": NINE_O_FIVE, "date": NINE}, b""), Retry(300_000, "429", "HTTP 429")),
+        ((429, {"retry-after": NINE, "date": NINE_O_FIVE}, b""), Retry(0, "429", "HTTP 429")),
+        ((429, {"retry-after": NINE}, b""), Retry(5 * MINUTE, "429", "HTTP 429")),
+        ((503, {"retry-after": "9"}, b"busy"), Retry(9000, "503", "HTTP 503")),
+        ((408, {}, b""), Unknown("HTTP 408: HTTP 408")),
         (said(500, code=20500, message="Oops\r\nX: y"), Unknown("HTTP 500: Oops X: y")),
         ((503, {}, b"busy"), Unknown("HTTP 503: HTTP 503")),
         ((301, {"location": "http://127.0.0.1/"}, b""), Unknown("HTTP 301: HTTP 301")),
@@ -103,7 +112,7 @@ async def test_each_answer_has_one_meaning(
     assert len(provider.asked) == 1
 
 
-@pytest.mark.parametrize("trouble", [HANG, RESET, CUT])
+@pytest.mark.parametrize("trouble", [HANG, RESET, CUT, STUCK])
 async def test_when_the_answer_is_lost_nobody_knows_and_nothing_is_sent_again(provider: Provider, trouble: str) -> None:
     provider.answers = [trouble]
     outcome = await adapter(provider, deadline=0.3).send(letter())

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from channelbench import CERTIFICATE
-from providerserver import FLOOD, HANG, RESET, Provider, provider_server
+from providerserver import CUT, FLOOD, HANG, RESET, STUCK, Provider, provider_server
 
 from tactful.clock import ManualClock
 from tactful_dispatch.channels import Accepted, Envelope, Outcome, Rejected, Retry, Unknown
@@ -104,9 +104,10 @@ async def test_an_answer_that_takes_longer_than_a_first_byte_may_is_waited_for(p
     assert (await asking).status == 200
 
 
-async def test_an_answer_without_an_end_has_said_enough(provider: Provider) -> None:
-    provider.answers = [FLOOD]
-    assert await send(provider) == Accepted("m_1", "HTTP 200")
+@pytest.mark.parametrize(("answer", "status"), [(FLOOD, 200), (CUT, 201), (STUCK, 201)])
+async def test_an_answer_without_an_end_has_said_enough(provider: Provider, answer: str, status: int) -> None:
+    provider.answers = [answer]
+    assert await send(provider, deadline=0.5) == Accepted("m_1", f"HTTP {status}")
 
 
 @pytest.mark.parametrize("trouble", [HANG, RESET])

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 HANG: Final = "hang"  # take the request and say nothing
 RESET: Final = "reset"  # take the request and cut the connection
 CUT: Final = "cut"  # half an answer, and then the connection breaks
+STUCK: Final = "stuck"  # half an answer, and then nothing
 FLOOD: Final = "flood"  # an answer without an end
 
 
@@ -84,9 +85,11 @@ async def _answer(writer: asyncio.StreamWriter, answer: tuple[int, dict[str, str
     if answer == RESET:
         writer.transport.abort()
         return
-    if answer == CUT:
+    if answer in (CUT, STUCK):
         writer.write(b"HTTP/1.1 201 Created\r\ncontent-length: 1000\r\n\r\n{")
         await writer.drain()
+        if answer == STUCK:
+            await asyncio.Event().wait()
         writer.transport.abort()
         return
     if answer == FLOOD:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
@@ -16,6 +18,7 @@ import httpx
 from tactful.clock import SECOND
 
 OPENING: Final = 5.0  # seconds: what has not begun to leave by then does not leave, since an opt-out may have come
+CLOSING: Final = 1.0  # seconds beyond the deadline, to let go of the connection
 LARGEST: Final = 64 * 1024  # bytes of an answer; what follows is not read
 _SENDING: Final = ".send_request_headers.started"
 
@@ -29,9 +32,16 @@ class Reply:
     body: bytes
 
     def retry_after(self, otherwise: int) -> int:
-        """How long the provider wants to be left alone, in ms; its `Retry-After` counts where it is a number of seconds."""
+        """How long the provider wants to be left alone, in ms, by its `Retry-After` (RFC 9110 §10.2.3): a number of seconds, or an
+        instant, which is told by the provider's own clock, as its `Date` is."""
         asked = self.headers.get("retry-after", "")
-        return int(asked) * SECOND if asked.isdigit() and len(asked) < 6 else otherwise
+        if asked.isascii() and asked.isdigit():
+            return int(asked[:9]) * SECOND
+        try:
+            wait = parsedate_to_datetime(asked) - parsedate_to_datetime(self.headers.get("date", ""))
+        except (ValueError, TypeError):  # no dates, or one of them without a zone
+            return otherwise
+        return max(0, round(wait.total_seconds())) * SECOND
 
 
 class NotSent(Exception):
@@ -63,25 +73,33 @@ class Http:
 
         extensions: dict[str, Any] = {"trace": trace} | ({"sni_hostname": server_name} if server_name else {})
         try:
-            async with asyncio.timeout(self._deadline), patience:
-                return await self._ask(url, content, headers, extensions)
+            async with asyncio.timeout(self._deadline) as whole, patience:
+                return await self._ask(url, content, headers, extensions, whole)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
             words = f"{type(error).__name__}: {error}".rstrip(": ")
             raise (NoAnswer(words) if begun else NotSent(words)) from None
 
-    async def _ask(self, url: str, content: bytes, headers: Mapping[str, str], extensions: dict[str, Any]) -> Reply:
+    async def _ask(
+        self, url: str, content: bytes, headers: Mapping[str, str], extensions: dict[str, Any], whole: asyncio.Timeout
+    ) -> Reply:
         plain = {"accept-encoding": "identity", "user-agent": "tactful", "connection": "close", **headers}
         async with (
             httpx.AsyncClient(verify=self._tls, trust_env=False, follow_redirects=False, timeout=None) as client,
             client.stream("POST", url, content=content, headers=plain, extensions=extensions) as response,
         ):
-            return Reply(response.status_code, dict(response.headers), await _read(response))
+            until = whole.when()
+            assert until is not None, "it has a deadline"
+            whole.reschedule(until + CLOSING)
+            return Reply(response.status_code, dict(response.headers), await _read(response, until))
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, until: float) -> bytes:
+    """As far as it comes: what the provider says of the message stands in its status."""
     body = b""
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) >= LARGEST:
-            return body[:LARGEST]
-    return body
+    with suppress(httpx.HTTPError, OSError, TimeoutError):
+        async with asyncio.timeout_at(until):
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) >= LARGEST:
+                    break
+    return body[:LARGEST]

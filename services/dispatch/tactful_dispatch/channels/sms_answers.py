@@ -47,8 +47,10 @@ def meaning(reply: Reply, size: Parts) -> Outcome:
     words = _printable(answer.message or f"HTTP {reply.status}")
     if 200 <= reply.status < 300:
         return Accepted(answer.sid, _cost(answer, size)) if answer.sid else Unknown("accepted without an id")
-    if reply.status == 429:
-        return Retry(reply.retry_after(RETRY_REFUSED), "429", words)
+    if reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers):
+        return Retry(reply.retry_after(RETRY_REFUSED), str(reply.status), words)
+    if reply.status == 408:  # of whoever stands in between: the provider may have it
+        return Unknown(f"HTTP 408: {words}")
     if reply.status in (401, 403, 404) or answer.code in _OUR_ACCOUNT:  # not about the message
         return Retry(RETRY_REFUSED, str(answer.code or reply.status), words)
     if 400 <= reply.status < 500:

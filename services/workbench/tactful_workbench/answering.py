@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from tactful.errors import InvalidInput, TactfulError, Transient
 
@@ -18,6 +19,7 @@ def answer_by_name(app: FastAPI) -> None:
     """Errors of this application are `{"code", "message"}`."""
     app.add_exception_handler(TactfulError, _told_as_json)
     app.add_exception_handler(RequestValidationError, _told_what_is_wrong)
+    app.add_exception_handler(ClientDisconnect, _told_to_nobody)
 
 
 def faults(errors: Sequence[Any]) -> str:
@@ -28,6 +30,11 @@ def faults(errors: Sequence[Any]) -> str:
 async def _told_what_is_wrong(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     return JSONResponse({"code": "invalid_request", "message": _sendable(faults(error.errors()))}, 400)
+
+
+async def _told_to_nobody(request: Request, error: Exception) -> JSONResponse:
+    """They have left before their body was complete, which is no fault of ours."""
+    return JSONResponse({"code": "disconnected", "message": "the client went away before the body was complete"}, 400)
 
 
 async def _told_as_json(request: Request, error: Exception) -> JSONResponse:

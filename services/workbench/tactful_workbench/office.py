@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -171,10 +172,18 @@ async def told(response: httpx.Response) -> Any:
     raise TactfulError(message)
 
 
-async def posted(client: httpx.AsyncClient, path: str, body: bytes) -> Any:
-    """The door's answer to calls of the tracking API. Raises TactfulError with what it said is wrong."""
+async def posted(client: httpx.AsyncClient, path: str, body: bytes, tries: int = 1) -> Any:
+    """The door's answer to calls of the tracking API. What it puts off, since its log is away or others keep it busy, comes again
+    when it says, so many times in all. Raises TactfulError with what it said is wrong."""
     key = client.headers["Authorization"].removeprefix("Bearer ")
-    return await told(await client.post(path, content=body, auth=(key, "")))
+    for left in reversed(range(tries)):
+        response = await client.post(path, content=body, auth=(key, ""))
+        if not left or response.status_code not in (429, 503):
+            break
+        seconds = int(response.headers.get("retry-after", "30"))
+        print(f"the door takes nothing now; posting goes on in {seconds} s", file=sys.stderr)
+        await asyncio.sleep(seconds)
+    return await told(response)
 
 
 def call_text(call: dict[str, Any]) -> bytes:

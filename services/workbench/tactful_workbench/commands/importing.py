@@ -19,6 +19,7 @@ from tactful_workbench.office import call_text, office, posted
 
 LOT: Final = 500  # rows a request
 LOT_BYTES: Final = Limits.body_bytes // 2
+TRIES: Final = 5  # of a request that the door puts off
 
 
 def import_file(
@@ -54,7 +55,7 @@ def import_file(
                 raise TactfulError(f"{file}:{row.line}: {len(text):,} bytes in one row; take out what no rule needs")
             yield text
 
-    answer = asyncio.run(_post_all(file.name, calls, data, quiet=as_json))
+    answer = asyncio.run(post_all(file.name, calls, data, quiet=as_json))
     text = f"{answer['rows']:,} rows → {answer['accepted']:,} accepted as history (start nothing), {answer['refused']:,} refused"
     show(answer, text + (" (see `tactful events tail --quarantine`)" if answer["refused"] else ""), as_json)
     raise typer.Exit(1 if answer["refused"] else 0)
@@ -70,18 +71,23 @@ def _pairs(mapping: str) -> dict[str, str]:
     return pairs
 
 
-async def _post_all(
-    name: str, calls_again: Callable[[], Iterator[bytes]], data: Path, *, quiet: bool
-) -> dict[str, Any]:
+async def post_all(name: str, calls_again: Callable[[], Iterator[bytes]], data: Path, *, quiet: bool) -> dict[str, Any]:
+    """How many rows there were, and what became of them. Raises TactfulError if the door will not take them."""
     rows, refused = 0, 0
     total = sum(1 for _ in calls_again())  # a file that is wrong is found before anything is posted
-    async with office(data) as client:
-        with Progress(disable=quiet) as progress:
-            task = progress.add_task(name, total=total)
-            for lot in _lots(calls_again()):
-                answer = await posted(client, "/v1/import", b'{"batch":[' + b",".join(lot) + b"]}")
-                rows, refused = rows + len(lot), refused + answer.get("rejected", 0)
-                progress.update(task, completed=rows)
+    try:
+        async with office(data) as client:
+            with Progress(disable=quiet) as progress:
+                task = progress.add_task(name, total=total)
+                for lot in _lots(calls_again()):
+                    answer = await posted(client, "/v1/import", b'{"batch":[' + b",".join(lot) + b"]}", TRIES)
+                    rows, refused = rows + len(lot), refused + answer.get("rejected", 0)
+                    progress.update(task, completed=rows)
+    except TactfulError as error:
+        if not rows:
+            raise
+        again = "import the file again within two days: what is in is recognised"
+        raise TactfulError(f"{error}. {rows:,} of {total:,} rows are in; {again}") from None
     return {"rows": rows, "accepted": rows - refused, "refused": refused}
 
 

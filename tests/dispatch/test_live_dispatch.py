@@ -129,6 +129,17 @@ async def test_a_wish_that_comes_during_a_round_is_not_slept_through_and_wakes_o
     await asyncio.wait_for(pause, 1)
 
 
+async def test_a_pause_that_ends_with_its_process_leaves_nobody_waiting(live: Live) -> None:
+    await live.until_quiet()
+    others = asyncio.all_tasks()
+    pause = asyncio.create_task(live.live.pause())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    pause.cancel()
+    await asyncio.gather(pause, return_exceptions=True)
+    assert asyncio.all_tasks() == others
+
+
 async def test_nobody_waits_for_what_comes_to_a_partition_that_others_hold_now() -> None:
     bench = DispatchBench(partitions=2)
     live = Live(bench)

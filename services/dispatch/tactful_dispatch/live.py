@@ -91,10 +91,12 @@ class LiveDispatch:
         positions = {number: at for number, at in self._worker.offsets.items() if number in moving}
         news = asyncio.ensure_future(self._log.wait(DISPATCH, positions, seconds))
         change = asyncio.ensure_future(self._changed.wait())
-        await asyncio.wait((news, change), return_when=asyncio.FIRST_COMPLETED)
-        for task in (news, change):
-            task.cancel()
-        await asyncio.gather(news, change, return_exceptions=True)
+        try:
+            await asyncio.wait((news, change), return_when=asyncio.FIRST_COMPLETED)
+        finally:  # also when the process ends
+            for task in (news, change):
+                task.cancel()
+            await asyncio.gather(news, change, return_exceptions=True)
 
     async def _attempt(self, partition: int) -> bool:
         """A handful of customers at a time, each in turn: however many there are, nobody is always the last. Whoever has just asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from enginebench import EngineBench, drive, refused
 
 from tactful import Run, rule
 from tactful.clock import DAY
+from tactful.errors import LogUnavailable
 from tactful.events import CartUpdated, ConsentChanged, PreferencesChanged, ProductAdded
+from tactful.log import Position
 from tactful.purposes import SPAM_REPORT
 from tactful.settings import Guard as Limits
 from tactful.settings import Settings
 from tactful_trigger.guarding import Guard, objection
 from tactful_trigger.tally import Tally, totals
+from tactful_workbench.virtual import Ordinals
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 OUT = ConsentChanged(purpose="marketing", channel="email", state="withdrawn")
@@ -144,6 +148,37 @@ def test_what_all_partitions_counted_pauses_the_rule_everywhere(partitions: int)
     assert {cursor.paused_why["reminder"] for cursor in cursors} == {"3 of 60 who were written to opted out"}
     bench.emits("late", ADD)
     assert "late" not in {message.customer for message in bench.messages}
+
+
+class Halfway(Ordinals):
+    """Takes the first record of an append and then none, while it is `broken`."""
+
+    broken = False
+
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        if self.broken:
+            await super().append(topic, entries[:1])
+            raise LogUnavailable("a broker is away")
+        return await super().append(topic, entries)
+
+
+def test_a_pause_that_not_every_partition_could_be_told_is_told_again() -> None:
+    people = [f"u{number:03}" for number in range(60)]
+    bench = written_to(*people, partitions=4)
+    for customer in people[:3]:
+        bench.emits(customer, OUT)
+    log = Halfway(bench.log)
+    guard = Guard(log, bench.store, bench.clock)
+    log.broken = True
+    with pytest.raises(LogUnavailable):
+        drive(guard.look())
+    log.broken = False
+    bench.advance("1m")
+    assert [bench.partition(number).cursor.paused for number in range(4)] == [{"reminder"}, set(), set(), set()]
+    assert drive(guard.look()) == {"reminder": "3 of 60 who were written to opted out"}
+    bench.advance("1m")
+    assert [bench.partition(number).cursor.paused for number in range(4)] == [{"reminder"}] * 4
+    assert drive(guard.look()) == {}
 
 
 def test_an_operator_who_lets_it_go_on_is_heard() -> None:

@@ -47,17 +47,21 @@ class Guard:
     def __init__(self, log: Log, store: TriggerStore, clock: Clock) -> None:
         self._log, self._store, self._clock = log, store, clock
         self._looked = 0
+        self._untold: dict[str, str] = {}  # rules to be paused, and why, of which some partitions may not have heard
 
     async def look(self) -> dict[str, str]:
-        """Rules that are paused now, and why. Nothing within a minute of the last look."""
+        """Rules that are paused now, and why. Nothing within a minute of the last look. What not everybody could be told then is told
+        again: whoever has heard counts the rule as paused. Raises Transient."""
         now = self._clock.now()
         if 0 <= now - self._looked < EVERY:
             return {}
         self._looked = now
-        paused = taken_back(await cursors(self._store, self._log.partitions), now)
+        self._untold |= taken_back(await cursors(self._store, self._log.partitions), now)
+        paused = dict(self._untold)
         for rule, why in paused.items():
             data = msgspec.json.encode({"rule": rule, "why": why})
             await broadcast(self._log, [EVENTS], digest("guard", rule, str(now)), "Rule Paused", data, now)
+        self._untold.clear()
         return paused
 
 

@@ -74,7 +74,7 @@ def _guarded(endpoint: Endpoint, pages: Pages, shop: Callable[[], Shop]) -> Endp
             return _refusal(error, pages, shop())
         except Transient:
             _log.exception("a public page could not be served")
-            return _trouble(pages, shop())
+            return _trouble(request, pages, shop())
 
     return answer
 
@@ -87,8 +87,10 @@ def _refusal(error: InvalidInput, pages: Pages, shop: Shop) -> Response:
     return pages.answer("notice", status, t=texts, shop=shop, title=title, lead=lead)
 
 
-def _trouble(pages: Pages, shop: Shop) -> Response:
+def _trouble(request: Request, pages: Pages, shop: Shop) -> Response:
+    """Whose reply is lost may have been written all the same, and what was written may have to be looked at for the page."""
     texts = texts_for(shop.locale)
-    response = pages.answer("notice", 503, t=texts, shop=shop, title=texts.trouble_title, lead=texts.trouble)
+    lead = texts.trouble_posted if request.method == "POST" else texts.trouble
+    response = pages.answer("notice", 503, t=texts, shop=shop, title=texts.trouble_title, lead=lead)
     response.headers["retry-after"] = _RETRY_AFTER
     return response

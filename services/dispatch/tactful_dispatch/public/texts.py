@@ -122,6 +122,7 @@ class Texts:
     bad_link: str
     trouble_title: str
     trouble: str
+    trouble_posted: str
     refused_title: str
     refused: str
     written_by: str

@@ -167,6 +167,7 @@ ENGLISH: Final = Texts(
     bad_link="It is incomplete or was changed on its way. Please use the link in your message, or write to us.",
     trouble_title="That did not work just now",
     trouble="Nothing was changed. Please try again in a minute; the link stays valid.",
+    trouble_posted="We cannot say whether it was noted. Please try again in a minute; the link stays valid, and twice does no harm.",
     refused_title="We did not understand that",
     refused="Nothing was changed. Please go back and use one of the buttons on the page.",
     written_by="Written by {shop}",

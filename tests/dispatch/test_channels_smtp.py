@@ -365,6 +365,7 @@ def test_a_url_names_the_server(url: str, wanted: MailServer) -> None:
         "smtp://shop:hunter2@mail.example?tls=no",
         "smtp+plain://shop:hunter2@127.0.0.1",
         "smtp://[::1",
+        "smtp://shop:hunter2@mail..example",
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_repeating_its_password(url: str) -> None:

@@ -7,6 +7,7 @@ from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from tactful.errors import SettingsError
+from tactful.hostname import ascii_host
 
 Security = Literal["starttls", "implicit", "none"]
 _SCHEMES: Final[dict[str, tuple[Security, int]]] = {
@@ -36,6 +37,7 @@ def mail_server(url: str) -> MailServer:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
+        ascii_host(host or "none")  # or each attempt would fail for it, and nobody know that nothing was sent
     except ValueError as error:
         raise SettingsError(f"the SMTP URL cannot be read ({error}); write smtp://user:password@host:587") from None
     if parts.scheme not in _SCHEMES or not host or parts.path.strip("/") or parts.query:

@@ -191,6 +191,22 @@ async def test_a_slice_that_does_not_commit_takes_what_stands_on_it_along() -> N
     assert (worker.offsets, await store.everybody()) == ({0: 0}, [])
 
 
+@pytest.mark.parametrize("run", [lambda w: w.run_ahead(0, 4), lambda w: w.run_once(0)], ids=["ahead", "once"])
+async def test_what_is_counted_is_what_was_committed(run: Callable[[TriggerWorker], Any]) -> None:
+    clock, store = ManualClock(MONDAY), SlowStore(["", "lost", "lost"])
+    log = MemoryLog(1, clock)
+    worker = worker_over(log, store, clock, 10)
+    await worker.claim()
+    await fill(log, clock, pages(1))
+    await run(worker)
+    await fill(log, clock, [(120, event_record("u9", OrderCompleted(order_id="o1"), MONDAY, "o1"))])
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await run(worker)
+    await run(worker)
+    assert worker.timers_fired == 1
+
+
 async def test_a_slice_that_is_written_stays_though_the_next_one_cannot_be_computed() -> None:
     class Forgetful(SlowStore):
         async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
@@ -233,7 +249,7 @@ async def after_an_outage(store: SlowStore, apart: int) -> list[bytes]:
     clock.forward_to(MONDAY + 5 * HOUR)
     await fill(log, clock, [(0, event_record("u00", OrderCompleted(order_id="o1"), MONDAY, "o1"))])
     await run_to_the_end(worker)
-    assert worker.timers_fired >= 40
+    assert worker.timers_fired >= 40 - 7  # a slice may be written without a word
     return [stored.value for stored in await log.read(DISPATCH, 0, 0, 1000)]
 
 

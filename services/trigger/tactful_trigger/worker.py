@@ -150,9 +150,9 @@ class TriggerWorker:
                 if not records:
                     break
                 with self._span(held, records):
-                    result = await self._compute(held, records, ahead)
+                    computed = await self._compute(held, records, ahead)
                     await ahead.written()
-                    ahead.write(self._relay_and_commit(held, result))
+                    ahead.write(self._relay_and_commit(held, *computed))
                 if not self._full[held.cursor.partition]:
                     break
                 await asyncio.sleep(0)  # it is on its way to the store before the next one takes the processor
@@ -167,9 +167,9 @@ class TriggerWorker:
             await ahead.standing()
         return ahead.moved
 
-    async def _relay_and_commit(self, held: Partition, result: SliceResult) -> None:
+    async def _relay_and_commit(self, held: Partition, result: SliceResult, computing: Slice) -> None:
         await self.relay(held.cursor.partition)
-        await self._commit(held, result)
+        await self._commit(held, result, computing)
 
     async def _next(self, held: Partition) -> Sequence[Stored]:
         partition, limit = held.cursor.partition, self._at_once(held)
@@ -194,14 +194,16 @@ class TriggerWorker:
         before = held.mark()
         try:
             with self._span(held, records):
-                await self._commit(held, await self._compute(held, records))
+                await self._commit(held, *await self._compute(held, records))
         except Exception as error:  # data that cannot be applied: find the culprit by slices of one
             held.back_to(before)
             if would_meet_all(error):
                 raise
             await self._one_by_one(held, records)
 
-    async def _compute(self, held: Partition, slice_: Sequence[Stored], ahead: Ahead | None = None) -> SliceResult:
+    async def _compute(
+        self, held: Partition, slice_: Sequence[Stored], ahead: Ahead | None = None
+    ) -> tuple[SliceResult, Slice]:
         records = read(slice_)
         await self._load(held, unknown_customers(held, records))
         rare = [record for record in records if type(record) is not EventRecord]
@@ -216,15 +218,10 @@ class TriggerWorker:
         result = computing.compute(slice_, records)
         held.rest = [stored for stored in slice_ if stored.offset >= held.cursor.offset]
         self._full[held.cursor.partition] |= bool(held.rest)
-        self.timers_fired += computing.fired
-        self.decisions.update(computing.decided)
-        for rule, why in computing.parked:
-            self.parked[rule] += 1
-            self.failures[rule] = why
         crashpoints.reach("trigger: mid-slice")
-        return result
+        return result, computing
 
-    async def _commit(self, held: Partition, result: SliceResult) -> None:
+    async def _commit(self, held: Partition, result: SliceResult, computing: Slice) -> None:
         try:
             await self._store.commit(result, self._leases.until())
         except StoreUnavailable as error:
@@ -233,7 +230,16 @@ class TriggerWorker:
             raise Fenced("timers alone were to be written, and the cursor does not tell whether they were") from error
         crashpoints.reach("trigger: after commit")
         held.note(result)
+        self._count(computing)
         self._traces[held.cursor.partition] = self._telemetry.current()
+
+    def _count(self, computing: Slice) -> None:
+        """What is known to be committed: what is not is computed again."""
+        self.timers_fired += computing.fired
+        self.decisions.update(computing.decided)
+        for rule, why in computing.parked:
+            self.parked[rule] += 1
+            self.failures[rule] = why
 
     def _span(self, held: Partition, records: Sequence[Stored]) -> AbstractContextManager[object]:
         """Of one slice; its causes are linked."""
@@ -250,7 +256,7 @@ class TriggerWorker:
     async def _alone(self, held: Partition, record: Stored) -> None:
         before = held.mark()
         try:
-            await self._commit(held, await self._compute(held, [record]))
+            await self._commit(held, *await self._compute(held, [record]))
         except NOT_THE_DATA:
             held.back_to(before)
             raise
@@ -270,7 +276,7 @@ class TriggerWorker:
         before = held.mark()
         try:
             computing = Slice(held, self._log.partitions, self._watch, self._graves)
-            await self._commit(held, computing.quarantine(record, why))
+            await self._commit(held, computing.quarantine(record, why), computing)
         except Exception:
             held.back_to(before)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import time
@@ -177,6 +178,19 @@ async def test_a_process_whose_parent_is_gone_does_not_run_for_ever() -> None:
     answered, _ = await orphan.communicate(question)
     assert answered.count(b"\n") == 1  # ready, and not another word
     assert orphan.returncode == -signal.SIGXCPU
+
+
+async def test_a_machine_that_has_no_room_for_a_process_is_not_taken_for_a_template_that_needs_too_much() -> None:
+    content = ProcessContent(SHIPPED)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")), hard))
+    try:
+        with pytest.raises(TemplateError, match=r"^the process that renders does not start \(Too many open files\)$"):
+            await content.render(CART)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (await content.render(CART)).subject
+    await content.close()
 
 
 async def test_a_process_that_does_not_start_is_named() -> None:

@@ -90,9 +90,12 @@ class ProcessContent:
     async def _running(self) -> Process:
         if self._process is None:
             # No environment: what a template might get hold of holds no secrets.
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, *_CHILD, stdin=PIPE, stdout=PIPE, limit=LINE, env={}
-            )
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, *_CHILD, stdin=PIPE, stdout=PIPE, limit=LINE, env={}
+                )
+            except OSError as error:  # the machine has no room for it, whatever it was to render
+                raise TemplateError(f"the process that renders does not start ({error.strerror})") from None
             await self._begin(self._process)
         return self._process
 

@@ -33,3 +33,10 @@ def clocks_are_apart(stopped: MutableMapping[int, StreamStopped], now: int) -> b
     for partition in apart:
         del stopped[partition]
     return False
+
+
+def forget_stop(stopped: MutableMapping[int, StreamStopped], partition: int) -> None:
+    """It is somebody else's now: whoever takes it up next finds out by themselves whether it stands still. But whose clock is wrong
+    stands back for that, and owns nothing meanwhile."""
+    if not isinstance(stopped.get(partition), ClocksApart):
+        stopped.pop(partition, None)

@@ -157,6 +157,18 @@ async def test_nobody_waits_for_what_comes_to_a_partition_that_others_hold_now()
     await asyncio.wait_for(pause, 1)
 
 
+async def test_what_stands_still_is_no_concern_of_who_has_given_it_up() -> None:
+    bench = DispatchBench(partitions=2)
+    live = Live(bench)
+    await bench.log.append(DISPATCH, [(1, b"{")] * 30)
+    await live.until_quiet()
+    assert bench.worker.stopped.keys() == {1}
+    bench.clock.forward_to(bench.now + 4 * SECOND)
+    await bench.store.present("another", bench.now, bench.now + 10 * SECOND)
+    await live.until_quiet()
+    assert ({*bench.worker.owned}, {*bench.worker.stopped}) == ({0}, set())
+
+
 class Slow:
     """A provider that takes longer than a lease lasts, while another dispatch looks for what nobody holds."""
 

@@ -10,9 +10,10 @@ from enginebench import GRAVES, MONDAY, event_record
 
 from tactful import Run, rule
 from tactful.clock import HOUR, MINUTE, ManualClock
-from tactful.errors import ClocksApart, PoisonFlood, StoreUnavailable
+from tactful.errors import ClocksApart, PoisonFlood, RetentionOverrun, StoreUnavailable
 from tactful.events import Page
 from tactful.leases import OwnTime
+from tactful.log import Stored
 from tactful.log.memory import MemoryLog
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
 from tactful_trigger.live import LiveTrigger
@@ -128,6 +129,36 @@ async def test_nobody_waits_for_what_comes_to_a_partition_that_is_stopped() -> N
     assert not pause.done(), "it would turn round and round"
     await log.append(EVENTS, [(1, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
     await asyncio.wait_for(pause, 1)
+
+
+class Lossy(MemoryLog):
+    """Has let go of what comes next in partition 1, until an operator accepts the loss."""
+
+    accepted = False
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        if partition == 1 and not self.accepted:
+            raise RetentionOverrun("what comes next is gone")
+        return await super().read(topic, partition, offset, limit)
+
+
+async def test_what_stood_still_is_tried_again_by_whoever_takes_it_up_also_by_who_had_it_before() -> None:
+    clock, store = ManualClock(MONDAY), MemoryTriggerStore()
+    log = Lossy(2, clock)
+    worker = TriggerWorker(log, store, Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
+    live = LiveTrigger(worker, log, clock)
+    await live.round()
+    assert ({*worker.owned}, {*worker.stopped}) == ({0, 1}, {1})
+    await store.present("another", MONDAY, MONDAY + 10_000)
+    clock.forward_to(MONDAY + 4_000)
+    await live.round()
+    assert ({*worker.owned}, {*worker.stopped}) == ({0}, set())
+    log.accepted = True  # and the other one ends
+    clock.forward_to(MONDAY + 15_000)
+    await live.round()
+    await log.append(EVENTS, [(1, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
+    await live.round()
+    assert ({*worker.owned}, worker.offsets[1]) == ({0, 1}, 1)
 
 
 class BusyAwayOnce(MemoryTriggerStore):

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from tactful import crashpoints
 from tactful.clock import MINUTE, Clock
-from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
+from tactful.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
 from tactful.erasure import Graves
 from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped, would_meet_all
 from tactful.identity import digest
@@ -135,10 +135,12 @@ class DispatchWorker:
 
     async def give_up(self, partition: int) -> None:
         """As `tactful.leases.Holder`."""
+        forget_stop(self.stopped, partition)
         await self.outbox.release(partition, self.owned.pop(partition))
 
     def lose(self, partition: int) -> None:
         """As `tactful.leases.Holder`."""
+        forget_stop(self.stopped, partition)
         self.owned.pop(partition, None)
         self._asked_for.pop(partition, None)
         self._leases.look_again()

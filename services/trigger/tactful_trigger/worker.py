@@ -11,7 +11,7 @@ from typing import Final
 
 from tactful import crashpoints
 from tactful.clock import HOUR, Clock
-from tactful.clockcheck import clocks_are_apart, refuse_what_is_ahead
+from tactful.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
 from tactful.erasure import Graves
 from tactful.errors import (
     NOT_THE_DATA,
@@ -104,10 +104,12 @@ class TriggerWorker:
 
     async def give_up(self, partition: int) -> None:
         """As `tactful.leases.Holder`."""
+        forget_stop(self.stopped, partition)
         await self._store.release(partition, self.owned.pop(partition).cursor.epoch)
 
     def lose(self, partition: int) -> None:
         """As `tactful.leases.Holder`."""
+        forget_stop(self.stopped, partition)
         self.owned.pop(partition, None)
         self._leases.look_again()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -457,6 +458,30 @@ async def test_while_the_store_is_away_nothing_is_promised(desk: FakeDesk, clien
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "Nothing was changed." in looked.text
     assert "We cannot say whether it was noted." in posted.text  # its reply alone may be lost
+
+
+class Frozen(FakeDesk):
+    """Over a store that does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(CARD, NOW)
+        self.asked = asyncio.Event()
+
+    async def consent(self, *arguments: object, **more: object) -> int:
+        self.asked.set()
+        return await asyncio.Future()
+
+
+async def test_a_server_that_stops_meanwhile_says_that_nobody_can_tell() -> None:
+    """uvicorn cancels what takes longer than its grace."""
+    desk = Frozen()
+    async with browser(desk) as client:
+        asking = asyncio.create_task(client.post(path("unsubscribe"), data={"List-Unsubscribe": "One-Click"}))
+        await desk.asked.wait()
+        asking.cancel()
+        answer = await asking
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert "We cannot say whether it was noted." in answer.text
 
 
 # For everybody

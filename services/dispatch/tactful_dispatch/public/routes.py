@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -74,7 +75,11 @@ def _guarded(endpoint: Endpoint, pages: Pages, shop: Callable[[], Shop]) -> Endp
             return _refusal(error, pages, shop())
         except Transient:
             _log.exception("a public page could not be served")
-            return _trouble(request, pages, shop())
+        except (
+            asyncio.CancelledError
+        ):  # a server that stops gives up what takes too long; with the answer the task is over
+            _log.warning("a public page could not be served, since the server stops")
+        return _trouble(request, pages, shop())
 
     return answer
 

@@ -15,6 +15,7 @@ from tactful.clock import HOUR, SECOND, ManualClock
 from tactful.errors import InvalidInput, LogUnavailable, RewoundStore, StoreUnavailable
 from tactful.events import ConsentChanged, HoldOpened, MessageDecided
 from tactful.log.memory import MemoryHints
+from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
 from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
 from tactful_dispatch.live import LiveDispatch
@@ -155,6 +156,20 @@ async def test_nobody_waits_for_what_comes_to_a_partition_that_others_hold_now()
     assert not pause.done(), "it would turn round and round"
     await bench.log.append(DISPATCH, [(0, b"for us")])
     await asyncio.wait_for(pause, 1)
+
+
+async def test_an_opt_out_on_a_page_is_told_though_its_partition_stands_still() -> None:
+    bench = DispatchBench(partitions=2)
+    live = Live(bench)
+    bench.consenting("u1")
+    await live.until_quiet()
+    standing = partition_of("u1", 2)
+    await bench.log.append(DISPATCH, [(standing, b"{")] * 30)
+    await live.until_quiet()
+    assert {*bench.worker.stopped} == {standing}
+    await bench.desk.consent("u1", "marketing", "email", "withdrawn", via="page")
+    await live.until_quiet()
+    assert [e.state for e in bench.trigger.events if isinstance(e, ConsentChanged)] == ["granted", "withdrawn"]
 
 
 async def test_what_stands_still_is_no_concern_of_who_has_given_it_up() -> None:

@@ -161,6 +161,22 @@ async def test_what_stood_still_is_tried_again_by_whoever_takes_it_up_also_by_wh
     assert ({*worker.owned}, worker.offsets[1]) == ({0, 1}, 1)
 
 
+async def test_what_was_asked_for_before_a_partition_stood_still_is_asked_for() -> None:
+    clock = ManualClock(MONDAY)
+    log = MemoryLog(1, clock)
+    worker = TriggerWorker(log, MemoryTriggerStore(), Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
+    live = LiveTrigger(worker, log, clock)
+    await log.append(EVENTS, [(0, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
+    await live.round()
+    clock.forward_to(MONDAY + 46 * MINUTE)
+    later = encode(event_record("u2", Page(name="home"), MONDAY, "e2"))
+    await log.append(EVENTS, [(0, later), *[(0, b"{")] * 30])
+    for _ in range(3):
+        await live.round()
+    assert isinstance(worker.stopped[0], PoisonFlood)
+    assert len(await messages(log)) == 1
+
+
 class BusyAwayOnce(MemoryTriggerStore):
     """Cannot be reached in the middle of a claim."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Final
 
 from tactful.clock import MINUTE, SECOND, Clock
 from tactful.clockcheck import refuse_to_be_ahead
-from tactful.errors import StreamStopped, Transient
+from tactful.errors import RewoundStore, StreamStopped, Transient
 from tactful.identity import digest
 from tactful.leases import KEEPING, while_kept
 from tactful.log import Log
@@ -46,8 +47,8 @@ class LiveDispatch:
         """Everything that can be done now, once; whether anything moved."""
         self._changed.clear()  # what changes from here on wakes the next pause
         await self._claim()
-        partitions = sorted(self._worker.owned.keys() - self._worker.stopped.keys())
-        moves = all_done(self._move(partition) for partition in partitions)
+        stopped = self._worker.stopped
+        moves = all_done((self._tell if p in stopped else self._move)(p) for p in sorted(self._worker.owned))
         return any(await while_kept(moves, self._worker.keep, self._keeping))
 
     async def _claim(self) -> None:
@@ -67,6 +68,14 @@ class LiveDispatch:
             _logger.warning("how far dispatch has read could not be noted beside the log: %s", error)
             self._marks_apart = MINUTE
         self._marked = self._clock.now()
+
+    async def _tell(self, partition: int) -> bool:
+        """Of one that stands still: what was committed is told all the same, as an opt-out on a page is. Not so from a store that was
+        restored from the past, which counts anew what it has said before."""
+        if not isinstance(self._worker.stopped.get(partition), RewoundStore):
+            with suppress(StreamStopped):
+                return bool(await self._worker.relay(partition))
+        return False
 
     async def _move(self, partition: int) -> bool:
         try:

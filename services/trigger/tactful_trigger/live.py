@@ -8,6 +8,7 @@ the tick stands before it.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Final
 
 from tactful.clock import Clock
@@ -41,11 +42,18 @@ class LiveTrigger:
         """Everything that can be done now, once; whether anything moved. While one partition waits for its store, others are
         computed."""
         await self._worker.claim()
-        partitions = sorted(self._worker.owned.keys() - self._worker.stopped.keys())
-        if self._guard is not None and 0 in partitions:
+        if self._guard is not None and 0 in self._worker.owned.keys() - self._worker.stopped.keys():
             for rule, why in (await self._guard.look()).items():
                 _logger.error("%s is paused, since %s; `tactful rules resume %s` lets it go on", rule, why, rule)
-        return any(await while_kept(all_done(self._move(partition) for partition in partitions), self._worker.keep))
+        stopped = self._worker.stopped
+        moves = all_done((self._tell if p in stopped else self._move)(p) for p in sorted(self._worker.owned))
+        return any(await while_kept(moves, self._worker.keep))
+
+    async def _tell(self, partition: int) -> bool:
+        """Of one that stands still: what was committed before is told all the same."""
+        with suppress(StreamStopped):
+            return bool(await self._worker.relay(partition))
+        return False
 
     async def _move(self, partition: int) -> bool:
         """While there is a backlog, several slices: partitions wait for each other at the end of a round."""

@@ -14,6 +14,7 @@ from dispatchbench import DispatchBench
 from tactful.clock import HOUR, SECOND, ManualClock
 from tactful.errors import InvalidInput, LogUnavailable, RewoundStore, StoreUnavailable
 from tactful.events import ConsentChanged, HoldOpened, MessageDecided
+from tactful.log import Stored
 from tactful.log.memory import MemoryHints
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
@@ -21,6 +22,7 @@ from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
 from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.store.memory import MemoryDispatchStore
 from tactful_dispatch.worker import AT_ONCE
+from tactful_workbench.virtual import Ordinals
 
 
 class Live:
@@ -169,6 +171,23 @@ async def test_an_opt_out_on_a_page_is_told_though_its_partition_stands_still() 
     assert {*bench.worker.stopped} == {standing}
     await bench.desk.consent("u1", "marketing", "email", "withdrawn", via="page")
     await live.until_quiet()
+    assert [e.state for e in bench.trigger.events if isinstance(e, ConsentChanged)] == ["granted", "withdrawn"]
+
+
+class Unreadable(Ordinals):
+    """One of its partitions has no leader."""
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        raise LogUnavailable("nothing was fetched for 10 s")
+
+
+async def test_nor_does_it_wait_until_the_partition_can_be_read_again(bench: DispatchBench) -> None:
+    bench.log = Unreadable(bench.log)
+    bench.restart()
+    await bench.desk.consent("u1", "marketing", "email", "withdrawn", via="page")
+    with pytest.raises(LogUnavailable):
+        await Live(bench).live.round()
+    await bench.trigger.settle()
     assert [e.state for e in bench.trigger.events if isinstance(e, ConsentChanged)] == ["granted", "withdrawn"]
 
 

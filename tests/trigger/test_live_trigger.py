@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 from enginebench import GRAVES, MONDAY, event_record
 
 from tactful import Run, rule
 from tactful.clock import HOUR, MINUTE, ManualClock
-from tactful.errors import ClocksApart, PoisonFlood, RetentionOverrun, StoreUnavailable
+from tactful.errors import ClocksApart, LogUnavailable, PoisonFlood, RetentionOverrun, StoreUnavailable
 from tactful.events import Page
 from tactful.leases import OwnTime
-from tactful.log import Stored
+from tactful.log import Position, Stored
 from tactful.log.memory import MemoryLog
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
 from tactful_trigger.live import LiveTrigger
@@ -174,6 +174,39 @@ async def test_what_was_asked_for_before_a_partition_stood_still_is_asked_for() 
     for _ in range(3):
         await live.round()
     assert isinstance(worker.stopped[0], PoisonFlood)
+    assert len(await messages(log)) == 1
+
+
+class Halting(MemoryLog):
+    """Takes nothing once, and after that gives nothing."""
+
+    takes, gives = True, True
+
+    async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
+        if topic == DISPATCH and not self.takes:
+            self.takes, self.gives = True, False
+            raise LogUnavailable("the broker did not acknowledge")
+        return await super().append(topic, entries)
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        if topic == EVENTS and not self.gives:
+            raise LogUnavailable("nothing was fetched for 10 s")
+        return await super().read(topic, partition, offset, limit)
+
+
+async def test_what_was_asked_for_does_not_wait_until_its_partition_can_be_read_again() -> None:
+    clock = ManualClock(MONDAY)
+    log = Halting(1, clock)
+    worker = TriggerWorker(log, MemoryTriggerStore(), Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
+    live = LiveTrigger(worker, log, clock)
+    await log.append(EVENTS, [(0, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
+    await live.round()
+    clock.forward_to(MONDAY + 46 * MINUTE)
+    await log.append(EVENTS, [(0, encode(event_record("u2", Page(name="home"), MONDAY, "e2")))])
+    log.takes = False
+    for _ in range(2):
+        with pytest.raises(LogUnavailable):
+            await live.round()
     assert len(await messages(log)) == 1
 
 

@@ -78,11 +78,12 @@ class LiveDispatch:
         return False
 
     async def _move(self, partition: int) -> bool:
+        moved = False
         try:
-            moved = await self._worker.run_once(partition)
             try:
+                moved = await self._worker.run_once(partition)
                 moved |= await self._attempt(partition)
-            finally:  # whatever one message stumbles over, opt-outs and receipts are told and holds end
+            finally:  # whatever one message stumbles over, and if nothing can be read, opt-outs and receipts are told and holds end
                 moved |= bool(await self._worker.relay(partition))
                 moved |= await self._tick(partition)
             return moved

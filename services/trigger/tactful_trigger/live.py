@@ -58,9 +58,12 @@ class LiveTrigger:
     async def _move(self, partition: int) -> bool:
         """While there is a backlog, several slices: partitions wait for each other at the end of a round."""
         try:
-            moved = await self._worker.run_ahead(partition, SLICES)
-            self._tell_failures()
-            moved |= bool(await self._worker.relay(partition))
+            moved = False
+            try:
+                moved = await self._worker.run_ahead(partition, SLICES)
+                self._tell_failures()
+            finally:  # also if nothing can be read: what was asked for before, and taken back, waits for nothing
+                moved |= bool(await self._worker.relay(partition))
             moved |= bool(await self._worker.begin_steps(partition))
             return moved | await self._tick(partition)
         except StreamStopped as stopped:

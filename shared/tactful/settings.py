@@ -43,7 +43,6 @@ def _zone(name: str) -> str:
 T = TypeVar("T")
 Length = Annotated[str, AfterValidator(_length)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Window = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 
 
 _WEB = r"^https?://[^\s/]\S*$"
@@ -66,6 +65,13 @@ def _like(pattern: str, wrong: str) -> AfterValidator:
         return "" if re.fullmatch(pattern, value) else wrong
 
     return _written(check)
+
+
+Window = Annotated[
+    str,
+    Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$"),  # an older program took 24:30 for 24:00
+    _like(r".*-(24:00|[01].*|2[0-3].*)", "ends after midnight; write at most 24:00"),
+]
 
 
 def _no_days(days: int) -> str:
@@ -129,7 +135,8 @@ class Shop(_Section):
     )
     # where reports of failed delivery go, e.g. bounces@shop.example
     bounce_address: Annotated[str, _written(_no_return_path)] = ""
-    cart_url: str = Field("", pattern=f"{_WEB}|^$")  # the shop's page that fills a basket; {cart_id} and {items}
+    # the shop's page that fills a basket; {cart_id} and {items}
+    cart_url: Annotated[str, _like(f"{_WEB}|^$", 'is no address; write it like "https://myshop.example/cart"')] = ""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -129,6 +129,8 @@ def test_what_an_older_program_has_told_stops_nobody_who_reads_it() -> None:
         "shop": {"sender": "My shop", "reply_to": "", "public_url": "hello", "country": "Spain", "currency": "euro"}
     }
     assert told(json.dumps(said)).shop.country == "Spain"
+    assert told('{"hours": {"marketing": "09:00-24:30"}}').hours.marketing == "09:00-24:30"
+    assert told('{"shop": {"cart_url": "https:///basket"}}').shop.cart_url == "https:///basket"
 
 
 def test_a_length_may_be_as_good_as_for_ever_and_one_that_was_told_before_stands() -> None:

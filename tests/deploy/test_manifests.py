@@ -144,9 +144,12 @@ def test_topics_are_those_that_setup_would_make_and_check() -> None:
 
 def test_kafka_which_asks_nobody_who_they_are_lets_in_our_pods_alone() -> None:
     (kafka,) = of("servers", "Kafka")
-    ours = {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "tactful"}}}
+    ours = {"app.kubernetes.io/part-of": "tactful"}
     for listener in kafka["spec"]["kafka"]["listeners"]:
-        assert listener["networkPolicyPeers"] == [ours]
+        assert listener["networkPolicyPeers"] == [{"podSelector": {"matchLabels": ours}}]
+    templates = [each["spec"]["template"] for each in of("prod", "Deployment", "Job")]
+    templates += [each["spec"]["jobTemplate"]["spec"]["template"] for each in of("prod", "CronJob")]
+    assert all(template["metadata"]["labels"].items() >= ours.items() for template in templates), "the canary is one"
 
 
 def test_setup_says_the_same_partition_count_as_the_topics() -> None:

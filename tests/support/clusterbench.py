@@ -80,6 +80,7 @@ class Cluster:
     def set_up(self, replication: int = 1) -> None:
         made = self.command("setup", "--partitions", "4", "--replication", str(replication))
         assert made.returncode == 0, made.stderr
+        assert "the schema went from nothing to" in made.stdout or "the schema is at" in made.stdout
 
     def start(
         self,

@@ -27,7 +27,7 @@ def upgrade(postgres: Postgres, as_json: Json = False) -> None:
     from tactful.postgres import upgrade as upgrade_all
 
     went = asyncio.run(upgrade_all(postgres))
-    show([{"before": before, "after": after} for before, after in went], "\n".join(map(_told, went)), as_json)
+    show([{"before": before, "after": after} for before, after in went], "\n".join(map(schema_told, went)), as_json)
 
 
 @app.command()
@@ -129,7 +129,8 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} x {what}" for what, count in sorted(counts.items())) or "nothing was forgotten"
 
 
-def _told(went: tuple[str, str]) -> str:
+def schema_told(went: tuple[str, str]) -> str:
+    """What became of it. Over one that was raised there is no way back to the program before."""
     before, after = went
     return (
         f"the schema is at {after} already"

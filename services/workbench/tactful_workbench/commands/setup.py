@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tactful_workbench.commands.db import schema_told
 from tactful_workbench.commands.options import HERE, Data, Json, Kafka, Postgres, show
 from tactful_workbench.folders import RULES
 
@@ -33,7 +34,7 @@ async def _set_up(kafka: str, postgres: str, data: Path, partitions: int, replic
     from tactful_workbench.settingsfile import known_settings
 
     said = await set_up(broker(kafka), Shape(partitions, replication))
-    said += [f"schema {after}" + (" made" if not before else "") for before, after in await upgrade(postgres)]
+    said += [schema_told(went) for went in await upgrade(postgres)]
     for name in EVERY:
         secret(data, name)
     said.append(f"secrets in {data / 'secrets'}: give every service the same")

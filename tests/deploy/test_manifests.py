@@ -112,6 +112,12 @@ def test_nothing_runs_as_root_or_writes_to_its_own_file_system(overlay: str) -> 
         assert {"requests", "limits"} <= container["resources"].keys()
 
 
+def test_why_a_job_has_failed_can_be_read_in_its_log() -> None:
+    """With `OnFailure` Kubernetes deletes the pod once the limit is reached, and its log with it."""
+    jobs = [each["spec"]["template"]["spec"] for each in of("prod", "Job")]
+    assert [pod["restartPolicy"] for pod in jobs] == ["Never"] * 2
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_services_find_settings_and_secrets_where_they_look_for_them(overlay: str) -> None:
     (settings,) = of(overlay, "ConfigMap")

@@ -32,12 +32,12 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
     """Every rule with its version, mode, origin and results; what is left of rules that are installed no more; broken plugins with
     file, line and mend."""
     answer = get(data, "/admin/rules")
-    lines = []
+    lines = []  # a server that was not started anew since the upgrade says less
     for rule in answer["rules"]:
         standing = "  " + rule["standing"].upper() if rule["standing"] else ""
         standing += f" ({rule['why']})" if rule["why"] else ""
         part = f" for {percent(rule['rollout'])}" if rule["mode"] == "live" and rule["rollout"] < 1 else ""
-        parked = f", {rule['parked']} parked" if rule["parked"] else ""
+        parked = f", {rule['parked']} parked" if rule.get("parked") else ""
         lines.append(
             f"{rule['name']} v{rule['version']}  {rule['mode']}{part}{standing}"
             f"  {rule['live_runs']} live runs{parked}  from {rule['origin']}"
@@ -47,7 +47,7 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
         lines += _results(rule["results"])
     lines += [
         f"{rule['name']}  NOT INSTALLED{'  ' * bool(rule['standing'])}{rule['standing'].upper()}  {rule['live_runs']} live runs"
-        for rule in answer["absent"]
+        for rule in answer.get("absent", ())
     ]
     lines += [f"{broken['name']}  BROKEN  {broken['message']}" for broken in answer["broken"]]
     show(answer, "\n".join(lines) or "no rules are loaded", as_json)

@@ -305,6 +305,15 @@ def test_the_guide_makes_the_secrets_that_pods_ask_for_and_nothing_else() -> Non
         assert_is_a_command(command.split())
 
 
+def test_the_guide_names_what_components_take_from_the_secrets() -> None:
+    guide = (DEPLOY.parent / "docs/how-to/many-machines.md").read_text()
+    taken = {
+        name for _, container in containers("prod") for name in re.findall(r"\$\((\w+)\)", " ".join(container["args"]))
+    }
+    assert taken
+    assert all(f"`{name}`" in guide for name in taken)
+
+
 def test_an_image_of_the_shops_own_puts_rules_and_templates_where_services_look_for_them() -> None:
     guide = (DEPLOY.parent / "docs/how-to/many-machines.md").read_text()
     (place,) = re.findall(r"^WORKDIR (\S+)$", (DEPLOY / "image" / "Dockerfile").read_text(), re.MULTILINE)[1:]

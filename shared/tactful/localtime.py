@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from typing import Final
 
 from tactful.clock import DAY
+from tactful.errors import TactfulError
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
@@ -28,6 +29,17 @@ def local_day(instant: int, zone: tzinfo) -> date:
     if zone is UTC or str(zone) == "UTC":
         return date.fromordinal(_EPOCH + instant // DAY)
     return local_time(instant, zone).date()
+
+
+def wall_time(text: str) -> time:
+    """`10:00`, in whichever zone it is read. Raises TactfulError for what is none, or brings a zone of its own."""
+    try:
+        read = time.fromisoformat(text)
+    except ValueError:
+        read = None
+    if read is None or read.tzinfo is not None:
+        raise TactfulError(f"a wall time is written like 10:00 and has no zone of its own, unlike {text}")
+    return read
 
 
 def _exists(moment: datetime) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from tactful.durations import Duration, milliseconds
 from tactful.errors import TactfulError
 from tactful.events.model import Event, name_of, unread
 from tactful.journal import Answer, Kept, Wait
-from tactful.localtime import instant_of
+from tactful.localtime import instant_of, local_day, wall_time
 from tactful.operation import Ask, Done, Happening, Host, Moved, Offered, Operation, StepFailed
 from tactful.projections import Projection
 
@@ -52,13 +52,10 @@ class Sleep(Operation[None]):
 
     @classmethod
     def until_local(cls, clock: str, days: int) -> Sleep:
-        wanted = time.fromisoformat(clock)
-        if wanted.tzinfo is not None:
-            raise TactfulError(f"sleep_until_local takes a wall time in the customer's zone, like 10:00, not {clock}")
+        wanted = wall_time(clock)
 
         def due(host: Host) -> int:
-            today = datetime.fromtimestamp(host.now / 1000, host.zone).date()
-            return instant_of(datetime.combine(today + timedelta(days=days), wanted), host.zone)
+            return instant_of(datetime.combine(local_day(host.now, host.zone) + timedelta(days), wanted), host.zone)
 
         return cls(due, "sleep_until_local")
 

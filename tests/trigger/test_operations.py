@@ -98,14 +98,15 @@ def test_a_local_wall_time_is_read_in_the_customers_zone_or_the_shops() -> None:
     assert at == {"u1": "2026-11-24T15:00:00+00:00", "u2": "2026-11-24T09:00:00+00:00"}
 
 
-def test_a_local_wall_time_with_an_offset_of_its_own_parks_the_run() -> None:
+@pytest.mark.parametrize("clock", ["10:00+02:00", "at ten"])
+def test_what_is_no_local_wall_time_parks_the_run(clock: str) -> None:
     async def r(run: Run, first: ProductAdded) -> None:
-        await run.sleep_until_local("10:00+02:00")
+        await run.sleep_until_local(clock)
         await run.send("email", "morning")
 
     bench = bench_of(r)
     bench.emits("u1", ADD)
-    assert "a wall time in the customer's zone, like 10:00, not 10:00+02:00" in bench.runs("u1")[0].parked
+    assert f"a wall time is written like 10:00 and has no zone of its own, unlike {clock}" in bench.runs("u1")[0].parked
     assert bench.messages == []
 
 

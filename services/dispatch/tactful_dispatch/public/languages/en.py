@@ -213,6 +213,7 @@ ENGLISH: Final = Texts(
     },
     causes={
         "Product Added": "you put something in your basket",
+        "Wishlist Product Added to Cart": "you put something in your basket",
         "Product Removed": "you changed your basket",
         "Cart Updated": "you changed your basket",
         "Checkout Started": "you began to check out",

@@ -210,6 +210,7 @@ RUSSIAN: Final = Texts(
     },
     causes={
         "Product Added": "вы положили что-то в корзину",
+        "Wishlist Product Added to Cart": "вы положили что-то в корзину",
         "Product Removed": "вы изменили корзину",
         "Cart Updated": "вы изменили корзину",
         "Checkout Started": "вы начали оформлять заказ",

@@ -11,9 +11,12 @@ T = TypeVar("T")
 
 
 async def all_done(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Their results, in order. Raises the first error once every one of them has ended."""
+    """Their results, in order. Raises the first error once every one of them has ended. What is alone is waited for without a loop."""
+    waiting = list(coroutines)
+    if len(waiting) == 1:
+        return [await waiting[0]]
     results: list[T] = []
-    for result in await asyncio.gather(*coroutines, return_exceptions=True):
+    for result in await asyncio.gather(*waiting, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
         results.append(result)

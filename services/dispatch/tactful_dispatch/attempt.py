@@ -19,7 +19,7 @@ from tactful.decisions import GateRecord, GateVerdict, Reason
 from tactful.errors import Fenced, Transient
 from tactful.outbox import Cause
 from tactful.telemetry import SILENT, Telemetry
-from tactful.together import settled
+from tactful.together import all_done, settled
 from tactful_dispatch import deciding, outcomes
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.channels import Adapter, Envelope, Outcome, Unknown
@@ -186,7 +186,8 @@ class Attempts:
     ) -> dict[str, Written]:
         """Render where the gates before `content` are open as of now; they are asked again under the lock."""
         cursor = await self._store.cursor(partition)
-        return {customer: await self._write_one(cursor, rows[customer], name) for customer, name in names.items()}
+        found = await all_done(self._write_one(cursor, rows[customer], name) for customer, name in names.items())
+        return dict(zip(names, found, strict=True))
 
     async def _write_one(self, cursor: Cursor, row: CustomerRow, name: str) -> Written:
         delivery = row.deliveries.get(name)

@@ -5,6 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
+# Compiled modules are kept, whatever a container says: a program that compiles itself at each start takes three times as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Every supported Python on this machine, the default one first: the tests run on each.
 OTHERS := $(shell for minor in 11 12 13 14; do \
 	for python in python3.$$minor $$HOME/.pyenv/versions/3.$$minor.*/bin/python; do \

@@ -21,6 +21,8 @@ LIBS: Final = SERVERS / "libs"
 NEEDED: Final = "TACTFUL_TESTS_NEED_SERVERS"
 PATIENCE: Final = 60.0  # seconds; it takes two
 LOGIN: Final = "org.apache.kafka.common.security.plain.PlainLoginModule"
+# As quick to start as can be: a broker that lives for minutes never earns what its compiler spends.
+JAVA: Final = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{LIBS}/*")
 CLUSTER: Final = "AAAAAAAAAAAAAAAAAAAAAQ"
 PROPERTIES: Final = """
 process.roles=broker,controller
@@ -84,7 +86,7 @@ class KafkaServer:
 
     def start(self) -> None:
         """Returns once it takes connections."""
-        command = ["java", "-Xmx512m", "-cp", f"{LIBS}/*", "kafka.Kafka", str(self._properties)]
+        command = [*JAVA, "-Xmx512m", "kafka.Kafka", str(self._properties)]
         with (self._folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         until = time.monotonic() + PATIENCE
@@ -117,9 +119,7 @@ class KafkaServer:
             self.kill()
 
     def _java(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            ["java", "-cp", f"{LIBS}/*", *arguments], check=False, capture_output=True, timeout=PATIENCE
-        )
+        return subprocess.run([*JAVA, *arguments], check=False, capture_output=True, timeout=PATIENCE)
 
 
 @contextmanager

@@ -152,7 +152,7 @@ def test_of_a_message_that_nobody_knows_any_more_nothing_is_said() -> None:
 def forgotten(bench: DispatchBench, customer: str = "u1") -> list[str | None]:
     """What is said of the links of `m1` once retention has let go of it."""
     (letter,) = bench.adapter.sent
-    urls = [letter.rendered.extra["preferences"], letter.one_click_url]
+    urls = [letter.rendered.preheader, letter.one_click_url]
     bench.settle()
     assert drive(bench.store.forget_decided(bench.now + 1, 10)) == 1
     grants = [LINKS.read(url.rpartition("/")[2]) for url in urls]

@@ -145,9 +145,7 @@ async def test_one_click_unsubscribes_without_a_cookie_a_redirect_or_a_page(
     assert (answer.status_code, answer.text) == (200, "Unsubscribed.\n")
     assert "set-cookie" not in answer.headers
     assert "location" not in answer.headers
-    assert desk.calls == [
-        ("consent", "u1", "marketing", "email", "withdrawn", "consent", "one-click", "", {"message_id": "m_1"})
-    ]
+    assert desk.calls == [("consent", "u1", "marketing", "email", "withdrawn", "one-click", "", {"message_id": "m_1"})]
 
 
 @pytest.mark.parametrize("action", ["preferences", "mute", "pause"])
@@ -215,7 +213,6 @@ async def test_a_switch_that_is_turned_on_is_consent_with_its_wording(
             "marketing.cart",
             "sms",
             "granted",
-            "consent",
             "preference-page",
             "preference-page-2",
             {"message_id": "m_1"},

@@ -85,9 +85,9 @@ class PlainContent:
             subject=f"about {rendering.data}",
             text=f"Hello {rendering.first_name or 'you'}",
             html="<p>text</p>",
+            preheader=rendering.links["preferences"],
             version="v1",
             links=("https://shop.example/",),
-            extra={"preferences": rendering.links["preferences"]},
         )
 
 

@@ -37,15 +37,14 @@ class FakeDesk:
         channel: str,
         state: str,
         *,
-        basis: str = "consent",
         via: str,
         wording: str = "",
         proof: dict[str, Any] | None = None,
     ) -> int:
         self._open()
-        self.calls.append(("consent", customer, purpose, channel, state, basis, via, wording, proof))
+        self.calls.append(("consent", customer, purpose, channel, state, via, wording, proof))
         entry = len(self.kept.consents) + 1
-        said = ConsentState(purpose, channel, state, entry, self._now, basis, wording, via)
+        said = ConsentState(purpose, channel, state, entry, self._now, "consent", wording, via)
         self.kept = replace(self.kept, consents=(*self.kept.consents, said))
         return entry
 

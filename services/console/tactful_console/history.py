@@ -89,8 +89,3 @@ class TimelineInputs:
     held: Sequence[Held] = ()
     consents: Sequence[Consent] = ()
     journals: Mapping[str, Sequence[JournalEntry]] = field(default_factory=dict)  # by run
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing at all is known."""
-        return not (self.rows or self.pending or self.held or self.consents)

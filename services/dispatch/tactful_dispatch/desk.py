@@ -99,7 +99,6 @@ class Desk(Protocol):
         channel: str,
         state: str,
         *,
-        basis: str = "consent",
         via: str,
         wording: str = "",
         proof: dict[str, Any] | None = None,

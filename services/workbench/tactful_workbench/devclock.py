@@ -13,7 +13,6 @@ from tactful.sqlite import Database
 
 MIGRATIONS: Final = ("CREATE TABLE dev_clock (shift INTEGER NOT NULL)",)
 LAST: Final = int(datetime(9000, 1, 1, tzinfo=UTC).timestamp()) * 1000  # calendars end soon after, and timers lie ahead
-NEAR: Final = 7 * 86_400_000  # a client's timestamp this near to the wall clock was written by the wall clock
 
 
 class DevClock(ShiftedClock):

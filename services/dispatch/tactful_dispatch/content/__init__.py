@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tactful.errors import TactfulError
@@ -39,7 +39,6 @@ class Rendered:
     language_from: str = "shop"  # locale | shop: which step of the fallback gave the language
     version: str = ""  # hash of the content set
     links: tuple[str, ...] = ()  # targets that were replaced by tracked links, in order
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class TemplateError(TactfulError):

@@ -91,6 +91,9 @@ class ContentSet:
     brand: Brand
     version: str
 
+    def __hash__(self) -> int:
+        return hash(self.version)
+
     @classmethod
     def load(cls, *folders: Path) -> ContentSet:
         """The shipped files under those of `folders`. Raises TemplateError naming the file and line that is wrong."""

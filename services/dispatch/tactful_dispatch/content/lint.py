@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -61,6 +62,12 @@ class Finding(NamedTuple):
 
 def lint(content: ContentSet, locale: str = "en") -> list[Finding]:
     """Everything found, in order of file and line. `locale` is the shop's: every channel of a rule must speak it."""
+    return sorted(_found(content, locale))
+
+
+@lru_cache(maxsize=2)
+def _found(content: ContentSet, locale: str) -> frozenset[Finding]:
+    """Of one version: a server that `doctor` asks again and again does not render everything each time."""
     renderer = Renderer(content)
     found = {*_names(content), *_languages(content, locale), *_words(content), *_colours(content)}
     for file in ("_layout.html", *(template.file for template in content.templates.values())):
@@ -69,7 +76,7 @@ def lint(content: ContentSet, locale: str = "en") -> list[Finding]:
         # A written text part is looked at together with the HTML it goes with.
         if kind == "html" or (name, channel, language, "html") not in content.templates:
             found.update(_template(content, renderer, template))
-    return sorted(found)
+    return frozenset(found)
 
 
 def _template(content: ContentSet, renderer: Renderer, template: Template) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The browser that tests look through."""
+"""The browser that tests look through. Whoever shares one, or a server, is a group: else each worker starts its own."""
 
 from __future__ import annotations
 

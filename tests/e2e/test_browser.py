@@ -14,7 +14,7 @@ from devserver import Server, dev_server
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 from shopper import KETTLE, TEA, Shopper
 
-pytestmark = pytest.mark.surroundings
+pytestmark = [pytest.mark.surroundings, pytest.mark.xdist_group("browser")]
 
 LOOKS = [(390, "dark"), (1280, "light")]
 

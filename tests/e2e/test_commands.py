@@ -15,6 +15,7 @@ from tactful_console.app import customer_path
 from tactful_workbench.secrets import EVERY
 
 ESCAPE = "\x1b[31mred"
+pytestmark = pytest.mark.xdist_group("commands")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ import pytest
 from devserver import Server, dev_server
 from shopper import KETTLE, TEA, Shopper
 
+pytestmark = pytest.mark.xdist_group("first-minutes")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

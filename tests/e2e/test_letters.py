@@ -21,7 +21,7 @@ from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.preferences import Preferences
 from tactful_dispatch.questions import REASONS
 
-pytestmark = pytest.mark.surroundings
+pytestmark = [pytest.mark.surroundings, pytest.mark.xdist_group("letters")]
 CONTENT = ContentSet.load()
 LETTERS = sorted({(name, language) for name, channel, language, _ in CONTENT.templates if channel == "email"})
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

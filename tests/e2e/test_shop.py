@@ -7,6 +7,7 @@ import queue
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from devserver import PATIENCE, Server
 from freeports import free_port
 from shopper import KETTLE, Shopper
 
+SHARED = pytest.mark.xdist_group("shop-as-shipped")
 LIVE = """\
 [shop]
 name = "My shop"
@@ -67,10 +69,10 @@ def postbox() -> Iterator[tuple[Postbox, int]]:
         controller.stop()
 
 
-@pytest.fixture
-def shop(tmp_path: Path, postbox: tuple[Postbox, int]) -> Iterator[Server]:
-    """The shop with a key for its backend, as shipped."""
-    server = Server(tmp_path, "serve", "all", "--smtp", f"smtp+plain://127.0.0.1:{postbox[1]}", ready="  rules ")
+@contextmanager
+def opened(folder: Path, mail: int) -> Iterator[Server]:
+    """The shop with a key for its backend, as shipped; `mail` is the port of its mail server."""
+    server = Server(folder, "serve", "all", "--smtp", f"smtp+plain://127.0.0.1:{mail}", ready="  rules ")
     server.start()
     made = re.match(
         r"(\S+)      shown once\. Scope: events, identify, consent\.", server.told("keys", "create", "shop")
@@ -83,29 +85,48 @@ def shop(tmp_path: Path, postbox: tuple[Postbox, int]) -> Iterator[Server]:
         server.close()
 
 
-def test_the_banner_says_what_is_switched_off(shop: Server) -> None:
-    assert "  e-mail        by SMTP\n" in shop.said.text
-    assert re.search(r"  links         in messages lead to http://127\.0\.0\.1:\d+\n", shop.said.text)
-    assert "  SMS           not configured: give --sms\n" in shop.said.text
-    assert "  sending       allow-list (empty)\n" in shop.said.text
-    assert re.search(r"  rules         .*abandoned_cart shadow.*\(0 broken\)", shop.said.text)
+@pytest.fixture
+def shop(tmp_path: Path, postbox: tuple[Postbox, int]) -> Iterator[Server]:
+    with opened(tmp_path, postbox[1]) as running:
+        yield running
 
 
+@pytest.fixture(scope="module")
+def as_shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that nobody changes."""
+    with opened(tmp_path_factory.mktemp("shop"), free_port()) as running:
+        yield running
+
+
+@SHARED
+def test_the_banner_says_what_is_switched_off(as_shipped: Server) -> None:
+    banner = as_shipped.said.text
+    assert "  e-mail        by SMTP\n" in banner
+    assert re.search(r"  links         in messages lead to http://127\.0\.0\.1:\d+\n", banner)
+    assert "  SMS           not configured: give --sms\n" in banner
+    assert "  SMS           not configured: give --sms\n" in banner
+    assert "  sending       allow-list (empty)\n" in banner
+    assert re.search(r"  rules         .*abandoned_cart shadow.*\(0 broken\)", banner)
+
+
+@SHARED
 @pytest.mark.parametrize("path", ["/dev/clock", "/inbox", "/inbox.json", "/inbox/1", "/shop", "/shop/p1"])
-def test_what_belongs_to_development_is_not_there(shop: Server, path: str) -> None:
-    assert shop.get(path).status_code == 404
-    assert shop.post(path, {"advance": "1h"}).status_code == 404
+def test_what_belongs_to_development_is_not_there(as_shipped: Server, path: str) -> None:
+    assert as_shipped.get(path).status_code == 404
+    assert as_shipped.post(path, {"advance": "1h"}).status_code == 404
 
 
-def test_its_clock_is_nobodys_to_move(shop: Server) -> None:
-    refused = shop.cli("dev", "advance", "1h")
+@SHARED
+def test_its_clock_is_nobodys_to_move(as_shipped: Server) -> None:
+    refused = as_shipped.cli("dev", "advance", "1h")
     assert refused.returncode == 1
     assert "only `tactful dev` has a clock to move" in refused.stderr
 
 
+@SHARED
 @pytest.mark.parametrize("key", ["dev_server", "dev_browser", ""])
-def test_the_keys_of_development_open_nothing(shop: Server, key: str) -> None:
-    assert shop.post("/v1/track", {"userId": "u1", "event": "Product Viewed"}, key=key).status_code == 401
+def test_the_keys_of_development_open_nothing(as_shipped: Server, key: str) -> None:
+    assert as_shipped.post("/v1/track", {"userId": "u1", "event": "Product Viewed"}, key=key).status_code == 401
 
 
 def test_a_revoked_key_is_refused_and_the_others_are_not(shop: Server) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from devserver import Server, dev_server, run
+from devserver import Server, dev_server, run, run_here
 from shopper import KETTLE, Shopper
 
 
@@ -44,7 +44,7 @@ def test_who_follows_the_log_hears_that_the_server_is_gone(server: Server) -> No
 
 def test_a_folder_of_data_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    refused = run("rules", "list", "--data", "file", cwd=tmp_path)
+    refused = run_here("rules", "list", "--data", "file", cwd=tmp_path)
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
 
 
@@ -91,7 +91,7 @@ def test_a_wrong_line_in_the_settings_is_named(server: Server, line: str, says: 
 
 def test_a_start_of_the_clock_that_is_no_time_is_refused(server: Server) -> None:
     for text in ("noonish", "9999-12-31T23:00+00:00", "0001-01-01T00:00"):
-        refused = server.cli("dev", "--at", text)
+        refused = run_here("dev", "--at", text, cwd=server.folder)
         assert refused.returncode == 1
         assert f'"{text}" is not a time' in refused.stderr
 
@@ -161,7 +161,7 @@ def test_reset_begins_anew_but_never_under_a_running_server(server: Server) -> N
 def test_reset_is_not_for_the_folder_of_a_shop(tmp_path: Path) -> None:
     for name in ("tactful.db", "erasures"):
         (tmp_path / name).touch()
-    refused = run("dev", "reset", "--data", str(tmp_path), cwd=tmp_path)
+    refused = run_here("dev", "reset", "--data", str(tmp_path), cwd=tmp_path)
     assert (refused.returncode, "is the database of a shop" in refused.stderr) == (1, True)
     assert (tmp_path / "erasures").exists()
 
@@ -182,7 +182,7 @@ def test_commands_work_on_the_file_when_no_server_runs(server: Server) -> None:
 
 
 def test_a_command_on_a_folder_without_a_database_says_how_to_begin(tmp_path: Path) -> None:
-    refused = run("explain", "u1", "--data", "nowhere", cwd=tmp_path)
+    refused = run_here("explain", "u1", "--data", "nowhere", cwd=tmp_path)
     assert refused.returncode == 1
     assert "tactful dev" in refused.stderr
     assert not (tmp_path / "nowhere").exists()

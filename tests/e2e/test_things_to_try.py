@@ -11,6 +11,8 @@ import pytest
 from devserver import Server, dev_server
 from shopper import KETTLE, TEA, Shopper
 
+pytestmark = pytest.mark.xdist_group("things-to-try")
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

@@ -20,6 +20,8 @@ S = TypeVar("S")
 # Whoever needs the broker runs in one worker, whoever needs the database alone in another one: two databases and one broker are started.
 SERVERS: Final = (pytest.mark.surroundings, pytest.mark.xdist_group("servers"))
 DATABASE: Final = (pytest.mark.surroundings, pytest.mark.xdist_group("database"))
+MODEL: Final = "model"
+_models: Final = set[int]()  # servers, by their ports, that have one
 _numbers = count()
 
 
@@ -47,10 +49,11 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 async def fresh_database(server: PostgresServer) -> str:
-    """A database that no other test knows, with its tables; its URL."""
-    url = server.create(f"test_{next(_numbers)}")
-    await Postgres.upgrade(url)
-    return url
+    """A database that no other test knows, with its tables; its URL. They are made once a server: a copy takes a third of the time."""
+    if server.port not in _models:
+        await Postgres.upgrade(server.create(MODEL))
+        _models.add(server.port)
+    return server.create(f"test_{next(_numbers)}", copy_of=MODEL)
 
 
 async def fresh_topics(server: KafkaServer, partitions: int) -> Broker:

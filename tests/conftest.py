@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 from hypothesis import settings
 from servers import kafka, postgres
@@ -13,9 +15,13 @@ __all__ = ["kafka", "postgres"]
 settings.register_profile("brief", max_examples=25)  # for the Pythons beside the first one
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """As a service does once it has loaded everything: looking through it again and again took a quarter of a run."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """As a service does while it loads everything, and once it has: looking through it again and again took a quarter of a run."""
+    with collecting.loading():
+        found = yield
     collecting.settle()
+    return found
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

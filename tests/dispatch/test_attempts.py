@@ -276,9 +276,7 @@ def test_a_stop_that_comes_while_one_is_being_sent_keeps_the_next_one_of_the_sam
 
 
 def test_an_answer_whose_recording_failed_is_not_forgotten_while_the_process_lives() -> None:
-    store = ForgetfulStore(1, lambda: b"0" * 16)
-    bench = DispatchBench(store=store)
-    bench.consenting()
+    store, bench = forgetful()
     bench.adapter.outcomes = [Rejected("550", "nobody here", suppress=True)]
     store.failing = 3  # the gates go well, what came of it does not
     with pytest.raises(StoreUnavailable):
@@ -291,9 +289,7 @@ def test_an_answer_whose_recording_failed_is_not_forgotten_while_the_process_liv
 
 def test_an_answer_that_is_known_counts_though_its_recording_failed_until_its_time_was_over() -> None:
     """The database is away for minutes, and the log goes on."""
-    store = ForgetfulStore(1, lambda: b"0" * 16)
-    bench = DispatchBench(store=store)
-    bench.consenting()
+    store, bench = forgetful()
     bench.adapter.outcomes = [Retry(MINUTE, "421", "busy")]
     store.failing = 3
     with pytest.raises(StoreUnavailable):
@@ -305,9 +301,7 @@ def test_an_answer_that_is_known_counts_though_its_recording_failed_until_its_ti
 
 
 def test_what_never_set_out_since_nobody_heard_that_it_might_is_no_unknown_outcome() -> None:
-    store = ForgetfulStore(1, lambda: b"0" * 16)
-    bench = DispatchBench(store=store)
-    bench.consenting()
+    store, bench = forgetful()
     store.deaf = 2
     with pytest.raises(StoreUnavailable):
         bench.asks()
@@ -318,9 +312,7 @@ def test_what_never_set_out_since_nobody_heard_that_it_might_is_no_unknown_outco
 
 
 def test_it_does_not_set_out_once_it_was_cancelled() -> None:
-    store = ForgetfulStore(1, lambda: b"0" * 16)
-    bench = DispatchBench(store=store)
-    bench.consenting()
+    store, bench = forgetful()
     store.deaf = 2
     with pytest.raises(StoreUnavailable):
         bench.asks()
@@ -329,9 +321,7 @@ def test_it_does_not_set_out_once_it_was_cancelled() -> None:
 
 
 def test_what_another_owner_may_have_sent_meanwhile_stays_unknown() -> None:
-    store = ForgetfulStore(1, lambda: b"0" * 16)
-    bench = DispatchBench(store=store)
-    bench.consenting()
+    store, bench = forgetful()
     store.failing = 2  # this owner's gates
     with pytest.raises(StoreUnavailable):
         bench.asks()
@@ -349,9 +339,7 @@ def test_what_another_owner_may_have_sent_meanwhile_stays_unknown() -> None:
 
 
 def test_nor_is_what_came_too_late_for_its_first_byte_and_could_not_be_taken_back() -> None:
-    store = ForgetfulStore(1, lambda: b"0" * 16)
-    bench = DispatchBench(store=store)
-    bench.consenting()
+    store, bench = forgetful()
     bench.lags, store.failing = [0.0, 6.0], 3
     with pytest.raises(StoreUnavailable):
         bench.asks()
@@ -360,9 +348,7 @@ def test_nor_is_what_came_too_late_for_its_first_byte_and_could_not_be_taken_bac
 
 
 def test_an_answer_that_a_process_took_along_is_unknown() -> None:
-    store = ForgetfulStore(1, lambda: b"0" * 16)
-    bench = DispatchBench(store=store)
-    bench.consenting()
+    store, bench = forgetful()
     store.failing = 3
     with pytest.raises(StoreUnavailable):
         bench.asks()
@@ -373,9 +359,7 @@ def test_an_answer_that_a_process_took_along_is_unknown() -> None:
 
 def test_an_answer_to_an_earlier_attempt_says_nothing_of_a_later_one() -> None:
     """The first attempt's answer was recorded, and its process never heard that; another process then died while sending."""
-    store = ForgetfulStore(1, lambda: b"0" * 16)
-    bench = DispatchBench(store=store)
-    bench.consenting()
+    store, bench = forgetful()
     bench.adapter.outcomes = [Retry(10 * MINUTE, "421", "busy")]
     store.deaf = 3
     with pytest.raises(StoreUnavailable):
@@ -417,6 +401,14 @@ class ForgetfulStore(MemoryDispatchStore):
         if fence is not None and self.deaf == 0:
             raise StoreUnavailable("nobody heard")
         return result
+
+
+def forgetful() -> tuple[ForgetfulStore, DispatchBench]:
+    """With a customer who consents."""
+    store = ForgetfulStore(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    return store, bench
 
 
 def written_out() -> tuple[DispatchBench, WatchedStore]:

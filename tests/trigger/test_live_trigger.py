@@ -161,14 +161,20 @@ async def test_what_stood_still_is_tried_again_by_whoever_takes_it_up_also_by_wh
     assert ({*worker.owned}, worker.offsets[1]) == ({0, 1}, 1)
 
 
-async def test_what_was_asked_for_before_a_partition_stood_still_is_asked_for() -> None:
-    clock = ManualClock(MONDAY)
-    log = MemoryLog(1, clock)
+async def slept(log: MemoryLog, clock: ManualClock) -> tuple[TriggerWorker, LiveTrigger]:
+    """Whose nap is over by now."""
     worker = TriggerWorker(log, MemoryTriggerStore(), Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
     live = LiveTrigger(worker, log, clock)
     await log.append(EVENTS, [(0, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
     await live.round()
     clock.forward_to(MONDAY + 46 * MINUTE)
+    return worker, live
+
+
+async def test_what_was_asked_for_before_a_partition_stood_still_is_asked_for() -> None:
+    clock = ManualClock(MONDAY)
+    log = MemoryLog(1, clock)
+    worker, live = await slept(log, clock)
     later = encode(event_record("u2", Page(name="home"), MONDAY, "e2"))
     await log.append(EVENTS, [(0, later), *[(0, b"{")] * 30])
     for _ in range(3):
@@ -197,11 +203,7 @@ class Halting(MemoryLog):
 async def test_what_was_asked_for_does_not_wait_until_its_partition_can_be_read_again() -> None:
     clock = ManualClock(MONDAY)
     log = Halting(1, clock)
-    worker = TriggerWorker(log, MemoryTriggerStore(), Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
-    live = LiveTrigger(worker, log, clock)
-    await log.append(EVENTS, [(0, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
-    await live.round()
-    clock.forward_to(MONDAY + 46 * MINUTE)
+    _, live = await slept(log, clock)
     await log.append(EVENTS, [(0, encode(event_record("u2", Page(name="home"), MONDAY, "e2")))])
     log.takes = False
     for _ in range(2):

@@ -748,6 +748,13 @@ FAULTS = (
         SENDING,
     ),
     Fault(
+        "messages leave while an opt-out lies unread behind them",
+        f"{DISPATCH}/live.py",
+        "while self._worker.is_behind(partition, end) and",
+        "while False and",
+        ("tests/dispatch/test_live_dispatch.py",),
+    ),
+    Fault(
         "what another owner may have sent is sent again",
         f"{DISPATCH}/attempt.py",
         "if known.epoch != space.cursor.epoch:",

@@ -83,6 +83,15 @@ def _asked(bench: DispatchBench, name: str, customer: str, **more: Any) -> Messa
     return MessageRecord(id=name, key=customer, at=bench.now, body=bench.wish(name, customer, **more))
 
 
+async def test_nothing_is_sent_before_all_that_stands_in_the_log_is_read() -> None:
+    bench = DispatchBench(slice_limit=3)
+    bench.consenting()
+    bench.append(_asked(bench, "m1", "u1"), *(_asked(bench, f"m-{n}", f"u{n}") for n in range(2, 7)))
+    bench.grants(state="withdrawn")
+    await Live(bench).live.round()
+    assert (bench.sent, bench.delivery().state) == ([], "refused")
+
+
 async def test_with_nothing_to_wait_for_there_is_no_tick(live: Live) -> None:
     assert await live.after(HOUR) == 0
 
@@ -284,14 +293,15 @@ async def test_the_log_is_read_between_one_handful_and_the_next() -> None:
 
 
 class Counting(MemoryDispatchStore):
-    """Knows how many customers the largest transaction concerned."""
+    """Knows how many customers the largest slice concerned."""
 
     most = 0
 
     async def transact(self, *arguments: object, **more: object) -> object:  # type: ignore[override]
         customers = arguments[1]
         assert isinstance(customers, list | tuple | set | frozenset)
-        self.most = max(self.most, len(customers))
+        if more.get("lease_until"):  # slices renew their lease
+            self.most = max(self.most, len(customers))
         return await super().transact(*arguments, **more)  # type: ignore[arg-type]
 
 

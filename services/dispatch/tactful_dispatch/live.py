@@ -81,7 +81,7 @@ class LiveDispatch:
         moved = False
         try:
             try:
-                moved = await self._worker.run_once(partition)
+                moved = await self._read(partition)
                 moved |= await self._attempt(partition)
             finally:  # whatever one message stumbles over, and if nothing can be read, opt-outs and receipts are told and holds end
                 moved |= bool(await self._worker.relay(partition))
@@ -91,6 +91,14 @@ class LiveDispatch:
             self._worker.stopped[partition] = stopped
             _logger.error("partition %s of dispatch stops: %s", partition, stopped)
             return False
+
+    async def _read(self, partition: int) -> bool:
+        """All that stands in the log by now, before anything is sent: an opt-out may be the last of it."""
+        moved = await self._worker.run_once(partition)
+        end = await self._log.end(DISPATCH, partition) if moved else 0
+        while self._worker.is_behind(partition, end) and await self._worker.run_once(partition):
+            await self._worker.relay(partition)  # others need not wait until the last is read
+        return moved
 
     async def pause(self) -> None:
         """Sleep until something arrives, changes or falls due."""

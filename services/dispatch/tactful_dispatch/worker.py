@@ -165,6 +165,10 @@ class DispatchWorker:
             self.lose(partition)
         return True
 
+    def is_behind(self, partition: int, end: int) -> bool:
+        """Whether something before `end` is unread, and nobody whom time moves on has to come first: that may be everybody."""
+        return partition in self.owned and not self._rest.get(partition) and self.offsets[partition] < end
+
     async def _next(self, partition: int) -> Sequence[Stored]:
         found = await self._log.read(DISPATCH, partition, self.offsets[partition], self._limit)
         slice_ = rising(found, self._clocks[partition])

@@ -267,9 +267,8 @@ class RecipientBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     contacted_on: str = ""  # on which channel
     do_not_contact: str = ""  # the reason, or ""
     segment: str = "new"  # new | repeat | loyal
-    at_most_days: int = (
-        0  # one marketing contact in so many days, by the settings of when it was told; 0 for the shop's usual caps
-    )
+    # one marketing contact in so many days, by the settings of when it was told; 0 for the shop's usual caps
+    at_most_days: int = 0
     away: bool = False  # two series to win them back found no reaction: the settings of now say in how many days
 
 

@@ -137,7 +137,8 @@ def rule(
     key: one run per customer and key; then `match(first, event)` says which events belong to it.
     when: a cheap look at the customer before a run exists. repeat: what a start means while a run is alive.
     goal: ends the run and counts as success; exit_on: ends it without, and with `exit_when(event)` only where that says so.
-    cooldown: counted from the first message that was sent. holdout: share that is only watched. uses: projections it may read. after: feeds it waits for.
+    cooldown: counted from the first message that was sent. holdout: share that is only watched. uses: projections it may read.
+    after: feeds it waits for.
     Raises PluginError naming file, line and mend.
     """
 

@@ -75,9 +75,7 @@ def _guarded(endpoint: Endpoint, pages: Pages, shop: Callable[[], Shop]) -> Endp
             return _refusal(error, pages, shop())
         except Transient:
             _log.exception("a public page could not be served")
-        except (
-            asyncio.CancelledError
-        ):  # a server that stops gives up what takes too long; with the answer the task is over
+        except asyncio.CancelledError:  # by a server that stops; with the answer the task is over
             _log.warning("a public page could not be served, since the server stops")
         return _trouble(request, pages, shop())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from math import isfinite
 from typing import Final
@@ -40,6 +40,11 @@ def ahead(duration: Duration) -> int:
     if length > milliseconds(LONGEST):
         raise InvalidInput("invalid_duration", f'"{duration}" is longer than {LONGEST}; write at most that')
     return length
+
+
+def after(instant: int, duration: Duration) -> datetime:
+    """The moment so long after an instant (ms)."""
+    return datetime.fromtimestamp((instant + milliseconds(duration)) / 1000, UTC)
 
 
 @lru_cache(maxsize=1024)

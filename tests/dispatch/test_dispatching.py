@@ -236,4 +236,4 @@ def test_a_letter_tells_days_by_the_recipients_own_clock(bench: DispatchBench) -
 
 def _rendering(bench: DispatchBench, zone: str | None) -> Rendering:
     links = Links("https://hello.shop.example", b"key")
-    return rendering(Delivery(message=bench.wish()), RecipientBody(zone=zone), Settings(), links, None)
+    return rendering(Delivery(message=bench.wish()), RecipientBody(zone=zone), Settings(), links, None, ())

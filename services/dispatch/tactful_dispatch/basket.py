@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 from tactful_dispatch.desk import Basket
-from tactful_dispatch.preferring import is_muted
+from tactful_dispatch.preferring import without_muted
 from tactful_dispatch.rows import Delivery
 
 
-def basket_of(delivery: Delivery, muted: Collection[str] = ()) -> Basket | None:
+def basket_of(delivery: Delivery, muted: Iterable[str]) -> Basket | None:
     """The products that its rule gave; None if there are none. Of the categories that are `muted` only what the customer has put
     into their cart."""
     data = delivery.message.data
@@ -18,7 +18,7 @@ def basket_of(delivery: Delivery, muted: Collection[str] = ()) -> Basket | None:
     listed = listed if isinstance(listed, list | tuple) else ()
     items = [item for item in listed if isinstance(item, dict) and item.get("product_id")]
     if "cart_id" not in data:
-        items = [item for item in items if not is_muted(item, muted)]
+        items = without_muted(items, muted)
     if not items:
         return None
     pieces = tuple((str(item["product_id"]), _pieces(item.get("quantity"))) for item in items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from tactful.answers import NO_LONGER
@@ -40,10 +40,14 @@ def topic_name(text: str) -> str:
     return " ".join(_CONTROLS.sub(" ", text).split())[:LONGEST_TOPIC].strip()
 
 
-def is_muted(item: Any, muted: Collection[str]) -> bool:
-    """Whether one of the `items` that a rule gave is of a category that the customer wants to hear nothing about."""
-    category = topic_name(str(item.get("category") or "")) if isinstance(item, dict) else ""
-    return bool(category) and category in map(topic_name, muted)
+def without_muted(items: Iterable[Any], muted: Iterable[str]) -> list[Any]:
+    """Of the `items` that a rule gave those of no category that the customer wants to hear nothing about."""
+    names = set(map(topic_name, muted)) - {""}
+    return [item for item in items if _category(item) not in names]
+
+
+def _category(item: Any) -> str:
+    return topic_name(str(item.get("category") or "")) if isinstance(item, dict) else ""
 
 
 def wishes_in(answer: str, message: MessageBody) -> list[dict[str, Any]]:

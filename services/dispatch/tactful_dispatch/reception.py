@@ -37,7 +37,7 @@ from tactful_dispatch.inheriting import pass_on
 from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
-from tactful_dispatch.rows import COMPLAINED, STOPPED, AddressKey, Delivery
+from tactful_dispatch.rows import COMPLAINED, STOPPED, AddressKey, CustomerRow, Delivery
 from tactful_dispatch.store import DispatchStore, Workspace
 
 T = TypeVar("T")
@@ -254,7 +254,7 @@ class Reception:
         delivery = await self._store.delivery(message_id)
         if delivery is None:
             return None
-        return basket_of(delivery, (await self.card(delivery.message.customer)).muted_topics)
+        return basket_of(delivery, (await self._row(delivery.message.customer)).muted_topics)
 
     async def offered(self, message_id: str) -> tuple[str, str] | None:
         delivery = await self._store.delivery(message_id)
@@ -299,6 +299,11 @@ class Reception:
         """Who they turned out to be: links in old messages carry the old name."""
         return (await self._names(customer))[-1]
 
+    async def _row(self, customer: str) -> CustomerRow:
+        """Of who they turned out to be."""
+        who = await self._who(customer)
+        return await self._store.customer(partition_of(who, self._log.partitions), who)
+
     async def _names(self, customer: str) -> list[str]:
         """The customer, and who they turned out to be, one after the other."""
         names = [customer]
@@ -313,8 +318,7 @@ class Reception:
 
     async def _went_to_them(self, delivery: Delivery) -> bool:
         """Whether the customer still has the address that a message went to. Whoever reads there speaks for no other address."""
-        who = await self._who(delivery.message.customer)
-        row = await self._store.customer(partition_of(who, self._log.partitions), who)
+        row = await self._row(delivery.message.customer)
         return delivery.address is not None and delivery.address == self._book.of(
             row.recipient, delivery.address.channel
         )

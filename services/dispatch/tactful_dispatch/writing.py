@@ -16,7 +16,7 @@ from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.links import Grant, Links
-from tactful_dispatch.preferring import is_muted
+from tactful_dispatch.preferring import without_muted
 from tactful_dispatch.questions import ANSWERS
 from tactful_dispatch.rows import AddressKey, Delivery
 
@@ -39,7 +39,7 @@ def rendering(
     settings: Settings,
     links: Links,
     sent_to: AddressKey | None,
-    muted: Collection[str] = (),
+    muted: Collection[str],
 ) -> Rendering:
     """All that the template may see. Where others read along, neither a name nor pictures, and of a complaint its number alone.
     `muted`: categories that the customer wants to hear nothing about."""
@@ -79,7 +79,7 @@ def _without_muted(data: dict[str, Any], muted: Collection[str]) -> dict[str, An
     items = data.get("items")
     if not muted or not isinstance(items, list | tuple):
         return data
-    return {**data, "items": [item for item in items if not is_muted(item, muted)]}
+    return {**data, "items": without_muted(items, muted)}
 
 
 def _discreet(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from tactful import Customer, Ladder, Run, rule
 from tactful.customer import REVIEW, Contact, Engagement, Orders, Tickets
 from tactful.decisions import Reason
-from tactful.durations import milliseconds
+from tactful.durations import after, milliseconds
 from tactful.events import OrderCompleted
 from tactful.localtime import instant_of
 from tactful.operations import Data
@@ -20,7 +20,8 @@ from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.parcels import is_under_way
-from tactful_trigger.rules.sensitive import is_sensitive, sensitive_names
+from tactful_trigger.rules.sensitive import sensitive_names
+from tactful_trigger.rules.usual import shown, usual_lines
 from tactful_trigger.rules.wishes import needs_no_longer, wished_for
 
 SHOWN: Final = 3  # items in a message; the rest is a number
@@ -73,7 +74,7 @@ async def _ask_why(run: Run, begun: datetime, data: Data) -> str | Again:
     if any(ladder.engaged_at for ladder in engagement.ladders("churn_risk")[-1:]):
         return "noticed it later"
     asked_at = engagement.sent_at("churn_survey")
-    if asked_at and _after(asked_at, run.param("question_apart", "90d")) > run.now:
+    if asked_at and after(asked_at, run.param("question_apart", "90d")) > run.now:
         return "asked why lately"
     message = await run.send("email", "churn_survey", data=data, expires=_EXPIRES)
     if message.reason == Reason.NOTHING_TO_SAY:
@@ -93,7 +94,7 @@ async def _morning(run: Run, pace: Pace, latest: date) -> datetime:
 async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
     """Why nothing is said; "" if it may be. Who was here within a week is left alone until they were not, and who wishes to be
     reminded of their usual order until that is overdue."""
-    if run.since(5) and _after(ordered_at, run.param("never_after", "730d")) <= run.now:
+    if run.since(5) and after(ordered_at, run.param("never_after", "730d")) <= run.now:
         return "away for too long"
     if run.since(5) and not await _is_over_it(run):
         return "a complaint is open"
@@ -116,7 +117,7 @@ async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
 
 def _often_enough(run: Run, ladders: tuple[Contact, ...]) -> str:
     """Series stand apart, and there are not many in a year."""
-    if ladders and _after(ladders[-1].sent_at, run.param("series_apart", "60d")) > run.now:
+    if ladders and after(ladders[-1].sent_at, run.param("series_apart", "60d")) > run.now:
         return "asked to come back lately"
     year_ago = (run.now - timedelta(days=365)).timestamp() * 1000
     if sum(contact.sent_at > year_ago for contact in ladders) >= run.param("most_in_a_year", 2):
@@ -130,7 +131,7 @@ async def _is_over_it(run: Run) -> bool:
         if not await complaints_over(run, run.param("complaint_rest", "30d"), STALE):
             return False
         refunded_at = (await run.get("orders")).refunded_at
-        rested = _after(refunded_at, run.param("refund_rest", "30d"))
+        rested = after(refunded_at, run.param("refund_rest", "30d"))
         if not refunded_at or rested <= run.now:
             return True
         await run.sleep_until(rested)
@@ -138,9 +139,9 @@ async def _is_over_it(run: Run) -> bool:
 
 
 def _too_recent(run: Run, tickets: Tickets, orders: Orders) -> str:
-    if tickets.open or (tickets.closed_at and _after(tickets.closed_at, run.param("complaint_rest", "30d")) > run.now):
+    if tickets.open or (tickets.closed_at and after(tickets.closed_at, run.param("complaint_rest", "30d")) > run.now):
         return "a complaint is too recent"
-    if orders.refunded_at and _after(orders.refunded_at, run.param("refund_rest", "30d")) > run.now:
+    if orders.refunded_at and after(orders.refunded_at, run.param("refund_rest", "30d")) > run.now:
         return "a refund is too recent"
     return ""
 
@@ -149,9 +150,9 @@ async def _is_away(run: Run) -> bool:
     """Wait until they were not here for a week; False if they keep coming."""
     for _ in range(RESTS):
         seen = (await run.get("session")).last_act_at
-        if not seen or _after(seen, run.param("visit_rest", "7d")) <= run.now:
+        if not seen or after(seen, run.param("visit_rest", "7d")) <= run.now:
             return True
-        await run.sleep_until(_after(seen, run.param("visit_rest", "7d")))
+        await run.sleep_until(after(seen, run.param("visit_rest", "7d")))
     return False
 
 
@@ -171,10 +172,6 @@ def _is_missed(orders: Orders, tickets: Tickets) -> bool:
     )
 
 
-def _after(instant: int, length: str) -> datetime:
-    return datetime.fromtimestamp((instant + milliseconds(length)) / 1000, UTC)
-
-
 def _still_away(customer: Customer, say: Say, pace: Pace, latest: date, zone: ZoneInfo) -> dict[str, Any] | None:
     """What is said; None once an order has come or gone of which nobody knew, or they need it no longer."""
     rhythm = customer.rhythm
@@ -187,16 +184,7 @@ def _still_away(customer: Customer, say: Say, pace: Pace, latest: date, zone: Zo
 
 def _usual(customer: Customer, sensitive: frozenset[str]) -> dict[str, Any]:
     """What they used to buy."""
-    lines = (line for line in customer.rhythm.usual() if not is_sensitive(line.category, sensitive))
-    items = [
-        {
-            "title": line.title or line.product_id,
-            "url": line.url,
-            "image_url": line.image_url,
-            **({"category": line.category} if line.category else {}),
-        }
-        for line in lines
-    ]
+    items = [shown(line) for line in usual_lines(customer, sensitive)]
     return {"items": items, "shown": SHOWN, **_topics(customer)}
 
 

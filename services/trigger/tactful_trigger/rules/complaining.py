@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from tactful import Run
-from tactful.durations import milliseconds
+from tactful.durations import after
 from tactful.events import ComplaintClosed
 from tactful_trigger.rules.disturbing import RESTS
 
@@ -14,7 +14,7 @@ async def complaints_over(run: Run, rest: str, within: timedelta) -> bool:
     """Wait until none is open, and for so long after the last one was closed; False if one stays open."""
     for _ in range(RESTS):
         tickets = await run.get("tickets")
-        rested = datetime.fromtimestamp((tickets.closed_at + milliseconds(rest)) / 1000, UTC)
+        rested = after(tickets.closed_at, rest)
         if tickets.open:
             if await run.wait_for(ComplaintClosed, within=within) is None:
                 return False

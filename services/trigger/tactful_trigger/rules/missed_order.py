@@ -29,7 +29,8 @@ from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.parcels import is_under_way
-from tactful_trigger.rules.sensitive import is_sensitive, sensitive_names
+from tactful_trigger.rules.sensitive import sensitive_names
+from tactful_trigger.rules.usual import shown, usual_lines
 from tactful_trigger.rules.wishes import LATER, wished_for
 
 GAPS: Final = 3  # fewer say nothing about a rhythm
@@ -254,16 +255,6 @@ def _usual(customer: Customer, pace: Pace, zone: ZoneInfo, sensitive: frozenset[
     has come or gone of which nobody knew."""
     if customer.rhythm.pace(zone) != pace:
         return None
-    items = [
-        {
-            "product_id": line.product_id,
-            "title": line.title or line.product_id,
-            "url": line.url,
-            "image_url": line.image_url,
-            **({"category": line.category} if line.category else {}),
-        }
-        for line in customer.rhythm.usual()
-        if not is_sensitive(line.category, sensitive)
-    ]
+    items = [{"product_id": line.product_id, **shown(line)} for line in usual_lines(customer, sensitive)]
     about = {"items": items, "shown": SHOWN, "categories": customer.rhythm.topics()}
     return {**about, "last_order_on": pace.last.isoformat(), "every_days": pace.median}

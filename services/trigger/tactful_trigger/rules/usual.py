@@ -1,0 +1,20 @@
+"""What a customer usually buys, as messages show it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tactful.customer import Customer
+from tactful.rhythm import Line
+from tactful_trigger.rules.sensitive import is_sensitive
+
+
+def usual_lines(customer: Customer, sensitive: frozenset[str]) -> list[Line]:
+    """But what is not to be named."""
+    return [line for line in customer.rhythm.usual() if not is_sensitive(line.category, sensitive)]
+
+
+def shown(line: Line) -> dict[str, Any]:
+    """One of a message's `items`."""
+    named = {"title": line.title or line.product_id, "url": line.url, "image_url": line.image_url}
+    return named | ({"category": line.category} if line.category else {})

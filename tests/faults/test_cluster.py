@@ -27,7 +27,7 @@ from tactful.postgres import upgrade
 from tactful.records import TOPICS
 from tactful_workbench.cluster.ground import Site, ground
 
-pytestmark = list(SERVERS)
+pytestmark = [*SERVERS, pytest.mark.timeout(300)]
 _numbers = count(1)
 LONG = pytest.mark.long
 

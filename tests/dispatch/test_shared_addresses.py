@@ -137,6 +137,17 @@ def test_what_another_tool_has_sent_to_an_address_counts_for_everybody_there(
     assert family.delivery().held_for == held_for
 
 
+@pytest.mark.parametrize("spelt", ["Home@BÜCHER.example", "Ivo <home@bücher.example>"])
+def test_an_address_is_one_however_it_is_spelt(spelt: str) -> None:
+    bench = DispatchBench()
+    bench.consenting("u1", addresses={"email": "home@xn--bcher-kva.example"})
+    bench.consenting("u2", addresses={"email": spelt})
+    bench.asks()
+    drive(bench.desk.receipt("m1", "Message Complained", {}))
+    bench.asks("m2", "u2")
+    assert bench.words == ["sent", "suppressed_address"]
+
+
 @pytest.mark.parametrize("first", ["address", "opt-out"])
 @pytest.mark.parametrize(("channel", "words"), [("email", ["withdrawn"]), ("", ["withdrawn"]), ("push", ["sent"])])
 def test_an_opt_out_binds_the_address_whichever_of_the_two_is_heard_of_first(

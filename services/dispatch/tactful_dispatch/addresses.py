@@ -6,6 +6,8 @@ import hmac
 import re
 from hashlib import sha256
 
+from tactful.errors import InvalidInput
+from tactful.mailbox import mailbox
 from tactful.records import RecipientBody
 from tactful_dispatch.rows import AddressKey
 
@@ -17,8 +19,8 @@ class AddressBook:
         self._secret = secret
 
     def key(self, channel: str, address: str) -> AddressKey:
-        """Lower-cased for e-mail, digits for phones."""
-        plain = re.sub(r"[^+\d]", "", address) if channel in ("sms", "call") else address.strip().lower()
+        """Lower-cased for e-mail, without a name and with its domain as the wire has it; digits for phones."""
+        plain = re.sub(r"[^+\d]", "", address) if channel in ("sms", "call") else _bare(address.strip()).lower()
         return AddressKey(channel, hmac.digest(self._secret, f"{channel}\x1f{plain}".encode(), sha256).hex()[:32])
 
     def of(self, recipient: RecipientBody | None, channel: str) -> AddressKey | None:
@@ -30,3 +32,13 @@ class AddressBook:
         """The recipient's addresses, in order of channels."""
         channels = sorted(recipient.addresses) if recipient else []
         return [key for channel in channels if (key := self.of(recipient, channel)) is not None]
+
+
+def _bare(address: str) -> str:
+    """As mail servers are told it: `Uma <uma@bücher.example>` is uma@xn--bcher-kva.example."""
+    if address.isascii() and "<" not in address:
+        return address
+    try:
+        return mailbox(address, "address").addr_spec
+    except InvalidInput:
+        return address

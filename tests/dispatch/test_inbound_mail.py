@@ -127,14 +127,36 @@ async def test_a_delivery_report_says_what_became_of_the_message(
 
 
 @pytest.mark.parametrize(
-    ("words", "hard"),
-    [("smtp; 550 No such user here", True), ("smtp; 550 blocked by blacklist", False)],
+    ("status", "words", "hard"),
+    [
+        ("5.0.0", "smtp; 550 No such user here", True),
+        ("5.0.0", "smtp; 550 blocked by blacklist", False),
+        (
+            "5.0.0",
+            "smtp; 550 5.1.1 <uma@example.test>: мы такого не знаем",
+            True,
+        ),  # Exim's reports have no other status
+        ("5.0.0", "smtp; 552-5.2.2 The account that you tried to reach is over quota\n 552 5.2.2 and disabled", False),
+        ("5.0.0", "smtp; 550 #5.1.0 Address rejected.", True),
+        ("5.0.0", "smtp; 5.1.0 - Unknown address error 550-'5.7.1 <uma@example.test>... Access denied'", False),
+        ("5.0.0", "smtp; 554 delivery error: dd This user doesn't have a yahoo.com account", True),
+        ("5.1.0", "smtp; 550-5.1.0 MXIN506 MailFrom domain is listed in Spamhaus.", False),
+        ("5.1.0", "smtp; 550 5.1.0 Address rejected", True),
+        ("5.1.1", "smtp; 550 5.7.1 IP address blacklisted by recipient", False),
+        ("5.1.1", "smtp; 550 5.0.0 rejected", True),
+        ("5.2.0", "smtp; 550 Unknown user", True),
+        ("5.5.0", "smtp; 550 5.5.0 Adresse destinataire invalide. Invalid recipient.", True),
+        ("5.7.1", "smtp; 550 5.7.1 No such user!", True),  # Yandex
+        ("5.7.1", "smtp; 550 5.7.1 Sender verify failed: no such user", False),
+        ("5.1.351", "smtp;550 5.1.351 Remote server returned unknown recipient -> 550 : User unknown", True),
+        ("5.1.351", "smtp;550 5.1.351 Remote server returned unknown recipient -> 550 Rejected", False),
+    ],
 )
-async def test_where_the_status_says_nothing_the_servers_words_do(
-    desk: FakeDesk, client: httpx.AsyncClient, words: str, hard: bool
+async def test_where_the_status_says_nothing_the_words_of_the_server_that_refused_do(
+    desk: FakeDesk, client: httpx.AsyncClient, status: str, words: str, hard: bool
 ) -> None:
-    await posted(client, BOUNCE.replace("Status: 5.1.1", f"Status: 5.0.0\nDiagnostic-Code: {words}"))
-    assert desk.calls == [("receipt", OURS, "Message Bounced", {"hard": hard, "detail": "failed 5.0.0"})]
+    await posted(client, BOUNCE.replace("Status: 5.1.1", f"Status: {status}\nDiagnostic-Code: {words}"))
+    assert desk.calls == [("receipt", OURS, "Message Bounced", {"hard": hard, "detail": f"failed {status}"})]
 
 
 async def test_a_report_that_a_server_still_tries_is_no_bounce(desk: FakeDesk, client: httpx.AsyncClient) -> None:

@@ -20,16 +20,20 @@ RETRY_REFUSED: Final = 5 * MINUTE  # what grey-listing servers usually ask for
 _SIGN_IN = frozenset({530, 534, 535, 538})  # RFC 4954: about our account, not about the message
 # No such mailbox, domain or syntax, moved, takes no mail; not 5.1.7 and 5.1.8, which are about the sender's address.
 _BAD_ADDRESS = re.compile(r"5\.(?:1\.(?:0|1|2|3|4|6|10)|2\.1)\b")
+_SAYS_NOTHING = re.compile(r"5\.[01235]\.0|5\.1\.351")  # other or undefined; Exchange Online: "unknown or unavailable"
 # The sender's address, a sending limit, credentials, an account that was shut: ours, whoever it was to go to.
 _BAD_SENDER = re.compile(r"5\.(?:1\.[78]|4\.5|7\.(?:8|9|11|13|14))\b")
 _ABOUT_SENDER = re.compile(
-    r"(?i)\b(?:relay(?!\w* recipient)|send(?:er|ing)\b|authenticat|spf\b|dkim\b|dmarc\b|dns\b|ptr\b|ip\b|(?:black|block)-?\s?list)"
+    r"(?i)\b(?:relay(?!\w* recipient)|send(?:er|ing)\b|mail\s?from\b|authenticat|spf\b|dkim\b|dmarc\b|dns\b|ptr\b|ip\b"
+    r"|spamhaus\b|(?:black|block)-?\s?list)"
 )
 _WHOM = r"(?:user|mailbox|recipient|account|address)\b"
 _NOBODY = re.compile(
     rf"(?i)\b{_WHOM}.*\b(?:unknown|not found|no such|does(?:n't| not) exist|disabled|invalid|name not allowed)\b"
-    rf"|\b(?:unknown|no such|invalid|disabled)\b.*\b{_WHOM}"
+    rf"|\b(?:unknown|no such|invalid|disabled)\b.*\b{_WHOM}|\buser doesn't have an? \S+ account\b"
 )
+_NO_SUCH_USER = re.compile(r"(?i)\bno such user\b")  # Yandex says so under 5.7.1
+_PERMANENT = re.compile(r"(?<![\d.])5\.\d{1,3}\.\d{1,3}(?!\.?\d)")
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 _LONGEST = 300
 
@@ -74,11 +78,22 @@ def broken(phase: Phase, what: str) -> Outcome:
 
 def is_bad_address(status: str, words: str) -> bool:
     """Only a server that says so makes an address unusable: a policy refusal (5.7.x) is the sender's fault. Its words count
-    where it gives no enhanced status, or one that says nothing (5.0.0)."""
-    if status not in ("", "5.0.0"):
+    where it gives no enhanced status, or one that says nothing."""
+    said = _without_addresses(words.rpartition("->")[2])  # behind it Exchange Online quotes
+    if status == "5.7.1":
+        nobody = bool(_NO_SUCH_USER.search(said))
+    elif not status or _SAYS_NOTHING.fullmatch(status):
+        nobody = status == "5.1.0" or bool(_NOBODY.search(said))
+    else:
         return bool(_BAD_ADDRESS.match(status))
-    said = _without_addresses(words)
-    return bool(_NOBODY.search(said)) and not _ABOUT_SENDER.search(said)
+    return nobody and not _ABOUT_SENDER.search(said)
+
+
+def most_telling(status: str, words: str) -> str:
+    """Of the enhanced statuses of a report and of the refusal that it quotes the first that says why; the refusal's own before the one
+    that was made of it."""
+    told = [*_PERMANENT.findall(words), status]
+    return next((each for each in told if not _SAYS_NOTHING.fullmatch(each)), "5.1.0" if "5.1.0" in told else status)
 
 
 def _is_about_the_sender(phase: Phase, status: str, words: str) -> bool:
@@ -94,7 +109,7 @@ def _without_addresses(words: str) -> str:
 
 
 def _status(text: str) -> str:
-    enhanced = _ENHANCED.match(text.lstrip())
+    enhanced = _ENHANCED.match(text.lstrip(" #"))
     return enhanced[0] if enhanced else ""
 
 

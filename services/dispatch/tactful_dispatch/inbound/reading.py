@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from tactful_dispatch.channels.smtp_replies import is_bad_address
+from tactful_dispatch.channels.smtp_replies import is_bad_address, most_telling
 
 HARD, SOFT, OK = "hard", "soft", "ok"
 DSN, ARF, AUTO, REPLY = "dsn", "arf", "auto", "reply"
@@ -128,7 +128,8 @@ def _about_recipient(block: Message) -> Report | None:
     if status is None:
         return None
     outcome = _BY_CLASS[status[1]]
-    bad = outcome == HARD and is_bad_address(status[0], _header(block, "diagnostic-code"))
+    words = _header(block, "diagnostic-code")
+    bad = outcome == HARD and is_bad_address(most_telling(status[0], words), words)
     return Report(kind=DSN, outcome=outcome, recipient=recipient, said=said, bad_address=bad)
 
 

@@ -249,6 +249,33 @@ async def test_a_report_of_spam_names_the_message_by_any_address_of_ours(
     assert desk.calls == [("receipt", OURS, "Message Complained", {})]
 
 
+ANSWER: Final = f"Message-ID: <staff@shop.example>\nReferences: <{SEALED}@shop.example> <uma@example.test>\n"
+LETTER: Final = f"Message-ID: <{SEALED}@shop.example>\n"
+ENCODED: Final = f"Content-Transfer-Encoding: base64\n\n{encodebytes(LETTER.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("returned", "message_id"),
+    [
+        (f"text/rfc822-headers\n\n{LETTER}", OURS),
+        (f"text/rfc822-headers\n{ENCODED}", OURS),
+        (f"message/rfc822\n\n{LETTER}", OURS),
+        (f"message/global-headers\n\n{LETTER}", OURS),
+        (f"text/rfc822-headers\n\n{ANSWER}", ""),
+        (f"message/rfc822\n\n{ANSWER}", ""),
+        (f"message/rfc822\n\n{ANSWER}Content-Type: message/rfc822\n\n{LETTER}", ""),
+    ],
+    ids=["headers", "in base64", "whole", "international", "a thread", "whole in a thread", "forwarded"],
+)
+def test_what_is_returned_is_what_a_report_is_about_and_not_what_it_answers_or_encloses(
+    returned: str, message_id: str
+) -> None:
+    """People at the shop write to a courier about what a customer has answered: their letter's end is not the customer's."""
+    raw = BOUNCE.replace(f"bounces+{SEALED}", "help").replace("--b--", f"--b\nContent-Type: {returned}\n\n--b--")
+    thread = f"References: <{SEALED}@shop.example> <uma@example.test> <staff@shop.example>\n"  # as Exim writes it
+    assert read(f"{thread}{raw}".encode(), LINKS.sealed_in).message_id == message_id
+
+
 # what names no message of ours
 
 

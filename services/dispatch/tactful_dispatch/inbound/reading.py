@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from email import message_from_string, policy
+from email import message_from_bytes, message_from_string, policy
 from email.message import Message
 from email.parser import BytesParser
 from email.utils import getaddresses
@@ -26,6 +26,9 @@ LONGEST: Final = 64 * 1024  # characters of addresses: reading megabytes of them
 # empty parts, hours for as much of semicolons.
 LOOKED_AT: Final = 256 * 1024
 
+_DELIVERY: Final = "message/delivery-status"
+_FEEDBACK: Final = "message/feedback-report"
+_REPORTS: Final = frozenset({_DELIVERY, _FEEDBACK})
 _STATUS: Final = re.compile(r"([245])\.\d{1,3}\.\d{1,3}")
 _DELIVERED: Final = frozenset({"delivered", "relayed", "expanded"})
 _BY_CLASS: Final = {"5": HARD, "4": SOFT, "2": OK}
@@ -96,7 +99,7 @@ def _own(message: Message) -> list[Message]:
 def _delivery(parts: list[Message]) -> Iterator[Report]:
     """RFC 3464 §2: the first block is about the message, each further one about a recipient."""
     for part in parts:
-        if part.get_content_type() == "message/delivery-status":
+        if part.get_content_type() == _DELIVERY:
             for block in _blocks(part):
                 if report := _about_recipient(block):
                     yield report
@@ -139,7 +142,7 @@ def _abuse(parts: list[Message]) -> Iterator[Report]:
 
 
 def _feedback_parts(parts: list[Message]) -> list[Message]:
-    return [part for part in parts if part.get_content_type() == "message/feedback-report"]
+    return [part for part in parts if part.get_content_type() == _FEEDBACK]
 
 
 def _feedback(block: Message) -> str:
@@ -166,15 +169,28 @@ def _is_by_machine(message: Message) -> bool:
 
 
 def _ours(message: Message, parts: list[Message], ours: Ours) -> str:
-    """By the address that it came back to (`bounces+<name>@…`), by what it returns, or by the thread that it answers."""
+    """By the address that it came back to (`bounces+<name>@…`), by what it returns, or by the thread that it answers. Whoever answers
+    us may write to others in the same thread, or enclose what we wrote: what is returned is about the message whose headers it has."""
     places = [address for name in _ADDRESSED for _, address in getaddresses([_header(message, name)])]
-    places += [_header(part, name) for part in parts[1:] for name in ("message-id", "return-path")]
     places += [_header(block, "original-mail-from") for part in _feedback_parts(parts) for block in _blocks(part)]
-    places += [_header(message, name) for name in _THREAD]
-    for part in parts:
-        if part.get_content_type() == "text/rfc822-headers":
-            places.append(str(part.get_payload()))
+    returned = _returned(parts)
+    places += [_header(returned, name) for name in returned if name.lower() not in _THREAD]
+    if not returned:
+        places += [_header(message, name) for name in _THREAD]
     return next(filter(None, map(ours, places)), "")
+
+
+def _returned(parts: list[Message]) -> Message:
+    """The headers of the message that a report is about, which stands behind what is said of it; none if it is not there."""
+    said = (place for place, part in enumerate(parts) if part.get_content_type() in _REPORTS)
+    for part in parts[next(said, 0) + 1 :]:
+        headers = part
+        if part.get_content_type() == "text/rfc822-headers":
+            text = part.get_payload(decode=True)
+            headers = message_from_bytes(text if isinstance(text, bytes) else b"")
+        if any(_header(headers, name) for name in ("message-id", "return-path")):
+            return headers
+    return Message()
 
 
 def _address(field: str) -> str:

@@ -274,6 +274,15 @@ def test_a_written_text_part_takes_the_place_of_the_derived_one() -> None:
     assert "Finish my order" in rendered.html
 
 
+@pytest.mark.parametrize("tag", ['<base target="_blank">', "<wbr>"])
+def test_an_element_that_has_no_end_hides_nothing_of_the_text_part(tag: str) -> None:
+    layout = SHIPPED.files["_layout.html"].replace("<head>", f"<head>{tag}").replace("{{ preheader }}", f"a{tag}b")
+    rendered = Renderer(ContentSet.of({**SHIPPED.files, "_layout.html": layout})).render(
+        sample(SHIPPED, "abandoned_cart", "email")
+    )
+    assert rendered.text == render().text
+
+
 def test_a_text_part_in_another_language_does_not_go_with_the_letter() -> None:
     content = ContentSet.of({**SHIPPED.files, "abandoned_cart/email.de.txt": "Hallo"})
     rendered = Renderer(content).render(replace(sample(content, "abandoned_cart", "email"), locales=("de", "en")))

@@ -8,7 +8,24 @@ from typing import Final
 
 _SILENT: Final = frozenset({"head", "style", "script", "title"})
 _PARAGRAPHS: Final = frozenset({"p", "h1", "h2", "h3", "tr", "table", "li", "div"})
-_VOID: Final = frozenset({"img", "br", "hr", "meta", "link", "input"})
+_VOID: Final = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    ]  # HTML Standard §13.1.2
+)
 
 
 def letter(html: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.errors import StoreUnavailable
 from tactful.records import DISPATCH, MessageRecord, TickBody, TickRecord
 from tactful_dispatch.attempt import MARGIN
-from tactful_dispatch.channels import Rejected, Retry, Unknown
+from tactful_dispatch.channels import Accepted, Rejected, Retry, Unknown
 from tactful_dispatch.rows import CustomerRow
 from tactful_dispatch.store import Fence
 from tactful_dispatch.store.memory import MemoryDispatchStore, MemoryWorkspace
@@ -31,6 +32,40 @@ def test_a_provider_that_asks_for_patience_gets_it_and_the_attempt_does_not_coun
     bench.advance("10m")
     assert bench.holds == ["m1 provider"]
     assert bench.words == ["sent"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "address", "said", "kept"),
+    [
+        ("email", "uma@example.test", "2.0.0 принято \udccf\udcf0\r\n\x1b[31m id=1", "2.0.0 принято [31m id=1"),
+        ("email", "uma@example.test", "ok <Uma@Example.test>: alias of (u.m@home.test)", "ok <…>: alias of (…)"),
+        ("sms", "+34600111222", "The 'To' number +34600111222, or 34600111222", "The 'To' number …, or …"),
+        ("push", "token-u1", "gone: TOKEN-U1", "gone: …"),
+        ("email", "uma@example.test", "x" * 9999, "x" * 300),
+    ],
+)
+@pytest.mark.parametrize(
+    "outcome", [Accepted("p1"), Rejected("550"), Unknown("")], ids=lambda each: type(each).__name__
+)
+def test_what_a_provider_says_is_kept_in_letters_that_can_be_stored_and_without_the_address(
+    bench: DispatchBench, outcome: Accepted | Rejected | Unknown, channel: str, address: str, said: str, kept: str
+) -> None:
+    bench.knows(addresses={channel: address})
+    bench.adapter.outcomes = [replace(outcome, detail=said)]
+    bench.asks(channel=channel)
+    told = bench.decisions[0]
+    assert bench.delivery().provider_detail.removeprefix("550 ") == kept
+    assert address.lower() not in str(told).lower()
+
+
+def test_nobody_reads_in_their_story_to_whom_a_silent_provider_was_to_deliver(bench: DispatchBench) -> None:
+    bench.lags = [0.0, 0.0, 4.0] * 20
+    bench.adapter.outcomes = [Retry(MINUTE, "450", "450 <uma@example.test>: come back later")] * 5
+    for number in range(6):
+        bench.consenting(f"c{number}")
+        bench.asks(f"m{number}", f"c{number}")
+    assert bench.delivery("m5").held_for == "provider"
+    assert "uma@" not in str(bench.delivery("m5").gates)
 
 
 @pytest.mark.parametrize(

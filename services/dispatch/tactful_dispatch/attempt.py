@@ -23,6 +23,7 @@ from tactful.together import all_done, settled
 from tactful_dispatch import deciding, outcomes
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.channels import Adapter, Envelope, Outcome, Unknown
+from tactful_dispatch.channels.words import kept
 from tactful_dispatch.content import Content, Rendered, TemplateError
 from tactful_dispatch.content.tracking import gist
 from tactful_dispatch.facts import Facts
@@ -330,6 +331,7 @@ class Attempts:
                 outcome = await adapter.send(envelope)
             except Exception as error:  # noqa: BLE001 - an adapter that breaks its contract: bytes may have left
                 outcome = Unknown(f"{adapter.name} failed: {type(error).__name__}: {error}")
+            outcome = kept(outcome, envelope.address)
             self._providers.note(adapter.name, outcome, self._monotonic() - began, self._clock.now())
             note(outcome=type(outcome).__name__.lower())
         return outcome

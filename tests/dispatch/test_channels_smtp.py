@@ -350,6 +350,8 @@ def test_a_servers_words_are_kept_short_and_printable() -> None:
         ("smtp://mail.example", MailServer("mail.example", 587, "starttls")),
         ("smtps://shop:p%40ss%2F@mail.example", MailServer("mail.example", 465, "implicit", "shop", "p@ss/")),
         ("smtp+plain://127.0.0.1:1025", MailServer("127.0.0.1", 1025, "none")),
+        ("smtps://[::1]", MailServer("::1", 465, "implicit")),
+        ("smtps://mail.straße.example", MailServer("mail.xn--strae-oqa.example", 465, "implicit")),
         ("smtp://[::1]:25/", MailServer("::1", 25, "starttls")),
     ],
 )

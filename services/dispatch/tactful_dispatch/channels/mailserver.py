@@ -37,7 +37,8 @@ def mail_server(url: str) -> MailServer:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        ascii_host(host or "none")  # or each attempt would fail for it, and nobody know that nothing was sent
+        # As the wire has it: by the standard library's own idea of it the password for mail.straße.example would go to another's server.
+        host = ascii_host(host) if host else ""
     except ValueError as error:
         raise SettingsError(f"the SMTP URL cannot be read ({error}); write smtp://user:password@host:587") from None
     if parts.scheme not in _SCHEMES or not host or parts.path.strip("/") or parts.query:

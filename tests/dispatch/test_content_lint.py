@@ -125,6 +125,12 @@ def test_a_link_to_somewhere_else_is_found_on_its_line() -> None:
     assert finding == Finding(EMAIL, 5, "foreign_link", "elsewhere.example is not among the domains of brand.yaml")
 
 
+def test_a_link_that_is_no_address_is_found_on_its_line() -> None:
+    (finding,) = find(EMAIL, "---\nsubject: Hello\n---\n\n<a href='https://[your-shop]/x'>x</a>")
+    no_address = "https://[your-shop]/x is no address; write it like https://shop.example/p1"
+    assert finding == Finding(EMAIL, 5, "foreign_link", no_address)
+
+
 def test_a_link_to_a_named_domain_is_fine() -> None:
     brand = SHIPPED.files["brand.yaml"].replace("domains: []", "domains: [elsewhere.example]")
     body = "---\nsubject: Hello\n---\n<a href='https://www.elsewhere.example/x'>x</a>"

@@ -498,6 +498,15 @@ def test_links_and_pictures_lead_only_to_the_shops_domains_once_they_are_named()
     assert "notcdn" not in rendered.html
 
 
+@pytest.mark.parametrize("named", ["bücher.example", "xn--bcher-kva.example"])
+@pytest.mark.parametrize("url", ["https://www.bücher.example/ä?q=ü#f", "https://www.xn--bcher-kva.example/p"])
+def test_a_domain_in_another_script_is_the_same_domain(named: str, url: str) -> None:
+    brand = SHIPPED.files["brand.yaml"].replace("domains: []", f"domains: [{named}]")
+    content = ContentSet.of({**SHIPPED.files, "brand.yaml": brand})
+    rendered = Renderer(content).render(sample(content, "abandoned_cart", "email", data=basket({**KETTLE, "url": url})))
+    assert rendered.links[0] == url
+
+
 @pytest.mark.parametrize(
     "escape",
     [

@@ -54,7 +54,9 @@ def test_a_domain_is_a_host_and_what_is_under_it_however_it_is_written(domain: s
     assert ContentSet.of({"brand.yaml": f"domains: ['{domain}']"}).brand.domains == ("cdn.example",)
 
 
-@pytest.mark.parametrize("domain", ["https://cdn.example", "cdn.example/", "cdn example", "cdn.example:443", "", "*"])
+@pytest.mark.parametrize(
+    "domain", ["https://cdn.example", "cdn.example/", "cdn example", "cdn.example:443", "", "*", "ü..example"]
+)
 def test_a_domain_that_is_no_host_is_named_with_its_line(tmp_path: Path, domain: str) -> None:
     (tmp_path / "brand.yaml").write_text(f"accent: '#000000'\ndomains: ['{domain}']\n")
     with pytest.raises(TemplateError, match=r"brand\.yaml:2: .* is no host; write it like shop\.example"):

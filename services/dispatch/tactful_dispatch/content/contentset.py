@@ -18,6 +18,7 @@ import msgspec
 import yaml
 from babel.core import get_global
 
+from tactful.hostname import ascii_host
 from tactful_dispatch.content import TemplateError
 
 SHIPPED: Final = Path(__file__).parent.parent / "templates"
@@ -196,6 +197,10 @@ def _brand(text: str) -> Brand:
 def _host(domain: str, text: str) -> str:
     """`.CDN.example` and `*.CDN.example` mean cdn.example, which covers what is under it."""
     host = domain.strip().lower().removeprefix("*").removeprefix(".")
+    try:
+        host = host if host.isascii() else ascii_host(host)
+    except UnicodeError:
+        host = ""
     if not _HOST.fullmatch(host):
         said = domain or "domains:"
         line = next((n for n, words in enumerate(text.splitlines(), start=1) if said in words), 1)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from tactful.channels import CHANNELS, DESK
 from tactful.contrast import READABLE, contrast
@@ -15,7 +14,7 @@ from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import BRAND, ContentSet, Template
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.preview import sample
-from tactful_dispatch.content.renderer import Renderer
+from tactful_dispatch.content.renderer import Renderer, host_of
 from tactful_dispatch.content.smsparts import foreign, parts
 from tactful_dispatch.content.tracking import track
 
@@ -196,8 +195,10 @@ def _foreign(content: ContentSet, file: str) -> Iterator[Finding]:
     """Addresses written into a template lead to the domains of `brand.yaml`, or are links of ours by name."""
     for line, text in enumerate(content.files.get(file, "").splitlines(), start=1):
         for url in _ADDRESS.findall(text):
-            host = urlsplit(url).hostname or ""
-            if not any(f".{host}".endswith(f".{domain}") for domain in content.brand.domains):
+            host = host_of(url)
+            if not host:
+                yield Finding(file, line, "foreign_link", f"{url} is no address; write it like https://shop.example/p1")
+            elif not any(f".{host}".endswith(f".{domain}") for domain in content.brand.domains):
                 yield Finding(file, line, "foreign_link", f"{host} is not among the domains of brand.yaml")
 
 

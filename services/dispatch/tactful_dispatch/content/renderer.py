@@ -19,6 +19,7 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from tactful.hostname import ascii_host
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import ContentSet, Template
 from tactful_dispatch.content.formatting import FILTERS, locale_of
@@ -228,14 +229,10 @@ class _Links:
         url = (url or "").strip()
         if _MISLEADING.search(url):
             return ""
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return ""
-        host = parts.hostname or ""
-        own = (urlsplit(self.rendering.shop[name]).hostname for name in ("url", "public_url"))
+        host = host_of(url)
+        own = (host_of(self.rendering.shop[name]) for name in ("url", "public_url"))
         known = not self.domains or host in own or any(f".{host}".endswith(f".{domain}") for domain in self.domains)
-        return url if host and parts.scheme in ("http", "https") and known else ""
+        return url if host and urlsplit(url).scheme in ("http", "https") and known else ""
 
     def tracked(self, url: str | None) -> str:
         """A placeholder for the tracked form of `url`; "" for one that is not allowed."""
@@ -243,6 +240,15 @@ class _Links:
             return ""
         self.targets.append(target)
         return f"{PLACEHOLDER}{len(self.targets) - 1}"
+
+
+def host_of(url: str) -> str:
+    """The host that an address leads to, as the wire has it; "" if it is none."""
+    try:
+        host = urlsplit(url).hostname or ""
+        return host if host.isascii() else ascii_host(host)
+    except ValueError:
+        return ""
 
 
 def _sources(content: ContentSet) -> Iterator[tuple[str, str]]:

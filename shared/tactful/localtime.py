@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, tzinfo
+from functools import cache
 from typing import Final
+from zoneinfo import available_timezones
 
 from tactful.clock import DAY
 from tactful.errors import TactfulError
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
+zone_names: Final = cache(available_timezones)  # it walks the file system
 
 
 def instant_of(local: datetime, zone: tzinfo) -> int:

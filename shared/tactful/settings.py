@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from functools import cache
 from itertools import pairwise
 from math import isfinite
 from typing import Annotated, Any, Final, Literal, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
 
 from tactful.clock import DAY
 from tactful.durations import LONGEST, milliseconds
 from tactful.errors import InvalidInput, SettingsError
+from tactful.localtime import zone_names
 from tactful.mailbox import mailbox
 from tactful.webhookurl import webhook_place
 
@@ -31,11 +31,8 @@ def _length(text: str) -> str:
     return text
 
 
-_zones = cache(available_timezones)  # it walks the file system, and settings are read at every claim
-
-
 def _zone(name: str) -> str:
-    if name not in _zones():
+    if name not in zone_names():
         raise ValueError(f'"{name}" is not an IANA time zone; write it like "Europe/Madrid"')
     return name
 

@@ -116,6 +116,15 @@ async def test_traits_tell_language_and_zone_before_the_context_does() -> None:
     assert properties(door.event) == {"locale": "en", "timezone": "Asia/Tokyo"}
 
 
+@pytest.mark.parametrize("said", ["GMT+0100", "Etc/Unknown", 60])
+async def test_what_is_no_zone_in_a_context_takes_the_place_of_none(said: Any) -> None:
+    door = Doorstep()
+    await door.post(
+        "/v1/identify", {"userId": "u1", "traits": {"plan": "gold"}, "context": {"timezone": said}}, BROWSER
+    )
+    assert properties(door.event) == {"traits": {"plan": "gold"}}
+
+
 async def test_a_browsers_identify_is_kept_and_marked_so_that_its_addresses_are_only_claimed() -> None:
     door = Doorstep()
     answered = await door.post("/v1/i", {"userId": "u1", "traits": {"email": "u@example.test"}}, BROWSER)

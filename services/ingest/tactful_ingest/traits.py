@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tactful.errors import InvalidInput
 from tactful.events import Identify
+from tactful.localtime import zone_names
 
 _SPELLINGS: Final = {
     "firstName": "first_name",
@@ -15,26 +16,30 @@ _SPELLINGS: Final = {
     "timeZone": "timezone",
 }
 _FIELDS: Final = frozenset(Identify.__struct_fields__) - {"meta", "traits", "unset"}
-_IN_CONTEXT: Final = ("locale", "timezone")
 
 
 def identify_properties(traits: Any, context: Mapping[str, Any]) -> dict[str, Any]:
     """The properties of `Identify`: its own fields, and under `traits` whatever has no field. Raises InvalidInput.
 
     A trait that is null or empty is one that they have no more. What only `context.traits` says counts too (Rudder). Language
-    and zone are taken from the context, the country from the address, where no trait tells them.
+    and zone are taken from the context, the country from the address, where no trait tells them. What names no zone there, like
+    `GMT+0100` of Rudder's pages, is left out: it would take the place of one that the shop knows.
     """
     told = {**_object(context.get("traits"), "context.traits"), **_object(traits, "traits")}
     told |= _object(told.pop("traits", None), "traits.traits")
     spelled = {_SPELLINGS.get(name, name): value for name, value in told.items()}
     address = spelled.get("address")
-    beside = {name: context.get(name) for name in _IN_CONTEXT}
+    beside = {"locale": context.get("locale"), "timezone": _zone(context.get("timezone"))}
     beside["country"] = address.get("country") if isinstance(address, dict) else None
     spelled |= {name: value for name, value in beside.items() if value not in (None, "") and name not in spelled}
     rest = {name: value for name, value in spelled.items() if name not in _FIELDS}
     known = {name: value for name, value in spelled.items() if name in _FIELDS and value not in (None, "")}
     unset = [name for name, value in spelled.items() if name in _FIELDS and value in (None, "")]
     return known | ({"traits": rest} if rest else {}) | ({"unset": unset} if unset else {})
+
+
+def _zone(given: Any) -> str | None:
+    return given if isinstance(given, str) and given in zone_names() else None
 
 
 def _object(given: Any, field: str) -> dict[str, Any]:

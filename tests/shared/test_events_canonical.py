@@ -96,6 +96,16 @@ def test_a_value_gets_the_type_of_its_field(posted: dict[str, Any], logged: dict
     assert read("Product Added", posted) == logged
 
 
+def test_an_empty_text_where_a_number_or_an_amount_belongs_says_nothing() -> None:
+    line = {"product_id": "p1", "price": "", "quantity": "", "coupon": "", "weight": ""}
+    order = {"orderId": "o1", "total": "39.90", "discount": "", "products": [line]}
+    assert read("Order Completed", order) == {
+        "order_id": "o1",
+        "total": [3990, "EUR"],
+        "products": [{"product_id": "p1", "coupon": "", "weight": ""}],
+    }
+
+
 def test_a_rating_in_digits_is_a_number() -> None:
     assert read("Product Reviewed", {"rating": "4.5"}) == {"rating": 4.5}
 

@@ -1,7 +1,8 @@
 """How one posted value becomes canonical, by the type its field declares. A reader knows no path: who calls it adds that.
 
-Numeric strings are numbers, numbers in place of ids are strings, `null` is absent. Money becomes `[minor units,
-currency]`, whether it was `39.9`, `"39.90"`, `40` or `{"amount": "39.90", "currency": "EUR"}`.
+Numeric strings are numbers, numbers in place of ids are strings, `null` is absent, and so is `""` where something else than
+text belongs. Money becomes `[minor units, currency]`, whether it was `39.9`, `"39.90"`, `40` or `{"amount": "39.90",
+"currency": "EUR"}`.
 """
 
 from __future__ import annotations
@@ -72,14 +73,14 @@ def read_object(values: Mapping[str, Any], fields: Fields, currency: str) -> dic
         for key, value in values.items():
             if value is None:
                 continue
-            reader = readers.get(key)
+            name, reader = key, readers.get(key)
             if reader is None:
                 name = _field(key, values, result, fields)
-                result[name] = readers[name](value, currency) if name in readers else value
-            elif type(value) is str and (reader is text or (reader is identifier and len(value) <= ID_LENGTH)):
-                result[key] = value  # most values: spared the call
-            else:
-                result[key] = reader(value, currency)
+                reader = readers.get(name, as_it_came)
+            if type(value) is str and (reader is text or (reader is identifier and len(value) <= ID_LENGTH)):
+                result[name] = value  # most values: spared the call
+            elif value != "" or reader in _MAY_BE_EMPTY:
+                result[name] = reader(value, currency)
     except Unreadable as unreadable:
         raise unreadable.under(f".{key}") from None
     return result
@@ -89,6 +90,11 @@ def _field(key: str, values: Mapping[str, Any], result: Mapping[str, Any], field
     """The field that `key` spells, unless the same object says that field itself."""
     name = fields.spellings.get(key)
     return key if name is None or name in result or values.get(name) is not None else name
+
+
+def as_it_came(value: Any, _currency: str) -> Any:
+    """What has no field."""
+    return value
 
 
 def text(value: Any, _currency: str) -> str:
@@ -232,6 +238,7 @@ def exactly(kind: Any, value: Any, _currency: str) -> Any:
     return value
 
 
+_MAY_BE_EMPTY: Final = frozenset({as_it_came, text, identifier, currency_code})
 _BY_TYPE: Final[Mapping[Any, Reader]] = {
     str: text,
     int: whole,

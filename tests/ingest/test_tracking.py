@@ -354,6 +354,7 @@ async def test_a_wrong_trait_is_named_as_its_sender_wrote_it() -> None:
     door = Doorstep()
     await door.post("/v1/identify", {"userId": "u1", "traits": {"email": ["x"]}})
     assert door.refusal == ("wrong_type", "traits.email")
+    assert door.quarantined[0].body.message == "traits.email must be text, not ['x']"
 
 
 @pytest.mark.parametrize(

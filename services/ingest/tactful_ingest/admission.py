@@ -182,10 +182,11 @@ def _object(posting: Posting) -> dict[str, Any]:
 
 
 def _in_senders_words(error: InvalidInput, root: str) -> InvalidInput:
-    field = error.field
+    field, message = error.field, error.message
     if field is not None and field.partition(".")[0] == "properties":
-        field = root + field.removeprefix("properties")
-    return InvalidInput(error.code, error.message, field)
+        ours, field = field, root + field.removeprefix("properties")
+        message = field + message.removeprefix(ours) if message.startswith(ours) else message
+    return InvalidInput(error.code, message, field)
 
 
 def _context(posting: Posting, told: int | None) -> msgspec.Raw:

@@ -116,6 +116,14 @@ async def test_traits_tell_language_and_zone_before_the_context_does() -> None:
     assert properties(door.event) == {"locale": "en", "timezone": "Asia/Tokyo"}
 
 
+@pytest.mark.parametrize("spelling", ["country_code", "countryCode"])
+async def test_an_address_that_tells_its_country_s_name_and_code_is_read_by_the_code(spelling: str) -> None:
+    door = Doorstep()
+    address = {"country": "United States", spelling: "US"}
+    await door.post("/v1/identify", {"userId": "u1", "traits": {"address": address}})
+    assert properties(door.event) == {"country": "US", "traits": {"address": address}}
+
+
 @pytest.mark.parametrize("said", ["GMT+0100", "Etc/Unknown", 60])
 async def test_what_is_no_zone_in_a_context_takes_the_place_of_none(said: Any) -> None:
     door = Doorstep()

@@ -73,6 +73,13 @@ def test_name_language_and_zone_are_told_as_they_are_known() -> None:
     assert (body.first_name, body.locale, body.zone, body.country) == ("Uma", "pt-PT", "Europe/Lisbon", "PT")
 
 
+@pytest.mark.parametrize(
+    ("written", "code"), [("USA", "US"), (" gbr ", "GB"), ("uk", "GB"), ("EL", "GR"), ("ROU", "RO"), ("jp", "JP")]
+)
+def test_a_country_may_be_written_by_any_of_its_codes(written: str, code: str) -> None:
+    assert told(Profile(country=written)).country == code
+
+
 def test_a_country_that_is_no_code_is_left_out() -> None:
     assert told(Profile(country="Portugal")).country is None
 

@@ -15,6 +15,7 @@ _SPELLINGS: Final = {
     "pushToken": "push_token",
     "timeZone": "timezone",
 }
+_COUNTRIES: Final = ("country_code", "countryCode", "country")  # in an address
 _FIELDS: Final = frozenset(Identify.__struct_fields__) - {"meta", "traits", "unset"}
 
 
@@ -30,12 +31,17 @@ def identify_properties(traits: Any, context: Mapping[str, Any]) -> dict[str, An
     spelled = {_SPELLINGS.get(name, name): value for name, value in told.items()}
     address = spelled.get("address")
     beside = {"locale": context.get("locale"), "timezone": _zone(context.get("timezone"))}
-    beside["country"] = address.get("country") if isinstance(address, dict) else None
+    beside["country"] = _country(address) if isinstance(address, dict) else None
     spelled |= {name: value for name, value in beside.items() if value not in (None, "") and name not in spelled}
     rest = {name: value for name, value in spelled.items() if name not in _FIELDS}
     known = {name: value for name, value in spelled.items() if name in _FIELDS and value not in (None, "")}
     unset = [name for name, value in spelled.items() if name in _FIELDS and value in (None, "")]
     return known | ({"traits": rest} if rest else {}) | ({"unset": unset} if unset else {})
+
+
+def _country(address: Mapping[str, Any]) -> Any:
+    """By its code, where a shop (Shopify) tells the name as well."""
+    return next((code for name in _COUNTRIES if (code := address.get(name)) not in (None, "")), None)
 
 
 def _zone(given: Any) -> str | None:

@@ -10,10 +10,10 @@ from tactful.durations import milliseconds
 from tactful.purposes import is_service
 from tactful.records import RecipientBody, Rest
 from tactful.settings import Resting, Settings
+from tactful_trigger.countries import country_code
 
 _PUNCTUATION: Final = re.compile(r"\(0\)|[\s().-]")  # "(0)" is for callers at home and no part of the number
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164: at most 15 digits
-_COUNTRY: Final = re.compile(r"[A-Z]{2}")  # ISO 3166-1 alpha-2
 
 
 def recipient(
@@ -26,16 +26,15 @@ def recipient(
 ) -> RecipientBody:
     """Addresses that a server vouched for, who the customer is, and until when marketing rests and why.
 
-    A country that is not two letters is left out: the shop's own then counts, with its hours.
+    A country that is no code is left out: the shop's own then counts, with its hours.
     """
-    country = profile.country.strip().upper()
     contact, away = milliseconds(settings.resting.contact), _is_away(engagement, orders)
     return RecipientBody(
         addresses=_addresses(profile),
         first_name=profile.first_name or None,
         locale=profile.locale or None,
         zone=profile.zone or None,
-        country=country if _COUNTRY.fullmatch(country) else None,
+        country=country_code(profile.country),
         complaint_open=bool(tickets.recent) and tickets.open,
         rests=_rests(orders, tickets, settings.resting),
         in_touch_until=engagement.contacted_at + contact if engagement.contacted_at else 0,

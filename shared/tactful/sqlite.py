@@ -297,7 +297,7 @@ def _for_writing(path: Path, synchronous: str) -> sqlite3.Connection:
             "journal_mode = WAL",
             f"synchronous = {synchronous}",
             "foreign_keys = ON",
-            "secure_delete = FAST",  # what is erased is overwritten where that costs no write of its own
+            "secure_delete = ON",  # what is let go of is overwritten, pages that become free included
             f"application_id = {APPLICATION}",
         ):
             db.execute(f"PRAGMA {pragma}")

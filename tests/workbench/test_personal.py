@@ -162,6 +162,17 @@ async def test_the_log_is_clean_when_it_was_said_to_be(tmp_path: Path) -> None:
         assert not [words for words in (b"uma@example.test", b'"customer-1"', b"anon:a1") if words in log]
 
 
+async def test_then_the_pages_of_the_file_that_are_free_hold_nothing_of_them_either(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        seen = ProductAdded(product_id="p1", name="A kettle in detail. " * 500)  # more than goes on one page
+        await tell(product, event_record("customer-1", seen, product.clock.now(), "e0"))
+        farewell = await product.personal.erase("customer-1", "test")
+        await product.time.advance(farewell.log_clean_at + 1000)
+        await prune(product)
+    file = (tmp_path / "dev.db").read_bytes()
+    assert [words for words in (b"A kettle in detail", b'"customer-1"') if words in file] == []
+
+
 async def test_what_nobody_has_read_yet_is_never_removed(tmp_path: Path) -> None:
     async with shop(tmp_path) as product:
         record = event_record("customer-1", ProductAdded(product_id="p1"), product.clock.now(), "unread")

@@ -52,6 +52,17 @@ def test_an_address_that_must_not_be_written_to_stays_so_and_names_nobody(bench:
     assert bench.words[-1] == "suppressed_address"
 
 
+def test_an_earlier_address_names_nobody_either_though_the_message_to_it_was_let_go_of_before(
+    bench: DispatchBench,
+) -> None:
+    bench.asks()
+    bench.knows(addresses={"email": "new@example.test"})
+    bench.settle()
+    assert drive(bench.store.forget_decided(bench.now + HOUR, 9)) == 1
+    erase(bench)
+    assert drive(bench.store.address(bench.book.key("email", "u1@example.test"))).customers == []
+
+
 def test_where_nobody_could_write_to_who_was_erased_nobody_writes_afterwards(bench: DispatchBench) -> None:
     bench.knows(do_not_contact="deceased")
     erase(bench)

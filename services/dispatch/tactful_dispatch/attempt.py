@@ -260,6 +260,7 @@ class Attempts:
         if delivery.address is not None:
             row = space.address(delivery.address)
             row.used_by(customer)
+            space.customer(customer).note_written_at(delivery.address)
             if row.latest != message.message_id:
                 delivery.follows, row.latest = row.latest, message.message_id
         deciding.count_contact(space, customer, delivery, now)

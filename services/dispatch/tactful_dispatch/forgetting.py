@@ -19,7 +19,7 @@ def forget(space: Workspace, book: AddressBook, graves: Graves, record: EraseRec
     if space.grave(erased.grave) >= erased.at:
         return
     row = space.customer(customer)
-    own = {*book.all_of(row.recipient), *row.flagged}
+    own = {*book.all_of(row.recipient), *row.flagged, *row.written_at}
     keys = own | space.erase(customer, erased)
     for key in keys:
         address = space.address(key)

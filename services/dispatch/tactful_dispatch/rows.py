@@ -120,6 +120,9 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     known_as: list[str] = msgspec.field(default_factory=list)  # before, as far as messages may wait under these names
     flagged: list[AddressKey] = msgspec.field(default_factory=list)  # addresses of earlier names, or taken away since
     written_as: list[str] = msgspec.field(default_factory=list)  # and as which visitors they were written to
+    written_at: list[AddressKey] = msgspec.field(
+        default_factory=list
+    )  # whose rows name them, also when no message tells
 
     @property
     def goes_to(self) -> str:
@@ -129,6 +132,11 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     def names(self, customer: str) -> set[str]:
         """The customer whose row it is, under every name that is known here."""
         return {customer, self.linked_to, *self.known_as, *self.written_as} - {""}
+
+    def note_written_at(self, key: AddressKey) -> None:
+        """The address knows them from now on."""
+        if key not in self.written_at:
+            self.written_at.append(key)
 
     @property
     def due(self) -> int | None:

@@ -275,6 +275,19 @@ def test_a_wish_said_twice_is_one_entry(bench: DispatchBench) -> None:
     assert [e.change for e in bench.trigger.events if isinstance(e, PreferencesChanged)] == ["stopped", "rule_muted"]
 
 
+def test_who_stops_everything_once_more_takes_back_what_was_granted_in_between_and_is_heard_of_later(
+    bench: DispatchBench,
+) -> None:
+    drive(bench.desk.stop_all("u1", "page"))
+    bench.advance("1d")
+    between = bench.now
+    bench.advance("1d")
+    drive(bench.desk.stop_all("u1", "page"))
+    bench.grants(occurred_at=between)
+    bench.asks()
+    assert bench.words == ["withdrawn"]
+
+
 def test_links_of_old_messages_go_on_working(bench: DispatchBench) -> None:
     bench.asks("m1")
     for number in range(2, 100):

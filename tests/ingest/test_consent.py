@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from doorstep import BROWSER, MONDAY, Doorstep
 
-from tactful.clock import HOUR
+from tactful.clock import DAY, HOUR
 from tactful.records import DISPATCH, EVENTS
 
 GRANT: dict[str, Any] = {
@@ -31,6 +31,21 @@ async def test_a_posted_consent_goes_to_dispatch_and_nothing_of_it_to_events() -
     assert (body.basis, body.wording, body.via, body.proof) == ("consent", "signup-form-3", "checkout", GRANT["proof"])
     assert body.occurred_at == MONDAY - HOUR
     assert [topic for topic, _ in door.diary.appends] == [DISPATCH]
+
+
+@pytest.mark.parametrize("when", [{}, {"timestamp": "1970-01-01T00:00:00Z"}, {"timestamp": MONDAY + 2 * DAY}])
+async def test_a_grant_from_the_past_that_tells_no_day_of_it_is_refused_rather_than_dated_to_now(
+    when: dict[str, Any],
+) -> None:
+    door = Doorstep()
+    past: dict[str, Any] = {"context": {"history": True}}
+    assert (await door.track("Consent Changed", properties=GRANT, **past, **when))["rejected"] == 1
+    await door.track("Consent Changed", properties=GRANT | {"state": "withdrawn"}, **past, **when)
+    await door.track("Consent Changed", properties=GRANT, **past, timestamp=MONDAY + HOUR)
+    assert [(said.body.state, said.body.occurred_at) for said in door.consents] == [
+        ("withdrawn", MONDAY),
+        ("granted", MONDAY),
+    ]
 
 
 async def test_where_the_customer_said_so_is_told_as_via_or_else_as_source() -> None:

@@ -334,6 +334,14 @@ def test_a_day_is_its_noon_and_a_person_has_traits() -> None:
     assert (call["timestamp"], call["traits"]) == ("2026-07-02T12:00:00+02:00", {"email": "u1@example.test"})
 
 
+@pytest.mark.parametrize("written", ["1970-01-01 00:00:00", "1970-01-01", "0001-01-02"])
+@pytest.mark.parametrize("event", ["Consent Changed", "Order Completed"])
+def test_what_a_database_writes_for_a_time_that_nobody_knows_is_none(event: str, written: str) -> None:
+    row = Row(7, SAID | {"state": "granted", "timestamp": written})
+    with pytest.raises(TactfulError, match=r"orders\.csv:7: .* stands where nobody knew the time"):
+        call_of(row, event, {}, MADRID, FILE)
+
+
 def test_what_is_known_of_a_person_needs_no_time() -> None:
     row = Row(2, {"userId": "u1", "timestamp": "", "email": "u1@example.test"})
     assert "timestamp" not in call_of(row, "identify", {}, MADRID, FILE)

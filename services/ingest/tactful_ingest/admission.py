@@ -102,7 +102,6 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
     given = _properties(name, posting, user, visit.door.limits.id_length)
     name, properties = canonical(name, given, visit.door.currency)
     told = instant(posting.told)
-    server = visit.key.scope != BROWSER
     body = EventBody(
         name=name,
         source=posting.source,
@@ -110,7 +109,7 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
         scope=visit.key.scope,
         user_id=user,
         anonymous_id=anonymous,
-        history=server and posting.context.get("history") is True,
+        history=_is_history(posting, visit),
         properties=msgspec.Raw(properties),
         context=_context(posting, told),
     )
@@ -129,8 +128,21 @@ def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
     properties = _object(posting)
     at = occurred_at(instant(posting.told), instant(posting.sent), visit.received, visit.door.client_time)
     body = consent.consent_body(properties, posting.source, at)
+    if body.state != "withdrawn" and _is_history(posting, visit) and not _is_past(posting, visit):
+        # Dated to now it would undo an opt-out, and an erasure.
+        raise InvalidInput("wrong_value", "an imported grant has to say when it was given, which is past", "timestamp")
     id = _given_id(posting, visit) or _said_id(posting, visit, consent.NAME, key, properties)
     return ConsentRecord(id=id, key=key, at=visit.received, body=body)
+
+
+def _is_history(posting: Posting, visit: Visit) -> bool:
+    return visit.key.scope != BROWSER and posting.context.get("history") is True
+
+
+def _is_past(posting: Posting, visit: Visit) -> bool:
+    """Give or take a day: a time may have been written in another zone than it was read in."""
+    told = instant(posting.told)
+    return told is not None and visit.door.client_time(told) <= visit.received + DAY
 
 
 def _name(posting: Posting, scope: str) -> str:

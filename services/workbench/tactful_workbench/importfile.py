@@ -88,7 +88,11 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
     values = _named(cells, pairs)
     envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
-        envelope["timestamp"] = _when(str(envelope["timestamp"]), zone, where)
+        envelope["timestamp"] = told = _when(str(envelope["timestamp"]), zone, where)
+        if instant(told) is None:  # the door would date it to now
+            raise TactfulError(
+                f"{where}: {told} stands where nobody knew the time; take the row out, or write when it happened"
+            )
     elif event == CONSENT:
         # Dated to now it would undo an opt-out, and an erasure.
         if values.get("state") != "withdrawn":

@@ -141,17 +141,12 @@ class Applying:
             before = row.states.get(projection.name)
             if before is None:
                 before = projection.state()
-            self._runs.watch.enter(projection.name)
             try:
                 after = projection.fold(before, seen.event)
-            except self._runs.watch.outside:
-                raise
-            except BaseException as error:  # noqa: BLE001 - a stranger's function may raise anything
+            except Exception as error:  # noqa: BLE001 - a stranger's function may raise anything
                 self._blamed = {**self._blamed, **self._unfolding.blame(row, projection, error, seen.at)}
                 changed = True
                 continue
-            finally:
-                self._runs.watch.leave()
             if after is not before and after != before:
                 row.states[projection.name] = after
                 changed = True

@@ -149,16 +149,11 @@ class Joining:
         projection, mine = self._partition.book.projections.get(name), row.states.get(name)
         if mine is None or projection is None:
             return theirs if mine is None else mine
-        self._runs.watch.enter(name)
         try:
             return projection.merge(mine, theirs)
-        except self._runs.watch.outside:
-            raise
-        except BaseException as error:  # noqa: BLE001 - as when it folds
+        except Exception as error:  # noqa: BLE001 - as when it folds
             self._unfolding.blame(row, projection, error, at)
             return mine
-        finally:
-            self._runs.watch.leave()
 
     def _adopt(self, row: Row, run: Run, absorbed: str, at: int) -> None:
         """The run goes on under another name. First it sees what the customer has done since it began."""

@@ -25,7 +25,6 @@ _KEPT_OPEN: Final = (
     "awaits in `finally`, or swallows GeneratorExit and awaits again. A run is closed whenever it waits: what comes at its end "
     "belongs behind the wait or into `goal` and `exit_on`, and `except Exception` catches enough"
 )
-UNFINISHED: Final = "ran for longer than a second without coming back"
 
 
 class Ended(NamedTuple):
@@ -55,7 +54,7 @@ Outcome = Wait | Ended | Parked
 
 
 class TooSlow(BaseException):
-    """Raised into a rule or a projection that ran for longer than a second. Not an Exception, so that none swallows it."""
+    """Raised into a rule that ran for longer than a second. Not an Exception, so that no rule swallows it."""
 
 
 class Watch(Protocol):
@@ -81,7 +80,7 @@ def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any)
     try:
         return function(*arguments)
     except TooSlow:
-        raise RuleFailed(Parked(f"{rule.file}:{rule.line}: {UNFINISHED}")) from None
+        raise RuleFailed(Parked(f"{rule.file}:{rule.line}: ran for longer than a second without coming back")) from None
     except watch.outside:
         raise
     except BaseException as error:  # noqa: BLE001 - `sys.exit` is a slip like any other
@@ -281,7 +280,7 @@ class Execution:
     def _parked(self, error: BaseException) -> Parked:
         if isinstance(error, TooSlow):
             self.host.too_slow(self._run.rule)
-            return Parked(f"{self._place()}: {UNFINISHED}")
+            return Parked(f"{self._place()}: ran for longer than a second without coming back")
         if isinstance(error, TactfulError) and not isinstance(
             error, StepFailed
         ):  # of a step, a stranger's function said why

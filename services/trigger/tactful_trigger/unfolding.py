@@ -1,4 +1,4 @@
-"""A projection that raises or does not come back: the rules that ask for it stand still for this customer, and nobody else misses the event. Pure."""
+"""A projection that raises: the rules that ask for it stand still for this customer, and nobody else misses the event. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from tactful.projections import Projection
 from tactful_trigger.effects import Effects
-from tactful_trigger.replay import UNFINISHED, Parked, TooSlow, line_in, words_of
+from tactful_trigger.replay import Parked, line_in, words_of
 from tactful_trigger.row import Row
 from tactful_trigger.rulebook import RECIPIENT, Rulebook
 from tactful_trigger.runs import Runs
@@ -20,7 +20,7 @@ class Unfolding:
     def __init__(self, book: Rulebook, effects: Effects, runs: Runs) -> None:
         self._book, self._effects, self._runs = book, effects, runs
 
-    def blame(self, row: Row, projection: Projection[Any], error: BaseException, at: int) -> Mapping[str, Parked]:
+    def blame(self, row: Row, projection: Projection[Any], error: Exception, at: int) -> Mapping[str, Parked]:
         """The rules that would go by a state that is not true any more, and why they must not. Raises the error again where it is
         dispatch that goes by it: who must not be written to is for nobody to miss."""
         if projection.name in RECIPIENT:
@@ -37,9 +37,8 @@ class Unfolding:
         return blamed
 
 
-def _why(projection: Projection[Any], error: BaseException) -> Parked:
+def _why(projection: Projection[Any], error: Exception) -> Parked:
     file = inspect.getfile(type(projection))
-    place = f"{file}:{line_in(file, error)}: projection {projection.name}"
-    if isinstance(error, TooSlow):
-        return Parked(f"{place} {UNFINISHED}")
-    return Parked(f"{place}: {type(error).__name__}", words_of(error))
+    return Parked(
+        f"{file}:{line_in(file, error)}: projection {projection.name}: {type(error).__name__}", words_of(error)
+    )

@@ -1,4 +1,4 @@
-"""Interrupts a rule or a projection in pure Python that does not come back within a second: `signal.setitimer`, main thread only."""
+"""Interrupts a rule in pure Python that does not come back within a second: `signal.setitimer`, main thread only."""
 
 from __future__ import annotations
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
 import pytest
-from enginebench import EngineBench
+from enginebench import EngineBench, drive
 
 from tactful import Run, rule
 from tactful.events import Event, OrderCompleted, Page, ProductAdded
 from tactful.records import EVENTS, CommandBody, CommandRecord
+from tactful_trigger.checking import check
 from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
 from tactful_trigger.projections import SHIPPED
+from tactful_trigger.replay import NoWatch, TooSlow
+from tactful_trigger.rulebook import Rulebook
 
 ADD, ORDER = ProductAdded(product_id="p1"), OrderCompleted(order_id="o1")
 
@@ -133,3 +137,115 @@ def test_two_customers_it_cannot_make_one_of_are_one_to_everybody_else(bench: En
     assert row.absorbed == ("u2",)
     assert {run.rule for run in row.runs} == {"asks", "asks_later", "does_not"}
     assert any(run.parked.endswith(": projection moody: KeyError: 'Ann'") for run in row.runs if run.rule == "asks")
+
+
+class Last(msgspec.Struct, frozen=True):
+    page: str = ""
+
+
+class Careless:
+    """Gives what its state is not for, and does not know the states of its first version."""
+
+    name, state, events = "moody", Last, (Page,)
+
+    def __init__(self, version: int = 1) -> None:
+        self.version = version
+
+    def fold(self, state: Last, event: Event) -> Last:
+        assert isinstance(event, Page)
+        if event.name == "exit":
+            sys.exit("Ann")
+        if event.name == "slow":
+            raise TooSlow  # as the watch does
+        return Last({"none": None, "set": object()}.get(event.name, event.name))  # type: ignore[arg-type]
+
+    def merge(self, mine: Last, theirs: Last) -> Last:
+        return Last(None)  # type: ignore[arg-type]
+
+    def migrate(self, version: int, old: Any) -> Last:
+        raise KeyError("Ann")
+
+
+class Mended(Careless):
+    def migrate(self, version: int, old: Any) -> Last:
+        return Last(f"{old['page']} of version {version}")
+
+
+@rule(on=ProductAdded, purpose="marketing.test", uses=("moody",), when=lambda c, e: c.state("moody") != 0, version=1)
+async def looks(run: Run, first: ProductAdded) -> None:
+    await run.send("email", "looks", data=lambda customer: {"page": customer.state("moody").page})
+
+
+@pytest.mark.parametrize(
+    ("page", "why"),
+    [
+        ("none", "TypeError: gave what Last cannot hold: Expected `str`, got `null` - at `$.page`"),
+        ("set", "TypeError: gave what Last cannot hold: Encoding objects of type object is unsupported"),
+        ("exit", "SystemExit: Ann"),
+        ("slow", "ran for longer than a second without coming back"),
+    ],
+)
+def test_a_state_that_nobody_could_read_again_is_as_if_it_had_raised(page: str, why: str) -> None:
+    bench = EngineBench(looks, does_not, projections=(*SHIPPED, Careless()))
+    bench.emits("u1", Page(name="home"), Page(name=page))
+    [note] = notes(bench)
+    assert f": projection moody: {why}" in note
+    bench.deploy(looks, does_not)  # the row comes from the store
+    bench.emits("u1", ADD)
+    assert [message.data for message in bench.messages] == [{"page": "home"}]
+
+
+def test_a_merge_that_gives_such_a_state_leaves_the_one_that_is_there() -> None:
+    bench = EngineBench(looks, does_not, projections=(*SHIPPED, Careless()))
+    bench.emits("u1", Page(name="mine"))
+    bench.emits("u2", Page(name="theirs"))
+    bench.merge("u2", "u1")
+    row = bench.row("u1")
+    assert row is not None
+    assert row.states["moody"] == Last("mine")
+
+
+def test_a_state_of_an_older_version_that_it_cannot_migrate_is_there_once_it_can() -> None:
+    bench = EngineBench(looks, does_not, projections=(*SHIPPED, Careless()))
+    for number in range(30):
+        bench.emits(f"u{number}", Page(name="home"))
+    bench.deploy(looks, does_not, projections=(*SHIPPED, Careless(version=2)))
+    bench.emits("u1", ADD, Page(name="next"))
+    for number in range(2, 30):
+        bench.emits(f"u{number}", Page(name="next"))
+    bench.advance("2h")
+    assert bench.sent() == ["email does not"] * 30
+    assert "projection moody: KeyError: 'Ann'" in bench.endings("u1")[0]
+    assert bench.partition().cursor.paused == {"looks"}
+
+    bench.deploy(looks, does_not, projections=(*SHIPPED, Mended(version=2)))
+    bench.broadcast("Rule Resumed", rule="looks")
+    bench.emits("u1", ADD)
+    assert bench.messages[-1].data == {"page": "home of version 1"}
+
+
+def test_it_is_told_before_that_is_installed() -> None:
+    async def waits(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+
+    waiting = rule(on=ProductAdded, purpose="marketing.test", uses="moody", version=1)(waits)
+    bench = EngineBench(waiting, projections=(*SHIPPED, Careless()))
+    bench.emits("u1", Page(name="home"), ADD)
+    row = drive(bench.store.load(0, ["u1"]))["u1"]
+    [found] = check("u1", row, Rulebook([waiting], (*SHIPPED, Careless(version=2))))
+    assert found.why.endswith(": projection moody: KeyError: 'Ann'")
+
+
+def test_a_projection_that_does_not_come_back_is_interrupted() -> None:
+    class Watch(NoWatch):
+        def enter(self, rule: str) -> None:
+            watched.append(rule)
+
+        def leave(self) -> None:
+            watched.append("")
+
+    watched = list[str]()
+    bench = EngineBench(looks, projections=(*SHIPPED, Careless()))
+    bench.worker._watch = Watch()
+    bench.emits("u1", Page(name="slow"))
+    assert watched == ["moody", ""]

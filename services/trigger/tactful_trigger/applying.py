@@ -28,6 +28,7 @@ from tactful_trigger.happening import Seen
 from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
 from tactful_trigger.objecting import OBJECTIONS, SOON, objection_to
 from tactful_trigger.partition import Partition
+from tactful_trigger.projections import OURS
 from tactful_trigger.recipient import tells_dispatch
 from tactful_trigger.replay import Parked, RuleFailed
 from tactful_trigger.row import LEAST, SEEN_MINUTES, WEIGHED, Goal, Mark, Row, mark_key, marked_rule
@@ -141,8 +142,11 @@ class Applying:
             before = row.states.get(projection.name)
             if before is None:
                 before = projection.state()
+            fold = projection.fold
+            if projection.name not in OURS:
+                fold = self._unfolding.guarded(projection, fold)
             try:
-                after = projection.fold(before, seen.event)
+                after = fold(before, seen.event)
             except Exception as error:  # noqa: BLE001 - a stranger's function may raise anything
                 self._blamed = {**self._blamed, **self._unfolding.blame(row, projection, error, seen.at)}
                 changed = True

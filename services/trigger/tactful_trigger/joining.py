@@ -33,6 +33,7 @@ from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen, is_forwarded
 from tactful_trigger.history import FROM_LOG
 from tactful_trigger.partition import Partition
+from tactful_trigger.projections import OURS
 from tactful_trigger.replay import CANCELLED
 from tactful_trigger.row import WEIGHED, Goal, Mark, Row, Run, decode
 from tactful_trigger.runs import Runs
@@ -149,8 +150,9 @@ class Joining:
         projection, mine = self._partition.book.projections.get(name), row.states.get(name)
         if mine is None or projection is None:
             return theirs if mine is None else mine
+        merge = projection.merge if name in OURS else self._unfolding.guarded(projection, projection.merge)
         try:
-            return projection.merge(mine, theirs)
+            return merge(mine, theirs)
         except Exception as error:  # noqa: BLE001 - as when it folds
             self._unfolding.blame(row, projection, error, at)
             return mine

@@ -81,6 +81,8 @@ def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any)
         return function(*arguments)
     except TooSlow:
         raise RuleFailed(Parked(f"{rule.file}:{rule.line}: ran for longer than a second without coming back")) from None
+    except RuleFailed:  # of a state that cannot be read
+        raise
     except watch.outside:
         raise
     except BaseException as error:  # noqa: BLE001 - `sys.exit` is a slip like any other
@@ -110,6 +112,16 @@ def words_of(said: object) -> str:
         return str(said)[:WORDS].encode(errors="replace").decode()
     except Exception:  # noqa: BLE001 - its `__str__` is a stranger's too
         return type(said).__name__
+
+
+def fault_of(projection: Projection[Any], error: BaseException) -> Parked:
+    """Why rules must not go by what a projection knows."""
+    file = inspect.getfile(type(projection))
+    line = line_in(file, error)
+    where = f"{file}:{line}: projection {projection.name}" if line else f"{file}: projection {projection.name}"
+    if isinstance(error, TooSlow):
+        return Parked(f"{where}: ran for longer than a second without coming back")
+    return Parked(f"{where}: {type(error).__name__}", words_of(error))
 
 
 class NoWatch:
@@ -281,6 +293,8 @@ class Execution:
         if isinstance(error, TooSlow):
             self.host.too_slow(self._run.rule)
             return Parked(f"{self._place()}: ran for longer than a second without coming back")
+        if isinstance(error, RuleFailed):
+            return error.parked
         if isinstance(error, TactfulError) and not isinstance(
             error, StepFailed
         ):  # of a step, a stranger's function said why

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tactful.events.model import is_act
 from tactful.journal import Entry, Kept, Notice, Wait
 from tactful.projections import Projection
+from tactful_trigger.unread import Unread, read_state
 
 SEEN_LIMIT: Final = 256
 SEEN_BYTES: Final = SEEN_LIMIT * 12
@@ -253,7 +254,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
 
     def _image(self, projections: Mapping[str, Projection[Any]]) -> Image:
         states: dict[str, Any] = self.states and {
-            name: (projections[name].version, state) if name in projections else state
+            name: (projections[name].version, state) if name in projections and type(state) is not Unread else state
             for name, state in self.states.items()
         }
         return Image(
@@ -278,23 +279,15 @@ _PARKED: Final = b'"parked":'  # stands in a row with a run that is parked
 
 
 def decode(customer: str, value: bytes, projections: Mapping[str, Projection[Any]]) -> Row:
-    """A row from its stored form. States of projections that are not loaded are carried along untouched."""
+    """A row from its stored form. States of projections that are not loaded, or cannot read them, are carried along untouched."""
     image, row = _decode_image(value), Row(customer)
     for name, (version, raw) in image.states.items():
-        row.states[name] = _state(projections.get(name), version, raw)
+        row.states[name] = read_state(projections.get(name), version, raw)
     row.runs, row.marks, row.goals = image.runs, image.marks, image.goals
     row.recipient, row.linked_to, row.blocked = image.recipient, image.linked_to, image.blocked
     row.trail, row.absorbed = image.seen, image.absorbed
     row.device_of, row.limited, row.weight = image.device_of, image.limited, image.weight
     return row
-
-
-def _state(projection: Projection[Any] | None, version: int, raw: msgspec.Raw) -> Any:
-    if projection is None:
-        return (version, raw)
-    if version != projection.version:
-        return projection.migrate(version, msgspec.json.decode(raw))
-    return msgspec.json.decode(raw, type=projection.state)
 
 
 class _Names(msgspec.Struct):

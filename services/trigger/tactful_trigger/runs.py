@@ -31,7 +31,7 @@ class Runs:
     """Moves the runs of customers within one slice. Pure but for the row and the effects it is given."""
 
     def __init__(self, book: Rulebook, cursor: Cursor, effects: Effects, watch: Watch) -> None:
-        self._book, self._cursor, self._effects, self._watch = book, cursor, effects, watch
+        self._book, self._cursor, self._effects, self.watch = book, cursor, effects, watch
         self._feeds = Feeds(book, cursor, effects)
         self.ends_of_absent = ends_of_absent(cursor.ends, book)
         self.counts = partial(counts, book, watch)
@@ -97,11 +97,11 @@ class Runs:
 
     def _key_of(self, rule: Rule, seen: Seen) -> str:
         key = self._book.terms[rule.name].key
-        return key_of(rule, self._watch, seen.event, key) if key else ""
+        return key_of(rule, self.watch, seen.event, key) if key else ""
 
     def _fits(self, row: Row, rule: Rule, seen: Seen) -> bool:
         when = self._book.terms[rule.name].when
-        return when is None or asked(rule, self._watch, when, view(row, rule.name, self._book), seen.event)
+        return when is None or asked(rule, self.watch, when, view(row, rule.name, self._book), seen.event)
 
     def _fail(self, row: Row, rule: Rule, at: int, parked: Parked) -> bool:
         """A rule that fails before it begins costs nobody else the event."""
@@ -181,7 +181,7 @@ class Runs:
         if seen.name in terms.on and seen.record.body.occurred_at < run.first.occurred_at:
             return False  # it began for something later
         try:
-            return self.counts(rule, seen) and is_about(self._watch, rule, terms, run, seen)
+            return self.counts(rule, seen) and is_about(self.watch, rule, terms, run, seen)
         except RuleFailed as failed:
             put_by(self._effects, row, run, seen)
             if not run.parked:
@@ -379,7 +379,7 @@ class Runs:
 
     def _execution(self, row: Row, run: Run, at: int, fresh: int) -> Execution:
         rule = self._book.rules[run.rule]
-        stage = Stage(row, run, at, self._book, self._effects, self._watch, self._cursor.slow)
+        stage = Stage(row, run, at, self._book, self._effects, self.watch, self._cursor.slow)
         return Execution(rule, run, stage, fresh)
 
     def _stands_still(self, run: Run) -> bool:

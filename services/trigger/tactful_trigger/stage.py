@@ -18,10 +18,11 @@ from tactful.operations import CONTENT_BYTES
 from tactful.projections import Projection
 from tactful.records import DISPATCH, MessageBody, MessageRecord
 from tactful_trigger.effects import Effects
-from tactful_trigger.replay import Watch
+from tactful_trigger.replay import RuleFailed, Watch, fault_of
 from tactful_trigger.row import Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import StepRequest
+from tactful_trigger.unread import Unread
 
 
 def view(row: Row, rule: str, book: Rulebook) -> Customer:
@@ -32,6 +33,8 @@ def view(row: Row, rule: str, book: Rulebook) -> Customer:
         if projection not in uses:
             raise TactfulError(f"rule {rule} reads {projection!r}, which its `uses` does not name; add it there")
         state = row.states.get(projection)
+        if type(state) is Unread:
+            raise RuleFailed(fault_of(book.projections[projection], state.error))
         return book.empty(projection) if state is None else state
 
     return Customer(row.id, read)

@@ -22,3 +22,4 @@ SHIPPED: Final[tuple[Projection[Any], ...]] = (
     RhythmProjection(),
     SegmentsProjection(),
 )
+OURS: Final = frozenset(projection.name for projection in SHIPPED)

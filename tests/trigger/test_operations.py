@@ -816,6 +816,23 @@ def test_starting_over_without_waiting_parks_the_run() -> None:
     assert bench.endings("u1") == ["starts over without having waited"]
 
 
+@pytest.mark.parametrize(("waits", "goes_on"), [("2s", False), ("5m", True)])
+def test_a_quick_answer_is_no_waiting_lest_a_run_sends_as_fast_as_dispatch_can(waits: str, goes_on: bool) -> None:
+    async def r(run: Run, first: ProductAdded) -> Any:
+        await run.send("email", "again")
+        await run.sleep_until(run.started)
+        return run.again()
+
+    bench = bench_of(r)
+    bench.dispatch.decide = lambda message: None
+    bench.emits("u1", ADD)
+    bench.advance(waits)
+    bench.decides(bench.messages[0], verdict="sent")
+    bench.advance("1m")
+    assert len(bench.messages) == 1 + goes_on
+    assert bench.endings("u1") == ([] if goes_on else ["starts over without having waited"])
+
+
 @pytest.mark.parametrize(
     ("scope", "channels", "ending"),
     [("customer", ["email"], "no_address"), ("channel", ["email", "push", "sms"], "nobody to reach")],

@@ -72,6 +72,16 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         return self.journal[-1].at if self.journal else self.started
 
     @property
+    def has_waited(self) -> bool:
+        """Whether it may start over: not as fast as dispatch and steps answer, since it would send that often."""
+        before = self.started
+        for entry in self.journal:
+            if entry.at > before and not entry.shape.startswith(("send ", "step ")):
+                return True
+            before = entry.at
+        return before - self.started >= MINUTE
+
+    @property
     def contact(self) -> str:
         """What the messages of one generation share."""
         return f"{self.id}.{self.generation}"

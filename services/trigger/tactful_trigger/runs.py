@@ -300,7 +300,7 @@ class Runs:
             self.park(row, run, at, outcome)
         elif not outcome.again:
             self.end(row, run, at, outcome.why)
-        elif (run.journal and run.journal[-1].at > run.started) or len(run.inbox) < kept:
+        elif run.has_waited or len(run.inbox) < kept:
             self._start_over(row, run, at)
         else:
             self.park(row, run, at, Parked("starts over without having waited"))

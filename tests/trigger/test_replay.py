@@ -302,6 +302,33 @@ def test_a_rule_that_does_not_come_back_within_a_second_is_interrupted_and_parke
     assert took < 5
 
 
+@pytest.mark.parametrize("in_when", [True, False])
+def test_who_swallows_the_interruption_has_not_come_back_all_the_same(in_when: bool) -> None:
+    def takes_two_seconds(*asked: Any) -> bool:
+        for _ in range(2):
+            try:
+                for _ in range(5):
+                    signal.raise_signal(signal.SIGALRM)
+            except BaseException:  # noqa: BLE001
+                swallowed.append(1)
+        return True
+
+    @rule(on=ProductAdded, purpose="marketing.test", when=takes_two_seconds if in_when else None, version=1)
+    async def swallows(run: Run, first: ProductAdded) -> None:
+        if not in_when:
+            takes_two_seconds()
+        await run.send("email", "late")
+
+    swallowed = list[int]()
+    bench = EngineBench(swallows)
+    with SignalWatch() as watch:
+        bench.worker._watch = watch
+        bench.emits("u1", ADD)
+    assert len(swallowed) == 2
+    assert "longer than a second" in bench.endings("u1")[0]
+    assert [message.message_id for message in bench.messages] == bench.cancelled  # what it asked for is taken back
+
+
 def test_nobody_is_interrupted_who_has_come_back_or_has_not_run_for_a_second() -> None:
     with SignalWatch() as watch:
         watch.enter("endless")

@@ -62,6 +62,8 @@ class Watch(Protocol):
 
     outside: ClassVar[tuple[type[BaseException], ...]]  # what may be raised into a rule and is none of its doing
 
+    @property
+    def interrupted(self) -> bool: ...  # since it was last entered: a bare `except` may have swallowed that
     def enter(self, rule: str) -> None: ...
     def leave(self) -> None: ...
 
@@ -78,7 +80,10 @@ def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any)
     """What such a function says: `key`, `when` or `match`. Raises RuleFailed, whatever it raises."""
     watch.enter(rule.name)
     try:
-        return function(*arguments)
+        given = function(*arguments)
+        if watch.interrupted:
+            raise TooSlow
+        return given
     except TooSlow:
         raise RuleFailed(Parked(f"{rule.file}:{rule.line}: ran for longer than a second without coming back")) from None
     except RuleFailed:  # of a state that cannot be read
@@ -128,6 +133,7 @@ class NoWatch:
     """Virtual time, and wherever signals cannot be used: there Ctrl-C is raised wherever the program stands."""
 
     outside: ClassVar[tuple[type[BaseException], ...]] = (KeyboardInterrupt,)
+    interrupted = False
 
     def enter(self, rule: str) -> None:
         pass
@@ -205,6 +211,8 @@ class Execution:
             closed = self._caught(self._close)
         finally:
             watch.leave()
+        if watch.interrupted and closed is None and not isinstance(done, Parked):
+            return self._parked(TooSlow())
         return done if closed is None or isinstance(done, Parked) else closed
 
     def _caught(self, work: Callable[[], T]) -> T | Parked:

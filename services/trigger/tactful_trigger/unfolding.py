@@ -8,7 +8,7 @@ from typing import Any
 
 from tactful.projections import Projection
 from tactful_trigger.effects import Effects
-from tactful_trigger.replay import Parked, RuleFailed, fault_of
+from tactful_trigger.replay import Parked, RuleFailed, TooSlow, fault_of
 from tactful_trigger.row import Row
 from tactful_trigger.rulebook import RECIPIENT, Rulebook
 from tactful_trigger.runs import Runs
@@ -32,6 +32,8 @@ class Unfolding:
             watch.enter(projection.name)
             try:
                 given = function(mine, other)
+                if watch.interrupted:
+                    raise TooSlow
                 return mine if given is mine else fitting(projection, given)
             except watch.outside:
                 raise

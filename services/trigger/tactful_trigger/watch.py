@@ -23,9 +23,10 @@ class SignalWatch:
     def __init__(self) -> None:
         self._running = ""
         self._beats = 0
+        self.interrupted = False
 
     def enter(self, rule: str) -> None:
-        self._beats, self._running = 0, rule
+        self._beats, self.interrupted, self._running = 0, False, rule
 
     def leave(self) -> None:
         self._running = ""
@@ -46,5 +47,5 @@ class SignalWatch:
             return
         self._beats += 1
         if self._beats * _BEAT > LIMIT:
-            self._running = ""
+            self._beats, self.interrupted = 0, True  # who swallows it is interrupted again
             raise TooSlow

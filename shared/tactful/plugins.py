@@ -143,7 +143,9 @@ def _attempt(name: str, where: str, load: Callable[[], object]) -> ModuleType | 
     except SyntaxError as error:
         place = f"{error.filename}:{error.lineno}" if error.filename and error.lineno else where
         return Broken(name, f"{place}: {error.msg}")
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's module raises must not stop the rest
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a stranger's module raises must not stop the rest
         return Broken(name, f"{_place(error) or where}: {type(error).__name__}: {error}")
     if not isinstance(module, ModuleType):
         return Broken(name, f"the entry point {name} must name a module, not {type(module).__name__}")

@@ -108,6 +108,7 @@ def test_the_shipped_rules_are_found_by_their_entry_point() -> None:
         ("from tactful import Runn\n", 1, "ImportError: cannot import name 'Runn'"),
         ("import json\njson.loads('[')\n", 2, "JSONDecodeError"),
         ("import sys\nsys.exit(3)\n", 2, "SystemExit: 3"),
+        ("import asyncio\nraise asyncio.CancelledError\n", 2, "CancelledError"),
         (
             HEAD + '@rule(on="X", purpose="marketing.t", version=1, cooldwn="1d")\nasync def f(run, e): ...\n',
             3,

@@ -77,6 +77,10 @@ class Rule:
                 raise PluginError(
                     f"{where}: it is no older version than the rule's own, {self.terms.version}; raise that"
                 )
+            if version in self.older:
+                raise PluginError(
+                    f"{where}: that version has a body already, {self.older[version].__name__}; write which it is"
+                )
             if not inspect.iscoroutinefunction(body):
                 raise PluginError(f"{where}: it must be an `async def`")
             if forgotten := unawaited(body):

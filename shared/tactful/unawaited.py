@@ -26,6 +26,8 @@ def unawaited(body: Callable[..., Any]) -> str:
         match node:
             case ast.Expr(ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=operation))) if (
                 name == run and operation in _OPERATIONS
-            ):
-                return f"line {first + node.lineno - 1} asks for it and goes on: write `await {run}.{operation}(…)`"
+            ) or operation == "engaged":
+                return f"line {first + node.lineno - 1} asks for it and goes on: write `await {name}.{operation}(…)`"
+            case ast.Expr(ast.Call(func=ast.Attribute(attr="climb"), args=[ast.Name(id=name), *_])) if name == run:
+                return f"line {first + node.lineno - 1} asks for it and goes on: write `await … .climb({run}, …)`"
     return ""

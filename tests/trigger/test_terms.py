@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from enginebench import MONDAY, EngineBench, refused
 
-from tactful import Run, rule
+from tactful import Ladder, Run, rule
 from tactful.clock import MINUTE
 from tactful.errors import PluginError
 from tactful.events import (
@@ -181,7 +181,7 @@ def test_one_alone_needs_no_tuple_and_a_list_is_as_good(listed: Any) -> None:
 
 
 def test_an_older_body_of_the_rules_own_name_leaves_the_name_to_the_rule() -> None:
-    newer = sends_after_an_hour(version=2)
+    newer = sends_after_an_hour(version=3)
 
     async def r(run: Run, first: ProductAdded) -> None:
         await run.send("email", "as it was")
@@ -191,7 +191,10 @@ def test_an_older_body_of_the_rules_own_name_leaves_the_name_to_the_rule() -> No
 
     assert newer.previous(1)(r) is newer
     assert newer.body_for(1) is r
-    assert newer.previous(1)(r_1) is r_1
+    assert newer.previous(2)(r_1) is r_1
+    with pytest.raises(PluginError, match=r"previous\(2\): that version has a body already, r_1"):
+        newer.previous(2)(r)
+    assert newer.body_for(2) is r_1
 
 
 @pytest.mark.parametrize("version", [2, 3, 0, "1"])
@@ -601,6 +604,33 @@ def test_an_operation_that_nobody_awaits_is_named_before_the_rule_writes_too_ear
             refuse(hasty)
         assert f"line {hasty.__code__.co_firstlineno + 3} " in str(caught.value)
         assert "write `await run.sleep(…)`" in str(caught.value)
+
+
+def test_nor_does_a_reaction_or_a_ladder_go_by_unawaited() -> None:
+    async def asks_and_goes_on(run: Run, first: Page) -> None:
+        message = await run.send("email", "a")
+        message.engaged("1d")
+
+    async def climbs_nothing(run: Run, first: Page) -> None:
+        Ladder(("email", "1d")).climb(run, "a")  # type: ignore[unused-coroutine]
+
+    for body, mend in (
+        (asks_and_goes_on, "await message.engaged(…)"),
+        (climbs_nothing, "await … .climb(run, …)"),
+    ):
+        with pytest.raises(PluginError, match=re.escape(mend)):
+            rule(on=Page, purpose="marketing.test", version=1)(body)
+
+
+@pytest.mark.parametrize("climbs", [False, True])
+def test_what_a_rule_returns_unawaited_parks_it_and_is_not_taken_for_said(climbs: bool) -> None:
+    async def hasty(run: Run, first: ProductAdded) -> Any:
+        return Ladder(("email", "1d")).climb(run, "a") if climbs else run.send("email", "a")
+
+    bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(hasty))
+    bench.emits("u1", ADD)
+    (ending,) = bench.endings("u1")
+    assert ending.endswith("it returns what nobody awaited; write `return await …`")
 
 
 def test_a_rule_that_is_not_async_is_refused() -> None:

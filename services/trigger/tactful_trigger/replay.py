@@ -290,12 +290,21 @@ class Execution:
         try:
             yielded = coroutine.throw(value) if isinstance(value, StepFailed) else coroutine.send(value)
         except StopIteration as stop:
-            return _ending(stop.value)
+            return self._ending(stop.value)
         except RuntimeError as error:
             if "no running event loop" in str(error):
                 return Parked(self._foreign(error))
             raise
         return yielded if isinstance(yielded, Operation) else Parked(self._foreign())
+
+    def _ending(self, value: Any) -> Ended | Parked:
+        if isinstance(value, Again):
+            return Ended("starts over", again=True)
+        if isinstance(value, Operation | Coroutine):
+            if isinstance(value, Coroutine):
+                value.close()
+            return Parked(f"{self._place()}: it returns what nobody awaited; write `return await …`")
+        return Ended("done" if value is None else words_of(value))
 
     def _parked(self, error: BaseException) -> Parked:
         if isinstance(error, TooSlow):
@@ -335,9 +344,3 @@ class RunHost(Host, Protocol):
     def note(self, text: str) -> None: ...
     def projection(self, name: str) -> Projection[Any]: ...
     def too_slow(self, rule: str) -> None: ...
-
-
-def _ending(value: Any) -> Ended:
-    if isinstance(value, Again):
-        return Ended("starts over", again=True)
-    return Ended("done" if value is None else words_of(value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any, Literal, Protocol, TypeVar, overload
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from tactful.customer import Cart, Engagement, Orders, Profile, Segments, Session, Tickets
 from tactful.durations import Duration, ahead
 from tactful.errors import TactfulError
-from tactful.events.model import Event
+from tactful.events.model import Event, UnknownEvent
 from tactful.identity import fraction, is_anonymous
 from tactful.operation import Host, Operation
 from tactful.operations import Data, Events, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor, Zone
@@ -83,10 +83,18 @@ class Run:
         """Wait until the customer has done nothing for so long; `of` narrows what counts as doing something."""
         return Quiet(duration, of)
 
+    @overload
     def wait_for(
         self, event: type[E], within: Duration, where: Callable[[E], bool] | None = None
-    ) -> Operation[E | None]:
-        """The first such event since the previous wait ended, or None when the time is up."""
+    ) -> Operation[E | None]: ...
+    @overload
+    def wait_for(
+        self, event: str, within: Duration, where: Callable[[UnknownEvent], bool] | None = None
+    ) -> Operation[UnknownEvent | None]: ...
+    def wait_for(
+        self, event: type[Any] | str, within: Duration, where: Callable[[Any], bool] | None = None
+    ) -> Operation[Any]:
+        """The first such event since the previous wait ended, or None when the time is up. An event of the shop's own has a name."""
         return WaitFor(event, within, where)
 
     def wait_any(self, *waits: Operation[Any]) -> Operation[tuple[int, Any]]:
@@ -115,7 +123,7 @@ class Run:
             data,
             fixed,
             not_before=_not_before(not_before),
-            expires=None if expires is None else ahead(expires),
+            expires=None if expires is None else max(ahead(expires), 0),
             variant=variant,
             repeats_allowed=repeats_allowed,
         )
@@ -203,6 +211,6 @@ def _not_before(given: Duration | datetime | None) -> Callable[[Host], int | Non
         if given.tzinfo is None:
             raise TactfulError("not_before needs a datetime with a time zone")
         instant = int(given.timestamp() * 1000)
-        return lambda host: instant
+        return lambda host: host.now + ahead(timedelta(milliseconds=instant - host.now))
     length = ahead(given)
     return lambda host: host.now + length

@@ -84,6 +84,26 @@ def test_a_message_is_wanted_at_no_instant_beyond_the_calendar(wish: str) -> Non
     assert bench.messages == []
 
 
+def test_nor_at_a_moment_that_no_clock_comes_to() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "a", not_before=datetime.max.replace(tzinfo=UTC))
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    assert "is longer than 1000000d" in bench.runs("u1")[0].parked
+    assert bench.messages == []
+
+
+def test_a_message_that_was_to_expire_before_it_is_wanted_expires_now() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.send("email", "a", not_before=datetime(2020, 1, 1, tzinfo=UTC), expires=timedelta(days=-1_000_000))
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    [message] = bench.messages
+    assert (message.not_before, message.expires_at) == (1_577_836_800_000, MONDAY)
+
+
 def test_a_local_wall_time_is_read_in_the_customers_zone_or_the_shops() -> None:
     async def r(run: Run, first: ProductAdded) -> None:
         await run.sleep_until_local("10:00", days=1)
@@ -230,7 +250,7 @@ def test_wait_for_also_looks_at_what_came_while_a_message_was_held() -> None:
 def test_a_fact_that_nothing_names_but_the_wait_that_follows_is_kept_while_a_message_is_held() -> None:
     async def r(run: Run, first: ProductAdded) -> str:
         await run.send("email", "held")
-        taken: Any = await run.wait_for("Seat Taken", within="1d")  # type: ignore[arg-type]
+        taken = await run.wait_for("Seat Taken", within="1d")
         return "came" if taken else "did not"
 
     bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r), decide=lambda m: None)

@@ -488,7 +488,7 @@ def test_an_event_is_recognised_among_the_latest_256() -> None:
 
 @rule(on=ProductAdded, purpose="marketing.test", version=1)
 async def until_seated(run: Run, first: ProductAdded) -> None:
-    await run.wait_for("Seat Taken", within="60d")  # type: ignore[arg-type]
+    await run.wait_for("Seat Taken", within="60d")
     await run.send("email", "seated")
 
 

@@ -17,6 +17,7 @@ from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.replay import NoWatch, TooSlow
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.watch import SignalWatch
 
 ADD, ORDER = ProductAdded(product_id="p1"), OrderCompleted(order_id="o1")
 
@@ -31,11 +32,15 @@ class Moody:
     name, version, state, events = "moody", 1, Seen, (Page, OrderCompleted)
 
     def fold(self, state: Seen, event: Event) -> Seen:
+        while isinstance(event, Page) and event.name == "endless":
+            pass
         if not isinstance(event, Page) or event.name == "odd":
             raise KeyError("Ann")
         return Seen((*state.pages, event.name))
 
     def merge(self, mine: Seen, theirs: Seen) -> Seen:
+        while "endless merge" in theirs.pages:
+            pass
         raise KeyError("Ann")
 
     def migrate(self, version: int, old: Any) -> Seen:
@@ -65,8 +70,8 @@ def bench() -> EngineBench:
     return EngineBench(asks, asks_later, does_not, projections=(*SHIPPED, Moody()), decide=lambda _: None)
 
 
-def notes(bench: EngineBench) -> list[str]:
-    return [msgspec.json.decode(line.data)["text"] for line in bench.history("u1") if line.kind == "note"]
+def notes(bench: EngineBench, customer: str = "u1") -> list[str]:
+    return [msgspec.json.decode(line.data)["text"] for line in bench.history(customer) if line.kind == "note"]
 
 
 def test_whoever_does_not_ask_for_it_hears_of_the_event(bench: EngineBench) -> None:
@@ -77,6 +82,19 @@ def test_whoever_does_not_ask_for_it_hears_of_the_event(bench: EngineBench) -> N
     assert note == same
     assert note.startswith(f"{__file__}:")
     assert note.endswith(": projection moody: KeyError: 'Ann'")
+
+
+@pytest.mark.parametrize("page", ["endless", "endless merge"])
+def test_one_that_does_not_come_back_is_interrupted_after_a_second(bench: EngineBench, page: str) -> None:
+    with SignalWatch() as watch:
+        bench.worker._watch = watch
+        bench.emits("u1", Page(name="mine"))
+        bench.emits("u2", Page(name=page))
+        bench.merge("u2", "u1")
+    said = [run.parked for run in bench.runs("u1") if run.parked] + notes(bench, "u2")
+    assert any("projection moody: ran for longer than a second without coming back" in each for each in said)
+    bench.advance("2h")
+    assert bench.sent().count("email does not") == 1
 
 
 def test_what_it_can_take_in_it_takes_in_afterwards(bench: EngineBench) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from tactful import crashpoints
 from tactful.channels import DESK
-from tactful.clock import HOUR, Clock
+from tactful.clock import MINUTE, Clock
 from tactful.decisions import GateRecord
 from tactful.erasure import Graves
 from tactful.errors import InvalidInput
@@ -177,7 +177,7 @@ class Reception:
             if heard is not None:
                 take_for_mailbox(space, heard, body)
             row = space.customer(customer)
-            if row.stopped_at and now - row.stopped_at < HOUR:
+            if row.stopped_at and now - row.stopped_at < MINUTE:  # the same press twice
                 return next((w.entry for w in row.words if (w.purpose, w.channel) == (MARKETING, "")), 0)
             change_preference(row, {"change": "stopped"}, now)
             self._tell(space, customer, "stopped")

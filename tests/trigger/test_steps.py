@@ -235,6 +235,23 @@ def test_a_step_that_gives_more_than_a_run_remembers_has_failed() -> None:
     assert "and a run remembers 65,536" in bench.messages[0].data["why"]
 
 
+def opens_a_ticket() -> object:
+    called.append("opened")
+    return object()
+
+
+def test_what_a_step_has_done_is_not_done_again_since_what_it_gives_is_no_json() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def asks(run: Run, first: ProductAdded) -> None:
+        await run.step("ticket", opens_a_ticket)
+
+    bench = EngineBench(asks)
+    bench.emits("u1", ProductAdded(product_id="p1"))
+    bench.advance("1m")
+    assert called == ["opened"]
+    assert "step ticket: gave a object that is no JSON: Encoding objects" in bench.endings("u1")[0]
+
+
 def test_a_message_with_more_than_any_log_takes_parks_its_run() -> None:
     @rule(on=ProductAdded, purpose="marketing.test", version=1)
     async def shouts(run: Run, first: ProductAdded) -> None:

@@ -107,14 +107,23 @@ def _called(request: StepRequest) -> bytes:
     why = ""
     for _ in range(ATTEMPTS):
         try:
-            answer = _encoded(request, value=_call(request))
+            value = _call(request)
         except BaseException as error:  # noqa: BLE001 - whatever a stranger's function raises is the answer
             why = f"{type(error).__name__}: {words_of(error)}"
         else:
-            if len(answer) <= JOURNAL_BYTES:
-                return answer
-            return _encoded(request, error=f"gave {len(answer):,} bytes, and a run remembers {JOURNAL_BYTES:,}")
+            return _given(request, value)
     return _encoded(request, error=why)
+
+
+def _given(request: StepRequest, value: Any) -> bytes:
+    """What was done is not done again because of what it gave."""
+    try:
+        answer = _encoded(request, value=value)
+    except Exception as error:  # noqa: BLE001 - whatever stands in a stranger's object
+        return _encoded(request, error=f"gave a {type(value).__name__} that is no JSON: {words_of(error)}")
+    if len(answer) <= JOURNAL_BYTES:
+        return answer
+    return _encoded(request, error=f"gave {len(answer):,} bytes, and a run remembers {JOURNAL_BYTES:,}")
 
 
 def _call(request: StepRequest) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -291,3 +292,21 @@ def test_nothing_is_said_of_a_rule_whose_file_is_gone_or_was_broken_since_it_was
         file.write_text(now)
     own.write('[rules.own]\npause = "soon"\n')
     assert unheard(own.read(), rules) == []
+
+
+def test_what_a_helper_of_the_rules_package_asks_for_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "shop_with_helpers"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "delays.py").write_text("async def pause(run):\n    await run.sleep(run.param('delay', '1h'))\n")
+    (package / "rules.py").write_text(OWN + "from shop_with_helpers.delays import pause\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    points = [EntryPoint("shop", "shop_with_helpers.rules", "tactful.rules")]
+    rules = load_plugins(None, points).rules
+    own = SettingsFile(tmp_path, "", lambda: rules)
+    own.write('[rules.own]\ndelay = "2h"\n')
+    assert unheard(own.read(), rules) == []
+    with pytest.raises(SettingsError, match='delay = "soon" must be like "1h"'):
+        own.write('[rules.own]\ndelay = "soon"\n')

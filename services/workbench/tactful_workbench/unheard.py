@@ -4,7 +4,9 @@ every run that asks for it. Nothing else notices either when the file is read.""
 from __future__ import annotations
 
 import ast
+import inspect
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,23 +20,23 @@ from tactful.settings import Settings
 
 
 def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
-    """Sections of rules that are not loaded, and parameters that the rule's own file does not name."""
+    """Sections of rules that are not loaded, and parameters that neither the rule's own file names nor what that imports from beside it."""
     loaded, found = {rule.name: rule for rule in rules}, []
     for name, section in settings.rules.items():
         rule = loaded.get(name)
         if rule is None:
             found.append(f"[rules.{name}] is for no rule that is loaded; there are: {', '.join(sorted(loaded))}")
         elif own := _own(section.parameters):
-            source, _ = _read(rule)
+            source = "\n".join(files) if all(files := [_read(file)[0] for file in _files(rule)]) else ""
             unasked = [key for key in own if source and f'"{key}"' not in source and f"'{key}'" not in source]
             found += [f"[rules.{name}] {key} is nothing that the rule asks for ({rule.file})" for key in unasked]
     return found
 
 
 def check_usable(parameters: Mapping[str, Any], rule: Rule) -> None:
-    """Raises InvalidInput naming a value that is unlike every default that the rule's own file gives for it."""
+    """Raises InvalidInput naming a value that is unlike every default that these files give for it."""
     if own := _own(parameters):
-        defaults = _defaults(_read(rule)[1])
+        defaults = _defaults(_read(file)[1] for file in _files(rule))
         for name, value in own.items():
             if name in defaults and not any(value == off or _will_do(value, like) for off, like in defaults[name]):
                 examples = " or ".join(dict.fromkeys(_written(like) for _, like in defaults[name]))
@@ -46,20 +48,31 @@ def _own(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if name not in OVERRIDABLE}
 
 
-def _read(rule: Rule) -> tuple[str, ast.Module]:
-    """The rule's file. Nothing is said of one that is gone, or was broken since it was loaded."""
+def _files(rule: Rule) -> list[str]:
+    """The rule's own, and of the modules of its package from which it has a function or a class: that may ask for the parameter."""
+    home = rule.body.__module__
+    known = vars(sys.modules[home]).values() if home in sys.modules else ()
+    theirs = {value.__module__ for value in known if inspect.isfunction(value) or inspect.isclass(value)}
+    theirs |= {value.__name__ for value in known if inspect.ismodule(value)}
+    package = home.partition(".")[0]
+    beside = [sys.modules[name] for name in sorted(theirs - {home}) if name.partition(".")[0] == package]
+    return [rule.file, *(module.__file__ for module in beside if module.__file__)]
+
+
+def _read(file: str) -> tuple[str, ast.Module]:
+    """Nothing is said of a file that is gone, or was broken since it was loaded."""
     try:
-        source = Path(rule.file).read_text(encoding="utf-8")
+        source = Path(file).read_text(encoding="utf-8")
         return source, ast.parse(source)
     except (OSError, ValueError, SyntaxError):
         return "", ast.Module([], [])
 
 
-def _defaults(module: ast.Module) -> dict[str, list[tuple[Any, Any]]]:
+def _defaults(modules: Iterable[ast.Module]) -> dict[str, list[tuple[Any, Any]]]:
     """By name, those of calls like `run.param("delay", "1h")`: None, and the default as an example. Of `run.param("second", "",
     like="48h")` the default, which will do as it is, and the example."""
     found = defaultdict(list)
-    for node in ast.walk(module):
+    for node in (node for module in modules for node in ast.walk(module)):
         match node:
             case ast.Call(func=ast.Attribute(attr="param"), args=[ast.Constant(value=str(name)), default], keywords=[]):
                 found[name].append((None, _literal(default)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any, Literal, Protocol, TypeVar, overload
@@ -155,7 +155,11 @@ class Run:
         """The customer's time zone as of now, or else the shop's."""
         return Zone()
 
-    def step(self, name: str, function: Callable[..., T], *arguments: Any) -> Operation[T]:
+    @overload
+    def step(self, name: str, function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> Operation[T]: ...
+    @overload
+    def step(self, name: str, function: Callable[..., T], *arguments: Any) -> Operation[T]: ...
+    def step(self, name: str, function: Callable[..., Any], *arguments: Any) -> Operation[Any]:
         """Run an importable function with JSON arguments outside the engine. Raises StepFailed at the `await`."""
         place = getattr(function, "__qualname__", f"<{type(function).__name__}>")
         if "<" in place or not isinstance(getattr(function, "__self__", None), type | ModuleType | None):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from enginebench import GRAVES, MONDAY, EngineBench, event_record
@@ -103,9 +104,9 @@ class Alive:
         return [(r.body.customer, r.body.template) for r in records if isinstance(r, MessageRecord)]
 
 
-def bench_that(step: object, *arguments: object) -> EngineBench:
+def bench_that(step: Callable[..., Any], *arguments: object) -> EngineBench:
     async def r(run: Run, first: ProductAdded) -> str:
-        return str(await run.step("x", step, *arguments))  # type: ignore[arg-type]
+        return str(await run.step("x", step, *arguments))
 
     bench = EngineBench(rule(on=ProductAdded, purpose="marketing.test", version=1)(r))
     bench.emits("u1", ProductAdded(product_id="p1"))
@@ -113,8 +114,20 @@ def bench_that(step: object, *arguments: object) -> EngineBench:
 
 
 @pytest.mark.parametrize("step", [double, double_later])
-def test_virtual_time_waits_for_a_step_be_it_async_or_not(step: object) -> None:
+def test_virtual_time_waits_for_a_step_be_it_async_or_not(step: Callable[..., Any]) -> None:
     assert bench_that(step, 4).endings("u1") == ["8"]
+
+
+def test_a_rule_knows_what_a_step_gives_be_it_async_or_not() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", version=1)
+    async def counts(run: Run, first: ProductAdded) -> str:
+        four: int = await run.step("now", double, 2)  # that the types agree is what is tested
+        eight: int = await run.step("later", double_later, four)
+        return str(eight)
+
+    bench = EngineBench(counts)
+    bench.emits("u1", ProductAdded(product_id="p1"))
+    assert bench.endings("u1") == ["8"]
 
 
 def test_a_step_that_is_given_more_than_a_message_may_hold_is_not_run() -> None:

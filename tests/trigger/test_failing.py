@@ -107,6 +107,18 @@ def test_a_rule_that_did_not_come_back_three_times_is_paused_in_each_partition()
     assert {cursor.paused_why["endless"] for cursor in cursors} == {"too slow"}
 
 
+def test_what_a_when_may_not_read_is_told_with_the_mend_wherever_it_is_told() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", when=lambda customer, _: bool(customer.profile.email), version=1)
+    async def forgets(run: Run, first: ProductAdded) -> None:
+        await run.sleep("1h")
+
+    bench = EngineBench(forgets)
+    everybody_adds(bench)
+    mend = "rule forgets reads 'profile', which its `uses` does not name; add it there"
+    assert bench.worker.failures == {"forgets": f"{__file__}:{forgets.line}: {mend}"}
+    assert bench.partition().cursor.paused_why["forgets"].endswith(mend)
+
+
 class Noting(NoWatch):
     """Whose time it would be."""
 

@@ -91,8 +91,10 @@ def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any)
     except watch.outside:
         raise
     except BaseException as error:  # noqa: BLE001 - `sys.exit` is a slip like any other
-        line = line_in(rule.file, error) or rule.line
-        raise RuleFailed(Parked(f"{rule.file}:{line}: {type(error).__name__}", words_of(error))) from None
+        place = f"{rule.file}:{line_in(rule.file, error) or rule.line}"
+        if isinstance(error, TactfulError):  # ours: it says what to do
+            raise RuleFailed(Parked(f"{place}: {error}")) from None
+        raise RuleFailed(Parked(f"{place}: {type(error).__name__}", words_of(error))) from None
     finally:
         watch.leave()
 

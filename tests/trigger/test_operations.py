@@ -104,6 +104,15 @@ def test_a_message_that_was_to_expire_before_it_is_wanted_expires_now() -> None:
     assert (message.not_before, message.expires_at) == (1_577_836_800_000, MONDAY)
 
 
+def test_who_waits_for_several_events_at_once_is_told_that_these_are_none() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        await run.wait_for((OrderCompleted, Page), within="1d")  # type: ignore[call-overload]
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    assert bench.runs("u1")[0].parked.endswith(" is no event; write the class of one, or its name")
+
+
 def test_a_local_wall_time_is_read_in_the_customers_zone_or_the_shops() -> None:
     async def r(run: Run, first: ProductAdded) -> None:
         await run.sleep_until_local("10:00", days=1)

@@ -87,7 +87,11 @@ def unread(events: Iterable[type[Event] | str]) -> str:
     """What is wrong with the first class among these into which no event is read; "" if there is none. One that only looks like
     an event of the vocabulary is none of it."""
     for event in events:
-        if isinstance(event, type) and _by_name.get(_title(event)) is not event:
+        if isinstance(event, str):
+            continue
+        if not (isinstance(event, type) and issubclass(event, Event)):
+            return f"{event!r} is no event; write the class of one, or its name"
+        if _by_name.get(_title(event)) is not event:
             own = f'write the name of an event of your own, "{_title(event)}"'
             return f"{event.__name__} is none of tactful.events; {own}"
     return ""

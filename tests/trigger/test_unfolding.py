@@ -254,6 +254,19 @@ def test_it_is_told_before_that_is_installed() -> None:
     assert found.why.endswith(": projection moody: KeyError: 'Ann'")
 
 
+@pytest.mark.parametrize(("events", "told"), [((Page,), ("moody", "interests")), ((OrderCompleted,), ("moody",))])
+def test_whoever_wants_nothing_that_looks_at_visits_is_spared_those_that_a_shops_own_projection_folds(
+    events: tuple[type[Event], ...], told: tuple[str, ...]
+) -> None:
+    class Own(Careless):
+        pass
+
+    Own.events = events  # type: ignore[assignment]
+    bench = EngineBench(looks, projections=(*SHIPPED, Own()))
+    bench.emits("u1", ADD)
+    assert [message.uses for message in bench.messages] == [told]
+
+
 def test_a_projection_that_does_not_come_back_is_interrupted() -> None:
     class Watch(NoWatch):
         def enter(self, rule: str) -> None:

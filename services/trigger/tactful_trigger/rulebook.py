@@ -11,14 +11,20 @@ from typing import Any, Final
 import msgspec
 
 from tactful.errors import InvalidInput, PluginError
-from tactful.events.model import canonical_name, name_of
+from tactful.events import OrderCompleted, ProductReviewed
+from tactful.events.model import canonical_name, class_of, name_of
 from tactful.projections import Projection
 from tactful.rules import Rule, Terms
 from tactful.settings import Settings
 from tactful_trigger.happening import INTERNAL
 from tactful_trigger.history import TOLD_ALWAYS
+from tactful_trigger.projections import OURS
 
 RECIPIENT: Final = ("profile", "orders", "tickets", "engagement", "segments")  # what dispatch is told is made of these
+
+
+INTERESTS: Final = "interests"  # what they looked at, as the preference page calls it
+_NO_VISIT: Final = frozenset({name_of(OrderCompleted), name_of(ProductReviewed)})  # acts, but of a customer of the shop
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -41,6 +47,7 @@ class Rulebook:
         self.parameters = {name: self.settings.rule(name).parameters for name in self.rules}
         self.terms: dict[str, Terms] = {name: self._terms(rule) for name, rule in self.rules.items()}
         self.projections = self._wanted()
+        self.uses = {name: self._told(terms.uses) for name, terms in self.terms.items()}
         self.off = frozenset(name for name in self.rules if self.settings.rule(name).mode == "off")
         self.routes = self._routes()
 
@@ -71,6 +78,11 @@ class Rulebook:
         wanted = {*RECIPIENT, *(name for rule in self.rules.values() for name in rule.terms.uses)}
         return {name: known[name] for name in sorted(wanted & known.keys())}
 
+    def _told(self, uses: tuple[str, ...]) -> tuple[str, ...]:
+        """What dispatch hears that a rule looks at: the visits that a projection of the shop's own folds are visits too."""
+        own = [self.projections[name] for name in uses if name not in OURS]
+        return (*uses, INTERESTS) if any(map(_looks_at_visits, own)) and INTERESTS not in uses else uses
+
     def _routes(self) -> dict[str, Route]:
         folded = {name_of(event) for projection in self.projections.values() for event in projection.events}
         named = {name for terms in self.terms.values() for name in (*terms.on, *terms.goal, *terms.exit_on)}
@@ -88,3 +100,8 @@ class Rulebook:
                 if name in (*self.terms[rule.name].goal, *self.terms[rule.name].exit_on)
             ),
         )
+
+
+def _looks_at_visits(projection: Projection[Any]) -> bool:
+    names = {name_of(event) for event in projection.events} - _NO_VISIT
+    return any(class_of(name).act for name in names)

@@ -114,7 +114,7 @@ class Stage:
             contact=run.contact,
             holdout=run.holdout,
             repeats_allowed=send.repeats_allowed,
-            uses=terms.uses,
+            uses=self._book.uses[run.rule],
             because=run.first.name,
             because_at=run.first.occurred_at,
         )

@@ -131,7 +131,7 @@ def _modules(folder: Path | None, points: Iterable[EntryPoint]) -> Iterator[tupl
     for point in points:
         origin = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
         yield point.name, origin, _attempt(point.name, f"entry point {point.name} = {point.value}", point.load)
-    for file in sorted(folder.glob("*.py")) if folder and folder.is_dir() else ():
+    for file in sorted(folder.glob("[!_]*.py")) if folder and folder.is_dir() else ():  # `__init__.py` is no rule
         yield file.stem, str(file), _attempt(file.stem, str(file), partial(_import_file, file))
 
 

@@ -162,6 +162,11 @@ def test_a_file_without_a_rule_is_told_what_it_lacks(folder: Path) -> None:
     assert said.message == f"{folder / 'bad.py'}: no function is decorated with @rule, and no projection is made"
 
 
+def test_what_makes_the_folder_a_package_is_no_broken_rule(folder: Path) -> None:
+    (folder / "__init__.py").write_text("")
+    assert load(folder).broken == ()
+
+
 def test_of_two_rules_with_one_name_neither_loads_and_both_places_are_named(folder: Path) -> None:
     for file in ("one", "two"):
         (folder / f"{file}.py").write_text(GOOD.format(name="twin"))

@@ -25,6 +25,7 @@ from tactful.projections import Projection
 from tactful.rules import Rule
 
 RULES, PROJECTIONS = "tactful.rules", "tactful.projections"  # entry point groups; each entry names a module
+_PARTS: Final = ("name", "version", "state", "events", "fold", "merge", "migrate")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -72,7 +73,9 @@ def load_plugins(folder: Path | None = None, points: Iterable[EntryPoint] | None
             continue
         found = dict.fromkeys(value for value in vars(module).values() if isinstance(value, Rule))
         folds = {id(value): value for value in vars(module).values() if _is_projection(value)}
-        if not found and not folds:
+        unfinished = list(_unfinished(module))
+        broken += unfinished
+        if not (found or folds or unfinished):
             broken.append(
                 Broken(
                     name, f"{module.__file__ or name}: no function is decorated with @rule, and no projection is made"
@@ -92,6 +95,22 @@ def load_plugins(folder: Path | None = None, points: Iterable[EntryPoint] | None
 
 def _is_projection(value: object) -> bool:
     return not isinstance(value, type) and isinstance(value, Projection)
+
+
+def _unfinished(module: ModuleType) -> Iterator[Broken]:
+    """What its author takes for a projection, and is none: the rules that use it would only say that there is no such projection."""
+    values = tuple(vars(module).values())
+    for value in values:
+        lacks = [part for part in _PARTS if not hasattr(value, part)]
+        if type(value).__module__ == module.__name__ and lacks and not {"fold", "state"}.intersection(lacks):
+            name = getattr(value, "name", type(value).__name__)
+            yield Broken(str(name), f"{_where(value)}: projection {name} has no {', '.join(lacks)}")
+    if any(map(_is_projection, values)):
+        return
+    for kind in values:
+        if isinstance(kind, type) and kind.__module__ == module.__name__ and all(hasattr(kind, p) for p in _PARTS):
+            make = f"points = {kind.__name__}()"
+            yield Broken(kind.__name__, f"{_place_of(kind)}: a projection is an instance of it: write `{make}`")
 
 
 def _fault(projection: Projection[Any]) -> str:
@@ -118,9 +137,12 @@ def _is_event(event: object) -> bool:
     return isinstance(event, str) or (isinstance(event, type) and issubclass(event, Event))
 
 
-def _where(projection: Projection[Any]) -> str:
-    """File and line of the class, where Python can tell."""
-    kind = type(projection)
+def _where(projection: object) -> str:
+    return _place_of(type(projection))
+
+
+def _place_of(kind: type) -> str:
+    """File and line of a class, where Python can tell."""
     try:
         return f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
     except (OSError, TypeError):

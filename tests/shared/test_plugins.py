@@ -260,6 +260,24 @@ def test_a_projection_that_cannot_be_folded_is_named_with_its_line(
     assert said.message.startswith(f"{folder / 'bad.py'}:7: {words}")
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "words"),
+    [
+        ("def merge(", "def merged(", ":7: projection points has no merge"),
+        ("def migrate(", "def migrated(", ":7: projection points has no migrate"),
+        ("version = 1", "number = 1", ":7: projection points has no version"),
+        (
+            "points = PointsProjection()",
+            "",
+            ":7: a projection is an instance of it: write `points = PointsProjection()`",
+        ),
+    ],
+)
+def test_what_was_to_be_a_projection_is_told_what_it_lacks(folder: Path, right: str, wrong: str, words: str) -> None:
+    assert right in POINTS
+    assert broken(folder, POINTS.replace(right, wrong)).message == f"{folder / 'bad.py'}{words}"
+
+
 def test_a_projection_that_takes_the_name_of_one_that_ships_is_broken(folder: Path) -> None:
     (folder / "points.py").write_text(POINTS.replace('"points"', '"cart"'))
     shipped = CartProjection()

@@ -147,6 +147,8 @@ def rule(
     """
 
     def decorate(body: Body) -> Rule:
+        if not inspect.isfunction(body):
+            raise TypeError(f"@rule stands above an `async def`, and alone: not above a {type(body).__name__}")
         where = f"{body.__code__.co_filename}:{body.__code__.co_firstlineno}: rule {body.__name__}"
         try:
             terms = Terms(

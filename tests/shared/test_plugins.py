@@ -120,6 +120,11 @@ def test_the_shipped_rules_are_found_by_their_entry_point() -> None:
             3,
             '"3" is not a length of time',
         ),
+        (
+            HEAD + '@rule(on="X", purpose="marketing.t", version=1)\n' * 2 + "async def f(run, e): ...\n",
+            3,
+            "@rule stands above an `async def`, and alone: not above a Rule",
+        ),
         (HEAD + '@rule(on=7, purpose="marketing.t", version=1)\nasync def f(run, e): ...\n', 3, "`on` takes classes"),
         (
             HEAD + '@rule(on="X", purpose="marketing.t", version=1, cooldown="soon")\nasync def f(run, e): ...\n',

@@ -83,6 +83,8 @@ class Rule:
                 )
             if not inspect.iscoroutinefunction(body):
                 raise PluginError(f"{where}: it must be an `async def`")
+            if not _takes(body, _BODY):
+                raise PluginError(f"{where}: it is called like {_BODY}")
             if forgotten := unawaited(body):
                 raise PluginError(f"{where}: {forgotten}")
             self.older[version] = body
@@ -198,6 +200,28 @@ def _names(argument: str, events: Events) -> tuple[str, ...]:
     return tuple(map(name_of, listed))
 
 
+_CALLED: Final = {
+    "key": "lambda event: ...",
+    "match": "lambda first, event: ...",
+    "when": "lambda customer, event: ...",
+    "exit_when": "lambda event: ...",
+}
+_BODY: Final = "async def name(run, first): ..."
+
+
+def _takes(function: Callable[..., Any] | None, like: str) -> bool:
+    """Whether a function can be called with so many arguments. Of one that does not tell, nobody knows."""
+    if function is None:
+        return True
+    try:
+        inspect.signature(function).bind(*[None] * (like.count(",") + 1))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
 def _is_function(given: Any) -> bool:
     return given is None or (callable(given) and not inspect.iscoroutinefunction(given))
 
@@ -228,6 +252,11 @@ def _fault(body: Body, terms: Terms) -> str | None:
         ),
         (terms.key is None and terms.match is not None, "`match` needs a `key`"),
         (terms.exit_when is not None and not terms.exit_on, "`exit_when` needs `exit_on`"),
+        *(
+            (not _takes(getattr(terms, name), like), f"`{name}` is called like {like}")
+            for name, like in _CALLED.items()
+        ),
+        (not _takes(body, _BODY), f"it is called like {_BODY}"),
         (not 0 <= terms.holdout < 1, "`holdout` is a share from 0 to below 1"),
         (terms.repeat not in get_args(Repeat), f"`repeat` is one of {', '.join(get_args(Repeat))}"),
         (terms.debounce_max and terms.repeat != "debounce", "`debounce_max` needs repeat='debounce'"),

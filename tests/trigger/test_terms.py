@@ -579,6 +579,10 @@ def test_an_unknown_event_from_a_browser_is_an_act_and_from_a_server_a_fact() ->
         ({"max_age": "400000000000d"}, "is longer than 1000000d; write at most that"),
         ({"debounce_max": "1h"}, "needs repeat='debounce'"),
         ({"on": ()}, "`on` names no event"),
+        ({"when": lambda event: True}, "`when` is called like lambda customer, event: ..."),
+        ({"key": lambda: "k", "match": lambda first, event: True}, "`key` is called like lambda event: ..."),
+        ({"key": lambda event: "k", "match": lambda event: True}, "`match` is called like lambda first, event: ..."),
+        ({"exit_on": Page, "exit_when": lambda first, event: True}, "`exit_when` is called like lambda event: ..."),
         (
             {"on": LevelReached},
             '`on`: LevelReached is none of tactful.events; write the name of an event of your own, "Level',
@@ -631,6 +635,15 @@ def test_what_a_rule_returns_unawaited_parks_it_and_is_not_taken_for_said(climbs
     bench.emits("u1", ADD)
     (ending,) = bench.endings("u1")
     assert ending.endswith("it returns what nobody awaited; write `return await …`")
+
+
+def test_a_body_that_does_not_take_the_run_and_the_event_is_refused() -> None:
+    async def forgets(run: Run) -> None:
+        await run.sleep("1h")
+
+    for refuse in (rule(on=Page, purpose="marketing.test", version=2), sends_after_an_hour(version=2).previous(1)):
+        with pytest.raises(PluginError, match=r"rule \w+.*: it is called like async def name\(run, first\): \.\.\."):
+            refuse(forgets)
 
 
 def test_a_rule_that_is_not_async_is_refused() -> None:

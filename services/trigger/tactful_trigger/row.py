@@ -21,6 +21,9 @@ ROW_LIMIT: Final = 256 * 1024
 WEIGHED: Final = ROW_LIMIT // 8  # bytes of what events said, after which a row is weighed
 LEAST: Final = 128  # that an event which says nothing counts for
 MINUTE: Final = 60_000
+_ANSWERED: Final = ("send ", "step ")  # shapes of operations
+_HEARS: Final = ("wait_for ", "wait_any(", "engaged ")
+_IN_VAIN: Final = (b"null", b"null]", b"false", b"false]")  # what they give when their time is up
 
 
 class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
@@ -73,10 +76,12 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
     @property
     def has_waited(self) -> bool:
-        """Whether it may start over: not as fast as dispatch and steps answer, since it would send that often."""
+        """Whether it may start over: not as fast as dispatch and steps answer, since it would send that often. What has happened is
+        given once, however soon."""
         before = self.started
         for entry in self.journal:
-            if entry.at > before and not entry.shape.startswith(("send ", "step ")):
+            happened = entry.shape.startswith(_HEARS) and not bytes(entry.value).endswith(_IN_VAIN)
+            if happened or (entry.at > before and not entry.shape.startswith(_ANSWERED)):
                 return True
             before = entry.at
         return before - self.started >= MINUTE

@@ -288,7 +288,6 @@ class Runs:
             self._drive(row, run, at, fresh=len(run.journal))
 
     def _drive(self, row: Row, run: Run, at: int, fresh: int) -> None:
-        kept = len(run.inbox)
         cancelled = self._cursor.cancels(run.rule, run.started)
         outcome = CANCELLED if cancelled else self._execution(row, run, at, fresh).carry_on()
         self._effects.dirty[row.id] = row
@@ -300,7 +299,7 @@ class Runs:
             self.park(row, run, at, outcome)
         elif not outcome.again:
             self.end(row, run, at, outcome.why)
-        elif run.has_waited or len(run.inbox) < kept:
+        elif run.has_waited:
             self._start_over(row, run, at)
         else:
             self.park(row, run, at, Parked("starts over without having waited"))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -501,3 +503,26 @@ def test_drive_is_for_ports_in_memory_only() -> None:
 
     with pytest.raises(AssertionError):
         drive(suspends())
+
+
+async def hours(run: Run) -> AsyncIterator[int]:
+    for hour in range(3):
+        await run.sleep("1h")
+        yield hour
+
+
+async def test_an_async_generator_of_a_rule_is_no_business_of_the_loop_around() -> None:
+    async def counts(run: Run, first: ProductAdded) -> None:
+        async for hour in hours(run):
+            await run.send("email", "hour", hour=hour)
+
+    said = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    bench = EngineBench(named(counts))
+    bench.emits("u1", ADD)
+    bench.advance("4h")
+    assert [message.data for message in bench.messages] == [{"hour": 0}, {"hour": 1}, {"hour": 2}]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert (len(asyncio.all_tasks()), said) == (1, [])

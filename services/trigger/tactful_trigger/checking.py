@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tactful.outbox import Outbox
 from tactful.records import EVENTS
 from tactful_trigger.effects import Effects
-from tactful_trigger.replay import Execution, NoWatch, fault_of
+from tactful_trigger.replay import Execution, NoWatch, by_hand, fault_of
 from tactful_trigger.row import Row, Run, decode
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage
@@ -50,4 +50,5 @@ def _unread(row: Row, run: Run, book: Rulebook) -> str:
 
 def _misfit(row: Row, run: Run, book: Rulebook) -> str:
     stage = Stage(row, run, run.started, book, Effects(Outbox(EVENTS, 0, 1, {})), NoWatch(), {})
-    return Execution(book.rules[run.rule], run, stage, fresh=len(run.journal) + 1).misfit()
+    with by_hand():
+        return Execution(book.rules[run.rule], run, stage, fresh=len(run.journal) + 1).misfit()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 from tactful.errors import TactfulError
@@ -129,6 +131,18 @@ def fault_of(projection: Projection[Any], error: BaseException) -> Parked:
     if isinstance(error, TooSlow):
         return Parked(f"{where}: ran for longer than a second without coming back")
     return Parked(f"{where}: {type(error).__name__}", words_of(error))
+
+
+@contextmanager
+def by_hand() -> Iterator[None]:
+    """While rules are driven. An event loop around is told of async generators that begin, and would close those of a rule later,
+    by tasks of its own that cannot."""
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        yield
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
 
 
 class NoWatch:

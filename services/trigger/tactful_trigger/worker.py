@@ -32,7 +32,7 @@ from tactful_trigger.commanding import earlier_names, enrolled
 from tactful_trigger.joining import adopters
 from tactful_trigger.partition import Partition
 from tactful_trigger.past import past_of
-from tactful_trigger.replay import NoWatch, Watch
+from tactful_trigger.replay import NoWatch, Watch, by_hand
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.slice import Slice, read, unknown_customers
 from tactful_trigger.steps import Steps
@@ -217,7 +217,8 @@ class TriggerWorker:
         held.earlier = {name: await past_of(self._store, names) for name, names in earlier}
         await self._look_ahead(held, slice_[-1].appended + 1)
         computing = Slice(held, self._log.partitions, self._watch, self._graves, self._at_once(held))
-        result = computing.compute(slice_, records)
+        with by_hand():
+            result = computing.compute(slice_, records)
         held.rest = [stored for stored in slice_ if stored.offset >= held.cursor.offset]
         self._full[held.cursor.partition] |= bool(held.rest)
         crashpoints.reach("trigger: mid-slice")

@@ -52,7 +52,18 @@ def test_each_channel_gets_its_address() -> None:
     }
 
 
-@pytest.mark.parametrize("written", ["+34 600 123 456", "+34 (600) 123-456", "+34.600.123.456", "+34 (0) 600 123 456"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+34 600 123 456",
+        "+34 (600) 123-456",
+        "+34.600.123.456",
+        "+34 (0) 600 123 456",
+        "+34/600/123456",
+        "+34\N{NO-BREAK SPACE}600\N{NON-BREAKING HYPHEN}123\N{EN DASH}456",
+        "\N{LEFT-TO-RIGHT EMBEDDING}+34 600 123 456\N{POP DIRECTIONAL FORMATTING}",
+    ],
+)
 def test_a_phone_number_is_told_without_its_punctuation(written: str) -> None:
     assert told(Profile(phone=written)).addresses["sms"] == "+34600123456"
 

@@ -12,7 +12,8 @@ from tactful.records import RecipientBody, Rest
 from tactful.settings import Resting, Settings
 from tactful_trigger.countries import country_code
 
-_PUNCTUATION: Final = re.compile(r"\(0\)|[\s().-]")  # "(0)" is for callers at home and no part of the number
+# "(0)" is for callers at home and no part of the number; phones copy it with dashes of print and invisible marks of its direction.
+_PUNCTUATION: Final = re.compile(r"\(0\)|[\s()./-]|[\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164: at most 15 digits
 
 

@@ -283,6 +283,27 @@ def test_an_element_that_has_no_end_hides_nothing_of_the_text_part(tag: str) -> 
     assert rendered.text == render().text
 
 
+def test_in_the_text_part_a_picture_is_its_words_unless_it_shows_what_stands_beside_it() -> None:
+    picture = 'image("https://shop.example/a.png", "We open on Monday.")'
+    body = f'{{{{ {picture} }}}}{{{{ text("Come by") }}}}<p>At <a href="https://shop.example/"><img alt="our shop"></a></p>'
+    assert say(body, "email").splitlines()[2:7:2] == [
+        "We open on Monday.",
+        "Come by",
+        "At our shop: https://shop.example/",
+    ]
+    pictured = render(data=basket({**KETTLE, "image_url": "https://shop.example/kettle.jpg"}))
+    assert "A picture of Blue kettle" in pictured.html
+    assert pictured.text == render(data=basket(KETTLE)).text
+
+
+def test_where_a_logo_stands_for_the_shop_the_text_part_names_it() -> None:
+    brand = SHIPPED.files["brand.yaml"] + "\nlogo: https://shop.example/logo.png\n"
+    content = ContentSet.of({**SHIPPED.files, "brand.yaml": brand})
+    rendered = Renderer(content).render(sample(content, "abandoned_cart", "email"))
+    assert "logo.png" in rendered.html
+    assert rendered.text == render().text
+
+
 def test_a_text_part_in_another_language_does_not_go_with_the_letter() -> None:
     content = ContentSet.of({**SHIPPED.files, "abandoned_cart/email.de.txt": "Hallo"})
     rendered = Renderer(content).render(replace(sample(content, "abandoned_cart", "email"), locales=("de", "en")))

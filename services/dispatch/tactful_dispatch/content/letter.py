@@ -38,6 +38,11 @@ def letter(html: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
+def _in_place_of(tag: str, attributes: dict[str, str | None]) -> str:
+    """A picture is its words, as for whoever does not see it."""
+    return "\n" if tag == "br" else attributes.get("alt") or "" if tag == "img" else ""
+
+
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +53,7 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         if tag in _VOID:
-            self.pieces.append("\n" if tag == "br" and not self._silent else "")
+            self.pieces.append("" if self._silent else _in_place_of(tag, attributes))
         elif self._silent or tag in _SILENT or attributes.get("data-text") in ("none", "line"):
             self.pieces.append("\n" if attributes.get("data-text") == "line" else "")
             self._silent += 1

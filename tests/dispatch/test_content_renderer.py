@@ -466,6 +466,13 @@ def test_a_thing_whose_name_has_two_lines_does_not_hold_the_letter() -> None:
     assert render(data=basket({**KETTLE, "title": "Kettle\n1.5 l"})).subject == "Uma, your Kettle 1.5 l is still here"
 
 
+def test_a_text_message_is_no_complaint_also_where_the_number_is_not_known_any_more() -> None:
+    told = sample(SHIPPED, "tell_desk", "desk").data | {"again": False, "ticket": "", "about": ""}
+    rendered = SHIPPED_RENDERER.render(sample(SHIPPED, "tell_desk", "desk", data=told))
+    assert rendered.subject == "A text message from u1"
+    assert "complaint" not in rendered.text
+
+
 def test_a_complaint_of_two_lines_reaches_the_desk() -> None:
     told = sample(SHIPPED, "tell_desk", "desk").data | {"again": False, "about": "It leaks.\r\nNobody answers."}
     subject = SHIPPED_RENDERER.render(sample(SHIPPED, "tell_desk", "desk", data=told)).subject

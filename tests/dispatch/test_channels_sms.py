@@ -152,6 +152,18 @@ async def test_what_is_no_text_is_not_posted_and_the_number_stays_usable(provide
 
 
 @pytest.mark.parametrize(
+    ("url", "messages"),
+    [
+        ("twilio://AC1:s@api.twilio.com?from=+1", "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json"),
+        ("twilio+plain://AC1:s@gw:81/sms/?from=+1", "http://gw:81/sms/2010-04-01/Accounts/AC1/Messages.json"),
+        ("twilio+plain://AC1:s@[::1]:81?from=+1", "http://[::1]:81/2010-04-01/Accounts/AC1/Messages.json"),
+    ],
+)
+def test_messages_are_posted_where_the_url_says(url: str, messages: str) -> None:
+    assert sms_gateway(url).messages == messages
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "",
@@ -160,6 +172,7 @@ async def test_what_is_no_text_is_not_posted_and_the_number_stays_usable(provide
         "http://AC1:secret@api.twilio.com?from=+1",
         "twilio://AC1:secret@?from=+1",
         "twilio://AC1:secret@host:port?from=+1",
+        "twilio://AC1:secret/@api.twilio.com?from=+1",
     ],
 )
 def test_a_url_that_is_none_is_refused_without_its_secret(url: str) -> None:

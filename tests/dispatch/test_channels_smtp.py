@@ -368,6 +368,7 @@ def test_a_url_names_the_server(url: str, wanted: MailServer) -> None:
         "smtp://",
         "smtp://shop:hunter2@mail.example:seven",
         "smtp://shop:hun/ter2@mail.example",
+        "smtp://shop:[hunter2]@mail.example",
         "smtp://shop:hunter2@mail.example?tls=no",
         "smtp+plain://shop:hunter2@127.0.0.1",
         "smtp://[::1",
@@ -377,8 +378,7 @@ def test_a_url_names_the_server(url: str, wanted: MailServer) -> None:
 def test_a_url_that_cannot_be_used_is_refused_without_repeating_its_password(url: str) -> None:
     with pytest.raises(SettingsError) as refused:
         mail_server(url)
-    assert "hunter2" not in str(refused.value)
-    assert "ter2" not in str(refused.value)
+    assert not any(part in str(refused.value) for part in ("hunter2", "hun", "ter2"))
 
 
 def test_a_password_never_shows_in_a_repr() -> None:

@@ -39,8 +39,10 @@ def mail_server(url: str) -> MailServer:
         host, port = parts.hostname or "", parts.port
         # As the wire has it: by the standard library's own idea of it the password for mail.straße.example would go to another's server.
         host = ascii_host(host) if host else ""
-    except ValueError as error:
-        raise SettingsError(f"the SMTP URL cannot be read ({error}); write smtp://user:password@host:587") from None
+    except ValueError:  # which would repeat what it takes for a port, a password with a / in it
+        raise SettingsError(
+            "the SMTP URL cannot be read; write smtp://user:password@host:587, / ? # [ ] and @ in the password percent-encoded"
+        ) from None
     if parts.scheme not in _SCHEMES or not host or parts.path.strip("/") or parts.query:
         raise SettingsError(
             "the SMTP URL must look like smtp://user:password@host:587, smtps://user:password@host:465 or "

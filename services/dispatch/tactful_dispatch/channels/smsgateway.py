@@ -43,18 +43,21 @@ class SmsGateway:
 
 
 def sms_gateway(url: str) -> SmsGateway:
-    """`twilio://ACCOUNT:TOKEN@api.twilio.com?from=+34600111222`; `twilio+plain://` for a gateway on the same network.
+    """`twilio://ACCOUNT:TOKEN@api.twilio.com?from=+34600111222`; `twilio+plain://` for a gateway on the same network,
+    which may have a path.
 
     Account and token are percent-encoded. Raises SettingsError without repeating the URL, which holds a secret.
     """
     shape = "twilio://ACCOUNT:TOKEN@api.twilio.com?from=+34600111222"
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise SettingsError(f"the SMS URL cannot be read ({error}); write {shape}") from None
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:  # which would repeat what it takes for a port, a token with a / in it
+        raise SettingsError(
+            f"the SMS URL cannot be read; write {shape}, / ? # and @ in the token percent-encoded"
+        ) from None
     senders = parse_qs(parts.query.replace("+", "%2B")).get("from", [])
     if parts.scheme not in _SCHEMES or not host or not parts.username or not parts.password or len(senders) != 1:
         raise SettingsError(f"the SMS URL must look like {shape}; percent-encode / ? # and @ in the token")
-    api = f"{_SCHEMES[parts.scheme]}://{host}" + (f":{port}" if port else "")
+    api = f"{_SCHEMES[parts.scheme]}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
     return SmsGateway(api, unquote(parts.username), senders[0], unquote(parts.password))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 from math import isfinite
 from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
@@ -18,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from tactful.clock import DAY
 from tactful.durations import LONGEST, milliseconds
 from tactful.errors import InvalidInput, SettingsError
+from tactful.hostname import ascii_host
 from tactful.localtime import zone_names
 from tactful.mailbox import mailbox
 from tactful.webhookurl import webhook_place
@@ -100,6 +102,18 @@ def _no_webhook(url: str) -> str:
     return ""
 
 
+def _in_ascii(url: str) -> str:
+    """As headers of mail carry it."""
+    if url.isascii():
+        return url
+    try:
+        parts = urlsplit(url)
+        host = ascii_host(parts.hostname or "") + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return url
+    return urlunsplit((parts.scheme, host, quote(parts.path, safe="/%"), "", ""))
+
+
 Mailbox = Annotated[str, _written(_no_mailbox)]
 _SHIPPED = {
     "sender": ("hello@shop.example",),
@@ -127,9 +141,11 @@ class Shop(_Section):
     postal_address: str = "Sample shop, 1 Market Street, Madrid"
     url: str = Field("https://shop.example", pattern=_WEB)  # the shop's own front page
     # ours, under which links in messages are reached
-    public_url: Annotated[str, _like(_WEB, 'is no address; write it like "https://hello.shop.example"')] = (
-        "http://127.0.0.1:8080"
-    )
+    public_url: Annotated[
+        str,
+        _like(r"https?://[^\s/?#]+[^\s?#]*", 'is no address; write it like "https://hello.shop.example"'),
+        AfterValidator(_in_ascii),
+    ] = "http://127.0.0.1:8080"
     # where reports of failed delivery go, e.g. bounces@shop.example
     bounce_address: Annotated[str, _written(_no_return_path)] = ""
     # the shop's page that fills a basket; {cart_id} and {items}

@@ -100,6 +100,7 @@ def test_a_number_of_thousands_of_digits_is_refused_like_any_other_slip() -> Non
         ('[shop]\nbounce_address = "Tea <bounces@tea.example>"', "settings.toml:2: shop.bounce_address: "),
         (f'[shop]\nbounce_address = "{"b" * 60}@tea.example"', "settings.toml:2: shop.bounce_address: "),
         ('[shop]\npublic_url = "hello.shop.example"', "settings.toml:2: shop.public_url: "),
+        ('[shop]\npublic_url = "https://hello.shop.example/?a=1"', "settings.toml:2: shop.public_url: "),
         ('[shop]\ncountry = "Spain"', "settings.toml:2: shop.country: "),
         ('[shop]\ncurrency = "euro"', "settings.toml:2: shop.currency: "),
         ("[guard]\nvolume = inf", "settings.toml:2: guard.volume: inf and nan"),
@@ -122,6 +123,19 @@ def test_who_writes_may_have_a_name_in_any_script_and_reports_need_go_nowhere() 
     text = '[shop]\nsender = "Лавка <hello@shop.example>"\nreply_to = "tea@shop.example"\nbounce_address = ""'
     assert parse(text, "settings.toml").shop.sender == "Лавка <hello@shop.example>"
     assert parse('[shop]\nbounce_address = "bounces@tea.example"', "settings.toml").shop.bounce_address
+
+
+@pytest.mark.parametrize(
+    ("url", "links"),
+    [
+        ("https://привет.рф", "https://xn--b1agh1afp.xn--p1ai"),
+        ("https://привет.рф:8443/лавка", "https://xn--b1agh1afp.xn--p1ai:8443/%D0%BB%D0%B0%D0%B2%D0%BA%D0%B0"),
+        ("https://hello.tea.example/a%20b", "https://hello.tea.example/a%20b"),
+    ],
+)
+def test_links_may_lead_to_a_host_in_any_script_and_headers_of_mail_carry_them(url: str, links: str) -> None:
+    assert parse(f'[shop]\npublic_url = "{url}"', "settings.toml").shop.public_url == links
+    assert told(json.dumps({"shop": {"public_url": url}})).shop.public_url == links
 
 
 def test_what_an_older_program_has_told_stops_nobody_who_reads_it() -> None:

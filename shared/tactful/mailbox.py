@@ -23,8 +23,14 @@ _LONGEST = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 def mailbox(text: str, field: str) -> Address:
     """`Name <address>` or a bare address, checked. Raises InvalidInput that names `field`."""
     found = _MAILBOX.fullmatch(one_line(text, field).strip())
-    name = (found["name"] or "").strip().strip('"') if found else ""
+    name = _words((found["name"] or "").strip()) if found else ""
     return _address(name, (found["within"] or found["bare"]).strip() if found else "", field)
+
+
+def _words(name: str) -> str:
+    """As people read it: a quoted name (RFC 5322 §3.2.4) without its quotes, and without what lets it hold some."""
+    quoted = len(name) > 1 and name[0] == name[-1] == '"'
+    return re.sub(r"\\(.)", r"\1", name[1:-1]) if quoted else name.strip('"')
 
 
 def one_line(value: str, field: str) -> str:

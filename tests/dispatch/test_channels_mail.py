@@ -121,6 +121,13 @@ def test_a_long_name_with_commas_is_one_mailbox() -> None:
     assert len(parsed(replace(ENVELOPE, sender=f'"{name}" <hello@shop.example>'))["From"].addresses) == 1
 
 
+@pytest.mark.parametrize("name", ['The "Tea" house, Madrid', "Tea \\ house", '"'])
+def test_a_quoted_name_may_hold_quotes(name: str) -> None:
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    sender = parsed(replace(ENVELOPE, sender=f'"{quoted}" <hello@shop.example>'))["From"]
+    assert sender.addresses[0].display_name == name
+
+
 def test_a_header_of_ones_own_may_be_in_any_script() -> None:
     value = "осенняя распродажа стеклянных чайников с ситечком " * 3
     assert parsed(replace(ENVELOPE, headers={"X-Shop-Campaign": value}))["X-Shop-Campaign"] == value

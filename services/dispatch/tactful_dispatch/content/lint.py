@@ -21,7 +21,7 @@ from tactful_dispatch.content.tracking import track
 LARGEST: Final = 102 * 1024  # bytes of HTML: beyond it Gmail cuts a message off, and the way to unsubscribe with it
 MOST_PARTS: Final = {"GSM-7": 1, "UCS-2": 2}  # 160 and 134 letters
 FEW: Final = 12  # letters that a finding names
-STOPS: Final = ("STOP", "СТОП")  # what a phone may text back
+STOPS: Final = ("STOP", "СТОП", "BAJA")  # what a phone may text back
 SHORT_LINK: Final = "/s/0123456789abcdef"  # as long as those that texts leave with
 SUBJECT: Final = 60  # characters that a phone shows
 GROUNDS: Final = {

@@ -53,6 +53,14 @@ def test_each_channel_gets_its_address() -> None:
 
 
 @pytest.mark.parametrize(
+    "written", ["uma@example.test", " uma@example.test\n", "Uma <uma@example.test>", "< uma@example.test >"]
+)
+def test_an_e_mail_address_is_told_without_a_name(written: str) -> None:
+    """The allow-list and the preference page know it by itself."""
+    assert told(Profile(email=written)).addresses == {"email": "uma@example.test"}
+
+
+@pytest.mark.parametrize(
     "written",
     [
         "+34 600 123 456",

@@ -14,6 +14,7 @@ from tactful_trigger.countries import country_code
 
 # "(0)" is for callers at home and no part of the number; phones copy it with dashes of print and invisible marks of its direction.
 _PUNCTUATION: Final = re.compile(r"\(0\)|[\s()./-]|[\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_NAMED: Final = re.compile(r"[^<>]*<([^<>]+)>")  # `Uma <uma@example.test>`
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164: at most 15 digits
 
 
@@ -66,7 +67,9 @@ def _addresses(profile: Profile) -> dict[str, str]:
     """By channel. A phone number without its country code could be anybody's, so it is no address."""
     phone = _PUNCTUATION.sub("", profile.phone) if profile.phone else ""
     number = phone if _E164.fullmatch(phone) else ""
-    addresses = {"email": profile.email.strip(), "push": profile.push_token, "sms": number, "call": number}
+    email = profile.email.strip()
+    email = named[1].strip() if (named := _NAMED.fullmatch(email)) else email
+    addresses = {"email": email, "push": profile.push_token, "sms": number, "call": number}
     return {channel: address for channel, address in addresses.items() if address}
 
 

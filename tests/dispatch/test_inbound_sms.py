@@ -263,6 +263,15 @@ async def test_every_reply_is_heard_once_and_nobody_fills_a_row_with_them(phone:
     assert len(heard) == len(set(heard)) == len(phone.bench.delivery("m1").receipts) == MOST_RECEIPTS
 
 
+async def test_where_the_provider_gives_no_ids_each_text_that_says_something_else_is_heard(phone: Phone) -> None:
+    phone.asks("m1")
+    for text in ("Hello?", "Hello?", "My parcel never came"):
+        await phone.texts(text, MessageSid="")
+    phone.bench.settle()
+    heard = [event.text for event in phone.bench.trigger.events if isinstance(event, MessageReplied)]
+    assert heard == ["Hello?", "My parcel never came"]
+
+
 async def test_a_reply_from_a_number_that_nobody_wrote_to_is_taken_and_belongs_to_nothing(phone: Phone) -> None:
     assert (await phone.texts("Hello?", number="+34699999999")).status_code == 200
 

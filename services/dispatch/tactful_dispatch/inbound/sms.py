@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tactful.errors import Transient
+from tactful.identity import digest
 from tactful.settings import Shop
 from tactful_dispatch.body import bounded
 from tactful_dispatch.channels.sms import status_url
@@ -90,13 +91,15 @@ async def _obey(correspondence: Correspondence, said: dict[str, str], shop: Shop
     """The words to answer with."""
     number, text = said.get("From", ""), said.get("Body", "")
     wish = meaning(said.get("OptOutType") or text)
-    proof = {"text": text[:200], "provider_id": said.get("MessageSid", "")}
+    id = said.get("MessageSid") or said.get("SmsSid") or ""
+    proof = {"text": text[:200], "provider_id": id}
     if wish is Said.STOP:
         await correspondence.stop("sms", number, "sms-stop", proof)
     elif wish is Said.START:
         await correspondence.start("sms", number)
     elif wish is Said.REPLY:
-        await correspondence.reply("sms", number, text, said.get("MessageSid", ""))
+        # A gateway with the same interface may leave the id out: what says something else is another text.
+        await correspondence.reply("sms", number, text, id or digest("text", text))
     return answer(wish, shop.name, shop.reply_to, shop.locale)
 
 

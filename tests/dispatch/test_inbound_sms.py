@@ -263,6 +263,14 @@ async def test_every_reply_is_heard_once_and_nobody_fills_a_row_with_them(phone:
     assert len(heard) == len(set(heard)) == len(phone.bench.delivery("m1").receipts) == MOST_RECEIPTS
 
 
+async def test_a_picture_is_told_by_its_address(phone: Phone) -> None:
+    phone.asks("m1")
+    await phone.texts("", NumMedia="2", MediaUrl0="https://api.example/ME1", MediaUrl1="https://api.example/ME2")
+    phone.bench.settle()
+    [heard] = [event.text for event in phone.bench.trigger.events if isinstance(event, MessageReplied)]
+    assert heard == "https://api.example/ME1\nhttps://api.example/ME2"
+
+
 async def test_where_the_provider_gives_no_ids_each_text_that_says_something_else_is_heard(phone: Phone) -> None:
     phone.asks("m1")
     for text in ("Hello?", "Hello?", "My parcel never came"):

@@ -98,8 +98,10 @@ async def _obey(correspondence: Correspondence, said: dict[str, str], shop: Shop
     elif wish is Said.START:
         await correspondence.start("sms", number)
     elif wish is Said.REPLY:
+        pictures = (place for name, place in said.items() if name.startswith("MediaUrl"))
+        told = "\n".join(filter(None, (text, *pictures)))
         # A gateway with the same interface may leave the id out: what says something else is another text.
-        await correspondence.reply("sms", number, text, id or digest("text", text))
+        await correspondence.reply("sms", number, told, id or digest("text", told))
     return answer(wish, shop.name, shop.reply_to, shop.locale)
 
 

@@ -159,6 +159,21 @@ async def test_where_the_status_says_nothing_the_words_of_the_server_that_refuse
     assert desk.calls == [("receipt", OURS, "Message Bounced", {"hard": hard, "detail": f"failed {status}"})]
 
 
+async def test_of_many_recipients_each_receipt_is_noted_once(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    """Whoever got a letter may send a report with thousands, and each would be a transaction."""
+    one = BOUNCE.partition("Final-Recipient")[2].partition("\n\n--b--")[0]
+    many = "\n\n".join(
+        f"Final-Recipient{one.replace('5.1.1', status)}" for status in ("5.1.1", "5.2.2", "5.1.1", "5.7.1") * 9
+    )
+    told = await posted(client, f"{BOUNCE.partition('Final-Recipient')[0]}{many}\n\n--b--\n")
+    bounced = ("receipt", OURS, "Message Bounced")
+    assert desk.calls == [
+        (*bounced, {"hard": True, "detail": "failed 5.1.1"}),
+        (*bounced, {"hard": False, "detail": "failed 5.2.2"}),
+    ]
+    assert told["noted"] == ["Message Bounced", "Message Bounced"]
+
+
 @pytest.mark.parametrize("encoded", [False, True])
 async def test_a_report_in_any_script_is_read(desk: FakeDesk, client: httpx.AsyncClient, encoded: bool) -> None:
     """RFC 6533."""

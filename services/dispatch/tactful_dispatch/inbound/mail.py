@@ -48,16 +48,14 @@ async def _take(desk: Desk, returned: Returned) -> Response:
         return answer(200, "nothing_reported", "no delivery report, no abuse report, no reply to a message of ours")
     if not returned.message_id:
         return answer(200, "no_message_named", "it names no message of ours")
-    noted = [name for report in returned.reports if (name := await _note(desk, returned.message_id, report))]
-    if not noted and any(map(_receipt, returned.reports)):
+    receipts: dict[tuple[str, object], dict[str, Any]] = {}
+    for name, detail in filter(None, map(_receipt, returned.reports)):
+        # A report may name thousands of recipients; what a message takes is that it bounced, and that it did so for good.
+        receipts.setdefault((name, detail.get("hard")), detail)
+    noted = [name for (name, _), detail in receipts.items() if await desk.receipt(returned.message_id, name, detail)]
+    if not noted and receipts:
         return answer(200, "unknown_message", f"{returned.message_id} is not known here")
     return JSONResponse({"success": True, "message_id": returned.message_id, "noted": noted})
-
-
-async def _note(desk: Desk, message_id: str, report: Report) -> str:
-    """The name of the receipt, if there is one and the message is known."""
-    receipt = _receipt(report)
-    return receipt[0] if receipt and await desk.receipt(message_id, *receipt) else ""
 
 
 def _receipt(report: Report) -> tuple[str, dict[str, Any]] | None:

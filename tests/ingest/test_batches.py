@@ -22,6 +22,15 @@ async def test_events_of_a_batch_are_stored_in_its_order() -> None:
     assert len(door.diary.appends) == 1
 
 
+async def test_that_a_feed_is_complete_is_appended_after_all_that_came_with_it() -> None:
+    door = Doorstep()
+    told = {"type": "track", "event": "Feed Complete", "properties": {"feed": "pos", "through": MONDAY}}
+    order = {"type": "track", "event": "Order Completed", "userId": "u1", "anonymousId": "a1"}
+    await door.post("/v1/batch", {"batch": [told, order, {**told, "userId": "pos"}, order]})
+    assert [event.body.name for event in door.events] == ["Order Completed"] * 2 + ["Feed Complete"] * 2
+    assert len(door.diary.appends) == 3
+
+
 async def test_one_bad_event_is_quarantined_and_the_others_are_stored() -> None:
     door = Doorstep()
     answered = await door.post("/v1/batch", {"batch": [call("m1"), call("m2", userId="null"), call("m3")]})

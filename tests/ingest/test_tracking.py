@@ -176,6 +176,14 @@ async def test_what_only_the_shop_can_know_is_not_taken_from_a_browser(event: st
     assert (answered.status_code, answered.json()["code"]) == (403, "key_scope")
 
 
+async def test_that_a_feed_is_complete_is_said_of_nobody() -> None:
+    door = Doorstep()
+    assert await door.track("Feed Complete", userId=None, properties={"feed": "pos", "through": MONDAY}) == {
+        "success": True
+    }
+    assert (door.event.body.user_id, properties(door.event)) == (None, {"feed": "pos", "through": MONDAY})
+
+
 @pytest.mark.parametrize("words", [["legal", "", "legal"], ["", "legal", ""]])
 async def test_a_word_about_a_state_is_news_each_time_it_is_said_without_an_id(words: list[str]) -> None:
     door = Doorstep()

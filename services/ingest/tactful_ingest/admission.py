@@ -39,6 +39,7 @@ RESERVED: Final = frozenset(
     }
 )
 ALIAS: Final = "Alias"
+FEED: Final = "Feed Complete"  # about a source, and so about nobody
 BROWSER: Final = "browser"
 KEY_SCOPE: Final = "key_scope"
 # What a shop knows and a page only claims: with the key that everybody can read, anybody could post it of anybody.
@@ -51,7 +52,7 @@ _FORBIDDEN: Final = {
     "Shipment Delivered": "say that a parcel came",
     "Product Back In Stock": "say what the shop has",
     "Product Price Changed": "say what the shop asks",
-    "Feed Complete": "say that a feed is complete",
+    FEED: "say that a feed is complete",
     "Canary Sent": "have a message sent that no gate holds back",
 }
 # Of words about a state the same again is news if another one came between, and who calls a customer on two days has spoken to
@@ -94,7 +95,7 @@ def _admit(posting: Posting, visit: Visit) -> EventRecord | ConsentRecord | None
 
 def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
     user, anonymous = _customers(posting, visit.door.limits.id_length)
-    key = user or (anonymous_name(anonymous) if anonymous else None)
+    key = user or (anonymous_name(anonymous) if anonymous else FEED if name == FEED else None)
     if key is None:
         raise InvalidInput(
             "no_customer", f"an event needs a {posting.user_field} or an anonymous id", posting.user_field

@@ -11,7 +11,7 @@ import msgspec
 from tactful.errors import InvalidInput
 from tactful.identity import digest
 from tactful.records import ConsentRecord, EventRecord, QuarantineBody, QuarantineRecord
-from tactful_ingest.admission import admit
+from tactful_ingest.admission import FEED, admit
 from tactful_ingest.door import Visit
 from tactful_ingest.jsontext import BROKEN, shown
 from tactful_ingest.posting import Posting
@@ -41,6 +41,7 @@ class Intake:
     """In the order of the request, each kind by itself."""
 
     events: list[EventRecord] = field(default_factory=list)
+    feeds: list[EventRecord] = field(default_factory=list)  # say that what was posted before them is all
     consents: list[ConsentRecord] = field(default_factory=list)
     quarantined: list[QuarantineRecord] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
@@ -64,7 +65,7 @@ def note(intake: Intake, record: EventRecord | ConsentRecord | None) -> None:
         intake.results.append(Result(None, "not_stored"))
         return
     if isinstance(record, EventRecord):
-        intake.events.append(record)
+        (intake.feeds if record.body.name == FEED else intake.events).append(record)
     else:
         intake.consents.append(record)
     intake.results.append(Result(record.id, "accepted"))

@@ -1,4 +1,5 @@
-"""Where records go, and in which order: consent first, then links, then the events that told of them."""
+"""Where records go, and in which order: consent first, then links, then the events that told of them, and then that a feed is
+complete."""
 
 from __future__ import annotations
 
@@ -51,6 +52,7 @@ class Placement:
         """Returns once everything is durable. Raises LogUnavailable: then the client posts the whole request again."""
         await self._append(DISPATCH, intake.consents)
         await self._append_events(intake.events)
+        await self._append(EVENTS, intake.feeds)
         await self._append(QUARANTINE, intake.quarantined)
 
     async def _append_events(self, events: Sequence[EventRecord]) -> None:

@@ -95,6 +95,7 @@ async def test_an_identify_becomes_flat_traits_whatever_their_spelling() -> None
         "first_name": "Ada",
         "last_name": "B",
         "locale": "es-ES",
+        "implied": ["locale"],
         "timezone": "Europe/Madrid",
         "country": "ES",
         "traits": {"plan": "gold", "address": {"country": "ES", "city": "Vigo"}},

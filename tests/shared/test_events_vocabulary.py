@@ -119,7 +119,7 @@ FIELDS = {
     "Customer Flagged": "reason",
     "Feed Complete": "feed through",
     "Survey Answered": "survey question answer text message_id",
-    "Identify": "email phone push_token first_name last_name locale timezone country birthday traits unset",
+    "Identify": "email phone push_token first_name last_name locale timezone country birthday traits unset implied",
     "Page": "name category path title_text url referrer search",
     "Screen": "name category",
     "Group": "group_id traits",

@@ -84,6 +84,16 @@ def test_a_browser_may_say_the_name_until_a_server_does() -> None:
     assert profile(at(1, said), at(2, forged, scope="browser")).first_name == "Uma"
 
 
+def test_the_language_of_a_browser_stands_until_somebody_says_one() -> None:
+    said, browser = Identify(locale="ru"), Identify(locale="en-US", implied=("locale",))
+    assert (
+        profile(at(1, browser, scope="browser"), at(2, Identify(locale="fr-FR", implied=("locale",)))).locale == "fr-FR"
+    )
+    for arrivals in ((at(1, said), at(2, browser, scope="browser")), (at(2, browser, scope="browser"), at(1, said))):
+        assert profile(*arrivals).locale == "ru"
+    assert profile(at(1, browser), at(2, Identify(locale="es"), scope="browser")).locale == "es"
+
+
 def test_what_is_said_of_a_visitor_fills_up_what_no_server_has_said_of_the_customer() -> None:
     visitor = Identify(email="eve@example.test", first_name="Eve", timezone="Asia/Tokyo")
     known = at(1, Identify(email="uma@example.test", first_name="Uma"))

@@ -16,7 +16,7 @@ _SPELLINGS: Final = {
     "timeZone": "timezone",
 }
 _COUNTRIES: Final = ("country_code", "countryCode", "country")  # in an address
-_FIELDS: Final = frozenset(Identify.__struct_fields__) - {"meta", "traits", "unset"}
+_FIELDS: Final = frozenset(Identify.__struct_fields__) - {"meta", "traits", "unset", "implied"}
 
 
 def identify_properties(traits: Any, context: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,11 +32,13 @@ def identify_properties(traits: Any, context: Mapping[str, Any]) -> dict[str, An
     address = spelled.get("address")
     beside = {"locale": context.get("locale"), "timezone": _zone(context.get("timezone"))}
     beside["country"] = _country(address) if isinstance(address, dict) else None
-    spelled |= {name: value for name, value in beside.items() if value not in (None, "") and name not in spelled}
+    beside = {name: value for name, value in beside.items() if value not in (None, "") and name not in spelled}
+    spelled |= beside
     rest = {name: value for name, value in spelled.items() if name not in _FIELDS}
     known = {name: value for name, value in spelled.items() if name in _FIELDS and value not in (None, "")}
     unset = [name for name, value in spelled.items() if name in _FIELDS and value in (None, "")]
-    return known | ({"traits": rest} if rest else {}) | ({"unset": unset} if unset else {})
+    implied = {"implied": ["locale"]} if "locale" in beside else {}  # a zone is where they are, and news
+    return known | ({"traits": rest} if rest else {}) | ({"unset": unset} if unset else {}) | implied
 
 
 def _country(address: Mapping[str, Any]) -> Any:

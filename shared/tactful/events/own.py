@@ -134,7 +134,8 @@ class SurveyAnswered(Event, frozen=True, kw_only=True):
 
 
 class Identify(Event, frozen=True, kw_only=True):
-    """Who the customer is. `traits` holds what has no field of its own, `unset` the fields that hold no more."""
+    """Who the customer is. `traits` holds what has no field of its own, `unset` the fields that hold no more, `implied` those that
+    nobody said: the language of a browser."""
 
     aliases: ClassVar[tuple[str, ...]] = ("identify",)
 
@@ -149,6 +150,7 @@ class Identify(Event, frozen=True, kw_only=True):
     birthday: str = ""
     traits: dict[str, Any] = msgspec.field(default_factory=dict)
     unset: tuple[str, ...] = ()
+    implied: tuple[str, ...] = ()
 
 
 class Page(Act, frozen=True, kw_only=True):

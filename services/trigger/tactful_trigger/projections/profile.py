@@ -65,19 +65,22 @@ def _is_news(mine: Profile, theirs: Profile, field: str) -> bool:
 
 def _identified(state: Profile, event: Identify) -> Profile:
     """Anybody can post with a browser key: the addresses it gives are claims, kept apart and never written to, and a name that it
-    gives stands only as long as no server has said one. So does whatever is said of a visitor: anybody may name anybody."""
+    gives stands only as long as no server has said one. So does whatever is said of a visitor: anybody may name anybody; and what
+    is implied, as long as nobody has said it."""
     at, scope = event.meta.occurred_at, event.meta.scope
     said: dict[str, str] = {}
     claimed, set_at = dict(state.claimed), dict(state.set_at)
     for given, field in _FIELDS.items():
         value, is_claim = getattr(event, given), given in _CLAIMS.get(scope, ())
+        fills = scope == VISITOR or given in _NAMES or given in event.implied
         word = f"claimed {field}" if is_claim else f"visitor's {field}" if scope == VISITOR else field
+        word = f"implied {field}" if given in event.implied else word
         if not (value or given in event.unset) or at < set_at.get(word, 0):
             continue
         set_at[word] = at
         if is_claim:
             claimed[field] = value
-        if word == field or (field not in set_at and (scope == VISITOR or given in _NAMES)):
+        if word == field or (field not in set_at and fills):
             said[field] = value
     return replace(state, **said, claimed=claimed, set_at=set_at) if set_at != state.set_at or said else state
 

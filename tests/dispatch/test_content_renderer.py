@@ -490,8 +490,8 @@ def test_whatever_a_title_holds_the_subject_is_one_line(title: str) -> None:
     [
         "javascript:alert(1)",
         "data:text/html,x",
-        "//elsewhere.example",
         "http://[",
+        "//[",
         "shop.example/p1",
         "ftp://a.b/",
         "https://evil.example\\.shop.example/x.jpg",
@@ -513,11 +513,17 @@ def test_blanks_around_an_address_are_none_of_it() -> None:
     assert rendered.links[0] == "https://shop.example/p1"
 
 
+def test_an_address_as_the_shop_s_pages_hold_it_is_one_of_the_shop() -> None:
+    rendered = render(data=basket({**KETTLE, "url": "/p1?a=b", "image_url": "//cdn.example/kettle.jpg"}))
+    assert rendered.links[0] == "https://shop.example/p1?a=b"
+    assert 'src="https://cdn.example/kettle.jpg"' in rendered.html
+
+
 def test_links_and_pictures_lead_only_to_the_shops_domains_once_they_are_named() -> None:
     brand = SHIPPED.files["brand.yaml"].replace("domains: []", "domains: [cdn.example]")
     content = ContentSet.of({**SHIPPED.files, "brand.yaml": brand})
     items = [
-        {**KETTLE, "url": "https://evil.example/login", "image_url": "https://notcdn.example/a.png"},
+        {**KETTLE, "url": "//evil.example/login", "image_url": "https://notcdn.example/a.png"},
         {**KETTLE, "url": "https://shop.example/p", "image_url": "https://a.cdn.example/b.png"},
     ]
     rendered = Renderer(content).render(sample(content, "abandoned_cart", "email", data=basket(*items)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from html import unescape
 from importlib.resources import files
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import css_inline
 import msgspec
@@ -225,9 +225,13 @@ class _Links:
 
     def allowed(self, url: str | None) -> str:
         """`url` if a message may lead there, else "": a product's address may have been posted by anybody. One with a backslash
-        or a blank leads browsers elsewhere than it reads."""
+        or a blank leads browsers elsewhere than it reads. `/p1` and `//cdn.shop.example/p1.jpg` are of the shop's own pages."""
         url = (url or "").strip()
         if _MISLEADING.search(url):
+            return ""
+        try:
+            url = urljoin(self.rendering.shop["url"], url) if url.startswith("/") else url
+        except ValueError:
             return ""
         host = host_of(url)
         own = (host_of(self.rendering.shop[name]) for name in ("url", "public_url"))

@@ -186,6 +186,7 @@ async def test_binary_data_is_json_or_nothing(body: bytes, content_type: str, co
         (b"J%C3%BCrgen%20M", "J\u00fcrgen M"),
         ("J\u00fcrgen M".encode(), "J\u00fcrgen M"),
         (b"J\xc3\xbcrgen M", "J\u00fcrgen M"),
+        (b"J\xfcrgen M", "J\u00fcrgen M"),
         (b'"quoted \\"id\\""', 'quoted "id"'),
         (b'"a\\\\b"', "a\\b"),
         (b"%F0%9F%98%80", "\U0001f600"),
@@ -195,14 +196,16 @@ async def test_binary_data_is_json_or_nothing(body: bytes, content_type: str, co
         (b'"', '"'),
     ],
 )
-async def test_headers_may_be_percent_encoded_raw_utf8_quoted_or_hold_spaces(spelled: bytes, subject: str) -> None:
+async def test_headers_may_be_percent_encoded_raw_utf8_or_latin1_quoted_or_hold_spaces(
+    spelled: bytes, subject: str
+) -> None:
     door = Doorstep()
     answered = await binary(door, HEADERS | {"ce-subject": spelled}, b"{}")
     assert answered.status_code == 200, answered.text
     assert door.event.key == subject
 
 
-@pytest.mark.parametrize("spelled", [b"u%00", b"J%FCrgen", b"J\xfcrgen", b"%ED%A0%80"])
+@pytest.mark.parametrize("spelled", [b"u%00", b"J%FCrgen", b"%ED%A0%80"])
 async def test_what_no_store_can_keep_in_a_header_is_refused_by_field(spelled: bytes) -> None:
     """Jürgen and Jörgen in Latin-1 would be one customer, J\ufffdrgen."""
     answered = await binary(Doorstep(), HEADERS | {"ce-subject": spelled}, b"{}")

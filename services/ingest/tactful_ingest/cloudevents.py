@@ -90,8 +90,9 @@ def _extension(value: Any) -> Any:
 
 
 def _attributes(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
-    """Values are percent-encoded by the standard; some clients send UTF-8 or spaces as they are. What is no UTF-8 either way is
-    refused: with one character in place of each other, many customers would become one. Raises InvalidInput."""
+    """Values are percent-encoded by the standard; some clients send UTF-8 or spaces as they are, and the JavaScript SDK Latin-1,
+    as Node writes headers. What is percent-encoded and no UTF-8 is refused: with one character in place of each other, many
+    customers would become one. Raises InvalidInput."""
     event: dict[str, Any] = {}
     for raw_name, raw_value in headers:
         name = raw_name.lower()
@@ -104,7 +105,10 @@ def _attributes(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
 
 
 def _percent_decoded(value: bytes) -> str:
-    text = value.decode("utf-8", "surrogateescape").strip()
+    try:
+        text = value.decode().strip()
+    except UnicodeDecodeError:
+        text = value.decode("latin-1").strip()
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = _ESCAPED.sub(r"\1", text[1:-1])
     return unquote(text, errors="surrogateescape")

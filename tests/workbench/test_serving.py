@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import signal
 import socket
@@ -98,6 +99,7 @@ class Guest:
         server = server_of(app)
         server.config.load()
         state = ServerState()
+        state.default_headers = server.config.encoded_headers
         state.connections |= {object() for _ in range(others)}  # type: ignore[misc]
         self.connection = Connection(server.config, state, {}, self.loop)  # type: ignore[arg-type]
         self.connection.connection_made(self.line)
@@ -245,6 +247,14 @@ async def test_a_second_request_that_does_not_end_is_waited_for_no_longer_than_t
     assert not guest.line.closed
     guest.loop.pass_time()
     assert guest.line.closed
+
+
+async def test_a_client_is_told_to_leave_a_silent_connection_before_it_is_closed() -> None:
+    guest = Guest()
+    guest.connection.data_received(HEAD + b"\r\n")
+    told = re.search(rb"\r\nkeep-alive: timeout=(\d+)\r\n", (await guest.answered()).lower())
+    assert told
+    assert 0 < int(told[1]) < guest.connection.config.timeout_keep_alive
 
 
 async def test_thousands_of_other_connections_keep_nobody_out() -> None:

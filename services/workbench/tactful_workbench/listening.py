@@ -20,6 +20,7 @@ from tactful.errors import TactfulError
 
 GRACE: Final = 3  # seconds for requests in flight when told to stop
 SILENCE: Final = 10  # seconds that a connection may ask nothing
+KEPT: Final = 5  # seconds that it may wait after an answer
 _OFFER: Final = re.compile(rb"^upgrade[ \t]*:", re.IGNORECASE | re.MULTILINE)
 UNTOLD: Final = 65_536  # bytes of a head, or behind a body: the parser copies what it has with every piece that comes
 FILES: Final = 65_536  # connections are files: where 1,024 are allowed, that many silent ones would shut the door
@@ -121,6 +122,8 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         lifespan="off",
         timeout_graceful_shutdown=GRACE,
         server_header=False,
+        timeout_keep_alive=KEPT,
+        headers=[("Keep-Alive", f"timeout={KEPT - 1}")],  # a client that asks while we close is told nothing at all
         forwarded_allow_ips="*",
     )
 

@@ -12,6 +12,7 @@ from fakedesk import FakeDesk, FakePersonal
 from fastapi import FastAPI
 
 from tactful.clock import ManualClock
+from tactful.records import EraseBody, EraseRecord
 from tactful.settings import Shop
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.desk import CustomerCard
@@ -164,6 +165,41 @@ def test_links_know_where_a_message_went_that_is_not_kept_any_more() -> None:
     moved = written_to()
     moved.knows(addresses=NEW)
     assert forgotten(moved) == ["email", "email"]
+
+
+ONE_CLICK, BUTTON, STOP = {"List-Unsubscribe": "One-Click"}, {"do": "unsubscribe"}, {"do": "stop"}
+
+
+@pytest.mark.parametrize(
+    ("gone", "wish"),
+    [
+        ("nothing", STOP),
+        ("the message", ONE_CLICK),
+        ("the message", BUTTON),
+        ("the customer", ONE_CLICK),
+        ("the customer", BUTTON),
+        ("the customer", STOP),
+    ],
+)
+async def test_who_unsubscribes_is_written_to_no_more_in_that_mailbox_whatever_of_it_is_forgotten(
+    gone: str, wish: dict[str, str]
+) -> None:
+    bench = written_to()
+    bench.consenting("u2", addresses=OLD)
+    bench.advance("8d")
+    if gone == "the customer":
+        bench.append(EraseRecord(id="e1", key="u1", at=bench.now, body=EraseBody(bench.now)))
+    elif gone == "the message":
+        drive(bench.store.forget_decided(bench.now, 10))
+        bench.knows(addresses=NEW)
+    bench.settle()
+    app, (letter,) = FastAPI(), bench.adapter.sent
+    app.include_router(create_public(bench.desk, FakePersonal(), LINKS, bench.clock, Shop))
+    url = letter.rendered.preheader if wish == STOP else letter.one_click_url
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+        assert (await client.post(url, data=wish)).status_code == 200
+    bench.asks("m2", "u2")
+    assert (bench.sent, bench.words[-1]) == (["m1"], "withdrawn")
 
 
 @pytest.mark.parametrize(("theirs", "channel"), [(OLD, None), (NEW, "email")])

@@ -40,6 +40,7 @@ class FakeDesk:
         via: str,
         wording: str = "",
         proof: dict[str, Any] | None = None,
+        sent_to: AddressKey | None = None,
     ) -> int:
         self._open()
         self.calls.append(("consent", customer, purpose, channel, state, via, wording, proof))
@@ -94,7 +95,9 @@ class FakeDesk:
         self.calls.append(("check", customer, channel, purpose, rule))
         return [GateRecord("consent", GateVerdict.OPEN)]
 
-    async def stop_all(self, customer: str, via: str, proof: dict[str, Any] | None = None) -> int:
+    async def stop_all(
+        self, customer: str, via: str, proof: dict[str, Any] | None = None, sent_to: AddressKey | None = None
+    ) -> int:
         self._open()
         self.calls.append(("stop_all", customer, via, proof))
         self.kept = replace(self.kept, stopped=True)

@@ -10,14 +10,14 @@ from tactful.clock import HOUR
 from tactful.identity import digest, is_anonymous
 from tactful.outbox import Cause
 from tactful.purposes import covers, is_marketing
-from tactful.records import EVENTS, ConsentBody
+from tactful.records import EVENTS, ConsentBody, MessageBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.asking import forget_question, hear_answer
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Word, standing, with_word
 from tactful_dispatch.ledger import ConsentEntry
-from tactful_dispatch.rows import AddressKey, CustomerRow, Delivery
+from tactful_dispatch.rows import AddressKey, CustomerRow
 from tactful_dispatch.store import Workspace
 
 TRAVELLED: Final = "link"  # the source of a word that somebody said before they were found to be this customer
@@ -173,13 +173,14 @@ def bind_first_addresses(space: Workspace, book: AddressBook, row: CustomerRow, 
             _bind(space, key, word.purpose, word.at)
 
 
-def take_for_mailbox(space: Workspace, delivery: Delivery, body: ConsentBody) -> None:
-    """Whoever speaks through a message speaks for the address that it went to, whosever it is by now."""
-    key = delivery.address
+def take_for_mailbox(key: AddressKey | None, message: MessageBody | None, body: ConsentBody, space: Workspace) -> None:
+    """Whoever speaks through a message speaks for the address that it went to, whosever it is by now. `message`: as long as it is
+    kept."""
     if key is None:
         return
     if body.state == "granted":
-        forget_question(space.address(key), delivery.message)
+        if message is not None:
+            forget_question(space.address(key), message)
     elif body.channel in ("", key.channel):
         _bind(space, key, body.purpose, body.occurred_at)
 

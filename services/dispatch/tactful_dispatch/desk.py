@@ -102,9 +102,11 @@ class Desk(Protocol):
         via: str,
         wording: str = "",
         proof: dict[str, Any] | None = None,
+        sent_to: AddressKey | None = None,
     ) -> int:
         """Grant or withdraw; returns the ledger entry's number. `channel` "" means every channel. A withdrawal whose `proof`
-        names a `message_id` binds the address that the message went to as well."""
+        names a `message_id` binds the address that the message went to as well, or `sent_to`, where a link says that it went and
+        nobody else knows any more: so it does of somebody who was erased."""
         ...
 
     async def mute(self, customer: str, rule: str, muted: bool) -> None:
@@ -123,8 +125,10 @@ class Desk(Protocol):
         """One of `PREFERENCES`, to one of its values."""
         ...
 
-    async def stop_all(self, customer: str, via: str, proof: dict[str, Any] | None = None) -> int:
-        """Withdraw all marketing on all channels; returns the ledger entry's number. `proof` as of `consent`."""
+    async def stop_all(
+        self, customer: str, via: str, proof: dict[str, Any] | None = None, sent_to: AddressKey | None = None
+    ) -> int:
+        """Withdraw all marketing on all channels; returns the ledger entry's number. `proof` and `sent_to` as of `consent`."""
         ...
 
     async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:

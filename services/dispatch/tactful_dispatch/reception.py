@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -41,6 +42,7 @@ from tactful_dispatch.rows import COMPLAINED, STOPPED, AddressKey, CustomerRow, 
 from tactful_dispatch.store import DispatchStore, Workspace
 
 T = TypeVar("T")
+Work = Callable[[Workspace], T]
 
 SHOWN: Final = 20
 CHOICES: Final = tuple(filter(None, PREFERENCES["hours"]))
@@ -112,6 +114,7 @@ class Reception:
         via: str,
         wording: str = "",
         proof: dict[str, Any] | None = None,
+        sent_to: AddressKey | None = None,
     ) -> int:
         customer, now = await self._who(customer), self._clock.now()
         body = ConsentBody(
@@ -125,15 +128,13 @@ class Reception:
             proof=proof or {},
         )
 
-        heard = await self._heard(body)
+        heard = await self._heard(body, sent_to)
 
         def work(space: Workspace) -> int:
-            if heard is not None:
-                take_for_mailbox(space, heard, body)
             known = said_before(space, self._book, space.customer(customer), body)
             return self._take(space, customer, body, now) if known is None else known.entry
 
-        return await self._change(customer, work, 0, returns=state == "granted")
+        return await self._change(customer, work, 0, heard, returns=state == "granted")
 
     async def mute(self, customer: str, rule: str, muted: bool) -> None:
         await self._prefer(customer, "rule_muted" if muted else "rule_unmuted", rule=rule)
@@ -159,7 +160,9 @@ class Reception:
 
         await self._change(customer, work, None)
 
-    async def stop_all(self, customer: str, via: str, proof: dict[str, Any] | None = None) -> int:
+    async def stop_all(
+        self, customer: str, via: str, proof: dict[str, Any] | None = None, sent_to: AddressKey | None = None
+    ) -> int:
         customer, now = await self._who(customer), self._clock.now()
         body = ConsentBody(
             source="desk",
@@ -171,11 +174,9 @@ class Reception:
             wording="stop-all",
             proof=proof or {},
         )
-        heard = await self._heard(body)
+        heard = await self._heard(body, sent_to)
 
         def work(space: Workspace) -> int:
-            if heard is not None:
-                take_for_mailbox(space, heard, body)
             row = space.customer(customer)
             if row.stopped_at and now - row.stopped_at < MINUTE:  # the same press twice
                 return next((w.entry for w in row.words if (w.purpose, w.channel) == (MARKETING, "")), 0)
@@ -183,7 +184,7 @@ class Reception:
             self._tell(space, customer, "stopped")
             return self._take(space, customer, body, now)
 
-        return await self._change(customer, work, 0)
+        return await self._change(customer, work, 0, heard)
 
     async def reopen(self, customer: str, channel: str, by: str, why: str) -> str:
         """An operator says that the customer's address works again. What a provider had said of it. Raises InvalidInput if none
@@ -311,10 +312,12 @@ class Reception:
             names.append(to)
         return names
 
-    async def _heard(self, body: ConsentBody) -> Delivery | None:
-        """The message through whose link somebody speaks."""
+    async def _heard(self, body: ConsentBody, sent_to: AddressKey | None) -> Work[None]:
+        """What is said through the link of a message, heard where that went: as the store knows, or else as the link says."""
         message_id = str(body.proof.get("message_id", ""))
-        return await self._store.delivery(message_id) if message_id else None
+        known = await self._store.delivery(message_id) if message_id else None
+        key, message = (known.address, known.message) if known is not None else (sent_to, None)
+        return partial(take_for_mailbox, key, message, body)
 
     async def _went_to_them(self, delivery: Delivery) -> bool:
         """Whether the customer still has the address that a message went to. Whoever reads there speaks for no other address."""
@@ -329,11 +332,14 @@ class Reception:
         latest = sorted(sent, key=lambda each: (each.decided_at, each.name), reverse=True)
         return tuple([_sent(each) for each in latest if each.message.channel != DESK][:SHOWN])
 
-    async def _change(self, customer: str, work: Callable[[Workspace], T], gone: T, *, returns: bool = False) -> T:
-        """`gone` is the answer for somebody who was erased, unless the change itself brings them back."""
+    async def _change(
+        self, customer: str, work: Work[T], gone: T, always: Work[None] = lambda space: None, *, returns: bool = False
+    ) -> T:
+        """`gone` is the answer for somebody who was erased, unless the change itself brings them back. `always`: also of them."""
         grave = self._graves.of(customer)
 
         def unless_gone(space: Workspace) -> T:
+            always(space)
             if space.cursor.graves and space.grave(grave):
                 if not returns:
                     return gone

@@ -120,7 +120,7 @@ class Preferences:
         return self._pages.answer("notice", t=texts, shop=shop, title=texts.done, lead=said)
 
     def _asked(self, grant: Grant, via: str) -> Asked:
-        return Asked(grant.customer, self._clock.now(), via, grant.message_id)
+        return Asked(grant.customer, self._clock.now(), via, grant.message_id, grant.sent_to)
 
     def _choices(self, grant: Grant) -> str:
         """Where the preference page's forms go: relative, so that it holds behind any host name and path prefix."""

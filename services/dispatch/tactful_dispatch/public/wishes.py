@@ -14,6 +14,7 @@ from tactful.purposes import MARKETING, is_marketing
 from tactful_dispatch.desk import PREFERENCES, Desk
 from tactful_dispatch.preferring import topic_name
 from tactful_dispatch.public.texts import Texts
+from tactful_dispatch.rows import AddressKey
 
 PAUSES: Final = (30, 90)  # days
 WORDING: Final = "preference-page-2"  # changes with the sentences that ask for consent
@@ -22,12 +23,14 @@ _NAME: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,200}")  # purposes and rules
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks, when, by which door and which message's link: the proof that goes into the ledger."""
+    """Who asks, when, by which door and which message's link: the proof that goes into the ledger. `sent_to`: where the link says that
+    the message went."""
 
     customer: str
     at: int
     via: str
     message_id: str
+    sent_to: AddressKey | None = None
 
     @property
     def proof(self) -> dict[str, Any]:
@@ -46,7 +49,14 @@ class Turn:
         state = "granted" if self.on else "withdrawn"
         wording = WORDING if self.on else ""
         await desk.consent(
-            asked.customer, self.purpose, self.channel, state, via=asked.via, wording=wording, proof=asked.proof
+            asked.customer,
+            self.purpose,
+            self.channel,
+            state,
+            via=asked.via,
+            wording=wording,
+            proof=asked.proof,
+            sent_to=asked.sent_to,
         )
 
     def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
@@ -92,7 +102,7 @@ class StopAll:
     """All marketing on all channels."""
 
     async def carry_out(self, desk: Desk, asked: Asked) -> None:
-        await desk.stop_all(asked.customer, asked.via, asked.proof)
+        await desk.stop_all(asked.customer, asked.via, asked.proof, asked.sent_to)
 
     def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
         return texts.did_stop

@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 from dispatchbench import LIVE, DispatchBench
-from enginebench import drive
+from enginebench import GRAVES, drive
 
-from tactful.clock import DAY, HOUR
+from tactful.clock import DAY, HOUR, SECOND, ManualClock
 from tactful.events import ConsentChanged
 from tactful.partitioning import partition_of
 from tactful_dispatch.ledger import ConsentEntry, broken_at, erase
+from tactful_dispatch.reception import Reception
 
 
 def test_without_consent_nothing_is_sent_and_another_channel_may_do() -> None:
@@ -247,6 +248,15 @@ def test_an_opt_out_on_a_page_comes_after_a_grant_that_a_machine_whose_clock_is_
     drive(bench.desk.consent("u1", "marketing", "email", "granted", via="preference-page"))
     bench.asks("m2")
     assert bench.words == ["withdrawn", "sent"]
+
+
+def test_a_yes_on_a_page_ends_a_stop_that_a_machine_whose_clock_is_ahead_has_taken(bench: DispatchBench) -> None:
+    drive(bench.desk.stop_all("u1", "preference-page"))
+    behind = Reception(bench.store, bench.book, GRAVES, ManualClock(bench.now - SECOND), bench.log, lambda: None)
+    drive(behind.consent("u1", "marketing", "email", "granted", via="preference-page"))
+    assert not drive(bench.desk.card("u1")).stopped
+    bench.asks()
+    assert bench.words == ["sent"]
 
 
 def test_a_yes_by_another_door_is_another_proof_of_what_was_granted_before(bench: DispatchBench) -> None:

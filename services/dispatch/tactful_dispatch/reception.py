@@ -353,7 +353,8 @@ class Reception:
     def _take(self, space: Workspace, customer: str, body: ConsentBody, now: int) -> int:
         row = space.customer(customer)
         latest = max((word.at for word in row.words), default=0)  # by the clock of another machine, which may be ahead
-        body = msgspec.structs.replace(body, occurred_at=max(body.occurred_at, latest))
+        stopped_at = row.stopped_at + 1 if body.state == "granted" else 0  # which a yes ends that is said later
+        body = msgspec.structs.replace(body, occurred_at=max(body.occurred_at, latest, stopped_at))
         id = digest("desk", customer, str(now), str(len(row.repeats)), body.purpose, body.channel, body.state)
         number = take_consent(space, self._book, customer, id, body, now, _cause(space))
         # Somebody else since it was asked who they are: their word follows what has travelled.

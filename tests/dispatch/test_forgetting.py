@@ -8,6 +8,7 @@ from dispatchbench import DispatchBench
 from enginebench import GRAVES, drive
 
 from tactful.clock import HOUR
+from tactful.errors import InvalidInput
 from tactful.partitioning import partition_of
 from tactful.records import EraseBody, EraseRecord
 from tactful_dispatch.ledger import broken_at
@@ -71,6 +72,17 @@ def test_where_nobody_could_write_to_who_was_erased_nobody_writes_afterwards(ben
     assert bench.words == ["suppressed_address"]
     row = drive(bench.store.address(bench.book.key("email", "u1@example.test")))
     assert (row.suppressed, row.flagged, row.customers) == (FLAGGED, [], [])
+
+
+def test_nor_does_an_operator_open_it_who_knows_that_it_was_dead_before(bench: DispatchBench) -> None:
+    bench.asks()
+    drive(bench.desk.receipt("m1", "Message Bounced", {"hard": True}))
+    bench.knows(do_not_contact="deceased")
+    erase(bench)
+    bench.consenting("u2", addresses={"email": "u1@example.test"})
+    bench.settle()
+    with pytest.raises(InvalidInput, match="nobody may write"):
+        drive(bench.desk.reopen("u2", "email", "eve", "rang us"))
 
 
 def test_nor_to_an_address_that_only_an_earlier_name_of_theirs_used(bench: DispatchBench) -> None:

@@ -25,6 +25,7 @@ from tactful.events import (
 from tactful.events.model import Event
 from tactful.purposes import SPAM_REPORT
 from tactful_dispatch.channels import Rejected, Retry, Unknown
+from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.desk import Basket
 from tactful_dispatch.public.choices import SILENCE, topics
 from tactful_dispatch.receiving import MOST_RECEIPTS
@@ -350,6 +351,41 @@ def test_what_people_have_shut_no_operator_opens(
     with pytest.raises(InvalidInput, match=why):
         drive(bench.desk.reopen("u1", "email", "eve", "rang us"))
     assert not any(isinstance(event, AddressReopened) for event in bench.trigger.events)
+
+
+def test_nor_where_a_provider_had_called_it_dead_before(bench: DispatchBench) -> None:
+    phone = Correspondence(bench.store, bench.book, bench.desk, bench.clock)
+    bench.asks()
+    drive(bench.desk.receipt("m1", "Message Bounced", {"hard": True}))
+    drive(phone.stop("email", "u1@example.test", "sms-stop", {}))
+    drive(bench.desk.receipt("m1", "Message Complained", {}))
+    for why in ("answering START", "reported a message as spam"):
+        with pytest.raises(InvalidInput, match=why):
+            drive(bench.desk.reopen("u1", "email", "eve", "rang us"))
+        drive(phone.start("email", "u1@example.test"))
+    bench.asks("m2", purpose="service.order")
+    assert bench.words == ["sent", "suppressed_address"]
+
+
+def test_what_its_owner_has_stopped_and_started_again_an_operator_may_open(bench: DispatchBench) -> None:
+    phone = Correspondence(bench.store, bench.book, bench.desk, bench.clock)
+    bench.asks()
+    drive(bench.desk.receipt("m1", "Message Bounced", {"hard": True}))
+    drive(phone.stop("email", "u1@example.test", "sms-stop", {}))
+    drive(phone.start("email", "u1@example.test"))
+    assert drive(bench.desk.reopen("u1", "email", "eve", "rang us")) == "bounced"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_who_reports_as_spam_what_they_had_stopped_opens_it_by_no_answer(bench: DispatchBench, again: bool) -> None:
+    phone = Correspondence(bench.store, bench.book, bench.desk, bench.clock)
+    bench.asks()
+    drive(phone.stop("email", "u1@example.test", "sms-stop", {}))
+    if again:
+        drive(bench.desk.receipt("m1", "Message Complained", {}))
+    drive(phone.start("email", "u1@example.test"))
+    bench.asks("m2", purpose="service.order")
+    assert bench.words[-1] == ("suppressed_address" if again else "sent")
 
 
 def test_where_no_address_is_known_none_is_opened(bench: DispatchBench) -> None:

@@ -42,11 +42,7 @@ class Correspondence:
         """The address may be used again. That is no consent: what was withdrawn stays so until it is granted anew."""
         key = self._book.key(channel, address)
 
-        def open_again(space: Workspace) -> None:
-            row = space.address(key)
-            row.suppressed = "" if row.suppressed == STOPPED else row.suppressed
-
-        await self._store.transact(0, [], open_again)
+        await self._store.transact(0, [], lambda space: space.address(key).start())
 
     async def reply(self, channel: str, address: str, text: str, reply_id: str) -> bool:
         """An answer, by the provider's id for it, belongs to the latest message that went to the address, of whatever purpose;

@@ -198,7 +198,7 @@ class Reception:
             address = space.address(key)
             was = address.reopen()
             if not was:
-                return "", WHY_SHUT.get(address.shut, address.shut)
+                return "", WHY_SHUT.get(address.kept_shut, address.kept_shut)
             told = {"channel": channel, "by": by, "why": why, "was": was}
             id = digest("reopened", customer, channel, str(now))
             space.put(EVENTS, announce("Address Reopened", id, customer, now, told), _cause(space))

@@ -181,7 +181,10 @@ def held_in(rows: Iterable[CustomerRow]) -> list[Delivery]:
 class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Everything that binds an address, whoever uses it."""
 
-    suppressed: str = ""
+    suppressed: str = ""  # why, as was heard first
+    refused: list[str] = msgspec.field(
+        default_factory=list
+    )  # and what people have said besides, which no provider takes back
     contacts: list[Contacted] = msgspec.field(default_factory=list)
     withdrawn: dict[str, int] = msgspec.field(default_factory=dict)  # purpose -> when
     customers: list[str] = msgspec.field(default_factory=list)  # who was written to here, the latest last
@@ -200,13 +203,28 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         """Why it must not be used; "" if it may be."""
         return self.suppressed or (FLAGGED if self.flagged else "")
 
+    @property
+    def kept_shut(self) -> str:
+        """Why it stays shut, whatever a provider says; as `shut`, if it does not."""
+        return self.refused[0] if self.refused else self.shut
+
     def suppress(self, why: str) -> None:
-        """Nothing goes here any more. The first reason stands: what its owner stopped they may open again, a dead address not."""
-        self.suppressed = self.suppressed or why
+        """Nothing goes here any more. The first reason stands: what its owner stopped they may open again, a dead address not. Nor
+        does whoever opens a dead one take back what people have said."""
+        if not self.suppressed:
+            self.suppressed = why
+        elif why in NOT_BY_PROVIDERS and why not in (self.suppressed, *self.refused):
+            self.refused.append(why)
+
+    def start(self) -> None:
+        """Its owner takes back that they have stopped it."""
+        self.refused = [why for why in self.refused if why != STOPPED]
+        if self.suppressed == STOPPED:
+            self.suppressed = self.refused.pop(0) if self.refused else ""
 
     def reopen(self) -> str:
         """What a provider said of it does not hold any more. What that was; "" if it is not shut, or people shut it."""
-        if self.flagged or self.suppressed in NOT_BY_PROVIDERS:
+        if self.flagged or self.refused or self.suppressed in NOT_BY_PROVIDERS:
             return ""
         was, self.suppressed = self.suppressed, ""
         return was

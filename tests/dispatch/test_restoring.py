@@ -133,6 +133,21 @@ def test_nobody_is_written_to_a_second_time_and_every_wish_stands(shop: Shop) ->
         assert broken_at(drive(shop.bench.store.ledger(partition))) is None
 
 
+def test_who_has_been_written_to_at_an_address_is_known_there(shop: Shop) -> None:
+    bench = shop.bench
+    for customer in ("eve", "fay"):
+        bench.consenting(customer, addresses={"email": "home@example.test"}, first_name=customer.title())
+    shop.back_up()
+    bench.asks("e1", "eve")
+    shop.restore()
+    shop.settles()
+    shop.claim()
+    row = drive(bench.store.address(bench.book.key("email", "home@example.test")))
+    assert (row.customers, row.latest) == (["eve"], "e1")
+    bench.asks("f1", "fay", purpose="service.order")
+    assert [letter.rendered.text for letter in bench.adapter.sent[-2:]] == ["Hello Eve", "Hello you"]
+
+
 def test_an_address_that_was_opened_again_is_open(shop: Shop) -> None:
     drive(shop.bench.desk.reopen("bob", "email", "eve", "rang us"))
     shop.restore()

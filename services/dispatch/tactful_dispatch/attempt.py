@@ -257,12 +257,7 @@ class Attempts:
         delivery.state, delivery.attempts, delivery.provider = SENDING, delivery.attempts + 1, adapter.name
         delivery.due = now + round(adapter.capabilities.deadline * SECOND) + MARGIN
         delivery.address = self._book.of(recipient, message.channel)
-        if delivery.address is not None:
-            row = space.address(delivery.address)
-            row.used_by(customer)
-            space.customer(customer).note_written_at(delivery.address)
-            if row.latest != message.message_id:
-                delivery.follows, row.latest = row.latest, message.message_id
+        deciding.note_use(space, customer, delivery)
         deciding.count_contact(space, customer, delivery, now)
         settings = settings_of(space.cursor.settings)
         address = address_on(recipient, message.channel, settings)

@@ -154,6 +154,16 @@ def confirm(delivery: Delivery, number: int) -> bool:
     return True
 
 
+def note_use(space: Workspace, customer: str, delivery: Delivery) -> None:
+    """The customer is written to at this address: who shares it, whose word binds whom, and which message a reply is to."""
+    if delivery.address is not None:
+        row, name = space.address(delivery.address), delivery.message.message_id
+        row.used_by(customer)
+        space.customer(customer).note_written_at(delivery.address)
+        if row.latest != name:
+            delivery.follows, row.latest = row.latest, name
+
+
 def count_contact(space: Workspace, customer: str, delivery: Delivery, now: int) -> None:
     """The attempt counts, for the customer and for everybody who shares the address. Service messages never do, but a question
     to the owner of the address is noted there."""

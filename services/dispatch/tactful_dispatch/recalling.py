@@ -14,7 +14,7 @@ from tactful.events.own import AddressReopened, MessageDecided
 from tactful.records import ConsentBody, EventRecord, MessageBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.consenting import TRAVELLED, enter_consent
-from tactful_dispatch.deciding import close, count_contact
+from tactful_dispatch.deciding import close, count_contact, note_use
 from tactful_dispatch.preferring import change_preference
 from tactful_dispatch.receiving import count_reaction, is_noticed, why_ended
 from tactful_dispatch.rows import Delivery
@@ -54,6 +54,7 @@ def _decision(space: Workspace, book: AddressBook, customer: str, told: MessageD
     delivery.provider, delivery.provider_id = told.provider, told.provider_id
     if verdict is not Verdict.NOT_SENT:
         delivery.address = book.of(row.recipient, told.channel)
+        note_use(space, customer, delivery)
         count_contact(space, customer, delivery, told.decided_at)
     close(space, delivery, verdict, Reason(told.reason) if told.reason else None, told.decided_at)
     return "decision"

@@ -13,6 +13,8 @@ SERVICE = "service"
 COMPLAINT = "service.complaint"
 SPAM_REPORT = "spam-report"
 """The door (`via`) by which whoever reports a message as spam withdraws marketing."""
+SMS_STOP = "sms-stop"
+"""The door by which whoever texts STOP does; the proof's `address` names the number by its keyed hash."""
 
 
 def is_marketing(purpose: str) -> bool:

@@ -86,7 +86,8 @@ async def test_stop_is_obeyed_by_the_next_message_and_answered_once(phone: Phone
     assert phone.asks("m2") == "suppressed_address"
     [change] = [e for e in phone.bench.trigger.events if isinstance(e, ConsentChanged) and e.state == "withdrawn"]
     assert (change.purpose, change.channel, change.via) == ("marketing", "sms", "sms-stop")
-    assert change.proof == {"text": "Stop", "provider_id": "SM9"}
+    number = phone.bench.book.key("sms", NUMBER).hash
+    assert change.proof == {"text": "Stop", "provider_id": "SM9", "address": number}
 
 
 async def test_stop_silences_the_other_channels_too_for_thirty_days() -> None:

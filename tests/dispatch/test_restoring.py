@@ -15,8 +15,10 @@ from tactful.log import Stored
 from tactful.log.memory import MemoryHints
 from tactful.outbox import Taken
 from tactful.partitioning import partition_of
+from tactful.purposes import SMS_STOP
 from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, Origin, decode_events
 from tactful_dispatch.channels import Unknown
+from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.facts import standing
 from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.reception import Reception
@@ -146,6 +148,56 @@ def test_who_has_been_written_to_at_an_address_is_known_there(shop: Shop) -> Non
     assert (row.customers, row.latest) == (["eve"], "e1")
     bench.asks("f1", "fay", purpose="service.order")
     assert [letter.rendered.text for letter in bench.adapter.sent[-2:]] == ["Hello Eve", "Hello you"]
+
+
+OLD, NEW = {"email": "old@example.test"}, {"email": "new@example.test"}
+
+
+def test_what_came_back_counts_for_the_address_that_the_message_went_to(shop: Shop) -> None:
+    bench = shop.bench
+    bench.consenting("eve", addresses=OLD)
+    bench.asks("e1", "eve")
+    bench.knows("eve", addresses=NEW)
+    shop.back_up()
+    drive(bench.desk.receipt("e1", "Message Bounced", {"hard": True}))
+    shop.restore()
+    shop.settles()
+    rows = [drive(bench.store.address(bench.book.key("email", each["email"]))) for each in (OLD, NEW)]
+    assert [row.shut for row in rows] == ["bounced", ""]
+
+
+def test_who_unsubscribed_through_a_message_did_so_in_that_mailbox(shop: Shop) -> None:
+    bench = shop.bench
+    for customer in ("eve", "fay"):
+        bench.consenting(customer, addresses=OLD)
+    bench.asks("e1", "eve")
+    bench.knows("eve", addresses=NEW)
+    bench.advance("8d")
+    shop.back_up()
+    proof = {"message_id": "e1"}
+    drive(bench.desk.consent("eve", "marketing", "email", "withdrawn", via="one-click", proof=proof))
+    shop.restore()
+    shop.settles()
+    shop.claim()
+    bench.asks("f1", "fay")
+    assert bench.words[-1] == "withdrawn"
+
+
+def test_a_phone_whose_owner_has_texted_stop_gets_nothing(shop: Shop) -> None:
+    bench, number = shop.bench, "+34600111222"
+    for customer in ("eve", "fay"):
+        bench.consenting(customer, addresses={"sms": number})
+        bench.asks(f"{customer}1", customer, channel="sms", purpose="service.order")
+    bench.knows("fay", addresses={"sms": "+34600333444"})
+    shop.back_up()
+    phone = Correspondence(bench.store, bench.book, bench.desk, bench.clock)
+    drive(phone.stop("sms", number, SMS_STOP, {"text": "STOP"}))
+    shop.restore()
+    shop.settles()
+    shop.claim()
+    for customer in ("eve", "fay"):
+        bench.asks(f"{customer}2", customer, channel="sms", purpose="service.order")
+    assert bench.words[-2:] == ["suppressed_address", "sent"]
 
 
 def test_an_address_that_was_opened_again_is_open(shop: Shop) -> None:

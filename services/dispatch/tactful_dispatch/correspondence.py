@@ -33,7 +33,7 @@ class Correspondence:
 
         await self._store.transact(0, [], close)
         crashpoints.reach("dispatch: address closed")
-        customers = (await self._store.address(key)).customers
+        customers, proof = (await self._store.address(key)).customers, {**proof, "address": key.hash}
         for customer in customers:
             await self._desk.consent(customer, MARKETING, channel, "withdrawn", via=via, proof=proof)
         return len(customers)

@@ -11,13 +11,14 @@ import msgspec
 from tactful.decisions import Reason, Verdict
 from tactful.events.model import name_of
 from tactful.events.own import AddressReopened, MessageDecided
+from tactful.purposes import SMS_STOP
 from tactful.records import ConsentBody, EventRecord, MessageBody
 from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.consenting import TRAVELLED, enter_consent
+from tactful_dispatch.consenting import TRAVELLED, enter_consent, take_for_mailbox
 from tactful_dispatch.deciding import close, count_contact, note_use
 from tactful_dispatch.preferring import change_preference
 from tactful_dispatch.receiving import count_reaction, is_noticed, why_ended
-from tactful_dispatch.rows import Delivery
+from tactful_dispatch.rows import STOPPED, AddressKey, Delivery
 from tactful_dispatch.store import Workspace
 
 REOPENED: Final = name_of(AddressReopened)
@@ -99,13 +100,29 @@ def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dic
         said_as=said_as,
         stranger=told.get("stranger", False),
     )
-    return "consent" if enter_consent(space, book, record.key, record.id, body, record.body.occurred_at) else ""
+    if not enter_consent(space, book, record.key, record.id, body, record.body.occurred_at):
+        return ""
+    heard = _known(space, record.key, body.proof.get("message_id"))
+    if heard is not None:
+        take_for_mailbox(heard.address, heard.message, body, space)
+    if (body.via, body.state) == (SMS_STOP, "withdrawn") and (number := body.proof.get("address")):
+        space.address(AddressKey(body.channel, str(number))).suppress(STOPPED)
+    return "consent"
+
+
+def _known(space: Workspace, customer: str, message_id: object) -> Delivery | None:
+    """A message of the customer's, as far as it is known here."""
+    name = str(message_id or "")
+    return space.customer(customer).deliveries.get(name) or space.decided(name)
 
 
 def _address(space: Workspace, book: AddressBook, customer: str, name: str, told: dict[str, Any]) -> str:
+    """Where the message went that came back; as far as that is known, which is not where the customer is reached by now."""
     ended, reopened = why_ended(name, told), name == REOPENED
-    concerns = bool(ended) or reopened
-    key = book.of(space.customer(customer).recipient, told.get("channel", "")) if concerns else None
+    if not (ended or reopened):
+        return ""
+    message = _known(space, customer, told.get("message_id"))
+    key = message.address if message else book.of(space.customer(customer).recipient, told.get("channel", ""))
     if key is None:
         return ""
     address = space.address(key)

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 
 from tactful.errors import Transient
 from tactful.identity import digest
+from tactful.purposes import SMS_STOP
 from tactful.settings import Shop
 from tactful_dispatch.body import bounded
 from tactful_dispatch.channels.sms import status_url
@@ -94,7 +95,7 @@ async def _obey(correspondence: Correspondence, said: dict[str, str], shop: Shop
     id = said.get("MessageSid") or said.get("SmsSid") or ""
     proof = {"text": text[:200], "provider_id": id}
     if wish is Said.STOP:
-        await correspondence.stop("sms", number, "sms-stop", proof)
+        await correspondence.stop("sms", number, SMS_STOP, proof)
     elif wish is Said.START:
         await correspondence.start("sms", number)
     elif wish is Said.REPLY:

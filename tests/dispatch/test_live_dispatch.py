@@ -63,6 +63,17 @@ async def test_a_hold_that_ends_is_noticed_by_a_tick_that_closes_nothing(live: L
     assert all(tick.body.closes is None for tick in (await live.ticks())[before:])
 
 
+async def test_while_a_backlog_leaves_its_log_is_read() -> None:
+    bench = DispatchBench()
+    everybody = [f"u{number:03}" for number in range(3 * AT_ONCE)]
+    for customer in everybody:
+        bench.consenting(customer)
+    bench.append(*(_asked(bench, f"m-{customer}", customer) for customer in everybody))
+    bench.adapter.meanwhile = lambda: bench.clock.forward_to(bench.now + 3 * SECOND)
+    await Live(bench).until_quiet()
+    assert (len(bench.sent), bench.holds) == (len(everybody), [])
+
+
 async def test_a_service_message_does_not_wait_behind_a_backlog() -> None:
     bench = DispatchBench()
     everybody = [f"u{number:03}" for number in range(5 * AT_ONCE)]

@@ -134,9 +134,11 @@ class LiveDispatch:
         if partition not in self._worker.owned or 0 <= now - self._ticked.get(partition, 0) < TICK_APART:
             return False
         due = await self._worker.earliest_due(partition)
-        if due is None or await self._log.end(DISPATCH, partition) > self._worker.offsets[partition]:
+        if due is None and not await self._worker.outbox.pending(partition, "", 1):
             return False
-        if due >= now and now - await self._worker.clock_of(partition) < STALE:
+        if await self._log.end(DISPATCH, partition) > self._worker.offsets[partition]:
+            return False
+        if (due is None or due >= now) and now - await self._worker.clock_of(partition) < STALE:
             return False
         self._ticked[partition] = now
         record = TickRecord(id=digest("tick", "dispatch", str(partition), str(now)), key="", at=now, body=TickBody())

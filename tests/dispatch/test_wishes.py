@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from tactful.records import EraseBody, EraseRecord, MessageRecord
 from tactful_dispatch.channels import Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.inquiring import answer
 from tactful_dispatch.public.wishes import Asked, wish_of
+from tactful_dispatch.rows import Cursor
+from tactful_dispatch.store.memory import MemoryDispatchStore
 
 
 def prefers(bench: DispatchBench, preference: str, value: str) -> None:
@@ -158,6 +161,29 @@ def test_what_is_about_other_things_too_shows_nothing_of_a_muted_topic(bench: Di
     [left] = bench.adapter.sent
     told = left.rendered.subject
     assert [word in told for word in ("Nappies", "Tea", "Card", "text")] == [False, True, True, True]
+
+
+class Meanwhile(MemoryDispatchStore):
+    """Something happens once, while a message is being written out."""
+
+    happens: Callable[[], object] | None = None
+
+    async def cursor(self, partition: int) -> Cursor:
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            happens()
+        return await super().cursor(partition)
+
+
+def test_nor_of_one_that_is_muted_while_it_is_being_written_out() -> None:
+    store = Meanwhile(1, lambda: b"0" * 16)
+    bench = DispatchBench(store=store)
+    bench.consenting()
+    bench.settle()
+    store.happens = lambda: drive(bench.desk.mute_topic("u1", "Baby", True))
+    bench.asks(data={"items": [{"title": "Pram", "category": "Baby"}, {"title": "Pot", "category": "Tea"}]})
+    assert bench.words == ["sent"]
+    assert ("Pram" in bench.delivery().subject, "Pot" in bench.delivery().subject) == (False, True)
 
 
 def test_a_muted_topic_may_be_told_of_again(bench: DispatchBench) -> None:

@@ -45,10 +45,12 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A message as it would leave now, or why its template cannot be rendered. Neither before it was tried."""
+    """A message as it would leave now, or why its template cannot be rendered. Neither before it was tried. `muted`: the categories
+    that were left out."""
 
     rendered: Rendered | None = None
     error: str | None = None
+    muted: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ class Attempts:
         try:
             sent_to = self._book.of(row.recipient, delivery.message.channel)
             seen = rendering(delivery, row.recipient, settings, self._links, sent_to, row.muted_topics)
-            return Written(await self._content.render(seen))
+            return Written(await self._content.render(seen), muted=row.muted_topics)
         except Exception as error:  # noqa: BLE001 - it holds this message, and nobody else's
             why = str(error) if isinstance(error, TemplateError) else failure(delivery.message, error)
             self._note_unwritten(delivery, why)
@@ -217,9 +219,12 @@ class Attempts:
         self.unwritten[template] += 1
 
     def _gates(self, space: Workspace, customer: str, name: str, written: Written) -> Departure | None:
-        delivery = space.customer(customer).deliveries.get(name)
+        row = space.customer(customer)
+        delivery = row.deliveries.get(name)
         if delivery is None or delivery.state != PENDING:
             return None
+        if written.rendered is not None and written.muted != row.muted_topics:
+            return None  # it is written out anew, and asked again
         facts = self._facts(space, customer, delivery, written.error)
         if facts.address_shared and not delivery.shared:
             delivery.shared = True

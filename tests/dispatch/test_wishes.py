@@ -424,17 +424,20 @@ def test_whoever_has_answered_may_be_asked_again(entered: DispatchBench) -> None
     assert entered.sent == ["m1", "m2"]
 
 
-@pytest.mark.parametrize("purpose", ["marketing", "marketing.stock"])
+@pytest.mark.parametrize(
+    ("purpose", "asked"),
+    [("marketing", "marketing.stock"), ("marketing.stock", "marketing.stock"), ("marketing.a/b", "marketing.a/b")],
+)
 def test_an_answer_by_any_other_way_is_an_answer_too_though_it_was_taken_back_since(
-    entered: DispatchBench, purpose: str
+    entered: DispatchBench, purpose: str, asked: str
 ) -> None:
-    question(entered, "m2", "u1", purpose="marketing.stock")
+    question(entered, "m2", "u1", purpose=asked)
     entered.advance("1h")
     entered.grants("u1", purpose=purpose, channel="email")
     entered.advance("1h")
     entered.grants("u1", purpose=purpose, channel="email", state="withdrawn")
     entered.advance("26h")
-    question(entered, "m3", "anon:a2", purpose="marketing.stock")
+    question(entered, "m3", "anon:a2", purpose=asked)
     question(entered, "m4", "anon:a2")
     assert entered.sent == ["m1", "m2", "m3", "m4"][: 4 if purpose == "marketing" else 3]
 

@@ -43,7 +43,7 @@ def forget_question(address: AddressRow, message: MessageBody) -> None:
 def hear_answer(address: AddressRow, word: ConsentBody) -> None:
     """Whoever has the address has granted for good, by whichever way, what its owner was asked before."""
     for question, (at, _) in list(address.asked.items()):
-        purpose, _, channel = question.partition("/")
+        purpose, _, channel = question.rpartition("/")
         if at <= word.occurred_at and covers(word.purpose, purpose) and word.channel in ("", channel):
             del address.asked[question]
 

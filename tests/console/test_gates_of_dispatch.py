@@ -96,6 +96,10 @@ def test_when_all_is_well_the_telling_gates_have_their_facts() -> None:
             "marketing.cart was withdrawn at Sun 16:00, entry #7; silent until Tue 22 Dec 2026 16:00 or a new grant",
         ),
         (
+            {"words": (Word("marketing", "email", "withdrawn", FOUR - 40 * DAY, 7),)},
+            "marketing.cart was withdrawn at Wed 14 Oct 2026 17:00, entry #7, and was not granted by email since",
+        ),
+        (
             {"address_withdrawn_at": FOUR - HOUR},
             "somebody with this address withdrew marketing.cart at 15:00",
         ),

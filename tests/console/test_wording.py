@@ -12,6 +12,7 @@ from tactful.clock import DAY, HOUR
 from tactful.decisions import GateRecord, GateVerdict, Reason
 from tactful_console.fixes import fix
 from tactful_console.moments import Moments
+from tactful_console.verdicts import mend
 from tactful_console.wording import OPEN, SHUT, gate_sentence
 
 HERE = Moments(MADRID)
@@ -49,6 +50,12 @@ def test_wordings_ask_for_fewer_and_fewer_facts(wordings: tuple[str, ...]) -> No
     ("sentence", "reason", "until", "facts"),
     [
         ("nobody has granted marketing.cart by email", Reason.NO_CONSENT, None, {}),
+        (
+            "marketing.cart was withdrawn at Sun 16:00, entry #7, and was not granted by email since",
+            Reason.NO_CONSENT,
+            None,
+            {"at": FOUR - DAY, "entry": 7, "state": "withdrawn"},
+        ),
         (
             "Quiet hours until Tue 09:00 in Europe/Madrid, from the profile",
             Reason.QUIET_HOURS,
@@ -138,6 +145,17 @@ def test_a_customers_own_no_is_never_offered_for_undoing() -> None:
     message = {"customer": "u1", "rule": "abandoned_cart", "channel": "email", "purpose": "marketing.cart"}
     theirs = (Reason.WITHDRAWN, Reason.MUTED_RULE, Reason.MUTED_TOPIC, Reason.PAUSED, Reason.DO_NOT_CONTACT)
     assert not [reason for reason in (*theirs, Reason.ERASED, Reason.COMPLAINT_OPEN) if fix(reason, **message)]
+
+
+def test_nor_is_one_that_is_so_long_ago_that_the_silence_after_it_is_over() -> None:
+    refusal: dict[str, Any] = {
+        "verdict": "not_sent",
+        "reason": "no_consent",
+        "channel": "email",
+        "purpose": "marketing.cart",
+    }
+    assert mend("u1", refusal) == "tactful consent grant u1 marketing --channel email --source signup-form"
+    assert mend("u1", refusal | {"facts": {"entry": 7, "state": "withdrawn", "at": FOUR - 40 * DAY}}) is None
 
 
 def test_an_id_from_outside_cannot_leave_its_place_in_a_command() -> None:

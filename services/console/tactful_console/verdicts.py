@@ -38,5 +38,7 @@ def mend(customer: str, data: Mapping[str, Any]) -> str | None:
     """What would let the next such message leave, if that is for the shop to decide."""
     if data.get("verdict") != Verdict.NOT_SENT or not data.get("reason"):
         return None
+    if data["reason"] == Reason.NO_CONSENT and (data.get("facts") or {}).get("entry"):
+        return None  # they had granted it and took it back: that is theirs to undo, however long ago
     words = {key: str(data.get(key, "")) for key in ("rule", "channel", "purpose")}
     return fix(Reason(data["reason"]), customer=customer, **words)

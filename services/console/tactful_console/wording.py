@@ -41,7 +41,11 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
         "the owner of this address was asked at {asked_at} and has not answered",
         "not to this address",
     ),
-    Reason.NO_CONSENT: ("nobody has granted {purpose} by {channel}", "nobody has granted this"),
+    Reason.NO_CONSENT: (
+        "{purpose} was withdrawn at {at}, entry #{entry}, and was not granted by {channel} since",
+        "nobody has granted {purpose} by {channel}",
+        "nobody has granted this",
+    ),
     Reason.WITHDRAWN: (
         "{purpose} was withdrawn at {at}, entry #{entry}; silent until {silent_until} or a new grant",
         "{purpose} was withdrawn at {at}, entry #{entry}",

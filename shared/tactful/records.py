@@ -333,6 +333,7 @@ class ConsentBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     proof: dict[str, Any] = {}
     said_as: str = ""  # under which name the customer said so, if it was another one
     stranger: bool = False  # and that had it from a visitor: it was said before anybody knew who it was
+    history: bool = False  # imported: it counts as of when it was said, and starts nothing
 
 
 class ConsentRecord(Record, tag="consent", frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from enginebench import GRAVES, drive
 from tactful.clock import DAY, HOUR, SECOND, ManualClock
 from tactful.events import ConsentChanged
 from tactful.partitioning import partition_of
+from tactful.records import EraseBody, EraseRecord
 from tactful_dispatch.ledger import ConsentEntry, broken_at, erase
 from tactful_dispatch.reception import Reception
 
@@ -104,6 +105,42 @@ def test_an_opt_out_binds_the_address_too() -> None:
     drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click"))
     bench.asks("m2", "u2")
     assert bench.words == ["withdrawn"]
+
+
+def test_what_is_imported_or_comes_over_with_another_name_is_told_as_history_and_starts_nothing() -> None:
+    bench = DispatchBench()
+    bench.grants()
+    bench.grants(purpose="marketing.cart", history=True)
+    bench.grants("anon:a1", channel="sms", state="withdrawn")
+    bench.settle()
+    bench.link("anon:a1", "u1")
+    bench.settle()
+    told = [event for event in bench.trigger.events if isinstance(event, ConsentChanged)]
+    assert [(event.purpose, event.channel, event.meta.history) for event in told] == [
+        ("marketing", "", False),
+        ("marketing.cart", "", True),
+        ("marketing", "sms", False),
+        ("marketing", "sms", True),
+    ]
+
+
+@pytest.mark.parametrize("gone", ["erased", "let go of"])
+def test_so_does_one_through_a_message_that_is_forgotten_since_its_link_still_tells_the_mailbox(gone: str) -> None:
+    bench = DispatchBench(settings={**LIVE, "caps": {"budget": False}}, partitions=4)
+    bench.consenting(addresses={"email": "flat@example.test"})
+    bench.asks()
+    bench.consenting("u2", addresses={"email": "flat@example.test"})
+    bench.advance("8d")
+    if gone == "erased":
+        bench.append(EraseRecord(id="x", key="u1", at=bench.now, body=EraseBody(bench.now)))
+    else:
+        bench.consenting("u1", addresses={"email": "ann@example.test"})
+        drive(bench.store.forget_decided(bench.now, 9))
+    bench.settle()
+    key, proof = bench.book.key("email", "flat@example.test"), {"message_id": "m1"}
+    drive(bench.desk.consent("u1", "marketing", "email", "withdrawn", via="one-click", proof=proof, sent_to=key))
+    bench.asks("m2", "u2")
+    assert bench.words[-1] == "withdrawn"
 
 
 @pytest.mark.parametrize("how", ["one-click", "again", "stop all", "texts"])

@@ -42,9 +42,9 @@ async def test_a_grant_from_the_past_that_tells_no_day_of_it_is_refused_rather_t
     assert (await door.track("Consent Changed", properties=GRANT, **past, **when))["rejected"] == 1
     await door.track("Consent Changed", properties=GRANT | {"state": "withdrawn"}, **past, **when)
     await door.track("Consent Changed", properties=GRANT, **past, timestamp=MONDAY + HOUR)
-    assert [(said.body.state, said.body.occurred_at) for said in door.consents] == [
-        ("withdrawn", MONDAY),
-        ("granted", MONDAY),
+    assert [(said.body.state, said.body.occurred_at, said.body.history) for said in door.consents] == [
+        ("withdrawn", MONDAY, True),
+        ("granted", MONDAY, True),
     ]
 
 

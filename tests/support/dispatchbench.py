@@ -113,7 +113,7 @@ class ScriptedTrigger:
         return moved
 
     async def _hear(self, record: EventRecord, at: int) -> None:
-        meta = Meta(record.id, record.body.source, record.body.occurred_at, at)
+        meta = Meta(record.id, record.body.source, record.body.occurred_at, at, history=record.body.history)
         event = decode(record.body.name, record.body.properties, meta)
         self.events.append(event)
         if isinstance(event, HoldOpened) and self.fresh is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from enginebench import MONDAY, EngineBench
+from msgspec.structs import replace
 
-from tactful.clock import MINUTE
+from tactful.clock import DAY, MINUTE
 from tactful.events import ConsentChanged, Identify
 from tactful.records import DISPATCH, EVENTS
 from tactful.settings import Settings
@@ -44,6 +45,17 @@ def test_an_address_is_asked_once_and_a_corrected_one_too() -> None:
         asks = simulation.input(DISPATCH, consent_record("uma", request, at), at)
         simulation.advance(at, [simulation.input(EVENTS, who, at), asks])
     assert [letter.address for letter in simulation.letters()] == ["uma@gmail.test", "uma@gmial.test"]
+
+
+def test_nobody_is_asked_about_a_request_of_another_year_that_is_imported() -> None:
+    settings = Settings.model_validate({"rules": {"confirm_consent": {"mode": "live"}}, "sending": {"mode": "live"}})
+    simulation = Simulation((confirm_consent,), settings, MONDAY)
+    record = consent_record("uma", ConsentChanged(purpose="marketing", channel="email", state="requested"), MONDAY)
+    imported = replace(record, body=replace(record.body, history=True, occurred_at=MONDAY - 300 * DAY))
+    who = event_record("uma", Identify(email="uma@gmail.test"), MONDAY, "e1")
+    inputs = [simulation.input(EVENTS, who, MONDAY), simulation.input(DISPATCH, imported, MONDAY)]
+    simulation.advance(MONDAY + DAY, inputs)
+    assert simulation.messages() == []
 
 
 def test_two_requests_of_different_kinds_are_two_questions() -> None:

@@ -165,6 +165,12 @@ def test_a_late_event_brings_nobody_back(bench: EngineBench, late: dict[str, Any
     [
         {"event": Identify(email="new@example.test")},
         {"event": ConsentChanged(purpose="marketing", state="granted"), "source": "dispatch", "scope": "system"},
+        {  # imported, and said since
+            "event": ConsentChanged(purpose="marketing", state="granted"),
+            "source": "dispatch",
+            "scope": "system",
+            "history": True,
+        },
     ],
 )
 def test_a_registration_by_the_shop_or_a_new_consent_begins_anew_with_nothing_of_before(

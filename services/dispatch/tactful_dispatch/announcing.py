@@ -12,7 +12,9 @@ from tactful.records import EventBody, EventRecord
 from tactful_dispatch.rows import Delivery
 
 
-def announce(name: str, id: str, customer: str, at: int, properties: dict[str, Any]) -> EventRecord:
+def announce(
+    name: str, id: str, customer: str, at: int, properties: dict[str, Any], *, history: bool = False
+) -> EventRecord:
     """An event by dispatch about a customer."""
     body = EventBody(
         name=name,
@@ -20,6 +22,7 @@ def announce(name: str, id: str, customer: str, at: int, properties: dict[str, A
         scope="system",
         occurred_at=at,
         user_id=customer,
+        history=history,
         properties=msgspec.Raw(msgspec.json.encode(properties)),
     )
     return EventRecord(id=id, key=customer, at=at, body=body)

@@ -30,7 +30,8 @@ def take_consent(
     number = enter_consent(space, book, customer, record_id, body, now)
     if number:
         id = announced(customer, record_id, body)
-        space.put(EVENTS, announce("Consent Changed", id, customer, now, _told(body, number, now)), cause)
+        told, is_news = _told(body, number, now), not (body.history or _has_travelled(body))
+        space.put(EVENTS, announce("Consent Changed", id, customer, now, told, history=not is_news), cause)
         if body.state == "withdrawn":
             tell_other_names(space, customer, now, cause)
     return number
@@ -68,9 +69,12 @@ def _repeat(record_id: str, body: ConsentBody) -> str:
 
 def _lifts_stop(row: CustomerRow, body: ConsentBody) -> bool:
     """Of two who turn out to be one, one may have stopped everything: the stricter wish stands, whichever name lives on."""
-    travelled = body.source == TRAVELLED and body.said_as
-    later = body.occurred_at > row.stopped_at and not travelled
+    later = body.occurred_at > row.stopped_at and not _has_travelled(body)
     return later and is_marketing(body.purpose) and not is_strangers(body)
+
+
+def _has_travelled(body: ConsentBody) -> bool:
+    return body.source == TRAVELLED and bool(body.said_as)
 
 
 def is_strangers(body: ConsentBody) -> bool:

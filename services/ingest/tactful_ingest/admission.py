@@ -128,8 +128,8 @@ def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
         raise InvalidInput("no_customer", f"consent needs a {posting.user_field}", posting.user_field)
     properties = _object(posting)
     at = occurred_at(instant(posting.told), instant(posting.sent), visit.received, visit.door.client_time)
-    body = consent.consent_body(properties, posting.source, at)
-    if body.state != "withdrawn" and _is_history(posting, visit) and not _is_past(posting, visit):
+    body = consent.consent_body(properties, posting.source, at, history=_is_history(posting, visit))
+    if body.history and body.state != "withdrawn" and not _is_past(posting, visit):
         # Dated to now it would undo an opt-out, and an erasure.
         raise InvalidInput("wrong_value", "an imported grant has to say when it was given, which is past", "timestamp")
     id = _given_id(posting, visit) or _said_id(posting, visit, consent.NAME, key, properties)

@@ -16,7 +16,7 @@ _STATES: Final = ("granted", "withdrawn", "requested")
 _BASES: Final = ("consent", "soft_opt_in")
 
 
-def consent_body(properties: Mapping[str, Any], source: str, occurred_at: int) -> ConsentBody:
+def consent_body(properties: Mapping[str, Any], source: str, occurred_at: int, *, history: bool = False) -> ConsentBody:
     """What the ledger is asked to note. No channel means every channel. What only a grant has (`basis`, `once`) refuses no
     withdrawal. Raises InvalidInput with the field.
 
@@ -36,6 +36,7 @@ def consent_body(properties: Mapping[str, Any], source: str, occurred_at: int) -
         via=_text(properties, "via") or _text(properties, "source"),
         occurred_at=occurred_at,
         proof=_proof(properties.get("proof")),
+        history=history,
     )
 
 

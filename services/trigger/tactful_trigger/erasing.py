@@ -90,10 +90,10 @@ def _revives(record: EventsTopic, erased_at: int) -> bool:
     """A server vouches for the customer, they consented, or a visitor's device is in somebody's hands again."""
     if isinstance(record, LinkRecord):
         return is_anonymous(record.key) and record.at > erased_at
-    if not isinstance(record, EventRecord) or record.body.occurred_at <= erased_at or record.body.history:
+    if not isinstance(record, EventRecord) or record.body.occurred_at <= erased_at:
         return False
     if record.body.name == "Identify":
-        return record.body.scope == "server"
+        return record.body.scope == "server" and not record.body.history
     return record.body.name == "Consent Changed" and _wanted(record.body.properties)
 
 

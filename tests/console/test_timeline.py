@@ -225,3 +225,9 @@ def test_a_goal_says_how_long_after_the_message_it_came(data: dict[str, Any], se
 def test_who_turned_out_to_be_whom_is_told(kind: str, sentence: str) -> None:
     row = HistoryRow(customer="u", at=1, offset=1, index=1, kind=kind, rule="", run="", data={"customer": "u1"})
     assert entry(row, Moments.of("UTC", "UTC")).sentences == (sentence,)
+
+
+def test_a_word_on_consent_that_came_later_than_it_was_said_says_when_it_was() -> None:
+    said = {"purpose": "marketing", "channel": "email", "state": "granted", "entry": 2, "said_at": FOUR - 300 * DAY}
+    assert only(said, "consent").ref == "entry #2  said Tue 27 Jan 2026 16:00"
+    assert only(said | {"said_at": FOUR - 1000}, "consent").ref == "entry #2"

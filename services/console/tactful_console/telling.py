@@ -196,6 +196,8 @@ def _consent(row: HistoryRow, moments: Moments) -> Entry:
     parts = [f"entry #{_text(row, 'entry')}"] + [
         f"{word} {said}" for word, key in (("wording", "wording"), ("via", "via")) if (said := _text(row, key))
     ]
+    said_at = int(row.data.get("said_at") or row.at)
+    parts += [f"said {moments.full(said_at)}"] if row.at - said_at > _LATE else []
     return _entry(
         row,
         title="Consent",

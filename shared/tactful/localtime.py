@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from typing import Final
 from zoneinfo import available_timezones
@@ -12,6 +12,7 @@ from tactful.errors import TactfulError
 
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 zone_names: Final = cache(available_timezones)  # it walks the file system
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def instant_of(local: datetime, zone: tzinfo) -> int:
@@ -20,6 +21,11 @@ def instant_of(local: datetime, zone: tzinfo) -> int:
     if early.utcoffset() == late.utcoffset() or _exists(early):
         return _milliseconds(early)
     return _end_of_gap(_milliseconds(late), _milliseconds(early), zone)
+
+
+def first_instant(moment: datetime) -> int:
+    """The first instant (ms) that is not before a moment with a zone, which may lie between two."""
+    return -((_BEGINNING - moment) // timedelta(milliseconds=1))
 
 
 def local_time(instant: int, zone: tzinfo) -> datetime:

@@ -15,7 +15,7 @@ from tactful.durations import Duration, milliseconds
 from tactful.errors import TactfulError
 from tactful.events.model import Event, name_of, unread
 from tactful.journal import Answer, Kept, Wait
-from tactful.localtime import instant_of, local_day, wall_time
+from tactful.localtime import first_instant, instant_of, local_day, wall_time
 from tactful.operation import Ask, Done, Happening, Host, Moved, Offered, Operation, StepFailed
 from tactful.projections import Projection
 
@@ -47,7 +47,7 @@ class Sleep(Operation[None]):
     def until(cls, moment: datetime) -> Sleep:
         if moment.tzinfo is None:
             raise TactfulError("sleep_until needs a datetime with a time zone")
-        due = int(moment.timestamp() * 1000)
+        due = first_instant(moment)
         return cls(lambda host: due, "sleep_until")
 
     @classmethod

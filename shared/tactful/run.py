@@ -13,6 +13,7 @@ from tactful.durations import Duration, ahead
 from tactful.errors import TactfulError
 from tactful.events.model import Event, UnknownEvent
 from tactful.identity import fraction, is_anonymous
+from tactful.localtime import first_instant
 from tactful.operation import Host, Operation
 from tactful.operations import Data, Events, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor, Zone
 from tactful.projections import Projection
@@ -214,7 +215,7 @@ def _not_before(given: Duration | datetime | None) -> Callable[[Host], int | Non
     if isinstance(given, datetime):
         if given.tzinfo is None:
             raise TactfulError("not_before needs a datetime with a time zone")
-        instant = int(given.timestamp() * 1000)
+        instant = first_instant(given)
         return lambda host: host.now + ahead(timedelta(milliseconds=instant - host.now))
     length = ahead(given)
     return lambda host: host.now + length

@@ -103,6 +103,18 @@ def test_a_household_that_buys_two_dozen_articles_every_week_is_neither_parked_n
     assert (row.blocked, bench.sent()[-1]) == ("", QUESTION)
 
 
+def test_who_has_stocked_up_and_still_has_enough_is_asked_back_half_a_gap_after_that() -> None:
+    bench = EngineBench(churn_risk, missed_order)
+    bench.broadcast("Settings Changed", rules={"churn_risk": {"holdout": 0.0}, "missed_order": {"holdout": 0.0}})
+    for number, pieces in enumerate((7, 7, 7, 7, 7, 22)):  # for 22/7 of 20 days, which is no whole millisecond
+        bench.advance("20d")
+        bench.emits("u1", OrderCompleted(order_id=f"o{number}", products=(replace(TEA, quantity=pieces),)))
+    bench.advance("98d")
+    answer = SurveyAnswered(survey="missed_order", answer="enough", message_id=bench.messages[0].message_id)
+    bench.emits("u1", answer, source="dispatch")
+    assert [what for _, what in asked_after(bench, 150) if "churn" in what] == [LETTER, PUSH, QUESTION]
+
+
 def test_it_begins_at_six_in_the_morning() -> None:
     bench = customer_of(40, 40)
     bench.advance("81d")

@@ -62,6 +62,21 @@ def test_two_sleeps_follow_each_other_without_drift() -> None:
     assert [m.requested_at for m in bench.messages] == [MONDAY + 2 * HOUR]
 
 
+def test_a_sleep_until_a_moment_between_two_milliseconds_is_over_once_it_has_passed() -> None:
+    moment = datetime.fromtimestamp(MONDAY / 1000, UTC) + timedelta(hours=1, microseconds=1)
+
+    async def r(run: Run, first: ProductAdded) -> str:
+        await run.sleep_until(moment)
+        await run.send("email", "then", not_before=moment)
+        return "later" if run.now >= moment else "too soon"
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.endings("u1") == ["later"]
+    assert [m.not_before for m in bench.messages] == [MONDAY + HOUR + 1]
+
+
 def test_a_sleep_until_the_past_is_over_at_once() -> None:
     async def r(run: Run, first: ProductAdded) -> None:
         await run.sleep_until(datetime(2020, 1, 1, tzinfo=UTC))

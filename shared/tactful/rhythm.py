@@ -51,9 +51,14 @@ class Beat(msgspec.Struct, frozen=True, array_like=True):
     refunded: int = 0  # minor units, the most at once
 
     @property
+    def given_back(self) -> int:
+        """Pieces of it that came back, as far as anybody has told."""
+        return max(self.pieces, sum(count for _, count in self.returned))
+
+    @property
     def stands(self) -> bool:
         """Whether anything of it was kept: who gives back one of forty things has ordered all the same."""
-        pieces = max(self.pieces, sum(count for _, count in self.returned))
+        pieces = self.given_back
         if self.void or not (pieces or self.refunded):
             return not self.void
         told = ((pieces, self.units), (self.refunded, self.total))

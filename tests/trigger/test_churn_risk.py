@@ -103,6 +103,19 @@ def test_a_household_that_buys_two_dozen_articles_every_week_is_neither_parked_n
     assert (row.blocked, bench.sent()[-1]) == ("", QUESTION)
 
 
+def test_a_household_to_whom_an_order_was_paid_back_lately_is_asked_back_once_that_is_over() -> None:
+    bench = EngineBench(churn_risk)
+    bench.broadcast("Settings Changed", rules={"churn_risk": {"holdout": 0.0}})
+    lines = [Product(product_id=f"{number:064}", name="n" * 100, url="https://s/" + "u" * 100) for number in range(24)]
+    for week in range(17):
+        bench.emits("u1", OrderCompleted(order_id=f"o{week}", products=tuple(lines)))
+        bench.advance("7d")
+    bench.advance("30d")
+    bench.emits("u1", OrderRefunded(order_id="o3"))
+    bench.advance("60d")
+    assert (bench.sent()[-1:], [run.parked for run in bench.runs("u1")]) == ([QUESTION], [])
+
+
 def test_who_has_stocked_up_and_still_has_enough_is_asked_back_half_a_gap_after_that() -> None:
     bench = EngineBench(churn_risk, missed_order)
     bench.broadcast("Settings Changed", rules={"churn_risk": {"holdout": 0.0}, "missed_order": {"holdout": 0.0}})

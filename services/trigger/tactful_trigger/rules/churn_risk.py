@@ -19,6 +19,7 @@ from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
+from tactful_trigger.rules.outlines import what_became_of, when_ordered
 from tactful_trigger.rules.parcels import is_under_way
 from tactful_trigger.rules.sensitive import sensitive_names
 from tactful_trigger.rules.usual import shown, usual_lines
@@ -43,7 +44,7 @@ Say = Callable[[Customer], dict[str, Any]]
 async def churn_risk(run: Run, first: OrderCompleted) -> str | Again:
     """A customer who has stayed away for twice their own gap: one reason to return, and a week later one question."""
     await run.sleep(run.param("settle", "1d"))  # what is cancelled at once is no order
-    rhythm, zone = await run.get("rhythm"), await run.zone()
+    rhythm, zone = await run.get("rhythm", when_ordered), await run.zone()
     pace, latest = rhythm.pace(zone), rhythm.latest_day(zone)
     if pace is None or latest is None:
         return "no order of their own"
@@ -100,7 +101,7 @@ async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
         return "a complaint is open"
     if not await _is_away(run):
         return run.again()
-    tickets, orders = await run.get("tickets"), await run.get("orders")
+    tickets, orders = await run.get("tickets"), await run.get("orders", what_became_of)
     if why := _too_recent(run, tickets, orders):
         return await _silence(run, ordered_at, pace) if run.since(5) else why
     if is_under_way(orders) or (run.since(4) and _is_missed(orders, tickets)):
@@ -130,7 +131,7 @@ async def _is_over_it(run: Run) -> bool:
     for _ in range(RESTS):
         if not await complaints_over(run, run.param("complaint_rest", "30d"), STALE):
             return False
-        refunded_at = (await run.get("orders")).refunded_at
+        refunded_at = (await run.get("orders", what_became_of)).refunded_at
         rested = after(refunded_at, run.param("refund_rest", "30d"))
         if not refunded_at or rested <= run.now:
             return True

@@ -19,6 +19,7 @@ from tactful.events import (
 )
 from tactful.events.own import UNCLOSED, Unclosed
 from tactful.purposes import COMPLAINT
+from tactful_trigger.rules.outlines import what_became_of
 from tactful_trigger.rules.tickets import same_ticket, subject_of, ticket_of
 
 SATURDAY: Final = 5
@@ -76,7 +77,7 @@ async def _unclosed(run: Run, first: Event) -> str:
     await run.sleep(run.param("review_delay", "72h"))
     if type(first) in _CAUSES:
         return ""
-    last = (await run.get("orders")).last
+    last = (await run.get("orders", what_became_of)).last
     if not run.param("after_arrival", True) or last is None or last.arrived:
         return ""
     within = run.param("arrives_within", "30d")

@@ -28,6 +28,7 @@ from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
+from tactful_trigger.rules.outlines import what_became_of, when_ordered
 from tactful_trigger.rules.parcels import is_under_way
 from tactful_trigger.rules.sensitive import sensitive_names
 from tactful_trigger.rules.usual import shown, usual_lines
@@ -72,7 +73,7 @@ async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
     """A customer with a rhythm whose next order is overdue: say so once, with what they usually buy."""
     await run.sleep(run.param("settle", "1d"))  # what is cancelled at once is no part of the rhythm
     zone = await run.zone()
-    rhythm = await run.get("rhythm")
+    rhythm = await run.get("rhythm", when_ordered)
     pace, ordered_at = rhythm.pace(zone), max(first.meta.occurred_at, rhythm.latest_at)
     if pace is None or (why := _no_rhythm(run, pace)):
         return "no rhythm" if pace is None else why
@@ -206,7 +207,7 @@ def _rungs(run: Run) -> list[tuple[str, str]]:
 
 async def _silence(run: Run, end: datetime) -> str | Again:
     """Why nothing is said; "" if it may be. Who was here within a day is left alone for another one."""
-    orders = await run.get("orders")
+    orders = await run.get("orders", what_became_of)
     if run.since(3) and is_under_way(orders):
         return "the last order has not come"
     if why := _badly_ended(orders.last, await run.get("tickets")):

@@ -32,11 +32,6 @@ class Forecast(NamedTuple):
     contacts: int
     busiest: int  # day's contacts
 
-    @property
-    def a_day(self) -> float:
-        """On the average."""
-        return self.contacts / self.days
-
 
 def added(known: Sequence[Volume], more: Volume) -> list[Volume]:
     """With what one day brought. Kept: the first day, which tells since when one counts, and what a forecast needs."""

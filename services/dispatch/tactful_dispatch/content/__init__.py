@@ -36,7 +36,6 @@ class Rendered:
     html: str = ""
     preheader: str = ""
     language: str = "en"
-    language_from: str = "shop"  # locale | shop: which step of the fallback gave the language
     version: str = ""  # hash of the content set
     links: tuple[str, ...] = ()  # targets that were replaced by tracked links, in order
 

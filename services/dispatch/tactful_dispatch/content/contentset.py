@@ -119,12 +119,12 @@ class ContentSet:
         brand = _brand(ordered.get(BRAND, ""))
         return cls(ordered, templates, brand, sha256(msgspec.json.encode(ordered)).hexdigest()[:12])
 
-    def choose(self, name: str, channel: str, locales: tuple[str, ...], kind: str) -> tuple[Template, str] | None:
-        """The template in the best language, and which step gave it: `locale`, or `shop` (the last of `locales`)."""
-        for index, locale in enumerate(locales):
+    def choose(self, name: str, channel: str, locales: tuple[str, ...], kind: str) -> Template | None:
+        """The template in the best language that there is."""
+        for locale in locales:
             for language in fallbacks(locale):
                 if found := self.templates.get((name, channel, language, kind)):
-                    return found, "shop" if index == len(locales) - 1 else "locale"
+                    return found
         return None
 
     def example(self, name: str) -> dict[str, Any]:

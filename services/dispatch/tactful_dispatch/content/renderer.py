@@ -68,11 +68,10 @@ class Renderer:
     def render(self, rendering: Rendering) -> Rendered:
         """Raises TemplateError naming file, line and mend."""
         kind = "html" if rendering.channel == "email" else "txt"
-        chosen = self.content.choose(rendering.template, rendering.channel, rendering.locales, kind)
-        if chosen is None:
+        template = self.content.choose(rendering.template, rendering.channel, rendering.locales, kind)
+        if template is None:
             wanted = f"{rendering.template}/{rendering.channel}.{rendering.locales[-1]}.{kind}"
             raise TemplateError(f"{wanted} is missing; write it, or a template in another language of the shop")
-        template, source = chosen
         links = _Links(rendering, self.content.brand.domains)
         values = self._values(rendering, template, links)
         values |= {name: self._line(template, name, rendering.variant, values) for name in _LINES}
@@ -85,7 +84,6 @@ class Renderer:
             text=text,
             html=html,
             language=template.language,
-            language_from=source,
             version=self.content.version,
             links=tuple(links.targets),
         )

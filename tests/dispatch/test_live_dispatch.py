@@ -226,7 +226,7 @@ async def test_what_stands_still_is_no_concern_of_who_has_given_it_up() -> None:
 class Slow:
     """A provider that takes longer than a lease lasts, while another dispatch looks for what nobody holds."""
 
-    name, capabilities = "slow", Capabilities(frozenset({"email"}), deadline=30)
+    name, capabilities = "slow", Capabilities(deadline=30)
 
     clock: ManualClock
     meanwhile: Callable[[], Awaitable[object]]
@@ -261,7 +261,7 @@ async def test_a_slow_provider_costs_nobody_their_partition() -> None:
 class Crowded:
     """A provider that sees how many are at its door at the same time."""
 
-    name, capabilities = "crowded", Capabilities(frozenset({"email"}))
+    name, capabilities = "crowded", Capabilities()
 
     def __init__(self) -> None:
         self.present, self.most, self.total = 0, 0, 0

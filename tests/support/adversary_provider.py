@@ -37,7 +37,7 @@ class WatchfulProvider:
     """Mostly accepts. What it says to an attempt depends on the seed and the attempt alone."""
 
     name = "provider"
-    capabilities = Capabilities(frozenset(CHANNELS))
+    capabilities = Capabilities()
 
     def __init__(
         self,

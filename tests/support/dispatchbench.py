@@ -57,7 +57,7 @@ class ScriptedAdapter:
     name = "scripted"
 
     def __init__(self, *, idempotent: bool = False) -> None:
-        self.capabilities = Capabilities(frozenset({"email", "push", "sms"}), idempotent=idempotent)
+        self.capabilities = Capabilities(idempotent=idempotent)
         self.sent: list[Envelope] = []
         self.outcomes: list[Outcome | Exception] = []
         self.meanwhile: Callable[[], None] = lambda: None  # happens while a message is on its way

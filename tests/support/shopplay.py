@@ -77,7 +77,7 @@ class Provider:
     """Remembers everything it was sent, honours no key, and accepts."""
 
     name = "provider"
-    capabilities = Capabilities(frozenset({"email", "sms"}))
+    capabilities = Capabilities()
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

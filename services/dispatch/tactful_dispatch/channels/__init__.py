@@ -70,8 +70,6 @@ Outcome = Accepted | Rejected | Retry | Unknown
 class Capabilities:
     """What a channel's provider can do."""
 
-    channels: frozenset[str]
-    receipts: frozenset[str] = frozenset()  # delivered, opened, clicked, replied, bounced, complained
     idempotent: bool = False  # honours our message id as an idempotency key
     deadline: float = 5.0  # seconds for the whole attempt
 

@@ -12,9 +12,6 @@ from tactful.errors import InvalidInput
 from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
 from tactful_dispatch.channels.mail import compose, uncomposed
 
-CHANNELS: Final = frozenset(
-    {"email", "sms", "push", "webpush", "whatsapp", "telegram", "viber", "onsite", "call", "webhook", DESK}
-)
 _MAIL: Final = ("email", DESK)
 
 
@@ -83,7 +80,7 @@ class InboxAdapter:
     """Takes every message of every channel. E-mail is composed as for a mail server and refused for the same reasons."""
 
     name = "inbox"
-    capabilities = Capabilities(channels=CHANNELS, idempotent=True)
+    capabilities = Capabilities(idempotent=True)
 
     def __init__(self, shelf: Shelf, clock: Clock) -> None:
         self._shelf, self._clock = shelf, clock

@@ -34,8 +34,7 @@ class SmsAdapter:
 
     def __init__(self, gateway: SmsGateway, public_url: Callable[[], str], *, deadline: float = 10.0) -> None:
         self._gateway, self._public_url, self._http = gateway, public_url, Http(deadline)
-        receipts = frozenset({"delivered", "bounced", "replied"})
-        self.capabilities = Capabilities(frozenset({"sms"}), receipts, deadline=deadline)
+        self.capabilities = Capabilities(deadline=deadline)
 
     async def send(self, envelope: Envelope) -> Outcome:
         """One attempt. Retry: nothing was sent. Unknown: it may have been."""

@@ -14,7 +14,6 @@ from typing import Final, cast
 from aiosmtplib import SMTP, SMTPDataError, SMTPException, SMTPResponseException, SMTPServerDisconnected
 from aiosmtplib.protocol import SMTPProtocol
 
-from tactful.channels import DESK
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
 from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
@@ -46,7 +45,7 @@ class SmtpAdapter:
         self._server, self._clock = server, clock
         self._tls = tls or ssl.create_default_context()
         self._opening, self._closing = opening, closing
-        self.capabilities = Capabilities(channels=frozenset({"email", DESK}), deadline=opening + closing + _FAREWELL)
+        self.capabilities = Capabilities(deadline=opening + closing + _FAREWELL)
 
     async def send(self, envelope: Envelope) -> Outcome:
         """One attempt. Retry: nothing was sent. Unknown: it may have been."""

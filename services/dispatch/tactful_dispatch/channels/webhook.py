@@ -52,7 +52,7 @@ class WebhookAdapter:
         self._opening = opening
         self._secret, self._clock, self._judge = secret, clock, judge
         self._http = http or Http(deadline)
-        self.capabilities = Capabilities(frozenset({"webhook"}), idempotent=True, deadline=deadline)
+        self.capabilities = Capabilities(idempotent=True, deadline=deadline)
 
     async def send(self, envelope: Envelope) -> Outcome:
         """One attempt. Unknown: the receiver knows a repeat by its id."""

@@ -21,6 +21,7 @@ from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome,
 from tactful_dispatch.channels.http import OPENING, Http, NoAnswer, NotSent, Reply
 from tactful_dispatch.channels.publichost import Target, public_target
 
+DEADLINE: Final = 15.0  # seconds for the whole attempt
 RETRY_BROKEN: Final = 30 * SECOND
 RETRY_SLOW: Final = 5 * MINUTE
 _SLOWER: Final = frozenset({408, 425, 429, 502, 503, 504})
@@ -46,13 +47,12 @@ class WebhookAdapter:
         *,
         judge: Judge = public_target,
         http: Http | None = None,
-        deadline: float = 15.0,
         opening: float = OPENING,
     ) -> None:
         self._opening = opening
         self._secret, self._clock, self._judge = secret, clock, judge
-        self._http = http or Http(deadline)
-        self.capabilities = Capabilities(idempotent=True, deadline=deadline)
+        self._http = http or Http(DEADLINE)
+        self.capabilities = Capabilities(idempotent=True, deadline=DEADLINE)
 
     async def send(self, envelope: Envelope) -> Outcome:
         """One attempt. Unknown: the receiver knows a repeat by its id."""

@@ -13,7 +13,7 @@ from enginebench import event_record
 
 from tactful.clock import DAY, MINUTE, ManualClock
 from tactful.errors import RetentionOverrun
-from tactful.events import Page
+from tactful.events import Page, ProductAdded
 from tactful.localtime import local_time
 from tactful.log import Log, Stored
 from tactful.partitioning import partition_of
@@ -245,6 +245,17 @@ async def test_who_stopped_all_sending_and_what_nobody_has_read_yet_are_told(tmp
         found = told(await look(product), "warn")
         assert "all sending is stopped by olga; `tactful resume` lets it go on" in found
         assert "trigger has 1,50" in found
+
+
+async def test_events_that_were_posted_again_are_told(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        place = partition_of("u1", product.log.partitions)
+        added = encode(event_record("u1", ProductAdded(product_id="p1"), product.clock.now(), "e1"))
+        await product.log.append(EVENTS, [(place, added)] * 3)
+        await product.trigger_worker.claim()
+        while await product.trigger_worker.run_once(place):
+            pass
+        assert "2 events were repeats of others, mostly of the same id" in told(await look(product), "info")
 
 
 async def test_messages_that_wait_for_a_provider_or_a_template_are_told_and_their_story_says_why(

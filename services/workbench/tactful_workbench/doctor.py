@@ -137,11 +137,13 @@ async def _standing(patient: Patient, name: str, topic: str, partition: int, off
 
 
 async def _passed_over(patient: Patient) -> list[Finding]:
-    count = sum(cursor.counted for cursor in await cursors(patient.trigger, patient.log.partitions))
-    if not count:
-        return []
-    text = f"{count:,} events were counted and not applied, of customers beyond a limit or erased; their stories say so"
-    return [Finding("info", text)]
+    known = await cursors(patient.trigger, patient.log.partitions)
+    beyond, repeats = sum(cursor.counted for cursor in known), sum(cursor.duplicates for cursor in known)
+    said = (
+        (beyond, "events were counted and not applied, of customers beyond a limit or erased; their stories say so"),
+        (repeats, "events were repeats of others, mostly of the same id, and changed nothing"),
+    )
+    return [Finding("info", f"{count:,} {what}") for count, what in said if count]
 
 
 async def _trigger_offset(patient: Patient, partition: int) -> int:

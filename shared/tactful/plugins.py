@@ -123,9 +123,13 @@ def _fault(projection: Projection[Any]) -> str:
     if not (isinstance(state, type) and issubclass(state, msgspec.Struct) and state.__struct_config__.frozen):
         return f"the state of projection {projection.name} must be a frozen msgspec.Struct"
     try:
-        state()
+        new = state()
     except TypeError:
         return f"every field of {state.__name__} must have a default: it is what is known of somebody new"
+    try:
+        msgspec.json.decode(msgspec.json.encode(new), type=state)
+    except (TypeError, ValueError) as error:
+        return f"{state.__name__}() cannot be read again once it was stored as JSON: {error}"
     if not isinstance(events, tuple) or not events or not all(_is_event(event) for event in events):
         return f"the events of projection {projection.name} are a tuple of event classes or names"
     if wrong := unread(events):

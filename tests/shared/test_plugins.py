@@ -253,6 +253,8 @@ def test_a_projection_of_a_distribution_is_found_by_its_entry_point_and_once(
         ("frozen=True", "frozen=False", "the state of projection points must be a frozen msgspec.Struct"),
         ("state = Points", "state = dict", "the state of projection points must be a frozen msgspec.Struct"),
         ("count: int = 0", "count: int", "every field of Points must have a default"),
+        ("count: int = 0", "count: float = float('inf')", "Points() cannot be read again once it was stored"),
+        ("count: int = 0", "count: tuple[int] | list[int] = ()", "Points() cannot be read again once it was stored"),
         ("events = (OrderCompleted,)", "events = ()", "the events of projection points are a tuple"),
         ("events = (OrderCompleted,)", "events = (int,)", "the events of projection points are a tuple"),
         ("events = (OrderCompleted,)", "events = (Event,)", "the events of projection points: Event is none of"),

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from servers import kafka, postgres
 
 from tactful_workbench import collecting
 
 __all__ = ["kafka", "postgres"]
 
-settings.register_profile("brief", max_examples=25)  # for the Pythons beside the first one
+# Nothing has to be made or done within some time: on a busy machine that would be a fault of the machine.
+settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "brief", settings.get_profile("whole"), max_examples=25
+)  # for the Pythons beside the first one
+settings.load_profile("whole")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -363,7 +363,7 @@ Steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(Steps)
 async def test_offsets_have_no_gaps_and_times_never_fall_whatever_the_clock_does(
     steps: list[tuple[int, bool, list[int]]],

@@ -479,7 +479,7 @@ def test_a_complaint_of_two_lines_reaches_the_desk() -> None:
     assert subject == "A complaint: It leaks. Nobody answers."
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(max_size=40))
 def test_whatever_a_title_holds_the_subject_is_one_line(title: str) -> None:
     assert len(render(data=basket({**KETTLE, "title": title})).subject.splitlines()) == 1

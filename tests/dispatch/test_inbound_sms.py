@@ -10,7 +10,7 @@ import httpx
 import pytest
 from dispatchbench import LIVE, DispatchBench, ScriptedAdapter
 from fastapi import FastAPI
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tactful.clock import DAY, HOUR
@@ -350,7 +350,6 @@ async def test_a_form_with_a_changed_field_is_refused(phone: Phone) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None)
 async def test_whatever_is_posted_is_answered_with_a_reason(body: bytes) -> None:
     answered = await Phone().post("/sms/inbound", [], "x", body)
     assert answered.status_code in (400, 401)

@@ -416,7 +416,7 @@ async def test_a_form_larger_than_ours_is_not_read(desk: FakeDesk, client: httpx
     ),
     st.sampled_from(["preferences", "unsubscribe", "mute", "pause"]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 async def test_whatever_is_posted_is_refused_with_words(content: bytes, content_type: str, action: str) -> None:
     desk = FakeDesk(CARD, NOW)
     async with browser(desk) as client:

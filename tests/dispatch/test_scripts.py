@@ -251,7 +251,7 @@ def check_that_nothing_left_twice(play: Play) -> None:
         assert all(isinstance(outcome, Retry) for outcome in play.outcomes(message_id)[:-1])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(scripts, seeds)
 def test_decisions_do_not_depend_on_slices_or_partitions(script: list[Step], seed: int) -> None:
     plays = [Play(seed, slice_limit=1), Play(seed, slice_limit=7), Play(seed), Play(seed, partitions=4)]
@@ -267,7 +267,7 @@ def test_decisions_do_not_depend_on_slices_or_partitions(script: list[Step], see
         check_that_nothing_left_twice(play)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scripts, seeds)
 def test_where_repeats_are_harmless_an_unknown_outcome_is_tried_again_and_never_forgotten(
     script: list[Step], seed: int
@@ -297,7 +297,7 @@ ELSEWHERE = {"dispatch: address closed", "dispatch: receipt"}  # no step here: t
 POINTS = [point for point in crashpoints.POINTS if point.startswith("dispatch: ") and point not in ELSEWHERE]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scripts, seeds, st.sampled_from(POINTS), st.integers(1, 2))
 def test_a_kill_at_any_point_sends_nothing_twice_and_leaves_nothing_undecided(
     script: list[Step], seed: int, point: str, nth: int

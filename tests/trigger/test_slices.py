@@ -187,7 +187,7 @@ def play(script: Script, partitions: int, slice_limit: int, rows: int = ROWS_IN_
     return bench
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scripts | scripts_about_people | scripts_about_operators)
 def test_slices_and_partitions_make_no_difference_in_virtual_time(script: Script) -> None:
     expected = requests(play(script, 1, 1000))
@@ -195,13 +195,13 @@ def test_slices_and_partitions_make_no_difference_in_virtual_time(script: Script
         assert requests(play(script, partitions, slice_limit)) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scripts | scripts_about_people | scripts_about_operators)
 def test_rows_that_memory_lets_go_come_back_as_they_were(script: Script) -> None:
     assert requests(play(script, 1, 1, rows=0)) == requests(play(script, 1, 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scripts | scripts_about_people | scripts_about_operators)
 def test_a_restart_after_everything_that_happens_makes_no_difference(script: Script) -> None:
     calm, restarted = play(script, 2, 1000), EngineBench(*RULES, partitions=2, decide=sent)
@@ -241,7 +241,7 @@ def test_what_fell_due_while_its_rule_was_paused_is_not_let_go() -> None:
     assert bench.sent() == ["email cart"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scripts | scripts_about_people | scripts_about_operators)
 def test_a_recorded_log_read_as_a_backlog_gives_the_same_requests(script: Script) -> None:
     # Who is enrolled is shown what they did under other names, too, and a backlog may be read where they came to before where they were.
@@ -254,7 +254,7 @@ def test_a_recorded_log_read_as_a_backlog_gives_the_same_requests(script: Script
         assert requests(asked_of(again)) == requests(live)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(scripts | scripts_about_people | scripts_about_operators)
 def test_every_live_run_is_found_to_fit_the_rules_under_which_it_lives(script: Script) -> None:
     bench, book = EngineBench(*RULES, decide=sent), Rulebook(RULES, SHIPPED)
@@ -292,7 +292,7 @@ def asked_of(bench: EngineBench) -> EngineBench:
     return collected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(scripts_about_people)
 def test_a_person_gets_one_message_a_step_of_an_occurrence_and_none_after_their_order(script: Script) -> None:
     bench = play(script, 4, 7)

@@ -296,6 +296,26 @@ def test_in_the_text_part_a_picture_is_its_words_unless_it_shows_what_stands_bes
     assert pictured.text == render(data=basket(KETTLE)).text
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("<h4>Hello</h4><p>World</p>", "Hello\n\nWorld"),
+        ("<div>Hello<p>World</p>again</div>", "Hello\n\nWorld\n\nagain"),
+        ("<table><tr><th>Price</th><th>Size</th></tr></table>", "Price Size"),
+        ("<dl><dt>Size</dt><dd>Large</dd></dl>", "Size\n\nLarge"),
+        ("<p>点击<a href='https://x/'>这里</a>查看。</p>", "点击这里: https://x/ 查看。"),
+        (
+            "<p><b><a href='https://x/'>Uma</a></b><wbr>'s <a href='https://x/'>list</a>.</p>",
+            "Uma: https://x/ 's list: https://x/.",
+        ),
+        ("<p><a href='https://x/'>One</a><a href='https://y/'>two</a></p>", "One: https://x/ two: https://y/"),
+        ("<a href='https://x/'><div>One</div></a><p>two</p>", "One\n\nhttps://x/\n\ntwo"),
+    ],
+)
+def test_in_the_text_part_neither_words_nor_links_run_together(body: str, text: str) -> None:
+    assert say(body, "email").split("\n\n", 1)[1].startswith(text + "\n\n")
+
+
 def test_where_a_logo_stands_for_the_shop_the_text_part_names_it() -> None:
     brand = SHIPPED.files["brand.yaml"] + "\nlogo: https://shop.example/logo.png\n"
     content = ContentSet.of({**SHIPPED.files, "brand.yaml": brand})

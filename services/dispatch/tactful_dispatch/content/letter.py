@@ -7,7 +7,35 @@ from html.parser import HTMLParser
 from typing import Final
 
 _SILENT: Final = frozenset({"head", "style", "script", "title"})
-_PARAGRAPHS: Final = frozenset({"p", "h1", "h2", "h3", "tr", "table", "li", "div"})
+_PARAGRAPHS: Final = frozenset(
+    [
+        "p",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "tr",
+        "table",
+        "caption",
+        "ul",
+        "ol",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "div",
+        "blockquote",
+        "pre",
+        "address",
+        "center",
+        "section",
+        "article",
+        "header",
+        "footer",
+    ]
+)
 _VOID: Final = frozenset(
     [
         "area",
@@ -38,28 +66,27 @@ def letter(html: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
-def _in_place_of(tag: str, attributes: dict[str, str | None]) -> str:
-    """A picture is its words, as for whoever does not see it."""
-    return "\n" if tag == "br" else attributes.get("alt") or "" if tag == "img" else ""
-
-
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.pieces: list[str] = []
         self._silent = 0  # how many elements deep inside one that is left out
         self._targets: list[str] = []
+        self._open_end = 0  # so many pieces there were when a link had just ended
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         if tag in _VOID:
-            self.pieces.append("" if self._silent else _in_place_of(tag, attributes))
+            self._stand_in(tag, attributes)
         elif self._silent or tag in _SILENT or attributes.get("data-text") in ("none", "line"):
-            self.pieces.append("\n" if attributes.get("data-text") == "line" else "")
             self._silent += 1
+            if attributes.get("data-text") == "line":
+                self.pieces.append("\n")
         elif tag == "a":
             words_only = attributes.get("data-text") == "words"
             self._targets.append("" if words_only else attributes.get("href") or "")
+        elif tag in _PARAGRAPHS:
+            self.pieces.append("\n\n")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _VOID:
@@ -67,16 +94,29 @@ class _Reader(HTMLParser):
         if self._silent:
             self._silent -= 1
         elif tag == "a" and self._targets:
-            target = self._targets.pop()
-            self.pieces.append(self._behind_words() + target if target else "")
+            if target := self._targets.pop():
+                self.pieces.append(self._behind_words() + target)
+                self._open_end = len(self.pieces)
         elif tag in _PARAGRAPHS:
             self.pieces.append("\n\n")
-        elif tag == "td":
+        elif tag in ("td", "th"):
             self.pieces.append(" ")
 
     def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.pieces.append(re.sub(r"\s+", " ", data))
+        """Words; a blank parts them from a link before them, or they would be taken for its end."""
+        if self._silent or not data:
+            return
+        parted = data[0].isspace() or data[0] in ".,;:!?)" or len(self.pieces) != self._open_end
+        self.pieces.append(re.sub(r"\s+", " ", data if parted else f" {data}"))
+
+    def _stand_in(self, tag: str, attributes: dict[str, str | None]) -> None:
+        """A picture is its words, as for whoever does not see it."""
+        if tag == "br" and not self._silent:
+            self.pieces.append("\n")
+        elif tag == "img":
+            self.handle_data(attributes.get("alt") or "")
 
     def _behind_words(self) -> str:
+        if self.pieces and self.pieces[-1].endswith("\n"):
+            return ""
         return " " if self.pieces and self.pieces[-1].endswith(("?", ".", ":")) else ": "

@@ -314,6 +314,8 @@ def test_only_a_server_that_says_so_makes_an_address_unusable(
         (Phase.RECIPIENT, 550, "Blocked by blacklist"),
         (Phase.RECIPIENT, 550, "Sender verify failed: user unknown"),
         (Phase.RECIPIENT, 550, "no PTR: the name of your IP address was not found"),
+        (Phase.RECIPIENT, 550, "Your account has been disabled, write to support"),
+        (Phase.RECIPIENT, 550, 'Outgoing mail from "hello@shop.example" has been suspended.'),
         (Phase.RECIPIENT, 550, "5.1.8 bad sender"),
         (Phase.RECIPIENT, 550, "5.1.0 MailFrom domain is listed in Spamhaus"),
         (Phase.RECIPIENT, 550, "5.4.5 Daily user sending limit exceeded"),

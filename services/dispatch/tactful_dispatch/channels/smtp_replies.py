@@ -25,7 +25,7 @@ _SAYS_NOTHING = re.compile(r"5\.[01235]\.0|5\.1\.351")  # other or undefined; Ex
 _BAD_SENDER = re.compile(r"5\.(?:1\.[78]|4\.5|7\.(?:8|9|11|13|14))\b")
 _ABOUT_SENDER = re.compile(
     r"(?i)\b(?:relay(?!\w* recipient)|send(?:er|ing)\b|mail\s?from\b|authenticat|spf\b|dkim\b|dmarc\b|dns\b|ptr\b|ip\b"
-    r"|spamhaus\b|(?:black|block)-?\s?list)"
+    r"|your (?:account|domain|server)\b|outgoing\b|spamhaus\b|(?:black|block)-?\s?list)"
 )
 _WHOM = r"(?:user|mailbox|recipient|account|address)\b"
 _NOBODY = re.compile(

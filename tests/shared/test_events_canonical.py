@@ -106,6 +106,13 @@ def test_an_empty_text_where_a_number_or_an_amount_belongs_says_nothing() -> Non
     }
 
 
+def test_false_says_nothing_but_where_a_yes_or_a_no_belongs() -> None:
+    product = {"product_id": "p1", "image_url": False, "sku": False, "price": False, "in_stock": False}
+    assert read("Product Added", product) == {"product_id": "p1", "in_stock": False}
+    assert read("Message Bounced", {"message_id": "m", "hard": False}) == {"message_id": "m", "hard": False}
+    assert refusal("Complaint Opened", {"ticket_id": False}).code == "missing"
+
+
 def test_a_rating_in_digits_is_a_number() -> None:
     assert read("Product Reviewed", {"rating": "4.5"}) == {"rating": 4.5}
 

@@ -1,7 +1,7 @@
 """How one posted value becomes canonical, by the type its field declares. A reader knows no path: who calls it adds that.
 
 Numeric strings are numbers, numbers in place of ids are strings, `null` is absent, and so is `""` where something else than
-text belongs. Money becomes `[minor units, currency]`, whether it was `39.9`, `"39.90"`, `40` or `{"amount": "39.90",
+text belongs, and `false`, which is what PHP has of a product without a picture. Money becomes `[minor units, currency]`, whether it was `39.9`, `"39.90"`, `40` or `{"amount": "39.90",
 "currency": "EUR"}`.
 """
 
@@ -79,11 +79,15 @@ def read_object(values: Mapping[str, Any], fields: Fields, currency: str) -> dic
                 reader = readers.get(name, as_it_came)
             if type(value) is str and (reader is text or (reader is identifier and len(value) <= ID_LENGTH)):
                 result[name] = value  # most values: spared the call
-            elif value != "" or reader in _MAY_BE_EMPTY:
+            elif not _says_nothing(value, reader):
                 result[name] = reader(value, currency)
     except Unreadable as unreadable:
         raise unreadable.under(f".{key}") from None
     return result
+
+
+def _says_nothing(value: Any, reader: Reader) -> bool:
+    return (value == "" and reader not in _MAY_BE_EMPTY) or (value is False and reader not in _MAY_BE_FALSE)
 
 
 def _field(key: str, values: Mapping[str, Any], result: Mapping[str, Any], fields: Fields) -> str:
@@ -239,6 +243,7 @@ def exactly(kind: Any, value: Any, _currency: str) -> Any:
 
 
 _MAY_BE_EMPTY: Final = frozenset({as_it_came, text, identifier, currency_code})
+_MAY_BE_FALSE: Final = frozenset({as_it_came, truth, currency_code})
 _BY_TYPE: Final[Mapping[Any, Reader]] = {
     str: text,
     int: whole,

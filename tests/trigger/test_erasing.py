@@ -22,6 +22,7 @@ from tactful.records import (
     Record,
     encode,
 )
+from tactful_trigger.cursor import encode as encode_cursor
 
 STRANGER = "anon:a1"
 ADD = ProductAdded(product_id="p1")
@@ -82,6 +83,21 @@ def test_what_was_to_be_done_for_somebody_who_is_erased_in_the_same_slice_is_not
     drive(bench.log.append(EVENTS, [(0, encode(record)) for record in (*entries, gone)]))
     drive(bench.worker.run_once(0))
     assert [step.customer for step in drive(bench.store.steps(0, 8))] == ["u2"]
+
+
+@rule(on=ProductAdded, purpose="marketing.test", uses=("profile",), version=1)
+async def cannot_go_on(run: Run, first: ProductAdded) -> None:
+    raise ValueError((await run.get("profile")).email)
+
+
+def test_the_words_with_which_a_rule_failed_over_them_go_and_that_it_failed_stays() -> None:
+    bench = EngineBench(cannot_go_on)
+    bench.emits("u1", Identify(email="u1@example.test"), ADD)
+    cursor = drive(bench.store.cursor(0))
+    assert (cursor.failing["cannot_go_on"].times, "u1@" in cursor.failing["cannot_go_on"].why) == (1, True)
+    erase(bench)
+    cursor = drive(bench.store.cursor(0))
+    assert (cursor.failing["cannot_go_on"].times, b"u1@" in encode_cursor(cursor)) == (1, False)
 
 
 def test_others_of_the_same_partition_are_left_alone() -> None:

@@ -72,6 +72,11 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
         if times >= PAUSE_AFTER_FAILURES and rule not in self.paused:
             self.pause(rule, f"{times} runs in a row could not go on, the last: {place}")
 
+    def forget_words(self) -> None:
+        """Of failures: they may name somebody who was erased, and nobody can tell."""
+        told = "what it said went with an erasure"
+        self.failing = {rule: Failing(known.times, told, known.depth) for rule, known in self.failing.items()}
+
     def note_progress(self, rule: str, depth: int) -> None:
         """A run has gone on behind so many entries of its journal. One that has only begun does not speak for those that fail
         later: where customers come all day, somebody begins between any two of these."""

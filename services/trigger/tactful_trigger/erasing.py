@@ -52,6 +52,7 @@ class Erasing:
         partition.pasts = {name: lines for name, lines in partition.pasts.items() if name != customer}
         partition.graves = {**partition.graves, grave: body.at}
         partition.cursor.late.discard(customer)
+        partition.cursor.forget_words()
 
     def is_gone(self, record: EventsTopic) -> bool:
         """Whether a record is about somebody who was erased, and does not bring them back."""

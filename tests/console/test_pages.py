@@ -320,6 +320,7 @@ async def test_no_reason_is_too_strange(why: str) -> None:
         ({"sec-fetch-site": "same-site"}, 403),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://["}, 403),
     ],
 )
 async def test_only_the_consoles_own_pages_press_the_button(told: dict[str, str], status: int) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 import pytest
+from enginebench import EngineBench
 
+from tactful import Run, rule
 from tactful.clock import DAY, HOUR
+from tactful.decisions import Reason
 from tactful.errors import InvalidInput
-from tactful_workbench.advancing import moment_of
+from tactful.events import ProductAdded
+from tactful_dispatch.rows import Delivery
+from tactful_workbench.advancing import is_told, moment_of
 
 MADRID = ZoneInfo("Europe/Madrid")
 THREE = 1_795_442_400_000  # Mon 23 Nov 2026 15:00 in Madrid
@@ -32,6 +37,21 @@ def test_a_moment_of_today_that_is_over_is_no_moment_of_tomorrow(text: str) -> N
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="is no moment"):
         moment_of(text, THREE, MADRID)
+
+
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def says_at_once(run: Run, first: ProductAdded) -> None:
+    await run.send("email", "unwritten")
+
+
+def test_a_message_whose_template_is_missing_is_told_also_if_it_was_asked_for_before() -> None:
+    bench = EngineBench(says_at_once)
+    bench.emits("u1", ProductAdded(product_id="p1"))
+    [message] = bench.messages
+    now = bench.now
+    assert is_told(Delivery(message=message, held_for=Reason.QUIET_HOURS), now)
+    assert not is_told(Delivery(message=message, held_for=Reason.QUIET_HOURS), now + 1)
+    assert is_told(Delivery(message=message, held_for=Reason.TEMPLATE_ERROR), now + 1)
 
 
 def test_tomorrow_is_the_next_day_whatever_the_hour() -> None:

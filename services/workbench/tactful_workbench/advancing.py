@@ -133,8 +133,14 @@ class ClockHands:
         product, held = self._product, []
         for partition in range(product.log.partitions):
             waiting = await product.dispatch.held(partition)
-            held += [_held_back(delivery) for delivery in waiting if delivery.message.requested_at >= start]
+            held += [_held_back(delivery) for delivery in waiting if is_told(delivery, start)]
         return sorted(held, key=lambda message: (message.at, message.message_id))
+
+
+def is_told(delivery: Delivery, start: int) -> bool:
+    """Of messages that are held: those that were asked for since, and, like a rule that fails, those whose template nobody has
+    mended yet."""
+    return delivery.message.requested_at >= start or delivery.held_for == Reason.TEMPLATE_ERROR
 
 
 def _held_back(delivery: Delivery) -> HeldBack:

@@ -261,6 +261,7 @@ def _fault(body: Body, terms: Terms) -> str | None:
         (terms.repeat not in get_args(Repeat), f"`repeat` is one of {', '.join(get_args(Repeat))}"),
         (terms.debounce_max and terms.repeat != "debounce", "`debounce_max` needs repeat='debounce'"),
         (terms.purpose.split(".")[0] not in ("marketing", "service"), "`purpose` begins with marketing or service"),
+        ("" in terms.purpose.split("."), "`purpose` is like marketing.something, with a name behind each dot"),
     )
     return next((message for wrong, message in checks if wrong), None)
 

@@ -575,6 +575,8 @@ def test_an_unknown_event_from_a_browser_is_an_act_and_from_a_server_a_fact() ->
         ({"holdout": 1.0}, "`holdout` is a share"),
         ({"repeat": "often"}, "`repeat` is one of"),
         ({"purpose": "spam"}, "`purpose` begins with"),
+        ({"purpose": "marketing."}, "`purpose` is like marketing.something"),
+        ({"purpose": "service..x"}, "`purpose` is like marketing.something"),
         ({"cooldown": "3 fortnights"}, "is not a length of time"),
         ({"max_age": "400000000000d"}, "is longer than 1000000d; write at most that"),
         ({"debounce_max": "1h"}, "needs repeat='debounce'"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -358,6 +360,16 @@ def test_days_are_written_in_the_messages_language() -> None:
     assert say("{{ day|date }}", data={"day": monday}, language="de") == "Montag 23 November"
     assert say("{{ day|date('d MMM y') }}", data={"day": monday}, language="ru") == "23 нояб. 2026"
     assert say("{{ day|date }}", data={"day": "2026-11-23"}, language="de") == "Montag 23 November"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [("Europe/Madrid", "Tuesday 24 November"), ("America/New_York", "Monday 23 November")]
+)
+def test_a_moment_that_a_rule_has_worked_out_is_a_day_where_its_reader_is(zone: str, day: str) -> None:
+    ends = {"ends": datetime(2026, 11, 23, 23, 30, tzinfo=UTC)}
+    content = written("{{ ends|date }}", "welcome/push.en.txt")
+    given = sample(content, "welcome", "push", ("en",), data=msgspec.to_builtins(ends))  # as a message carries it
+    assert Renderer(content).render(replace(given, zone=zone)).text.strip() == day
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "вещь"), (3, "вещи"), (5, "вещей"), (21, "вещь")])

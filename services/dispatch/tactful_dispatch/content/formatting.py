@@ -35,11 +35,11 @@ def money(context: Context, amount: Any) -> str:
 
 @pass_context
 def date(context: Context, at: int | str, form: str = "EEEE d MMMM") -> str:
-    """An instant (ms) as a day in the recipient's zone, or a day like `2026-11-23`. `form` is a pattern of Unicode TR 35."""
-    if isinstance(at, str):
-        day = datetime.fromisoformat(at)
-    else:
-        day = datetime.fromtimestamp(at / 1000, UTC).astimezone(ZoneInfo(context["zone"]))
+    """An instant (ms, or as JSON has a datetime with a zone) as a day in the recipient's zone, or a day like `2026-11-23`. `form` is
+    a pattern of Unicode TR 35."""
+    day = datetime.fromisoformat(at) if isinstance(at, str) else datetime.fromtimestamp(at / 1000, UTC)
+    if day.tzinfo is not None:
+        day = day.astimezone(ZoneInfo(context["zone"]))
     return str(format_date(day, form, locale=_locale(context)))
 
 

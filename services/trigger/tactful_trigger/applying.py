@@ -142,11 +142,11 @@ class Applying:
             before = row.states.get(projection.name)
             if before is None:
                 before = projection.state()
-            fold = projection.fold
-            if projection.name not in OURS:
-                fold = self._unfolding.guarded(projection, fold)
             try:
-                after = fold(before, seen.event)
+                if projection.name in OURS:
+                    after = projection.fold(before, seen.event)
+                else:
+                    after = self._unfolding.guarded(projection, projection.fold)(before, seen.event)
             except Exception as error:  # noqa: BLE001 - a stranger's function may raise anything
                 self._blamed = {**self._blamed, **self._unfolding.blame(row, projection, error, seen.at)}
                 changed = True

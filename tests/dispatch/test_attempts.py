@@ -16,7 +16,7 @@ from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.errors import StoreUnavailable
 from tactful.records import DISPATCH, MessageRecord, TickBody, TickRecord
 from tactful_dispatch.attempt import MARGIN
-from tactful_dispatch.channels import Accepted, Rejected, Retry, Unknown
+from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.rows import CustomerRow
 from tactful_dispatch.store import Fence
 from tactful_dispatch.store.memory import MemoryDispatchStore, MemoryWorkspace
@@ -144,6 +144,17 @@ def test_nor_if_that_is_reported_while_it_is_being_written_out_again() -> None:
     store.meanwhile = lambda: drive(bench.desk.receipt("m1", "Message Delivered", {}))
     bench.advance("10m")
     assert (bench.words, bench.sent) == (["sent"], ["m1"])
+
+
+@pytest.mark.parametrize("outcome", [Retry(SECOND, "421", "busy"), Rejected("550", "no")])
+def test_nor_if_that_is_reported_while_it_leaves_again_and_does_not_get_through(
+    bench: DispatchBench, outcome: Outcome
+) -> None:
+    bench.adapter.outcomes = [Unknown("reset"), outcome]
+    bench.asks(repeats_allowed=True)
+    bench.adapter.meanwhile = lambda: drive(bench.desk.receipt("m1", "Message Delivered", {}))
+    bench.advance("10m")
+    assert (bench.words, bench.sent) == (["sent"], ["m1", "m1"])
 
 
 def test_a_grant_that_comes_while_the_gates_are_being_asked_counts() -> None:

@@ -27,6 +27,8 @@ def record(
     if isinstance(outcome, Accepted):
         delivery.provider_id, delivery.provider_detail = outcome.provider_id, outcome.detail
         deciding.finish(space, delivery, Verdict.SENT, None, now, cause)
+    elif delivery.delivered:  # an attempt has arrived, whatever became of the latest: there is nothing to repeat
+        deciding.give_up(space, delivery, now, outcome.detail, cause)
     elif isinstance(outcome, Rejected):
         _rejected(space, customer, delivery, outcome, now, cause)
     elif isinstance(outcome, Retry):

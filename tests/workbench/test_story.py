@@ -45,6 +45,20 @@ async def test_a_story_that_does_not_show_everything_says_so(notes: int, cut: bo
     assert lines[-1].endswith(f"note {notes - 1}.")
 
 
+async def test_a_story_shows_no_grant_of_a_stranger_that_does_not_count() -> None:
+    bench = DispatchBench()
+    bench.consenting()
+    bench.advance("1m")
+    bench.grants(state="withdrawn", channel="email")
+    bench.advance("1m")
+    bench.grants("anon:a1", channel="email")
+    bench.settle()
+    bench.link("anon:a1", "u1")
+    story = Story(cast(Any, Trigger(1)), bench.store, cast(Any, None), bench.book, 1)
+    told = (await story.timeline("u1")).consents
+    assert [(word.channel, word.state) for word in told] == [("", "granted"), ("email", "withdrawn")]
+
+
 @rule(on=ProductAdded, purpose="marketing.test", max_age="1d", version=1)
 async def patient(run: Run, first: ProductAdded) -> None:
     await run.sleep("1h")

@@ -13,6 +13,7 @@ from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pen
 from tactful_console.recorded import history_row
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import deciding
+from tactful_dispatch.facts import standing
 from tactful_dispatch.rows import ASKED, HELD, Delivery, latest_stop
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.row import Run, decode
@@ -52,7 +53,8 @@ class Story:
             ],
             held=[_held(delivery) for delivery in row.deliveries.values() if delivery.state in (HELD, ASKED)],
             consents=[
-                Consent(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via) for w in row.words
+                Consent(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via)
+                for w in standing(row.words)
             ],
             journals={run.id: [_entry(entry.shape, entry.at, entry.value) for entry in run.journal] for run in runs},
         )

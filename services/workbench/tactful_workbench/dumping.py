@@ -36,4 +36,13 @@ async def lines(log: Log, topics: Sequence[str], latest: int, behind: dict[str, 
 
 def _line(stored: Stored) -> bytes:
     head = {"topic": stored.topic, "partition": stored.partition, "offset": stored.offset, "appended": stored.appended}
-    return msgspec.json.encode({**head, "record": msgspec.Raw(stored.value)}) + b"\n"
+    return msgspec.json.encode({**head, "record": _record(stored.value)}) + b"\n"
+
+
+def _record(value: bytes) -> msgspec.Raw | str:
+    """On one line; as text, what is no JSON: others may write to the log as well."""
+    try:
+        value.decode()
+        return msgspec.Raw(msgspec.json.format(value, indent=-1))
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        return value.decode(errors="replace")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from tactful.events.own import MessageDecided
-from tactful.log import Log, Stored, onward
+from tactful.log import Log, onward
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, decode_dispatch, decode_events
+
+R = TypeVar("R")
 
 LATEST: Final = 2000  # records of a partition that are looked through
 
@@ -30,24 +32,28 @@ async def trace(log: Log, customer: str, event: str) -> Trace:
     """The event of that id, the message whose data names it, and the final word on it."""
     accepted = asked = decided = 0
     message, word = "", None
-    async for stored in await _latest(log, DISPATCH, customer):
-        record = decode_dispatch(stored.value)
-        if isinstance(record, MessageRecord) and record.body.data.get("event") == event:
-            message, asked = record.body.message_id, stored.appended
-    async for stored in await _latest(log, EVENTS, customer):
-        record = decode_events(stored.value)
+    async for asking, appended in _latest(log, DISPATCH, customer, decode_dispatch):
+        if isinstance(asking, MessageRecord) and asking.body.data.get("event") == event:
+            message, asked = asking.body.message_id, appended
+    async for record, appended in _latest(log, EVENTS, customer, decode_events):
         if not isinstance(record, EventRecord) or record.key != customer:
             continue
         if record.id == event:
-            accepted = stored.appended
+            accepted = appended
         elif record.body.name == "Message Decided" and message:
             told = msgspec.json.decode(record.body.properties, type=MessageDecided)
             if told.message_id == message:
-                word, decided = told, stored.appended
+                word, decided = told, appended
     known: dict[str, Any] = {} if word is None else {"verdict": word.verdict, "reason": word.reason or ""}
     return Trace(accepted_at=accepted, asked_at=asked, decided_at=decided, message_id=message, **known)
 
 
-async def _latest(log: Log, topic: str, customer: str) -> AsyncIterator[Stored]:
+async def _latest(log: Log, topic: str, customer: str, decode: Callable[[bytes], R]) -> AsyncIterator[tuple[R, int]]:
+    """Records and when they were appended; but for what is none, since others may write to the log as well."""
     partition = partition_of(customer, log.partitions)
-    return onward(log, topic, partition, await log.end(topic, partition) - LATEST)
+    async for stored in onward(log, topic, partition, await log.end(topic, partition) - LATEST):
+        try:
+            record = decode(stored.value)
+        except msgspec.MsgspecError:
+            continue
+        yield record, stored.appended

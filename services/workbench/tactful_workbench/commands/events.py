@@ -77,18 +77,22 @@ async def _post(data: Path, call: dict[str, Any]) -> Any:
         return await posted(client, "/v1/track", call_text(call))
 
 
-async def _lines(client: httpx.AsyncClient, query: dict[str, Any]) -> AsyncIterator[str]:
+async def stored_lines(client: httpx.AsyncClient, query: dict[str, Any]) -> AsyncIterator[str]:
+    """A record each. Only a line feed ends one: what people paste holds other ends of lines, which httpx would take for one."""
+    rest = b""
     async with client.stream("GET", "/admin/events", params=query) as response:
         if not response.is_success:
             await response.aread()
             await told(response)
-        async for line in response.aiter_lines():
-            yield line
+        async for piece in response.aiter_bytes():
+            *whole, rest = (rest + piece).split(b"\n")
+            for line in whole:
+                yield line.decode()
 
 
 async def _print(data: Path, query: dict[str, Any]) -> None:
     async with office(data) as client:
-        async for line in _lines(client, query):
+        async for line in stored_lines(client, query):
             sys.stdout.write(line + "\n")
 
 
@@ -98,19 +102,22 @@ async def _tail(data: Path, topics: str, latest: int, follow: bool, as_json: boo
     async with office(data) as client:
         while True:
             behind = [f"{place}@{offset}" for place, offset in reached.items()]
-            async for line in _lines(client, {"topics": topics, "latest": asked, "behind": behind}):
+            async for line in stored_lines(client, {"topics": topics, "latest": asked, "behind": behind}):
                 stored = json.loads(line)
                 reached[f"{stored['topic']}/{stored['partition']}"] = stored["offset"]
                 if latest or not asked:
-                    print(line if as_json else printable(_in_words(stored)), flush=True)
+                    print(line if as_json else printable(in_words(stored)), flush=True)
             if not follow:
                 return
             asked = 0  # from now on everything
             await asyncio.sleep(AGAIN)
 
 
-def _in_words(stored: dict[str, Any]) -> str:
+def in_words(stored: dict[str, Any]) -> str:
+    """Where it stands, whom it is about, and how it begins."""
     record, place = stored["record"], f"{stored['topic']}/{stored['partition']}@{stored['offset']}"
+    if not isinstance(record, dict) or not isinstance(record.get("body", {}), dict) or not {"kind", "key"} <= {*record}:
+        return f"{place}  no record of ours  {json.dumps(record, ensure_ascii=False)[:160]}"
     body = record.get("body", {})
     if record["kind"] == "quarantine":
         field = f"  {body['field']}" if body.get("field") else ""

@@ -401,7 +401,7 @@ async def test_the_ledger_counts_from_one_in_each_partition_and_its_chain_is_who
 
 
 async def test_what_the_ledger_says_of_one_customer_is_told_apart(store: DispatchStore) -> None:
-    names = ("u1", 'u"2', "u1", "u1 ")
+    names = ("u1", 'u"2', "u1", "u1 ", "u1\0", "u1,\n☕")
     await store.transact(0, [], lambda space: [space.record_consent(entry(name)) for name in names])
     links = await store.ledger(0)
     for name in names:

@@ -81,6 +81,11 @@ def is_about(link: Link, customer: str) -> bool:
     return link.entry is not None and msgspec.json.decode(link.entry, type=ConsentEntry).customer == customer
 
 
+def beginning_of(customer: str) -> bytes:
+    """Of every entry that says something of a customer, and of no other: of what JSON escapes SQLite makes less than it is."""
+    return b'{"customer":%b,' % msgspec.json.encode(customer)
+
+
 def erase(link: Link) -> Link:
     """The link without what it says."""
     return Link(number=link.number, commitment=link.commitment, hash=link.hash)

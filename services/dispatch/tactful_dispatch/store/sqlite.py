@@ -12,7 +12,7 @@ from tactful.errors import Fenced
 from tactful.outbox import Cause, OutboxRow
 from tactful.records import DISPATCH
 from tactful.sqlite import Database, Standing, renew
-from tactful_dispatch.ledger import Link, link_of
+from tactful_dispatch.ledger import Link, beginning_of, link_of
 from tactful_dispatch.rows import (
     AddressKey,
     AddressRow,
@@ -242,7 +242,7 @@ class SqliteDispatchStore:
             lambda db: db.execute(
                 f"""SELECT number, commitment, hash, salt, entry FROM dispatch_ledger
                     WHERE partition = ? AND {IS_ABOUT} ORDER BY 1""",
-                (partition, customer),
+                (partition, beginning_of(customer)),
             ).fetchall()
         )
         return [link_of(*row) for row in rows]

@@ -26,7 +26,7 @@ from tactful_dispatch.rows import (
     encode,
 )
 
-IS_ABOUT: Final = "entry IS NOT NULL AND json_extract(CAST(entry AS TEXT), '$.customer') = ?"  # an entry of the ledger
+IS_ABOUT: Final = "instr(entry, ?) = 1"  # an entry of the ledger, by its beginning
 
 
 class SqliteWorkspace:
@@ -116,7 +116,7 @@ class SqliteWorkspace:
         db.execute("DELETE FROM dispatch_customer WHERE partition = ? AND customer = ?", (partition, customer))
         db.execute(
             f"UPDATE dispatch_ledger SET salt = NULL, entry = NULL WHERE partition = ? AND {IS_ABOUT}",
-            (partition, customer),
+            (partition, ledger.beginning_of(customer)),
         )
         self.bury(erased)
         return {delivery.address for delivery in known if delivery.address is not None}

@@ -24,6 +24,8 @@ from tactful.records import (
 )
 from tactful_dispatch.gathering import settings_of
 
+TICK = b'{"kind":"tick","id":"t","key":"t","at":1,"body":{}}'
+
 
 def test_the_same_message_asked_for_again_is_a_duplicate_and_is_answered(bench: DispatchBench) -> None:
     bench.asks("m1")
@@ -118,7 +120,7 @@ def test_a_record_that_cannot_be_applied_is_quarantined_and_the_rest_goes_on(ben
 
 
 def test_what_comes_after_a_quarantined_record_of_an_outbox_is_no_gap(bench: DispatchBench) -> None:
-    poison, good = b'{"kind":"message","origin":["events",0,1]}', b'{"kind":"tick","id":"t","key":"t","at":1,"body":{}}'
+    poison, good = b'{"kind":"message","origin":["events",0,1]}', TICK
     good = good[:-1] + b',"origin":["events",0,2]}'
     drive(bench.log.append(DISPATCH, [(0, poison), (0, good), (0, poison)]))
     bench.asks()
@@ -166,8 +168,9 @@ def test_settings_that_have_to_be_mended_are_no_reason_to_pass_over_a_record(ben
     assert bench.words == ["withdrawn"]
 
 
-def test_a_flood_of_poison_stops_the_partition(bench: DispatchBench) -> None:
-    drive(bench.log.append(DISPATCH, [(0, b"?")] * 30))
+@pytest.mark.parametrize("between", [(), (TICK,)], ids=["by itself", "with time passing between"])
+def test_a_flood_of_poison_stops_the_partition(bench: DispatchBench, between: tuple[bytes, ...]) -> None:
+    drive(bench.log.append(DISPATCH, [(0, value) for value in (b"?", *between)] * 30))
     with pytest.raises(PoisonFlood):
         bench.settle()
 

@@ -21,6 +21,8 @@ from tactful.records import (
     QUARANTINE,
     Origin,
     QuarantineRecord,
+    TickBody,
+    TickRecord,
     decode_any,
     encode,
 )
@@ -303,13 +305,17 @@ def test_a_record_for_a_newer_program_waits_for_it_and_what_stood_before_it_is_d
     assert drive(bench.store.cursor(0)).offset == 1
 
 
-def test_a_flood_of_poison_stops_the_partition_rather_than_drain_it() -> None:
+@pytest.mark.parametrize("ticks", [0, 1], ids=["by itself", "with time passing between"])
+def test_a_flood_of_poison_stops_the_partition_rather_than_drain_it(ticks: int) -> None:
     bench = brittle_bench()
-    entries = [(0, encode(event_record("u1", Page(name="poison"), bench.now, f"p{n}"))) for n in range(50)]
-    drive(bench.log.append(EVENTS, entries))
+    tick = encode(TickRecord(id="t", key="", at=bench.now, body=TickBody()))
+    for number in range(50):
+        poison = event_record("u1", Page(name="poison"), bench.now, f"p{number}")
+        drive(bench.log.append(EVENTS, [(0, encode(poison)), *[(0, tick)] * ticks]))
     with pytest.raises(PoisonFlood, match=r"test_slice_records.py:\d+: ZeroDivisionError$"):
-        drive(bench.worker.run_once(0))
-    assert bench.partition().cursor.offset == 20
+        bench.advance("1s")
+    cursor = bench.partition().cursor
+    assert (cursor.poison, cursor.offset) == (20, 20 * (1 + ticks))
 
 
 def test_a_customer_with_a_row_beyond_the_limit_is_counted_and_not_applied() -> None:

@@ -89,7 +89,9 @@ class DispatchSlice:
             if taken.take(record.origin) and not is_gone(self._space, self._graves, record):
                 self._apply(record, stored.appended, Cause(stored.offset, True))
             cursor.offset = stored.offset + 1
-        cursor.taken, cursor.poison = taken.last, 0
+            if not isinstance(record, TickRecord):  # our own come through in the worst of floods
+                cursor.poison = 0
+        cursor.taken = taken.last
 
     def _fire_before(self, end: tuple[int, str]) -> None:
         while self._dues and self._dues[0] < end:

@@ -139,8 +139,14 @@ class Slice:
                 self._apply(stored, record)
         if slice_:
             cursor.clock, cursor.offset = max(cursor.clock, slice_[-1].appended), slice_[-1].offset + 1
-        cursor.poison = cursor.attempts = 0
+        cursor.attempts = 0
+        self._forget_poison(records[: len(slice_)])
         return self._result()
+
+    def _forget_poison(self, applied: Sequence[EventsTopic]) -> None:
+        """Our own ticks come through in the worst of floods, and say nothing."""
+        if self._cursor.poison and any(type(record) is not TickRecord for record in applied):
+            self._cursor.poison = 0
 
     def _goes_elsewhere(self, record: EventsTopic) -> bool:
         """Whether another partition is the customer's. A foreign producer may hash keys in another way than Kafka's own."""

@@ -24,11 +24,16 @@ class Ladder:
     reached: bool = False  # whether anything was sent, or may have been
 
     def __init__(
-        self, *rungs: tuple[str, Duration], expires: Mapping[str, Duration] | None = None, quiet: Duration = "0s"
+        self,
+        *rungs: tuple[str, Duration],
+        expires: Mapping[str, Duration] | None = None,
+        until: datetime | None = None,
+        quiet: Duration = "0s",
     ) -> None:
-        """`expires`: for a channel, how long after it was asked for a message is too old to send. `quiet`: how long the customer
-        has to have done nothing before the next rung follows a message."""
-        self._expires, self._quiet = expires or {}, quiet
+        """`expires`: for a channel, how long after it was asked for a message is too old to send. `until`, in its place: from when on
+        none is sent, on whichever channel. `quiet`: how long the customer has to have done nothing before the next rung follows a
+        message."""
+        self._expires, self._until, self._quiet = expires or {}, until, quiet
         self._rungs = tuple((channel, milliseconds(patience)) for channel, patience in rungs)
 
     async def climb(
@@ -44,10 +49,12 @@ class Ladder:
             if loud and doubtful:
                 return f"outcome unknown: not climbing to {channel}"
             not_before = self.begun + timedelta(milliseconds=waited) if loud else None
+            left = None if self._until is None else self._until - max(run.now, not_before or run.now)
+            if left is not None and left <= timedelta():
+                break
             about = data.get(channel) if isinstance(data, Mapping) else data
-            message = await run.send(
-                channel, template, about, not_before=not_before, expires=self._expires.get(channel), variant=variant
-            )
+            expires = self._expires.get(channel) if left is None else left
+            message = await run.send(channel, template, about, not_before=not_before, expires=expires, variant=variant)
             waited += patience
             if not message:
                 if message.scope == "customer":

@@ -520,6 +520,18 @@ def test_a_message_is_too_old_once_twice_the_gap_is_over() -> None:
     assert message.expires_at - message.requested_at == milliseconds("10d")
 
 
+def test_the_push_is_too_old_then_too_and_not_asked_for_after_an_e_mail_that_left_at_the_last_moment() -> None:
+    bench = customer_of(20, 20, 20)
+    bench.advance("40d")
+    email, push = bench.messages
+    assert (push.channel, push.expires_at) == ("push", email.expires_at)
+    late = customer_of(20, 20, 20, decide=lambda message: None)
+    late.advance("40d")
+    late.decides(late.messages[0], verdict="sent")
+    late.advance("10d")
+    assert late.sent() == ["email missed_order"]
+
+
 # says
 
 

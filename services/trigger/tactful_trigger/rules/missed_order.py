@@ -67,7 +67,7 @@ def _begins_something(event: Event) -> bool:
     holdout=0.1,
     priority=30,
     max_age="800d",
-    version=3,
+    version=4,
 )
 async def missed_order(run: Run, first: OrderCompleted) -> str | Again:
     """A customer with a rhythm whose next order is overdue: say so once, with what they usually buy."""
@@ -143,7 +143,7 @@ async def _remind(run: Run, data: Data, end: datetime, following: datetime | Non
     is waited for until the reminder that follows."""
     if why := await _why_not(run, end, following):
         return why
-    ladder, begun = Ladder(*_rungs(run), expires=dict.fromkeys(("email", "push"), end - run.now)), run.now
+    ladder, begun = _ladder(run, end), run.now
     ended = await ladder.climb(run, "missed_order", data=data)
     if ended == Reason.NOTHING_TO_SAY:
         return run.again()
@@ -196,6 +196,12 @@ async def _answer(run: Run, begun: datetime, within: timedelta) -> str:
         return str(known.answer)
     told = await run.wait_for(SurveyAnswered, within=within, where=lambda event: event.survey == "missed_order")
     return told.answer if told is not None else ""
+
+
+def _ladder(run: Run, end: datetime) -> Ladder:
+    if run.since(4):
+        return Ladder(*_rungs(run), until=end)
+    return Ladder(*_rungs(run), expires=dict.fromkeys(("email", "push"), end - run.now))
 
 
 def _rungs(run: Run) -> list[tuple[str, str]]:

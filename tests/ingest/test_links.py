@@ -82,6 +82,17 @@ async def test_the_first_customer_who_comes_back_is_linked_again_though_the_seco
     assert [link.body.customer for link in one.links] == ["u1", "u1"]
 
 
+async def test_a_clock_that_is_set_back_keeps_no_link_from_being_told_again() -> None:
+    one, other = Doorstep(), Doorstep()
+    one.clock.forward_to(MONDAY + 60 * MINUTE)
+    await one.track(userId="u1", anonymousId="a1")
+    one.clock._now = MONDAY
+    await other.track(userId="u2", anonymousId="a1")
+    one.clock.forward_to(MONDAY + MINUTE)
+    await one.track(userId="u1", anonymousId="a1")
+    assert [link.body.customer for link in one.links] == ["u1", "u1"]
+
+
 async def test_a_link_is_told_once_a_minute_however_much_is_posted() -> None:
     door = Doorstep()
     for second in range(0, 120, 7):

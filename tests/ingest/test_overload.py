@@ -199,6 +199,17 @@ async def test_however_long_a_key_was_silent_it_posts_no_more_at_once_than_fits_
     assert [(await door.post("/v1/track", CALL)).status_code for _ in range(3)] == [200, 200, 429]
 
 
+async def test_a_clock_that_is_set_back_keeps_no_key_out() -> None:
+    door = Doorstep(limits=Limits(requests_per_second=2))
+    door.clock.forward_to(MONDAY + HOUR)
+    for _ in range(2):
+        await door.post("/v1/track", CALL)
+    door.clock._now = MONDAY
+    assert (await door.post("/v1/track", CALL)).status_code == 429
+    door.clock.forward_to(MONDAY + SECOND)
+    assert [(await door.post("/v1/track", CALL)).status_code for _ in range(3)] == [200, 200, 429]
+
+
 async def test_a_rate_below_one_a_second_lets_the_first_request_in() -> None:
     door = Doorstep(limits=Limits(requests_per_second=0.1))
     assert [(await door.post("/v1/track", CALL)).status_code for _ in range(2)] == [200, 429]

@@ -66,8 +66,9 @@ class Rate:
             return
         now, full = self._clock.now(), max(self._per_second, 1.0)
         left, since = self._buckets.get(key, (full, now))
-        left = min(full, left + self._per_second * (now - since) / SECOND)
+        left = min(full, left + self._per_second * max(0, now - since) / SECOND)
         if left < 1:
+            self._buckets[key] = (left, now)  # the clock may have been set back
             raise Refusal(429, "rate_limited", "this key posts too often; come back later", later=True)
         self._buckets[key] = (left - 1, now)
 

@@ -87,7 +87,7 @@ class Placement:
 
     def _last_told(self, stranger: str, now: int) -> str | None:
         last = self._linked.get(stranger)
-        return None if last is None or now - last.at >= TOLD_AGAIN else last.customer
+        return last.customer if last is not None and 0 <= now - last.at < TOLD_AGAIN else None
 
     def _remember(self, links: dict[int, list[Record]]) -> None:
         for link in (record for records in links.values() for record in records if isinstance(record, LinkRecord)):

@@ -892,7 +892,7 @@ FAULTS = (
     Fault(
         "what had waited for an operator is a flood",
         f"{TRIGGER}/guarding.py",
-        " or now - let_go < CATCHING_UP",
+        " or now - _let_go(known, rule) < CATCHING_UP",
         "",
         ("tests/trigger/test_volume.py",),
     ),

@@ -16,7 +16,8 @@ from tactful.log import Position
 from tactful.purposes import SPAM_REPORT
 from tactful.settings import Guard as Limits
 from tactful.settings import Settings
-from tactful_trigger.guarding import Guard, objection
+from tactful_trigger.cursor import Cursor, LetGo
+from tactful_trigger.guarding import Guard, objection, taken_back
 from tactful_trigger.tally import Tally, totals
 from tactful_workbench.virtual import Ordinals
 
@@ -179,6 +180,45 @@ def test_a_pause_that_not_every_partition_could_be_told_is_told_again() -> None:
     bench.advance("1m")
     assert [bench.partition(number).cursor.paused for number in range(4)] == [{"reminder"}] * 4
     assert drive(guard.look()) == {}
+
+
+def half_told(people: int) -> tuple[EngineBench, Guard]:
+    """One of four partitions has heard of a pause, and the broker is back."""
+    names = [f"u{number:03}" for number in range(people)]
+    bench = written_to(*names, partitions=4)
+    for customer in names[:20]:
+        bench.emits(customer, OUT)
+    log = Halfway(bench.log)
+    guard = Guard(log, bench.store, bench.clock)
+    log.broken = True
+    with pytest.raises(LogUnavailable):
+        drive(guard.look())
+    log.broken = False
+    bench.advance("1m")
+    return bench, guard
+
+
+def test_whoever_looks_next_tells_of_a_pause_that_not_every_partition_has_heard_of() -> None:
+    bench, _ = half_told(100)
+    assert drive(Guard(bench.log, bench.store, bench.clock).look()).keys() == {"reminder"}
+    bench.advance("1m")
+    assert [bench.partition(number).cursor.paused for number in range(4)] == [{"reminder"}] * 4
+    assert drive(Guard(bench.log, bench.store, bench.clock).look()) == {}
+
+
+def test_a_pause_that_could_not_be_told_is_none_any_more_once_an_operator_lets_the_rule_go_on() -> None:
+    bench, guard = half_told(100)
+    bench.broadcast("Rule Resumed", rule="reminder")
+    bench.advance("1m")
+    assert drive(guard.look()) == {}
+
+
+def test_a_partition_that_stands_still_does_not_overrule_an_operator() -> None:
+    much = {"reminder": Tally(sent=100, opted_out=10)}
+    still = Cursor(partition=1, clock=1000, tallies=much)
+    assert taken_back([Cursor(partition=0, clock=2000), still], 2000, {}).keys() == {"reminder"}
+    let_go = Cursor(partition=0, clock=2000, let_go={"reminder": LetGo(2000)})
+    assert taken_back([let_go, still], 2000, {}) == {}
 
 
 def test_an_operator_who_lets_it_go_on_is_heard() -> None:

@@ -92,6 +92,15 @@ def test_what_a_run_waited_for_with_a_late_source_may_come_while_its_rule_is_awa
     assert bench.sent() == ["email late"]
 
 
+def test_a_shop_that_names_each_file_does_not_fill_the_cursor_and_what_a_rule_waits_for_stays() -> None:
+    bench = EngineBench(late)
+    bench.broadcast("Feed Complete", feed="pos", through=bench.now)
+    for number in range(300):
+        bench.broadcast("Feed Complete", feed=f"orders-{number}.csv", through=bench.now + 1 + number)
+    feeds = bench.partition().cursor.feeds
+    assert (len(feeds), "pos" in feeds, "orders-0.csv" in feeds, "orders-299.csv" in feeds) == (256, True, False, True)
+
+
 def test_a_source_that_is_a_little_late_each_time_puts_off_no_end_of_a_run() -> None:
     @rule(on=ProductAdded, purpose="marketing.test", max_age="10d", after=("pos",), after_max="1h", version=1)
     async def again(run: Run, first: ProductAdded) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from tactful_trigger.tally import Tally
 from tactful_trigger.volume import Volume, added
 
 PAUSE_AFTER_FAILURES: Final = 5
+FEEDS: Final = 256  # that are remembered: a shop may name each file
 
 
 class LetGo(msgspec.Struct, frozen=True, array_like=True):
@@ -63,6 +65,14 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
         """Add to what a rule did on the day of an instant."""
         more = Volume(at // DAY, wrote, withheld, enrolled)
         self.volumes[rule] = added(self.volumes.get(rule, ()), more)
+
+    def note_feed(self, feed: str, through: int, awaited: Collection[str]) -> None:
+        """A feed is complete up to an instant. Of many, those are forgotten that came least far and that no rule awaits."""
+        self.feeds[feed] = max(through, self.feeds.get(feed, 0))
+        if len(self.feeds) > FEEDS:
+            others = [(at, name) for name, at in self.feeds.items() if name not in awaited]
+            for _, name in sorted(others)[: len(self.feeds) - FEEDS]:
+                del self.feeds[name]
 
     def note_failure(self, rule: str, why: str, place: str, depth: int) -> None:
         """A run of the rule could not go on. So many in a row and nothing of the rule moves any more, which keeps the others

@@ -255,7 +255,8 @@ class Slice:
         elif body.name == ERASED:
             self._erasing.remember(Erased(data["grave"], data["at"]))
         elif body.name == "Feed Complete":
-            cursor.feeds[data["feed"]] = max(data["through"], cursor.feeds.get(data["feed"], 0))
+            awaited = {feed for terms in self._partition.book.terms.values() for feed in terms.after}
+            cursor.note_feed(data["feed"], data["through"], awaited)
             self._look_at_feeds(at)
 
     def _look_at_feeds_under_other_rules(self, slice_: Sequence[Stored]) -> None:

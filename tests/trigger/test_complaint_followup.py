@@ -209,6 +209,32 @@ def test_after_a_review_nobody_is_asked_before_the_order_came_or_was_paid_back(n
     assert len(bench.messages) == 1
 
 
+def test_what_came_before_the_latest_order_is_not_what_is_waited_for() -> None:
+    bench = bench_with()
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("1h")
+    bench.emits("u1", OrderCompleted(order_id="o2"), REVIEW)
+    bench.advance("5d")
+    bench.emits("u1", ShipmentDelivered(order_id="o1"))
+    bench.advance("5d")
+    assert bench.messages == []
+    bench.emits("u1", ShipmentDelivered(order_id="o2"))
+    bench.advance("4d")
+    assert len(bench.messages) == 1
+
+
+def test_a_run_that_waited_for_whatever_came_goes_on_as_it_began() -> None:
+    bench = EngineBench(Rule(complaint_followup.body, replace(complaint_followup.terms, version=2)))
+    bench.emits("u1", OrderCompleted(order_id="o1"))
+    bench.advance("1h")
+    bench.emits("u1", OrderCompleted(order_id="o2"), REVIEW)
+    bench.advance("5d")
+    bench.deploy(complaint_followup)
+    bench.emits("u1", ShipmentDelivered(order_id="o1"))
+    bench.advance("4d")
+    assert len(bench.messages) == 1
+
+
 def test_a_shop_may_let_it_ask_about_a_review_before_the_order_came() -> None:
     assert len(after(OrderCompleted(order_id="o1"), REVIEW, after_arrival=False).messages) == 1
 

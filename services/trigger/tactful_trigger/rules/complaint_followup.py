@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from tactful import Customer, Run, rule
-from tactful.customer import REVIEW, Tickets
+from tactful.customer import REVIEW, Orders, Tickets
 from tactful.durations import milliseconds
 from tactful.events import (
     ComplaintClosed,
@@ -49,7 +49,7 @@ def _is_settled(customer: Customer, event: Event) -> bool:
     uses=("tickets", "orders", "engagement"),
     cooldown=_EVER,
     priority=100,
-    version=2,
+    version=3,
 )
 async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened | Unclosed) -> str:
     """A day after a complaint was closed: ask once whether it is settled, and sell nothing."""
@@ -77,14 +77,23 @@ async def _unclosed(run: Run, first: Event) -> str:
     await run.sleep(run.param("review_delay", "72h"))
     if type(first) in _CAUSES:
         return ""
-    last = (await run.get("orders", what_became_of)).last
-    if not run.param("after_arrival", True) or last is None or last.arrived:
+    last = (await run.get("orders", _latest)).last
+    if not run.param("after_arrival", True):
         return ""
-    within = run.param("arrives_within", "30d")
-    _, news = await run.wait_any(
-        run.wait_for(ShipmentDelivered, within=within), run.wait_for(OrderRefunded, within=within)
-    )
-    return "" if news is not None else "the order has not come"
+    until = run.now + timedelta(milliseconds=milliseconds(run.param("arrives_within", "30d")))
+    while last is not None and not last.arrived:
+        left = until - run.now
+        _, news = await run.wait_any(run.wait_for(ShipmentDelivered, left), run.wait_for(OrderRefunded, left))
+        if news is None:
+            return "the order has not come"
+        if not run.since(3):
+            return ""
+        last = (await run.get("orders", _latest)).last  # it may have been another one that came
+    return ""
+
+
+def _latest(orders: Orders) -> Orders:
+    return what_became_of(Orders(recent=(orders.last,) if orders.last else ()))
 
 
 async def _by_day(run: Run) -> None:

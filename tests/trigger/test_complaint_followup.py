@@ -65,6 +65,17 @@ def test_a_day_after_it_was_closed_the_customer_is_asked_once_whether_it_is_sett
     assert bench.messages[0].data == {"ticket_id": "t1", "about": "Dented kettle", "cause": ""}
 
 
+@pytest.mark.parametrize("again", [[OPENED, CLOSED], [CLOSED]], ids=["opened and closed again", "closed once more"])
+def test_a_complaint_that_is_closed_again_is_asked_about_a_day_after_that(again: list[Event]) -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("20h")
+    bench.emits("u1", *again)
+    start = bench.now
+    bench.advance("60d")
+    assert [message.requested_at - start for message in bench.messages] == [DAY]
+
+
 def test_it_waits_for_a_working_day() -> None:
     bench = bench_with()
     bench.advance("4d")  # Friday

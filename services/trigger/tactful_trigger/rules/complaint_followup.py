@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tactful import Customer, Run, rule
 from tactful.customer import REVIEW, Orders, Tickets
-from tactful.durations import milliseconds
+from tactful.durations import after, milliseconds
 from tactful.events import (
     ComplaintClosed,
     ComplaintOpened,
@@ -59,7 +59,7 @@ async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened 
     elif first.outcome in NOT_ASKED:
         return f"closed as {first.outcome}"
     else:
-        await run.sleep(run.param("delay", "24h"))
+        await _closed_for_a_while(run, first.ticket_id, run.param("delay", "24h"))
     if run.since(2):
         await _by_day(run)
     await _working_day(run)
@@ -69,6 +69,18 @@ async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened 
     about = partial(_about, ticket_id=first.ticket_id, cause=cause)
     message = await run.send("email", "complaint_followup", data=about, expires=run.param("expires", "3d"))
     return "asked" if message else message.reason or "refused"
+
+
+async def _closed_for_a_while(run: Run, ticket_id: str, delay: str) -> None:
+    """Also after it was closed once more meanwhile."""
+    await run.sleep(delay)
+    own = partial(_alone, ticket_id=ticket_id)
+    while run.since(3) and (rested := after((await run.get("tickets", own)).closed_at, delay)) > run.now:
+        await run.sleep_until(rested)
+
+
+def _alone(tickets: Tickets, ticket_id: str) -> Tickets:
+    return Tickets(recent=tuple(ticket for ticket in tickets.recent if ticket.ticket_id == ticket_id))
 
 
 async def _unclosed(run: Run, first: Event) -> str:

@@ -27,7 +27,8 @@ from tactful.purposes import SPAM_REPORT
 from tactful_dispatch.channels import Rejected, Retry, Unknown
 from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.desk import Basket
-from tactful_dispatch.public.choices import SILENCE, topics
+from tactful_dispatch.gates.person import SILENCE
+from tactful_dispatch.public.choices import topics
 from tactful_dispatch.receiving import MOST_RECEIPTS
 from tactful_dispatch.store.memory import MemoryDispatchStore
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from tactful.clock import DAY
 from tactful.purposes import MARKETING, covers, is_marketing
 from tactful_dispatch.desk import ConsentState, CustomerCard
+from tactful_dispatch.gates.person import SILENCE
 
-SILENCE: Final = 30 * DAY  # after a withdrawal, on every channel
 _ORDER: Final = ("email", "sms", "push", "webpush", "whatsapp", "telegram", "viber", "onsite", "call")
 
 

@@ -79,7 +79,7 @@ FAULTS = (
     Fault(
         "a wish does not bind what waits under an earlier name",
         f"{DISPATCH}/reception.py",
-        "        tell_other_names(space, customer, now, _cause(space))\n",
+        "        tell_other_names(space, customer, now, from_outside(space))\n",
         "",
         ("tests/dispatch/test_inheriting.py",),
     ),

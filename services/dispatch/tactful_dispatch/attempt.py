@@ -17,7 +17,6 @@ from tactful.clock import SECOND, Clock
 from tactful.clockcheck import APART
 from tactful.decisions import GateRecord, GateVerdict, Reason
 from tactful.errors import Fenced, Transient
-from tactful.outbox import Cause
 from tactful.telemetry import SILENT, Telemetry
 from tactful.together import all_done, settled
 from tactful_dispatch import deciding, outcomes
@@ -33,7 +32,7 @@ from tactful_dispatch.gathering import address_on, gather, settings_of
 from tactful_dispatch.links import Links
 from tactful_dispatch.providers import Providers
 from tactful_dispatch.rows import PENDING, SENDING, AddressKey, AddressRow, Cursor, CustomerRow, Delivery
-from tactful_dispatch.store import DispatchStore, Fence, Workspace
+from tactful_dispatch.store import DispatchStore, Fence, Workspace, from_outside
 from tactful_dispatch.writing import envelope, rendering
 
 FIRST_BYTE: Final = 5.0  # seconds from the commit of `sending`
@@ -234,7 +233,7 @@ class Attempts:
             return None  # the gates opened meanwhile: it is written out first and asked again
         if written.rendered is not None:
             _remember_content(delivery, written.rendered)
-        if not deciding.follow(space, delivery, gates, self._now(space.cursor), _cause(space)):
+        if not deciding.follow(space, delivery, gates, self._now(space.cursor), from_outside(space)):
             return None
         assert written.rendered is not None, "no message leaves whose content was not seen by its gate"
         return self._depart(space, customer, delivery, written.rendered)
@@ -280,7 +279,7 @@ class Attempts:
     def _record(self, space: Workspace, customer: str, name: str, outcome: Outcome) -> None:
         delivery = space.customer(customer).deliveries.get(name)
         adapter = self._adapters.get(delivery.message.channel) if delivery else None
-        outcomes.record(space, customer, name, outcome, adapter, self._now(space.cursor), _cause(space))
+        outcomes.record(space, customer, name, outcome, adapter, self._now(space.cursor), from_outside(space))
         crashpoints.reach("dispatch: before decision")
 
     def tell_known(self, customers: Iterable[str], space: Workspace) -> None:
@@ -317,7 +316,7 @@ class Attempts:
                 delivery.look_again = False
                 gates = judge(delivery.message, self._facts(space, customer, delivery, None), WISHES)
                 if gates[-1].verdict is not GateVerdict.OPEN:
-                    deciding.follow(space, delivery, gates, self._now(space.cursor), _cause(space))
+                    deciding.follow(space, delivery, gates, self._now(space.cursor), from_outside(space))
 
     async def _send(self, departure: Departure) -> Outcome | None:
         """What the provider said; None if it is too late for the first byte, as after a while in which the process stood still."""
@@ -354,7 +353,3 @@ def _reaches_content(gates: list[GateRecord]) -> bool:
 def _remember_content(delivery: Delivery, rendered: Rendered) -> None:
     delivery.subject = gist(rendered)
     delivery.content_version, delivery.links = rendered.version, rendered.links
-
-
-def _cause(space: Workspace) -> Cause:
-    return Cause(max(0, space.cursor.offset - 1), True)

@@ -17,7 +17,6 @@ from tactful.erasure import Graves
 from tactful.errors import InvalidInput
 from tactful.identity import digest, is_anonymous
 from tactful.log import Log
-from tactful.outbox import Cause
 from tactful.partitioning import partition_of
 from tactful.purposes import MARKETING, SPAM_REPORT
 from tactful.records import DISPATCH, EVENTS, ConsentBody, ConsentRecord, RecipientBody
@@ -39,7 +38,7 @@ from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
 from tactful_dispatch.rows import COMPLAINED, STOPPED, AddressKey, CustomerRow, Delivery
-from tactful_dispatch.store import DispatchStore, Workspace
+from tactful_dispatch.store import DispatchStore, Workspace, from_outside
 
 T = TypeVar("T")
 Work = Callable[[Workspace], T]
@@ -201,7 +200,7 @@ class Reception:
                 return "", WHY_SHUT.get(address.kept_shut, address.kept_shut)
             told = {"channel": channel, "by": by, "why": why, "was": was}
             id = digest("reopened", customer, channel, str(now))
-            space.put(EVENTS, announce("Address Reopened", id, customer, now, told), _cause(space))
+            space.put(EVENTS, announce("Address Reopened", id, customer, now, told), from_outside(space))
             return was, ""
 
         was, refused = await self._change(customer, work, ("", f"{customer} was erased"))
@@ -222,7 +221,7 @@ class Reception:
         def work(space: Workspace) -> None:
             delivery = space.customer(customer).deliveries.get(message_id) or space.decided(message_id)
             if delivery is not None:
-                take_receipt(space, customer, delivery, name, detail, self._clock.now(), _cause(space))
+                take_receipt(space, customer, delivery, name, detail, self._clock.now(), from_outside(space))
                 crashpoints.reach("dispatch: receipt")
 
         await self._change(customer, work, None)
@@ -238,7 +237,7 @@ class Reception:
             delivery = space.customer(customer).deliveries.get(message_id) or space.decided(message_id)
             if delivery is None:
                 return ""
-            return take_answer(space, customer, delivery, answer, text, self._clock.now(), _cause(space))
+            return take_answer(space, customer, delivery, answer, text, self._clock.now(), from_outside(space))
 
         given = await self._change(customer, work, "")
         wishes = wishes_in(given, known.message)
@@ -356,17 +355,19 @@ class Reception:
         stopped_at = row.stopped_at + 1 if body.state == "granted" else 0  # which a yes ends that is said later
         body = msgspec.structs.replace(body, occurred_at=max(body.occurred_at, latest, stopped_at))
         id = digest("desk", customer, str(now), str(len(row.repeats)), body.purpose, body.channel, body.state)
-        number = take_consent(space, self._book, customer, id, body, now, _cause(space))
+        number = take_consent(space, self._book, customer, id, body, now, from_outside(space))
         # Somebody else since it was asked who they are: their word follows what has travelled.
-        pass_on(space, ConsentRecord(id=id, key=customer, at=now, body=body), now, _cause(space))
+        pass_on(space, ConsentRecord(id=id, key=customer, at=now, body=body), now, from_outside(space))
         crashpoints.reach("dispatch: opt-out")
         return number
 
     def _tell(self, space: Workspace, customer: str, change: str, **more: Any) -> None:
         now = self._clock.now()
         id = digest("preferences", customer, change, str(now), str(more))
-        space.put(EVENTS, announce("Preferences Changed", id, customer, now, {"change": change, **more}), _cause(space))
-        tell_other_names(space, customer, now, _cause(space))
+        space.put(
+            EVENTS, announce("Preferences Changed", id, customer, now, {"change": change, **more}), from_outside(space)
+        )
+        tell_other_names(space, customer, now, from_outside(space))
 
 
 def _are_hours_guessed(recipient: RecipientBody | None, settings: Settings, now: int) -> bool:
@@ -394,7 +395,3 @@ def _sent(delivery: Delivery) -> SentMessage:
         message.because_at,
         message.uses,
     )
-
-
-def _cause(space: Workspace) -> Cause:
-    return Cause(max(0, space.cursor.offset - 1), True)

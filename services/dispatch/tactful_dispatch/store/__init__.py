@@ -80,6 +80,11 @@ class Workspace(Protocol):
         ...
 
 
+def from_outside(space: Workspace) -> Cause:
+    """Of what is neither a record nor a timer: a provider's answer, a customer's wish. It comes after the latest record read."""
+    return Cause(max(0, space.cursor.offset - 1), True)
+
+
 class DispatchStore(OutboxStore, LeaseStore, Protocol):
     """Durable when a call returns. Raises Transient when it cannot be reached."""
 

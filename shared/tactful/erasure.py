@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import hmac
 from hashlib import sha256
+from typing import Final
 
 import msgspec
+
+ERASED: Final = "Customer Erased"  # the broadcast by which every partition hears of a grave
 
 
 class Graves:

@@ -7,7 +7,7 @@ from heapq import heapify, heappop, heappush
 
 import msgspec
 
-from tactful.erasure import Erased, Graves
+from tactful.erasure import ERASED, Erased, Graves
 from tactful.errors import InvalidInput
 from tactful.log import Stored
 from tactful.outbox import Cause, Taken
@@ -177,6 +177,6 @@ class DispatchSlice:
         elif body.name == "Sending Resumed":
             cursor.stopped, cursor.resumed_at, cursor.over = "", at, data.get("over", 0)
             self._let_go(at)
-        elif body.name == "Customer Erased" and self._space.grave(data["grave"]) < data["at"]:
+        elif body.name == ERASED and self._space.grave(data["grave"]) < data["at"]:
             self._space.bury(Erased(data["grave"], data["at"]))
             cursor.graves += 1

@@ -6,8 +6,6 @@ anew, or dispatch says that they have consented since.
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
 from tactful.erasure import Erased, Graves
@@ -25,8 +23,6 @@ from tactful.records import (
 )
 from tactful_trigger.effects import Effects
 from tactful_trigger.partition import Partition
-
-BROADCAST: Final = "Customer Erased"
 
 
 class Erasing:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from tactful.erasure import Erased, Graves
+from tactful.erasure import ERASED, Erased, Graves
 from tactful.errors import InvalidInput
 from tactful.events.model import Meta
 from tactful.events.model import decode as decode_event
@@ -43,7 +43,6 @@ from tactful_trigger.applying import Applying
 from tactful_trigger.commanding import Commanding
 from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
 from tactful_trigger.effects import Effects
-from tactful_trigger.erasing import BROADCAST as ERASED
 from tactful_trigger.erasing import Erasing
 from tactful_trigger.joining import Joining
 from tactful_trigger.partition import Partition

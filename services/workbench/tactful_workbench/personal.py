@@ -11,7 +11,7 @@ from tactful import crashpoints
 from tactful.broadcasting import broadcast
 from tactful.clock import Clock
 from tactful.durations import milliseconds
-from tactful.erasure import Erased, Graves
+from tactful.erasure import ERASED, Erased, Graves
 from tactful.errors import InvalidInput
 from tactful.events import StoryRead
 from tactful.events.model import name_of
@@ -37,7 +37,6 @@ from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
 from tactful_workbench.notebook import LogRemembers, Notebook
 
-BROADCAST: Final = "Customer Erased"
 ALL: Final = 10**9
 READ: Final = name_of(StoryRead)
 _encode = msgspec.json.encode
@@ -133,7 +132,7 @@ class Personal:
 
     async def _tell_all(self, erased: Erased) -> None:
         id, data = digest("erased", erased.grave), _encode({"grave": erased.grave, "at": erased.at})
-        await broadcast(self._log, (EVENTS, DISPATCH), id, BROADCAST, data, self._clock.now())
+        await broadcast(self._log, (EVENTS, DISPATCH), id, ERASED, data, self._clock.now())
 
     async def _names(self, customer: str) -> list[str]:
         """The one that lives on, and the others."""

@@ -11,18 +11,16 @@ from tactful.clock import MINUTE, Clock
 from tactful.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
 from tactful.erasure import Graves
 from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped, would_meet_all
-from tactful.identity import digest
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
 from tactful.outbox import Cause, Taken, origin_of, relay
 from tactful.purposes import is_marketing
+from tactful.quarantine import passed_over
 from tactful.records import (
     DISPATCH,
     QUARANTINE,
     EraseRecord,
     MessageRecord,
-    QuarantineBody,
-    QuarantineRecord,
     refuse_newer,
 )
 from tactful.telemetry import SILENT, Telemetry
@@ -237,15 +235,7 @@ class DispatchWorker:
             cursor = space.cursor
             if cursor.poison >= POISON_IN_A_ROW:
                 raise PoisonFlood(f"dispatch/{partition}: {cursor.poison} records in a row cannot be applied; {why}")
-            body = QuarantineBody(
-                reason="cannot_apply",
-                message=why[:4000],
-                raw=stored.value[:32768].decode(errors="replace"),
-                came_from=(stored.topic, stored.partition, stored.offset),
-            )
-            name = digest("poison", stored.topic, str(partition), str(stored.offset))
-            record = QuarantineRecord(id=name, key=name, at=stored.appended, body=body)
-            space.put(QUARANTINE, record, Cause(stored.offset, True))
+            space.put(QUARANTINE, passed_over(stored, why), Cause(stored.offset, True))
             taken = Taken(cursor.taken)
             taken.take(origin_of(stored.value))
             cursor.taken = taken.last

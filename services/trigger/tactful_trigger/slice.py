@@ -22,6 +22,7 @@ from tactful.identity import digest
 from tactful.log import Stored
 from tactful.outbox import Outbox, Taken, origin_of
 from tactful.partitioning import partition_of
+from tactful.quarantine import passed_over
 from tactful.records import (
     EVENTS,
     QUARANTINE,
@@ -34,8 +35,6 @@ from tactful.records import (
     EventsTopic,
     LinkRecord,
     MergeRecord,
-    QuarantineBody,
-    QuarantineRecord,
     TickRecord,
     decode_events,
 )
@@ -157,14 +156,7 @@ class Slice:
         """Pass over a record that cannot be applied: it goes to quarantine with the reason."""
         self._taken.take(origin_of(stored.value))
         self._effects.offset = stored.offset
-        body = QuarantineBody(
-            reason="cannot_apply",
-            message=why[:4000],
-            raw=stored.value[:32768].decode(errors="replace"),
-            came_from=(stored.topic, stored.partition, stored.offset),
-        )
-        name = digest("poison", stored.topic, str(stored.partition), str(stored.offset))
-        self._effects.put(QUARANTINE, QuarantineRecord(id=name, key=name, at=stored.appended, body=body))
+        self._effects.put(QUARANTINE, passed_over(stored, why))
         self._cursor.clock = max(self._cursor.clock, stored.appended)
         self._cursor.offset, self._cursor.poison = stored.offset + 1, self._cursor.poison + 1
         return self._result()

@@ -1,0 +1,19 @@
+"""What goes to quarantine in place of a record of the log that cannot be applied."""
+
+from __future__ import annotations
+
+from tactful.identity import digest
+from tactful.log import Stored
+from tactful.records import QuarantineBody, QuarantineRecord
+
+
+def passed_over(stored: Stored, why: str) -> QuarantineRecord:
+    """The record as text, with the reason. Passed over again, it has the same id."""
+    body = QuarantineBody(
+        reason="cannot_apply",
+        message=why[:4000],
+        raw=stored.value[:32768].decode(errors="replace"),
+        came_from=(stored.topic, stored.partition, stored.offset),
+    )
+    name = digest("poison", stored.topic, str(stored.partition), str(stored.offset))
+    return QuarantineRecord(id=name, key=name, at=stored.appended, body=body)

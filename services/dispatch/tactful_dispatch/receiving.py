@@ -10,6 +10,7 @@ import msgspec
 
 from tactful.answers import HURTS, UNSETTLED
 from tactful.decisions import Verdict
+from tactful.events.own import REACTIONS
 from tactful.identity import digest
 from tactful.outbox import Cause
 from tactful.records import EVENTS, RecipientBody
@@ -27,7 +28,6 @@ from tactful_dispatch.store import Workspace
 
 MOST_RECEIPTS: Final = 100  # of one message, so that nobody fills its row with replies
 WORDED: Final = "answered in words"  # among the receipts
-_NOTICED: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 
 
 def take_recipient(space: Workspace, book: AddressBook, customer: str, body: RecipientBody) -> None:
@@ -127,7 +127,7 @@ def take_answer(
 
 def is_noticed(name: str, detail: Mapping[str, Any]) -> bool:
     """Whether a person has seen the message, rather than a machine that fetched it ahead."""
-    return name in _NOTICED and not detail.get("prefetched")
+    return name in REACTIONS and not detail.get("prefetched")
 
 
 def count_reaction(space: Workspace, customer: str, message_id: str) -> None:

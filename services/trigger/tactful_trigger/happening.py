@@ -7,13 +7,13 @@ from typing import Final
 import msgspec
 
 from tactful.events.model import Event, Meta, decode, is_act
+from tactful.events.own import REACTIONS
 from tactful.journal import Answer, Kept, Notice
 from tactful.records import EVENTS, EventBody, EventRecord
 
-_ENGAGING: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 _ENDING: Final = frozenset({"Message Bounced", "Message Complained"})
 ANSWERS: Final = frozenset({"Message Decided", "Hold Opened", "Step Finished"})  # to one run, by which it is woken
-INTERNAL: Final = ANSWERS | {"Message Delivered", *_ENGAGING, *_ENDING}
+INTERNAL: Final = ANSWERS | {"Message Delivered", *REACTIONS, *_ENDING}
 
 
 class _Pointer(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ class Seen:
     @property
     def notice(self) -> Notice | None:
         """Of a receipt: whether the customer noticed the message. What a machine fetched ahead tells nothing."""
-        if self.name in _ENGAGING and not self.pointer.prefetched:
+        if self.name in REACTIONS and not self.pointer.prefetched:
             return Notice(self.name, self.at, True)
         return Notice(self.name, self.at, False) if self.name in _ENDING else None
 

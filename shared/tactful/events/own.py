@@ -12,6 +12,9 @@ from tactful.decisions import GateRecord
 from tactful.events.commerce import Act, CartEvent, OrderRefunded, ProductReviewed
 from tactful.events.model import Event, Money
 
+REACTIONS: Final = frozenset(
+    {"Message Clicked", "Message Opened", "Message Replied"}
+)  # unless a machine fetched it ahead
 _LATE: Final = 2 * DAY
 _BAD_CSAT: Final = ("1", "2")
 _BAD_NPS: Final = ("0", "1", "2", "3", "4", "5", "6")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from tactful.errors import InvalidInput
@@ -18,6 +19,8 @@ CHANNELS: Final = (
     "call",
     "webhook",
 )
+
+E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # a number for SMS and calls, by ITU-T E.164: at most 15 digits
 
 DESK: Final = "desk"
 """To the shop's own mailbox, by which people there hear what a customer has answered. It speaks to no customer, so what the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from tactful.channels import E164
 from tactful.customer import Engagement, Orders, Profile, Segments, Tickets
 from tactful.durations import milliseconds
 from tactful.purposes import is_service
@@ -15,7 +16,6 @@ from tactful_trigger.countries import country_code
 # "(0)" is for callers at home and no part of the number; phones copy it with dashes of print and invisible marks of its direction.
 _PUNCTUATION: Final = re.compile(r"\(0\)|[\s()./-]|[\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _NAMED: Final = re.compile(r"[^<>]*<([^<>]+)>")  # `Uma <uma@example.test>`
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164: at most 15 digits
 
 
 def recipient(
@@ -66,7 +66,7 @@ def _is_away(engagement: Engagement, orders: Orders) -> bool:
 def _addresses(profile: Profile) -> dict[str, str]:
     """By channel. A phone number without its country code could be anybody's, so it is no address."""
     phone = _PUNCTUATION.sub("", profile.phone) if profile.phone else ""
-    number = phone if _E164.fullmatch(phone) else ""
+    number = phone if E164.fullmatch(phone) else ""
     email = profile.email.strip()
     email = named[1].strip() if (named := _NAMED.fullmatch(email)) else email
     addresses = {"email": email, "push": profile.push_token, "sms": number, "call": number}

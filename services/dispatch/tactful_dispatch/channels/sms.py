@@ -6,11 +6,11 @@ provider knows no idempotency key: its status callback, which carries our id, se
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode
 
+from tactful.channels import E164
 from tactful_dispatch.channels import Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.channels.http import Http, NoAnswer, NotSent
 from tactful_dispatch.channels.sms_answers import RETRY_BROKEN, meaning
@@ -18,7 +18,6 @@ from tactful_dispatch.channels.smsgateway import SmsGateway
 from tactful_dispatch.content.smsparts import parts
 
 MOST_PARTS: Final = 10  # what a provider takes
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -39,7 +38,7 @@ class SmsAdapter:
     async def send(self, envelope: Envelope) -> Outcome:
         """One attempt. Retry: nothing was sent. Unknown: it may have been."""
         text, number = envelope.rendered.text.strip(), envelope.address
-        if not _E164.fullmatch(number):
+        if not E164.fullmatch(number):
             return Rejected("bad_address", "not a number in E.164", suppress=True)
         size = parts(text)
         if not text or size.number > MOST_PARTS:

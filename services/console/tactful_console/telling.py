@@ -193,9 +193,8 @@ def _receipt(row: HistoryRow, moments: Moments) -> Entry:
 
 def _consent(row: HistoryRow, moments: Moments) -> Entry:
     state = _text(row, "state")
-    parts = [f"entry #{_text(row, 'entry')}"] + [
-        f"{word} {said}" for word, key in (("wording", "wording"), ("via", "via")) if (said := _text(row, key))
-    ]
+    parts = [f"entry #{_text(row, 'entry')}"]
+    parts += [f"{key} {said}" for key in ("wording", "via") if (said := _text(row, key))]
     said_at = int(row.data.get("said_at") or row.at)
     parts += [f"said {moments.full(said_at)}"] if row.at - said_at > _LATE else []
     return _entry(

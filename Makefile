@@ -53,9 +53,9 @@ check: $(VENV)/ready
 demo: $(VENV)/ready
 	@$(BIN)/tactful demo $(ARGS)
 
-# benchmarks/truth.py and those beside peers need what does not ship: see their docstrings.
+# Those of truth and those beside peers need what does not ship: see their docstrings.
 bench: $(VENV)/ready
-	@for program in $(filter-out benchmarks/truth.py benchmarks/peers%,$(wildcard benchmarks/*.py)); do echo "== $$program"; $(BIN)/python $$program || exit 1; done
+	@for program in $(filter-out benchmarks/truth% benchmarks/peers% benchmarks/replaying.py,$(wildcard benchmarks/*.py)); do echo "== $$program"; $(BIN)/python $$program || exit 1; done
 
 # Beside other stream processors, which do not ship: see benchmarks/peers_throughput.py.
 PEERS ?= ../shared/peers

@@ -255,7 +255,9 @@ async def test_events_that_were_posted_again_are_told(tmp_path: Path) -> None:
         await product.trigger_worker.claim()
         while await product.trigger_worker.run_once(place):
             pass
-        assert "2 events were repeats of others, mostly of the same id" in told(await look(product), "info")
+        assert "repeats of events, mostly with the same id, that changed nothing: 2" in told(
+            await look(product), "info"
+        )
 
 
 async def test_messages_that_wait_for_a_provider_or_a_template_are_told_and_their_story_says_why(

@@ -140,10 +140,13 @@ async def _passed_over(patient: Patient) -> list[Finding]:
     known = await cursors(patient.trigger, patient.log.partitions)
     beyond, repeats = sum(cursor.counted for cursor in known), sum(cursor.duplicates for cursor in known)
     said = (
-        (beyond, "events were counted and not applied, of customers beyond a limit or erased; their stories say so"),
-        (repeats, "events were repeats of others, mostly of the same id, and changed nothing"),
+        (
+            beyond,
+            f"{beyond:,} events were counted and not applied, of customers beyond a limit or erased; their stories say so",
+        ),
+        (repeats, f"repeats of events, mostly with the same id, that changed nothing: {repeats:,}"),
     )
-    return [Finding("info", f"{count:,} {what}") for count, what in said if count]
+    return [Finding("info", text) for count, text in said if count]
 
 
 async def _trigger_offset(patient: Patient, partition: int) -> int:

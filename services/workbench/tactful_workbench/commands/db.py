@@ -1,4 +1,4 @@
-"""`tactful db`: the schema in PostgreSQL."""
+"""`tactful db`: the databases of many machines."""
 
 from __future__ import annotations
 
@@ -13,12 +13,7 @@ from tactful.gap import Gap
 from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, Kafka, Postgres, show
 
-app = typer.Typer(no_args_is_help=True, help="The schema in PostgreSQL.")
-
-
-@app.callback()
-def db() -> None:
-    """The schema in PostgreSQL."""
+app = typer.Typer(no_args_is_help=True, help="The databases of many machines: their schema, a restore, a loss, a move.")
 
 
 @app.command()

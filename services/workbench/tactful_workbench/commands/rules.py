@@ -22,11 +22,6 @@ from tactful_workbench.office import get, post, segment
 app = typer.Typer(no_args_is_help=True, help="The rules that run here.")
 
 
-@app.callback()
-def rules() -> None:
-    """The rules that run here."""
-
-
 @app.command("list")
 def list_rules(data: Data = HERE, as_json: Json = False) -> None:
     """Every rule with its version, mode, origin and results; what is left of rules that are installed no more; broken plugins with

@@ -27,11 +27,6 @@ MetricsPort = Annotated[
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes: one a core.")]
 
 
-@app.callback()
-def serve() -> None:
-    """Serve a shop."""
-
-
 @app.command("all")
 def serve_all(
     data: Data = HERE,

@@ -20,11 +20,6 @@ app = typer.Typer(no_args_is_help=True, help="What messages say.")
 Locale = Annotated[str, typer.Option("--locale", help="Language, e.g. en or ru-RU.")]
 
 
-@app.callback()
-def templates() -> None:
-    """What messages say."""
-
-
 @app.command("lint")
 def lint_templates(templates: Templates = TEMPLATES, locale: Locale = "en", as_json: Json = False) -> None:
     """Everything that should be mended before a customer sees it. Exit code 1 if there is anything."""

@@ -92,6 +92,7 @@ async def test_parts_and_price_are_told_as_far_as_they_are_known(provider: Provi
         (said(404, code=20404, message="account"), Retry(5 * MINUTE, "20404", "account")),
         ((429, {"retry-after": "7"}, b""), Retry(7000, "429", "HTTP 429")),
         ((429, {"retry-after": "soon"}, b"<html>"), Retry(5 * MINUTE, "429", "HTTP 429")),
+        ((429, {"retry-after": "99999999999 Jan 2026 10:00:00 GMT"}, b""), Retry(5 * MINUTE, "429", "HTTP 429")),
         ((429, {"retry-after": "250000"}, b""), Retry(250_000_000, "429", "HTTP 429")),
         ((429, {"retry-after": NINE_O_FIVE, "date": NINE}, b""), Retry(300_000, "429", "HTTP 429")),
         ((429, {"retry-after": NINE, "date": NINE_O_FIVE}, b""), Retry(0, "429", "HTTP 429")),

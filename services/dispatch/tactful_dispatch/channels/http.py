@@ -39,7 +39,7 @@ class Reply:
             return int(asked[:9]) * SECOND
         try:
             wait = parsedate_to_datetime(asked) - parsedate_to_datetime(self.headers.get("date", ""))
-        except (ValueError, TypeError):  # no dates, or one of them without a zone
+        except (ValueError, TypeError, OverflowError):  # no dates, or one of them without a zone
             return otherwise
         return max(0, round(wait.total_seconds())) * SECOND
 

@@ -147,6 +147,7 @@ async def while_kept(work: Coroutine[Any, Any, T], keep: Callable[[], Awaitable[
 class Leased(Protocol):
     """What a store in memory keeps of a partition's lease."""
 
+    owner: str
     epoch: int
     lease_until: int
 
@@ -158,6 +159,14 @@ class MemoryLeases:
         self._at = at
         self._present: dict[str, int] = {}
 
+    def claim(self, partition: int, owner: str, now: int, until: int) -> int | None:
+        """The epoch from now on; None if somebody else holds it."""
+        held = self._at(partition)
+        if held.lease_until > now and held.owner != owner:
+            return None
+        held.owner, held.lease_until, held.epoch = owner, until, held.epoch + 1
+        return held.epoch
+
     def present(self, owner: str, now: int, until: int) -> int:
         self._present[owner] = until
         self._present = {name: at for name, at in self._present.items() if at > now or name == owner}
@@ -168,3 +177,8 @@ class MemoryLeases:
         for partition in kept:
             self._at(partition).lease_until = until
         return kept
+
+    def release(self, partition: int, epoch: int) -> None:
+        held = self._at(partition)
+        if held.epoch == epoch:
+            held.lease_until = 0

@@ -68,13 +68,12 @@ class MemoryDispatchStore:
         return self._partitions.setdefault(partition, _Partition(partition))
 
     async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
-        held = self._at(partition)
-        if held.lease_until > now and held.owner != owner:
+        epoch = self._leases.claim(partition, owner, now, until)
+        if epoch is None:
             return None
-        held.owner, held.lease_until = owner, until
-        held.epoch += 1
+        held = self._at(partition)
         cursor = decode_cursor(held.cursor)
-        cursor.epoch = held.epoch
+        cursor.epoch = epoch
         held.cursor = encode(cursor)
         return cursor
 
@@ -85,9 +84,7 @@ class MemoryDispatchStore:
         return self._leases.renew(epochs, until)
 
     async def release(self, partition: int, epoch: int) -> None:
-        held = self._at(partition)
-        if held.epoch == epoch:
-            held.lease_until = 0
+        self._leases.release(partition, epoch)
 
     async def transact(
         self,

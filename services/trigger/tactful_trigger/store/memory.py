@@ -42,13 +42,12 @@ class MemoryTriggerStore:
         return self._partitions.setdefault(partition, _Partition(partition))
 
     async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
-        held = self._at(partition)
-        if held.lease_until > now and held.owner != owner:
+        epoch = self._leases.claim(partition, owner, now, until)
+        if epoch is None:
             return None
-        held.owner, held.lease_until = owner, until
-        held.epoch += 1
+        held = self._at(partition)
         cursor = cursors.decode(held.cursor)
-        cursor.epoch = held.epoch
+        cursor.epoch = epoch
         cursor.attempts += 1
         held.cursor = cursors.encode(cursor)
         return cursor
@@ -60,9 +59,7 @@ class MemoryTriggerStore:
         return self._leases.renew(epochs, until)
 
     async def release(self, partition: int, epoch: int) -> None:
-        held = self._at(partition)
-        if held.epoch == epoch:
-            held.lease_until = 0
+        self._leases.release(partition, epoch)
 
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
         rows = self._at(partition).rows

@@ -24,7 +24,6 @@ from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import Adapter
 from tactful_dispatch.channels.inbox import InboxAdapter
 from tactful_dispatch.channels.sqlite_shelf import SqliteShelf
-from tactful_dispatch.content import Content
 from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.links import Links
 from tactful_dispatch.live import LiveDispatch
@@ -131,7 +130,6 @@ class Product:
     shelf: SqliteShelf
     links: Links
     public_url: Callable[[], str]
-    content: Content
     settings: SettingsFile
     story: Story
     readings: Readings | None  # None in dev, where everybody is a developer
@@ -279,7 +277,6 @@ async def _assemble(
         shelf=shelf,
         links=links,
         public_url=public_url,
-        content=content,
         settings=settings,
         story=Story(trigger, dispatch, book, addresses, PARTITIONS),
         readings=None if plan.dev else Readings(log, clock),

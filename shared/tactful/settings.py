@@ -256,6 +256,11 @@ class Sending(_Section):
     allow: tuple[str, ...] = ()
     expires: Length = "24h"
 
+    @property
+    def spoken(self) -> str:
+        """Who that is, in words."""
+        return "everybody who consents" if self.mode == "live" else f"allow-list {' '.join(self.allow) or '(empty)'}"
+
 
 class Settings(_Section):
     """The whole file."""

@@ -34,11 +34,6 @@ def shop_banner(product: Product, url: str) -> str:
     """The first lines of `tactful serve all`."""
     settings = product.settings.latest
     rules = ", ".join(f"{rule.name} {settings.rule(rule.name).mode}" for rule in product.loaded.rules) or "none"
-    sending = (
-        "everybody who consents"
-        if settings.sending.mode == "live"
-        else f"allow-list {' '.join(settings.sending.allow) or '(empty)'}"
-    )
     lines = [
         f"Tactful {version('tactful')} · {settings.shop.name} · one process, one file ({product.plan.file})",
         f"  post events   {url}/v1/track     make a key: tactful keys create NAME",
@@ -47,7 +42,7 @@ def shop_banner(product: Product, url: str) -> str:
         f"  e-mail        {'by SMTP' if product.plan.smtp else 'not configured: give --smtp'}",
         f"  SMS           {_texts(product, settings.shop.public_url)}",
         *([f"  webhook       to {settings.webhook.url}"] if settings.webhook.url else []),
-        f"  sending       {sending}",
+        f"  sending       {settings.sending.spoken}",
         f"  rules         {rules}  ({len(product.loaded.broken)} broken)",
     ]
     return "\n".join(lines + _amiss(product))

@@ -293,13 +293,8 @@ async def _sending(patient: Patient) -> list[Finding]:
     why = f" ({latest.stopped_why})" if latest.stopped_why else ""
     text = f"all sending is stopped by {latest.stopped}{why}; `tactful resume` lets it go on"
     found = [Finding("warn", text)] if latest.stopped else []
-    who = (
-        "everybody who consents"
-        if settings.sending.mode == "live"
-        else f"allow-list {' '.join(settings.sending.allow) or '(empty)'}"
-    )
     modes = ", ".join(f"{rule.name} {settings.rule(rule.name).mode}" for rule in patient.loaded.rules)
-    return [*found, Finding("info", f"sending: {who}. Rules: {modes}")]
+    return [*found, Finding("info", f"sending: {settings.sending.spoken}. Rules: {modes}")]
 
 
 def _there(found: bool) -> str:

@@ -266,6 +266,7 @@ def test_who_was_written_to_is_found_by_their_address(server: Server) -> None:
         page = server.http.get("/console", params={"q": text})
         assert (page.status_code, page.headers["location"]) == (303, f"/console/customers/{uma.id}")
     server.told("customer", "erase", uma.id, "--yes")
+    server.advance(by="1s")
     assert server.cli("customer", "find", address).returncode == 1
 
 

@@ -9,14 +9,17 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput
 from tactful.rules import OVERRIDABLE, Rule
 from tactful.run import is_like
 from tactful.settings import Settings
+
+Defaults: TypeAlias = Mapping[str, list[tuple[Any, Any]]]  # by name: what switches it off, and an example
 
 
 def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
@@ -36,10 +39,11 @@ def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
 def check_usable(parameters: Mapping[str, Any], rule: Rule) -> None:
     """Raises InvalidInput naming a value that is unlike every default that these files give for it."""
     if own := _own(parameters):
-        defaults = _defaults(_read(file)[1] for file in _files(rule))
+        given = [_read(file)[1] for file in _files(rule)]
         for name, value in own.items():
-            if name in defaults and not any(value == off or _will_do(value, like) for off, like in defaults[name]):
-                examples = " or ".join(dict.fromkeys(_written(like) for _, like in defaults[name]))
+            defaults = [default for each in given for default in each.get(name, ())]
+            if defaults and not any(value == off or _will_do(value, like) for off, like in defaults):
+                examples = " or ".join(dict.fromkeys(_written(like) for _, like in defaults))
                 raise InvalidInput("invalid_setting", f"{name} = {_written(value)} must be like {examples}", name)
 
 
@@ -59,20 +63,26 @@ def _files(rule: Rule) -> list[str]:
     return [rule.file, *(module.__file__ for module in beside if module.__file__)]
 
 
-def _read(file: str) -> tuple[str, ast.Module]:
-    """Nothing is said of a file that is gone, or was broken since it was loaded."""
+def _read(file: str) -> tuple[str, Defaults]:
+    """Its text, and the defaults in it. Nothing is said of a file that is gone, or was broken since it was loaded."""
     try:
-        source = Path(file).read_text(encoding="utf-8")
-        return source, ast.parse(source)
+        return _as_it_stands(file, Path(file).stat().st_mtime_ns)
     except (OSError, ValueError, SyntaxError):
-        return "", ast.Module([], [])
+        return "", {}
 
 
-def _defaults(modules: Iterable[ast.Module]) -> dict[str, list[tuple[Any, Any]]]:
+@lru_cache
+def _as_it_stands(file: str, _changed: int) -> tuple[str, Defaults]:
+    """Settings are read at every claim, and to parse a file takes milliseconds."""
+    source = Path(file).read_text(encoding="utf-8")
+    return source, _defaults(ast.parse(source))
+
+
+def _defaults(module: ast.Module) -> Defaults:
     """By name, those of calls like `run.param("delay", "1h")`: None, and the default as an example. Of `run.param("second", "",
     like="48h")` the default, which will do as it is, and the example."""
     found = defaultdict(list)
-    for node in (node for module in modules for node in ast.walk(module)):
+    for node in ast.walk(module):
         match node:
             case ast.Call(func=ast.Attribute(attr="param"), args=[ast.Constant(value=str(name)), default], keywords=[]):
                 found[name].append((None, _literal(default)))

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tactful.clock import DAY
@@ -16,6 +16,7 @@ from tactful.errors import InvalidInput
 from tactful.events import Event, Identify, MessageDecided, Meta, Money, OrderCompleted, Page, Product, ProductAdded
 from tactful.events.instants import EARLIEST
 from tactful.events.model import class_of, decode, known_names, name_of
+from tactful.events.own import StepFinished
 from tactful.events.reading import ID_LENGTH, fields_of
 from tactful.events.wire import Canonical, canonical
 
@@ -293,6 +294,8 @@ EVENTS = st.sampled_from(known_names()).flatmap(lambda name: structs(class_of(na
 
 
 @given(EVENTS)
+@example(StepFinished(run_id="r1", n=1, value=""))
+@example(StepFinished(run_id="r1", n=1, value=False))
 def test_an_event_written_by_us_reads_back_as_itself(event: Event) -> None:
     posted = msgspec.json.decode(msgspec.json.encode(event))
     assert typed(name_of(type(event)), posted) == event

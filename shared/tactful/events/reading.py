@@ -251,6 +251,7 @@ _BY_TYPE: Final[Mapping[Any, Reader]] = {
     bool: truth,
     Money: money,
     tuple[Product, ...]: products,
+    Any: as_it_came,
 }
 
 

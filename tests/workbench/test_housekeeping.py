@@ -29,3 +29,21 @@ async def test_who_is_told_to_end_while_it_tidies_says_nothing(caplog: pytest.Lo
         await ended.wait()
         await asyncio.sleep(0)
     assert caplog.records == []
+
+
+async def test_what_one_chore_stumbles_over_keeps_no_other_from_being_done(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[str] = []
+
+    async def stumbles() -> int:
+        raise KeyError("Ann")
+
+    async def prunes() -> int:
+        done.append("log")
+        return 0
+
+    await Housekeeping(history=stumbles, log=prunes).tidy()
+    assert done == ["log"]
+    [said] = caplog.messages
+    assert said.startswith("history was not tidied, it is tried again in an hour: ")
+    assert said.endswith("KeyError")
+    assert "Ann" not in caplog.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -59,6 +60,12 @@ class Housekeeping:
                 _logger.info("%s: %s older than its retention were let go of", name, gone)
         except Transient as error:
             _logger.warning("%s was not tidied, it is tried again in an hour: %s", name, error)
+        except Exception as error:  # noqa: BLE001 - what one chore stumbles over keeps no other from being done
+            place = traceback.extract_tb(error.__traceback__)[
+                -1
+            ]  # its words may name a person: they are not for the log
+            why = f"{place.filename}:{place.lineno}: {type(error).__name__}"
+            _logger.error("%s was not tidied, it is tried again in an hour: %s", name, why)
 
 
 class Keeper(Protocol):

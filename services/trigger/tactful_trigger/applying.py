@@ -146,7 +146,7 @@ class Applying:
                 if projection.name in OURS:
                     after = projection.fold(before, seen.event)
                 else:
-                    after = self._unfolding.guarded(projection, projection.fold)(before, seen.event)
+                    after = self._unfolding.asked(projection, projection.fold, before, seen.event)
             except Exception as error:  # noqa: BLE001 - a stranger's function may raise anything
                 self._blamed = {**self._blamed, **self._unfolding.blame(row, projection, error, seen.at)}
                 changed = True

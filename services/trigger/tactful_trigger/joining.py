@@ -150,9 +150,10 @@ class Joining:
         projection, mine = self._partition.book.projections.get(name), row.states.get(name)
         if mine is None or projection is None:
             return theirs if mine is None else mine
-        merge = projection.merge if name in OURS else self._unfolding.guarded(projection, projection.merge)
         try:
-            return merge(mine, theirs)
+            if name in OURS:
+                return projection.merge(mine, theirs)
+            return self._unfolding.asked(projection, projection.merge, mine, theirs)
         except Exception as error:  # noqa: BLE001 - as when it folds
             self._unfolding.blame(row, projection, error, at)
             return mine

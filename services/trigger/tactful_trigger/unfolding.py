@@ -21,28 +21,24 @@ class Unfolding:
     def __init__(self, book: Rulebook, effects: Effects, runs: Runs) -> None:
         self._book, self._effects, self._runs = book, effects, runs
 
-    def guarded(self, projection: Projection[Any], function: Callable[..., Any]) -> Callable[..., Any]:
-        """Its `fold` or `merge`, giving a state as it will come back from the store. Raises RuleFailed, whatever it raises."""
+    def asked(self, projection: Projection[Any], function: Callable[..., Any], mine: Any, other: Any) -> Any:
+        """What its `fold` or `merge` gives, as it will come back from the store. Raises RuleFailed, whatever it raises."""
         watch = self._runs.watch
-
-        def guard(mine: Any, other: Any) -> Any:
-            for state in (mine, other):
-                if type(state) is Unread:
-                    raise RuleFailed(fault_of(projection, state.error))
-            watch.enter(projection.name)
-            try:
-                given = function(mine, other)
-                if watch.interrupted:
-                    raise TooSlow
-                return mine if given is mine else fitting(projection, given)
-            except watch.outside:
-                raise
-            except BaseException as error:  # noqa: BLE001 - `sys.exit` is a slip like any other
-                raise RuleFailed(fault_of(projection, error)) from None
-            finally:
-                watch.leave()
-
-        return guard
+        for state in (mine, other):
+            if type(state) is Unread:
+                raise RuleFailed(fault_of(projection, state.error))
+        watch.enter(projection.name)
+        try:
+            given = function(mine, other)
+            if watch.interrupted:
+                raise TooSlow
+            return mine if given is mine else fitting(projection, given)
+        except watch.outside:
+            raise
+        except BaseException as error:  # noqa: BLE001 - `sys.exit` is a slip like any other
+            raise RuleFailed(fault_of(projection, error)) from None
+        finally:
+            watch.leave()
 
     def blame(self, row: Row, projection: Projection[Any], error: Exception, at: int) -> Mapping[str, Parked]:
         """The rules that would go by a state that is not true any more, and why they must not. Raises the error again where it is

@@ -26,6 +26,7 @@ TactfulError
 
 from __future__ import annotations
 
+import traceback
 from typing import Final
 
 
@@ -133,3 +134,9 @@ NOT_THE_DATA: Final = (Transient, Fenced, StreamStopped, SettingsError)
 def would_meet_all(error: Exception) -> bool:
     """Whether slices of one record meet it too, so that there is no culprit to find. Not so a gap: what stands before it is applied."""
     return isinstance(error, NOT_THE_DATA) and not isinstance(error, OutboxGap)
+
+
+def raised_at(error: BaseException) -> str:
+    """The line that raised, and what kind of error. Its words are left out: they may name a person, and are not for the log."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"{frame.f_code.co_filename}:{line}: {type(error).__name__}"

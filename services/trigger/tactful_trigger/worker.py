@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -20,6 +19,7 @@ from tactful.errors import (
     StoreUnavailable,
     StreamStopped,
     TactfulError,
+    raised_at,
     would_meet_all,
 )
 from tactful.leases import Leases, LeaseTime, OwnTime
@@ -270,7 +270,7 @@ class TriggerWorker:
     async def _quarantine(self, held: Partition, record: Stored, error: Exception) -> None:
         refuse_newer(f"events/{record.partition}", record.value)
         ours = isinstance(error, TactfulError)
-        place = str(error) if ours else _place(error)  # what a plugin says may name a person: it is not for the log
+        place = str(error) if ours else raised_at(error)  # what a plugin says may name a person: it is not for the log
         if held.cursor.poison >= POISON_IN_A_ROW:
             raise PoisonFlood(
                 f"events/{record.partition}: {POISON_IN_A_ROW} records in a row cannot be applied; the last: {place}"
@@ -335,9 +335,3 @@ class TriggerWorker:
 
         held = self.owned.get(partition)
         return await held.unsent.do(append) if held else 0
-
-
-def _place(error: Exception) -> str:
-    """The line that raised, and what kind of error: which plugin it was."""
-    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
-    return f"{frame.f_code.co_filename}:{line}: {type(error).__name__}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from tactful.clock import Clock
 from tactful.durations import milliseconds
-from tactful.errors import Transient
+from tactful.errors import Transient, raised_at
 from tactful.log.sqlite import SqliteLog
 from tactful.records import DISPATCH, EVENTS, QUARANTINE
 from tactful.settings import Settings
@@ -61,11 +60,7 @@ class Housekeeping:
         except Transient as error:
             _logger.warning("%s was not tidied, it is tried again in an hour: %s", name, error)
         except Exception as error:  # noqa: BLE001 - what one chore stumbles over keeps no other from being done
-            place = traceback.extract_tb(error.__traceback__)[
-                -1
-            ]  # its words may name a person: they are not for the log
-            why = f"{place.filename}:{place.lineno}: {type(error).__name__}"
-            _logger.error("%s was not tidied, it is tried again in an hour: %s", name, why)
+            _logger.error("%s was not tidied, it is tried again in an hour: %s", name, raised_at(error))
 
 
 class Keeper(Protocol):

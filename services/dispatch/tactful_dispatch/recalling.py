@@ -19,7 +19,7 @@ from tactful_dispatch.deciding import close, count_contact, note_use
 from tactful_dispatch.preferring import change_preference
 from tactful_dispatch.receiving import count_reaction, is_noticed, why_ended
 from tactful_dispatch.rows import STOPPED, AddressKey, Delivery
-from tactful_dispatch.store import Workspace
+from tactful_dispatch.store import Workspace, delivery_of
 
 REOPENED: Final = name_of(AddressReopened)
 SOURCE: Final = "recalled"  # of words on consent in the ledger
@@ -102,7 +102,7 @@ def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dic
     )
     if not enter_consent(space, book, record.key, record.id, body, record.body.occurred_at):
         return ""
-    heard = _known(space, record.key, body.proof.get("message_id"))
+    heard = delivery_of(space, record.key, str(body.proof.get("message_id") or ""))
     if heard is not None:
         take_for_mailbox(heard.address, heard.message, body, space)
     if (body.via, body.state) == (SMS_STOP, "withdrawn") and (number := body.proof.get("address")):
@@ -110,18 +110,12 @@ def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dic
     return "consent"
 
 
-def _known(space: Workspace, customer: str, message_id: object) -> Delivery | None:
-    """A message of the customer's, as far as it is known here."""
-    name = str(message_id or "")
-    return space.customer(customer).deliveries.get(name) or space.decided(name)
-
-
 def _address(space: Workspace, book: AddressBook, customer: str, name: str, told: dict[str, Any]) -> str:
     """Where the message went that came back; as far as that is known, which is not where the customer is reached by now."""
     ended, reopened = why_ended(name, told), name == REOPENED
     if not (ended or reopened):
         return ""
-    message = _known(space, customer, told.get("message_id"))
+    message = delivery_of(space, customer, str(told.get("message_id") or ""))
     key = message.address if message else book.of(space.customer(customer).recipient, told.get("channel", ""))
     if key is None:
         return ""

@@ -38,7 +38,7 @@ from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
 from tactful_dispatch.rows import COMPLAINED, STOPPED, AddressKey, CustomerRow, Delivery
-from tactful_dispatch.store import DispatchStore, Workspace, from_outside
+from tactful_dispatch.store import DispatchStore, Workspace, delivery_of, from_outside
 
 T = TypeVar("T")
 Work = Callable[[Workspace], T]
@@ -219,7 +219,7 @@ class Reception:
             await self.consent(customer, MARKETING, channel, "withdrawn", via=SPAM_REPORT, proof=proof)
 
         def work(space: Workspace) -> None:
-            delivery = space.customer(customer).deliveries.get(message_id) or space.decided(message_id)
+            delivery = delivery_of(space, customer, message_id)
             if delivery is not None:
                 take_receipt(space, customer, delivery, name, detail, self._clock.now(), from_outside(space))
                 crashpoints.reach("dispatch: receipt")
@@ -234,7 +234,7 @@ class Reception:
         customer = known.message.customer
 
         def work(space: Workspace) -> str:
-            delivery = space.customer(customer).deliveries.get(message_id) or space.decided(message_id)
+            delivery = delivery_of(space, customer, message_id)
             if delivery is None:
                 return ""
             return take_answer(space, customer, delivery, answer, text, self._clock.now(), from_outside(space))

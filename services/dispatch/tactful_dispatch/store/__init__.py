@@ -85,6 +85,11 @@ def from_outside(space: Workspace) -> Cause:
     return Cause(max(0, space.cursor.offset - 1), True)
 
 
+def delivery_of(space: Workspace, customer: str, message_id: str) -> Delivery | None:
+    """A message of the customer's, waiting or decided, as far as it is known here."""
+    return space.customer(customer).deliveries.get(message_id) or space.decided(message_id)
+
+
 class DispatchStore(OutboxStore, LeaseStore, Protocol):
     """Durable when a call returns. Raises Transient when it cannot be reached."""
 

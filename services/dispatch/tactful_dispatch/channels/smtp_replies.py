@@ -13,6 +13,7 @@ from typing import Final
 
 from tactful.clock import MINUTE, SECOND
 from tactful_dispatch.channels import Outcome, Rejected, Retry, Unknown
+from tactful_dispatch.channels.words import printable
 
 RETRY_BROKEN: Final = 30 * SECOND
 RETRY_REFUSED: Final = 5 * MINUTE  # what grey-listing servers usually ask for
@@ -57,7 +58,7 @@ def refusal(phase: Phase, code: int, text: str) -> Outcome:
     Trouble before the recipient was mentioned is the shop's or the provider's, and is retried whatever its code, and so
     is what a later reply says of the sender: a wrong password or a spent limit must not burn the queue.
     """
-    words = _printable(f"{code} {text}")
+    words = _shown(f"{code} {text}")
     if 400 <= code < 500:
         return Retry(RETRY_REFUSED, str(code), words)
     if not 500 <= code < 600:
@@ -72,8 +73,8 @@ def refusal(phase: Phase, code: int, text: str) -> Outcome:
 def broken(phase: Phase, what: str) -> Outcome:
     """The meaning of a connection that broke, or of a server that fell silent."""
     if phase is Phase.DOT:
-        return Unknown(f"no answer to the end of the message: {_printable(what)}")
-    return Retry(RETRY_BROKEN, "connection", _printable(what))
+        return Unknown(f"no answer to the end of the message: {_shown(what)}")
+    return Retry(RETRY_BROKEN, "connection", _shown(what))
 
 
 def is_bad_address(status: str, words: str) -> bool:
@@ -113,6 +114,5 @@ def _status(text: str) -> str:
     return enhanced[0] if enhanced else ""
 
 
-def _printable(text: str) -> str:
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(shown.split())[:_LONGEST]
+def _shown(text: str) -> str:
+    return printable(text)[:_LONGEST]

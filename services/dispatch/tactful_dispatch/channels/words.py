@@ -17,8 +17,8 @@ def kept(outcome: Outcome, address: str) -> Outcome:
     """In printable letters, since others cannot be stored (a mail server may speak Latin-1), and without an address; `address` is where
     the message was to go."""
     if isinstance(outcome, Accepted):
-        outcome = replace(outcome, provider_id=_printable(outcome.provider_id))
-    return replace(outcome, detail=_without_addresses(_printable(outcome.detail), address)[:_LONGEST])
+        outcome = replace(outcome, provider_id=printable(outcome.provider_id))
+    return replace(outcome, detail=_without_addresses(printable(outcome.detail), address)[:_LONGEST])
 
 
 def _without_addresses(words: str, address: str) -> str:
@@ -26,5 +26,6 @@ def _without_addresses(words: str, address: str) -> str:
     return re.sub(rf"\+?{re.escape(address.lstrip('+'))}", "…", words, flags=re.IGNORECASE) if address else words
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """On one line, without letters that nobody sees."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

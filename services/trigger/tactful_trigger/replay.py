@@ -20,6 +20,7 @@ from tactful_trigger.row import Run
 
 T = TypeVar("T")
 
+UNFINISHED: Final = "ran for longer than a second without coming back"
 JOURNAL_ENTRIES: Final = 256
 JOURNAL_BYTES: Final = 64 * 1024
 WORDS: Final = 4000  # characters of what a rule raises or returns
@@ -87,7 +88,7 @@ def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any)
             raise TooSlow
         return given
     except TooSlow:
-        raise RuleFailed(Parked(f"{rule.file}:{rule.line}: ran for longer than a second without coming back")) from None
+        raise RuleFailed(Parked(f"{rule.file}:{rule.line}: {UNFINISHED}")) from None
     except RuleFailed:  # of a state that cannot be read
         raise
     except watch.outside:
@@ -129,7 +130,7 @@ def fault_of(projection: Projection[Any], error: BaseException) -> Parked:
     line = line_in(file, error)
     where = f"{file}:{line}: projection {projection.name}" if line else f"{file}: projection {projection.name}"
     if isinstance(error, TooSlow):
-        return Parked(f"{where}: ran for longer than a second without coming back")
+        return Parked(f"{where}: {UNFINISHED}")
     return Parked(f"{where}: {type(error).__name__}", words_of(error))
 
 
@@ -325,7 +326,7 @@ class Execution:
     def _parked(self, error: BaseException) -> Parked:
         if isinstance(error, TooSlow):
             self.host.too_slow(self._run.rule)
-            return Parked(f"{self._place()}: ran for longer than a second without coming back")
+            return Parked(f"{self._place()}: {UNFINISHED}")
         if isinstance(error, RuleFailed):
             return error.parked
         if isinstance(error, TactfulError) and not isinstance(

@@ -218,7 +218,7 @@ def _takes(function: Callable[..., Any] | None, like: str) -> bool:
     except TypeError:
         return False
     except ValueError:
-        return True
+        pass
     return True
 
 

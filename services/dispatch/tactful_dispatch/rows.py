@@ -120,9 +120,7 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     known_as: list[str] = msgspec.field(default_factory=list)  # before, as far as messages may wait under these names
     flagged: list[AddressKey] = msgspec.field(default_factory=list)  # addresses of earlier names, or taken away since
     written_as: list[str] = msgspec.field(default_factory=list)  # and as which visitors they were written to
-    written_at: list[AddressKey] = msgspec.field(
-        default_factory=list
-    )  # whose rows name them, also when no message tells
+    written_at: list[AddressKey] = msgspec.field(default_factory=list)  # whose rows name them
 
     @property
     def goes_to(self) -> str:
@@ -182,9 +180,7 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Everything that binds an address, whoever uses it."""
 
     suppressed: str = ""  # why, as was heard first
-    refused: list[str] = msgspec.field(
-        default_factory=list
-    )  # and what people have said besides, which no provider takes back
+    refused: list[str] = msgspec.field(default_factory=list)  # and what people have said besides
     contacts: list[Contacted] = msgspec.field(default_factory=list)
     withdrawn: dict[str, int] = msgspec.field(default_factory=dict)  # purpose -> when
     customers: list[str] = msgspec.field(default_factory=list)  # who was written to here, the latest last

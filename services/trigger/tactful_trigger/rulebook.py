@@ -21,8 +21,6 @@ from tactful_trigger.history import TOLD_ALWAYS
 from tactful_trigger.projections import OURS
 
 RECIPIENT: Final = ("profile", "orders", "tickets", "engagement", "segments")  # what dispatch is told is made of these
-
-
 INTERESTS: Final = "interests"  # what they looked at, as the preference page calls it
 _NO_VISIT: Final = frozenset({name_of(OrderCompleted), name_of(ProductReviewed)})  # acts, but of a customer of the shop
 

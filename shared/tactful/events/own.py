@@ -12,9 +12,8 @@ from tactful.decisions import GateRecord
 from tactful.events.commerce import Act, CartEvent, OrderRefunded, ProductReviewed
 from tactful.events.model import Event, Money
 
-REACTIONS: Final = frozenset(
-    {"Message Clicked", "Message Opened", "Message Replied"}
-)  # unless a machine fetched it ahead
+# Unless a machine fetched it ahead.
+REACTIONS: Final = frozenset({"Message Clicked", "Message Opened", "Message Replied"})
 _LATE: Final = 2 * DAY
 _BAD_CSAT: Final = ("1", "2")
 _BAD_NPS: Final = ("0", "1", "2", "3", "4", "5", "6")

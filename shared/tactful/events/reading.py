@@ -1,8 +1,8 @@
 """How one posted value becomes canonical, by the type its field declares. A reader knows no path: who calls it adds that.
 
 Numeric strings are numbers, numbers in place of ids are strings, `null` is absent, and so is `""` where something else than
-text belongs, and `false`, which is what PHP has of a product without a picture. Money becomes `[minor units, currency]`, whether it was `39.9`, `"39.90"`, `40` or `{"amount": "39.90",
-"currency": "EUR"}`.
+text belongs, and `false`, which is what PHP has of a product without a picture. Money becomes `[minor units, currency]`,
+whether it was `39.9`, `"39.90"`, `40` or `{"amount": "39.90", "currency": "EUR"}`.
 """
 
 from __future__ import annotations

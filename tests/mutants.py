@@ -500,8 +500,15 @@ FAULTS = (
     Fault(
         "bytes that leave too late",
         f"{DISPATCH}/attempt.py",
-        "began - departure.committed > FIRST_BYTE",
-        "False",
+        "if opening <= 0:",
+        "if False:",
+        SENDING,
+    ),
+    Fault(
+        "a slow start and five seconds more",
+        f"{DISPATCH}/attempt.py",
+        "await adapter.send(envelope, opening)",
+        "await adapter.send(envelope)",
         SENDING,
     ),
     Fault(

@@ -231,6 +231,12 @@ def test_bytes_that_do_not_leave_within_five_seconds_stay_here(bench: DispatchBe
     assert len(bench.row().contacts) == 1
 
 
+def test_a_slow_start_takes_its_seconds_from_those_of_the_first_byte(bench: DispatchBench) -> None:
+    bench.lags = [0.0, 3.0]
+    bench.asks()
+    assert (bench.sent, bench.adapter.openings) == (["m1"], [2.0])
+
+
 def test_an_old_owner_can_neither_apply_nor_send(bench: DispatchBench) -> None:
     old = bench.worker
     bench.consenting("u2")

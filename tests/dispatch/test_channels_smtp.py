@@ -104,9 +104,8 @@ async def server(changes: Mapping[str, str], tls: ssl.SSLContext | None = None) 
         yield script, listening.sockets[0].getsockname()[1]
 
 
-def adapter(port: int, security: Security = "none", **more: float) -> SmtpAdapter:
-    limits = {"opening": 10.0, "closing": 10.0} | more
-    return SmtpAdapter(MailServer("127.0.0.1", port, security), ManualClock(), tls=trusting(), **limits)
+def adapter(port: int, security: Security = "none", closing: float = 10.0) -> SmtpAdapter:
+    return SmtpAdapter(MailServer("127.0.0.1", port, security), ManualClock(), tls=trusting(), closing=closing)
 
 
 def trusting() -> ssl.SSLContext:
@@ -122,7 +121,7 @@ def own_certificate() -> ssl.SSLContext:
 async def outcome_of(changes: Mapping[str, str], envelope: Envelope = ENVELOPE) -> Outcome:
     patience = 0.2 if SILENCE in changes.values() else 10
     async with server(changes) as (_, port):
-        return await adapter(port, opening=patience, closing=patience).send(envelope)
+        return await adapter(port, closing=patience).send(envelope, patience)
 
 
 async def test_a_message_that_is_taken_is_accepted_with_the_servers_words() -> None:

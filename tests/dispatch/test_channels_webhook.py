@@ -98,7 +98,7 @@ async def test_a_receiver_that_asks_for_time_gets_it(provider: Provider) -> None
 async def test_an_answer_that_takes_longer_than_a_first_byte_may_is_waited_for(provider: Provider) -> None:
     provider.may_answer.clear()
     http = Http(5.0, ssl.create_default_context(cafile=str(CERTIFICATE)))
-    asking = asyncio.create_task(http.post(f"https://localhost:{provider.port}/x", b"", {}, opening=0.5))
+    asking = asyncio.create_task(http.post(f"https://localhost:{provider.port}/x", b"", {}, 0.5))
     await asyncio.wait([asking], timeout=0.55)
     provider.may_answer.set()
     assert (await asking).status == 200
@@ -137,7 +137,7 @@ async def test_what_has_not_begun_to_leave_in_time_does_not_leave(deaf: int, slo
         return Target(f"https://127.0.0.1:{deaf}/x", "hooks.shop.example", "localhost")
 
     async with asyncio.timeout(2):
-        outcome = await WebhookAdapter(b"key", ManualClock(NOW), judge=judge, opening=0.05).send(LETTER)
+        outcome = await WebhookAdapter(b"key", ManualClock(NOW), judge=judge).send(LETTER, 0.05)
     assert isinstance(outcome, Retry)
 
 

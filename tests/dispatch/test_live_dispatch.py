@@ -18,7 +18,7 @@ from tactful.log import Stored
 from tactful.log.memory import MemoryHints
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
+from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome
 from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.store.memory import MemoryDispatchStore
 from tactful_dispatch.worker import AT_ONCE
@@ -231,7 +231,7 @@ class Slow:
     clock: ManualClock
     meanwhile: Callable[[], Awaitable[object]]
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         for _ in range(5):
             self.clock.forward_to(self.clock.now() + 4 * SECOND)
             for _ in range(20):
@@ -266,7 +266,7 @@ class Crowded:
     def __init__(self) -> None:
         self.present, self.most, self.total = 0, 0, 0
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         self.present += 1
         self.total += 1
         self.most = max(self.most, self.present)

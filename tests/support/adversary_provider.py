@@ -12,7 +12,7 @@ from tactful.identity import fraction, is_anonymous
 from tactful.log import Log
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, CancelRecord, decode_dispatch
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
+from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.rows import SENDING
 from tactful_dispatch.store import DispatchStore
@@ -55,7 +55,7 @@ class WatchfulProvider:
         self.answers: dict[str, list[Outcome]] = {}
         self.departures: list[Departure] = []
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         self.departures.append(await self._look(envelope))
         said = self.answers.setdefault(envelope.message_id, [])
         said.append(self._answer(envelope.message_id, len(said)))

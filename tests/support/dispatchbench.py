@@ -38,7 +38,7 @@ from tactful.records import (
 from tactful.settings import Settings
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
-from tactful_dispatch.channels import Accepted, Adapter, Capabilities, Envelope, Outcome
+from tactful_dispatch.channels import FIRST_BYTE, Accepted, Adapter, Capabilities, Envelope, Outcome
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.links import Links
 from tactful_dispatch.reception import Reception
@@ -59,11 +59,13 @@ class ScriptedAdapter:
     def __init__(self, *, idempotent: bool = False) -> None:
         self.capabilities = Capabilities(idempotent=idempotent)
         self.sent: list[Envelope] = []
+        self.openings: list[float] = []  # seconds that each was given for its first byte
         self.outcomes: list[Outcome | Exception] = []
         self.meanwhile: Callable[[], None] = lambda: None  # happens while a message is on its way
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         self.sent.append(envelope)
+        self.openings.append(opening)
         self.meanwhile()
         outcome = self.outcomes.pop(0) if self.outcomes else Accepted(f"p{len(self.sent)}")
         if isinstance(outcome, Exception):

@@ -26,7 +26,7 @@ from tactful.clock import Clock
 from tactful.customer import Cart
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, decode_any
-from tactful_dispatch.channels import Accepted, Adapter, Capabilities, Envelope, Outcome
+from tactful_dispatch.channels import FIRST_BYTE, Accepted, Adapter, Capabilities, Envelope, Outcome
 from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.live import LiveDispatch
 from tactful_trigger.history import HistoryRow
@@ -82,7 +82,7 @@ class Provider:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         self._ledger.note(envelope.message_id, envelope.customer, envelope.channel)
         return Accepted(f"p-{envelope.message_id}")
 

@@ -45,7 +45,7 @@ from tactful.records import (
 from tactful.settings import Settings
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
+from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.links import Links
 from tactful_dispatch.reception import Reception
@@ -330,7 +330,7 @@ class World:
 
     # -- the provider, and those who read
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         delivery = await self.dispatch.delivery(envelope.message_id)
         assert delivery is not None
         message, now = delivery.message, self.clock.now()

@@ -21,7 +21,7 @@ from tactful.telemetry import SILENT, Telemetry
 from tactful.together import all_done, settled
 from tactful_dispatch import deciding, outcomes
 from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.channels import Adapter, Envelope, Outcome, Unknown
+from tactful_dispatch.channels import FIRST_BYTE, Adapter, Envelope, Outcome, Unknown
 from tactful_dispatch.channels.words import kept
 from tactful_dispatch.content import Content, Rendered, TemplateError
 from tactful_dispatch.content.tracking import gist
@@ -35,7 +35,6 @@ from tactful_dispatch.rows import PENDING, SENDING, AddressKey, AddressRow, Curs
 from tactful_dispatch.store import DispatchStore, Fence, Workspace, from_outside
 from tactful_dispatch.writing import envelope, rendering
 
-FIRST_BYTE: Final = 5.0  # seconds from the commit of `sending`
 REMEMBERED: Final = 1000  # attempts of which more is known than could be recorded
 MARGIN: Final = 10 * SECOND  # beyond an adapter's own deadline, before an outcome is unknown
 
@@ -322,13 +321,14 @@ class Attempts:
         """What the provider said; None if it is too late for the first byte, as after a while in which the process stood still."""
         envelope, adapter = departure.envelope, departure.adapter
         began = self._monotonic()
-        if began - departure.committed > FIRST_BYTE:
+        opening = FIRST_BYTE - (began - departure.committed)
+        if opening <= 0:
             return None
         with self._telemetry.span(
             f"send {envelope.channel}", "client", message=envelope.message_id, attempt=departure.attempt
         ) as note:
             try:
-                outcome = await adapter.send(envelope)
+                outcome = await adapter.send(envelope, opening)
             except Exception as error:  # noqa: BLE001 - an adapter that breaks its contract: bytes may have left
                 outcome = Unknown(f"{adapter.name} failed: {type(error).__name__}: {error}")
             outcome = kept(outcome, envelope.address)

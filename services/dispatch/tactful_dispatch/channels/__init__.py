@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from tactful_dispatch.content import Rendered
+
+FIRST_BYTE: Final = (
+    5.0  # seconds from the commit of `sending`: what has not begun to leave by then stays, an opt-out may have come
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Adapter(Protocol):
     name: str
     capabilities: Capabilities
 
-    async def send(self, envelope: Envelope) -> Outcome:
-        """Never raises for what a provider does; what each broken connection means is the adapter's knowledge."""
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
+        """`opening`: seconds within which its first byte leaves, or none does. Never raises for what a provider does; what each broken
+        connection means is the adapter's knowledge."""
         ...

@@ -17,7 +17,6 @@ import httpx
 
 from tactful.clock import SECOND
 
-OPENING: Final = 5.0  # seconds: what has not begun to leave by then does not leave, since an opt-out may have come
 CLOSING: Final = 1.0  # seconds beyond the deadline, to let go of the connection
 LARGEST: Final = 64 * 1024  # bytes of an answer; what follows is not read
 _SENDING: Final = ".send_request_headers.started"
@@ -59,10 +58,10 @@ class Http:
         self._deadline, self._tls = deadline, tls or ssl.create_default_context()
 
     async def post(
-        self, url: str, content: bytes, headers: Mapping[str, str], *, server_name: str = "", opening: float = OPENING
+        self, url: str, content: bytes, headers: Mapping[str, str], opening: float, *, server_name: str = ""
     ) -> Reply:
-        """`server_name`: whose certificate is asked for, where `url` names an address; `opening`: seconds until the first byte of the
-        request. Raises NotSent, NoAnswer."""
+        """`opening`: seconds until the first byte of the request; `server_name`: whose certificate is asked for, where `url` names an
+        address. Raises NotSent, NoAnswer."""
         begun, patience = False, asyncio.timeout(opening)
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from tactful.channels import DESK
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
+from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome
 from tactful_dispatch.channels.mail import compose, uncomposed
 
 _MAIL: Final = ("email", DESK)
@@ -85,7 +85,7 @@ class InboxAdapter:
     def __init__(self, shelf: Shelf, clock: Clock) -> None:
         self._shelf, self._clock = shelf, clock
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         """Put it on the shelf: Accepted with the letter's number, or what it means that no mail server could take it."""
         now = self._clock.now()
         try:

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from tactful.channels import E164
-from tactful_dispatch.channels import Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
+from tactful_dispatch.channels import FIRST_BYTE, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.channels.http import Http, NoAnswer, NotSent
 from tactful_dispatch.channels.sms_answers import RETRY_BROKEN, meaning
 from tactful_dispatch.channels.smsgateway import SmsGateway
@@ -35,7 +35,7 @@ class SmsAdapter:
         self._gateway, self._public_url, self._http = gateway, public_url, Http(deadline)
         self.capabilities = Capabilities(deadline=deadline)
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         """One attempt. Retry: nothing was sent. Unknown: it may have been."""
         text, number = envelope.rendered.text.strip(), envelope.address
         if not E164.fullmatch(number):
@@ -52,7 +52,7 @@ class SmsAdapter:
         }
         headers = {"authorization": self._gateway.authorization, "content-type": _FORM}
         try:
-            reply = await self._http.post(self._gateway.messages, urlencode(form).encode(), headers)
+            reply = await self._http.post(self._gateway.messages, urlencode(form).encode(), headers, opening)
         except NotSent as error:
             return Retry(RETRY_BROKEN, "connection", str(error))
         except NoAnswer as error:

@@ -16,7 +16,7 @@ from aiosmtplib.protocol import SMTPProtocol
 
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome
+from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome
 from tactful_dispatch.channels.mail import Mail, compose, uncomposed
 from tactful_dispatch.channels.mailserver import MailServer
 from tactful_dispatch.channels.smtp_replies import Phase, broken, refusal
@@ -27,8 +27,8 @@ _FAREWELL: Final = 1.0  # seconds for QUIT; the answer is known by then
 class SmtpAdapter:
     """Hands mail to one relay.
 
-    `opening`: seconds from the first byte to the server's leave to transmit. `closing`: seconds for the message
-    itself and the answer to its final dot. `tls`: what to trust, by default the system's certificates.
+    `closing`: seconds for the message itself and the answer to its final dot. `tls`: what to trust, by default the system's
+    certificates.
     """
 
     name = "smtp"
@@ -39,15 +39,14 @@ class SmtpAdapter:
         clock: Clock,
         *,
         tls: ssl.SSLContext | None = None,
-        opening: float = 5.0,
         closing: float = 30.0,
     ) -> None:
         self._server, self._clock = server, clock
         self._tls = tls or ssl.create_default_context()
-        self._opening, self._closing = opening, closing
-        self.capabilities = Capabilities(deadline=opening + closing + _FAREWELL)
+        self._closing = closing
+        self.capabilities = Capabilities(deadline=FIRST_BYTE + closing + _FAREWELL)
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         """One attempt. Retry: nothing was sent. Unknown: it may have been."""
         try:
             mail = compose(envelope, self._clock.now())
@@ -55,7 +54,7 @@ class SmtpAdapter:
             return uncomposed(envelope, error)
         dialogue = _Dialogue(self._client(mail))
         try:
-            outcome = await self._hand_over(dialogue, mail)
+            outcome = await self._hand_over(dialogue, mail, opening)
             await dialogue.say_goodbye()
             return outcome
         except TimeoutError:
@@ -65,9 +64,9 @@ class SmtpAdapter:
         finally:
             dialogue.cut()
 
-    async def _hand_over(self, dialogue: _Dialogue, mail: Mail) -> Outcome:
+    async def _hand_over(self, dialogue: _Dialogue, mail: Mail, opening: float) -> Outcome:
         try:
-            async with asyncio.timeout(self._opening):
+            async with asyncio.timeout(opening):
                 await dialogue.open(mail)
             async with asyncio.timeout(self._closing):
                 return Accepted(mail.message_id, await dialogue.transmit(bytes(mail)))

@@ -17,8 +17,8 @@ import msgspec
 
 from tactful.clock import MINUTE, SECOND, Clock
 from tactful.errors import InvalidInput
-from tactful_dispatch.channels import Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
-from tactful_dispatch.channels.http import OPENING, Http, NoAnswer, NotSent, Reply
+from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
+from tactful_dispatch.channels.http import Http, NoAnswer, NotSent, Reply
 from tactful_dispatch.channels.publichost import Target, public_target
 
 DEADLINE: Final = 15.0  # seconds for the whole attempt
@@ -47,19 +47,17 @@ class WebhookAdapter:
         *,
         judge: Judge = public_target,
         http: Http | None = None,
-        opening: float = OPENING,
     ) -> None:
-        self._opening = opening
         self._secret, self._clock, self._judge = secret, clock, judge
         self._http = http or Http(DEADLINE)
         self.capabilities = Capabilities(idempotent=True, deadline=DEADLINE)
 
-    async def send(self, envelope: Envelope) -> Outcome:
+    async def send(self, envelope: Envelope, opening: float = FIRST_BYTE) -> Outcome:
         """One attempt. Unknown: the receiver knows a repeat by its id."""
         clock = asyncio.get_running_loop().time
-        begun = clock()
+        until = clock() + opening
         try:
-            async with asyncio.timeout(self._opening):
+            async with asyncio.timeout_at(until):
                 target = await self._judge(envelope.address)
         except InvalidInput as error:
             return Retry(RETRY_SLOW, error.code, error.message)  # the shop's setting, or its DNS: the queue waits
@@ -75,8 +73,7 @@ class WebhookAdapter:
             "webhook-signature": sign(self._secret, envelope.message_id, now // 1000, body),
         }
         try:
-            opening = self._opening - (clock() - begun)
-            reply = await self._http.post(target.url, body, headers, server_name=target.server_name, opening=opening)
+            reply = await self._http.post(target.url, body, headers, until - clock(), server_name=target.server_name)
         except NotSent as error:
             return Retry(RETRY_BROKEN, "connection", str(error))
         except NoAnswer as error:

@@ -13,10 +13,11 @@ OPERATOR: Final = "operator"
 
 class Key(NamedTuple):
     """`scope` is `server` (post everything), `browser` (append events; never consent, verified addresses or merges) or `operator`
-    (the console; posts nothing)."""
+    (the console; posts nothing). `per_second`: requests that one process takes from it; None: as many as there is room for."""
 
     name: str  # becomes the source of its events
     scope: str
+    per_second: float | None = None
 
 
 class KeyRing(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from math import inf, nan
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Final, TypeVar
@@ -65,6 +66,30 @@ async def test_a_key_that_another_process_revoked_opens_nothing_after_half_a_min
         assert await here.find(secret) is None
 
 
+async def test_a_key_knocks_as_often_as_it_was_made_for_until_that_is_changed(keys: Keys) -> None:
+    secret = await keys.create("web", "browser", 50)
+    assert await keys.find(secret) == Key("web", "browser", 50.0)
+    await keys.limit("web", 0.5)
+    assert await keys.find(secret) == Key("web", "browser", 0.5)
+    await keys.limit("web", None)
+    assert (await keys.find(secret), await keys.listed()) == (Key("web", "browser"), [(Key("web", "browser"), False)])
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, inf, nan])
+async def test_a_rate_of_nothing_is_refused(keys: Keys, rate: float) -> None:
+    secret = await keys.create("web", "browser")
+    with pytest.raises(InvalidInput, match="revoked"):
+        await keys.limit("web", rate)
+    with pytest.raises(InvalidInput, match="revoked"):
+        await keys.create("app", "browser", rate)
+    assert await keys.find(secret) == Key("web", "browser")
+
+
+async def test_there_is_no_limit_for_a_key_that_nobody_has(keys: Keys) -> None:
+    with pytest.raises(InvalidInput, match='no key called "web"'):
+        await keys.limit("web", 5)
+
+
 def found_in_files(text: str, folder: Path) -> bool:
     return any(text.encode() in file.read_bytes() for file in folder.iterdir())
 
@@ -81,7 +106,7 @@ async def test_anything_else_opens_nothing_however_often_it_is_tried(ring: KeyRi
 @pytest.mark.parametrize("scope", ["server", "browser"])
 async def test_a_new_key_opens_at_once_what_its_kind_may(keys: Keys, scope: str) -> None:
     assert await keys.find(secret := await keys.create("pos", scope)) == Key("pos", scope)
-    assert await keys.listed() == [("pos", scope, False)]
+    assert await keys.listed() == [(Key("pos", scope), False)]
     assert secret.startswith("tk_live_")
 
 
@@ -96,7 +121,7 @@ async def test_a_revoked_key_opens_nothing_and_the_others_still_do(keys: Keys) -
     assert await keys.find(revoked) is not None
     await keys.revoke("pos")
     assert (await keys.find(revoked), await keys.find(other)) == (None, Key("app", "browser"))
-    assert await keys.listed() == [("app", "browser", False), ("pos", "server", True)]
+    assert await keys.listed() == [(Key("app", "browser"), False), (Key("pos", "server"), True)]
 
 
 class Away(SqliteKeyTable):
@@ -232,4 +257,4 @@ async def test_what_cannot_be_is_refused_with_the_mend(
     await keys.create("pos", "server")
     with pytest.raises(InvalidInput, match=says):
         await wrong(keys)
-    assert await keys.listed() == [("pos", "server", False)]
+    assert await keys.listed() == [(Key("pos", "server"), False)]

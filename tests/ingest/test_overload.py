@@ -15,6 +15,7 @@ from doorstep import BROWSER, MONDAY, SERVER, Diary, Doorstep, Fragile, basic
 from tactful import crashpoints
 from tactful.clock import HOUR, SECOND
 from tactful.errors import LogUnavailable, RecordTooLarge
+from tactful.keys import FixedKeys, Key
 from tactful.log import Position
 from tactful_ingest.limits import Limits
 
@@ -49,6 +50,11 @@ class Narrow(Diary):
 
     async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
         raise RecordTooLarge("a record of 2,000,000 bytes is too large; a batch takes 900,000")
+
+
+def seldom(per_second: float) -> FixedKeys:
+    """A shop's key that may knock so often, and a page's that may as often as there is room."""
+    return FixedKeys([(SERVER, Key("shop", "server", per_second)), (BROWSER, Key("web", "browser"))])
 
 
 def stuck(**limits: Any) -> tuple[Doorstep, Stuck]:
@@ -182,7 +188,7 @@ async def test_requests_that_end_badly_leave_their_room_too() -> None:
 
 
 async def test_a_key_that_posts_too_often_gets_429_and_is_welcome_again_later() -> None:
-    door = Doorstep(limits=Limits(requests_per_second=2))
+    door = Doorstep(keys=seldom(2))
     answers = [await door.post("/v1/track", CALL) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[-1].json()["code"] == "rate_limited"
@@ -193,14 +199,14 @@ async def test_a_key_that_posts_too_often_gets_429_and_is_welcome_again_later() 
 
 
 async def test_however_long_a_key_was_silent_it_posts_no_more_at_once_than_fits_into_a_second() -> None:
-    door = Doorstep(limits=Limits(requests_per_second=2))
+    door = Doorstep(keys=seldom(2))
     await door.post("/v1/track", CALL)
     door.clock.forward_to(MONDAY + HOUR)
     assert [(await door.post("/v1/track", CALL)).status_code for _ in range(3)] == [200, 200, 429]
 
 
 async def test_a_clock_that_is_set_back_keeps_no_key_out() -> None:
-    door = Doorstep(limits=Limits(requests_per_second=2))
+    door = Doorstep(keys=seldom(2))
     door.clock.forward_to(MONDAY + HOUR)
     for _ in range(2):
         await door.post("/v1/track", CALL)
@@ -211,8 +217,17 @@ async def test_a_clock_that_is_set_back_keeps_no_key_out() -> None:
 
 
 async def test_a_rate_below_one_a_second_lets_the_first_request_in() -> None:
-    door = Doorstep(limits=Limits(requests_per_second=0.1))
+    door = Doorstep(keys=seldom(0.1))
     assert [(await door.post("/v1/track", CALL)).status_code for _ in range(2)] == [200, 429]
+
+
+async def test_a_limit_that_is_lifted_counts_from_the_next_request_on() -> None:
+    ring = seldom(1)
+    door = Doorstep(keys=ring)
+    assert [(await door.post("/v1/track", CALL)).status_code for _ in range(2)] == [200, 429]
+    ring._keys.update(seldom(100)._keys)
+    door.clock.forward_to(MONDAY + SECOND)
+    assert [(await door.post("/v1/track", CALL)).status_code for _ in range(50)] == [200] * 50
 
 
 async def test_settings_answers_and_livez_need_no_log_and_readyz_does() -> None:

@@ -28,7 +28,7 @@ class Entrance:
 
     def __init__(self, door: Door) -> None:
         self.door = door
-        self._rate = Rate(door.limits.requests_per_second, door.clock)
+        self._rate = Rate(door.clock)
         self._placement = Placement(door.log, door.limits.links_remembered)
 
     async def guarded(self, work: Callable[[Ticket], Awaitable[Response]]) -> Response:
@@ -53,7 +53,7 @@ class Entrance:
                 key = await authenticate(request, key_in_body, self.door.keys)
         except (Transient, TimeoutError):
             raise Refusal(503, "keys_unavailable", "keys cannot be read now; post again later", later=True) from None
-        self._rate.take(key.name)
+        self._rate.take(key)
         return visit(self.door, key)
 
     async def store(self, intake: Intake) -> None:

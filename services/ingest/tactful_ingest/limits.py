@@ -17,7 +17,6 @@ class Limits:
 
     requests_in_flight: int = 512
     bytes_in_flight: int = 64 * 1024 * 1024
-    requests_per_second: float | None = None  # per key; None: as many as there is room for
 
     body_seconds: float = 30.0  # uvicorn itself waits for ever
     append_seconds: float = 9.0  # several clients post again after 10 s without an answer

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from tactful.clock import SECOND, Clock
+from tactful.keys import Key
 from tactful_ingest.answers import Refusal
 
 
@@ -56,21 +57,21 @@ class Ticket:
 class Rate:
     """A token bucket per key: `per_second` requests, and after a pause as many at once as fit into a second."""
 
-    def __init__(self, per_second: float | None, clock: Clock) -> None:
-        self._per_second, self._clock = per_second, clock
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._buckets: dict[str, tuple[float, int]] = {}  # key -> tokens left, and when
 
-    def take(self, key: str) -> None:
+    def take(self, key: Key) -> None:
         """One request of a key. Raises Refusal 429."""
-        if self._per_second is None:
+        if key.per_second is None:
             return
-        now, full = self._clock.now(), max(self._per_second, 1.0)
-        left, since = self._buckets.get(key, (full, now))
-        left = min(full, left + self._per_second * max(0, now - since) / SECOND)
+        now, full = self._clock.now(), max(key.per_second, 1.0)
+        left, since = self._buckets.get(key.name, (full, now))
+        left = min(full, left + key.per_second * max(0, now - since) / SECOND)
         if left < 1:
-            self._buckets[key] = (left, now)  # the clock may have been set back
+            self._buckets[key.name] = (left, now)  # the clock may have been set back
             raise Refusal(429, "rate_limited", "this key posts too often; come back later", later=True)
-        self._buckets[key] = (left - 1, now)
+        self._buckets[key.name] = (left - 1, now)
 
 
 def _full() -> Refusal:

@@ -44,6 +44,7 @@ from tactful_workbench.wishes import (
     ConsentWish,
     Enrolment,
     KeyWish,
+    RateWish,
     Reopening,
     ResumeWish,
     Rollout,
@@ -123,6 +124,7 @@ def admin_router(product: Deployment) -> APIRouter:
         ("POST", "/resume", office.resume),
         ("GET", "/keys", office.keys),
         ("POST", "/keys", office.make_key),
+        ("POST", "/keys/{name:path}/limit", office.limit_key),
         ("POST", "/keys/{name:path}/revoke", office.revoke_key),
         ("GET", "/events", office.events),
         ("GET", "/events/{event}/trace", office.trace),
@@ -303,14 +305,18 @@ class _Office:
 
     async def keys(self) -> dict[str, Any]:
         listed = await self._product.keys.listed()
-        return {"keys": [{"name": name, "scope": scope, "revoked": revoked} for name, scope, revoked in listed]}
+        return {"keys": [{**key._asdict(), "revoked": revoked} for key, revoked in listed]}
 
     async def make_key(self, wish: KeyWish) -> dict[str, Any]:
         return {
             "name": wish.name,
             "scope": wish.scope,
-            "secret": await self._product.keys.create(wish.name, wish.scope),
+            "secret": await self._product.keys.create(wish.name, wish.scope, wish.per_second),
         }
+
+    async def limit_key(self, name: str, wish: RateWish) -> dict[str, Any]:
+        await self._product.keys.limit(name, wish.per_second)
+        return {"name": name, "per_second": wish.per_second}
 
     async def revoke_key(self, name: str) -> dict[str, Any]:
         await self._product.keys.revoke(name)

@@ -83,3 +83,11 @@ class KeyWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: str
     scope: str = "server"
+    per_second: float | None = None
+
+
+class RateWish(BaseModel):
+    """How often a key may knock; None: as often as there is room."""
+
+    model_config = ConfigDict(extra="forbid")
+    per_second: float | None = None

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful.errors import SchemaBehind, StoreTooNew
 
-REVISION: Final = "0006"
+REVISION: Final = "0007"
 _HERE: Final = Path(__file__).with_name("migrations")
 
 

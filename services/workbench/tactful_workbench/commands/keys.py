@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,25 +21,29 @@ SCOPES = {
 }
 
 
+RATE = "Requests that each process takes of it in a second; none given: as many as there is room for."
+
+
 @app.command()
 def create(
     name: str,
     kind: Annotated[str, typer.Option(help="server, browser or operator")] = "server",
+    per_second: Annotated[float | None, typer.Option(help=RATE)] = None,
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:
     """Make a key. It is shown once; only its hash is kept."""
-    answer = post(data, "/admin/keys", {"name": name, "scope": kind})
+    answer = post(data, "/admin/keys", {"name": name, "scope": kind, "per_second": per_second})
     show(answer, f"{answer['secret']}      shown once. Scope: {SCOPES[kind]}.", as_json)
 
 
 @app.command("list")
 def list_keys(data: Data = HERE, as_json: Json = False) -> None:
-    """Names, scopes, and which are revoked."""
+    """Names, scopes, rates, and which are revoked."""
     keys = get(data, "/admin/keys")["keys"]
     show(
         keys,
-        "\n".join(f"{key['name']}  {key['scope']}{'  revoked' * key['revoked']}" for key in keys)
+        "\n".join(f"{key['name']}  {key['scope']}{_rate(key)}{'  revoked' * key['revoked']}" for key in keys)
         or "no keys; make one with `tactful keys create NAME`",
         as_json,
     )
@@ -63,7 +67,24 @@ def secrets(data: Data = HERE, as_json: Json = False) -> None:
 
 
 @app.command()
+def limit(
+    name: str,
+    per_second: Annotated[float | None, typer.Argument(help=RATE)] = None,
+    data: Data = HERE,
+    as_json: Json = False,
+) -> None:
+    """Take so many requests a second of a key, each process for itself; the others are told to come back (429)."""
+    answer = post(data, f"/admin/keys/{segment(name)}/limit", {"per_second": per_second})
+    often = "as often as there is room" if per_second is None else f"{per_second:g} times a second"
+    show(answer, f"{name} may post {often}; where other processes take it, within 30 s", as_json)
+
+
+@app.command()
 def revoke(name: str, data: Data = HERE, as_json: Json = False) -> None:
     """Refuse a key from now on; where other processes take it, within 30 s."""
     answer = post(data, f"/admin/keys/{segment(name)}/revoke", {})
     show(answer, f"{name} is refused from now on; where other processes take it, within 30 s", as_json)
+
+
+def _rate(key: dict[str, Any]) -> str:
+    return "" if key["per_second"] is None else f"  {key['per_second']:g} a second"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from math import inf
 from secrets import token_urlsafe
 from typing import Final, Protocol
 
@@ -24,11 +25,15 @@ class KeyTable(Protocol):
     """Where keys are kept, by the fingerprint of their secret."""
 
     async def find(self, mark: bytes) -> Key | None: ...
-    async def insert(self, mark: bytes, name: str, scope: str) -> bool:
+    async def insert(self, mark: bytes, key: Key) -> bool:
         """False if the name is taken."""
         ...
 
-    async def listed(self) -> list[tuple[str, str, bool]]: ...
+    async def listed(self) -> list[tuple[Key, bool]]: ...
+    async def limit(self, name: str, per_second: float | None) -> bool:
+        """False if there is none of that name."""
+        ...
+
     async def revoke(self, name: str) -> bool:
         """False if there is none of that name."""
         ...
@@ -83,8 +88,8 @@ class Keys:
         finally:
             asking.cancel()
 
-    async def create(self, name: str, scope: str) -> str:
-        """A new key's secret, shown once. Raises InvalidInput for a taken name or an unknown scope."""
+    async def create(self, name: str, scope: str, per_second: float | None = None) -> str:
+        """A new key's secret, shown once. Raises InvalidInput for a taken name, an unknown scope or a rate of nothing."""
         if scope not in _SCOPES:
             raise InvalidInput("invalid_scope", f'a key is one of: {", ".join(_SCOPES)}; not "{scope}"')
         if not name or ":" in name or not name.isprintable():
@@ -94,18 +99,37 @@ class Keys:
                 "reserved_name", f'Tactful itself speaks as "{name}"; choose another name, like {name}-shop'
             )
         secret = f"tk_live_{token_urlsafe(24)}"
-        if not await self._table.insert(fingerprint(secret), name, scope):
+        if not await self._table.insert(fingerprint(secret), Key(name, scope, _rate(per_second))):
             raise InvalidInput("name_taken", f'there is a key called "{name}" already; choose another name')
         self._found = {}
         return secret
 
-    async def listed(self) -> list[tuple[str, str, bool]]:
-        """(name, scope, whether it was revoked)"""
+    async def listed(self) -> list[tuple[Key, bool]]:
+        """By name, and whether it was revoked."""
         return await self._table.listed()
+
+    async def limit(self, name: str, per_second: float | None) -> None:
+        """From now on so often; in other processes within half a minute. Raises InvalidInput for a rate of nothing, or if there is
+        no key of that name."""
+        changed = await self._table.limit(name, _rate(per_second))
+        self._found = {}
+        _must_exist(name, changed)
 
     async def revoke(self, name: str) -> None:
         """Refuse it from now on; other processes do within half a minute. Raises InvalidInput if there is none of that name."""
         changed = await self._table.revoke(name)
         self._found, self._opened = {}, {mark: key for mark, key in self._opened.items() if key.name != name}
-        if not changed:
-            raise InvalidInput("no_such_key", f'there is no key called "{name}"; `tactful keys list` names them')
+        _must_exist(name, changed)
+
+
+def _must_exist(name: str, changed: bool) -> None:
+    if not changed:
+        raise InvalidInput("no_such_key", f'there is no key called "{name}"; `tactful keys list` names them')
+
+
+def _rate(per_second: float | None) -> float | None:
+    if per_second is None or 0 < per_second < inf:
+        return per_second
+    raise InvalidInput(
+        "invalid_rate", f"{per_second:g} requests a second are no rate; a key that may post nothing is revoked"
+    )

@@ -14,7 +14,7 @@ from enginebench import GRAVES, MONDAY, EngineBench, event_record
 from tactful import Run, StepFailed, rule
 from tactful.clock import ManualClock
 from tactful.errors import LogUnavailable
-from tactful.events import Page, ProductAdded
+from tactful.events import Page, ProductAdded, ProductViewed
 from tactful.log import Position
 from tactful.log.memory import MemoryLog
 from tactful.operations import CONTENT_BYTES
@@ -22,7 +22,7 @@ from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, en
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.steps import AT_ONCE, ATTEMPTS
+from tactful_trigger.steps import AT_ONCE, PAUSES
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
 
@@ -36,6 +36,9 @@ def hanging() -> Iterator[None]:
     called.clear()
     yield
     go_on.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("step "):
+            thread.join()
 
 
 def hang(customer: str) -> str:
@@ -62,6 +65,19 @@ async def cancelled() -> None:
     raise asyncio.CancelledError
 
 
+def stock() -> str:
+    """Away for two tries."""
+    called.append("stock")
+    if len(called) < 3:
+        raise ConnectionError("away")
+    return f"back after {len(called)}"
+
+
+@rule(on=ProductViewed, purpose="marketing.test", version=1)
+async def asks(run: Run, first: ProductViewed) -> None:
+    await run.send("email", await run.step("stock", stock))
+
+
 @rule(on=ProductAdded, purpose="marketing.test", version=1)
 async def waits(run: Run, first: ProductAdded) -> None:
     try:
@@ -81,11 +97,11 @@ class Alive:
     def __init__(self) -> None:
         clock = ManualClock(MONDAY)
         self.log, self.store = MemoryLog(1, clock), MemoryTriggerStore()
-        book = Rulebook([waits, greets], SHIPPED)
+        book = Rulebook([waits, greets, asks], SHIPPED)
         self.worker = TriggerWorker(self.log, self.store, book, clock, "bench", graves=GRAVES)
         self._live, self._now = LiveTrigger(self.worker, self.log, clock), clock.now
 
-    async def emits(self, customer: str, event: Page | ProductAdded) -> None:
+    async def emits(self, customer: str, event: Page | ProductAdded | ProductViewed) -> None:
         record = event_record(customer, event, self._now(), f"of {customer}")
         await self.log.append(EVENTS, [(0, encode(record))])
         await self.rounds()
@@ -138,11 +154,27 @@ def test_a_step_that_is_given_more_than_a_message_may_hold_is_not_run() -> None:
 def test_a_step_that_wants_the_program_to_end_has_failed() -> None:
     (why,) = bench_that(leave).endings("u1")
     assert "step x: SystemExit: enough" in why
-    assert len(called) == ATTEMPTS
+    assert len(called) == 1 + len(PAUSES)
 
 
 def test_a_step_that_says_that_it_was_cancelled_has_failed() -> None:
     assert "step x: CancelledError" in bench_that(cancelled).endings("u1")[0]
+
+
+async def test_what_a_step_asks_may_be_away_for_a_moment() -> None:
+    alive, pauses = Alive(), list[float]()
+    alive.worker.steps._pause = pauses.append
+    await alive.emits("u1", ProductViewed(product_id="p1"))
+    await alive.worker.steps.land(0)
+    await alive.rounds()
+    assert (pauses, await alive.messages()) == ([*PAUSES], [("u1", "back after 3")])
+
+
+def test_virtual_time_makes_no_pause_between_tries() -> None:
+    bench, pauses = EngineBench(asks), list[float]()
+    bench.worker.steps._pause = pauses.append
+    bench.emits("u1", ProductViewed(product_id="p1"))
+    assert (len(called), pauses) == (1 + len(PAUSES), [])
 
 
 async def test_nobody_else_waits_for_a_step_that_hangs_and_its_run_goes_on_once_it_has_ended() -> None:

@@ -12,8 +12,10 @@ import inspect
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from threading import Thread
-from typing import Any, Final
+from time import sleep
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -25,9 +27,11 @@ from tactful.records import EVENTS, EventBody, EventRecord, encode
 from tactful_trigger.replay import JOURNAL_BYTES, words_of
 from tactful_trigger.store import StepRequest, TriggerStore
 
-ATTEMPTS: Final = 3
+PAUSES: Final = (1.0, 10.0)  # seconds between two tries: what was away for a moment is back by then
 LIMIT: Final = 300.0  # seconds: minutes of work are what steps are for
 AT_ONCE: Final = 8  # of a partition
+
+Pause: TypeAlias = Callable[[float], None]
 
 _logger = logging.getLogger(__name__)
 
@@ -35,8 +39,8 @@ _logger = logging.getLogger(__name__)
 class Steps:
     """The steps of one worker: beside its rounds, or waited for where time stands still meanwhile."""
 
-    def __init__(self, log: Log, store: TriggerStore, clock: Clock, limit: float = LIMIT) -> None:
-        self._log, self._store, self._clock, self._limit = log, store, clock, limit
+    def __init__(self, log: Log, store: TriggerStore, clock: Clock, limit: float = LIMIT, pause: Pause = sleep) -> None:
+        self._log, self._store, self._clock, self._limit, self._pause = log, store, clock, limit, pause
         self._under_way: dict[int, dict[tuple[str, int], asyncio.Task[None]]] = {}  # by partition; run and number
 
     async def begin(self, partition: int, ended: Callable[[], None]) -> int:
@@ -51,15 +55,15 @@ class Steps:
         for request in await self._store.steps(partition, AT_ONCE):
             key = (request.run_id, request.number)
             if key not in under_way:
-                under_way[key] = task = asyncio.create_task(self._run(partition, request))
+                under_way[key] = task = asyncio.create_task(self._run(partition, request, self._pause))
                 task.add_done_callback(lambda _: ended())
         return len(under_way) - before
 
     async def run(self, partition: int) -> int:
-        """Run what waits, one after the other; how many."""
+        """Run what waits, one after the other and without a pause; how many."""
         requests = await self._store.steps(partition, AT_ONCE)
         for request in requests:
-            await self._run(partition, request)
+            await self._run(partition, request, lambda seconds: None)
         return len(requests)
 
     async def land(self, partition: int) -> int:
@@ -76,16 +80,17 @@ class Steps:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, partition: int, request: StepRequest) -> None:
+    async def _run(self, partition: int, request: StepRequest, pause: Pause) -> None:
         """Append the answer as `Step Finished`, then forget the request."""
-        record = _finished(request, await self._answer(request), self._clock.now())
+        record = _finished(request, await self._answer(request, pause), self._clock.now())
         await self._log.append(EVENTS, [(partition_of(record.key, self._log.partitions), encode(record))])
         await self._store.forget_steps(partition, [request])
 
-    async def _answer(self, request: StepRequest) -> bytes:
+    async def _answer(self, request: StepRequest, pause: Pause) -> bytes:
         answer: Future[bytes] = Future()
         answer.set_running_or_notify_cancel()
-        Thread(target=lambda: answer.set_result(_called(request)), name=f"step {request.name}", daemon=True).start()
+        called = partial(_called, request, pause)
+        Thread(target=lambda: answer.set_result(called()), name=f"step {request.name}", daemon=True).start()
         try:
             return await _result(answer, self._limit)
         except TimeoutError:
@@ -103,9 +108,11 @@ async def _result(answer: Future[bytes], limit: float) -> bytes:
         return await asyncio.wrap_future(answer)
 
 
-def _called(request: StepRequest) -> bytes:
+def _called(request: StepRequest, pause: Pause) -> bytes:
     why = ""
-    for _ in range(ATTEMPTS):
+    for seconds in (0.0, *PAUSES):
+        if seconds:
+            pause(seconds)
         try:
             value = _call(request)
         except BaseException as error:  # noqa: BLE001 - whatever a stranger's function raises is the answer

@@ -254,7 +254,18 @@ async def test_a_client_is_told_to_leave_a_silent_connection_before_it_is_closed
     guest.connection.data_received(HEAD + b"\r\n")
     told = re.search(rb"\r\nkeep-alive: timeout=(\d+)\r\n", (await guest.answered()).lower())
     assert told
-    assert 0 < int(told[1]) < guest.connection.config.timeout_keep_alive
+    assert 0 < int(told[1]) < SILENCE
+
+
+@pytest.mark.parametrize(("others", "kept"), [(100, True), (10_000, False)])
+async def test_a_connection_is_kept_for_a_balancer_of_load_unless_there_are_very_many(others: int, kept: bool) -> None:
+    guest = Guest(others)
+    guest.connection.data_received(HEAD + b"\r\n")
+    await guest.answered()
+    for _ in range(3):
+        guest.loop.pass_time()
+    assert guest.line.closed is not kept
+    assert guest.connection.config.timeout_keep_alive > 600, "as long as Google's keeps it"
 
 
 async def test_thousands_of_other_connections_keep_nobody_out() -> None:

@@ -20,7 +20,10 @@ from tactful.errors import TactfulError
 
 GRACE: Final = 3  # seconds for requests in flight when told to stop
 SILENCE: Final = 10  # seconds that a connection may ask nothing
-KEPT: Final = 5  # seconds that it may wait after an answer
+# Balancers of load keep connections for 60 to 600 s: one that we close before them, they post into, and tell their client 502.
+KEPT: Final = 620  # seconds that a connection may wait after an answer
+HINT: Final = 4  # seconds after which clients that heed it open another
+CROWD: Final = 2_000  # connections, beyond which none that asks nothing is kept for longer than `SILENCE`
 _OFFER: Final = re.compile(rb"^upgrade[ \t]*:", re.IGNORECASE | re.MULTILINE)
 UNTOLD: Final = 65_536  # bytes of a head, or behind a body: the parser copies what it has with every piece that comes
 FILES: Final = 65_536  # connections are files: where 1,024 are allowed, that many silent ones would shut the door
@@ -85,7 +88,8 @@ class Connection(HttpToolsProtocol):
     def _look(self, last: object) -> None:
         """`last` is the latest request when we looked before, if it had been answered by then."""
         busy = self.cycle is not None and not self.cycle.response_complete
-        if not busy and self.cycle is last:
+        kept = self.timeout_keep_alive_task is not None and len(self.connections) <= CROWD
+        if not busy and not kept and self.cycle is last:
             self.transport.close()
         else:
             self._look_later(self if busy else self.cycle)
@@ -123,7 +127,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         timeout_graceful_shutdown=GRACE,
         server_header=False,
         timeout_keep_alive=KEPT,
-        headers=[("Keep-Alive", f"timeout={KEPT - 1}")],  # a client that asks while we close is told nothing at all
+        headers=[("Keep-Alive", f"timeout={HINT}")],
         forwarded_allow_ips="*",
     )
 

@@ -813,6 +813,16 @@ def test_a_note_is_left_once_however_often_the_run_is_replayed() -> None:
     assert notes == [b'{"text":"began"}', b'{"text":"slept"}']
 
 
+def test_a_note_is_as_long_as_can_be_read_and_of_letters_that_can_be_stored() -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        run.note("\ud800" + "x" * 1_000_000)
+
+    bench = bench_of(r)
+    bench.emits("u1", ADD)
+    (text,) = [msgspec.json.decode(line.data)["text"] for line in bench.history("u1") if line.kind == "note"]
+    assert text == "?" + "x" * (WORDS - 1)
+
+
 def test_again_starts_the_next_generation_with_an_empty_journal_and_new_message_ids() -> None:
     async def r(run: Run, first: ProductAdded) -> Any:
         await run.sleep("1h")

@@ -18,7 +18,7 @@ from tactful.operations import CONTENT_BYTES
 from tactful.projections import Projection
 from tactful.records import DISPATCH, MessageBody, MessageRecord
 from tactful_trigger.effects import Effects
-from tactful_trigger.replay import RuleFailed, Watch, fault_of
+from tactful_trigger.replay import RuleFailed, Watch, fault_of, words_of
 from tactful_trigger.row import Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import StepRequest
@@ -133,7 +133,7 @@ class Stage:
         return self._run.notices.get(message_id) if self._run.notices else None
 
     def note(self, text: str) -> None:
-        self._effects.tell(self._row, self.now, "note", self._run.rule, self._run.id, {"text": text})
+        self._effects.tell(self._row, self.now, "note", self._run.rule, self._run.id, {"text": words_of(text)})
 
     def too_slow(self, rule: str) -> None:
         self._slow[rule] = self._slow.get(rule, 0) + 1

@@ -26,6 +26,7 @@ from tactful.events import (
 )
 from tactful.events.model import name_of
 from tactful.records import EVENTS, MessageBody, encode
+from tactful_trigger.replay import WORDS
 from tactful_workbench.virtual import Input
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")

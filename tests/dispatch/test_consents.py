@@ -11,7 +11,7 @@ from tactful.clock import DAY, HOUR, SECOND, ManualClock
 from tactful.events import ConsentChanged
 from tactful.partitioning import partition_of
 from tactful.records import EraseBody, EraseRecord
-from tactful_dispatch.ledger import ConsentEntry, broken_at, erase
+from tactful_dispatch.ledger import ConsentEntry, broken_at, erase, forge, lacks
 from tactful_dispatch.reception import Reception
 
 
@@ -201,6 +201,22 @@ def test_the_ledger_is_a_chain_that_erasing_does_not_break(bench: DispatchBench)
     assert broken_at(links) is None
     assert broken_at([erase(link) if link.number in (2, 5) else link for link in links]) is None
     assert broken_at([*links[:2], *links[3:]]) == 3
+
+
+def test_a_chain_that_was_cut_or_forged_anew_is_told_by_a_head_that_was_seen_before(bench: DispatchBench) -> None:
+    for number in range(5):
+        bench.grants(id=f"k-{number}", channel="email", state="granted" if number % 2 else "withdrawn")
+    bench.settle()
+    links = list(drive(bench.store.ledger(0)))
+    seen = (links[3].number, links[3].hash)
+    assert lacks(links, *seen) is None
+    assert lacks([erase(link) for link in links], *seen) is None
+    forged = [forge(None, msgspec.json.decode(links[0].entry or b"", type=ConsentEntry), b"another salt")]
+    for link in links[1:]:
+        entry = msgspec.json.decode(link.entry or b"", type=ConsentEntry)
+        forged.append(forge(forged[-1], entry, b"another salt"))
+    assert (broken_at(links[:3]), lacks(links[:3], *seen)) == (None, 4)
+    assert (broken_at(forged), lacks(forged, *seen)) == (None, 4)
 
 
 @pytest.mark.parametrize(("purpose", "channel"), [("marketing", ""), ("marketing.cart", "email")])

@@ -44,6 +44,20 @@ def test_consent_is_granted_shown_withdrawn_and_verified(server: Server) -> None
     assert re.fullmatch(r"(partition \d: \d+ entries, whole\n){4}", verified)
 
 
+def test_a_head_of_the_ledger_that_was_noted_is_looked_for(server: Server, tmp_path: Path) -> None:
+    server.told("consent", "grant", Shopper(server).known().id, "marketing")
+    heads = tmp_path / "heads"
+    for _ in range(2):
+        server.told("consent", "verify", "--heads", str(heads))
+    noted = heads.read_text()
+    heads.write_text(re.sub(r"[0-9a-f]{64}", "0" * 64, noted, count=1))
+    refused = server.cli("consent", "verify", "--heads", str(heads))
+    assert (refused.returncode, refused.stdout.count("BROKEN at entry")) == (1, 1)
+    heads.write_text(noted.replace(":", ";"))
+    refused = server.cli("consent", "verify", "--heads", str(heads))
+    assert (refused.returncode, refused.stderr.count("is no head of a chain")) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

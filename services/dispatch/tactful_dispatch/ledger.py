@@ -6,7 +6,7 @@ commitment, so the chain still verifies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -100,6 +100,13 @@ def broken_at(links: Iterable[Link]) -> int | None:
             return number
         before = link.hash
     return None
+
+
+def lacks(links: Sequence[Link], number: int, hash: bytes) -> int | None:
+    """Where a chain cannot be the one whose link `number` was seen with this hash: cut, or forged anew from there on or before."""
+    if not 0 < number <= len(links):
+        return len(links) + 1
+    return None if links[number - 1].hash == hash else number
 
 
 def _is_as_committed(link: Link) -> bool:

@@ -20,7 +20,7 @@ from tactful.records import TOPICS
 from tactful.telemetry import UNTOLD
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
-from tactful_dispatch.ledger import broken_at
+from tactful_dispatch.ledger import broken_at, lacks
 from tactful_dispatch.reception import Reception
 from tactful_trigger.tally import Tally
 from tactful_workbench.answering import answer_by_name
@@ -56,6 +56,15 @@ from tactful_workbench.wishes import (
 _ADDRESS: Final = re.compile(r"\S*[@*]\S*|\+\d{5,}|\S{20,}")  # or a pattern of them; the longest names a device
 
 Natural = Annotated[int, Query(ge=0, lt=2**63)]
+
+
+_HEAD: Final = re.compile(r"(\d{1,9}):(\d{1,18}):([0-9a-f]{64})")
+
+
+def _head(text: str) -> tuple[str, ...]:
+    if (told := _HEAD.fullmatch(text)) is None:
+        raise InvalidInput("invalid_head", f'"{text}" is no head of a chain; it is partition:entry:hash', "seen")
+    return told.groups()
 
 
 class _Name(PathConvertor):
@@ -180,12 +189,20 @@ class _Office:
         )
         return {"entry": entry}
 
-    async def verify_ledger(self) -> dict[str, Any]:
+    async def verify_ledger(self, seen: Annotated[list[str] | None, Query()] = None) -> dict[str, Any]:
+        """`seen`: partition:entry:hash, as a head was told before."""
+        heads = {
+            int(partition): (int(number), bytes.fromhex(hash)) for partition, number, hash in map(_head, seen or ())
+        }
         chains = []
         for partition in range(self._product.log.partitions):
             links = await self._product.dispatch.ledger(partition)
             broken = broken_at(links)
-            chains.append({"partition": partition, "entries": len(links), "whole": broken is None, "broken_at": broken})
+            if broken is None and partition in heads:
+                broken = lacks(links, *heads[partition])
+            head = links[-1].hash.hex() if links else ""
+            told = {"entries": len(links), "whole": broken is None, "broken_at": broken, "head": head}
+            chains.append({"partition": partition, **told})
         return {"partitions": chains}
 
     async def rules(self, counted: bool = True) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,15 @@ app = typer.Typer(no_args_is_help=True, help="Who allowed what, and the proof of
 
 Channel = Annotated[str, typer.Option(help="email, sms, push, ...; empty for every channel.")]
 Source = Annotated[str, typer.Option(help="Where the customer said so.")]
+
+
+Heads = Annotated[
+    Path | None,
+    typer.Option(
+        help="A file kept elsewhere, with how each chain ended the last time: who can write into the database can forge a "
+        "whole chain, but not this one. It is made, and brought up to date once all is found in order."
+    ),
+]
 
 
 @app.command()
@@ -59,10 +69,12 @@ def show_consent(customer: str, data: Data = HERE, as_json: Json = False) -> Non
 
 
 @app.command()
-def verify(data: Data = HERE, as_json: Json = False) -> None:
+def verify(heads: Heads = None, data: Data = HERE, as_json: Json = False) -> None:
     """Recompute the chain of the consent ledger; exit code 1 if it is broken."""
-    chains = get(data, "/admin/consent-ledger")["partitions"]
+    chains = get(data, "/admin/consent-ledger", seen=_seen(heads))["partitions"]
     broken = [chain for chain in chains if not chain["whole"]]
+    if heads and not broken:
+        _keep(heads, [f"{c['partition']}:{c['entries']}:{c['head']}" for c in chains if c["entries"]])
     lines = [
         f"partition {c['partition']}: {c['entries']} entries, "
         + ("whole" if c["whole"] else f"BROKEN at entry {c['broken_at']}")
@@ -70,6 +82,25 @@ def verify(data: Data = HERE, as_json: Json = False) -> None:
     ]
     show(chains, "\n".join(lines), as_json)
     raise typer.Exit(1 if broken else 0)
+
+
+def _seen(file: Path | None) -> list[str]:
+    if file is None or not file.exists():
+        return []
+    try:
+        return file.read_text(encoding="ascii").split()
+    except (OSError, ValueError) as error:
+        raise TactfulError(f"{file} cannot be read: {error}") from None
+
+
+def _keep(file: Path, heads: list[str]) -> None:
+    """Half a file would be none to go by."""
+    new = file.with_name(f"{file.name}.new")
+    try:
+        new.write_text("".join(f"{head}\n" for head in heads), encoding="ascii")
+        new.replace(file)
+    except OSError as error:
+        raise TactfulError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _change(

@@ -512,6 +512,16 @@ def test_after_waits_visibly_until_the_feed_has_come_far_enough() -> None:
     assert len(bench.messages) == 1
 
 
+def test_no_feed_is_complete_beyond_the_moment_at_which_it_says_so() -> None:
+    bench = EngineBench(sends_after_an_hour(after=("orders",)))
+    bench.emits("feeds", "Feed Complete", properties={"feed": "orders", "through": bench.now + 365 * DAY})
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.messages == []
+    bench.emits("feeds", "Feed Complete", properties={"feed": "orders", "through": bench.now})
+    assert len(bench.messages) == 1
+
+
 def test_after_ends_a_feed_that_had_the_order_without_a_message() -> None:
     bench = EngineBench(sends_after_an_hour(after=("orders",), goal=OrderCompleted))
     bench.emits("u1", ADD)

@@ -225,8 +225,11 @@ class Slice:
 
     def _feed_complete(self, record: EventRecord, at: int) -> None:
         event = decode_event(record.body.name, record.body.properties, Meta())
-        if isinstance(event, FeedComplete):
-            self._tell_all("Feed Complete", {"feed": event.feed, "through": event.through}, record.id, at)
+        if isinstance(
+            event, FeedComplete
+        ):  # nobody knows of what is to come: a slip of the pen would open `after` for good
+            told = {"feed": event.feed, "through": min(event.through, at)}
+            self._tell_all("Feed Complete", told, record.id, at)
 
     def _broadcast(self, body: BroadcastBody, at: int) -> None:
         data = msgspec.json.decode(body.data)

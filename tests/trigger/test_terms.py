@@ -10,7 +10,7 @@ import pytest
 from enginebench import MONDAY, EngineBench, refused
 
 from tactful import Ladder, Run, rule
-from tactful.clock import MINUTE
+from tactful.clock import DAY, MINUTE
 from tactful.errors import PluginError
 from tactful.events import (
     CartShared,

@@ -111,6 +111,11 @@ def test_a_clock_further_ahead_is_corrected_by_what_it_said_when_it_sent() -> No
     assert occurred_at(happened + ahead, MONDAY + ahead, MONDAY, unshifted) == happened
 
 
+def test_a_sent_time_of_another_clock_moves_nothing_to_before_there_were_clocks() -> None:
+    sent = instant("9999-12-31T00:00:00Z")
+    assert occurred_at(MONDAY - MINUTE, sent, MONDAY, unshifted) == MONDAY - MINUTE
+
+
 def test_a_sent_time_in_the_past_moves_nothing_because_clients_freeze_it_at_their_first_attempt() -> None:
     happened = MONDAY - DAY
     assert occurred_at(happened, happened + SECOND, MONDAY, unshifted) == happened

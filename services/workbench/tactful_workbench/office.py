@@ -146,6 +146,13 @@ async def answers(server: ServerFile, patience: float = PATIENCE) -> bool:
         return False
 
 
+async def refuse_while_served(data: Path) -> None:
+    """For whoever is about to delete what stands there. Raises TactfulError."""
+    server = ServerFile.read(data)
+    if server is not None and await answers(server):
+        raise TactfulError(f"a server is running on this folder (process {server.pid}); stop it first")
+
+
 def get(data: Path, path: str, **query: Any) -> Any:
     """The JSON of one GET. Raises TactfulError with what the office said is wrong."""
     return asyncio.run(_ask(data, "GET", path, params=query))

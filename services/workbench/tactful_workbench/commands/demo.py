@@ -13,7 +13,9 @@ from tactful_workbench.commands.options import show as say
 
 
 def demo(
-    data: Annotated[Path, typer.Option(help="Folder that is filled anew.")] = Path(".tactful/demo"),
+    data: Annotated[Path, typer.Option(file_okay=False, help="Folder of the demo alone, which is filled anew.")] = Path(
+        ".tactful/demo"
+    ),
     seed: Annotated[int, typer.Option(help="Another seed makes up another year.")] = 1,
     as_json: Json = False,
 ) -> None:

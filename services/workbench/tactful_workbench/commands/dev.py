@@ -15,7 +15,7 @@ from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, Port, Rules, Templates, show
 from tactful_workbench.devclock import parse_start
 from tactful_workbench.folders import RULES, TEMPLATES
-from tactful_workbench.office import ServerFile, answers, post
+from tactful_workbench.office import post, refuse_while_served
 
 app = typer.Typer(help="Everything on this machine: post events, move the clock, read the inbox.")
 
@@ -65,9 +65,7 @@ def reset(data: Data = HERE) -> None:
     from tactful_workbench.embedded import Plan
 
     Plan(data, dev=True).refuse_the_other()
-    server = ServerFile.read(data)
-    if server is not None and asyncio.run(answers(server)):
-        raise TactfulError(f"a server is running on this folder (process {server.pid}); stop it first")
+    asyncio.run(refuse_while_served(data))
     for name in ("dev.db", "dev.db-wal", "dev.db-shm", "dev.db.lock", "erasures"):
         (data / name).unlink(missing_ok=True)
     print(f"{data / 'dev.db'} is gone; the next `tactful dev` begins anew")

@@ -17,19 +17,23 @@ import uvicorn
 from rich.progress import Progress
 
 from tactful.clock import DAY, MINUTE
+from tactful.errors import SettingsError
 from tactful_workbench.demo.diary import Call
 from tactful_workbench.demo.promises import Line, broken
 from tactful_workbench.demo.retail import shipped
 from tactful_workbench.demo.shop import MadeUp, shop_year
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.listening import listen
+from tactful_workbench.office import refuse_while_served
+from tactful_workbench.settingsfile import text_of
 from tactful_workbench.web import web
 
 WINDOW: Final = 30 * MINUTE  # calls of one window are posted as one batch
 BATCH: Final = 100
-SETTINGS: Final = """\
+NAME: Final = "The gift shop of the demo"
+SETTINGS: Final = f"""\
 [shop]
-name = "The gift shop of the demo"
+name = "{NAME}"
 timezone = "Europe/London"
 country = "GB"
 currency = "GBP"
@@ -55,7 +59,10 @@ mode = "live"          # every channel is the inbox: nothing leaves this machine
 
 
 async def show(data: Path, seed: int, quiet: bool) -> dict[str, Any]:
-    """Run it into a fresh folder; the figures that are printed."""
+    """Run it into a fresh folder; the figures that are printed. Raises SettingsError for a folder of somebody else, and TactfulError
+    while a server runs on it."""
+    _refuse_what_is_not_ours(data)
+    await refuse_while_served(data)
     calls, made_up = shop_year(shipped(), seed)
     if not quiet:
         print(made_up.text, flush=True)
@@ -79,10 +86,20 @@ async def show(data: Path, seed: int, quiet: bool) -> dict[str, Any]:
         }
 
 
+def _refuse_what_is_not_ours(data: Path) -> None:
+    """The demo's settings write to everybody: a shop that is being served would read them at once."""
+    Plan(data, dev=True).refuse_the_other()
+    settings = data / "settings.toml"
+    if settings.exists() and NAME not in text_of(settings):
+        raise SettingsError(
+            f"{settings} is not the demo's, which would write over it; choose another folder with --data"
+        )
+
+
 def _clear(data: Path) -> None:
     data.mkdir(parents=True, exist_ok=True)
-    for suffix in ("", "-wal", "-shm"):
-        (data / f"dev.db{suffix}").unlink(missing_ok=True)
+    for name in ("dev.db", "dev.db-wal", "dev.db-shm", "erasures"):
+        (data / name).unlink(missing_ok=True)
 
 
 async def _post_all(product: Product, url: str, calls: Sequence[Call], quiet: bool) -> None:

@@ -35,6 +35,12 @@ def test_a_stop_that_nobody_has_read_yet_can_be_taken_back(tmp_path: Path) -> No
     assert (told.stopped, told.at > 0, unread) == (False, True, 0)
 
 
+def test_what_was_kept_does_not_leave_beyond_the_calendar(tmp_path: Path) -> None:
+    asyncio.run(standing(tmp_path, press=True))
+    resume = ["resume", "--yes", "--over", "99999999999999999999d", "--data", str(tmp_path)]
+    assert "is longer than 1000000d" in str(CliRunner().invoke(_app(["resume"]), resume).exception)
+
+
 def test_where_it_is_not_read_yet_nobody_is_told_that_nothing_leaves() -> None:
     answer = {"partitions": 4, "in_force": 1, "kept": 2}
     assert "3 of 4 partitions have not read it yet: if they do not within a minute" in stopped_text(answer, "olga")

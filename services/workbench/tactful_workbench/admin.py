@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from tactful.channels import known_channel
-from tactful.durations import milliseconds
+from tactful.durations import ahead, milliseconds
 from tactful.errors import InvalidInput, SettingsError
 from tactful.purposes import known_purpose
 from tactful.records import TOPICS
@@ -317,7 +317,7 @@ class _Office:
         return await self.standing()
 
     async def resume(self, wish: ResumeWish) -> dict[str, Any]:
-        await self._button.let_go(wish.by, milliseconds(wish.over))
+        await self._button.let_go(wish.by, ahead(wish.over))
         return await self.standing()
 
     async def keys(self) -> dict[str, Any]:

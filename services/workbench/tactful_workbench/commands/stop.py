@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from tactful.durations import milliseconds
+from tactful.durations import ahead
 from tactful.errors import TactfulError
 from tactful_workbench.commands.options import HERE, Data, Json, show, user
 from tactful_workbench.office import get, post
@@ -46,7 +46,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Sending goes on. Each message that was kept is asked about again before it leaves."""
-    milliseconds(over)
+    ahead(over)
     standing = get(data, "/admin/stop", counted=True)
     if not standing["stopped"] and not standing["unread"]:
         raise TactfulError("sending is not stopped; who may be written to is told by `tactful sending show`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from io import TextIOWrapper
 
 import typer
 
@@ -16,10 +17,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, that of this process if no other is given. A named error is printed as it is, without a traceback; the
     exit code is 1."""
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if isinstance(
+        sys.stdout, TextIOWrapper
+    ):  # of a terminal that is not in UTF-8: what it cannot show is no reason to end
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _app(given[:1])(given, prog_name="tactful")
     except TactfulError as error:
         print(error, file=sys.stderr)
+        sys.exit(1)
+    except UnicodeEncodeError as error:
+        print(f"{error.object!r} is not in UTF-8; type it in a terminal that is", file=sys.stderr)
         sys.exit(1)
 
 

@@ -1,0 +1,29 @@
+"""The command line in a terminal that is not in UTF-8."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tactful_workbench.cli import main
+
+ASCII = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+
+def test_what_was_typed_in_another_encoding_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", "Jos\udce9", "--data", str(tmp_path)])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "'Jos\\udce9' is not in UTF-8; type it in a terminal that is\n"
+
+
+def test_what_a_terminal_cannot_show_is_no_reason_to_end() -> None:
+    program = "from tactful_workbench.cli import main; main()"
+    command = [sys.executable, "-c", program, "templates", "preview", "confirm_consent", "--locale", "ru"]
+    said = subprocess.run(command, env=ASCII, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "Subject: \\u" in said.stdout

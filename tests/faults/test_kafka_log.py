@@ -216,6 +216,14 @@ async def made_by_others(server: KafkaServer, settings: dict[str, str]) -> Broke
     return topics
 
 
+@pytest.mark.parametrize("codec", ["gzip", "lz4", "snappy", "zstd"])
+async def test_what_others_compress_is_read(server: KafkaServer, codec: str) -> None:
+    topics = await made_by_others(server, {"compression.type": codec})
+    async with KafkaLog.open(topics) as log:
+        await log.append("events", [(0, b"value" * 100)])
+        assert await read_all(log) == [b"value" * 100]
+
+
 async def test_a_record_without_an_append_time_stops_its_reader(topics: Broker, log: KafkaLog) -> None:
     admin, producer = topics.admin(), topics.producer()
     await admin.start()

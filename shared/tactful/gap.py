@@ -5,30 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from tactful.clockcheck import APART
 from tactful.log import Log, onward
 from tactful.outbox import origin_of
 
 
 class Gap(NamedTuple):
-    """`start` to before `end` are offsets of the partition itself; `missing`: by origin, the first and the last sequence number that
-    nobody can read any more."""
+    """Reading stands at offset `start` and goes on at `end`, which is the earlier one of a log that was made anew or cut off;
+    `missing`: by origin, the first and the last sequence number that nobody can read any more."""
 
     start: int
     end: int
     missing: Mapping[str, tuple[int, int]]
 
     def __bool__(self) -> bool:
-        return self.end > self.start or bool(self.missing)
+        return self.end != self.start or bool(self.missing)
 
     def behind(self, taken: Mapping[str, int]) -> dict[str, int]:
         """What has been taken from each origin, once the loss is accepted."""
         return {**taken, **{name: last for name, (_, last) in self.missing.items()}}
 
 
-async def gap_ahead(log: Log, topic: str, partition: int, offset: int, taken: Mapping[str, int]) -> Gap:
-    """What is lost to a reader who goes on at `offset` and has `taken` so many records of each origin. Behind it another one may
-    come, of an origin that has said nothing since: that stops the reader once it does."""
+async def gap_ahead(log: Log, topic: str, partition: int, offset: int, clock: int, taken: Mapping[str, int]) -> Gap:
+    """What is lost to a reader who goes on at `offset`, has read up to the append time `clock` and has `taken` so many records of
+    each origin. Behind it another one may come, of an origin that has said nothing since: that stops the reader once it does."""
     begin = max(offset, await log.beginning(topic, partition))
+    if (end := await log.end(topic, partition)) < offset:
+        begin = await _unread(log, topic, partition, end, clock)
     heard, missing = set[str](), dict[str, tuple[int, int]]()
     async for stored in onward(log, topic, partition, begin):
         origin = origin_of(stored.value)
@@ -39,3 +42,12 @@ async def gap_ahead(log: Log, topic: str, partition: int, offset: int, taken: Ma
         if origin.seq > (expected := taken.get(name, 0) + 1):
             missing[name] = expected, origin.seq - 1
     return Gap(offset, begin, missing)
+
+
+async def _unread(log: Log, topic: str, partition: int, end: int, clock: int) -> int:
+    """Where a log that ends before its reader has what was appended since, by a broker whose clock may be behind the one before: of
+    what is read twice for that the ids are known."""
+    async for stored in onward(log, topic, partition, 0):
+        if stored.appended > clock - APART:
+            return stored.offset
+    return end

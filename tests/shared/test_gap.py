@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tactful.clock import ManualClock
+from tactful.clock import MINUTE, ManualClock
 from tactful.gap import Gap, gap_ahead
 from tactful.log.memory import MemoryLog
 from tactful.records import EVENTS, EventBody, EventRecord, Origin, encode
@@ -17,7 +17,7 @@ async def ahead(taken: dict[str, int], *numbers: tuple[str, int], beginning: int
         origin = Origin(topic, int(partition), seq) if seq else None
         body = EventBody(name="Page", source="s", occurred_at=0)
         await log.append(EVENTS, [(0, encode(EventRecord(id="e", key="u", at=0, origin=origin, body=body)))])
-    return await gap_ahead(log, EVENTS, 0, 0, taken)
+    return await gap_ahead(log, EVENTS, 0, 0, 0, taken)
 
 
 class LateLog(MemoryLog):
@@ -47,3 +47,20 @@ async def test_records_that_are_gone_are_a_gap_though_no_outbox_has_said_them() 
     gap = await ahead({}, ("", 0), ("", 0), ("dispatch/0", 1), beginning=2)
     assert gap == Gap(0, 2, {})
     assert gap
+
+
+async def test_a_log_that_ends_before_its_reader_goes_on_with_what_was_appended_since() -> None:
+    clock = ManualClock(0)
+    log = MemoryLog(1, clock)
+    for now in (10 * MINUTE, 11 * MINUTE, 20 * MINUTE):
+        clock.forward_to(now)
+        await log.append(EVENTS, [(0, b"{}")])
+    anew, cut_off, empty = [await gap_ahead(log, EVENTS, 0, 7, read, {}) for read in (0, 15 * MINUTE, 60 * MINUTE)]
+    assert (anew, cut_off, empty) == (Gap(7, 0, {}), Gap(7, 2, {}), Gap(7, 3, {}))
+    assert empty
+
+
+async def test_what_a_broker_has_stamped_whose_clock_is_behind_is_not_taken_for_read() -> None:
+    log = MemoryLog(1, ManualClock(10 * MINUTE))
+    await log.append(EVENTS, [(0, b"{}")])
+    assert await gap_ahead(log, EVENTS, 0, 7, 11 * MINUTE, {}) == Gap(7, 0, {})

@@ -15,7 +15,7 @@ from tactful.events import ProductAdded
 from tactful.gap import Gap
 from tactful.leases import OwnTime
 from tactful.log import Stored
-from tactful.log.memory import MemoryLog
+from tactful.log.memory import MemoryHints, MemoryLog
 from tactful.records import DISPATCH, EVENTS, MessageRecord, Origin, encode
 from tactful_workbench.accepting import Accepting
 
@@ -107,6 +107,21 @@ def test_a_dispatch_goes_on_behind_messages_that_are_missing() -> None:
     bench.restart()
     bench.settle()
     assert bench.sent == ["m1", "m4"]
+
+
+def test_a_dispatch_goes_on_in_a_topic_that_was_made_anew() -> None:
+    bench, hints = DispatchBench(), MemoryHints()
+    bench.consenting()
+    bench.settle()
+    drive(bench.worker.release())
+    stood = drive(bench.store.cursor(0)).offset
+    drive(hints.mark({0: stood}))
+    anew = MemoryLog(1, bench.clock)
+    wish = MessageRecord(id="m1", key="u1", at=bench.now, body=bench.wish("m1"), origin=Origin(EVENTS, 0, 1))
+    drive(anew.append(DISPATCH, [(0, encode(wish))] * (stood - 1)))
+    accepting = Accepting(anew, EngineBench().store, bench.store, OwnTime(bench.clock), "operator", hints)
+    assert drive(accepting.loss("dispatch/0", lambda gap: True)) == Gap(stood, 0, {})
+    assert (drive(bench.store.cursor(0)).offset, drive(hints.marked(0))) == (0, 0)
 
 
 def test_where_nothing_is_missing_nobody_is_asked() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from tactful.errors import InvalidInput
 from tactful.gap import Gap, gap_ahead
 from tactful.leases import LeaseTime, owned_by_another
-from tactful.log import Log
+from tactful.log import Hints, Log
 from tactful.records import DISPATCH, EVENTS
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 from tactful_trigger.store import SliceResult, TriggerStore
@@ -20,13 +20,15 @@ Agree = Callable[[Gap], bool]
 
 @dataclass(frozen=True, slots=True)
 class Accepting:
-    """Owns a partition while it looks at it, and while somebody is asked."""
+    """Owns a partition while it looks at it, and while somebody is asked. `hints`: of dispatch, whose mark may stand behind where a
+    log ends that was cut off."""
 
     log: Log
     trigger: TriggerStore
     dispatch: DispatchStore
     time: LeaseTime
     owner: str
+    hints: Hints | None = None
 
     async def loss(self, place: str, agree: Agree) -> Gap:
         """What is lost at a place (`events/3`: to trigger, `dispatch/3`: to dispatch); if `agree` says so, reading goes on behind it.
@@ -44,7 +46,7 @@ class Accepting:
         if cursor is None:
             raise owned_by_another("trigger", partition)
         try:
-            gap = await gap_ahead(self.log, EVENTS, partition, cursor.offset, cursor.taken)
+            gap = await gap_ahead(self.log, EVENTS, partition, cursor.offset, cursor.clock, cursor.taken)
             if gap and agree(gap):
                 behind = cursor.copy()
                 behind.offset, behind.taken, behind.attempts = gap.end, gap.behind(cursor.taken), 0
@@ -59,7 +61,7 @@ class Accepting:
         if cursor is None:
             raise owned_by_another("dispatch", partition)
         try:
-            gap = await gap_ahead(self.log, DISPATCH, partition, cursor.offset, cursor.taken)
+            gap = await gap_ahead(self.log, DISPATCH, partition, cursor.offset, cursor.clock, cursor.taken)
 
             def go_on(space: Workspace) -> None:
                 space.cursor.offset, space.cursor.taken = gap.end, gap.behind(cursor.taken)
@@ -67,6 +69,8 @@ class Accepting:
             if gap and agree(gap):
                 fence = Fence(cursor.epoch)
                 await self.dispatch.transact(partition, [], go_on, fence=fence, lease_until=self._until())
+                if self.hints is not None:
+                    await self.hints.mark({partition: gap.end})
             return gap
         finally:
             await self.dispatch.release(partition, cursor.epoch)

@@ -84,17 +84,25 @@ def move(
 
 async def _accept(place: str, agree: Callable[[Gap], bool], kafka: str, postgres: str, data: Path) -> Gap:
     with loading():
+        from tactful.log.kafka import KafkaHints, broker
         from tactful.postgres.leasing import DatabaseTime
+        from tactful.records import DISPATCH
         from tactful_workbench.accepting import Accepting
         from tactful_workbench.cluster.ground import Site, ground
 
-    async with ground(Site(kafka, postgres, data)) as here:
-        accepting = Accepting(here.log, here.trigger, here.dispatch, DatabaseTime(here.database), here.owner)
-        return await accepting.loss(place, agree)
+    async with (
+        ground(Site(kafka, postgres, data)) as here,
+        KafkaHints.open(broker(kafka), DISPATCH, here.log.partitions) as hints,
+    ):
+        time = DatabaseTime(here.database)
+        return await Accepting(here.log, here.trigger, here.dispatch, time, here.owner, hints).loss(place, agree)
 
 
 def _lost(place: str, gap: Gap) -> str:
     own = [f"offsets {gap.start:,} to {gap.end - 1:,} of {place}"] if gap.end > gap.start else []
+    if gap.end < gap.start:
+        anew = f"it was made anew or cut off, ends before offset {gap.start:,}, and is read on at {gap.end:,}"
+        own = [f"what nobody had read of {place}: {anew}"]
     others = [f"records {first:,} to {last:,} from {name}" for name, (first, last) in sorted(gap.missing.items())]
     return f"lost: {', '.join([*own, *others])}"
 

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
-from tactful.errors import LogUnavailable, RetentionOverrun, UnstampedRecord
+from tactful.errors import LogUnavailable, RetentionOverrun, StreamStopped, UnstampedRecord
 from tactful.log import Stored
 from tactful.log.kafka.broker import OURS, TRACEPARENT, Broker
 
@@ -75,7 +75,7 @@ class Reader:
         self._moves = 0  # of positions
         self._fetching: asyncio.Task[None] | None = None
         self._failed: Exception | None = None  # of the topic
-        self._lost: dict[int, RetentionOverrun] = {}  # by partition: what came next is gone
+        self._lost: dict[int, StreamStopped] = {}  # by partition: what comes next is gone, or cannot be used
 
     async def start(self) -> None:
         """Raises LogUnavailable if no broker answers."""
@@ -182,14 +182,12 @@ class Reader:
                     await self._fetch_some(self._of())
                 except OffsetOutOfRangeError as error:
                     self._lose(error)
-        except UnstampedRecord as error:
-            self._failed = error
         except Exception as error:  # noqa: BLE001 - whoever reads is told, and the next call begins anew
             self._failed = LogUnavailable(f"{self._name}: {type(error).__name__}: {error}")
         self._grown.set()
 
     def _lose(self, error: OffsetOutOfRangeError) -> None:
-        """Of what nobody can read on from its reader is told; the other partitions go on. It may be of a position that was left."""
+        """Of what nobody can read on from its reader is told. It may be of a position that was left."""
         for tp, offset in error.args[0].items():
             if (buffer := self._buffers.get(tp.partition)) is None or offset < buffer.next:
                 continue
@@ -197,7 +195,12 @@ class Reader:
                 f"{self._name}/{tp.partition}: the log no longer has what comes next (offset {offset}); records are lost to "
                 "this reader. `tactful db accept-loss` goes on behind them: see `What is lost` in docs/how-to/alarms.md"
             )
-            del self._buffers[tp.partition]
+        self._leave_lost()
+
+    def _leave_lost(self) -> None:
+        """The other partitions go on."""
+        for partition in self._lost.keys() & self._buffers.keys():
+            del self._buffers[partition]
         self._assign()
         self._grown.set()
 
@@ -207,6 +210,8 @@ class Reader:
         if moves == self._moves:
             for tp, records in fetched.items():
                 self._take(tp.partition, records)
+            if self._lost.keys() & self._buffers.keys():
+                self._leave_lost()
             await self._note_passed()
             self._forget()
             self._grown.set()
@@ -221,7 +226,11 @@ class Reader:
             if buffer is None:
                 return
             if record.timestamp_type != 1:
-                raise UnstampedRecord(f"{self._name} does not stamp append times; run `tactful setup`")
+                self._lost[partition] = UnstampedRecord(
+                    f"{self._name}/{partition}: the record at offset {record.offset} has no append time, since the topic did not "
+                    "stamp it; see `Why a partition stops` in docs/how-to/alarms.md"
+                )
+                return
             value = record.value or b""
             foreign, trace = record.key != OURS, _trace(record.headers) if record.headers else ""
             buffer.put(Stored(self._topic, partition, record.offset, record.timestamp, value, foreign, trace))

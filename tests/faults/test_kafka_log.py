@@ -304,6 +304,25 @@ async def test_transactions_of_others_leave_marks_in_the_log_that_nobody_waits_f
     assert [stored.value for stored in await log.read("events", 0, behind, 10)] == [b"c"]
 
 
+async def test_behind_an_open_transaction_of_somebody_else_nothing_is_read_and_nobody_waits_for_it(
+    topics: Broker, log: KafkaLog
+) -> None:
+    name = topics.topic("events")
+    foreign = AIOKafkaProducer(bootstrap_servers=list(topics.servers), transactional_id=name)
+    await foreign.start()
+    await foreign.begin_transaction()
+    assert await read_all(log) == []  # somebody reads here, and hears at once of what this process appends
+    await foreign.send_and_wait(name, b"theirs", partition=0)
+    await log.append("events", [(0, b"ours")])
+    async with asyncio.timeout(5):
+        assert await log.read("events", 0, 0, 10) == []
+        await foreign.commit_transaction()
+        await foreign.stop()
+        while not (found := await read_all(log)):
+            await log.wait("events", {0: 0}, 1)
+    assert found == [b"theirs", b"ours"]
+
+
 def test_a_url_that_cannot_be_one_is_refused_without_repeating_its_password(tmp_path: Path) -> None:
     for url in (
         "http://host",

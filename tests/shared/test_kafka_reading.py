@@ -128,3 +128,23 @@ async def test_what_was_gone_where_nobody_reads_any_more_stops_nobody() -> None:
 async def read_on(reader: Reader, position: int) -> None:
     while True:
         position += len(await reader.read(0, position, 1000))
+
+
+@dataclass(frozen=True)
+class Headless(Backlog):
+    """One partition has no leader: aiokafka waits for the end of it, and tells no other meanwhile."""
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        if TopicPartition("tactful-events", 1) in partitions:
+            await asyncio.Event().wait()
+        return await super().end_offsets(partitions)
+
+
+async def test_a_partition_without_a_leader_hides_the_end_of_no_other() -> None:
+    reader = Reader(Headless(("nowhere:9092",), size=100), "events", together=0.02)
+    await reader.start()
+    await reader.wait({1: 0}, 0)
+    async with asyncio.timeout(1):
+        for partition in (0, 2):
+            assert await reader.end(partition) == 10**9
+    await reader.stop()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -27,6 +28,11 @@ FETCHING: Final = 200  # ms for one look at what was fetched
 PATIENCE: Final = 10.0  # seconds for records that are known to exist
 FORGOTTEN: Final = 60.0  # seconds: who has not asked for a partition in that time reads it no more
 FRESH: Final = 0.005  # seconds for which the ends of all partitions are remembered
+TOGETHER: Final = (
+    2.0  # seconds for the ends of all partitions: aiokafka waits for the last one, and one without a leader has none
+)
+APART: Final = 10.0  # seconds in which each is asked for by itself, once one of them has kept the others waiting
+SOON: Final = 0.5  # seconds until it is asked whether what is known to exist may be read yet
 
 
 class _Buffer:
@@ -65,8 +71,15 @@ class _Buffer:
 class Reader:
     """Reads one topic. `start` before, `stop` after."""
 
-    def __init__(self, broker: Broker, topic: str, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        topic: str,
+        seconds: Callable[[], float] = time.monotonic,
+        together: float = TOGETHER,
+    ) -> None:
         self._broker, self._topic, self._name, self._seconds = broker, topic, broker.topic(topic), seconds
+        self._together, self._apart_until = together, 0.0
         self._consumer: AIOKafkaConsumer | None = None
         self._buffers: dict[int, _Buffer] = {}
         self._ends: dict[int, int] = {}
@@ -96,7 +109,7 @@ class Reader:
         """As `Log.read`. Raises LogUnavailable, RetentionOverrun or UnstampedRecord."""
         buffer = self._at(partition, offset)
         if not buffer.records and offset < await self.end(partition):
-            await self._until(partition, lambda: bool(buffer.records) or self._is_past(partition, buffer))
+            await self._until(partition, offset, lambda: bool(buffer.records) or self._is_past(partition, buffer))
         taken = buffer.take(limit)
         if buffer.paused and not buffer.is_full(2):
             self._of().resume(self._tp(partition))
@@ -115,16 +128,34 @@ class Reader:
         """As `Log.end`; what others appended within the last few milliseconds may be missing. Where nothing but markers of
         somebody's transactions is left, that is where this reader stands."""
         if time.monotonic() - self._asked_at > FRESH or partition not in self._ends:
-            partitions = {*self._buffers, *self._ends, partition}  # of all that is remembered, or a part would grow old
-            try:
-                told = await self._of().end_offsets([self._tp(number) for number in partitions])
-            except (KafkaError, OSError) as error:
-                raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
-            for tp, end in told.items():
-                self.known(tp.partition, end)
-            self._asked_at = time.monotonic()
+            everything = {*self._buffers, *self._ends, partition}  # that is remembered, or a part would grow old
+            if not await self._ask_together(everything):
+                await self._ask([partition])
         buffer, end = self._buffers.get(partition), self._ends[partition]
         return buffer.next if buffer is not None and buffer.has_passed(end) else end
+
+    async def _ask_together(self, partitions: Collection[int]) -> bool:
+        """Whether the ends of all of them could be told."""
+        if time.monotonic() < self._apart_until:
+            return False
+        try:
+            async with asyncio.timeout(self._together if len(partitions) > 1 else None):
+                await self._ask(partitions)
+        except TimeoutError:
+            self._apart_until = time.monotonic() + APART
+            return False
+        self._asked_at = time.monotonic()
+        return True
+
+    async def _ask(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Up to where each can be read: not beyond a transaction of somebody else that is open."""
+        try:
+            told = await self._of().end_offsets([self._tp(number) for number in partitions])
+        except (KafkaError, OSError) as error:
+            raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
+        for tp, end in told.items():
+            self.known(tp.partition, end)
+        return {tp.partition: int(end) for tp, end in told.items()}
 
     async def wait(self, positions: Mapping[int, int], seconds: float) -> None:
         """As `Log.wait`. Where something was lost, whoever reads on hears of it."""
@@ -254,16 +285,24 @@ class Reader:
             position = await self._of().position(self._tp(partition))
             buffer.passed = max(buffer.passed, position)
 
-    async def _until(self, partition: int, done: Callable[[], bool]) -> None:
+    async def _until(self, partition: int, offset: int, done: Callable[[], bool]) -> None:
+        """Or until it is found that nobody may read on there yet."""
+        with suppress(TimeoutError):
+            return await self._awaited(partition, SOON, done)
+        if (await self._ask([partition]))[partition] <= offset:
+            return
         try:
-            async with asyncio.timeout(PATIENCE):
-                while not done():
-                    self._grown.clear()
-                    self._raise_if_failed(partition)
-                    await self._grown.wait()
-                self._raise_if_failed(partition)
+            await self._awaited(partition, PATIENCE, done)
         except TimeoutError:
             raise LogUnavailable(f"{self._name}: nothing was fetched for {PATIENCE:g} s") from None
+
+    async def _awaited(self, partition: int, seconds: float, done: Callable[[], bool]) -> None:
+        async with asyncio.timeout(seconds):
+            while not done():
+                self._grown.clear()
+                self._raise_if_failed(partition)
+                await self._grown.wait()
+            self._raise_if_failed(partition)
 
     def _raise_if_failed(self, partition: int | None = None) -> None:
         """Once told, the next call begins anew; what must not go on says so again."""

@@ -27,6 +27,7 @@ from tactful.records import (
     encode,
 )
 from tactful.settings import Settings
+from tactful_trigger.happening import FORWARDED
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.row import Row, decode
 
@@ -584,6 +585,24 @@ def test_what_a_foreign_producer_put_on_the_wrong_partition_goes_on_to_the_right
     bench.emits("u1", OrderCompleted(order_id="o1"))
     bench.advance("2h")
     assert (bench.messages, bench.endings("u1")) == ([], ["goal reached"])
+
+
+def test_what_is_too_large_to_go_on_is_passed_over_and_stands_in_no_outbox() -> None:
+    bench = EngineBench(after_a_while, partitions=4, log=OpenLog)
+    page = event_record("u1", "Page", bench.now, "e1", properties={"name": "x" * FORWARDED})
+    drive(bench.log.append(EVENTS, [(elsewhere("u1"), encode(page))]))
+    bench.advance("1m")
+    refused = [stored for partition in range(4) for stored in drive(bench.log.read("quarantine", partition, 0, 10))]
+    assert [b"bytes is too large to be forwarded" in stored.value for stored in refused] == [True]
+
+
+def test_nor_does_it_go_on_from_a_visitor_to_whoever_they_are() -> None:
+    bench = EngineBench(after_a_while)
+    bench.link("anon:a1", "u1")
+    page = event_record("anon:a1", "Page", bench.now, "e1", properties={"name": "x" * FORWARDED})
+    drive(bench.log.append(EVENTS, [(0, encode(page))]))
+    bench.advance("1m")
+    assert drive(bench.log.end("quarantine", 0)) == 1
 
 
 def test_an_event_that_no_rule_names_goes_on_too_since_somebody_may_wait_for_it() -> None:

@@ -6,13 +6,16 @@ from typing import Final
 
 import msgspec
 
+from tactful.errors import InvalidInput
 from tactful.events.model import Event, Meta, decode, is_act
 from tactful.events.own import REACTIONS
 from tactful.journal import Answer, Kept, Notice
+from tactful.log import Stored
 from tactful.records import EVENTS, EventBody, EventRecord
 
 _ENDING: Final = frozenset({"Message Bounced", "Message Complained"})
 ANSWERS: Final = frozenset({"Message Decided", "Hold Opened", "Step Finished"})  # to one run, by which it is woken
+FORWARDED: Final = 512 * 1024  # bytes; the door takes events of 32 KB, other producers what the broker takes
 INTERNAL: Final = ANSWERS | {"Message Delivered", *REACTIONS, *_ENDING}
 
 
@@ -52,6 +55,12 @@ def recalled(kept: Kept, customer: str, at: int) -> Seen:
 def is_forwarded(record: EventRecord) -> bool:
     """Whether the event was first appended under another name; `at` says when."""
     return record.origin is not None and record.origin.topic == EVENTS
+
+
+def refuse_to_forward(stored: Stored) -> None:
+    """What no log would take from us once more is not put into the outbox, where it would stand for ever. Raises InvalidInput."""
+    if (size := len(stored.value)) > FORWARDED:
+        raise InvalidInput("too_large", f"a record of {size:,} bytes is too large to be forwarded")
 
 
 class Seen:

@@ -30,7 +30,7 @@ from tactful.records import (
     MergeRecord,
 )
 from tactful_trigger.effects import Effects
-from tactful_trigger.happening import Seen, is_forwarded
+from tactful_trigger.happening import Seen, is_forwarded, refuse_to_forward
 from tactful_trigger.history import FROM_LOG
 from tactful_trigger.partition import Partition
 from tactful_trigger.projections import OURS
@@ -79,6 +79,7 @@ class Joining:
     def forward(self, row: Row, record: EventRecord, stored: Stored) -> None:
         """What comes for somebody who has ended goes on to who they are, with its first append time; what their device posts, to
         whoever uses it now. What we tell ourselves (a decision, a click) is about what was asked before."""
+        refuse_to_forward(stored)
         at, body = record.at if is_forwarded(record) else stored.appended, record.body
         device_of = "" if body.scope == "system" else row.device_of
         if body.name == IDENTIFY and body.scope == "server" and is_anonymous(row.id):

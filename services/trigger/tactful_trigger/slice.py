@@ -43,6 +43,7 @@ from tactful_trigger.commanding import Commanding
 from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
 from tactful_trigger.effects import Effects
 from tactful_trigger.erasing import Erasing
+from tactful_trigger.happening import refuse_to_forward
 from tactful_trigger.joining import Joining
 from tactful_trigger.partition import Partition
 from tactful_trigger.replay import Watch
@@ -128,6 +129,7 @@ class Slice:
             if record.origin is not None and not self._taken.take(record.origin):
                 continue
             if stored.foreign and self._goes_elsewhere(record):
+                refuse_to_forward(stored)
                 effects.put(EVENTS, msgspec.structs.replace(record, at=stored.appended))
             elif self._partition.graves and self._erasing.is_gone(record):
                 cursor.counted += 1

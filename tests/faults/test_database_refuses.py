@@ -92,6 +92,17 @@ async def test_whoever_works_already_waits_where_whoever_starts_is_refused(
         assert await database.ask(look)
 
 
+async def test_what_could_not_be_written_for_a_while_is_written_once_it_can(owner: Owner) -> None:
+    write = text("INSERT INTO log_shape (partitions) VALUES (4) RETURNING partitions")
+    name = owner.url.rpartition("/")[2]
+    await owner.says(f"ALTER DATABASE {name} SET default_transaction_read_only = on")  # for connections from now on
+    async with Postgres.open(owner.url, connections=1) as database:
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            await database.ask(write)
+        await owner.says(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        assert await database.ask(write)
+
+
 async def test_an_error_names_no_customer_and_no_address(owner: Owner) -> None:
     address = "anna@example.test"
     async with Postgres.open(owner.url, connections=1) as database:

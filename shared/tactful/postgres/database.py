@@ -42,6 +42,9 @@ LIMITS: Final = {
 _OPTIONS: Final = ("sslmode", "sslrootcert", "host", "port")
 _HASTY: Final = text("SET LOCAL synchronous_commit = off")
 _LOST: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_USELESS: Final = (TimeoutError, asyncpg.ReadOnlySQLTransactionError)
+"""After these a connection is of no more use. One to a standby, or of a time when nothing might be written, stays what it is
+for as long as it lives: only a new one finds the server that takes what we write."""
 _WRONG: Final = (asyncpg.DataError, asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 
 
@@ -122,7 +125,7 @@ class Postgres:
                 connection = await engine.connect()
                 return await work(connection)
         except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            if connection is not None and isinstance(error, TimeoutError):
+            if connection is not None and isinstance(_cause(error), _USELESS):
                 await _cut(connection)
             raise _meaning(error) from error
         finally:
@@ -139,8 +142,13 @@ class _Refused(StoreUnavailable):
     whoever took a right away can give it back."""
 
 
+def _cause(error: Exception) -> BaseException | None:
+    """What the driver said."""
+    return error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
 def _meaning(error: Exception) -> Exception:
-    cause = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
+    cause = _cause(error)
     words = f"{type(cause).__name__}: {cause}"
     if isinstance(cause, _LOST):
         return _Lost(words)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from alembic.config import Config
 from pgserver import PostgresServer
 from servers import DATABASE, fresh_database
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 import tactful.postgres
 from tactful.clock import DAY, WallClock
@@ -101,6 +103,25 @@ async def test_days_are_made_though_what_is_old_cannot_be_deleted_yet(database: 
     await database.run(lambda db: db.execute(text("DROP TRIGGER slow ON trigger_history_first")))
     await keep_days(database, "trigger_history", TODAY, TODAY - 30 * DAY)
     assert await days(database) == []
+
+
+async def test_while_somebody_reads_all_of_it_nobody_waits_for_the_days_to_be_made(database: Postgres) -> None:
+    async def read(db: AsyncConnection) -> float:
+        await db.execute(text("SELECT count(*) FROM trigger_history"))  # as a back-up does, for hours
+        making = asyncio.create_task(keep_days(database, "trigger_history", TODAY, TODAY - 30 * DAY))
+        while not await db.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            pass
+        began = time.monotonic()
+        await write(database, 0)
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            await making
+        return time.monotonic() - began
+
+    assert await database.run(read) < 5
+    await keep_days(database, "trigger_history", TODAY, TODAY - 30 * DAY)
+    await write(database, 3)
+    assert await days(database) == [0, 3]
+    assert await told(database, "SELECT count(*) FROM trigger_history_stray") == [0]
 
 
 async def test_an_upgrade_keeps_what_was_there_and_its_order(postgres: PostgresServer) -> None:

@@ -19,6 +19,9 @@ from tactful.postgres.database import Postgres
 
 AHEAD: Final = 4  # days that are made ahead
 LOT: Final = 100_000  # rows that are deleted together
+# Whoever writes queues behind us while we wait for whoever reads, a back-up say, and a lease ends after ten seconds. Another
+# time will do. Vacuum gives way after one second.
+_PATIENCE: Final = text("SET LOCAL lock_timeout = 2000")
 _PARTS: Final = text(
     """SELECT relname, pg_get_expr(relpartbound, pg_class.oid) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
        WHERE inhparent = to_regclass(:table)"""
@@ -36,7 +39,8 @@ def day_of(instant: int) -> int:
 async def keep_days(database: Postgres, table: str, now: int, before: int) -> int:
     """Make the days ahead of `now`; let go of rows whose `at` is before an instant. How many days were dropped whole.
 
-    Several processes may do it at the same time: one does, the others do nothing.
+    Several processes may do it at the same time: one does, the others do nothing. Raises StoreUnavailable, and changes nothing,
+    while somebody reads the table for long.
     """
     dropped = await database.run(lambda db: _arrange(db, table, now, before))
     if dropped is None:
@@ -52,10 +56,14 @@ async def _arrange(db: AsyncConnection, table: str, now: int, before: int) -> in
         return None
     ends = {name: end for name, bound in await db.execute(_PARTS, {"table": table}) if (end := _end(bound))}
     old = [name for name, end in ends.items() if end <= before]
+    latest = max(ends.values(), default=day_of(now))
+    new = range(max(latest, day_of(now)), day_of(now) + AHEAD * DAY, DAY)
+    if old or new:
+        await db.execute(_PATIENCE)
+        await db.execute(text(f"LOCK TABLE ONLY {table}"))
     for name in old:
         await db.execute(text(f"DROP TABLE {name}"))
-    latest = max(ends.values(), default=day_of(now))
-    for day in range(max(latest, day_of(now)), day_of(now) + AHEAD * DAY, DAY):
+    for day in new:
         await _make(db, table, day)
     return len(old)
 

@@ -45,7 +45,12 @@ _LOST: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _USELESS: Final = (TimeoutError, asyncpg.ReadOnlySQLTransactionError)
 """After these a connection is of no more use. One to a standby, or of a time when nothing might be written, stays what it is
 for as long as it lives: only a new one finds the server that takes what we write."""
-_WRONG: Final = (asyncpg.DataError, asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+_WRONG: Final = (
+    asyncpg.DataError,
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.ProgramLimitExceededError,  # longer than an index takes
+)
 
 
 class Postgres:

@@ -20,6 +20,7 @@ _TAKE: Final = text(
     """INSERT INTO trigger_place SELECT :number, :databases
        WHERE NOT EXISTS (SELECT FROM trigger_place) RETURNING number"""
 )
+_ALONE: Final = text("LOCK TABLE trigger_place IN SHARE ROW EXCLUSIVE MODE")
 _LEAVE: Final = text("DELETE FROM trigger_place")
 _HOLD: Final = text("SELECT pg_advisory_xact_lock(7242)")
 _IS_FREE: Final = text("SELECT pg_try_advisory_xact_lock(7242)")
@@ -42,7 +43,7 @@ async def upgrade(urls: str) -> list[tuple[str, str]]:
     revisions = [await Postgres.upgrade(url) for url in names]
     for number, url in enumerate(names):
         async with Postgres.open(url, connections=1) as database:
-            await database.ask(_TAKE, number=number, databases=len(names))
+            await _take(database, number, len(names))
             await _check(database, number, len(names))
     return revisions
 
@@ -110,6 +111,16 @@ async def _are_one(one: Postgres, other: Postgres) -> bool:
         return not free
 
     return await one.run(held)
+
+
+async def _take(database: Postgres, number: int, databases: int) -> None:
+    """Two who set up at once would each see that there is no place yet."""
+
+    async def alone(db: AsyncConnection) -> None:
+        await db.execute(_ALONE)
+        await db.execute(_TAKE, {"number": number, "databases": databases})
+
+    await database.run(alone)
 
 
 def _place(url: str, names: Sequence[str]) -> tuple[int, int]:

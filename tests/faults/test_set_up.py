@@ -1,0 +1,34 @@
+"""A database is set up: by several at once, and not whatever it is."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from pgserver import PostgresServer
+from servers import DATABASE, fresh_database
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tactful.errors import SettingsError
+from tactful.postgres import Postgres, opened, upgrade
+
+pytestmark = list(DATABASE)
+
+
+async def test_of_two_who_set_up_at_once_one_gives_it_its_place(postgres: PostgresServer) -> None:
+    url = await fresh_database(postgres)
+
+    async def first(db: AsyncConnection) -> asyncio.Task[object]:
+        await db.execute(text("INSERT INTO trigger_place VALUES (0, 1)"))
+        second = asyncio.create_task(upgrade(url))
+        while not (second.done() or await db.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))):
+            pass
+        return second
+
+    async with Postgres.open(url) as database:
+        second = await database.run(first)
+    with suppress(SettingsError):
+        await second
+    async with opened(url):
+        pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import pytest
 from pgserver import PostgresServer
 from servers import DATABASE, fresh_database
 from sqlalchemy import text
@@ -32,3 +33,9 @@ async def test_of_two_who_set_up_at_once_one_gives_it_its_place(postgres: Postgr
         await second
     async with opened(url):
         pass
+
+
+async def test_a_database_that_has_no_room_for_every_letter_is_refused(postgres: PostgresServer) -> None:
+    url = postgres.create("few_letters", copy_of="template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
+    with pytest.raises(SettingsError, match=r"encoded in LATIN1.* ENCODING 'UTF8'"):
+        await upgrade(url)

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tactful.errors import SchemaBehind, StoreTooNew
+from tactful.errors import SchemaBehind, SettingsError, StoreTooNew
 
 REVISION: Final = "0007"
 _HERE: Final = Path(__file__).with_name("migrations")
@@ -46,12 +46,24 @@ async def revision(connection: AsyncConnection) -> str:
 
 
 async def upgrade(connection: AsyncConnection) -> tuple[str, str]:
-    """Bring the schema up to date, one caller at a time; the revisions before and after. Raises StoreTooNew."""
+    """Bring the schema up to date, one caller at a time; the revisions before and after. Raises StoreTooNew, and SettingsError
+    for a new database that does not take every letter."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(7241)"))
     before = await revision(connection)
     _refuse_newer(before)
+    if not before:
+        await _refuse_other_letters(connection)
     await connection.run_sync(_upgrade)
     return before, await revision(connection)
+
+
+async def _refuse_other_letters(connection: AsyncConnection) -> None:
+    encoding = await connection.scalar(text("SELECT current_setting('server_encoding')"))
+    if encoding != "UTF8":
+        raise SettingsError(
+            f"the database is encoded in {encoding}, so that a customer's id with other letters could not be stored; make one "
+            "with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
 
 
 def _upgrade(connection: Connection) -> None:

@@ -39,3 +39,16 @@ async def test_a_database_that_has_no_room_for_every_letter_is_refused(postgres:
     url = postgres.create("few_letters", copy_of="template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
     with pytest.raises(SettingsError, match=r"encoded in LATIN1.* ENCODING 'UTF8'"):
         await upgrade(url)
+
+
+async def test_a_pooler_between_is_refused_with_what_to_do() -> None:
+    async def pool(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        said = b"SFATAL\0C08P01\0Munsupported startup parameter: statement_timeout\0\0"  # PgBouncer's word
+        writer.write(b"E" + (len(said) + 4).to_bytes(4) + said)
+        writer.close()
+
+    async with await asyncio.start_server(pool, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SettingsError, match=r"pooler .* give the address of PostgreSQL itself"):
+            await upgrade(f"postgresql://tactful@127.0.0.1:{port}/tactful?sslmode=disable")

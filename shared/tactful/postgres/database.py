@@ -27,6 +27,7 @@ from tactful.postgres.schema import check, upgrade
 T = TypeVar("T")
 
 SHAPE: Final = "postgresql://USER:PASSWORD@host:5432/database?sslmode=require"
+DIRECTLY: Final = "give the address of PostgreSQL itself: each process keeps at most ten connections"
 DEADLINE: Final = 20.0  # seconds for one transaction
 UPGRADE: Final = 6 * 3600.0  # seconds: an index over all that was ever sent takes its time
 CONNECTING: Final = 5.0
@@ -45,6 +46,9 @@ _LOST: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _USELESS: Final = (TimeoutError, asyncpg.ReadOnlySQLTransactionError)
 """After these a connection is of no more use. One to a standby, or of a time when nothing might be written, stays what it is
 for as long as it lives: only a new one finds the server that takes what we write."""
+_POOLED: Final = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+"""What PgBouncer makes of statements that belong to a session; it takes none of our settings either, unless it is told to drop
+them."""
 _WRONG: Final = (
     asyncpg.DataError,
     asyncpg.CharacterNotInRepertoireError,
@@ -159,19 +163,28 @@ def _meaning(error: Exception) -> Exception:
         return _Lost(words)
     if isinstance(cause, _WRONG):
         return InvalidInput("cannot_be_stored", words)
-    if isinstance(cause, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
-        return _Refused(f"PostgreSQL does not let us in: {cause}; check user and password")
-    if isinstance(cause, ClientConfigurationError):
-        return _Refused(f"the PostgreSQL URL must look like {SHAPE}: {cause}")
-    if isinstance(cause, asyncpg.InvalidCatalogNameError):
-        return _Refused(f"PostgreSQL: {cause}; make the database first")
-    if isinstance(cause, asyncpg.InsufficientPrivilegeError):
-        return _Refused(f"PostgreSQL: {cause}; grant the right, or run `tactful db upgrade` as the owner")
+    if refusal := _refusal(cause):
+        return _Refused(refusal)
     if isinstance(
         error, PoolTimeout | TimeoutError | OSError | DBAPIError | asyncpg.PostgresError | asyncpg.InterfaceError
     ):
         return StoreUnavailable(f"PostgreSQL: {words}")
     return error
+
+
+def _refusal(cause: BaseException | None) -> str:
+    """What is not as it must be, and the mend; "" for anything else."""
+    if isinstance(cause, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
+        return f"PostgreSQL does not let us in: {cause}; check user and password"
+    if isinstance(cause, ClientConfigurationError):
+        return f"the PostgreSQL URL must look like {SHAPE}: {cause}"
+    if isinstance(cause, asyncpg.InvalidCatalogNameError):
+        return f"PostgreSQL: {cause}; make the database first"
+    if isinstance(cause, asyncpg.InsufficientPrivilegeError):
+        return f"PostgreSQL: {cause}; grant the right, or run `tactful db upgrade` as the owner"
+    if isinstance(cause, _POOLED) or (isinstance(cause, asyncpg.ProtocolViolationError) and "startup" in str(cause)):
+        return f"a pooler seems to stand before PostgreSQL ({cause.args[0]}); {DIRECTLY}"
+    return ""
 
 
 async def _cut(connection: AsyncConnection) -> None:

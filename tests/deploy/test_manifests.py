@@ -18,6 +18,7 @@ import yaml
 from typer.testing import CliRunner
 
 from tactful.clock import WallClock
+from tactful.errors import StreamStopped
 from tactful.log.kafka import Broker, Shape
 from tactful.records import TOPICS
 from tactful.settings import parse
@@ -205,6 +206,29 @@ def test_alarms_ask_for_metrics_that_there_are_and_say_what_to_do() -> None:
             assert metric.removesuffix("_total") in source
         assert rule["annotations"]["action"]
         assert f"| `{rule['alert']}` |" in guide
+
+
+def test_the_guide_names_every_metric_that_there_is_and_no_other() -> None:
+    guide = (DEPLOY.parent / "docs/how-to/alarms.md").read_text().partition("## What is measured")[2]
+    modules = (DEPLOY.parent / "services/workbench/tactful_workbench/cluster").glob("*.py")
+    source = "".join(module.read_text() for module in modules)
+    gauges = set(re.findall(r'(?:GaugeMetricFamily|_gauge)\(\s*"(\w+)"', source))
+    counters = {f"{name}_total" for name in re.findall(r'(?:CounterMetricFamily|counts)\(\s*"(\w+)"', source)}
+    assert min(len(gauges), len(counters)) > 5
+    assert set(re.findall(r"`(tactful_\w+)`", guide)) == gauges | counters
+
+
+def test_the_guide_has_a_row_for_everything_that_stops_a_partition() -> None:
+    """A row quotes the words of the log: N and M stand for numbers, dots for names. A message may point there by itself."""
+    guide = (DEPLOY.parent / "docs/how-to/alarms.md").read_text()
+    quoted = re.findall(r"`([^`]+)`", guide.partition("## Why a partition stops")[2].partition("## What is lost")[0])
+    patterns = [".*?".join(map(re.escape, re.split(r"\b[NM]\b|…", quote))) for quote in quoted if " " in quote]
+    sources = [*(DEPLOY.parent / "services").rglob("*.py"), *(DEPLOY.parent / "shared").rglob("*.py")]
+    kinds = "|".join(kind.__name__ for kind in StreamStopped.__subclasses__())
+    said = [each for file in sources for each in re.findall(rf"\b(?:{kinds})\(\s*f(\".*?\")\n?", file.read_text())]
+    assert len(said) > 8
+    untold = [each for each in said if not any(re.search(pattern, each) for pattern in patterns)]
+    assert [each for each in untold if "Why a partition stops" not in each] == []
 
 
 def test_alarms_ask_after_the_service_that_they_speak_of_and_notice_that_it_is_gone() -> None:

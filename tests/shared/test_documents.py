@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
@@ -17,13 +18,13 @@ from pydantic import BaseModel
 from tactful.decisions import Reason
 from tactful.events.model import class_of, known_names
 from tactful.records import MessageBody
-from tactful.rules import OVERRIDABLE, rule
+from tactful.rules import OVERRIDABLE, Rule, rule
 from tactful.settings import Settings
 from tactful_dispatch.facts import Facts
 from tactful_dispatch.gates import ORDER
 from tactful_ingest.admission import RESERVED
+from tactful_trigger import rules as shipped_rules
 from tactful_trigger.projections import SHIPPED
-from tactful_trigger.rules import abandoned_cart
 
 REFERENCE: Final = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -94,12 +95,30 @@ def test_every_setting_stands_on_its_page_with_its_default(section: str, name: s
     pytest.fail(f"docs/reference/settings.md: add a row for `[{section}] {name}`, default {json.dumps(default)}")
 
 
-def test_every_parameter_of_the_cart_rule_stands_on_its_page() -> None:
-    code = Path(abandoned_cart.file).read_text()
-    asked = set(re.findall(r'run\.param\(\s*"(\w+)"', code))
-    page = (REFERENCE / "abandoned_cart.md").read_text()
-    assert asked
-    assert {name for name in asked if not re.search(rf"`{name}\b", page)} == set()
+def asked(file: str) -> dict[str, str]:
+    """Every parameter that a rule asks for, with its default as TOML has it: the first, where it has several."""
+    calls = [node for node in ast.walk(ast.parse(Path(file).read_text())) if isinstance(node, ast.Call)]
+    found: dict[str, str] = {}
+    for call in calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "param":
+            name, default = map(ast.literal_eval, call.args)
+            found.setdefault(name, json.dumps(default))
+    return found
+
+
+@pytest.mark.parametrize(
+    "shipped", [getattr(shipped_rules, name) for name in shipped_rules.__all__], ids=lambda shipped: shipped.name
+)
+def test_every_parameter_of_a_shipped_rule_stands_on_its_page_with_its_default(shipped: Rule) -> None:
+    """Or, of a rule without a page, among the settings: `[rules.NAME] parameter`."""
+    page = REFERENCE / f"{shipped.name}.md"
+    told = page.read_text() if page.exists() else ""
+    known = {f"`{name} = {default}`" for name, default in asked(shipped.file).items()}
+    if not told:
+        told = "".join(f"`{quoted(row[0])[0]} = {row[1]}`" for row in rows("settings.md"))
+        known = {each.replace("`", f"`[rules.{shipped.name}] ", 1) for each in known}
+    assert known
+    assert {each for each in known if each not in told} == set()
 
 
 POSTED: Final = sorted(set(known_names()) - RESERVED)

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
+from tactful import Ladder, Message, Run
 from tactful.decisions import Reason
 from tactful.events.model import class_of, known_names
 from tactful.records import MessageBody
@@ -170,3 +171,16 @@ def test_what_a_rule_may_ask_about_a_customer_is_there(projection: Any) -> None:
     names = {name.partition("(")[0] for name in quoted(re.sub(r"\(each.*?\)|\(`last.*?\)|: `new.*", "", told))}
     assert names
     assert {name for name in names if not hasattr(projection.state, name)} == set()
+
+
+def test_all_that_a_rule_may_say_stands_in_the_guide() -> None:
+    guide = (REFERENCE.parent / "how-to" / "first-rule.md").read_text()
+    said = {f"run.{name}" for name in vars(Run) if name[0] != "_"} | {
+        f".{name}" for name in vars(Message) if name[0] != "_"
+    }
+    for call in (Run.send, Ladder.__init__, Message.engaged, Run.sleep_until_local, Run.param):
+        said |= {
+            f"{name}=" for name, each in inspect.signature(call).parameters.items() if each.kind is each.KEYWORD_ONLY
+        }
+    assert len(said) > 25
+    assert {each for each in said if not re.search(rf"{re.escape(each)}(?:(?<==)|\b)", guide)} == set()

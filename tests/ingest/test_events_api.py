@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -272,3 +274,14 @@ async def test_the_key_of_a_single_call_may_stand_in_the_body_and_of_any_in_the_
     assert (await door.post("/events", call, key=None)).status_code == 200
     assert (await door.post(f"/events?writeKey={SERVER}", [EVENT], key=None)).status_code == 200
     assert (await door.post("/events", [EVENT], key=None)).status_code == 401
+
+
+async def test_the_reference_can_be_posted_as_it_stands() -> None:
+    door = Doorstep()
+    page = (Path(__file__).parents[2] / "docs/reference/events.md").read_text()
+    posts = re.findall(r"^POST (\S+) +([{\[].*[}\]])", page, re.MULTILINE)
+    assert len(posts) == 5
+    for path, body in posts:
+        answered = await door.post(path, body.replace("{…}", "{}").encode(), content_type="application/json")
+        assert (answered.status_code, answered.json().get("rejected")) == (200, None), body
+    assert [event.key for event in door.events] == ["u1"] * 5

@@ -114,6 +114,14 @@ def test_what_is_sent_by_hand_again_is_said_again(server: Server) -> None:
     assert server.told("explain", "flagged").count("Customer Flagged") == 3
 
 
+def test_that_a_feed_is_complete_is_said_by_hand_of_nobody(server: Server) -> None:
+    feed = ("events", "send", "Feed Complete", "feed=pos", "through=2026-11-25T06:00+01:00")
+    assert server.told(*feed) == "accepted\n"
+    refused = server.cli("events", "send", "Product Added", "product_id=p1")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "--user" in refused.stderr
+
+
 def test_an_event_with_a_wrong_field_says_where_the_reason_is(server: Server) -> None:
     refused = server.cli("events", "send", "Product Added", "--user", "wrong", "price=dear")
     assert (refused.returncode, "events tail --quarantine" in refused.stdout) == (1, True)

@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import httpx
 import typer
@@ -22,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="What is stored in the log.")
 
 Topics = Annotated[str, typer.Option(help="events, dispatch, quarantine; several with commas.")]
 AGAIN = 1.0  # seconds between two looks of `tail --follow`
+FEED: Final = "Feed Complete"
 
 
 @app.command()
@@ -47,15 +48,17 @@ def tail(
 @app.command()
 def send(
     name: str,
-    user: Annotated[str, typer.Option(help="The customer's id.")],
     properties: Annotated[list[str] | None, typer.Argument(help="Properties like price=39.90")] = None,
+    user: Annotated[str, typer.Option(help="The customer's id. `Feed Complete` alone is about nobody.")] = "",
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:
     """Post one event: `tactful events send "Product Added" --user u1 product_id=p1 price=39.90`. Said again, it is another.
     Exit code 1 if it was refused."""
+    if not user and name != FEED:
+        raise TactfulError("say with --user whose event it is")
     pairs = dict(_pair(text) for text in properties or ())
-    call = {"userId": user, "messageId": str(uuid.uuid4()), "event": name, "properties": pairs}
+    call = {"userId": user or None, "messageId": str(uuid.uuid4()), "event": name, "properties": pairs}
     answer = asyncio.run(_post(data, call))
     refused = bool(answer.get("rejected"))
     show(answer, "refused: see `tactful events tail --quarantine`" if refused else "accepted", as_json)

@@ -24,7 +24,9 @@ app = typer.Typer(help="Everything on this machine: post events, move the clock,
 def dev(
     context: typer.Context,
     data: Data = HERE,
-    at: Annotated[str, typer.Option(help="Where the clock of a new file begins, like 2026-11-23T14:00+01:00.")] = "",
+    at: Annotated[
+        str, typer.Option(help="Where the clock of a new file begins: 2026-11-23T14:00+01:00, or next-14:00.")
+    ] = "",
     port: Port = 8080,
     rules: Rules = RULES,
     templates: Templates = TEMPLATES,

@@ -106,7 +106,7 @@ async def test_a_partition_whose_records_are_of_a_time_to_come_is_named_with_whe
         slightly = replace(product, clock=ManualClock(stamped - MINUTE))
         assert "stands still" not in told(await look(slightly), "fail")
         ahead = replace(product, clock=ManualClock(stamped - 365 * DAY))
-        until = f"{local_time(stamped - 2 * MINUTE, product.shop().zone):%Y-%m-%d %H:%M}"
+        until = f"{local_time(stamped - 2 * MINUTE, product.shop().zone):%Y-%m-%d %H:%M %z}"
         why = "its log was stamped by a clock that was ahead by 365d"
         assert f"trigger stands still in partition 2 until {until}: {why}" in told(await look(ahead), "fail")
 

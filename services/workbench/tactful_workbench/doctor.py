@@ -129,7 +129,9 @@ async def _standing(patient: Patient, name: str, topic: str, partition: int, off
     if waited < -APART:
         until = local_time(next_one[0].appended - APART, patient.settings_now().shop.zone)
         ahead = f"its log was stamped by a clock that was ahead by {spoken(waited)}"
-        return [Finding("fail", f"{name} stands still in partition {partition} until {until:%Y-%m-%d %H:%M}: {ahead}")]
+        return [
+            Finding("fail", f"{name} stands still in partition {partition} until {until:%Y-%m-%d %H:%M %z}: {ahead}")
+        ]
     if waited <= PATIENCE:
         return []
     text = f"{name} does not move in partition {partition}: a record waits since {spoken(waited)}; the log of {name} says why"

@@ -70,9 +70,9 @@ async def test_nothing_leaves_a_file_that_was_put_back_until_somebody_lets_it(tm
     async with opened(Plan(tmp_path)) as product:
         stopped = await standing(product)
         assert (stopped.stopped, stopped.by, stopped.in_force) == (True, "Tactful", product.log.partitions)
-        assert re.search(
-            r"is a back-up: what was sent and who opted out until 20[\d: -]+ \+0[12]00 is not in it$", stopped.why
-        )
+        since = f"{local_time(product.log.opened_at, product.shop().zone):%Y-%m-%d %H:%M %z}"
+        lost = f"the file is a back-up: what was sent and who opted out from {since} until "
+        assert re.fullmatch(rf"{re.escape(lost)}20[\d: -]+ \+0[12]00 is not in it", stopped.why)
     async with opened(Plan(tmp_path)) as product:
         assert (await standing(product)).stopped
         await RedButton(product.log, product.dispatch, product.clock).let_go("olga", 0)

@@ -51,15 +51,15 @@ class Stand:
 
     async def doubt(self, zone: ZoneInfo) -> str:
         """Why this may not be the file that was written last, in words; "" if it is."""
-        noted = self._noted()
+        noted, since = self._noted(), f"{local_time(self._log.opened_at, zone):%Y-%m-%d %H:%M %z}"
         if noted is None:
-            since = f"{local_time(self._log.opened_at, zone):%Y-%m-%d %H:%M %z}"
             may_be = f"the file may be a back-up, since {self._file} is not there or cannot be read"
             lost = f"what was sent and who opted out after {since} would not be in it"
             return f"{may_be}: {lost}" if await self._was_kept() else ""
         ends, until = await self._ends(), f"{local_time(noted.at, zone):%Y-%m-%d %H:%M %z}"
-        behind = any(ends.get(place, 0) < end for place, end in noted.ends.items())
-        return f"the file is a back-up: what was sent and who opted out until {until} is not in it" if behind else ""
+        if all(ends.get(place, 0) >= end for place, end in noted.ends.items()):
+            return ""
+        return f"the file is a back-up: what was sent and who opted out from {since} until {until} is not in it"
 
     async def keep(self) -> None:
         """Note how far the log has come, if that is news."""

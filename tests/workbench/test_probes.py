@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tactful.clock import ManualClock
-from tactful.errors import StoreUnavailable
+from tactful.errors import LogUnavailable, StoreUnavailable
 from tactful.records import EVENTS
 from tactful_workbench.cluster import metrics, probes
 from tactful_workbench.cluster.looking import within
@@ -84,6 +84,13 @@ async def test_a_probe_names_what_stands_still_and_what_refuses(frozen: Frozen) 
     ):
         answer = await asked(probes.probed(None, here(log, database)), "/readyz")
         assert (answer.status_code, answer.json()["missing"]) == (503 if missing else 200, missing)
+
+
+async def test_whose_pages_can_do_without_a_server_is_ready_while_it_is_away_and_names_it() -> None:
+    away = Quick(LogUnavailable("away"))
+    for needs, status in ((probes.SERVERS, 503), (("postgres",), 200)):
+        answer = await asked(probes.probed(None, here(away, Quick()), needs), "/readyz")
+        assert (answer.status_code, answer.json()["missing"]) == (status, ["kafka"])
 
 
 async def test_metrics_leave_out_what_a_frozen_server_does_not_say(frozen: Frozen) -> None:

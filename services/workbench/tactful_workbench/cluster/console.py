@@ -76,4 +76,4 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
             headquarters.readings,
         )
     )
-    return Service(app)
+    return Service(app, needs=("postgres",))  # whoever asks at night is answered

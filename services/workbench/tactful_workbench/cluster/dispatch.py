@@ -64,7 +64,8 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         return [GaugeMetricFamily("tactful_sending_stopped", "Somebody stopped all sending.", any(stopped))]
 
     chores = {"messages": lambda: forget_messages(here)}
-    return Service(_pages(here, live, links), Work(worker, live, DISPATCH, counted, looked_up), chores)
+    work = Work(worker, live, DISPATCH, counted, looked_up)
+    return Service(_pages(here, live, links), work, chores, needs=("postgres",))  # who opts out needs no log
 
 
 def _pages(here: Ground, live: LiveDispatch, links: Links) -> FastAPI:

@@ -1,8 +1,8 @@
-"""`/livez`: the process answers. `/readyz`: what is missing of the servers it stands on."""
+"""`/livez`: the process answers. `/readyz`: what is missing of the servers it stands on; 503 if its pages cannot do without."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -20,18 +20,20 @@ from tactful_workbench.cluster.looking import within
 
 PROBES: Final = ("/livez", "/readyz")
 PATIENCE: Final = 2.0  # seconds for a probe
+SERVERS: Final = ("kafka", "postgres")
 
 
-def probed(app: ASGIApp | None, here: Ground) -> Starlette:
-    """The same application with probes for orchestrators; no key is asked for."""
+def probed(app: ASGIApp | None, here: Ground, needs: Collection[str] = SERVERS) -> Starlette:
+    """The same application with probes for orchestrators; no key is asked for. Without one of the servers that it `needs` it is to
+    be asked nothing."""
 
     async def alive(request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
     async def ready(request: Request) -> JSONResponse:
         missing = await _missing(here)
-        status = 503 if missing else 200
-        return JSONResponse({"status": "unavailable" if missing else "ok", "missing": missing}, status)
+        ready = not set(missing).intersection(needs)
+        return JSONResponse({"status": "ok" if ready else "unavailable", "missing": missing}, 200 if ready else 503)
 
     return Starlette(
         routes=[
@@ -44,12 +46,12 @@ def probed(app: ASGIApp | None, here: Ground) -> Starlette:
 
 async def _missing(here: Ground) -> list[str]:
     """Which servers do not answer."""
-    looks: dict[str, Coroutine[Any, Any, object]] = {
-        "kafka": here.log.end(EVENTS, 0),
-        "postgres": all_done(database.ask(text("SELECT 1")) for database in here.databases),
-    }
-    answered = await all_done(_answers(look) for look in looks.values())
-    return [name for name, is_there in zip(looks, answered, strict=True) if not is_there]
+    looks: tuple[Coroutine[Any, Any, object], ...] = (
+        here.log.end(EVENTS, 0),
+        all_done(database.ask(text("SELECT 1")) for database in here.databases),
+    )
+    answered = await all_done(_answers(look) for look in looks)
+    return [name for name, is_there in zip(SERVERS, answered, strict=True) if not is_there]
 
 
 async def _answers(look: Coroutine[Any, Any, object]) -> bool:

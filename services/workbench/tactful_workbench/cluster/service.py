@@ -13,6 +13,7 @@ from prometheus_client.core import Metric
 from starlette.types import ASGIApp
 
 from tactful_workbench.cluster.ground import Ground
+from tactful_workbench.cluster.probes import SERVERS
 from tactful_workbench.housekeeping import Chore
 from tactful_workbench.running import Alive
 
@@ -51,6 +52,7 @@ class Service:
     app: ASGIApp | None = None  # None: it listens for probes alone
     work: Work | None = None
     chores: Mapping[str, Chore] = field(default_factory=dict)  # now and every hour
+    needs: Collection[str] = SERVERS  # without which its pages cannot do
     answers: Counter[int] = field(default_factory=Counter)  # HTTP statuses
 
 

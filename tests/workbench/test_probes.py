@@ -100,6 +100,7 @@ async def test_metrics_leave_out_what_a_frozen_server_does_not_say(frozen: Froze
     collector = ServiceCollector("trigger", here(log, frozen), Service(work=work), asyncio.get_running_loop())
     told = {metric.name: [sample.value for sample in metric.samples] for metric in await collector._look()}
     assert (told["tactful_partitions"], told["tactful_partitions_owned"], told["tactful_parked"]) == ([24], [1], [0])
+    assert told["tactful_failing_seconds"] == [0]
     assert "tactful_lag_records" not in told
 
 

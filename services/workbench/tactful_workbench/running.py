@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
@@ -27,6 +28,24 @@ def rest(took: float, came: int) -> float:
     return REST * took if came else 0.0
 
 
+class Trouble:
+    """Since when every round of a process has failed. `seconds` gives seconds that never go back."""
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._since = seconds, dict[Alive, float]()
+
+    def note(self, service: Alive, *, failed: bool) -> None:
+        """What came of a round of one of its services."""
+        if failed:
+            self._since.setdefault(service, self._seconds())
+        else:
+            self._since.pop(service, None)
+
+    def lasts(self) -> float:
+        """For how long (s); 0 if the last round came to its end."""
+        return self._seconds() - min(self._since.values()) if self._since else 0.0
+
+
 class Running:
     """Keeps services going. Whoever holds `floor` has them stand still.
 
@@ -34,9 +53,10 @@ class Running:
     takes a larger slice, which costs less.
     """
 
-    def __init__(self, *services: Alive, arrivals: Callable[[], int]) -> None:
-        """`arrivals` counts the requests since the start."""
+    def __init__(self, *services: Alive, arrivals: Callable[[], int], trouble: Trouble | None = None) -> None:
+        """`arrivals` counts the requests since the start. `trouble` hears what comes of each round."""
         self._services, self.floor, self._arrivals = services, asyncio.Lock(), arrivals
+        self._trouble = trouble or Trouble()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -58,13 +78,19 @@ class Running:
                     began, before = clock(), self._arrivals()
                     moved = await service.round()
                     took = clock() - began
+                self._trouble.note(service, failed=False)
                 if not moved:
                     await service.pause()
                 else:
                     await asyncio.sleep(rest(took, self._arrivals() - before))
-            except Transient as error:
-                _logger.warning("waiting for infrastructure: %s", error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
+                self._trouble.note(service, failed=True)
+                _tell(service, error)
                 await asyncio.sleep(RETRY)
-            except Exception:
-                _logger.exception("%s failed; trying again", type(service).__name__)
-                await asyncio.sleep(RETRY)
+
+
+def _tell(service: Alive, error: Exception) -> None:
+    if isinstance(error, Transient):
+        _logger.warning("waiting for infrastructure: %s", error)
+    else:
+        _logger.error("%s failed; trying again", type(service).__name__, exc_info=error)

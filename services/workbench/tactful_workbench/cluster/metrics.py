@@ -80,7 +80,11 @@ class ServiceCollector(Collector):
             "tactful_partitions_stopped", "Partitions that must not go on before somebody looks at them."
         )
         stopped.add_metric([self._name], len(work.worker.stopped))
-        found: list[Metric] = [there, owned, stopped]
+        failing = self._gauge(
+            "tactful_failing_seconds", "For how long every round has failed, since a server is away or refuses."
+        )
+        failing.add_metric([self._name], self._service.trouble.lasts())
+        found: list[Metric] = [there, owned, stopped, failing]
         with suppress(Transient, TimeoutError):
             found += await within(PATIENCE, self._looked_up(work))
         return found + work.counted()

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.probes import SERVERS
 from tactful_workbench.housekeeping import Chore
-from tactful_workbench.running import Alive
+from tactful_workbench.running import Alive, Trouble
 
 
 class Worker(Protocol):
@@ -54,6 +54,7 @@ class Service:
     chores: Mapping[str, Chore] = field(default_factory=dict)  # now and every hour
     needs: Collection[str] = SERVERS  # without which its pages cannot do
     answers: Counter[int] = field(default_factory=Counter)  # HTTP statuses
+    trouble: Trouble = field(default_factory=Trouble)
 
 
 Maker = Callable[[Ground, AsyncExitStack], Awaitable[Service]]  # what it opens ends with the stack

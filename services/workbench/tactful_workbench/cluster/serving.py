@@ -81,7 +81,8 @@ async def _begun(make: Maker, site: Site, telemetry: Telemetry, stack: AsyncExit
 async def _live(name: str, here: Ground, serving: Service, listener: socket.socket) -> None:
     app = serving.app if name == "ingest" and serving.app is not None else probed(serving.app, here, serving.needs)
     server = server_of(counting(traced(app, here.telemetry), serving.answers))
-    running = Running(*[serving.work.alive] if serving.work is not None else [], arrivals=lambda: 0)
+    alive = [serving.work.alive] if serving.work is not None else []
+    running = Running(*alive, arrivals=lambda: 0, trouble=serving.trouble)
     housekeeping = Housekeeping(**serving.chores)
     collecting.settle()
     running.start()

@@ -5,10 +5,38 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from tactful.errors import raised_at
+
+RARELY: Final = 60.0  # seconds until the same is told again
+REMEMBERED: Final = 1000  # of what was told
 QUIET: Final = ("aiokafka", "apscheduler", "httpx", "sqlalchemy")  # what they say below a warning is about themselves
+
+
+class OnceAMinute(logging.Filter):
+    """A warning that is said again and again is told once a minute: of a broker that is away, its client says so a hundred times a
+    second. `seconds` gives seconds that never go back."""
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._seconds, self._told = seconds, dict[tuple[str, str, str], float]()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        error = record.exc_info[1] if record.exc_info else None
+        where = raised_at(error) if error is not None and error.__traceback__ is not None else ""
+        said, now = (record.name, record.getMessage(), where), self._seconds()
+        if now - self._told.get(said, now - RARELY) < RARELY:
+            return False
+        if len(self._told) >= REMEMBERED:
+            self._told = {}
+        self._told[said] = now
+        return True
 
 
 class AsJson(logging.Formatter):
@@ -35,6 +63,7 @@ def log_as_json(service: str) -> None:
     """Of the whole process, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(AsJson(service))
+    handler.addFilter(OnceAMinute())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -73,3 +73,19 @@ def test_preview_in_a_language_that_is_missing_shows_english_and_of_a_missing_ru
     assert "Still thinking it over?" in run("preview", "abandoned_cart", "--locale", "pt-BR")[1]
     with pytest.raises(TemplateError, match=r"nothing/example\.json is missing"):
         run("preview", "nothing")
+
+
+@pytest.fixture
+def eater(tmp_path: Path) -> Path:
+    """A folder of the shop's own with a template that needs more of the machine than one message may have."""
+    (tmp_path / "eater").mkdir()
+    (tmp_path / "eater" / "push.en.txt").write_text("{{ ('a' * n)|length }}")
+    (tmp_path / "eater" / "example.json").write_text('{"data": {"n": 600000000}}')
+    return tmp_path
+
+
+def test_lint_and_preview_give_a_template_no_more_than_a_message_has(eater: Path) -> None:
+    code, output = run("lint", "--templates", str(eater))
+    assert (code, output.partition(" rendering")[0]) == (1, "eater/push.en.txt:1: broken:")
+    with pytest.raises(TemplateError, match=r"eater/push\.en\.txt:1: rendering used too much memory"):
+        run("preview", "eater", "--channel", "push", "--templates", str(eater))

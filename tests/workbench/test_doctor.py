@@ -260,6 +260,14 @@ async def test_events_that_were_posted_again_are_told(tmp_path: Path) -> None:
         )
 
 
+async def test_a_template_that_eats_the_machine_is_named_by_a_server_that_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "eater").mkdir()
+    (tmp_path / "eater" / "push.en.txt").write_text("{{ ('a' * n)|length }}")
+    (tmp_path / "eater" / "example.json").write_text('{"data": {"n": 600000000}}')
+    async with opened(Plan(tmp_path, templates=tmp_path)) as product:
+        assert "eater/push.en.txt:1: rendering used too much memory" in told(await look(product), "warn")
+
+
 async def test_messages_that_wait_for_a_provider_or_a_template_are_told_and_their_story_says_why(
     tmp_path: Path,
 ) -> None:

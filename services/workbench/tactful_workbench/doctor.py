@@ -212,7 +212,7 @@ async def _plugins(patient: Patient) -> list[Finding]:
             Finding("info", f"brand.yaml names no domains: {anybody}. Name the hosts of your links and pictures")
         )
     locale = patient.settings_now().shop.locale
-    if mend := _lint(content, locale):
+    if mend := await _lint(content, locale):
         first = f"{mend[0].file}:{mend[0].line}: {mend[0].message}"
         found.append(
             Finding("warn", f"{first}. In all {len(mend)} to mend: `tactful templates lint --locale {locale}`")
@@ -220,13 +220,13 @@ async def _plugins(patient: Patient) -> list[Finding]:
     return found
 
 
-def _lint(content: ContentSet, locale: str) -> list[Flaw]:
+async def _lint(content: ContentSet, locale: str) -> list[Flaw]:
     """Nothing in a process that cannot render, like the console where only its extra is installed."""
     if find_spec("css_inline") is None:
         return []
-    from tactful_dispatch.content.lint import lint
+    from tactful_dispatch.content.linting import lint_within_limits
 
-    return lint(content, locale)
+    return await lint_within_limits(content, locale)
 
 
 async def _shop(patient: Patient) -> list[Finding]:

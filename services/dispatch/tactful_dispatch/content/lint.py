@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from html.parser import HTMLParser
 from typing import Final, Literal, NamedTuple
 
@@ -59,32 +59,60 @@ class Finding(NamedTuple):
     message: str
 
 
-def lint(content: ContentSet, locale: str = "en") -> list[Finding]:
-    """Everything found, in order of file and line. `locale` is the shop's: every channel of a rule must speak it."""
-    return sorted(_found(content, locale))
+Sample = tuple[str, str | None]  # a template's file, and one of its variants
+Said = Rendered | TemplateError
 
 
-@lru_cache(maxsize=2)
-def _found(content: ContentSet, locale: str) -> frozenset[Finding]:
-    """Of one version: a server that `doctor` asks again and again does not render everything each time."""
+def lint(content: ContentSet, locale: str = "en", said: Mapping[Sample, Said] | None = None) -> list[Finding]:
+    """Everything found, in order of file and line. `locale` is the shop's: every channel of a rule must speak it. `said`: what became
+    of the `samples`; without it they are rendered here, however long that takes."""
     renderer = Renderer(content)
+    said = {key: _rendered(renderer, rendering) for key, rendering in samples(content)} if said is None else said
     found = {*_names(content), *_languages(content, locale), *_words(content), *_colours(content)}
     for file in ("_layout.html", *(template.file for template in content.templates.values())):
         found.update(_foreign(content, file))
+    for template in _looked_at(content):
+        found.update(_template(content, renderer, template, said))
+    return sorted(found)
+
+
+def samples(content: ContentSet) -> Iterator[tuple[Sample, Rendering]]:
+    """Each template with its example in each of its variants, as far as there is an example."""
+    for template in _looked_at(content):
+        for variant in (None, *template.matter.variants):
+            with suppress(TemplateError):
+                yield (template.file, variant), _sample(content, template, variant)
+
+
+def _looked_at(content: ContentSet) -> Iterator[Template]:
+    """A written text part is looked at together with the HTML it goes with."""
     for (name, channel, language, kind), template in content.templates.items():
-        # A written text part is looked at together with the HTML it goes with.
         if kind == "html" or (name, channel, language, "html") not in content.templates:
-            found.update(_template(content, renderer, template))
-    return frozenset(found)
+            yield template
 
 
-def _template(content: ContentSet, renderer: Renderer, template: Template) -> Iterator[Finding]:
+def _sample(content: ContentSet, template: Template, variant: str | None) -> Rendering:
+    return sample(content, template.name, template.channel, (template.language,), variant)
+
+
+def _rendered(renderer: Renderer, rendering: Rendering) -> Said:
+    try:
+        return renderer.render(rendering)
+    except TemplateError as error:
+        return error
+
+
+def _template(
+    content: ContentSet, renderer: Renderer, template: Template, said: Mapping[Sample, Said]
+) -> Iterator[Finding]:
     """Findings of one file: read without rendering, then with its example in each of its variants."""
     try:
         for variant in (None, *template.matter.variants):
-            rendering = sample(content, template.name, template.channel, (template.language,), variant)
+            rendering = _sample(content, template, variant)
             yield from _unknown(renderer, template, rendering)
-            yield from _message(template, rendering, renderer.render(rendering))
+            if isinstance(rendered := said[template.file, variant], TemplateError):
+                raise rendered
+            yield from _message(template, rendering, rendered)
     except TemplateError as error:
         place = _PLACE.fullmatch(str(error))
         if place:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tactful_dispatch.content import Rendered
+from tactful_dispatch.content import Rendered, TemplateError
 from tactful_dispatch.content.contentset import ContentSet
-from tactful_dispatch.content.lint import lint
-from tactful_dispatch.content.preview import preview
+from tactful_dispatch.content.linting import lint_within_limits, render_within_limits
+from tactful_dispatch.content.preview import sample
 from tactful_workbench.commands.options import Json, Templates, show
 from tactful_workbench.folders import TEMPLATES
 
@@ -24,7 +25,7 @@ Locale = Annotated[str, typer.Option("--locale", help="Language, e.g. en or ru-R
 def lint_templates(templates: Templates = TEMPLATES, locale: Locale = "en", as_json: Json = False) -> None:
     """Everything that should be mended before a customer sees it. Exit code 1 if there is anything."""
     content = _load(templates)
-    findings = lint(content, locale)
+    findings = asyncio.run(lint_within_limits(content, locale))
     lines = [f"{finding.file}:{finding.line}: {finding.code}: {finding.message}" for finding in findings]
     answer = {"version": content.version, "findings": [finding._asdict() for finding in findings]}
     show(answer, "\n".join(lines) or f"nothing to mend in content set {content.version}", as_json)
@@ -44,7 +45,11 @@ def preview_template(
 ) -> None:
     """One message, rendered with the example.json beside its template."""
     # A locale that has no template falls back to English, as in a shop that speaks English.
-    rendered = preview(_load(templates), rule, channel, (locale, "en"), variant)
+    content = _load(templates)
+    wanted = sample(content, rule, channel, (locale, "en"), variant)
+    (rendered,) = asyncio.run(render_within_limits(content, [wanted]))
+    if isinstance(rendered, TemplateError):
+        raise rendered
     show(asdict(rendered), rendered.html if html else as_text(rendered), as_json)
 
 

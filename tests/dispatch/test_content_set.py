@@ -136,8 +136,17 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
         ContentSet.load(tmp_path)
 
 
-@pytest.mark.parametrize(("text", "complaint"), [("[]", "Expected `object`"), ("{", "example.json: ")])
-def test_an_example_that_is_no_object_is_named(text: str, complaint: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[]", "Expected `object`"),
+        ("{", "example.json: "),
+        ('{"data": [1]}', r"a/example\.json: Expected `object`, got `array` - at `\$\.data`; mend it"),
+        ('{"first_name": 5}', r"a/example\.json: .*`\$\.first_name`"),
+        ('{"because_at": "Monday"}', r"a/example\.json: .*`\$\.because_at`"),
+    ],
+)
+def test_an_example_that_says_something_of_another_kind_is_named(text: str, complaint: str) -> None:
     content = ContentSet.of({"a/example.json": text})
     with pytest.raises(TemplateError, match=complaint):
         content.example("a")

@@ -64,6 +64,15 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     words: dict[str, dict[str, str]] = {}  # language -> name -> words, for the layout and for `uses`
 
 
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """`<rule>/example.json`: what one message would show. What else stands in it is for its readers."""
+
+    first_name: str | None = None
+    because: str = ""
+    because_at: int = 0  # ms
+    data: dict[str, Any] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """One file. Lines count from 1; `line` is where the body begins."""
@@ -127,13 +136,13 @@ class ContentSet:
                     return found
         return None
 
-    def example(self, name: str) -> dict[str, Any]:
-        """What `<rule>/example.json` says. Raises TemplateError if it is missing or no JSON object."""
+    def example(self, name: str) -> Example:
+        """What `<rule>/example.json` says. Raises TemplateError if it is missing, no JSON object, or says something of another kind."""
         file = f"{name}/example.json"
         if file not in self.files:
             raise TemplateError(f"{file} is missing; write what one message would show")
         try:
-            return msgspec.json.decode(self.files[file], type=dict[str, Any])
+            return msgspec.json.decode(self.files[file], type=Example)
         except msgspec.DecodeError as error:
             raise TemplateError(f"{file}: {error}; mend it") from None
 

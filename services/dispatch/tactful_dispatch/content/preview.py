@@ -44,8 +44,8 @@ def sample(
         channel=channel,
         variant=variant,
         locales=locales,
-        data=example.get("data", {}) if data is None else data,
-        first_name=example.get("first_name"),
+        data=example.data if data is None else data,
+        first_name=example.first_name,
         shop={
             "name": shop.name,
             "sender": shop.sender,
@@ -56,7 +56,7 @@ def sample(
             "public_url": _URL,
         },
         links=_LINKS,
-        because=example.get("because", ""),
-        because_at=example.get("because_at", 0),
+        because=example.because,
+        because_at=example.because_at,
         zone=shop.timezone,
     )

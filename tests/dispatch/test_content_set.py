@@ -109,6 +109,22 @@ def test_front_matter_may_have_a_mark_or_blanks_about_it_or_be_empty(tmp_path: P
     assert template.matter.subject == ("Hola" if "Hola" in text else "")
 
 
+def test_a_folder_may_be_a_link_as_kubernetes_mounts_it(tmp_path: Path) -> None:
+    versioned, mounted = tmp_path / "..2026_11_30", tmp_path / "a"
+    (versioned / "a").mkdir(parents=True)
+    (versioned / "a" / "push.en.txt").write_text("hello")
+    mounted.symlink_to(versioned / "a")
+    content = ContentSet.load(tmp_path)
+    assert content.templates["a", "push", "en", "txt"].body == "hello"
+    assert [file for file in content.files if ".." in file] == []
+
+
+def test_what_a_system_or_an_editor_has_hidden_beside_templates_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "._push.en.txt").write_bytes(b"\x00\x05\x16\x07\xff")  # macOS, on a disk of another system
+    assert ContentSet.load(tmp_path).version == SHIPPED.version
+
+
 def test_a_folder_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
     assert ContentSet.load(tmp_path / "nowhere").version == SHIPPED.version
 

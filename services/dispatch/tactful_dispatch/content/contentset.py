@@ -110,8 +110,7 @@ class ContentSet:
         paths = {
             _key(name := path.relative_to(folder).as_posix()) or name: (name, path)
             for folder in (SHIPPED, *folders)
-            for path in sorted(folder.rglob("*"))
-            if path.suffix.lower() in _READ and path.is_file()
+            for path in _files(folder)
         }
         brands = [_read(BRAND, path) for folder in (SHIPPED, *folders) if (path := folder / BRAND).is_file()]
         return cls.of({name: _read(name, path) for name, path in paths.values()} | {BRAND: _laid_over(brands)})
@@ -178,6 +177,13 @@ def _key(file: str) -> tuple[str, str, str, str] | None:
     """Which template a file is: name, channel, language, kind."""
     match = _NAME.fullmatch(file)
     return (match[1], match[2].lower(), _tag(match[3]), match[4].lower()) if match else None
+
+
+def _files(folder: Path) -> list[Path]:
+    """What lies in it, also behind links to folders, as Kubernetes mounts them; hidden files are those of systems and editors."""
+    found = {*folder.rglob("*"), *folder.glob("*/*")}
+    seen = (path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    return sorted(path for path in seen if path.suffix.lower() in _READ and path.is_file())
 
 
 def _read(name: str, path: Path) -> str:

@@ -201,6 +201,7 @@ def test_an_sms_of_two_parts_or_without_a_way_out_is_found() -> None:
     assert codes(find(SMS, "Hi")) == [(1, "unsubscribe")]
     for words in ("Hi, reply STOP to end", "Привет, ответьте СТОП", "Hola, responde BAJA para no recibir más"):
         assert codes(find(SMS, words)) == []
+    assert codes(find(SMS, "Hallo, antworte STOPP")) == [(1, "unsubscribe")]  # which ends nothing
     (finding,) = find(SMS, "Hello there " * 13 + "{{ links.unsubscribe }}")
     assert "in GSM-7 are 2 parts; shorten it to 1" in finding.message
     (finding,) = find(SMS, "Привет " * 18 + "{{ links.unsubscribe }}")

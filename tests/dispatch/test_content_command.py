@@ -69,6 +69,11 @@ def test_preview_shows_a_variant_the_html_and_json() -> None:
     assert json.loads(run("preview", "abandoned_cart", "--channel", "sms", "--json")[1])["language"] == "en"
 
 
+def test_preview_of_a_variant_that_nobody_has_written_says_so() -> None:
+    with pytest.raises(TemplateError, match=r"email\.en\.html has no variant promse; those it has: plain, promise"):
+        run("preview", "abandoned_cart", "--variant", "promse")
+
+
 def test_preview_in_a_language_that_is_missing_shows_english_and_of_a_missing_rule_says_so() -> None:
     assert "Still thinking it over?" in run("preview", "abandoned_cart", "--locale", "pt-BR")[1]
     with pytest.raises(TemplateError, match=r"nothing/example\.json is missing"):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tactful_dispatch.content import Rendered, TemplateError
+from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.linting import lint_within_limits, render_within_limits
 from tactful_dispatch.content.preview import sample
@@ -47,10 +47,20 @@ def preview_template(
     # A locale that has no template falls back to English, as in a shop that speaks English.
     content = _load(templates)
     wanted = sample(content, rule, channel, (locale, "en"), variant)
+    _must_vary(content, wanted)
     (rendered,) = asyncio.run(render_within_limits(content, [wanted]))
     if isinstance(rendered, TemplateError):
         raise rendered
     show(asdict(rendered), rendered.html if html else as_text(rendered), as_json)
+
+
+def _must_vary(content: ContentSet, wanted: Rendering) -> None:
+    """A message whose variant nobody has written says what is written for all; who looks at it would take that for the variant."""
+    kind = "html" if wanted.channel == "email" else "txt"
+    template = content.choose(wanted.template, wanted.channel, wanted.locales, kind)
+    if template is not None and wanted.variant and wanted.variant not in template.matter.variants:
+        known = ", ".join(template.matter.variants) or "none"
+        raise TemplateError(f"{template.file} has no variant {wanted.variant}; those it has: {known}")
 
 
 def as_text(rendered: Rendered) -> str:

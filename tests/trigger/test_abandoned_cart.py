@@ -515,8 +515,9 @@ def test_a_basket_of_ninety_wide_lines_is_reminded_of_like_any_other() -> None:
     assert not row.blocked
 
 
-def test_a_product_of_which_no_name_is_known_goes_by_its_id() -> None:
-    data = left_alone(bench_with(), ProductAdded(product_id="p7")).messages[0].data
+@pytest.mark.parametrize("name", ["", "   ", "&nbsp;", "\u200b"])
+def test_a_product_of_which_no_name_is_known_or_seen_goes_by_its_id(name: str) -> None:
+    data = left_alone(bench_with(), ProductAdded(product_id="p7", name=name)).messages[0].data
     assert [item["title"] for item in data["items"]] == ["p7"]
 
 

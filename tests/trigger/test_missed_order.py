@@ -543,6 +543,15 @@ def test_it_names_what_they_usually_buy() -> None:
     assert told["every_days"] == 20.0
 
 
+def test_what_they_usually_buy_goes_by_its_id_if_nothing_is_seen_of_its_name() -> None:
+    bench, blank = customer_of(20, 20), Product(product_id="tea", name="  ")
+    for order in ("o3", "o4"):
+        bench.advance("20d")
+        bench.emits("u1", OrderCompleted(order_id=order, products=(blank,)))
+    bench.advance("31d")
+    assert [item["title"] for item in bench.messages[0].data["items"]] == ["tea"]
+
+
 def test_it_needs_consent_to_marketing_and_says_what_it_looked_at() -> None:
     bench = customer_of(20, 20, 20)
     bench.advance("31d")

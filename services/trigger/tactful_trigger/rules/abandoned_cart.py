@@ -25,6 +25,7 @@ from tactful.events import (
 )
 from tactful.operations import Data
 from tactful.run import Again
+from tactful_trigger.rules.naming import title_of
 from tactful_trigger.rules.sensitive import is_sensitive, sensitive_names
 
 SHOWN = 3  # items in a message; the rest is a number
@@ -152,7 +153,7 @@ def _lines(items: Sequence[CartItem]) -> Iterator[dict[str, Any]]:
     for item in items:
         line = {
             "product_id": item.product_id,
-            "title": item.name or item.product_id,
+            "title": title_of(item.name, item.product_id),
             "quantity": item.quantity,
             "price": item.price,
             "url": item.url,

@@ -6,6 +6,7 @@ from typing import Any
 
 from tactful.customer import Customer
 from tactful.rhythm import Line
+from tactful_trigger.rules.naming import title_of
 from tactful_trigger.rules.sensitive import is_sensitive
 
 
@@ -16,5 +17,5 @@ def usual_lines(customer: Customer, sensitive: frozenset[str]) -> list[Line]:
 
 def shown(line: Line) -> dict[str, Any]:
     """One of a message's `items`."""
-    named = {"title": line.title or line.product_id, "url": line.url, "image_url": line.image_url}
+    named = {"title": title_of(line.title, line.product_id), "url": line.url, "image_url": line.image_url}
     return named | ({"category": line.category} if line.category else {})

@@ -475,7 +475,7 @@ def test_what_looks_like_html_in_a_title_stays_words() -> None:
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("Uma\r\nBcc: all@shop.example", "Uma Bcc: all@shop.example"),
+        ("Uma\r\nBcc: all", "Uma Bcc: all"),
         ("Uma\tX", "Uma X"),
         ("U\nma", "U ma"),
         ("U\x00ma", "U ma"),
@@ -491,6 +491,11 @@ def test_a_line_end_or_control_character_in_a_name_is_a_space_in_the_subject(nam
 
 @pytest.mark.parametrize("name", [" ", "\t", "\xa0", "\n \n"])
 def test_a_first_name_of_blanks_is_none(name: str) -> None:
+    assert render(first_name=name).subject == "Your Blue kettle is still here"
+
+
+@pytest.mark.parametrize("name", ["U" * 41, "Win at https://evil.example now", "uma@example.test", "\u200b", "---"])
+def test_who_has_written_something_else_for_a_first_name_is_not_called_by_it(name: str) -> None:
     assert render(first_name=name).subject == "Your Blue kettle is still here"
 
 

@@ -531,3 +531,10 @@ async def test_who_turns_something_on_during_a_pause_is_told_until_when_it_lasts
     assert done.count("No offers or reminders until 25 December 2026.") == 1
     paused = Page((await client.post(path("preferences"), data={"do": "pause", "days": "30"})).text).words
     assert paused.count("No offers or reminders until 25 December 2026.") == 2, "and in the title"
+
+
+@pytest.mark.parametrize(("name", "greeting"), [("Jos&eacute;", "Hello José."), ("  ", ""), ("Ф" * 41, "")])
+async def test_the_page_calls_the_customer_as_letters_do(name: str, greeting: str) -> None:
+    async with browser(FakeDesk(replace(CARD, first_name=name), NOW)) as client:
+        lead = Page((await client.get(path("preferences"))).text).words.partition("Choose what")[0]
+    assert lead.rpartition("Your messages from Sample shop")[2].strip() == greeting

@@ -25,6 +25,7 @@ from tactful_dispatch.content.contentset import ContentSet, Template
 from tactful_dispatch.content.formatting import FILTERS, locale_of
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.tracking import PLACEHOLDER
+from tactful_dispatch.greeting import called
 
 LONGEST: Final = 512 * 1024  # characters that a message may have
 MACROS: Final = (
@@ -142,7 +143,7 @@ class Renderer:
         return {
             **data,
             "data": data,
-            "first_name": unescape(rendering.first_name or "").strip(),
+            "first_name": called(rendering.first_name),
             "shop": rendering.shop,
             "brand": brand,
             "words": words,

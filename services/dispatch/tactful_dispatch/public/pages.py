@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse
 
 from tactful.errors import InvalidInput
 from tactful.mailbox import mailbox
+from tactful_dispatch.greeting import called
 from tactful_dispatch.public.masking import masked
 from tactful_dispatch.public.texts import Texts
 
@@ -42,7 +43,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals |= {"style": Markup(style), "masked": masked, "bare": _bare}
+        self._templates.globals |= {"style": Markup(style), "masked": masked, "bare": _bare, "called": called}
         digest = b64encode(sha256(style.encode()).digest()).decode()
         self._headers = {
             **DISCREET,

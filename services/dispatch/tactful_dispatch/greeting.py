@@ -1,0 +1,16 @@
+"""How somebody is called, in letters and on the pages behind them. Pure."""
+
+from __future__ import annotations
+
+from html import unescape
+from typing import Final
+
+LONGEST: Final = 40  # characters: what is longer fills a subject by itself
+
+
+def called(first_name: str | None) -> str:
+    """`first_name`, if it reads like one; "" for what else stands in that field, as whoever signs up may write anything there:
+    advertising with its address, a mailbox, blanks."""
+    name = unescape(first_name or "").strip()
+    is_name = any(letter.isalnum() for letter in name) and not {"/", "@"} & set(name)
+    return name if is_name and len(name) <= LONGEST else ""

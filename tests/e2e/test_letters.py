@@ -89,6 +89,19 @@ def test_a_name_without_a_blank_makes_no_page_wider(browser: Browser, action: st
     page.close()
 
 
+def test_what_is_known_has_room_beside_long_words_on_a_small_phone(browser: Browser) -> None:
+    addresses = {"email": "uma.long@example.test", "sms": "+34600123467"}
+    desk = FakeDesk(CustomerCard("u1", addresses, "Ума", "ru", "Europe/Madrid", (), (), 0, False, ()), 0)
+    pages = Preferences(desk, links := Links("http://test", b"key"), ManualClock(0), Shop, Pages())
+    shown = drive(pages.show(Request({"type": "http"}), links.token(Grant("preferences", "u1"))))
+    page = browser.new_page(viewport={"width": 320, "height": 900})
+    page.set_content(bytes(shown.body).decode())
+    widths = [box["width"] for fact in page.locator(".facts dd").all() if (box := fact.bounding_box())]
+    assert len(widths) == 5
+    assert min(widths) >= 100, "letters would stand one below the other"
+    page.close()
+
+
 def test_each_answer_stands_beside_the_circle_that_chooses_it(browser: Browser) -> None:
     texts, shop = texts_for("en", None), Shop()
     shown = Pages().answer("survey", t=texts, shop=shop, reasons=REASONS, given="other", more="x").body

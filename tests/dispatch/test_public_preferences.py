@@ -538,3 +538,15 @@ async def test_the_page_calls_the_customer_as_letters_do(name: str, greeting: st
     async with browser(FakeDesk(replace(CARD, first_name=name), NOW)) as client:
         lead = Page((await client.get(path("preferences"))).text).words.partition("Choose what")[0]
     assert lead.rpartition("Your messages from Sample shop")[2].strip() == greeting
+
+
+async def test_a_category_is_read_as_it_is_meant_and_muted_as_the_shop_posts_it(
+    client: httpx.AsyncClient, desk: FakeDesk
+) -> None:
+    desk.about = ("Tea &amp; coffee",)
+    assert "Tea & coffee" in Page((await client.get(path("about"))).text).words
+    done = Page((await client.post(path("about"), data={"topic": "Tea &amp; coffee"})).text).words
+    assert desk.calls == [("mute_topic", "u1", "Tea &amp; coffee", True)]
+    assert (done.count("Tea & coffee"), done.count("&amp;")) == (3, 0), (
+        "in the title, as done, and among what is left out"
+    )

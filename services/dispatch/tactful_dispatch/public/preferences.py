@@ -87,7 +87,8 @@ class Preferences:
             topics = await self._desk.topics(grant.message_id)
             if not topics:
                 raise InvalidInput("bad_link", "the message is about nothing that could be left out")
-            return Question(texts.ask_topic, texts.ask_topic_lead, tuple(("topic", t, t) for t in topics[:SHOWN]))
+            buttons = tuple(("topic", topic, texts.category(topic)) for topic in topics[:SHOWN])
+            return Question(texts.ask_topic, texts.ask_topic_lead, buttons)
         if grant.action == "confirm":
             purpose, channel = await self._offered(grant)
             lead = texts.ask_confirm_lead.format(topic=texts.topic(purpose), channel=texts.allowed(channel))

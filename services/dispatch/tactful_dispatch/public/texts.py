@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import unescape
 
 from babel.lists import format_list
 
@@ -157,6 +158,10 @@ class Texts:
     def topic(self, purpose: str) -> str:
         """What a purpose is called; one that is not in the list is named after its last part."""
         return self.topics.get(purpose, _words(purpose.rpartition(".")[2]))
+
+    def category(self, name: str) -> str:
+        """What a category is called: shops post names as their pages hold them, `Tea &amp; coffee`."""
+        return unescape(name)
 
     def rule(self, name: str) -> str:
         """What the messages of a rule are called."""

@@ -119,7 +119,8 @@ class MuteTopic:
         await desk.mute_topic(asked.customer, self.topic, self.muted)
 
     def said(self, texts: Texts, date: Callable[[int], str], asked: Asked) -> str:
-        return (texts.did_mute_topic if self.muted else texts.did_unmute_topic).format(topic=self.topic)
+        said = texts.did_mute_topic if self.muted else texts.did_unmute_topic
+        return said.format(topic=texts.category(self.topic))
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ FAULTS = (
     Fault(
         "what a stop has kept is let go of all at once",
         f"{DISPATCH}/deciding.py",
-        'return cursor.resumed_at + int(fraction("resume", delivery.name) * cursor.over)',
+        'return cursor.resumed_at + int(fraction("resume", delivery.name) * min(cursor.over, left // 2))',
         "return cursor.resumed_at",
         SENDING,
     ),

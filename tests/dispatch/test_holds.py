@@ -302,6 +302,18 @@ def test_what_a_stop_kept_leaves_one_after_the_other(bench: DispatchBench) -> No
     assert 5 <= counts[0] < counts[1] < counts[2] == counts[3] == 40
 
 
+def test_nothing_that_a_stop_kept_expires_while_it_waits_for_its_turn(bench: DispatchBench) -> None:
+    bench.broadcast("Sending Stopped", b'{"by":"ops"}')
+    for number in range(40):
+        bench.asks(f"m{number}", purpose="service.orders", expires_at=bench.now + 2 * HOUR)
+    bench.advance("110m")
+    bench.broadcast("Sending Resumed", b'{"by":"ops","over":7200000}')
+    bench.advance("2m")
+    assert 0 < len(bench.sent) < 40  # one after the other all the same
+    bench.advance("2h")
+    assert bench.words == ["sent"] * 40
+
+
 def test_a_second_stop_keeps_what_the_first_has_not_let_go_yet(bench: DispatchBench) -> None:
     bench.broadcast("Sending Stopped", b'{"by":"ops"}')
     for number in range(20):

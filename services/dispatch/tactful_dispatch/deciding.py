@@ -101,12 +101,14 @@ def time_is_up(space: Workspace, delivery: Delivery, due: int, cause: Cause) -> 
 
 
 def _kept(cursor: Cursor, delivery: Delivery, now: int) -> int:
-    """Until when a stop of all sending keeps a message, if it is that: what it kept is let go one after the other."""
+    """Until when a stop of all sending keeps a message, if it is that: what it kept is let go one after the other, and what would be too
+    old by then within half of the time that it has left."""
     if delivery.held_for != Reason.STOPPED:
         return 0
     if cursor.stopped:
         return now + STILL_STOPPED
-    return cursor.resumed_at + int(fraction("resume", delivery.name) * cursor.over)
+    left = max(0, delivery.message.expires_at - cursor.resumed_at)
+    return cursor.resumed_at + int(fraction("resume", delivery.name) * min(cursor.over, left // 2))
 
 
 def let_go(cursor: Cursor, delivery: Delivery, now: int) -> None:

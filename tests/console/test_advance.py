@@ -77,6 +77,20 @@ def test_a_held_message_says_until_when() -> None:
     )
 
 
+def test_what_is_held_for_a_week_or_more_says_until_which_day() -> None:
+    held = HeldBack(
+        message_id="m_3",
+        customer="u1",
+        rule="churn_risk",
+        channel="email",
+        reason=Reason.BUDGET,
+        at=FOUR,
+        until=FOUR + 14 * DAY,
+    )
+    report = AdvanceReport(start=AFTERNOON, end=FOUR, held=(held,))
+    assert "HELD until Mon 7 Dec 2026 16:00  budget" in advance_text(report, HERE)
+
+
 def test_when_nothing_happened_it_says_when_something_will() -> None:
     report = AdvanceReport(start=FOUR, end=FOUR + DAY, next_timer=FOUR + 2 * DAY)
     assert advance_text(report, HERE) == (

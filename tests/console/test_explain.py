@@ -24,8 +24,8 @@ Mon 16:00    email  SENT  consent #1 · budget 0 of 1 this week · 16:00 in Euro
 waiting until Tue 16:00: abandoned_cart  a click or a reply, then push"""
 
 
-def explained(inputs: TimelineInputs) -> str:
-    return explain_text(timeline(inputs, MADRID.key))
+def explained(inputs: TimelineInputs, now: int = FOUR) -> str:
+    return explain_text(timeline(inputs, MADRID.key), now)
 
 
 def test_a_refusal_a_consent_and_a_message_read_as_one_story() -> None:
@@ -73,6 +73,10 @@ def test_a_longer_story_gives_the_dates() -> None:
     lines = explained(TimelineInputs("u1", "Europe/Madrid", (*umas_story().rows, later))).splitlines()
     assert lines[0].startswith("Mon 23 Nov 2026 14:00  Product Added")
     assert lines[-1].startswith("Mon 30 Nov 2026 14:00  Order Completed o1")
+
+
+def test_a_story_of_long_ago_gives_the_dates_however_short_it_is() -> None:
+    assert explained(umas_story(), FOUR + 90 * DAY).startswith("Mon 23 Nov 2026 14:00  Product Added")
 
 
 def test_an_event_that_came_late_or_from_an_import_says_when_it_happened() -> None:

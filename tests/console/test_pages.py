@@ -118,6 +118,13 @@ async def test_every_page_says_who_stopped_all_sending_when_and_why() -> None:
             assert "wrong price" in words
 
 
+async def test_a_stop_of_long_ago_says_on_which_day_it_was() -> None:
+    facts = Facts(umas_story())
+    facts.stop = Stopped("olga", "", FOUR - 21 * DAY)
+    async with client(facts) as browser:
+        assert "Mon 2 Nov 2026" in (await browser.get("/console")).text
+
+
 async def test_only_the_latest_decision_is_open(browser: httpx.AsyncClient) -> None:
     page = Markup((await browser.get("/console/customers/u1")).text)
     assert sum("open" in details for details in page.all("details")) == 1

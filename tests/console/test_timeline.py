@@ -14,7 +14,7 @@ from stories import AFTERNOON, FOUR, MADRID, THREE, decision, event, held_messag
 from tactful.clock import DAY, HOUR
 from tactful.decisions import GateVerdict, Reason, Verdict
 from tactful_console.entries import Chip, Entry, Tone
-from tactful_console.history import HistoryRow, Pending, TimelineInputs
+from tactful_console.history import HistoryRow, JournalEntry, Pending, TimelineInputs
 from tactful_console.moments import Moments
 from tactful_console.telling import entry
 from tactful_console.timeline import Timeline, timeline
@@ -155,9 +155,19 @@ def test_an_opening_by_a_machine_says_that_it_counts_for_nothing() -> None:
 def test_a_live_run_shows_its_journal_where_it_started() -> None:
     (started,) = [e for e in timeline(umas_story(), "UTC").entries if e.kind == "started" and e.run == "r_2"]
     assert [(fact.name, fact.value) for fact in started.facts] == [
-        ("1. quiet", "Mon 16:00  null"),
-        ("2. get cart", 'Mon 16:00  {"items":2}'),
+        ("1. quiet", "16:00  null"),
+        ("2. get cart", '16:00  {"items":2}'),
     ]
+
+
+def test_a_journal_of_weeks_gives_the_dates() -> None:
+    entries = [JournalEntry("sleep", FOUR + days * DAY, None) for days in (1, 7)]
+    (started,) = [
+        e
+        for e in timeline(replace(umas_story(), journals={"r_2": entries}), "Europe/Madrid").entries
+        if e.kind == "started" and e.run == "r_2"
+    ]
+    assert [fact.value for fact in started.facts] == ["Tue 16:00  null", "Mon 30 Nov 2026 16:00  null"]
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "/etc/localtime", "x\x00y"])

@@ -245,7 +245,7 @@ def everything_can_be_explained(past: Past) -> None:
             assert words[0].chip, message
             assert words[0].chip.word == "sent" or words[0].sentences or words[0].about, (message, words)
     for story in stories.values():
-        assert story.customer in erased or explain_text(story)
+        assert story.customer in erased or explain_text(story, world.clock.now())
     personal = Personal(
         world.log, world.trigger, world.dispatch, book, GRAVES, LogRemembers(), world.clock, lambda: world.settings
     )

@@ -39,7 +39,7 @@ class Trigger:
 async def test_a_story_that_does_not_show_everything_says_so(notes: int, cut: bool) -> None:
     bench = DispatchBench()
     story = Story(cast(Any, Trigger(notes)), bench.store, cast(Any, None), bench.book, 1)
-    lines = explain_text(timeline(await story.timeline("u1"), "Europe/Madrid")).splitlines()
+    lines = explain_text(timeline(await story.timeline("u1"), "Europe/Madrid"), bench.now).splitlines()
     assert ("the story shows the latest 2,000 lines; `tactful customer export` has what was before" in lines[0]) == cut
     assert len(lines) == LINES + cut
     assert lines[-1].endswith(f"note {notes - 1}.")

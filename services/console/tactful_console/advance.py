@@ -101,7 +101,7 @@ def _decision_line(part: Decided, report: AdvanceReport, moments: Moments) -> st
 
 
 def _held_line(part: HeldBack, report: AdvanceReport, moments: Moments) -> str:
-    until = f"HELD until {moments.short(part.until)}" if part.until is not None else "HELD"
+    until = f"HELD until {moments.near(part.until, part.at)}" if part.until is not None else "HELD"
     facts = {
         "until": part.until,
         "channel": part.channel,

@@ -14,12 +14,12 @@ from tactful_console.timeline import Timeline
 Say = Callable[[int], str]
 
 
-def explain_text(story: Timeline) -> str:
+def explain_text(story: Timeline, now: int) -> str:
     """The story without a newline at its end. Says what to do where a message was not sent and the shop can mend it."""
     if not story.entries and not story.upcoming:
         return printable(f"nothing is known of {story.customer}")
     moments = Moments.of(story.zone, story.zone)
-    say, named = _say(story, moments), len({entry.rule for entry in story.entries if entry.run}) > 1
+    say, named = _say(story, now, moments), len({entry.rule for entry in story.entries if entry.run}) > 1
     lines = [line for part in _episodes(story.entries) for line in _lines(part, say, named)]
     lines += [_upcoming(part, say) for part in story.upcoming]
     lines += [f"to allow it:  {fix}" for fix in _fixes(story.entries)]
@@ -35,10 +35,12 @@ def _fixes(entries: tuple[Entry, ...]) -> Iterator[str]:
     yield from dict.fromkeys(fix for fix in fixes if fix)
 
 
-def _say(story: Timeline, moments: Moments) -> Say:
-    """Days of the week are enough within six days."""
-    instants = [entry.at for entry in story.entries] + [part.at for part in story.upcoming if part.at is not None]
-    return moments.short if max(instants, default=0) - min(instants, default=0) < 6 * DAY else moments.full
+def _say(story: Timeline, now: int, moments: Moments) -> Say:
+    """Days of the week are enough within six days, of which this is one."""
+    instants = (
+        [now] + [entry.at for entry in story.entries] + [part.at for part in story.upcoming if part.at is not None]
+    )
+    return moments.short if max(instants) - min(instants) < 6 * DAY else moments.full
 
 
 def _episodes(entries: tuple[Entry, ...]) -> Iterator[list[Entry]]:

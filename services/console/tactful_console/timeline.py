@@ -63,7 +63,7 @@ def _with_journal(part: Entry, journal: Sequence[JournalEntry], moments: Moments
     if part.kind != "started" or not journal:
         return part
     lines = tuple(
-        Fact(f"{number}. {line.shape}", f"{moments.short(line.at)}  {msgspec.json.encode(line.value).decode()}")
+        Fact(f"{number}. {line.shape}", f"{moments.near(line.at, part.at)}  {msgspec.json.encode(line.value).decode()}")
         for number, line in enumerate(journal, start=1)
     )
     return msgspec.structs.replace(part, facts=part.facts + lines)

@@ -154,7 +154,7 @@ class _Office:
     async def explain(self, customer: str, by: str = COMMAND_LINE) -> dict[str, Any]:
         story = timeline(await self._product.story.timeline(customer), self._product.settings.latest.shop.timezone)
         await self._note(customer, by, story)
-        return {"timeline": msgspec.to_builtins(story), "text": explain_text(story)}
+        return {"timeline": msgspec.to_builtins(story), "text": explain_text(story, self._product.clock.now())}
 
     async def export(self, customer: str, by: str = COMMAND_LINE) -> Response:
         copy = await self._product.personal.export(customer)

@@ -303,6 +303,16 @@ def test_an_opt_out_on_a_page_comes_after_a_grant_that_a_machine_whose_clock_is_
     assert bench.words == ["withdrawn", "sent"]
 
 
+def test_a_posted_opt_out_comes_after_a_grant_that_a_door_whose_clock_is_ahead_has_taken() -> None:
+    bench = DispatchBench()
+    bench.knows()
+    bench.grants(channel="email", occurred_at=bench.now + DAY)
+    bench.advance("10m")
+    bench.grants(channel="email", state="withdrawn")
+    bench.asks()
+    assert bench.words == ["withdrawn"]
+
+
 def test_a_yes_on_a_page_ends_a_stop_that_a_machine_whose_clock_is_ahead_has_taken(bench: DispatchBench) -> None:
     drive(bench.desk.stop_all("u1", "preference-page"))
     behind = Reception(bench.store, bench.book, GRAVES, ManualClock(bench.now - SECOND), bench.log, lambda: None)

@@ -66,6 +66,12 @@ def resumes(record: DispatchTopic) -> bool:
     return isinstance(record, BroadcastRecord) and record.body.name == "Sending Resumed"
 
 
+def _as_of_its_arrival(record: ConsentRecord, at: int) -> ConsentRecord:
+    """Nothing was said after it was appended: a door whose clock is ahead must not have a grant outlast an opt-out that comes after it."""
+    said_at = min(record.body.occurred_at, at)
+    return msgspec.structs.replace(record, body=msgspec.structs.replace(record.body, occurred_at=said_at))
+
+
 class DispatchSlice:
     """One computation inside one transaction. `dues` are the customers that time moves on, from the store."""
 
@@ -130,6 +136,7 @@ class DispatchSlice:
         if isinstance(record, RecipientRecord):
             take_recipient(self._space, self._book, record.key, record.body)
         elif isinstance(record, ConsentRecord):
+            record = _as_of_its_arrival(record, at)
             if not pass_on(self._space, record, at, cause):
                 take_consent(self._space, self._book, record.key, record.id, record.body, at, cause)
         elif isinstance(record, LinkedRecord):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from enginebench import EngineBench, drive, event_record
 from tactful import Run, rule
 from tactful.clock import DAY, HOUR, MINUTE
 from tactful.errors import ClocksApart, InvalidInput, NewerRecord, OutboxGap, PoisonFlood
-from tactful.events import ComplaintOpened, CustomerFlagged, Event, OrderCompleted, Page, ProductAdded
+from tactful.events import ComplaintClosed, ComplaintOpened, CustomerFlagged, Event, OrderCompleted, Page, ProductAdded
 from tactful.events.model import name_of
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
@@ -534,6 +535,16 @@ def test_what_the_settings_make_of_it_is_for_dispatch_to_see_and_is_not_told_aga
     assert bench.sent()
     (told,) = bench.recipients
     assert [rest.since for rest in told.body.rests] == [ordered_at]
+
+
+def test_what_a_door_whose_clock_is_ahead_has_taken_hides_nothing_that_comes_after_it() -> None:
+    bench, ahead = EngineBench(after_a_while), timedelta(days=-1)
+    bench.emits("u1", ComplaintClosed(ticket_id="t1"), OrderCompleted(order_id="o1"), ago=ahead)
+    bench.advance("10m")
+    bench.emits("u1", ComplaintOpened(ticket_id="t1"), ADD)
+    assert bench.recipients[-1].body.complaint_open
+    assert bench.recipients[-1].body.rests[0].since == bench.now - 10 * MINUTE
+    assert len(bench.runs("u1")) == 1
 
 
 @pytest.mark.parametrize("reason", ["legal", ""])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from tactful.errors import InvalidInput
 from tactful.events.model import Event, Meta, decode, is_act
@@ -40,6 +41,11 @@ _decode_pointer = msgspec.json.Decoder(_Pointer).decode
 _NO_POINTER: Final = _Pointer()
 
 
+def _as_of_its_arrival(record: EventRecord, at: int) -> EventRecord:
+    """No event happens after it was appended: whoever posted it has a clock that is ahead, and what comes next would be older news."""
+    return replace(record, body=replace(record.body, occurred_at=at))
+
+
 def recalled(kept: Kept, customer: str, at: int) -> Seen:
     """An event that was kept, as it is shown at a later instant."""
     body = EventBody(
@@ -70,8 +76,9 @@ class Seen:
     __slots__ = ("_event", "at", "first_at", "message_id", "name", "pointer", "record")
 
     def __init__(self, record: EventRecord, at: int) -> None:
-        self.record, self.at = record, at
-        self.first_at = min(at, record.at) if is_forwarded(record) else at
+        self.at = at
+        self.first_at = first_at = min(at, record.at) if is_forwarded(record) else at
+        self.record = record if record.body.occurred_at <= first_at else _as_of_its_arrival(record, first_at)
         self.name = name = record.body.name
         self._event: Event | None = None
         self.pointer = pointer = _decode_pointer(record.body.properties) if name in INTERNAL else _NO_POINTER

@@ -53,6 +53,17 @@ def test_five_contacts_without_a_reaction_leave_one_a_fortnight() -> None:
     assert bench.words[-1] == "sent"
 
 
+def test_whoever_is_to_hear_nothing_hears_nothing_because_they_have_noticed_nothing() -> None:
+    bench = DispatchBench()
+    bench.consenting()
+    bench.asks()
+    bench.advance("30d")
+    bench.settings(**LIVE, caps={"silent_after": 1, "weekly": {"new": 0}})
+    bench.asks("m2", expires_at=bench.now + HOUR)
+    bench.advance("2h")
+    assert bench.words == ["sent", "expired"]
+
+
 def test_whom_trigger_calls_away_hears_from_us_once_in_so_many_days() -> None:
     for told in ({"away": True}, {"at_most_days": 60}):  # or so a program before this one told
         bench = DispatchBench()

@@ -52,9 +52,9 @@ def _weekly(message: MessageBody, facts: Facts, segment: str) -> Allowance:
     caps, own = facts.settings.caps, facts.at_most_days * DAY
     if not caps.budget:
         return Allowance(1, own)
-    if _ignored(facts.contacts, caps.silent_after, message.contact):
-        return Allowance(1, max(FORTNIGHT, own))
     most = getattr(caps.weekly, segment, caps.weekly.new)
+    if _ignored(facts.contacts, caps.silent_after, message.contact):
+        return Allowance(min(1, most), max(FORTNIGHT, own))
     return Allowance(min(1, most), max(WEEK, own)) if own else Allowance(most, WEEK)
 
 

@@ -28,6 +28,11 @@ def work(number, again):
     while not stop:
         time.sleep(0.02)
 
+def forked():
+    if (folder / "end while one is begun").exists():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+os.register_at_fork(after_in_parent=forked)
 sys.exit(run_processes(2, work))
 """
 
@@ -63,6 +68,18 @@ def test_who_dies_is_replaced_and_all_end_when_they_are_told(tmp_path: Path) -> 
         assert process.wait(20) == 0
     for gone in (pid(tmp_path, 0), second):
         assert not (Path("/proc") / str(gone)).exists()
+
+
+def test_who_is_just_begun_again_ends_with_the_others(tmp_path: Path) -> None:
+    with family(tmp_path) as process:
+        first, second = pid(tmp_path, 0), pid(tmp_path, 1)
+        (tmp_path / "end while one is begun").touch()
+        os.kill(first, signal.SIGKILL)
+        try:
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+    assert not (Path("/proc") / str(second)).exists()
 
 
 def test_nobody_lives_on_when_the_one_that_began_them_is_killed(tmp_path: Path) -> None:

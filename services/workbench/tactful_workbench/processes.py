@@ -19,6 +19,7 @@ from tactful.errors import TactfulError
 
 REFUSED: Final = 1  # exit code of a process that says what has to be mended
 APART: Final = 1.0  # seconds between two starts of one that keeps dying
+_ENDS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Work = Callable[[int, bool], None]
 
@@ -35,7 +36,7 @@ def run_processes(count: int, work: Work) -> int:
     family = _Family(work)
     for number in range(count):
         family.start(number)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDS:
         signal.signal(number, family.end)
     return family.wait()
 
@@ -50,12 +51,19 @@ class _Family:
         self._gone, self._held = os.pipe()  # held open by this process alone
 
     def start(self, number: int, again: bool = False) -> None:
+        """Whoever says meanwhile that all are to end is heard when this one is known, or it would live on."""
         sys.stdout.flush()
         sys.stderr.flush()
-        if (pid := os.fork()) == 0:
-            os.close(self._held)
-            _live(self._work, number, again, self._gone)
-        self._alive[pid] = (number, again)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+        try:
+            if self._ending:
+                return
+            if (pid := os.fork()) == 0:
+                os.close(self._held)
+                _live(self._work, number, again, self._gone)
+            self._alive[pid] = (number, again)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
 
     def end(self, number: int, frame: FrameType | None) -> None:
         self._ending = True
@@ -81,8 +89,7 @@ class _Family:
         else:
             _logger.error("process %s (worker %s) ended with %s and is started again", pid, number, code)
             time.sleep(APART)
-            if not self._ending:
-                self.start(number, again=True)
+            self.start(number, again=True)
 
 
 def _end_with(gone: int) -> None:
@@ -94,8 +101,9 @@ def _end_with(gone: int) -> None:
 def _live(work: Work, number: int, again: bool, gone: int) -> NoReturn:
     """Of a forked process: never comes back."""
     code = 0
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in _ENDS:
         signal.signal(each, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     threading.Thread(target=_end_with, args=(gone,), name="end with the first", daemon=True).start()
     try:
         work(number, again)

@@ -1,9 +1,12 @@
-"""What people call the moment to which they want the dev clock to go."""
+"""What people call the moment to which they want the dev clock to go, and who may move anything meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from enginebench import EngineBench
 
@@ -14,6 +17,8 @@ from tactful.errors import InvalidInput
 from tactful.events import ProductAdded
 from tactful_dispatch.rows import Delivery
 from tactful_workbench.advancing import is_told, moment_of
+from tactful_workbench.embedded import Plan, opened
+from tactful_workbench.web import web
 
 MADRID = ZoneInfo("Europe/Madrid")
 THREE = 1_795_442_400_000  # Mon 23 Nov 2026 15:00 in Madrid
@@ -56,3 +61,15 @@ def test_a_message_whose_template_is_missing_is_told_also_if_it_was_asked_for_be
 
 def test_tomorrow_is_the_next_day_whatever_the_hour() -> None:
     assert moment_of("tomorrow 15:00", THREE, MADRID) == THREE + DAY
+
+
+async def test_who_looks_at_the_clock_moves_nothing_while_somebody_else_does(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path, dev=True, disposable=True)) as product:
+        transport = httpx.ASGITransport(web(product, "http://127.0.0.1:8080", "tactful"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+            async with product.running.floor:  # as in each of their rounds
+                looking = asyncio.create_task(client.get("/dev/clock"))
+                await asyncio.wait([looking], timeout=0.1)
+                assert not looking.done()
+                assert not product.trigger_worker.owned
+            assert (await looking).json()["next_timer"] is None

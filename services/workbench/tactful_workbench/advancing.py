@@ -38,6 +38,11 @@ class ClockHands:
     def now(self) -> int:
         return self._clock.now()
 
+    async def next_timer(self) -> int | None:
+        """When something happens next by itself. Everything is settled first, which nobody else may do meanwhile."""
+        async with self._turn, self._product.running.floor:
+            return await self._product.time.next_instant()
+
     async def advance(self, step: Step) -> AdvanceReport:
         product = self._product
         async with self._turn, product.running.floor:

@@ -86,7 +86,7 @@ def _dev_router(product: Product, hands: ClockHands) -> APIRouter:
     router = APIRouter(prefix="/dev")
 
     async def clock() -> dict[str, Any]:
-        return {"now": hands.now(), "next_timer": await product.time.next_instant()}
+        return {"now": hands.now(), "next_timer": await hands.next_timer()}
 
     async def move(request: Request) -> JSONResponse:
         if not is_from_our_page(request):

@@ -148,3 +148,21 @@ async def test_a_partition_without_a_leader_hides_the_end_of_no_other() -> None:
         for partition in (0, 2):
             assert await reader.end(partition) == 10**9
     await reader.stop()
+
+
+async def test_two_who_read_one_partition_at_different_places_both_come_on() -> None:
+    backlog = Backlog(("nowhere:9092",), size=100)
+    reader = Reader(backlog, "events")
+    await reader.start()
+
+    async def some(start: int) -> list[int]:
+        found: list[int] = []
+        while len(found) < 30:
+            taken = await reader.read(0, start + len(found), 10)
+            assert taken, "an empty answer is the end of the log"
+            found += [stored.offset for stored in taken]
+        return found[:30]
+
+    first, other = await asyncio.gather(some(0), some(5_000))
+    assert (first, other) == (list(range(30)), list(range(5_000, 5_030)))
+    await reader.stop()

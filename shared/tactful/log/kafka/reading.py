@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -86,6 +86,8 @@ class Reader:
         self._asked_at = -FRESH
         self._grown = asyncio.Event()
         self._moves = 0  # of positions
+        # By partition: who reads from elsewhere would leave the one who waits there with nothing, as at the end.
+        self._turns = defaultdict[int, asyncio.Lock](asyncio.Lock)
         self._fetching: asyncio.Task[None] | None = None
         self._failed: Exception | None = None  # of the topic
         self._lost: dict[int, StreamStopped] = {}  # by partition: what comes next is gone, or cannot be used
@@ -107,14 +109,15 @@ class Reader:
 
     async def read(self, partition: int, offset: int, limit: int) -> list[Stored]:
         """As `Log.read`. Raises LogUnavailable, RetentionOverrun or UnstampedRecord."""
-        buffer = self._at(partition, offset)
-        if not buffer.records and offset < await self.end(partition):
-            await self._until(partition, offset, lambda: bool(buffer.records) or self._is_past(partition, buffer))
-        taken = buffer.take(limit)
-        if buffer.paused and not buffer.is_full(2):
-            self._of().resume(self._tp(partition))
-            buffer.paused = False
-        return taken
+        async with self._turns[partition]:
+            buffer = self._at(partition, offset)
+            if not buffer.records and offset < await self.end(partition):
+                await self._until(partition, offset, lambda: bool(buffer.records) or self._is_past(partition, buffer))
+            taken = buffer.take(limit)
+            if buffer.paused and not buffer.is_full(2):
+                self._of().resume(self._tp(partition))
+                buffer.paused = False
+            return taken
 
     async def beginning(self, partition: int) -> int:
         """As `Log.beginning`."""

@@ -128,6 +128,12 @@ async def test_a_process_that_was_killed_costs_the_next_message_nothing(hungry: 
     assert victim not in children()
 
 
+async def test_ctrl_c_in_the_terminal_of_a_server_is_not_for_the_process_that_renders(hungry: ProcessContent) -> None:
+    await hungry.render(CART)
+    (child,) = children()
+    assert os.getpgid(child) != os.getpgrp()  # a terminal interrupts a whole group
+
+
 def test_a_process_that_was_killed_costs_nothing_on_the_loop_of_servers_either() -> None:
     async def killed() -> str:
         content = ProcessContent(SHIPPED)

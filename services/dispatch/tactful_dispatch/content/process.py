@@ -89,10 +89,10 @@ class ProcessContent:
 
     async def _running(self) -> Process:
         if self._process is None:
-            # No environment: what a template might get hold of holds no secrets.
+            # No environment: what a template might get hold of holds no secrets. A session of its own: Ctrl-C is not for it.
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, *_CHILD, stdin=PIPE, stdout=PIPE, limit=LINE, env={}
+                    sys.executable, *_CHILD, stdin=PIPE, stdout=PIPE, limit=LINE, env={}, start_new_session=True
                 )
             except OSError as error:  # the machine has no room for it, whatever it was to render
                 raise TemplateError(f"the process that renders does not start ({error.strerror})") from None

@@ -466,6 +466,31 @@ async def test_marks_that_cannot_be_made_keep_no_message_back() -> None:
     assert live.bench.sent == ["m1"]
 
 
+class Unknown(Unmarked):
+    """Nor can anybody tell the marks of partitions but the first, which takes five seconds to find out."""
+
+    clock: ManualClock | None = None  # before, everybody can
+
+    async def marked(self, partition: int) -> int:
+        if partition == 0 or self.clock is None:
+            return 0
+        self.clock.forward_to(self.clock.now() + 5 * SECOND)
+        raise LogUnavailable("the group has no coordinator")
+
+
+async def test_a_partition_that_cannot_be_taken_keeps_no_message_of_another_back() -> None:
+    bench = DispatchBench(partitions=2, hints=(hints := Unknown()))
+    bench.restart()
+    customer = next(name for name in ("u1", "u2", "u3") if partition_of(name, 2) == 0)
+    bench.consenting(customer)
+    bench.append(_asked(bench, "m1", customer))
+    live, hints.clock = Live(bench).live, bench.clock
+    for _ in range(3):
+        with pytest.raises(LogUnavailable):
+            await live.round()
+    assert bench.sent == ["m1"]
+
+
 async def test_a_store_that_is_where_it_was_goes_on() -> None:
     hints = MemoryHints()
     bench = DispatchBench(hints=hints)

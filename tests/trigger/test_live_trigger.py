@@ -16,6 +16,7 @@ from tactful.leases import OwnTime
 from tactful.log import Position, Stored
 from tactful.log.memory import MemoryLog
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
+from tactful_trigger.cursor import Cursor
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
@@ -255,3 +256,30 @@ async def test_the_log_names_a_failure_once_however_many_customers_it_strikes(ca
     told = [line for line in caplog.messages if "could not go on" in line]
     assert [line.rpartition(": ")[2] for line in told] == ["ValueError", "KeyError"], "an error may name a person"
     assert all(line.startswith("a run of broken could not go on: ") for line in told)
+
+
+class HalfAway(MemoryTriggerStore):
+    """The database of the second partition is away, which takes five seconds to find out."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
+        if partition == 1:
+            self._clock.forward_to(self._clock.now() + 5_000)
+            raise StoreUnavailable("away")
+        return await super().claim(partition, owner, now, until)
+
+
+async def test_what_cannot_be_claimed_keeps_nothing_that_is_held_from_moving() -> None:
+    clock = ManualClock(MONDAY)
+    log = MemoryLog(2, clock)
+    worker = TriggerWorker(log, HalfAway(clock), Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
+    live = LiveTrigger(worker, log, clock)
+    await log.append(EVENTS, [(0, encode(event_record("u1", Page(name="home"), MONDAY, "e1")))])
+    for later in (0, 46 * MINUTE, 0):
+        clock.forward_to(clock.now() + later)
+        with pytest.raises(StoreUnavailable):
+            await live.round()
+    assert await messages(log) == ["u1"]

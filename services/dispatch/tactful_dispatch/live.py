@@ -44,20 +44,28 @@ class LiveDispatch:
         self._changed.set()
 
     async def round(self) -> bool:
-        """Everything that can be done now, once; whether anything moved."""
+        """Everything that can be done now, once; whether anything moved. Raises Transient."""
         self._changed.clear()  # what changes from here on wakes the next pause
-        await self._claim()
+        away = await self._claim()
         stopped = self._worker.stopped
         moves = all_done((self._tell if p in stopped else self._move)(p) for p in sorted(self._worker.owned))
-        return any(await while_kept(moves, self._worker.keep, self._keeping))
+        moved = any(await while_kept(moves, self._worker.keep, self._keeping))
+        if away is not None:
+            raise away
+        return moved
 
-    async def _claim(self) -> None:
-        known = set(self._worker.stopped)
-        await self._worker.claim()
+    async def _claim(self) -> Transient | None:
+        """Why not everything could be claimed that we are to have. Nothing that is held waits for that."""
+        known, away = set(self._worker.stopped), None
+        try:
+            await self._worker.claim()
+        except Transient as error:
+            away = error
         for partition in self._worker.stopped.keys() - known:
             _logger.error("partition %s of dispatch stops: %s", partition, self._worker.stopped[partition])
         if not 0 <= self._clock.now() - self._marked < self._marks_apart:
             await self._mark()
+        return away
 
     async def _mark(self) -> None:
         """Nothing depends on it but what is seen from outside: where it cannot be done, it is tried again in a minute."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from tactful.clock import Clock
 from tactful.clockcheck import refuse_to_be_ahead
-from tactful.errors import StreamStopped
+from tactful.errors import StreamStopped, Transient
 from tactful.identity import digest
 from tactful.leases import while_kept
 from tactful.log import Log
@@ -40,14 +40,25 @@ class LiveTrigger:
 
     async def round(self) -> bool:
         """Everything that can be done now, once; whether anything moved. While one partition waits for its store, others are
-        computed."""
-        await self._worker.claim()
+        computed. Raises Transient."""
+        away = await self._claim()
         if self._guard is not None and 0 in self._worker.owned.keys() - self._worker.stopped.keys():
             for rule, why in (await self._guard.look()).items():
                 _logger.error("%s is paused, since %s; `tactful rules resume %s` lets it go on", rule, why, rule)
         stopped = self._worker.stopped
         moves = all_done((self._tell if p in stopped else self._move)(p) for p in sorted(self._worker.owned))
-        return any(await while_kept(moves, self._worker.keep))
+        moved = any(await while_kept(moves, self._worker.keep))
+        if away is not None:
+            raise away
+        return moved
+
+    async def _claim(self) -> Transient | None:
+        """Why not everything could be claimed that we are to have. Nothing that is held waits for that."""
+        try:
+            await self._worker.claim()
+        except Transient as error:
+            return error
+        return None
 
     async def _tell(self, partition: int) -> bool:
         """Of one that stands still: what was committed before is told all the same."""

@@ -179,6 +179,15 @@ def test_a_row_is_the_same_call_in_whatever_order_its_columns_stand() -> None:
     assert len(ids) == 1
 
 
+def test_a_row_whose_columns_are_mapped_anew_is_another_call() -> None:
+    row = Row(2, {"id": "u1", "mail": "u1@shop.example", "mobile": "+34600111222"})
+    before = {"userId": "id", "email": "mail"}
+    ids = {
+        call_of(row, "identify", pairs, MADRID, FILE)["messageId"] for pairs in (before, before | {"phone": "mobile"})
+    }
+    assert len(ids) == 2
+
+
 def test_one_column_may_mean_two_things() -> None:
     row = Row(2, {"mail": "a@b.example"})
     call = call_of(row, "identify", {"userId": "mail", "email": "mail"}, MADRID, FILE)

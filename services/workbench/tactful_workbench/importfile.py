@@ -82,7 +82,8 @@ def together(rows: Iterable[Row], lines_of: str, pairs: dict[str, str], file: Pa
 
 
 def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: Path) -> dict[str, Any]:
-    """One row as a call of the tracking API, marked as history. The same row again is the same call. Raises TactfulError."""
+    """One row as a call of the tracking API, marked as history. The same row again, read in the same way, is the same call. Raises
+    TactfulError."""
     cells, where = row.cells, f"{file}:{row.line}"
     _need(pairs.values(), row, where)
     values = _named(cells, pairs)
@@ -109,7 +110,7 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
         raise TactfulError(
             f"{where}: nothing tells when it happened, which was not now; map timestamp= to a column that does"
         )
-    envelope.setdefault("messageId", digest("import", event, json.dumps(cells, sort_keys=True, default=str)))
+    envelope.setdefault("messageId", digest("import", event, json.dumps([cells, envelope, values], sort_keys=True)))
     call: dict[str, Any] = {"context": {"history": True}, **envelope}
     if event in _CALLS:
         return call | {"type": event, "traits" if event in _TRAITS else "properties": values}

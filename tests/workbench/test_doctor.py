@@ -159,7 +159,7 @@ async def test_what_was_refused_within_a_day_is_told_with_who_posted_it(tmp_path
         for number in range(2):
             body = QuarantineBody(reason="missing_user", message="no userId", source="shop-backend", raw="{}")
             record = QuarantineRecord(id=f"q{number}", key="q", at=product.clock.now(), body=body)
-            await product.log.append(QUARANTINE, [(number, encode(record))])
+            await product.log.append(QUARANTINE, [(number, b"of somebody else"), (number, encode(record))])
         warned = told(await look(product), "warn")
         assert warned.startswith("2 events or records were refused within a day; the latest: missing_user, from shop-")
         assert product.dev_clock is not None

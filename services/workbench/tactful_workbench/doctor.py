@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
+import msgspec
+
 from tactful.clock import DAY, MINUTE, Clock
 from tactful.clockcheck import APART
 from tactful.decisions import Reason
@@ -166,7 +168,10 @@ async def _refused(patient: Patient) -> list[Finding]:
     for partition in range(patient.log.partitions):
         end = await patient.log.end(QUARANTINE, partition)
         async for stored in onward(patient.log, QUARANTINE, partition, end - LATEST):
-            record = decode_any(stored.value)
+            try:
+                record = decode_any(stored.value)
+            except msgspec.MsgspecError:  # others may write to the log as well
+                continue
             if stored.appended > patient.clock.now() - DAY and isinstance(record, QuarantineRecord):
                 by = f", from {record.body.source}" if record.body.source else ""
                 found.append((stored.appended, f"{record.body.reason}{by}"))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tactful.errors import SettingsError
+from tactful.errors import SettingsError, TactfulError
+from tactful_workbench.commands.keys import webhook
 from tactful_workbench.secrets import LINK_KEY, secret, shared_secret
 
 
@@ -37,3 +38,9 @@ def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "secrets").touch()
     with pytest.raises(SettingsError, match="cannot be made or read"):
         secret(tmp_path, LINK_KEY)
+
+
+def test_no_secret_for_the_receiver_of_a_webhook_is_made_up_in_a_folder_that_there_is_not(tmp_path: Path) -> None:
+    with pytest.raises(TactfulError, match="name yours with --data"):
+        webhook(tmp_path / "mistyped")
+    assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tactful.errors import TactfulError
 from tactful.keys import OPERATOR
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
@@ -52,6 +53,10 @@ def list_keys(data: Data = HERE, as_json: Json = False) -> None:
 @app.command()
 def webhook(data: Data = HERE, as_json: Json = False) -> None:
     """The secret by which the receiver of the channel `webhook` checks that a message is ours (Standard Webhooks)."""
+    if not data.is_dir():
+        raise TactfulError(
+            f"there is no folder {data}, and a secret made up there would be nobody's; name yours with --data"
+        )
     value = "whsec_" + base64.b64encode(secret(data, WEBHOOK_KEY)).decode()
     show({"secret": value}, value, as_json)
 

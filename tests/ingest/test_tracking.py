@@ -288,6 +288,18 @@ async def test_history_is_believed_of_a_server_and_not_of_a_browser() -> None:
     assert [event.body.history for event in door.events] == [True, False]
 
 
+async def test_what_is_imported_with_a_day_that_is_to_come_is_refused_rather_than_dated_to_now() -> None:
+    door, imported = Doorstep(), {"history": True}
+    for when in (MONDAY + HOUR, MONDAY + 2 * DAY, "9999-12-31"):
+        await door.track("Shipment Delivered", context=imported, timestamp=when)
+        await door.track("Shipment Delivered", timestamp=when)
+    await door.track("Customer Flagged", context=imported, timestamp="9999-12-31")
+    told = [(event.body.name, event.body.history) for event in door.events]
+    delivered = ("Shipment Delivered", False)
+    assert told == [("Shipment Delivered", True), delivered, delivered, delivered, ("Customer Flagged", True)]
+    assert [(each.body.reason, each.body.field) for each in door.quarantined] == [("wrong_value", "timestamp")] * 2
+
+
 async def test_the_same_again_without_a_message_id_has_the_same_id() -> None:
     door = Doorstep()
     for attempt in range(2):

@@ -72,6 +72,8 @@ _STATES: Final = frozenset(
         "Contact Made",
     }
 )
+# What holds now, whenever it is said.
+_LASTING: Final = frozenset({"Identify", "Group", "Customer Flagged"})
 _LONGEST_NAME: Final = 255
 _NOTHING: Final = msgspec.Raw(b"{}")
 
@@ -102,7 +104,10 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
         )
     given = _properties(name, posting, user, visit.door.limits.id_length)
     name, properties = canonical(name, given, visit.door.currency)
-    told = instant(posting.told)
+    told, history = instant(posting.told), _is_history(posting, visit)
+    if history and told is not None and name not in _LASTING and not _is_past(told, visit):
+        # Dated to now a parcel that never came would be delivered.
+        raise InvalidInput("wrong_value", "what is imported has happened, and this is to come", "timestamp")
     body = EventBody(
         name=name,
         source=posting.source,
@@ -110,7 +115,7 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
         scope=visit.key.scope,
         user_id=user,
         anonymous_id=anonymous,
-        history=_is_history(posting, visit),
+        history=history,
         properties=msgspec.Raw(properties),
         context=_context(posting, told),
     )
@@ -127,9 +132,10 @@ def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
     if key is None:
         raise InvalidInput("no_customer", f"consent needs a {posting.user_field}", posting.user_field)
     properties = _object(posting)
-    at = occurred_at(instant(posting.told), instant(posting.sent), visit.received, visit.door.client_time)
+    told = instant(posting.told)
+    at = occurred_at(told, instant(posting.sent), visit.received, visit.door.client_time)
     body = consent.consent_body(properties, posting.source, at, history=_is_history(posting, visit))
-    if body.history and body.state != "withdrawn" and not _is_past(posting, visit):
+    if body.history and body.state != "withdrawn" and (told is None or not _is_past(told, visit)):
         # Dated to now it would undo an opt-out, and an erasure.
         raise InvalidInput("wrong_value", "an imported grant has to say when it was given, which is past", "timestamp")
     id = _given_id(posting, visit) or _said_id(posting, visit, consent.NAME, key, properties)
@@ -140,10 +146,9 @@ def _is_history(posting: Posting, visit: Visit) -> bool:
     return visit.key.scope != BROWSER and posting.context.get("history") is True
 
 
-def _is_past(posting: Posting, visit: Visit) -> bool:
+def _is_past(told: int, visit: Visit) -> bool:
     """Give or take a day: a time may have been written in another zone than it was read in."""
-    told = instant(posting.told)
-    return told is not None and visit.door.client_time(told) <= visit.received + DAY
+    return visit.door.client_time(told) <= visit.received + DAY
 
 
 def _name(posting: Posting, scope: str) -> str:

@@ -122,7 +122,7 @@ async def _post(app: ASGIApp, path: str, body: bytes) -> None:
 
 async def main() -> None:
     """Both apps in turn, three rounds; the best of each counts."""
-    door = create_app(Door(Nowhere(), FixedKeys([("key", Key("bench", "server"))]), WallClock(), "EUR"))
+    door = create_app(Door(Nowhere(), FixedKeys([("key", Key("bench", "server"))]), WallClock(), lambda: "EUR"))
     bare = Starlette(routes=[Route("/v1/batch", _read_only, methods=["POST"])])
     for size in (BATCH, 1):
         bodies = batches(size)

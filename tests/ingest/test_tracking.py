@@ -49,7 +49,7 @@ async def test_an_alias_of_a_name_is_stored_under_the_canonical_name() -> None:
 
 
 async def test_an_amount_without_a_currency_is_in_the_shops() -> None:
-    door = Doorstep(currency="JPY")
+    door = Doorstep(currency=lambda: "JPY")
     await door.track("Product Added", properties={"price": 500})
     assert properties(door.event)["price"] == [500, "JPY"]
 

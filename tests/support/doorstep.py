@@ -73,7 +73,7 @@ class Doorstep:
     def __init__(self, diary: Callable[[MemoryLog], Diary] = Diary, **door: Any) -> None:
         self.clock = ManualClock(MONDAY)
         self.diary = diary(MemoryLog(4, self.clock))
-        ports: dict[str, Any] = {"keys": KEYS, "currency": "EUR", "jitter": lambda: 0.5} | door
+        ports: dict[str, Any] = {"keys": KEYS, "currency": lambda: "EUR", "jitter": lambda: 0.5} | door
         self.door = Door(log=self.diary, clock=self.clock, **ports)
         self.app = create_app(self.door)
         self._transport = httpx.ASGITransport(self.app)

@@ -14,6 +14,7 @@ from msgspec import Raw
 
 from tactful.clock import ManualClock
 from tactful.errors import LogUnavailable, SettingsError
+from tactful.keys import Key
 from tactful.log import Position
 from tactful.log.memory import MemoryLog
 from tactful.plugins import load_plugins
@@ -21,8 +22,12 @@ from tactful.records import DISPATCH, EVENTS, BroadcastBody, BroadcastRecord, de
 from tactful.rules import Rule
 from tactful.settings import told
 from tactful.telemetry import SILENT
+from tactful_ingest.door import visit
 from tactful_trigger.rules import abandoned_cart, churn_risk
 from tactful_workbench.cluster.ground import Ground, Site
+from tactful_workbench.cluster.ingest import door
+from tactful_workbench.embedded import Plan, opened
+from tactful_workbench.serving import look_at_settings
 from tactful_workbench.settingsfile import SHOP, SettingsFile, known_settings
 from tactful_workbench.unheard import unheard
 
@@ -157,6 +162,18 @@ def test_a_list_may_hold_more_than_its_default_does(tmp_path: Path, line: str) -
 @pytest.mark.parametrize("line", ['second_after = ""', 'second_after = "2d"'])
 def test_a_length_that_is_off_by_default_may_be_off_or_a_length(tmp_path: Path, line: str) -> None:
     SettingsFile(tmp_path, "", lambda: [abandoned_cart]).write(f"[rules.abandoned_cart]\n{line}\n")
+
+
+async def test_amounts_that_name_no_currency_are_in_the_one_that_was_saved_last(tmp_path: Path) -> None:
+    servers: Any = SimpleNamespace(partitions=1)
+    async with opened(Plan(tmp_path)) as product:
+        elsewhere = Ground(Site("kafka://k", "postgresql://p", tmp_path), servers, [servers], SILENT)
+        vars(elsewhere)["keys"] = product.keys
+        doors, key = (product.door, door(elsewhere)), Key("shop", "server")
+        assert [visit(each, key).currency for each in doors] == ["EUR", "EUR"]
+        product.settings.path.write_text(SHOP.replace('"EUR"', '"JPY"'))
+        await look_at_settings(product, 0)
+        assert [visit(each, key).currency for each in doors] == ["JPY", "JPY"]
 
 
 def test_pages_of_a_service_follow_the_file_that_a_command_elsewhere_has_changed(tmp_path: Path) -> None:

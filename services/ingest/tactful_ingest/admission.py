@@ -103,7 +103,7 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
             "no_customer", f"an event needs a {posting.user_field} or an anonymous id", posting.user_field
         )
     given = _properties(name, posting, user, visit.door.limits.id_length)
-    name, properties = canonical(name, given, visit.door.currency)
+    name, properties = canonical(name, given, visit.currency)
     told, history = instant(posting.told), _is_history(posting, visit)
     if history and told is not None and name not in _LASTING and not _is_past(told, visit):
         # Dated to now a parcel that never came would be delivered.

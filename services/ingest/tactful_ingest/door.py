@@ -31,7 +31,7 @@ class Door:
     log: Log
     keys: KeyRing
     clock: Clock
-    currency: str  # ISO 4217, of amounts that name none
+    currency: Callable[[], str]  # ISO 4217, of amounts that name none
     client_time: Callable[[int], int] = unshifted
     limits: Limits = field(default_factory=Limits)
     jitter: Callable[[], float] = random.random
@@ -50,12 +50,13 @@ class Visit:
     key: Key
     source: str  # what its events carry as their source
     received: int  # ms
+    currency: str
     door: Door
 
 
 def visit(door: Door, key: Key) -> Visit:
     """A request that arrives now."""
-    return Visit(key, _escaped(key.name), door.clock.now(), door)
+    return Visit(key, _escaped(key.name), door.clock.now(), door.currency(), door)
 
 
 def foreign_source(visit: Visit, source: str) -> str:

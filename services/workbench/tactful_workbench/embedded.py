@@ -327,7 +327,9 @@ def _adapters(plan: Plan, shelf: SqliteShelf, clock: Clock, public_url: Callable
 
 
 def _door(log: SqliteLog, keys: KeyRing, clock: Clock, settings: SettingsFile, dev_clock: DevClock | None) -> Door:
-    currency = settings.latest.shop.currency
+    def currency() -> str:
+        return settings.latest.shop.currency
+
     if dev_clock is None:
         return Door(log, keys, clock, currency)
     return Door(log, keys, clock, currency, client_time=dev_clock.client_time)

@@ -93,7 +93,8 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
     plan = Plan(data, dev=(data / "dev.db").exists(), rules=RULES, templates=TEMPLATES)
     if not plan.file.exists():
         raise TactfulError(
-            f"nothing runs on {data} and there is no database in it; start `tactful dev`, or name the folder with --data"
+            f"nothing runs on {data} and there is no database in it; start `tactful dev`, or a shop's `tactful serve all`, or name "
+            "the folder with --data"
         )
     async with opened(plan) as product:
         transport = httpx.ASGITransport(web(product, "http://file", "tactful"))

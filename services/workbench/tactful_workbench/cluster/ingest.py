@@ -17,4 +17,4 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
 
 def door(here: Ground) -> Door:
     """Where events come in."""
-    return Door(here.log, here.keys, here.clock, here.shop().currency)
+    return Door(here.log, here.keys, here.clock, lambda: here.shop().currency)

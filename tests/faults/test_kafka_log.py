@@ -125,7 +125,7 @@ async def test_a_broker_that_is_killed_and_comes_back_has_what_it_acknowledged(
 
 async def test_where_nobody_answers_opening_says_so() -> None:
     nowhere = broker(f"kafka://127.0.0.1:{free_port()}")
-    with pytest.raises(LogUnavailable, match=r"no broker answers at 127\.0\.0\.1"):
+    with pytest.raises(LogUnavailable, match=r"no broker answers at 127\.0\.0\.1:\d+ without tls and without sasl"):
         async with KafkaLog.open(nowhere):
             pass
 
@@ -145,6 +145,13 @@ async def test_who_knows_the_password_is_let_in(server: KafkaServer) -> None:
     await set_up(guarded, Shape(2, replication=1))
     async with KafkaLog.open(guarded) as log:
         await log.append("events", [(0, b"mine")])
+
+
+async def test_who_does_not_say_who_they_are_is_told_how_it_was_asked(server: KafkaServer) -> None:
+    """The broker hangs up without a word."""
+    stranger = broker(server.guarded_url("right").replace("shop:right@", "").partition("?")[0])
+    with pytest.raises(LogUnavailable, match="without tls and without sasl"):
+        await check_topics(stranger)
 
 
 async def test_a_right_that_is_missing_is_named(server: KafkaServer) -> None:
@@ -337,6 +344,9 @@ def test_a_url_that_cannot_be_one_is_refused_without_repeating_its_password(tmp_
         "kafka://u:secret@h?tls=True",
         "kafka://u:secret@h?tls=1",
         "kafka://u:secret@h?tls=",
+        f"kafka://u:secret@h?ca={__file__}",
+        f"kafka://u:secret@h?tls=true&ca={__file__}",
+        f"kafka://u:secret@h?tls=true&ca={tmp_path / 'nowhere.pem'}",
     ):
         with pytest.raises(SettingsError) as refused:
             broker(url)

@@ -30,7 +30,7 @@ from tactful.errors import LogUnavailable, SettingsError
 
 C = TypeVar("C", AIOKafkaProducer, AIOKafkaConsumer)
 
-SHAPE: Final = "kafka://USER:PASSWORD@host:9092,host2:9092?tls=true&sasl=SCRAM-SHA-512&prefix=tactful-"
+SHAPE: Final = "kafka://USER:PASSWORD@host:9092,host2:9092?tls=true&sasl=SCRAM-SHA-512&ca=FILE&prefix=tactful-"
 BATCH: Final = 900_000  # bytes of one batch: below `message.max.bytes` of a broker as it ships (1,048,588)
 TRACEPARENT: Final = "traceparent"  # the header of a record that names a span (W3C Trace Context)
 OURS: Final = b""  # the key of a record whose partition we computed; a foreign producer has none, or the customer's id
@@ -39,7 +39,7 @@ ENDING: Final = 10.0  # seconds that a client may take to say goodbye
 _SASL: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _STRANGER: Final = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, IllegalSaslStateError)
 _NO_RIGHT: Final = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
-_KNOWN: Final = {"tls", "sasl", "prefix"}
+_KNOWN: Final = {"tls", "sasl", "ca", "prefix"}
 _WRONG: Final = f"the Kafka URL must look like {SHAPE}; sasl is one of {', '.join(_SASL)}"
 
 
@@ -53,6 +53,7 @@ class Broker:
     password: str = field(default="", repr=False)
     sasl: str = ""
     tls: bool = False
+    ca: str = ""  # a file of certificates to trust in place of the system's
 
     def topic(self, topic: str) -> str:
         """A topic's name at the broker."""
@@ -92,8 +93,11 @@ class Broker:
         return client
 
     def away(self, error: Exception) -> LogUnavailable:
-        """What an error says to somebody who can wait."""
-        return LogUnavailable(f"no broker answers at {', '.join(self.servers)}: {type(error).__name__}: {error}")
+        """What an error says to somebody who can wait. A broker that wants TLS or a password hangs up without a word."""
+        asked = f"{'with' if self.tls else 'without'} tls and {'with' if self.sasl else 'without'} sasl"
+        return LogUnavailable(
+            f"no broker answers at {', '.join(self.servers)} {asked}: {type(error).__name__}: {error}"
+        )
 
     async def refusal(self, error: Exception) -> SettingsError | None:
         """What has to be mended before we are let in, if it is that and nobody is merely away."""
@@ -109,7 +113,8 @@ class Broker:
                 return SettingsError(f"Kafka at {server} does not let us in: {stranger}; check user, password and sasl")
             except ssl.SSLCertVerificationError as untrusted:
                 return SettingsError(
-                    f"Kafka at {server} shows a certificate that we do not trust: {untrusted.verify_message}"
+                    f"Kafka at {server} shows a certificate that we do not trust: {untrusted.verify_message}; where "
+                    "your own authority has signed it, name the file with that one's certificate in the Kafka URL: ca=FILE"
                 )
             except (KafkaError, OSError, TimeoutError):
                 continue
@@ -137,7 +142,7 @@ class Broker:
             "security_protocol": protocol,
         }
         if self.tls:
-            given["ssl_context"] = ssl.create_default_context()
+            given["ssl_context"] = ssl.create_default_context(cafile=self.ca or None)
         if self.sasl:
             given |= {
                 "sasl_mechanism": self.sasl,
@@ -165,8 +170,19 @@ def broker(url: str) -> Broker:
         raise SettingsError("in the Kafka URL tls is true or false; anything else would be sent in the clear")
     if bool(sasl) != bool(credentials):
         raise SettingsError("the Kafka URL names a user without sasl, or sasl without a user; give both or neither")
-    prefix = options.get("prefix") or "tactful-"
-    return Broker(servers, prefix, unquote(user), unquote(password), sasl, tls == "true")
+    prefix, ca = options.get("prefix") or "tactful-", options.get("ca", "")
+    if ca:
+        _refuse_authority(ca, tls == "true")
+    return Broker(servers, prefix, unquote(user), unquote(password), sasl, tls == "true", ca)
+
+
+def _refuse_authority(ca: str, tls: bool) -> None:
+    if not tls:
+        raise SettingsError("the Kafka URL names certificates to trust without tls=true")
+    try:
+        ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise SettingsError(f"the Kafka URL trusts {ca}, which is no file of certificates: {error}") from None
 
 
 def _server(host: str) -> str:

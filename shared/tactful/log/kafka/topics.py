@@ -161,7 +161,9 @@ async def _make(admin: AIOKafkaAdminClient, name: str, shape: Shape) -> str:
     topic = NewTopic(name, shape.partitions, shape.replication, topic_configs=shape.configuration)
     answer = await admin.create_topics([topic])
     ((_, code, why),) = answer.topic_errors
-    if code and code != _THERE:
+    # Who may make none is told so before it is looked whether there is one, which somebody else may have made for them.
+    given = code == TopicAuthorizationFailedError.errno and _count((await _topics(admin, [name]))[name])
+    if code and code != _THERE and not given:
         raise SettingsError(f"{name} cannot be made: {why or for_code(code).__name__}")
     return f"{name} is there already" if code else f"{name} made: {shape.partitions} partitions on {shape.replication}"
 

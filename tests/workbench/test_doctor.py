@@ -126,6 +126,22 @@ class Losing:
         return await self._log.read(topic, partition, offset, limit)
 
 
+class MadeAnew(Losing):
+    """A log that ends before trigger reads on in one partition, as after a topic was deleted and made again."""
+
+    async def end(self, topic: str, partition: int) -> int:
+        return 0 if (topic, partition) == (EVENTS, 2) else await self._log.end(topic, partition)
+
+
+async def test_a_log_that_ends_before_it_is_read_on_is_named_with_what_to_do(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        await product.time.drain()
+        found = await look(cast(Any, replace(product, log=cast(Any, MadeAnew(product.log)))))
+        anew = "trigger stands still in partition 2: the log ends at 0 and is read on at 1: it was made anew or cut off"
+        assert f"{anew}. `tactful db accept-loss events/2`" in told(found, "fail")
+        assert "trigger has 0 records to read" in told(found, "ok")
+
+
 async def test_a_partition_that_cannot_be_read_on_is_named_beside_how_the_others_do(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
         record = encode(event_record("u1", Page(name="a"), product.clock.now(), "a"))

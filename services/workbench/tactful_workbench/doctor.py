@@ -111,13 +111,18 @@ async def _reading(patient: Patient) -> list[Finding]:
     found = []
     for name, topic, offset in (("trigger", EVENTS, _trigger_offset), ("dispatch", DISPATCH, _dispatch_offset)):
         read = [await offset(patient, partition) for partition in range(patient.log.partitions)]
-        behind = [await patient.log.end(topic, partition) - at for partition, at in enumerate(read)]
+        ends = [await patient.log.end(topic, partition) for partition in range(len(read))]
+        behind = [max(0, end - at) for end, at in zip(ends, read, strict=True)]
         level: Level = "warn" if max(behind) > BEHIND else "ok"
         found.append(
             Finding(level, f"{name} has {sum(behind):,} records to read, at most {max(behind):,} of one partition")
         )
         for partition in (number for number, records in enumerate(behind) if records > 0):
             found += await _standing(patient, name, topic, partition, read[partition])
+        for partition in (number for number, end in enumerate(ends) if end < read[number]):
+            ends_at = f"the log ends at {ends[partition]:,} and is read on at {read[partition]:,}: it was made anew or cut off"
+            mend = f"`tactful db accept-loss {topic}/{partition}`, see `What is lost` in docs/how-to/alarms.md"
+            found.append(Finding("fail", f"{name} stands still in partition {partition}: {ends_at}. {mend}"))
     return found
 
 

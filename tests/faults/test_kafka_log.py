@@ -207,10 +207,16 @@ async def test_a_topic_that_would_lose_records_or_stop_them_is_refused(
 
 
 async def test_setting_up_says_where_topics_that_are_there_promise_something_else(server: KafkaServer) -> None:
-    topics = await made_by_others(server, {"retention.ms": "3600000"})
+    theirs = {"retention.ms": "3600000", "retention.bytes": "1000000", "unclean.leader.election.enable": "true"}
+    topics = await made_by_others(server, theirs)
     said = await set_up(topics, Shape(2, replication=1))
-    assert f"{topics.topic('events')} has retention.ms=3600000 and was to have 2505600000" in " ".join(said)
-    assert sum("was to have" in line for line in said) == 3
+    for words in (
+        "retention.ms=3600000 and was to have 2505600000",
+        "retention.bytes=1000000 and was to have -1",
+        "unclean.leader.election.enable=true and was to have false",
+    ):
+        assert f"{topics.topic('events')} has {words}" in " ".join(said)
+    assert sum("was to have" in line for line in said) == 9
 
 
 async def made_by_others(server: KafkaServer, settings: dict[str, str]) -> Broker:

@@ -12,6 +12,7 @@ from channelbench import CERTIFICATE
 
 from tactful.log.kafka import Broker, Shape, broker, set_up
 
+PARTITIONS = [{"partition": number, "leader": 1, "replicas": [1], "isr": [1]} for number in range(2)]
 NO_RIGHT = TopicAuthorizationFailedError.errno
 
 
@@ -49,7 +50,7 @@ class Guarded:
         return Answer([(topics[0].name, NO_RIGHT, "Authorization failed.")])
 
     async def describe_topics(self, names: list[str]) -> list[dict[str, Any]]:
-        return [{"topic": name, "error_code": 0, "partitions": [{"replicas": [1]}] * 2} for name in names]
+        return [{"topic": name, "error_code": 0, "partitions": PARTITIONS} for name in names]
 
     async def describe_configs(self, asked: list[Any]) -> list[Answer]:
         settings = Shape(2, 1).configuration | {"max.message.bytes": "1048588"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tactful.clock import DAY
@@ -20,8 +22,9 @@ def state(
     in_sync: int = 2,
     retention: int = MADE["retention.ms"],
     segment: int = MADE["segment.ms"],
+    **more: Any,
 ) -> TopicState:
-    return TopicState(name, 12, replication, in_sync, retention, segment)
+    return TopicState(name, 12, replication, in_sync, retention, segment, **more)
 
 
 def warned(brokers: int, *states: TopicState) -> list[str]:
@@ -49,6 +52,22 @@ def test_a_topic_that_would_not_last_an_outage_is_named() -> None:
     assert warned(3, state(retention=3 * DAY)) == [
         "topic tactful-events keeps 3.0 d; an outage longer than that loses events. Set retention.ms=2505600000"
     ]
+
+
+@pytest.mark.parametrize(
+    ("other", "level", "words"),
+    [
+        (state(headless=(0, 7)), "fail", "no broker leads partition 0, 7: nothing is taken or read there"),
+        (state(refusing=(3,)), "fail", "fewer brokers than min.insync.replicas=2 have all of partition 3"),
+        (state(unclean=True), "warn", "Set unclean.leader.election.enable=false"),
+        (state(room=1_000_000), "warn", "keeps at most 1,000,000 bytes of a partition"),
+    ],
+)
+def test_a_topic_that_takes_nothing_now_or_may_lose_what_it_took_is_named(
+    other: TopicState, level: str, words: str
+) -> None:
+    [finding] = [finding for finding in topic_findings(3, [other], PROMISED) if finding.level != "ok"]
+    assert (finding.level, words in finding.text) == (level, True)
 
 
 @pytest.mark.parametrize(

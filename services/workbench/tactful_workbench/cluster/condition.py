@@ -54,7 +54,25 @@ def topic_findings(brokers: int, states: Sequence[TopicState], promised: int) ->
             Finding("warn", "one broker: what it has acknowledged is lost with its disk. Three and RF 3 keep it")
         )
     found += [_copies(state) for state in states if brokers > 1 and min(state.replication, state.in_sync) == 1]
+    found += [finding for state in states for finding in _standing(state)]
     return found + [finding for state in states for finding in _retention(state, promised)]
+
+
+def _standing(state: TopicState) -> list[Finding]:
+    """Where nothing can be appended now, or what was may be lost."""
+    found = []
+    if state.headless:
+        which = ", ".join(map(str, state.headless))
+        text = f"topic {state.name}: no broker leads partition {which}: nothing is taken or read there. Bring up the brokers that have it"
+        found.append(Finding("fail", text))
+    if state.refusing:
+        which, least = ", ".join(map(str, state.refusing)), f"min.insync.replicas={state.in_sync}"
+        text = f"topic {state.name}: fewer brokers than {least} have all of partition {which}: nothing is taken there. Bring them up"
+        found.append(Finding("fail", text))
+    if state.unclean:
+        text = f"topic {state.name}: a broker may lead that lacks what was acknowledged. Set unclean.leader.election.enable=false"
+        found.append(Finding("warn", text))
+    return found
 
 
 def _copies(state: TopicState) -> Finding:
@@ -74,6 +92,9 @@ def _retention(state: TopicState, promised: int) -> list[Finding]:
         wanted = f"retention.ms={Shape().configuration['retention.ms']}"
         kept = f"keeps {state.retention / DAY:.1f} d; an outage longer than that loses events. Set {wanted}"
         found.append(Finding("warn", f"topic {state.name} {kept}"))
+    if state.room >= 0:
+        kept = f"keeps at most {state.room:,} bytes of a partition; an outage in which more comes loses events"
+        found.append(Finding("warn", f"topic {state.name} {kept}. Set retention.bytes=-1"))
     if ever or longest > promised:
         longer = f"may keep a record for {longest / DAY:.1f} d (retention.ms and segment.ms)"
         told = f"whoever is erased is told {promised / DAY:.1f} d: lower them, or raise [log] retention"

@@ -42,6 +42,7 @@ class Shape:
         return {
             "message.timestamp.type": "LogAppendTime",
             "retention.ms": str(self.retention_days * 86_400_000),
+            "retention.bytes": "-1",  # time alone, whatever brokers do by default
             "segment.ms": str(self.segment_days * 86_400_000),
             "min.insync.replicas": str(self.in_sync),
             "unclean.leader.election.enable": "false",
@@ -116,6 +117,8 @@ async def _differences(broker: Broker, shape: Shape) -> list[str]:
             ("replication", state.replication, shape.replication),
             ("min.insync.replicas", state.in_sync, shape.in_sync),
             ("retention.ms", state.retention, int(shape.configuration["retention.ms"])),
+            ("retention.bytes", state.room, -1),
+            ("unclean.leader.election.enable", str(state.unclean).lower(), "false"),
         ):
             if has != wanted:
                 said.append(
@@ -126,7 +129,9 @@ async def _differences(broker: Broker, shape: Shape) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic as it is. `retention` in ms, -1 for ever; `segment`: how much longer (ms) a record may be there."""
+    """A topic as it is. `retention` in ms, -1 for ever; `segment`: how much longer (ms) a record may be there; `room`: bytes of a
+    partition beyond which records leave sooner, -1 for none; `unclean`: a broker may lead that lacks what was acknowledged;
+    `headless`: partitions that no broker leads; `refusing`: those of which too few brokers are in sync to acknowledge anything."""
 
     name: str
     partitions: int
@@ -134,27 +139,38 @@ class TopicState:
     in_sync: int
     retention: int
     segment: int
+    room: int = -1
+    unclean: bool = False
+    headless: tuple[int, ...] = ()
+    refusing: tuple[int, ...] = ()
 
 
 async def topic_states(broker: Broker) -> tuple[int, list[TopicState]]:
     """How many brokers there are, and every topic. Raises SettingsError and LogUnavailable like `check_topics`."""
-    partitions = await check_topics(broker)
+    await check_topics(broker)
     async with _admin(broker) as admin:
         brokers = len((await admin.describe_cluster())["brokers"])
         names = [broker.topic(topic) for topic in TOPICS]
         described = await _topics(admin, names)
-        return brokers, [
-            TopicState(
-                name,
-                partitions,
-                min((len(partition["replicas"]) for partition in described[name].get("partitions", ())), default=0),
-                int(settings["min.insync.replicas"]),
-                int(settings["retention.ms"]),
-                int(settings["segment.ms"]),
-            )
-            for name in names
-            for settings in [await _settings(admin, name)]
-        ]
+        return brokers, [_state(name, described[name]["partitions"], await _settings(admin, name)) for name in names]
+
+
+def _state(name: str, partitions: Sequence[Mapping[str, Any]], settings: Mapping[str, str]) -> TopicState:
+    in_sync = int(settings["min.insync.replicas"])
+    headless = [each["partition"] for each in partitions if each["leader"] < 0]
+    refusing = [each["partition"] for each in partitions if each["leader"] >= 0 and len(each["isr"]) < in_sync]
+    return TopicState(
+        name,
+        len(partitions),
+        min(len(each["replicas"]) for each in partitions),
+        in_sync,
+        int(settings["retention.ms"]),
+        int(settings["segment.ms"]),
+        int(settings["retention.bytes"]),
+        settings["unclean.leader.election.enable"] == "true",
+        tuple(sorted(headless)),
+        tuple(sorted(refusing)),
+    )
 
 
 async def _make(admin: AIOKafkaAdminClient, name: str, shape: Shape) -> str:

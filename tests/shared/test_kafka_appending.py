@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,8 +41,9 @@ class Acknowledged:
 class Session:
     """A producer; a broken one acknowledges nothing, and `stamped` says whether the broker stamps what it takes."""
 
-    def __init__(self, broken: bool, stamped: bool = True) -> None:
-        self._broken, self._stamped, self.open = broken, stamped, True
+    def __init__(self, broken: bool, stamped: bool = True, partitions: Collection[int] = range(12)) -> None:
+        self._broken = frozenset(partitions) if broken else frozenset()
+        self._stamped, self.open = stamped, True
 
     def create_batch(self) -> Batch:
         return Batch()
@@ -49,7 +51,7 @@ class Session:
     async def send_batch(self, batch: Batch, topic: str, partition: int) -> asyncio.Future[Acknowledged]:
         await asyncio.sleep(0)
         answer = asyncio.get_running_loop().create_future()
-        if self._broken:
+        if partition in self._broken:
             answer.set_exception(OutOfOrderSequenceNumber())
         else:
             answer.set_result(Acknowledged(topic, timestamp_type=int(self._stamped)))
@@ -84,6 +86,49 @@ async def test_a_broken_session_is_replaced_once_however_many_partitions_it_stru
         await appender.append("events", everywhere)
     assert len(await appender.append("events", everywhere)) == 12
     assert len(broker.sessions) == 2
+    await appender.stop()
+    assert [session.open for session in broker.sessions] == [False, False]
+
+
+@dataclass(frozen=True)
+class Opening(Breaking):
+    """Its first session breaks for one partition, and the next one is not open before it is let."""
+
+    let: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def producer(self) -> Any:
+        self.sessions.append(Session(broken=not self.sessions, partitions={0}))
+        return self.sessions[-1]
+
+    async def started(self, client: Any) -> Any:
+        if len(self.sessions) > 1:
+            await self.let.wait()
+        return client
+
+
+async def test_while_a_session_is_replaced_other_partitions_go_on_with_it() -> None:
+    """The broker that is asked for the new one may stand still."""
+    broker = Opening(("nowhere:9092",))
+    appender = Appender(broker, deadline=1.0)
+    await appender.start()
+    with pytest.raises(LogUnavailable, match="OutOfOrderSequence"):
+        await appender.append("events", [(0, b"value")])
+    struck = asyncio.create_task(appender.append("events", [(0, b"value")]))
+    assert len(await appender.append("events", [(1, b"value")])) == 1
+    assert not struck.done()
+    broker.let.set()
+    assert len(await struck) == 1
+    await appender.stop()
+    assert [session.open for session in broker.sessions] == [False, False]
+
+
+async def test_who_closes_the_log_meanwhile_leaves_no_session_open() -> None:
+    broker = Opening(("nowhere:9092",))
+    appender = Appender(broker)
+    await appender.start()
+    with pytest.raises(LogUnavailable):
+        await appender.append("events", [(0, b"value")])
+    await asyncio.sleep(0)
     await appender.stop()
     assert [session.open for session in broker.sessions] == [False, False]
 

@@ -47,15 +47,16 @@ class Appender:
     def __init__(self, broker: Broker, deadline: float = DEADLINE) -> None:
         self._broker, self._deadline, self._waiting = broker, deadline, 0
         self._producer: AIOKafkaProducer | None = None
-        # Or everybody who finds none would open one, and all but the last would be left open.
-        self._opening = asyncio.Lock()
+        # Where the session has failed, and who opens another one for all: the others go on with it until then.
+        self._struck: set[tuple[str, int]] = set()
+        self._renewing: asyncio.Task[None] | None = None
         self._queues: dict[tuple[str, int], deque[_Part]] = {}
         self._senders: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Raises LogUnavailable if no broker answers."""
-        await self._current()
+        await self._renew()
 
     async def stop(self) -> None:
         """Whatever waits is given up: its callers are told that nobody knows."""
@@ -65,6 +66,9 @@ class Appender:
         for queue in self._queues.values():
             while queue:
                 _fail(queue.popleft(), LogUnavailable("the log was closed"))
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         if self._producer is not None:
             self._let_go(self._producer)
             self._producer = None
@@ -138,11 +142,11 @@ class Appender:
     async def _send(self, topic: str, partition: int, values: Sequence[tuple[bytes, Headers]]) -> list[Position]:
         positions: list[Position] = []
         while len(positions) < len(values):
-            producer = await self._current()
+            producer = await self._current((topic, partition))
             try:
                 positions += await self._send_some(producer, topic, partition, values[len(positions) :])
             except (KafkaError, OSError, LogUnavailable) as error:
-                self._replace(producer, error)
+                self._replace(producer, (topic, partition), error)
                 raise
         return positions
 
@@ -161,18 +165,39 @@ class Appender:
             raise LogUnavailable(f"{told.topic} does not stamp append times; run `tactful setup`")
         return [Position(partition, told.offset + n, told.timestamp) for n in range(count)]
 
-    async def _current(self) -> AIOKafkaProducer:
-        async with self._opening:
-            if self._producer is None:
-                self._producer = await self._broker.started(self._broker.producer())
-            return self._producer
+    async def _current(self, place: tuple[str, int]) -> AIOKafkaProducer:
+        if place in self._struck:
+            await asyncio.shield(self._renewed())
+        if self._producer is None:
+            raise LogUnavailable("the log is not open")
+        return self._producer
 
-    def _replace(self, failed: AIOKafkaProducer, error: Exception) -> None:
-        """After an error of a batch the session is not to be trusted: its sequences may have a hole for ever
+    def _replace(self, failed: AIOKafkaProducer, place: tuple[str, int], error: Exception) -> None:
+        """After an error of a batch the session is not to be trusted there: its sequences may have a hole for ever
         (https://github.com/aio-libs/aiokafka/issues/1017). Repeats of the new one are recognised by their ids."""
         if failed is self._producer:  # else somebody has done it
-            _log.warning("the producer is replaced after %s: %s", type(error).__name__, error)
-            self._producer = None
+            if not self._struck:
+                _log.warning("the producer is replaced after %s: %s", type(error).__name__, error)
+            self._struck.add(place)
+            self._renewed()
+
+    def _renewed(self) -> asyncio.Task[None]:
+        """A new session takes as long as the brokers take; one that stands still may be asked first."""
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew())
+            self._renewing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._renewing
+
+    async def _renew(self) -> None:
+        fresh = self._broker.producer()
+        try:
+            await self._broker.started(fresh)
+        except asyncio.CancelledError:
+            self._let_go(fresh)
+            raise
+        failed, self._producer = self._producer, fresh
+        self._struck.clear()
+        if failed is not None:
             self._let_go(failed)
 
     def _let_go(self, producer: AIOKafkaProducer) -> None:

@@ -66,8 +66,6 @@ class Housekeeping:
 class Keeper(Protocol):
     """Who keeps something for as long as the settings say."""
 
-    @property
-    def clock(self) -> Clock: ...
     def settings_now(self) -> Settings: ...
 
 
@@ -89,18 +87,19 @@ class LogKeeper(HistoryKeeper, MessageKeeper, Protocol):
     """A log of its own as well."""
 
     @property
+    def clock(self) -> Clock: ...
+    @property
     def log(self) -> SqliteLog: ...
 
 
-async def forget_history(keeper: HistoryKeeper) -> int:
+async def forget_history(keeper: HistoryKeeper, now: int) -> int:
     """Let go of what retention no longer keeps of customers' timelines."""
-    now = keeper.clock.now()
     return await keeper.trigger.forget_history(now, now - milliseconds(keeper.settings_now().history.retention))
 
 
-async def forget_messages(keeper: MessageKeeper) -> int:
+async def forget_messages(keeper: MessageKeeper, now: int) -> int:
     """Let go of messages that were decided before what retention keeps."""
-    before, gone = keeper.clock.now() - milliseconds(keeper.settings_now().history.retention), 0
+    before, gone = now - milliseconds(keeper.settings_now().history.retention), 0
     while count := await keeper.dispatch.forget_decided(before, LOT):
         gone += count
     return gone

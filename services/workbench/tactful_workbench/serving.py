@@ -48,8 +48,8 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
         product.running.start()
         housekeeping = Housekeeping(
             log=lambda: prune(product),
-            history=lambda: forget_history(product),
-            messages=lambda: forget_messages(product),
+            history=lambda: forget_history(product, product.clock.now()),
+            messages=lambda: forget_messages(product, product.clock.now()),
         )
         housekeeping.start()
         file = ServerFile(url, os.getpid(), product.token)

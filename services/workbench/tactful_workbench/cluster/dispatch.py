@@ -22,12 +22,12 @@ from tactful_dispatch.public import create_public
 from tactful_dispatch.worker import DispatchWorker
 from tactful_workbench.adapters import shop_adapters
 from tactful_workbench.answering import answer_by_name
+from tactful_workbench.cluster.forgetting import forget_messages
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
 from tactful_workbench.cluster.people import addresses, desk, personal
 from tactful_workbench.cluster.service import Service, Work
 from tactful_workbench.content_root import open_content
-from tactful_workbench.housekeeping import forget_messages
 from tactful_workbench.secrets import LINK_KEY, WEBHOOK_KEY
 
 

@@ -15,10 +15,10 @@ from tactful_trigger.live import LiveTrigger
 from tactful_trigger.tally import Tally, totals
 from tactful_trigger.watch import SignalWatch
 from tactful_trigger.worker import TriggerWorker
+from tactful_workbench.cluster.forgetting import forget_history
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
 from tactful_workbench.cluster.service import Service, Work
-from tactful_workbench.housekeeping import forget_history
 
 
 def results(tallies: Iterable[Mapping[str, Tally]]) -> list[Metric]:

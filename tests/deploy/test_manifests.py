@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from tactful.clock import WallClock
 from tactful.errors import StreamStopped
 from tactful.log.kafka import Broker, Shape
+from tactful.postgres.database import CONNECTIONS
 from tactful.records import TOPICS
 from tactful.settings import parse
 from tactful_ingest.limits import Limits
@@ -171,6 +172,17 @@ def test_trigger_never_scales_to_nothing_nor_beyond_its_partitions() -> None:
     (count,) = {topic["spec"]["partitions"] for topic in of("servers", "KafkaTopic")}
     assert scaled["spec"]["scaleTargetRef"]["name"] == "trigger"
     assert 1 <= scaled["spec"]["minReplicaCount"] <= scaled["spec"]["maxReplicaCount"] <= count
+
+
+def test_postgres_takes_as_many_connections_as_all_together_may_open() -> None:
+    (database,) = of("servers", "Cluster")
+    most = {each["metadata"]["name"]: each["spec"].get("replicas", 0) for each in of("prod", "Deployment")}
+    for scaled in of("prod", "ScaledObject", "HorizontalPodAutoscaler"):
+        spec = scaled["spec"]
+        most[spec["scaleTargetRef"]["name"]] = spec.get("maxReplicaCount") or spec["maxReplicas"]
+    during_a_roll_out = sum(count + 1 for count in most.values())
+    assert all(most.values())
+    assert int(database["spec"]["postgresql"]["parameters"]["max_connections"]) >= during_a_roll_out * CONNECTIONS
 
 
 def test_whoever_is_scaled_is_not_set_back_to_a_number_whenever_something_is_applied() -> None:

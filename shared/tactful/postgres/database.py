@@ -31,6 +31,7 @@ DIRECTLY: Final = "give the address of PostgreSQL itself: each process keeps at 
 DEADLINE: Final = 20.0  # seconds for one transaction
 UPGRADE: Final = 6 * 3600.0  # seconds: an index over all that was ever sent takes its time
 CONNECTING: Final = 5.0
+CONNECTIONS: Final = 10  # of one process, at most
 TRIES: Final = 5  # of a transaction that lost against another one
 LIMITS: Final = {
     "application_name": "tactful",
@@ -66,7 +67,9 @@ class Postgres:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, connections: int = 10, deadline: float = DEADLINE) -> AsyncIterator[Postgres]:
+    async def open(
+        cls, url: str, *, connections: int = CONNECTIONS, deadline: float = DEADLINE
+    ) -> AsyncIterator[Postgres]:
         """Raises SettingsError if the URL or the schema is not as it must be, StoreUnavailable, StoreTooNew."""
         database = cls(_engine(url, connections, deadline), deadline)
         try:

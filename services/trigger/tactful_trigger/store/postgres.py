@@ -41,7 +41,7 @@ _LOAD: Final = text(
 )
 _DUE: Final = text(
     """SELECT due, customer FROM trigger_row
-       WHERE partition = :partition AND due >= :due AND due < :before AND (due > :due OR customer >= :customer)
+       WHERE partition = :partition AND due < :before AND (due, customer) >= (:due, :customer)
        ORDER BY due, customer LIMIT :most"""
 )
 _EARLIEST: Final = text("SELECT min(due) FROM trigger_row WHERE partition = :partition AND due >= :start")

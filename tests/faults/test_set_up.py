@@ -35,6 +35,17 @@ async def test_of_two_who_set_up_at_once_one_gives_it_its_place(postgres: Postgr
         pass
 
 
+async def test_a_list_that_leads_to_one_database_twice_is_refused_and_leaves_it_as_it_was(
+    postgres: PostgresServer,
+) -> None:
+    url = await fresh_database(postgres)
+    with pytest.raises(SettingsError, match="two URLs lead to the same database"):
+        await upgrade(f"{url} {url.replace('127.0.0.1', 'localhost')}")
+    await upgrade(url)
+    async with opened(url):
+        pass
+
+
 async def test_a_database_that_has_no_room_for_every_letter_is_refused(postgres: PostgresServer) -> None:
     url = postgres.create("few_letters", copy_of="template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'")
     with pytest.raises(SettingsError, match=r"encoded in LATIN1.* ENCODING 'UTF8'"):

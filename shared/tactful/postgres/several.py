@@ -3,9 +3,10 @@ spread over all of them by partition. Each knows which one of how many it is: `t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import combinations
+from secrets import randbelow
 from typing import Final
 
 from sqlalchemy import text
@@ -22,8 +23,8 @@ _TAKE: Final = text(
 )
 _ALONE: Final = text("LOCK TABLE trigger_place IN SHARE ROW EXCLUSIVE MODE")
 _LEAVE: Final = text("DELETE FROM trigger_place")
-_HOLD: Final = text("SELECT pg_advisory_xact_lock(7242)")
-_IS_FREE: Final = text("SELECT pg_try_advisory_xact_lock(7242)")
+_HOLD: Final = text("SELECT pg_advisory_xact_lock(7242, :mine)")
+_IS_FREE: Final = text("SELECT pg_try_advisory_xact_lock(7242, :mine)")
 _GONE: Final = (-1, 0)  # the place of a database that holds nothing of trigger any more
 
 
@@ -41,8 +42,10 @@ async def upgrade(urls: str) -> list[tuple[str, str]]:
     """Bring every schema up to date and give each database its place; the revisions before and after."""
     names = each(urls)
     revisions = [await Postgres.upgrade(url) for url in names]
-    for number, url in enumerate(names):
-        async with Postgres.open(url, connections=1) as database:
+    async with AsyncExitStack() as stack:
+        databases = [await stack.enter_async_context(Postgres.open(url, connections=1)) for url in names]
+        await _refuse_one_twice(databases)
+        for number, database in enumerate(databases):
             await _take(database, number, len(names))
             await _check(database, number, len(names))
     return revisions
@@ -82,11 +85,7 @@ async def check_before_a_move(databases: Mapping[str, Postgres], before: str) ->
                 f"{count}. Write each URL in both lists alike; what took the place of another database, with all that was in it, needs "
                 "no move, only its URL in the list"
             )
-    for one, other in combinations(databases.values(), 2):
-        if await _are_one(one, other):
-            raise SettingsError(
-                "two URLs of the lists lead to the same database; write it in both lists alike, and once"
-            )
+    await _refuse_one_twice(databases.values())
 
 
 async def take_places(databases: Mapping[str, Postgres], after: str) -> None:
@@ -102,12 +101,19 @@ async def take_places(databases: Mapping[str, Postgres], after: str) -> None:
         crashpoints.reach("move: placed")
 
 
+async def _refuse_one_twice(databases: Iterable[Postgres]) -> None:
+    for one, other in combinations(databases, 2):
+        if await _are_one(one, other):
+            raise SettingsError("two URLs lead to the same database; write it once, and in every list alike")
+
+
 async def _are_one(one: Postgres, other: Postgres) -> bool:
-    """Whatever their URLs say: a lock that is held in the one is not to be had in the other."""
+    """Whatever their URLs say: a lock that is held in the one, and by nobody else, is not to be had in the other."""
+    mine = randbelow(2**31)
 
     async def held(db: AsyncConnection) -> bool:
-        await db.execute(_HOLD)
-        [(free,)] = await other.ask(_IS_FREE)
+        await db.execute(_HOLD, {"mine": mine})
+        [(free,)] = await other.ask(_IS_FREE, mine=mine)
         return not free
 
     return await one.run(held)

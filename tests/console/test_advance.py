@@ -34,7 +34,7 @@ def test_a_rule_that_fails_is_named_with_its_line_and_what_to_do() -> None:
     assert advance_text(report, HERE) == (
         "14:00 → 15:00   no timer fired\n"
         "  failing:      second_order  rules/second_order.py:21: KeyError: 'sku'\n"
-        "  once mended:  tactful rules resume second_order"
+        "  once mended:  tactful rules resume second_order   (files of rules are read when tactful dev starts)"
     )
 
 

@@ -84,7 +84,10 @@ def test_whoever_writes_a_rule_hears_at_once_where_it_fails(tmp_path: Path) -> N
         people = [Shopper(server).known() for _ in range(30)]
         people[0].adds(KETTLE)
         told = server.told("dev", "advance", "1h")
-        assert "faulty.py:8: KeyError: 'sku'\n  once mended:  tactful rules resume faulty\n" in told
+        assert (
+            "faulty.py:8: KeyError: 'sku'\n  once mended:  tactful rules resume faulty   (files of rules are read"
+            in told
+        )
         assert "\nparked: faulty  once it is mended: tactful rules resume faulty\n" in server.told(
             "explain", people[0].id
         )

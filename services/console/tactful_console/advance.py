@@ -121,7 +121,7 @@ def _columns(part: Decided | HeldBack, report: AdvanceReport, moments: Moments, 
 def _advice(report: AdvanceReport, moments: Moments) -> Iterator[str]:
     for rule, why in report.failing.items():
         yield f"  failing:      {rule}  {why}"
-        yield f"  once mended:  tactful rules resume {quoted(rule)}"
+        yield f"  once mended:  tactful rules resume {quoted(rule)}   (files of rules are read when tactful dev starts)"
     fixes = dict.fromkeys(part.fix for part in report.decisions if part.fix)
     yield from (f"  to allow it:  {command}" for command in fixes)
     customers = dict.fromkeys(part.customer for part in report.decisions if part.reason)

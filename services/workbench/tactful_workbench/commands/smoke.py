@@ -53,7 +53,8 @@ def _told(answer: dict[str, Any], within: float) -> str:
         return f"failed: no rule asked for it within {within:g} s; does trigger run, and is [rules.canary] on?"
     if answer["stopped_by"]:
         return f"failed: all sending is stopped by {answer['stopped_by']}. `tactful resume` lets it go on"
-    return f"failed: it was asked for and nobody has decided within {within:g} s; does dispatch run? `tactful doctor`"
+    undecided = f"failed: it was asked for and has neither left nor been refused within {within:g} s"
+    return f"{undecided}: dispatch holds it, or does not run. `tactful explain {CANARY}` says which, and `tactful doctor` the mend"
 
 
 async def _smoke(data: Path, to: str, url: str, within: float) -> dict[str, Any]:

@@ -17,12 +17,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from tactful.clock import WallClock
+from tactful.clock import MINUTE, WallClock
+from tactful.durations import milliseconds
 from tactful.errors import StreamStopped
 from tactful.log.kafka import Broker, Shape
 from tactful.postgres.database import CONNECTIONS
 from tactful.records import TOPICS
 from tactful.settings import parse
+from tactful_dispatch.outcomes import LONGEST_OF_OURS
 from tactful_ingest.limits import Limits
 from tactful_workbench.adapters import shop_adapters
 from tactful_workbench.cli import _app
@@ -257,6 +259,14 @@ def test_alarms_ask_after_the_service_that_they_speak_of_and_notice_that_it_is_g
     assert f"{owned} < max by (service) (tactful_partitions)" in asked["TactfulPartitionsWithoutOwner"], "any number"
     for service in ("trigger", "dispatch"):
         assert f'absent(tactful_partitions_owned{{service="{service}"}})' in asked["TactfulPartitionsWithoutOwner"]
+
+
+def test_a_provider_that_a_single_message_waits_for_is_told_of_without_a_break_and_a_single_refusal_is_not() -> None:
+    (rules,) = of("prod", "PrometheusRule")
+    [alarm] = [rule for rule in rules["spec"]["groups"][0]["rules"] if rule["alert"] == "TactfulProviderFails"]
+    [looks_back] = {int(minutes) * MINUTE for minutes in re.findall(r"\[(\d+)m\]", alarm["expr"])}
+    assert looks_back > LONGEST_OF_OURS + MINUTE, "attempts stand so far apart, and scrapes may miss a part of it"
+    assert milliseconds(alarm["for"]) >= looks_back
 
 
 def test_whoever_is_told_to_end_has_time_for_the_answer_of_a_slow_provider() -> None:

@@ -109,6 +109,7 @@ async def counted(shop: Cluster) -> None:
     assert all("tactful_overdue_seconds" in each for each in triggers)
     dispatch = await shop.metrics("dispatch")
     assert value(dispatch, 'tactful_attempts_total{channel="email",outcome="accepted"}') == 2
+    assert 'tactful_attempts_total{channel="email",outcome="rejected"} 0.0' in dispatch
     assert value(dispatch, "tactful_sending_stopped") == 0
     assert all('tactful_parked_total{rule="abandoned_cart"} 0.0' in each for each in triggers)
     assert 'tactful_unwritten_total{template="abandoned_cart"} 0.0' in dispatch

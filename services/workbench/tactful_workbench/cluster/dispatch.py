@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import AsyncExitStack
+from itertools import product
+from typing import Final
 
 from fastapi import FastAPI
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -30,6 +32,8 @@ from tactful_workbench.cluster.service import Service, Work
 from tactful_workbench.content_root import open_content
 from tactful_workbench.secrets import LINK_KEY, WEBHOOK_KEY
 
+OUTCOMES: Final = ("accepted", "rejected", "retry", "unknown")
+
 
 async def service(here: Ground, stack: AsyncExitStack) -> Service:
     """Consent, tact, channels; the pages of customers, and what providers call back."""
@@ -53,9 +57,9 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     live = LiveDispatch(worker, here.log, here.clock)
 
     def counted() -> list[Metric]:
-        about = "Looks at a template that does not render."
+        said, about = "What providers said to an attempt.", "Looks at a template that does not render."
         return [
-            counts("tactful_attempts", "What providers said to an attempt.", ["channel", "outcome"], worker.outcomes),
+            counts("tactful_attempts", said, ["channel", "outcome"], worker.outcomes, product(adapters, OUTCOMES)),
             counts("tactful_unwritten", about, ["template"], worker.unwritten, content.templates),
         ]
 

@@ -111,7 +111,7 @@ class ServiceCollector(Collector):
 
 
 def counts(
-    name: str, about: str, labels: list[str], counted: Mapping[Any, int], known: Iterable[str] = ()
+    name: str, about: str, labels: list[str], counted: Mapping[Any, int], known: Iterable[Any] = ()
 ) -> CounterMetricFamily:
     """A counter family from a mapping by label, or by tuple of labels. What is `known` begins at 0: from nothing to one is no
     increase."""

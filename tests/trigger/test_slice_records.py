@@ -320,6 +320,13 @@ def test_a_flood_of_poison_stops_the_partition_rather_than_drain_it(ticks: int) 
     assert (cursor.poison, cursor.offset) == (20, 20 * (1 + ticks))
 
 
+def test_what_a_flood_of_poison_says_is_not_for_the_log_since_it_may_name_a_person() -> None:
+    bench = brittle_bench()
+    drive(bench.log.append(EVENTS, [(0, b'{"kind":"anna@shop.example"}')] * 30))
+    with pytest.raises(PoisonFlood, match=r"\.py:\d+: InvalidInput$"):
+        bench.advance("1s")
+
+
 def test_a_customer_with_a_row_beyond_the_limit_is_counted_and_not_applied() -> None:
     bench = EngineBench(after_a_while)
     for number in range(60):

@@ -10,7 +10,7 @@ from tactful import crashpoints
 from tactful.clock import MINUTE, Clock
 from tactful.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
 from tactful.erasure import Graves
-from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped, would_meet_all
+from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped, raised_at, would_meet_all
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
 from tactful.outbox import Cause, Taken, origin_of, relay
@@ -229,12 +229,14 @@ class DispatchWorker:
 
     async def _quarantine(self, partition: int, stored: Stored, error: Exception) -> None:
         refuse_newer(f"dispatch/{partition}", stored.value)
-        why = f"{type(error).__name__}: {error}"
+        why, place = f"{type(error).__name__}: {error}", raised_at(error)  # words may name a person: not for the log
 
         def pass_over(space: Workspace) -> None:
             cursor = space.cursor
             if cursor.poison >= POISON_IN_A_ROW:
-                raise PoisonFlood(f"dispatch/{partition}: {cursor.poison} records in a row cannot be applied; {why}")
+                raise PoisonFlood(
+                    f"dispatch/{partition}: {cursor.poison} records in a row cannot be applied; the last: {place}"
+                )
             space.put(QUARANTINE, passed_over(stored, why), Cause(stored.offset, True))
             taken = Taken(cursor.taken)
             taken.take(origin_of(stored.value))

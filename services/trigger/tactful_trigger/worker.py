@@ -269,13 +269,12 @@ class TriggerWorker:
 
     async def _quarantine(self, held: Partition, record: Stored, error: Exception) -> None:
         refuse_newer(f"events/{record.partition}", record.value)
-        ours = isinstance(error, TactfulError)
-        place = str(error) if ours else raised_at(error)  # what a plugin says may name a person: it is not for the log
+        place = raised_at(error)  # what is said may name a person: it is not for the log
         if held.cursor.poison >= POISON_IN_A_ROW:
             raise PoisonFlood(
                 f"events/{record.partition}: {POISON_IN_A_ROW} records in a row cannot be applied; the last: {place}"
             ) from error
-        why = place if ours else f"{place}: {error}"
+        why = str(error) if isinstance(error, TactfulError) else f"{place}: {error}"
         before = held.mark()
         try:
             computing = Slice(held, self._log.partitions, self._watch, self._graves)

@@ -373,6 +373,20 @@ async def test_after_a_save_that_nobody_can_read_the_next_one_is_read(
     assert product.settings.latest.shop.name == "Café"
 
 
+async def test_a_settings_file_that_was_emptied_changes_nothing_and_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    product = Watched.over(tmp_path)
+    product.settings.path.write_text(SHOP.replace("My shop", "Our shop"))
+    seen = await look_at_settings(product, 0)
+    product.settings.path.write_text("\n")
+    await look_at_settings(product, seen - 1)
+    assert product.settings.latest.shop.name == "Our shop"
+    assert "settings.toml is empty" in caplog.text
+    with pytest.raises(SettingsError, match="is empty"):
+        SettingsFile(tmp_path, SHOP).read()
+
+
 async def test_settings_that_were_saved_while_the_server_started_are_read(tmp_path: Path) -> None:
     product = Watched.over(tmp_path)
     await product.settings.tell(product.log, product.clock, "")

@@ -169,10 +169,17 @@ class SettingsFile:
         return is_news
 
     def text(self) -> str:
-        """What stands in the file, which is written if it is missing. Raises SettingsError if it is no text."""
+        """What stands in the file, which is written if it is missing. Raises SettingsError if it is no text, or empty: that is what
+        an editor leaves on a full disk, or halfway through saving."""
         if not self.path.exists():
             self.path.write_text(self._first, encoding="utf-8")
-        return text_of(self.path)
+        text = text_of(self.path)
+        if not text.strip():
+            raise SettingsError(
+                f"{self.path} is empty: every rule would fall back into shadow. Put back what stood there; where the file is "
+                "missing, a first one is written"
+            )
+        return text
 
     def _checked(self, text: str, rules: Sequence[Rule]) -> Settings:
         """Trigger would refuse what a rule cannot be put under, and everybody else would take it; every run would fail for what

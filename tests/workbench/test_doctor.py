@@ -21,9 +21,11 @@ from tactful.plugins import Broken
 from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
 from tactful_console.timeline import timeline
 from tactful_dispatch.channels import Retry
+from tactful_trigger.cursor import Cursor
 from tactful_workbench.banner import shop_banner
 from tactful_workbench.doctor import Finding, examine
 from tactful_workbench.embedded import Plan, Product, opened
+from tactful_workbench.latefeeds import late_feeds
 from tactful_workbench.settingsfile import SHOP
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
@@ -43,6 +45,15 @@ mode = "live"
 
 [sending]
 mode = "{mode}"
+"""
+
+
+LATE = """
+[rules.missed_order]
+after = ["till", "pos"]
+
+[sources.pos]
+lag = "26h"
 """
 
 
@@ -151,6 +162,23 @@ async def test_a_partition_that_cannot_be_read_on_is_named_beside_how_the_others
         assert f"trigger stands still in partition 2: {why}" in told(found, "fail")
         assert "trigger has" in told(found, "ok")
         assert "dispatch has" in told(found, "ok")
+
+
+async def test_a_feed_that_has_stopped_coming_is_named_while_somebody_waits_for_it(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(FILLED.format(locale="en", mode="live") + LATE)
+    async with opened(Plan(tmp_path)) as product:
+        now = product.clock.now()
+        for late, through, said in (
+            ({"ann"}, now - 2 * DAY, "customers with a run that waits for a source: 1; till is complete until 20"),
+            ({"ann"}, None, "till has never told how far it is complete: nothing is said before it tells"),
+            ({"ann"}, now - DAY // 2, ""),
+            (set[str](), None, ""),
+        ):
+            feeds = {"pos": 0} if through is None else {"till": through}
+            stood = Cursor(partition=1, late=late, feeds=feeds)
+            warned = late_feeds([Cursor(partition=0), stood], product.loaded.rules, product.settings_now(), now)
+            assert (len(warned), said in " ".join(warned)) == (bool(said), True)
+        assert "waits for a source" not in told(await look(product), "warn")
 
 
 @pytest.mark.parametrize(("mode", "level"), [("allowlist", "warn"), ("live", "fail")])

@@ -28,6 +28,7 @@ from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.rows import latest_stop
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore, cursors
+from tactful_workbench.latefeeds import late_feeds
 from tactful_workbench.unheard import unheard
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ async def examine(patient: Patient, web: Web) -> list[Finding]:
         patient.ground_findings,
         lambda: _reading(patient),
         lambda: _passed_over(patient),
+        lambda: _late(patient),
         lambda: _refused(patient),
         lambda: _waiting(patient),
         lambda: _plugins(patient),
@@ -156,6 +158,11 @@ async def _passed_over(patient: Patient) -> list[Finding]:
         (repeats, f"repeats of events, mostly with the same id, that changed nothing: {repeats:,}"),
     )
     return [Finding("info", text) for count, text in said if count]
+
+
+async def _late(patient: Patient) -> list[Finding]:
+    known, settings = await cursors(patient.trigger, patient.log.partitions), patient.settings_now()
+    return [Finding("warn", text) for text in late_feeds(known, patient.loaded.rules, settings, patient.clock.now())]
 
 
 async def _trigger_offset(patient: Patient, partition: int) -> int:

@@ -157,6 +157,29 @@ def test_a_name_that_nothing_provides_is_found_even_where_the_example_does_not_l
     assert "knwon is nowhere" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (
+            "{{ button('Buy', links.carts) }}",
+            "links.carts is nowhere, and a block that is given it disappears: correct it",
+        ),
+        ("{{ note(words.delivry) }}", "words.delivry is nowhere, and a block that is given it disappears: correct it"),
+        ("{{ note(words.delivry|default('')) }}{% if links.b is defined %}{% endif %}{{ words.get('b', '') }}", None),
+        ("{{ button('Buy', links.cart) }}{{ note(words.delivery) }}{{ text(shop.name) }}", None),
+    ],
+)
+def test_a_slip_of_the_pen_that_would_cost_a_letter_its_button_is_found(body: str, found: str | None) -> None:
+    messages = [(each.line, each.message) for each in find(EMAIL, f"---\nsubject: Hello\n---\n{body}")]
+    assert messages == ([(4, found)] if found else [])
+
+
+def test_what_a_letter_uses_and_nobody_has_words_for_is_found() -> None:
+    found = find(EMAIL, "---\nsubject: Hello\nuses: [cart, carts]\n---\nHi")
+    assert codes(found) == [(3, "language")]
+    assert found[0].message == "uses carts, and brand.yaml has no words.en.carts for it: letters say carts"
+
+
 def test_a_template_that_cannot_be_rendered_is_found_on_its_line() -> None:
     found = find("a/push.en.txt", "---\nsubject: Hi\n---\n\n{{ known.name.first }}")
     assert codes(found) == [(5, "broken")]

@@ -125,6 +125,9 @@ def _unknown(renderer: Renderer, template: Template, rendering: Rendering) -> It
     for name in renderer.unknown_names(template, rendering):
         mend = f"{name} is nowhere: correct it, or give it in {template.name}/example.json"
         yield Finding(template.file, template.line_of(name), "unknown_variable", mend)
+    for part in renderer.unknown_parts(template, rendering):
+        gone = f"{part} is nowhere, and a block that is given it disappears: correct it"
+        yield Finding(template.file, template.line_of(part), "unknown_variable", gone)
     for name in renderer.hidden_names(template, rendering):
         mend = f"{name} is a name of ours, and not what the rule gives by it: write data.{name}"
         yield Finding(template.file, template.line_of(name), "taken", mend)
@@ -198,8 +201,16 @@ def _languages(content: ContentSet, locale: str) -> Iterator[Finding]:
 
 
 def _words(content: ContentSet) -> Iterator[Finding]:
-    """Where the layout's words are not said in the language of a letter, English ones stand in it."""
+    """Where the layout's words are not said in the language of a letter, English ones stand in it; where nobody says them at all, the
+    names that programs have for them."""
     known = content.brand.words
+    for template in content.templates.values():
+        for name in template.matter.uses:
+            if not (known.get(template.language, {}).get(name) or known.get("en", {}).get(name)):
+                nameless = (
+                    f"uses {name}, and brand.yaml has no words.{template.language}.{name} for it: letters say {name}"
+                )
+                yield Finding(template.file, template.line_of("uses:"), "language", nameless)
     for language in sorted({template.language for template in content.templates.values() if template.kind == "html"}):
         if lacking := sorted(known.get("en", {}).keys() - known.get(language, {}).keys()):
             message = f"words.{language} lacks {', '.join(lacking)}: letters say them in English"

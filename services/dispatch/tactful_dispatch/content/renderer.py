@@ -40,6 +40,8 @@ MACROS: Final = (
     "image",
     "note",
 )
+_CLOSED: Final = ("links", "shop", "brand", "words")  # of which the product knows all parts
+_WITHOUT: Final = ("default", "d", "defined", "undefined")  # what says that a value may be missing
 _LINES: Final = ("subject", "preheader", "why", "no_more")
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # Unicode's Cc, Zl and Zp
 _MISLEADING: Final = re.compile(r"[\\\s\x00-\x1f\x7f]")  # within an address: browsers read it otherwise than we do
@@ -99,6 +101,19 @@ class Renderer:
         }
         trees = self._trees(template).values()
         return sorted(set().union(*map(find_undeclared_variables, trees)) - provided)
+
+    def unknown_parts(self, template: Template, rendering: Rendering) -> list[str]:
+        """`links.carts`: what the template wants of our own and we do not have, unless it says what to do without. A block that is
+        given such a thing disappears."""
+        own = {**self._values(replace(rendering, data={}), template, _Links(rendering, ()))}
+        wanted = set[tuple[str, str]]()
+        for tree in self._trees(template).values():
+            spared = {id(each.node) for each in tree.find_all((nodes.Filter, nodes.Test)) if each.name in _WITHOUT}
+            for part in tree.find_all(nodes.Getattr):
+                if isinstance(part.node, nodes.Name) and part.node.name in _CLOSED and id(part) not in spared:
+                    wanted.add((part.node.name, part.attr))
+        missing = ((name, part) for name, part in wanted if part not in own[name] and not hasattr(dict, part))
+        return sorted(f"{name}.{part}" for name, part in missing)
 
     def hidden_names(self, template: Template, rendering: Rendering) -> list[str]:
         """Names of what the rule gives that say something of the product's own where the template has them."""

@@ -352,7 +352,7 @@ def test_a_text_part_in_another_language_does_not_go_with_the_letter() -> None:
     ],
 )
 def test_money_is_written_as_the_language_writes_it(amount: Any, language: str, words: str) -> None:
-    assert say("{{ amount|money }}", data={"amount": amount}, language=language) == words
+    assert say("={{ amount|money }}", data={"amount": amount}, language=language) == f"={words}"
 
 
 def test_days_are_written_in_the_messages_language() -> None:
@@ -421,6 +421,15 @@ def test_a_mistake_in_a_sum_is_named() -> None:
 @pytest.mark.parametrize("body", ["Hi", "---\nsubject: '{{ \" \" }}'\n---\nHi"])
 def test_a_letter_without_a_subject_is_not_written(body: str) -> None:
     assert re.fullmatch(r"welcome/email\.en\.html:\d: the subject is empty; write one", complaint(body))
+
+
+@pytest.mark.parametrize(
+    "body", ["", " \n", "---\nsubject: ''\n---\n", "{% if data.known|default(false) %}Hi{% endif %}"]
+)
+def test_a_push_that_says_nothing_is_not_written(body: str) -> None:
+    content = written(body, "welcome/push.en.txt")
+    with pytest.raises(TemplateError, match=r"welcome/push\.en\.txt:\d: the message is empty; write one"):
+        Renderer(content).render(sample(content, "welcome", "push"))
 
 
 def test_a_language_that_is_none_is_named_with_the_file() -> None:

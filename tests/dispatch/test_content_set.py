@@ -99,7 +99,12 @@ def test_a_shops_file_takes_the_place_of_the_shipped_one_in_any_case(tmp_path: P
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("\ufeff---\nsubject: Hola\n---\nhola", 4), ("--- \nsubject: Hola\n---\t\nhola", 4), ("---\n---\nhola", 3)],
+    [
+        ("\ufeff---\nsubject: Hola\n---\nhola", 4),
+        ("--- \nsubject: Hola\n---\t\nhola", 4),
+        ("\n \n---\nsubject: Hola\n---\nhola", 6),
+        ("---\n---\nhola", 3),
+    ],
 )
 def test_front_matter_may_have_a_mark_or_blanks_about_it_or_be_empty(tmp_path: Path, text: str, line: int) -> None:
     (tmp_path / "a").mkdir()
@@ -133,6 +138,7 @@ def test_a_folder_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
     ("file", "text", "complaint"),
     [
         ("a/push.en.txt", "---\nsubject: Hello\n", r"a/push\.en\.txt:1: the front matter has no end"),
+        ("a/push.en.txt", "\n---\nsubject: [b]\n---\n", r"a/push\.en\.txt:3: Expected `str`, got `array`"),
         ("a/push.en.txt", "---\nuses: [cart\n---\n", r"a/push\.en\.txt:\d: .*mend that line"),
         ("a/push.en.txt", "---\npreheader: a\nsubjcet: b\n---\n", r"a/push\.en\.txt:3: .*`subjcet`"),
         ("a/push.en.txt", "---\npreheader: a\nsubject: [b]\n---\n", r"a/push\.en\.txt:3: Expected `str`, got `array`"),

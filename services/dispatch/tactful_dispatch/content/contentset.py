@@ -26,8 +26,8 @@ _NAME: Final = re.compile(
     r"(?P<template>[^/]+)/(?P<channel>[a-z]+)\.(?P<language>[a-z]{2,3}(?:[-_][a-z0-9]{2,8})*)\.(?P<kind>html|txt)",
     re.IGNORECASE,
 )
-_FRONT: Final = re.compile(r"---[ \t]*\n(?P<matter>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_OPENED: Final = re.compile(r"---[ \t]*\n")
+_FRONT: Final = re.compile(r"\s*---[ \t]*\n(?P<matter>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_OPENED: Final = re.compile(r"\s*---[ \t]*\n")
 _HOST: Final = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(?:\.[\w-]{1,63})*")
 _READ: Final = frozenset({".html", ".htm", ".txt", ".yaml", ".json"})
 BRAND: Final = "brand.yaml"
@@ -232,7 +232,7 @@ def _template(file: str, text: str) -> Template | None:
     front = _FRONT.match(text)
     if front is None:
         raise TemplateError(f"{file}:1: the front matter has no end; close it with a line of ---")
-    matter = _structure(Matter, file, front["matter"], above=1)
+    matter = _structure(Matter, file, front["matter"], above=text.count("\n", 0, front.start("matter")))
     return Template(file, *key, text, matter, text[front.end() :], front[0].count("\n") + 1)
 
 

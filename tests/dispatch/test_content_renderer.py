@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tactful.answers import HURTS
 from tactful.events.model import Money
 from tactful_dispatch.content import Rendered, TemplateError
 from tactful_dispatch.content.contentset import ContentSet, fallbacks
 from tactful_dispatch.content.preview import sample
 from tactful_dispatch.content.renderer import Renderer
 from tactful_dispatch.content.tracking import gist, track
+from tactful_dispatch.questions import REASONS
 
 SHIPPED = ContentSet.load()
 SHIPPED_RENDERER = Renderer(SHIPPED)
@@ -517,6 +519,14 @@ def test_a_text_message_is_no_complaint_also_where_the_number_is_not_known_any_m
     rendered = SHIPPED_RENDERER.render(sample(SHIPPED, "tell_desk", "desk", data=told))
     assert rendered.subject == "A text message from u1"
     assert "complaint" not in rendered.text
+
+
+def test_the_desk_reads_every_answer_that_a_person_is_told_of_in_its_own_language() -> None:
+    for answer in (reason.replace("_", " ") for reason in REASONS if reason not in HURTS):
+        told = sample(SHIPPED, "tell_desk", "desk").data | {"again": False, "ticket": "", "about": "", "answer": answer}
+        rendered = SHIPPED_RENDERER.render(sample(SHIPPED, "tell_desk", "desk", ("ru",), data=told))
+        assert re.fullmatch(r"Ответ: [а-яё, ]+", rendered.subject)
+        assert f"\n{rendered.subject}\n" in rendered.text
 
 
 def test_a_complaint_of_two_lines_reaches_the_desk() -> None:

@@ -102,6 +102,18 @@ def test_what_is_known_has_room_beside_long_words_on_a_small_phone(browser: Brow
     page.close()
 
 
+def test_on_paper_the_page_says_what_is_chosen(browser: Browser) -> None:
+    desk = FakeDesk(CustomerCard("u1", {}, None, "en", None, (), (), 0, False, (), hours="17:00-21:00"), 0)
+    pages = Preferences(desk, links := Links("http://test", b"key"), ManualClock(0), Shop, Pages())
+    shown = drive(pages.show(Request({"type": "http"}), links.token(Grant("preferences", "u1"))))
+    page = browser.new_page()
+    page.set_content(bytes(shown.body).decode())
+    page.emulate_media(media="print")
+    seen = [button.inner_text() for button in page.locator(".choices button").all() if button.is_visible()]
+    assert seen == ["In the evening", "As it comes, seldom anyway", "Use my basket and my visits"]
+    page.close()
+
+
 def test_each_answer_stands_beside_the_circle_that_chooses_it(browser: Browser) -> None:
     texts, shop = texts_for("en", None), Shop()
     shown = Pages().answer("survey", t=texts, shop=shop, reasons=REASONS, given="other", more="x").body

@@ -120,6 +120,24 @@ def test_a_colour_that_cannot_be_read_is_found(line: str, complaint: str) -> Non
     assert lint(content) == [Finding("brand.yaml", 1, "contrast", complaint)]
 
 
+@pytest.mark.parametrize(
+    ("logo", "complaint"),
+    [
+        ("logo.png", "logo: logo.png is no address; letters show the shop's name instead"),
+        (
+            "https://cdn.example/logo.png",
+            "logo: cdn.example is not among the domains; unless it is the shop's own, letters show its name instead",
+        ),
+        ("https://img.shop.example/logo.png", None),
+        ("/logo.png", None),
+    ],
+)
+def test_a_logo_that_letters_leave_out_is_found(logo: str, complaint: str | None) -> None:
+    brand = SHIPPED.files["brand.yaml"].replace("domains: []", f"domains: [shop.example]\nlogo: {logo}")
+    found = [each.message for each in find(EMAIL, "---\nsubject: Hello\n---\nHi", {"brand.yaml": brand})]
+    assert found == ([complaint] if complaint else [])
+
+
 def test_a_link_to_somewhere_else_is_found_on_its_line() -> None:
     (finding,) = find(EMAIL, "---\nsubject: Hello\n---\n\n<a href='https://elsewhere.example/x'>x</a>")
     assert finding == Finding(EMAIL, 5, "foreign_link", "elsewhere.example is not among the domains of brand.yaml")

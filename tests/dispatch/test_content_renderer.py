@@ -328,6 +328,13 @@ def test_where_a_logo_stands_for_the_shop_the_text_part_names_it() -> None:
     assert rendered.text == render().text
 
 
+def test_a_logo_may_be_named_as_the_shop_s_pages_do() -> None:
+    brand = SHIPPED.files["brand.yaml"] + "\nlogo: /logo.png\n"
+    content = ContentSet.of({**SHIPPED.files, "brand.yaml": brand})
+    html = Renderer(content).render(sample(content, "abandoned_cart", "email")).html
+    assert 'src="https://shop.example/logo.png"' in html
+
+
 def test_a_text_part_in_another_language_does_not_go_with_the_letter() -> None:
     content = ContentSet.of({**SHIPPED.files, "abandoned_cart/email.de.txt": "Hallo"})
     rendered = Renderer(content).render(replace(sample(content, "abandoned_cart", "email"), locales=("de", "en")))

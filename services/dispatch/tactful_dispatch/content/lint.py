@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from html.parser import HTMLParser
 from typing import Final, Literal, NamedTuple
@@ -68,7 +68,7 @@ def lint(content: ContentSet, locale: str = "en", said: Mapping[Sample, Said] | 
     of the `samples`; without it they are rendered here, however long that takes."""
     renderer = Renderer(content)
     said = {key: _rendered(renderer, rendering) for key, rendering in samples(content)} if said is None else said
-    found = {*_names(content), *_languages(content, locale), *_words(content), *_colours(content)}
+    found = {*_names(content), *_languages(content, locale), *_words(content), *_colours(content), *_logo(content)}
     for file in ("_layout.html", *(template.file for template in content.templates.values())):
         found.update(_foreign(content, file))
     for template in _looked_at(content):
@@ -230,6 +230,23 @@ def _colours(content: ContentSet) -> Iterator[Finding]:
             yield Finding(BRAND, 1, "contrast", weak)
 
 
+def _logo(content: ContentSet) -> Iterator[Finding]:
+    """One that no letter may show is left out of all of them."""
+    logo, domains = content.brand.logo, content.brand.domains
+    if not logo or logo.startswith("/"):
+        return
+    host = host_of(logo)
+    if not host:
+        yield Finding(BRAND, 1, "foreign_link", f"logo: {logo} is no address; letters show the shop's name instead")
+    elif domains and not _is_among(host, domains):
+        foreign = f"logo: {host} is not among the domains; unless it is the shop's own, letters show its name instead"
+        yield Finding(BRAND, 1, "foreign_link", foreign)
+
+
+def _is_among(host: str, domains: Iterable[str]) -> bool:
+    return any(f".{host}".endswith(f".{domain}") for domain in domains)
+
+
 def _foreign(content: ContentSet, file: str) -> Iterator[Finding]:
     """Addresses written into a template lead to the domains of `brand.yaml`, or are links of ours by name."""
     for line, text in enumerate(content.files.get(file, "").splitlines(), start=1):
@@ -237,7 +254,7 @@ def _foreign(content: ContentSet, file: str) -> Iterator[Finding]:
             host = host_of(url)
             if not host:
                 yield Finding(file, line, "foreign_link", f"{url} is no address; write it like https://shop.example/p1")
-            elif not any(f".{host}".endswith(f".{domain}") for domain in content.brand.domains):
+            elif not _is_among(host, content.brand.domains):
                 yield Finding(file, line, "foreign_link", f"{host} is not among the domains of brand.yaml")
 
 

@@ -62,6 +62,16 @@ def test_where_others_read_along_a_complaint_goes_by_its_number(family: Dispatch
     assert ("Rash" in alone, "Rash" in read_along, "'about': 'T-1042'" in read_along) == (True, False, True)
 
 
+def test_where_others_read_along_a_complaint_that_has_no_number_of_the_shop_s_goes_by_none(
+    family: DispatchBench,
+) -> None:
+    complaint = {"ticket_id": "survey-m_0123", "about": "Rash from the shampoo", "cause": ""}
+    family.asks(data=complaint)
+    family.advance("8d")
+    family.asks("m2", "u2", data=complaint)
+    assert "'about': ''" in family.adapter.sent[1].rendered.subject
+
+
 @pytest.mark.parametrize("items", [None, 7, "Kettle", {"p1": 1}, ["Kettle", None, 7], []])
 def test_whatever_a_rule_gives_for_items_the_message_leaves(family: DispatchBench, items: Any) -> None:
     family.asks()

@@ -11,4 +11,5 @@ TOO_OFTEN: Final = "too_often"
 NO_NEED: Final = "no_need"
 REASONS: Final = ("too_expensive", *HURTS, "not_found", NO_NEED, TOO_OFTEN, "other")  # for staying away
 ANSWERS: Final = (SETTLED, UNSETTLED, *REASONS, IN_A_WEEK, IN_A_MONTH, ENOUGH, NO_LONGER)
+OWN_TICKET: Final = "survey-"  # begins the number of a complaint that an answer has opened, which nobody outside knows
 MOST_WORDS: Final = 1000  # characters

@@ -22,7 +22,7 @@ from tactful_dispatch.deciding import finish
 from tactful_dispatch.facts import Contacted
 from tactful_dispatch.flagging import flag_addresses
 from tactful_dispatch.preferring import change_preference, wishes_in
-from tactful_dispatch.questions import ANSWERS
+from tactful_dispatch.questions import ANSWERS, OWN_TICKET
 from tactful_dispatch.rows import ACCEPTED, COMPLAINED, STOPPED, UNKNOWN, WAITING, Delivery
 from tactful_dispatch.store import Workspace
 
@@ -113,7 +113,7 @@ def take_answer(
         why = "the customer says that it is not settled"
         tell("Complaint Reopened", {"ticket_id": message.data["ticket_id"], "reason": why, "text": text}, *again)
     elif answer in HURTS and text:
-        name = f"survey-{message.message_id}"
+        name = f"{OWN_TICKET}{message.message_id}"
         ticket = {"ticket_id": name, "subject": " ".join(text.split())[:120], "channel": "survey", "text": text}
         tell("Complaint Opened", ticket, *again)
     row = space.customer(customer)

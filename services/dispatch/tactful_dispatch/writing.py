@@ -17,7 +17,7 @@ from tactful_dispatch.content.tracking import track
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.preferring import without_muted
-from tactful_dispatch.questions import ANSWERS
+from tactful_dispatch.questions import ANSWERS, OWN_TICKET
 from tactful_dispatch.rows import AddressKey, Delivery
 
 # what templates call a link -> the action it allows, and which answer it gives
@@ -85,7 +85,7 @@ def _without_muted(data: dict[str, Any], muted: Collection[str]) -> dict[str, An
 def _discreet(data: Mapping[str, Any]) -> dict[str, Any]:
     items, number = data.get("items"), data.get("ticket_id")
     if number and data.get("about"):
-        return {**data, "about": number}
+        return {**data, "about": "" if str(number).startswith(OWN_TICKET) else number}
     if not isinstance(items, list | tuple):
         return dict(data)
     return {**data, "items": [{**item, "image_url": ""} if isinstance(item, dict) else item for item in items]}

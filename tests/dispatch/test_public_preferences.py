@@ -550,3 +550,14 @@ async def test_a_category_is_read_as_it_is_meant_and_muted_as_the_shop_posts_it(
     assert (done.count("Tea & coffee"), done.count("&amp;")) == (3, 0), (
         "in the title, as done, and among what is left out"
     )
+
+
+async def test_whoever_hears_the_page_is_told_what_each_button_of_a_list_is_about() -> None:
+    card = replace(CARD, muted_rules=("churn_risk",), muted_topics=("Tea", "Coffee"))
+    async with browser(FakeDesk(card, NOW)) as client:
+        tags = Page((await client.get(path("preferences"))).text).tags
+    named = {attributes["id"] for _, attributes in tags if "id" in attributes}
+    wishes = ("mute", "unmute", "unmute_topic")
+    told = [tag.get("aria-describedby") for name, tag in tags if name == "button" and tag.get("value") in wishes]
+    assert told == ["kind-1", "kind-2", "muted-1", "muted-2"]
+    assert set(told) <= named

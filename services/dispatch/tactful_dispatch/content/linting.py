@@ -14,14 +14,17 @@ _known: Final[dict[tuple[str, str], list[Finding]]] = {}
 
 
 async def lint_within_limits(content: ContentSet, locale: str = "en") -> list[Finding]:
-    """As `lint`. A server that `doctor` asks again and again renders one version once."""
-    if (asked := (content.version, locale)) not in _known:
-        wanted = dict(samples(content))
-        told = await render_within_limits(content, wanted.values())
-        found = lint(content, locale, dict(zip(wanted, told, strict=True)))
+    """As `lint`. A server that `doctor` asks again and again renders one version once, unless something of it is not written: that
+    may have been the machine's fault."""
+    if (asked := (content.version, locale)) in _known:
+        return _known[asked]
+    wanted = dict(samples(content))
+    told = await render_within_limits(content, wanted.values())
+    found = lint(content, locale, dict(zip(wanted, told, strict=True)))
+    if not any(isinstance(said, TemplateError) for said in told):
         _known.clear()
         _known[asked] = found
-    return _known[asked]
+    return found
 
 
 async def render_within_limits(content: ContentSet, wanted: Iterable[Rendering]) -> list[Said]:

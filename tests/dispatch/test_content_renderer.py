@@ -80,9 +80,11 @@ def test_a_long_name_does_not_fill_the_subject() -> None:
         ("x" * 40, "x" * 40),
         ("x" * 41, "x" * 39 + "…"),
         ("one, " * 9, "one, one, one, one, one, one, one…"),
+        ("e\u0301" * 30, "e\u0301" * 19 + "…"),
+        ("x" * 38 + "\U0001f469\u200d\U0001f467 and more", "x" * 38 + "…"),
     ],
 )
-def test_what_is_shortened_ends_between_two_words(text: str, words: str) -> None:
+def test_what_is_shortened_ends_between_two_words_and_never_within_a_letter(text: str, words: str) -> None:
     assert say("{{ text|short }}", data={"text": text}) == words
 
 

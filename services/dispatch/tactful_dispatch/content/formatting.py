@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,9 @@ from jinja2.runtime import Context
 from tactful.events.amounts import minor_digits
 from tactful.events.model import Money
 from tactful_dispatch.content.contentset import fallbacks
+
+_ATTACHED: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Sk"})  # marks, selectors, joiners, shades of skin
+_JOINER: Final = "\u200d"  # of emoji
 
 
 @pass_context
@@ -56,11 +60,15 @@ def plural(context: Context, count: int, **forms: str) -> str:
 
 
 def short(text: object, most: int = 40) -> str:
-    """So many characters at most, cut between two words if there is a place: names of products fill a subject by themselves."""
+    """So many characters at most, cut between two words if there is a place, and never between a letter and its accents: names of
+    products fill a subject by themselves."""
     words = " ".join(str(text).split())
     if len(words) <= most:
         return words
-    head = words[: most - 1]
+    end = most - 1
+    while end and (unicodedata.category(words[end]) in _ATTACHED or words[end - 1] == _JOINER):
+        end -= 1
+    head = words[:end]
     return (head.rpartition(" ")[0] or head).rstrip(" ,;:-") + "…"
 
 

@@ -144,6 +144,12 @@ def test_a_folder_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
         ("a/push.en.txt", "---\npreheader: a\nsubject: [b]\n---\n", r"a/push\.en\.txt:3: Expected `str`, got `array`"),
         ("a/push.en.txt", "---\n- a\n---\n", r"a/push\.en\.txt:2: Expected `object`"),
         ("brand.yaml", "accent: '#000000'\ncolour: red\n", r"brand\.yaml:2: .*`colour`"),
+        (
+            "a/push.en.txt",
+            "---\nsubject: a\nsubject: b\n---\n",
+            r"a/push\.en\.txt:3: subject stands here for the second time",
+        ),
+        ("brand.yaml", "words: {en: {}}\nwords: {es: {}}\n", r"brand\.yaml:2: words stands here for the second time"),
         ("brand.yaml", "accent: '\x00'\n", r"brand\.yaml:\d: .*mend that line"),
     ],
 )

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -236,10 +236,24 @@ def _template(file: str, text: str) -> Template | None:
     return Template(file, *key, text, matter, text[front.end() :], front[0].count("\n") + 1)
 
 
+class _Loader(yaml.SafeLoader):
+    """Of two keys of one name, the first would be lost without a word: a second `words:` costs a shop those of the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set[str]()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key.value} stands here for the second time", problem_mark=key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def _structure(kind: type[Any], file: str, text: str, above: int) -> Any:
     """YAML as one of our structures; `above` lines of the file stand before it."""
     try:
-        return msgspec.convert(yaml.safe_load(text) or {}, kind)
+        return msgspec.convert(yaml.load(text, _Loader) or {}, kind)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = (mark.line if mark else 0) + 1 + above

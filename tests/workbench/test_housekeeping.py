@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,6 +30,21 @@ async def test_who_is_told_to_end_while_it_tidies_says_nothing(caplog: pytest.Lo
         await ended.wait()
         await asyncio.sleep(0)
     assert caplog.records == []
+
+
+async def test_what_was_to_be_done_while_the_machine_slept_is_done_once_it_wakes() -> None:
+    done = asyncio.Event()
+
+    async def prunes() -> int:
+        done.set()
+        return 0
+
+    keeping = Housekeeping(log=prunes)
+    keeping.start()
+    [job] = keeping._scheduler.get_jobs()
+    job.modify(next_run_time=datetime.now(UTC) - timedelta(minutes=150))
+    await asyncio.wait_for(done.wait(), 1)
+    keeping.stop()
 
 
 async def test_what_one_chore_stumbles_over_keeps_no_other_from_being_done(caplog: pytest.LogCaptureFixture) -> None:

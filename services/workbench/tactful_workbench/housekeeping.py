@@ -37,9 +37,15 @@ class Housekeeping:
         self._scheduler = AsyncIOScheduler(timezone=UTC)
 
     def start(self) -> None:
-        """Begin now, and then every hour."""
+        """Begin now, and then every hour, however late: apscheduler lets go of what it comes to more than a second after its time."""
         self._scheduler.add_job(
-            self.tidy, "interval", hours=EVERY, next_run_time=datetime.now(UTC), max_instances=1, coalesce=True
+            self.tidy,
+            "interval",
+            hours=EVERY,
+            next_run_time=datetime.now(UTC),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
         )
         self._scheduler.start()
 

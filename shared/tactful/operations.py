@@ -152,7 +152,7 @@ class WaitAny(Operation[tuple[int, Any]]):
             if isinstance(offered, Ask):
                 asking.append(index)
             elif offered is not None:
-                otherwise, wait.due = offered, _earliest(wait.branches)
+                otherwise, wait.due = offered, max(happening.at, _earliest(wait.branches) or 0)
         return Ask(tuple(asking), otherwise) if asking else otherwise
 
     def accepts(self, kept: Kept, branches: Sequence[int] = ()) -> Done | None:

@@ -628,6 +628,26 @@ def test_what_fell_due_while_a_run_was_parked_happens_when_it_is_tried_again() -
     assert [message.requested_at for message in bench.messages] == [tried_at]
 
 
+@rule(on=ProductAdded, purpose="marketing.test", version=1)
+async def whatever_comes_first(run: Run, first: ProductAdded) -> None:
+    viewed = run.wait_for(
+        ProductViewed, within="30d", where=lambda viewed: sound("where") and viewed.product_id == "p2"
+    )
+    await run.wait_any(run.sleep("2h"), run.quiet("3h"), viewed)
+    await run.send("email", "hello")
+
+
+def test_what_fell_due_beside_what_a_later_act_moves_happens_when_the_run_is_tried_again_as_well() -> None:
+    bad["where"] = True
+    bench = EngineBench(whatever_comes_first)
+    bench.emits("u1", ADD, ProductViewed(product_id="p1"))
+    bench.advance("48h")
+    bad["where"] = False
+    tried_at = bench.now
+    retry(bench, "whatever_comes_first")
+    assert [message.requested_at for message in bench.messages] == [tried_at]
+
+
 @rule(on=ProductAdded, repeat="debounce", purpose="marketing.test", uses=("cart",), version=1)
 async def debounced(run: Run, first: ProductAdded) -> None:
     await run.send("email", "letter", data=basket)

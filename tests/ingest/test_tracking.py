@@ -281,6 +281,13 @@ async def test_all_client_times_pass_the_door_s_own_measure_first() -> None:
     assert door.event.body.occurred_at == MONDAY - HOUR
 
 
+async def test_the_dates_of_an_import_stay_what_they_are() -> None:
+    door, history = Doorstep(client_time=lambda at: at + 30 * DAY), {"history": True}
+    await door.track(timestamp=MONDAY - 300 * DAY, context=history, messageId="m1")
+    await door.track(timestamp=MONDAY - 300 * DAY, context=history, messageId="m2", key=BROWSER)
+    assert [event.body.occurred_at for event in door.events] == [MONDAY - 300 * DAY, MONDAY - 270 * DAY]
+
+
 async def test_history_is_believed_of_a_server_and_not_of_a_browser() -> None:
     door = Doorstep()
     for key in (SERVER, BROWSER):

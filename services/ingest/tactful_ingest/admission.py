@@ -14,7 +14,7 @@ from tactful.events.wire import canonical
 from tactful.identity import anonymous as anonymous_name
 from tactful.records import ConsentRecord, EventBody, EventRecord
 from tactful_ingest import consent
-from tactful_ingest.door import Visit
+from tactful_ingest.door import Visit, unshifted
 from tactful_ingest.ids import content_id, customer_id, known_id, message_id
 from tactful_ingest.posting import Posting
 from tactful_ingest.times import occurred_at
@@ -111,7 +111,7 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
     body = EventBody(
         name=name,
         source=posting.source,
-        occurred_at=occurred_at(told, instant(posting.sent), visit.received, visit.door.client_time),
+        occurred_at=_happened(told, history, posting, visit),
         scope=visit.key.scope,
         user_id=user,
         anonymous_id=anonymous,
@@ -132,14 +132,20 @@ def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
     if key is None:
         raise InvalidInput("no_customer", f"consent needs a {posting.user_field}", posting.user_field)
     properties = _object(posting)
-    told = instant(posting.told)
-    at = occurred_at(told, instant(posting.sent), visit.received, visit.door.client_time)
-    body = consent.consent_body(properties, posting.source, at, history=_is_history(posting, visit))
-    if body.history and body.state != "withdrawn" and (told is None or not _is_past(told, visit)):
+    told, history = instant(posting.told), _is_history(posting, visit)
+    happened = _happened(told, history, posting, visit)
+    body = consent.consent_body(properties, posting.source, happened, history=history)
+    if history and body.state != "withdrawn" and (told is None or not _is_past(told, visit)):
         # Dated to now it would undo an opt-out, and an erasure.
         raise InvalidInput("wrong_value", "an imported grant has to say when it was given, which is past", "timestamp")
     id = _given_id(posting, visit) or _said_id(posting, visit, consent.NAME, key, properties)
     return ConsentRecord(id=id, key=key, at=visit.received, body=body)
+
+
+def _happened(told: int | None, history: bool, posting: Posting, visit: Visit) -> int:
+    """The dates of an import are those of its file: no client's clock has told them."""
+    client_time = unshifted if history else visit.door.client_time
+    return occurred_at(told, instant(posting.sent), visit.received, client_time)
 
 
 def _is_history(posting: Posting, visit: Visit) -> bool:
@@ -148,7 +154,7 @@ def _is_history(posting: Posting, visit: Visit) -> bool:
 
 def _is_past(told: int, visit: Visit) -> bool:
     """Give or take a day: a time may have been written in another zone than it was read in."""
-    return visit.door.client_time(told) <= visit.received + DAY
+    return told <= visit.received + DAY
 
 
 def _name(posting: Posting, scope: str) -> str:

@@ -13,10 +13,11 @@ from enginebench import EngineBench
 from tactful import Run, rule
 from tactful.clock import DAY, HOUR
 from tactful.decisions import Reason
-from tactful.errors import InvalidInput
+from tactful.errors import InvalidInput, SettingsError
 from tactful.events import ProductAdded
 from tactful_dispatch.rows import Delivery
 from tactful_workbench.advancing import is_told, moment_of
+from tactful_workbench.devclock import parse_start
 from tactful_workbench.embedded import Plan, opened
 from tactful_workbench.web import web
 
@@ -42,6 +43,13 @@ def test_a_moment_of_today_that_is_over_is_no_moment_of_tomorrow(text: str) -> N
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="is no moment"):
         moment_of(text, THREE, MADRID)
+
+
+@pytest.mark.parametrize("text", ["next-14:00+05:00", "next-25:00", "next-"])
+def test_a_clock_that_begins_at_the_next_hour_of_the_shop_takes_no_other_zone(text: str) -> None:
+    assert parse_start("next-14:00", MADRID, THREE) == THREE + 23 * HOUR
+    with pytest.raises(SettingsError, match="is not a time"):
+        parse_start(text, MADRID, THREE)
 
 
 @rule(on=ProductAdded, purpose="marketing.test", version=1)

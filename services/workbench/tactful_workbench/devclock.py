@@ -7,8 +7,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from tactful.clock import Clock, ShiftedClock
-from tactful.errors import SettingsError
-from tactful.localtime import instant_of, local_time
+from tactful.errors import SettingsError, TactfulError
+from tactful.localtime import instant_of, local_time, wall_time
 from tactful.sqlite import Database
 
 MIGRATIONS: Final = ("CREATE TABLE dev_clock (shift INTEGER NOT NULL)",)
@@ -48,12 +48,11 @@ def parse_start(text: str, zone: ZoneInfo, wall: int) -> int:
     """`2026-11-23T14:00+01:00`, a local `2026-11-23T14:00`, or `next-14:00` of the shop's time. Raises SettingsError."""
     try:
         if text.startswith("next-"):
-            wanted = time.fromisoformat(text.removeprefix("next-"))
-            return next_local(wall, zone, wanted)
+            return next_local(wall, zone, wall_time(text.removeprefix("next-")))
         moment = datetime.fromisoformat(text)
         if not 1970 < moment.year < 9000:
             raise ValueError
-    except ValueError:
+    except (ValueError, TactfulError):
         raise SettingsError(f'--at "{text}" is not a time; write it like 2026-11-23T14:00+01:00') from None
     return int(moment.timestamp() * 1000) if moment.tzinfo else instant_of(moment, zone)
 

@@ -162,6 +162,18 @@ def test_hours_of_ones_own_that_there_are_in_all_plausible_zones_count_in_all(on
         assert is_open(own, zones, opening)
 
 
+@given(
+    st.lists(st.builds(Window, st.integers(0, 1439), st.integers(0, 1440)), min_size=1, max_size=3),
+    st.lists(st.sampled_from(ZONES), min_size=1, max_size=2),
+)
+@example([Window.parse("20:50-23:00"), Window.parse("17:00-21:00")], ["Europe/Madrid"])
+def test_windows_agree_if_there_is_a_minute_at_which_all_are_open(windows: list[Window], names: list[str]) -> None:
+    zones, now = [ZoneInfo(name) for name in names], instant(2026, 11, 24)
+    offsets = [local_time(now, zone).hour * 60 + local_time(now, zone).minute for zone in zones]
+    minutes = [all(w.has((minute + at) % 1440) for w in windows for at in offsets) for minute in range(1440)]
+    assert agree(windows, zones, now) == any(minutes)
+
+
 def test_the_recipients_own_zone_stands_alone() -> None:
     assert whereabouts("Asia/Tokyo", "ES", MADRID, "ES") == ((ZoneInfo("Asia/Tokyo"),), "profile")
 

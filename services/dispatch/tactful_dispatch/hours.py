@@ -13,7 +13,6 @@ from tactful.clock import DAY
 from tactful.localtime import local_time
 
 _ROUNDS: Final = 40  # zones that agree at all do so within a few of their own days
-_STEP: Final = 15  # minutes: clocks differ by quarters of an hour
 _DAYS: Final = 3  # a window opens every day, but for a day that a zone skips
 
 
@@ -62,11 +61,12 @@ def first_opening(shop: Window, own: Window | None, zones: Sequence[ZoneInfo], n
 
 
 def agree(windows: Sequence[Window], zones: Sequence[ZoneInfo], now: int) -> bool:
-    """Whether there is a time of day at which all windows are open in every zone, as their clocks go now."""
+    """Whether there is a time of day at which all windows are open in every zone, as their clocks go now: then one of them opens at
+    such a time."""
     offsets = {int((_offset(zone, now) or timedelta()).total_seconds()) // 60 for zone in zones}
+    openings = {window.start - offset for offset in offsets for window in windows}
     return any(
-        all(window.has((minute + offset) % 1440) for offset in offsets for window in windows)
-        for minute in range(0, 1440, _STEP)
+        all(window.has((minute + offset) % 1440) for offset in offsets for window in windows) for minute in openings
     )
 
 

@@ -268,6 +268,19 @@ async def test_a_connection_is_kept_for_a_balancer_of_load_unless_there_are_very
     assert guest.connection.config.timeout_keep_alive > 600, "as long as Google's keeps it"
 
 
+async def test_what_a_server_that_stops_gives_up_is_told_to_come_again(caplog: pytest.LogCaptureFixture) -> None:
+    guest = Guest()
+    guest.connection.data_received(HEAD + b"\r\n")
+    [answering] = guest.connection.tasks
+    await asyncio.sleep(0)
+    answering.cancel()  # as uvicorn does with what is not answered within its grace
+    await answering
+    assert guest.line.said.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: " in guest.line.said
+    assert b'"code":"stopping"' in guest.line.said
+    assert not caplog.records
+
+
 async def test_thousands_of_other_connections_keep_nobody_out() -> None:
     guest = Guest(others=10_000)
     guest.connection.data_received(HEAD + b"\r\n")

@@ -13,7 +13,8 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tactful.errors import TactfulError
@@ -26,6 +27,8 @@ HINT: Final = 4  # seconds after which clients that heed it open another
 CROWD: Final = 2_000  # connections, beyond which none that asks nothing is kept for longer than `SILENCE`
 _OFFER: Final = re.compile(rb"^upgrade[ \t]*:", re.IGNORECASE | re.MULTILINE)
 UNTOLD: Final = 65_536  # bytes of a head, or behind a body: the parser copies what it has with every piece that comes
+AGAIN: Final = 5  # seconds after which another server may be there
+_STOPPING: Final = {"code": "stopping", "message": "the server stops, and this may or may not be done; send it again"}
 FILES: Final = 65_536  # connections are files: where 1,024 are allowed, that many silent ones would shut the door
 
 
@@ -112,6 +115,27 @@ def deaf_server_of(app: ASGIApp) -> uvicorn.Server:
     return _Deaf(_config(app))
 
 
+def _answered(app: ASGIApp) -> ASGIApp:
+    """The same application. What a server that stops gives up is told to come again, and with the answer it is over; uvicorn would
+    call it a fault of the application, and print where it stood."""
+
+    async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def told(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await app(scope, receive, told)
+        except asyncio.CancelledError:
+            if not begun:
+                await JSONResponse(_STOPPING, 503, {"Retry-After": str(AGAIN)})(scope, receive, send)
+
+    return answered
+
+
 class _Deaf(uvicorn.Server):
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
@@ -119,7 +143,7 @@ class _Deaf(uvicorn.Server):
 
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
+        _answered(app),
         http=Connection,
         log_config=None,  # what it says goes where the process logs
         log_level="warning",

@@ -75,7 +75,7 @@ async def test_who_looks_at_the_clock_moves_nothing_while_somebody_else_does(tmp
     async with opened(Plan(tmp_path, dev=True, disposable=True)) as product:
         transport = httpx.ASGITransport(web(product, "http://127.0.0.1:8080", "tactful"))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
-            async with product.running.floor:  # as in each of their rounds
+            async with product.running.floor():  # as in each of their rounds
                 looking = asyncio.create_task(client.get("/dev/clock"))
                 await asyncio.wait([looking], timeout=0.1)
                 assert not looking.done()

@@ -1,4 +1,4 @@
-"""A process that works in vain knows for how long."""
+"""Services beside each other in one process, and for how long one works in vain."""
 
 from __future__ import annotations
 
@@ -9,6 +9,58 @@ import pytest
 from tactful.errors import StoreUnavailable
 from tactful_workbench import running
 from tactful_workbench.running import Running, Trouble
+
+
+class Waiting:
+    """A round of it lasts as long as a provider does not answer."""
+
+    def __init__(self) -> None:
+        self.asked, self.answered, self.rounds = asyncio.Event(), asyncio.Event(), 0
+
+    async def round(self) -> bool:
+        self.asked.set()
+        await self.answered.wait()
+        self.rounds += 1
+        return True
+
+    async def pause(self) -> None:
+        """There is always more."""
+
+
+class Busy(Waiting):
+    """Never waits for anybody, and says after three rounds that it goes on."""
+
+    async def round(self) -> bool:
+        self.rounds += 1
+        if self.rounds == 3:
+            self.answered.set()
+        return True
+
+
+async def test_a_service_that_waits_for_a_provider_keeps_no_other_from_its_rounds() -> None:
+    waiting, busy = Waiting(), Busy()
+    process = Running(waiting, busy, arrivals=lambda: 0)
+    process.start()
+    await waiting.asked.wait()
+    await asyncio.wait_for(busy.answered.wait(), 5)
+    assert waiting.rounds == 0
+    waiting.answered.set()
+    await process.stop()
+
+
+async def test_whoever_has_the_floor_has_them_all_stand_still() -> None:
+    waiting, busy = Waiting(), Busy()
+    process = Running(waiting, busy, arrivals=lambda: 0)
+    process.start()
+    await waiting.asked.wait()
+    waiting.answered.set()
+    async with process.floor():
+        before = waiting.rounds, busy.rounds
+        assert before[0] > 0
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (waiting.rounds, busy.rounds) == before
+    await process.stop()
 
 
 class Served:

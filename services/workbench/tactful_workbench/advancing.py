@@ -40,12 +40,12 @@ class ClockHands:
 
     async def next_timer(self) -> int | None:
         """When something happens next by itself. Everything is settled first, which nobody else may do meanwhile."""
-        async with self._turn, self._product.running.floor:
+        async with self._turn, self._product.running.floor():
             return await self._product.time.next_instant()
 
     async def advance(self, step: Step) -> AdvanceReport:
         product = self._product
-        async with self._turn, product.running.floor:
+        async with self._turn, product.running.floor():
             start, ends = self.now(), await self._ends()
             fired = product.trigger_worker.timers_fired
             await self._go(step)

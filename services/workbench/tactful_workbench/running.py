@@ -1,11 +1,12 @@
-"""Trigger and dispatch alive in one process: rounds and pauses in turn, and never while virtual time has the floor."""
+"""Trigger and dispatch alive in one process: each does rounds and pauses in turn, and none while virtual time has the floor."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Protocol
 
 from tactful.errors import Transient
@@ -47,7 +48,7 @@ class Trouble:
 
 
 class Running:
-    """Keeps services going. Whoever holds `floor` has them stand still.
+    """Keeps services going. None waits for another's round: a provider that does not answer holds dispatch up, and not trigger.
 
     While requests arrive they rest between rounds: who waits for an answer at the door goes first, and the next round
     takes a larger slice, which costs less.
@@ -55,26 +56,34 @@ class Running:
 
     def __init__(self, *services: Alive, arrivals: Callable[[], int], trouble: Trouble | None = None) -> None:
         """`arrivals` counts the requests since the start. `trouble` hears what comes of each round."""
-        self._services, self.floor, self._arrivals = services, asyncio.Lock(), arrivals
+        self._turns, self._arrivals = [(service, asyncio.Lock()) for service in services], arrivals
         self._trouble = trouble or Trouble()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin; once."""
-        self._tasks = [asyncio.create_task(self._keep_going(service)) for service in self._services]
+        self._tasks = [asyncio.create_task(self._keep_going(service, turn)) for service, turn in self._turns]
+
+    @asynccontextmanager
+    async def floor(self) -> AsyncIterator[None]:
+        """Whoever holds it has all services stand still."""
+        async with AsyncExitStack() as stack:
+            for _, turn in self._turns:
+                await stack.enter_async_context(turn)
+            yield
 
     async def stop(self) -> None:
-        """Finish the present round, then end."""
-        async with self.floor:
+        """Finish the present rounds, then end."""
+        async with self.floor():
             for task in self._tasks:
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _keep_going(self, service: Alive) -> None:
+    async def _keep_going(self, service: Alive, turn: asyncio.Lock) -> None:
         clock = asyncio.get_running_loop().time
         while True:
             try:
-                async with self.floor:
+                async with turn:
                     began, before = clock(), self._arrivals()
                     moved = await service.round()
                     took = clock() - began

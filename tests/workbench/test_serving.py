@@ -362,6 +362,7 @@ def test_a_round_during_which_nobody_came_is_followed_by_the_next_one_at_once() 
 
 def test_who_waits_at_the_door_goes_before_the_next_round() -> None:
     assert rest(took=0.2, came=1) == rest(took=0.2, came=100) > 0.2
+    assert rest(took=35.0, came=1) == 1.0, "a provider that did not answer is no reason to rest"
 
 
 class Watched(SimpleNamespace):

@@ -13,6 +13,7 @@ from tactful.errors import Transient
 
 RETRY: Final = 1.0  # seconds after infrastructure trouble
 REST: Final = 3.0  # times as long as a round took, while requests arrive
+LONGEST: Final = 1.0  # seconds: a round may have waited for a provider
 
 _logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Alive(Protocol):
 
 def rest(took: float, came: int) -> float:
     """Seconds between two rounds: none if nobody came while the last one lasted."""
-    return REST * took if came else 0.0
+    return min(REST * took, LONGEST) if came else 0.0
 
 
 class Trouble:

@@ -197,6 +197,15 @@ async def test_a_shop_whose_people_do_not_hear_what_customers_answer_is_told(tmp
         )
 
 
+async def test_a_file_that_was_taken_away_from_the_server_is_told_beside_all_else(tmp_path: Path) -> None:
+    plan = Plan(tmp_path, dev=True)
+    async with opened(plan) as product:
+        plan.file.rename(plan.file.with_suffix(".old"))
+        found = await look(product)
+    assert f"{plan.file} cannot be seen (No such file or directory)" in told(found, "fail")
+    assert "nothing was refused within a day" in told(found, "ok")
+
+
 async def test_what_was_refused_within_a_day_is_told_with_who_posted_it(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path, dev=True)) as product:
         assert "nothing was refused within a day" in told(await look(product), "ok")

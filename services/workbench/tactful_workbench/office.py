@@ -172,7 +172,12 @@ def segment(name: str) -> str:
 async def told(response: httpx.Response) -> Any:
     """The JSON of a good answer. Raises TactfulError with the message of a bad one."""
     if response.is_success:
-        return response.json()
+        try:
+            return response.json()
+        except ValueError:
+            raise TactfulError(
+                f"{response.url} is answered by somebody else, without JSON; is the address right?"
+            ) from None
     try:
         message = response.json()["message"]
     except (ValueError, KeyError, TypeError):

@@ -59,8 +59,9 @@ def _told(answer: dict[str, Any], within: float) -> str:
 
 async def _smoke(data: Path, to: str, url: str, within: float) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
+        outside = await stack.enter_async_context(_door_at(url, within)) if url else None
         client = await stack.enter_async_context(office(data))
-        door = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=within)) if url else client
+        door = outside or client
         key = client.headers["Authorization"].removeprefix("Bearer ")
         event, began = f"canary-{uuid.uuid4().hex}", time.monotonic()
         known = {"userId": CANARY, "traits": {"email": to}}
@@ -79,3 +80,10 @@ async def _smoke(data: Path, to: str, url: str, within: float) -> dict[str, Any]
                 stopped_by = "" if found["decided_at"] else (await told(await client.get("/admin/stop")))["by"]
                 return {**found, "accepted_ms": accepted, "stopped_by": stopped_by}
             await asyncio.sleep(LOOK)
+
+
+def _door_at(url: str, within: float) -> httpx.AsyncClient:
+    try:
+        return httpx.AsyncClient(base_url=url, timeout=within)
+    except httpx.InvalidURL as error:
+        raise TactfulError(f"--url {url} is no address of a door: {error}") from None

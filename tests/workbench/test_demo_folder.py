@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from providerserver import provider_server
 
-from tactful.errors import TactfulError
+from tactful.errors import SettingsError, TactfulError
 from tactful_workbench.demo.show import SETTINGS, show
+from tactful_workbench.embedded import Plan
 from tactful_workbench.office import ServerFile
 
 OWN = '[shop]\nname = "Tea house"\n'
@@ -42,3 +43,9 @@ async def test_the_demo_takes_no_database_from_a_server_that_runs(tmp_path: Path
         ServerFile(f"http://127.0.0.1:{provider.port}", os.getpid(), "token").write(tmp_path)
         assert f"(process {os.getpid()}); stop it first" in await refusal(tmp_path)
     assert (tmp_path / "dev.db").read_text() == "rows"
+
+
+def test_no_shop_is_served_by_the_settings_of_a_demo_whose_database_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(SETTINGS)
+    with pytest.raises(SettingsError, match="writes to everybody"):
+        Plan(tmp_path).refuse_the_other()

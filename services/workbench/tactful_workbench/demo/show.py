@@ -25,13 +25,14 @@ from tactful_workbench.demo.shop import MadeUp, shop_year
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.listening import listen
 from tactful_workbench.office import refuse_while_served
-from tactful_workbench.settingsfile import text_of
+from tactful_workbench.settingsfile import DEV_MARK, text_of
 from tactful_workbench.web import web
 
 WINDOW: Final = 30 * MINUTE  # calls of one window are posted as one batch
 BATCH: Final = 100
 NAME: Final = "The gift shop of the demo"
 SETTINGS: Final = f"""\
+{DEV_MARK} They are the demo's.
 [shop]
 name = "{NAME}"
 timezone = "Europe/London"

@@ -21,6 +21,7 @@ TactfulError
     ├── RecordTooLarge  the log will never take a record
     ├── RetentionOverrun  the log has let go of what was not read yet
     ├── UnstampedRecord   a record without an append time
+    ├── DamagedRecord   what the log has cannot be unpacked
     └── RewoundStore      the store was restored from the past
 """
 
@@ -125,6 +126,10 @@ class RewoundStore(StreamStopped):
 
 class UnstampedRecord(StreamStopped):
     """The log does not stamp append times, so nobody knows when anything was acknowledged."""
+
+
+class DamagedRecord(StreamStopped):
+    """The log's own form of what comes next is broken, as by a bad disk."""
 
 
 NOT_THE_DATA: Final = (Transient, Fenced, StreamStopped, SettingsError)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
-from tactful.errors import RetentionOverrun
+from tactful.errors import DamagedRecord, RetentionOverrun
 from tactful.log.kafka.broker import Broker
 from tactful.log.kafka.reading import AHEAD, FORGOTTEN, HEAVY, Reader
 
@@ -63,7 +63,9 @@ class Backlog(Broker):
     async def position(self, tp: TopicPartition) -> int:
         return self.at[tp.partition]
 
-    async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Fetched]]:
+    async def getmany(
+        self, *only: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[Fetched]]:
         await asyncio.sleep(0)
         if self.gone:
             raise OffsetOutOfRangeError(self.gone.pop())
@@ -165,4 +167,32 @@ async def test_two_who_read_one_partition_at_different_places_both_come_on() -> 
 
     first, other = await asyncio.gather(some(0), some(5_000))
     assert (first, other) == (list(range(30)), list(range(5_000, 5_030)))
+    await reader.stop()
+
+
+@dataclass(frozen=True)
+class Rotten(Backlog):
+    """What stands in its first partition cannot be unpacked, and aiokafka does not say where that was."""
+
+    async def getmany(
+        self, *only: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[Fetched]]:
+        await asyncio.sleep(0)
+        asked = {tp.partition for tp in only or self.assigned}
+        if 0 in asked:
+            raise CorruptRecordException("Invalid CRC")
+        if 1 not in asked:
+            return {}
+        self.at[1] += 1
+        return {TopicPartition("tactful-events", 1): [Fetched(self.at[1] - 1, b"whole")]}
+
+
+async def test_what_is_damaged_in_one_partition_stops_no_other() -> None:
+    reader = Reader(Rotten(("nowhere:9092",)), "events")
+    await reader.start()
+    for position in range(3):
+        with pytest.raises(DamagedRecord, match="tactful-events/0: what comes next cannot be unpacked, at offset 0"):
+            await reader.read(0, 0, 1)
+        async with asyncio.timeout(1):
+            assert [stored.offset for stored in await reader.read(1, position, 1)] == [position]
     await reader.stop()

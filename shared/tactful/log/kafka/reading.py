@@ -14,10 +14,10 @@ from contextlib import suppress
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
 from aiokafka.structs import ConsumerRecord
 
-from tactful.errors import LogUnavailable, RetentionOverrun, StreamStopped, UnstampedRecord
+from tactful.errors import DamagedRecord, LogUnavailable, RetentionOverrun, StreamStopped, UnstampedRecord
 from tactful.log import Stored
 from tactful.log.kafka.broker import OURS, TRACEPARENT, Broker
 
@@ -33,6 +33,11 @@ TOGETHER: Final = (
 )
 APART: Final = 10.0  # seconds in which each is asked for by itself, once one of them has kept the others waiting
 SOON: Final = 0.5  # seconds until it is asked whether what is known to exist may be read yet
+DAMAGED: Final = (
+    CorruptRecordException,
+    UnsupportedCodecError,
+    UnicodeDecodeError,
+)  # the name of a header is text, too
 
 
 class _Buffer:
@@ -216,6 +221,8 @@ class Reader:
                     await self._fetch_some(self._of())
                 except OffsetOutOfRangeError as error:
                     self._lose(error)
+                except DAMAGED:
+                    await self._lose_damaged()
         except Exception as error:  # noqa: BLE001 - whoever reads is told, and the next call begins anew
             self._failed = LogUnavailable(f"{self._name}: {type(error).__name__}: {error}")
         self._grown.set()
@@ -229,6 +236,23 @@ class Reader:
                 f"{self._name}/{tp.partition}: the log no longer has what comes next (offset {offset}); records are lost to "
                 "this reader. `tactful db accept-loss` goes on behind them: see `What is lost` in docs/how-to/alarms.md"
             )
+        self._leave_lost()
+
+    async def _lose_damaged(self) -> None:
+        """What cannot be unpacked does not say whose it is: each partition is fetched by itself, and everything once more after that."""
+        self._assign()
+        moves = self._moves
+        for partition, buffer in tuple(self._buffers.items()):
+            try:
+                await self._of().getmany(self._tp(partition), timeout_ms=FETCHING, max_records=FETCH)
+            except DAMAGED as error:
+                self._lost[partition] = DamagedRecord(
+                    f"{self._name}/{partition}: what comes next cannot be unpacked, at offset {buffer.next} or soon behind it: "
+                    f"{type(error).__name__}; see `Why a partition stops` in docs/how-to/alarms.md"
+                )
+            if moves != self._moves:  # somebody reads from elsewhere: it may be of a position that was left
+                self._lost.pop(partition, None)
+                return
         self._leave_lost()
 
     def _leave_lost(self) -> None:

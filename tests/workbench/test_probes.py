@@ -95,13 +95,30 @@ async def test_whose_pages_can_do_without_a_server_is_ready_while_it_is_away_and
 
 async def test_metrics_leave_out_what_a_frozen_server_does_not_say(frozen: Frozen) -> None:
     log = SimpleNamespace(appended={}, read_from=Counter(), end=Quick().end, partitions=24)
-    worker = SimpleNamespace(owned={0: 1}, stopped={}, offsets={0: 0}, earliest_due=frozen.earliest_due)
-    work = Work(worker, SimpleNamespace(), EVENTS, lambda: [counts("tactful_parked", "", ["rule"], {}, ["cart"])])
-    collector = ServiceCollector("trigger", here(log, frozen), Service(work=work), asyncio.get_running_loop())
-    told = {metric.name: [sample.value for sample in metric.samples] for metric in await collector._look()}
-    assert (told["tactful_partitions"], told["tactful_partitions_owned"], told["tactful_parked"]) == ([24], [1], [0])
+    told = await measured(log, frozen.earliest_due)
+    assert (told["tactful_partitions"], told["tactful_partitions_owned"], told["tactful_parked"]) == ([24], [2], [0])
+    assert ("tactful_overdue_seconds" in told, told["tactful_lag_records"]) == (False, [0, 0])
     assert told["tactful_failing_seconds"] == [0]
-    assert "tactful_lag_records" not in told
+
+
+async def test_metrics_say_what_is_late_also_where_the_end_of_a_partition_cannot_be_told(frozen: Frozen) -> None:
+    async def end(topic: str, partition: int) -> int:
+        return await frozen.end() if partition == 0 else 7
+
+    async def due(partition: int) -> int:
+        return -5_000
+
+    log = SimpleNamespace(appended={}, read_from=Counter(), end=end, partitions=24)
+    told = await measured(log, due)
+    assert (told["tactful_overdue_seconds"], told["tactful_lag_records"]) == ([5], [7])
+
+
+async def measured(log: Any, earliest_due: Any) -> dict[str, list[float]]:
+    """By metric, what a process says that owns two partitions."""
+    worker = SimpleNamespace(owned={0: 1, 1: 1}, stopped={}, offsets={0: 0, 1: 0}, earliest_due=earliest_due)
+    work = Work(worker, SimpleNamespace(), EVENTS, lambda: [counts("tactful_parked", "", ["rule"], {}, ["cart"])])
+    collector = ServiceCollector("trigger", here(log, None), Service(work=work), asyncio.get_running_loop())
+    return {metric.name: [sample.value for sample in metric.samples] for metric in await collector._look()}
 
 
 async def test_answers_to_probes_are_not_counted() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -13,10 +13,12 @@ from prometheus_client.registry import Collector
 
 from tactful.errors import SettingsError, Transient
 from tactful.records import TOPICS
+from tactful.together import all_done
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.looking import within
 from tactful_workbench.cluster.service import Service, Work
 
+T = TypeVar("T")
 PATIENCE: Final = 2.0  # seconds that a scrape waits for servers; what they do not say is left out
 
 
@@ -85,29 +87,39 @@ class ServiceCollector(Collector):
         )
         failing.add_metric([self._name], self._service.trouble.lasts())
         found: list[Metric] = [there, owned, stopped, failing]
-        with suppress(Transient, TimeoutError):
-            found += await within(PATIENCE, self._looked_up(work))
+        looks = [self._overdue(work), *([] if work.looked_up is None else [work.looked_up()])]
+        for metrics in await all_done([self._lag(work), *(_told(look) for look in looks)]):
+            found += metrics or []
         return found + work.counted()
 
-    async def _looked_up(self, work: Work) -> list[Metric]:
-        return await self._waiting(work) + (await work.looked_up() if work.looked_up is not None else [])
-
-    async def _waiting(self, work: Work) -> list[Metric]:
+    async def _lag(self, work: Work) -> list[Metric]:
+        """Without what cannot be told, as of a partition that no broker leads."""
         lag = GaugeMetricFamily("tactful_lag_records", "Records nobody has read yet.", labels=["topic", "partition"])
+        offsets = dict(work.worker.offsets)
+        ends = await all_done(_told(self._here.log.end(work.topic, partition)) for partition in offsets)
+        for (partition, offset), end in zip(offsets.items(), ends, strict=True):
+            if end is not None and partition in work.worker.owned:  # else given up meanwhile
+                lag.add_metric([work.topic, str(partition)], max(0, end - offset))
+        return [lag]
+
+    async def _overdue(self, work: Work) -> list[Metric]:
         late = self._gauge("tactful_overdue_seconds", "How long ago the earliest timer or hold should have come up.")
         now, overdue = self._here.clock.now(), 0
-        for partition, offset in tuple(work.worker.offsets.items()):
-            end = await self._here.log.end(work.topic, partition)
-            if partition not in work.worker.owned:  # given up meanwhile
-                continue
-            lag.add_metric([work.topic, str(partition)], max(0, end - offset))
+        for partition in tuple(work.worker.owned):
             due = await work.worker.earliest_due(partition)
             overdue = max(overdue, now - due if due is not None else 0)
         late.add_metric([self._name], overdue / 1000)
-        return [lag, late]
+        return [late]
 
     def _gauge(self, name: str, about: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(name, about, labels=["service"])
+
+
+async def _told(look: Coroutine[Any, Any, T]) -> T | None:
+    """None if it is not said in time."""
+    with suppress(Transient, TimeoutError):
+        return await within(PATIENCE, look)
+    return None
 
 
 def counts(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client.core import Metric
 from starlette.types import ASGIApp
@@ -42,7 +42,7 @@ class Work:
     alive: Alive
     topic: str
     counted: Callable[[], list[Metric]]  # since it started
-    looked_up: Callable[[], Awaitable[list[Metric]]] | None = None  # what the servers know
+    looked_up: Callable[[], Coroutine[Any, Any, list[Metric]]] | None = None  # what the servers know
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Frozen:
         return 0
 
     ask = earliest_due = end
+    partitions = 2
 
 
 @pytest.fixture
@@ -58,6 +59,7 @@ class Quick:
         return 0
 
     ask = end
+    partitions = 2
 
 
 def here(log: Any, database: Any) -> Any:
@@ -91,6 +93,16 @@ async def test_whose_pages_can_do_without_a_server_is_ready_while_it_is_away_and
     for needs, status in ((probes.SERVERS, 503), (("postgres",), 200)):
         answer = await asked(probes.probed(None, here(away, Quick()), needs), "/readyz")
         assert (answer.status_code, answer.json()["missing"]) == (status, ["kafka"])
+
+
+async def test_a_partition_that_no_broker_leads_shuts_the_door_for_no_other(frozen: Frozen) -> None:
+    for stuck in (0, 1):
+
+        async def end(topic: str, partition: int, stuck: int = stuck) -> int:
+            return await frozen.end() if partition == stuck else 7
+
+        answer = await asked(probes.probed(None, here(SimpleNamespace(end=end, partitions=2), Quick())), "/readyz")
+        assert (answer.status_code, answer.json()["missing"]) == (200, [])
 
 
 async def test_metrics_leave_out_what_a_frozen_server_does_not_say(frozen: Frozen) -> None:

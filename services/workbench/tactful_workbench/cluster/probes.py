@@ -45,13 +45,17 @@ def probed(app: ASGIApp | None, here: Ground, needs: Collection[str] = SERVERS) 
 
 
 async def _missing(here: Ground) -> list[str]:
-    """Which servers do not answer."""
-    looks: tuple[Coroutine[Any, Any, object], ...] = (
-        here.log.end(EVENTS, 0),
-        all_done(database.ask(text("SELECT 1")) for database in here.databases),
+    """Which servers do not answer. A partition that no broker leads shuts the door for no other."""
+    looks: tuple[list[Coroutine[Any, Any, object]], ...] = (
+        [here.log.end(EVENTS, partition) for partition in range(here.log.partitions)],
+        [all_done(database.ask(text("SELECT 1")) for database in here.databases)],
     )
-    answered = await all_done(_answers(look) for look in looks)
+    answered = await all_done(_one_answers(each) for each in looks)
     return [name for name, is_there in zip(SERVERS, answered, strict=True) if not is_there]
+
+
+async def _one_answers(looks: list[Coroutine[Any, Any, object]]) -> bool:
+    return any(await all_done(_answers(look) for look in looks))
 
 
 async def _answers(look: Coroutine[Any, Any, object]) -> bool:

@@ -20,6 +20,8 @@ import tactful.postgres
 from tactful.clock import DAY, WallClock
 from tactful.errors import SchemaBehind, StoreTooNew, StoreUnavailable
 from tactful.postgres import Postgres, keep_days
+from tactful_trigger.store.moving import copy
+from tactful_trigger.store.postgres import PostgresTriggerStore
 
 pytestmark = list(DATABASE)
 TODAY = WallClock().now() // DAY * DAY
@@ -122,6 +124,28 @@ async def test_while_somebody_reads_all_of_it_nobody_waits_for_the_days_to_be_ma
     await write(database, 3)
     assert await days(database) == [0, 3]
     assert await told(database, "SELECT count(*) FROM trigger_history_stray") == [0]
+
+
+async def test_what_is_copied_to_another_database_has_its_days_there(
+    database: Postgres, postgres: PostgresServer
+) -> None:
+    for statement in (
+        "ALTER TABLE trigger_history DETACH PARTITION trigger_history_first",
+        f"ALTER TABLE trigger_history ATTACH PARTITION trigger_history_first FOR VALUES FROM (MINVALUE) TO ({TODAY - 5 * DAY})",
+    ):  # as in a database that is older by a week
+        await database.run(lambda db: db.execute(text(statement)))  # noqa: B023
+    for day in (-5, -1):
+        await keep_days(database, "trigger_history", TODAY + day * DAY, TODAY - 30 * DAY)
+    await write(database, -6, -5, -1, 0, 2)
+    await database.run(lambda db: db.execute(text("INSERT INTO trigger_row VALUES (0, 'u1', '', NULL, FALSE)")))
+    await PostgresTriggerStore(database).claim(0, "mover", 0, 1)
+    async with Postgres.open(await fresh_database(postgres)) as other:
+        for _ in range(2):  # a move that was interrupted does it again
+            assert await copy(0, database, other) == (1, 5)
+        parts = "SELECT tableoid::regclass::text FROM trigger_history ORDER BY at"
+        assert await told(other, parts) == await told(database, parts)
+        assert await keep_days(other, "trigger_history", TODAY, TODAY) == 6  # the first part among them
+        assert await days(other) == [0, 2]
 
 
 async def test_an_upgrade_keeps_what_was_there_and_its_order(postgres: PostgresServer) -> None:

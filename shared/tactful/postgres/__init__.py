@@ -1,7 +1,7 @@
 """Stores in PostgreSQL: connections, transactions, schema."""
 
 from tactful.postgres.database import Postgres
-from tactful.postgres.days import keep_days
+from tactful.postgres.days import days_as_in, keep_days
 from tactful.postgres.schema import REVISION
 from tactful.postgres.several import check_before_a_move, each, opened, opened_for_a_move, take_places, upgrade
 from tactful.postgres.shape import keep_shape
@@ -10,6 +10,7 @@ __all__ = [
     "REVISION",
     "Postgres",
     "check_before_a_move",
+    "days_as_in",
     "each",
     "keep_days",
     "keep_shape",

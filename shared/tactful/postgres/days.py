@@ -50,11 +50,40 @@ async def keep_days(database: Postgres, table: str, now: int, before: int) -> in
     return dropped
 
 
+async def days_as_in(source: Postgres, target: Postgres, table: str) -> None:
+    """As far back as in `source`, before what is there is copied: in one part for all the days before, nothing would be found
+    without reading all of it, and no day could be dropped."""
+    known = await source.run(lambda db: _ends(db, table))
+    if not known:
+        return
+    since = min(known.values())
+    ends = await target.run(lambda db: _shorten(db, table, since))
+    there = {end - DAY for end in ends.values()}
+    for day in range(max(since, ends.get(f"{table}_first", since)), max(known.values()), DAY):
+        if day not in there:
+            await target.run(lambda db: _make(db, table, day))  # noqa: B023 - it is awaited here
+
+
+async def _ends(db: AsyncConnection, table: str) -> dict[str, int]:
+    """Where each part ends, by its name."""
+    return {name: end for name, bound in await db.execute(_PARTS, {"table": table}) if (end := _end(bound))}
+
+
+async def _shorten(db: AsyncConnection, table: str, since: int) -> dict[str, int]:
+    """The part for all the days before ends there, if it is empty. Where the parts end."""
+    first = f"{table}_first"
+    end = (await _ends(db, table)).get(first, 0)
+    if end > since and not await db.scalar(text(f"SELECT EXISTS (SELECT FROM {first})")):
+        await db.execute(text(f"ALTER TABLE {table} DETACH PARTITION {first}"))
+        await db.execute(text(f"ALTER TABLE {table} ATTACH PARTITION {first} FOR VALUES FROM (MINVALUE) TO ({since})"))
+    return await _ends(db, table)
+
+
 async def _arrange(db: AsyncConnection, table: str, now: int, before: int) -> int | None:
     """The days alone, which takes no time, however much is to be deleted afterwards. None: somebody else is at it."""
     if not await db.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext(:table))"), {"table": table}):
         return None
-    ends = {name: end for name, bound in await db.execute(_PARTS, {"table": table}) if (end := _end(bound))}
+    ends = await _ends(db, table)
     old = [name for name, end in ends.items() if end <= before]
     latest = max(ends.values(), default=day_of(now))
     new = range(max(latest, day_of(now)), day_of(now) + AHEAD * DAY, DAY)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tactful.postgres import Postgres
+from tactful.postgres import Postgres, days_as_in
 
 LOT: Final = 2_000  # rows at once: far from the deadline of a statement
 PEOPLE: Final = 200  # customers at once, whose history goes with them
@@ -92,6 +92,7 @@ _CLOSE: Final = text(
 async def copy(partition: int, source: Postgres, target: Postgres) -> Copied:
     """Everything of a partition that the caller has claimed in `source`. Raises StoreUnavailable: then once more."""
     await clear(partition, target)
+    await days_as_in(source, target, _HISTORY.name)
     customers = lines = 0
     async for lot in _rows(source, _ROWS, PEOPLE, partition):
         lines += await _copy_people(partition, source, target, lot)

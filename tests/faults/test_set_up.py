@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful.errors import SettingsError
 from tactful.postgres import Postgres, opened, upgrade
+from tactful_workbench.cluster.condition import database_findings
 
 pytestmark = list(DATABASE)
 
@@ -63,3 +64,18 @@ async def test_a_pooler_between_is_refused_with_what_to_do() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(SettingsError, match=r"pooler .* give the address of PostgreSQL itself"):
             await upgrade(f"postgresql://tactful@127.0.0.1:{port}/tactful?sslmode=disable")
+
+
+async def test_doctor_sees_a_database_that_may_take_back_what_it_has_committed(postgres: PostgresServer) -> None:
+    url = await fresh_database(postgres)
+
+    async def loosen(db: AsyncConnection) -> None:
+        await db.execute(text(f"ALTER DATABASE {url.rpartition('/')[2]} SET synchronous_commit = off"))
+
+    async with Postgres.open(url) as database:
+        assert {finding.level for finding in await database_findings(database)} == {"ok"}
+        await database.run(loosen)
+    async with Postgres.open(url) as database:
+        failed = [finding.text for finding in await database_findings(database) if finding.level == "fail"]
+    assert len(failed) == 1
+    assert failed[0].startswith("PostgreSQL has synchronous_commit off: a crash takes back opt-outs")

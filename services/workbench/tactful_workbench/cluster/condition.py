@@ -15,7 +15,9 @@ from tactful.postgres.leasing import DatabaseTime
 from tactful_workbench.doctor import Finding
 
 APART: Final = 1000  # ms between our clock and the database's, beyond which leases suffer
-_VERSION: Final = text("SELECT current_setting('server_version'), now()")
+_VERSION: Final = text(
+    "SELECT current_setting('server_version'), now(), current_setting('synchronous_commit'), current_setting('fsync')"
+)
 KEPT: Final = 7 * DAY  # an outage that takes longer than what topics keep loses events
 
 
@@ -25,21 +27,27 @@ async def server_findings(
     """Of the servers, and of who works for whom. The first database holds everything, the others a part of trigger's store.
     `promised`: after how long (ms) whoever was erased is to be gone from the log."""
     return [
-        *[finding for database in databases for finding in await _database(database)],
+        *[finding for database in databases for finding in await database_findings(database)],
         *topic_findings(*await topic_states(broker), promised),
         await _owners(databases, "trigger", partitions),
         await _owners(databases[:1], "dispatch", partitions),
     ]
 
 
-async def _database(database: Postgres) -> list[Finding]:
+async def database_findings(database: Postgres) -> list[Finding]:
+    """Of one server: its clock, and whether it keeps what it says it has."""
     await database.ask(_VERSION)  # the connection is there
     began = time.time()
-    [(version, now)] = await database.ask(_VERSION)
+    [(version, now, *kept)] = await database.ask(_VERSION)
     apart = round(1000 * abs(now.timestamp() - (began + time.time()) / 2))
     return [
         Finding("ok", f"PostgreSQL {version}, revision {REVISION} (current)"),
         Finding("ok" if apart <= APART else "fail", f"clocks within {apart} ms of the database"),
+        *[
+            Finding("fail", f"PostgreSQL has {name} off: a crash takes back opt-outs and what was sent. Set it on")
+            for name, value in zip(("synchronous_commit", "fsync"), kept, strict=True)
+            if value == "off"
+        ],
     ]
 
 

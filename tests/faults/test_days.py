@@ -196,5 +196,5 @@ async def test_a_schema_that_is_missing_old_or_newer_is_refused_by_name(postgres
         with pytest.raises(error, match=f"has schema {revision}"):
             async with Postgres.open(url):
                 pass
-    with pytest.raises(StoreTooNew, match="has schema 9999"):
+    with pytest.raises(StoreTooNew, match=r"has schema 9999.* a database of its own"):  # Alembic is used by many
         await Postgres.upgrade(url)

@@ -34,7 +34,10 @@ def _refuse_newer(found: str) -> None:
 
     known = [script.revision for script in ScriptDirectory(str(_HERE)).walk_revisions()]
     if found and found not in known:
-        raise StoreTooNew(f"the database has schema {found}, this program knows {REVISION}; use the newer program")
+        other = "or, if that is another application's, a database of its own"
+        raise StoreTooNew(
+            f"the database has schema {found}, this program knows {REVISION}; use the newer program, {other}"
+        )
 
 
 async def revision(connection: AsyncConnection) -> str:

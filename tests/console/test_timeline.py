@@ -241,3 +241,8 @@ def test_a_word_on_consent_that_came_later_than_it_was_said_says_when_it_was() -
     said = {"purpose": "marketing", "channel": "email", "state": "granted", "entry": 2, "said_at": FOUR - 300 * DAY}
     assert only(said, "consent").ref == "entry #2  said Tue 27 Jan 2026 16:00"
     assert only(said | {"said_at": FOUR - 1000}, "consent").ref == "entry #2"
+
+
+def test_a_grant_for_one_message_is_told_as_one() -> None:
+    said = {"purpose": "marketing", "channel": "email", "state": "granted", "entry": 2, "once": True}
+    assert only(said, "consent").ref == "entry #2  for one message"

@@ -40,6 +40,11 @@ def test_consent_is_granted_shown_withdrawn_and_verified(server: Server) -> None
     assert re.search(r"granted +marketing/email +entry #\d+  signup-form", server.told("consent", "show", uma.id))
     server.told("consent", "withdraw", uma.id, "marketing", "--channel", "email")
     assert re.search(r"withdrawn marketing/email", server.told("consent", "show", uma.id))
+    once = {"purpose": "marketing.news", "channel": "sms", "state": "granted", "once": True}
+    server.post("/v1/track", {"userId": uma.id, "event": "Consent Changed", "properties": once})
+    server.advance(by="1s")
+    assert re.search(r"granted +marketing\.news/sms .* for one message", server.told("consent", "show", uma.id))
+    assert ", for one message" in server.get(f"/console/customers/{uma.id}").text
     verified = server.told("consent", "verify")
     assert re.fullmatch(r"(partition \d: \d+ entries, whole\n){4}", verified)
 

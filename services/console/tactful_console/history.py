@@ -67,6 +67,7 @@ class Consent:
     basis: str = ""
     wording: str = ""
     via: str = ""
+    once: bool = False  # for one message
 
 
 @dataclass(frozen=True, slots=True)

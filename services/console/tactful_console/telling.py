@@ -193,7 +193,7 @@ def _receipt(row: HistoryRow, moments: Moments) -> Entry:
 
 def _consent(row: HistoryRow, moments: Moments) -> Entry:
     state = _text(row, "state")
-    parts = [f"entry #{_text(row, 'entry')}"]
+    parts = [f"entry #{_text(row, 'entry')}"] + ["for one message"] * bool(row.data.get("once"))
     parts += [f"{key} {said}" for key in ("wording", "via") if (said := _text(row, key))]
     said_at = int(row.data.get("said_at") or row.at)
     parts += [f"said {moments.full(said_at)}"] if row.at - said_at > _LATE else []

@@ -53,7 +53,7 @@ class Story:
             ],
             held=[_held(delivery) for delivery in row.deliveries.values() if delivery.state in (HELD, ASKED)],
             consents=[
-                Consent(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via)
+                Consent(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via, w.once)
                 for w in standing(row.words)
             ],
             journals={run.id: [_entry(entry.shape, entry.at, entry.value) for entry in run.journal] for run in runs},

@@ -62,7 +62,7 @@ def show_consent(customer: str, data: Data = HERE, as_json: Json = False) -> Non
     states = get(data, f"/admin/consent/{segment(customer)}")["consents"]
     lines = [
         f"{s['state']:9} {s['purpose']}/{s['channel'] or 'every channel'}  entry #{s['entry']}  {s['via']}  "
-        f"{datetime.fromtimestamp(s['at'] / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+        f"{datetime.fromtimestamp(s['at'] / 1000, UTC):%Y-%m-%d %H:%M} UTC{'  for one message' * s['once']}"
         for s in sorted(states, key=lambda s: (-s["at"], -s["entry"]))
     ]
     show(states, "\n".join(lines) or f"{customer} has neither allowed nor withdrawn anything", as_json)

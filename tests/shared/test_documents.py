@@ -122,6 +122,11 @@ def test_every_parameter_of_a_shipped_rule_stands_on_its_page_with_its_default(s
     assert {each for each in known if each not in told} == set()
 
 
+def test_the_readme_shows_the_rules_that_ship_in_the_versions_that_they_have() -> None:
+    rules = sorted(f"{name} v{getattr(shipped_rules, name).terms.version}" for name in shipped_rules.__all__)
+    assert ", ".join(rules) in (REFERENCE.parents[1] / "README.md").read_text()
+
+
 POSTED: Final = sorted(set(known_names()) - RESERVED)
 CALLS: Final = {"Identify", "Alias", "Group", "Page", "Screen"}  # posted by a call of that name
 SPELLED: Final = {"previous_id": "previousId", "title_text": "title"}

@@ -222,6 +222,17 @@ def test_alarms_ask_for_metrics_that_there_are_and_say_what_to_do() -> None:
         assert f"| `{rule['alert']}` |" in guide
 
 
+def test_a_small_shop_is_installed_as_the_image_is() -> None:
+    guide = (DEPLOY.parent / "docs/how-to/small-shop.md").read_text()
+    steps = re.findall(
+        r"^RUN /opt/tactful/bin/pip install --no-cache-dir (.*)$",
+        (DEPLOY / "image/Dockerfile").read_text(),
+        re.MULTILINE,
+    )
+    assert len(steps) == 2
+    assert all(f"$ /opt/tactful/bin/pip install {step}\n" in guide for step in steps)
+
+
 def test_the_guide_names_every_metric_that_there_is_and_no_other() -> None:
     guide = (DEPLOY.parent / "docs/how-to/alarms.md").read_text().partition("## What is measured")[2]
     modules = (DEPLOY.parent / "services/workbench/tactful_workbench/cluster").glob("*.py")

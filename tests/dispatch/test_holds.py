@@ -180,6 +180,16 @@ def test_a_message_that_fails_in_a_way_nobody_thought_of_waits_and_names_its_rul
     assert caplog.messages == ["messages wait, a template cannot be rendered: rule cart (TypeError)"]
 
 
+def test_each_place_where_a_template_is_broken_is_named_once(
+    bench: DispatchBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, data in enumerate(({"odd": 1}, {"broken": 1}, {"odd": 1}, {"broken": 1})):
+        bench.consenting(f"u{number}")
+        bench.asks(f"m{number}", f"u{number}", data=data)
+    assert bench.worker.unwritten == {"cart": 4}
+    assert len(caplog.messages) == 2
+
+
 def test_so_does_one_whose_facts_a_gate_cannot_read_and_somebody_hears_of_it(
     bench: DispatchBench, caplog: pytest.LogCaptureFixture
 ) -> None:

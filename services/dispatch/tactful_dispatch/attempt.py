@@ -86,6 +86,7 @@ class Attempts:
         self._book, self._clock, self._monotonic, self._telemetry = book, clock, monotonic, telemetry
         self.outcomes = Counter[tuple[str, str]]()  # (channel, what the provider said), since this was made
         self.unwritten = Counter[str]()  # templates that could not be rendered, each look counted
+        self._named = set[str]()  # lines of templates of which the log knows
         self._providers = Providers()
         # What became of which attempt, until it is recorded.
         self._known: dict[tuple[str, int], Outcome | Stayed] = {}
@@ -211,10 +212,10 @@ class Attempts:
             return Written(error=why)
 
     def _note_unwritten(self, delivery: Delivery, why: str) -> None:
-        template = delivery.message.template
-        if not self.unwritten[template]:  # once is enough for a log; the metric counts
-            _logger.error("messages wait, a template cannot be rendered: %s", why.partition(": ")[0])
-        self.unwritten[template] += 1
+        self.unwritten[delivery.message.template] += 1
+        if (place := why.partition(": ")[0]) not in self._named:  # once is enough for a log; the metric counts
+            self._named.add(place)
+            _logger.error("messages wait, a template cannot be rendered: %s", place)
 
     def _gates(self, space: Workspace, customer: str, name: str, written: Written) -> Departure | None:
         row = space.customer(customer)

@@ -133,6 +133,15 @@ async def measured(log: Any, earliest_due: Any) -> dict[str, list[float]]:
     return {metric.name: [sample.value for sample in metric.samples] for metric in await collector._look()}
 
 
+async def test_metrics_tell_what_a_slow_server_has_said_by_then(frozen: Frozen) -> None:
+    async def earliest_due(partition: int) -> int | None:
+        return -90_000 if partition == 0 else await frozen.earliest_due()
+
+    log = SimpleNamespace(appended={}, read_from=Counter(), end=Quick().end, partitions=24)
+    told = await measured(log, earliest_due)
+    assert (told["tactful_overdue_seconds"], told["tactful_lag_records"]) == ([90], [0, 0])
+
+
 async def test_answers_to_probes_are_not_counted() -> None:
     answers = Counter[int]()
     app = counting(probes.probed(None, here(Quick(), Quick(StoreUnavailable("away")))), answers)

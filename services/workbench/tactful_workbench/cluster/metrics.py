@@ -87,8 +87,8 @@ class ServiceCollector(Collector):
         )
         failing.add_metric([self._name], self._service.trouble.lasts())
         found: list[Metric] = [there, owned, stopped, failing]
-        looks = [self._overdue(work), *([] if work.looked_up is None else [work.looked_up()])]
-        for metrics in await all_done([self._lag(work), *(_told(look) for look in looks)]):
+        looks = [self._lag(work), self._overdue(work), *([] if work.looked_up is None else [_told(work.looked_up())])]
+        for metrics in await all_done(looks):
             found += metrics or []
         return found + work.counted()
 
@@ -103,13 +103,20 @@ class ServiceCollector(Collector):
         return [lag]
 
     async def _overdue(self, work: Work) -> list[Metric]:
+        """Of as many partitions as a slow database tells in time; nothing if of none."""
+        overdue = list[int]()
+        await _told(self._look_at_dues(work, overdue))
+        if work.worker.owned and not overdue:
+            return []
         late = self._gauge("tactful_overdue_seconds", "How long ago the earliest timer or hold should have come up.")
-        now, overdue = self._here.clock.now(), 0
+        late.add_metric([self._name], max(overdue, default=0) / 1000)
+        return [late]
+
+    async def _look_at_dues(self, work: Work, overdue: list[int]) -> None:
+        now = self._here.clock.now()
         for partition in tuple(work.worker.owned):
             due = await work.worker.earliest_due(partition)
-            overdue = max(overdue, now - due if due is not None else 0)
-        late.add_metric([self._name], overdue / 1000)
-        return [late]
+            overdue.append(max(0, now - due) if due is not None else 0)
 
     def _gauge(self, name: str, about: str) -> GaugeMetricFamily:
         return GaugeMetricFamily(name, about, labels=["service"])

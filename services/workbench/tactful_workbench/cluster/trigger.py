@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from tactful.plugins import Broken
 from tactful.postgres.leasing import DatabaseTime
 from tactful.records import EVENTS
 from tactful_trigger.cursor import Cursor
@@ -19,6 +21,8 @@ from tactful_workbench.cluster.forgetting import forget_history
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
 from tactful_workbench.cluster.service import Service, Work
+
+_logger = logging.getLogger(__name__)
 
 
 def results(tallies: Iterable[Mapping[str, Tally]]) -> list[Metric]:
@@ -48,6 +52,15 @@ def pauses(cursors: Iterable[Cursor]) -> Metric:
     return paused
 
 
+def told_broken(plugins: Sequence[Broken]) -> Metric:
+    """What could not be loaded: nothing of it begins, and what had begun stands still. The log says why."""
+    broken = GaugeMetricFamily("tactful_plugins_broken", "Rules and projections that were not loaded.", labels=["name"])
+    for plugin in plugins:
+        _logger.error("%s is not loaded: %s", plugin.name, plugin.message)
+        broken.add_metric([plugin.name], 1)
+    return broken
+
+
 async def service(here: Ground, stack: AsyncExitStack) -> Service:
     """Rules over customers' events and time."""
     watch = stack.enter_context(SignalWatch())
@@ -64,7 +77,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     )
     stack.push_async_callback(worker.steps.stop)
 
-    rules = [rule.name for rule in here.loaded.rules]
+    rules, broken = [rule.name for rule in here.loaded.rules], told_broken(here.loaded.broken)
 
     def counted() -> list[Metric]:
         names = ["rule", "verdict", "reason"]
@@ -74,6 +87,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
             counts("tactful_parked", "Runs that could not go on.", ["rule"], worker.parked, rules),
             *results(held.cursor.tallies for held in worker.owned.values()),
             pauses(held.cursor for held in worker.owned.values()),
+            broken,
         ]
 
     live = LiveTrigger(worker, here.log, here.clock, Guard(here.log, here.trigger, here.clock))

@@ -264,6 +264,7 @@ def test_alarms_ask_after_the_service_that_they_speak_of_and_notice_that_it_is_g
     whole = 'sum(rate(tactful_answers_total{service="ingest"}[5m]))'
     assert f"> 0.05 * {whole}" in asked["TactfulDoorUnavailable"], "of a small shop, every request is few a second"
     assert 'kube_cronjob_created{cronjob="canary"}' in asked["TactfulCanaryLate"], "one that has never succeeded"
+    assert 'tactful_answers_total{service="dispatch",status=~"5.."}' in asked["TactfulPagesFail"], "of opt-outs"
     stopped = "unless on() max_over_time(max(tactful_sending_stopped)[10m:]) > 0"
     assert stopped in asked["TactfulCanaryLate"], "whoever pressed the red button is not called for it"
     owned = "sum by (service) (tactful_partitions_owned)"

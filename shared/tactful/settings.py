@@ -133,7 +133,9 @@ class Shop(_Section):
 
     name: str = "Sample shop"
     timezone: Zone = "Europe/Madrid"
-    locale: str = "en"
+    locale: Annotated[
+        str, _like(r"[A-Za-z]{2,3}(?:[-_.@]\S*)?", 'is no language; write it like "en" or "pt-BR" (BCP 47)')
+    ] = "en"
     country: Annotated[str, _like("[A-Z]{2}", 'is no country; write it like "ES" (ISO 3166-1)')] = "ES"
     currency: Annotated[str, _like("[A-Z]{3}", 'is no currency; write it like "EUR" (ISO 4217)')] = "EUR"
     sender: Mailbox = "Sample shop <hello@shop.example>"

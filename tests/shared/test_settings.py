@@ -102,6 +102,8 @@ def test_a_number_of_thousands_of_digits_is_refused_like_any_other_slip() -> Non
         ('[shop]\npublic_url = "hello.shop.example"', "settings.toml:2: shop.public_url: "),
         ('[shop]\npublic_url = "https://hello.shop.example/?a=1"', "settings.toml:2: shop.public_url: "),
         ('[shop]\ncountry = "Spain"', "settings.toml:2: shop.country: "),
+        ('[shop]\nlocale = ""', "settings.toml:2: shop.locale: "),
+        ('[shop]\nlocale = "Spanish"', "settings.toml:2: shop.locale: "),
         ('[shop]\ncurrency = "euro"', "settings.toml:2: shop.currency: "),
         ("[guard]\nvolume = inf", "settings.toml:2: guard.volume: inf and nan"),
         (

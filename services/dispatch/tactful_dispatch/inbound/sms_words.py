@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 from typing import Final
+from unicodedata import normalize
 
 
 class Said(Enum):
@@ -22,13 +23,15 @@ class Said(Enum):
 
 
 _WORDS: Final = {
-    Said.STOP: "stop stopall unsubscribe unsub cancel end quit revoke optout стоп отписаться отпишите отписка прекратите хватит отмена "
+    Said.STOP: "stop stopall unsubscribe unsub cancel end quit revoke optout стоп отписаться отпишите отпиши отписка отстаньте прекратите хватит отмена "
     "baja cancelar parar alto",
     Said.START: "start unstop старт alta",
     Said.HELP: "help info помощь инфо ayuda",
 }
 _COURTESY: Final = frozenset(
     [
+        "no",
+        "text",
         "thanks",
         "thank",
         "please",
@@ -49,6 +52,7 @@ _COURTESY: Final = frozenset(
         "need",
         "to",
         "reply",
+        "нет",
         "спасибо",
         "я",
         "больше",
@@ -68,8 +72,10 @@ _ALONE: Final = frozenset(
 )
 # Said in several words, of which one alone may mean anything.
 _STOP: Final = re.compile(
-    r"(?i)\b(?:opt[\s-]+out|remove\s+me|(?:do\s+not|don['\N{RIGHT SINGLE QUOTATION MARK}]?t)\s+(?:text|message)|no\s+more\s+(?:texts|messages)"
-    r"|leave\s+me\s+alone|не\s+(?:пишите|присылайте)|d[aá]r?me\s+de\s+baja|dar\s+de\s+baja|no\s+(?:quiero\s+)?m[aá]s\s+mensajes)\b"
+    r"(?i)\b(?:opt[\s-]+(?:me\s+)?out|un-subscribe|remove\s+(?:me|my\s+number)|take\s+me\s+off\s+(?:the|your)"
+    r"|(?:do\s+not|don['\N{RIGHT SINGLE QUOTATION MARK}]?t)\s+(?:text|message|contact\s+me)|no\s+more\s+(?:texts|messages)"
+    r"|leave\s+me\s+alone|не\s+(?:пишите|присылайте|надо\s+(?:мне\s+)?писать)|(?:удалите|уберите)\s+(?:меня|мой\s+номер)"
+    r"|d[aá]r?me\s+de\s+baja|dar\s+de\s+baja|no\s+(?:quiero\s+)?m[aá]s\s+mensajes)\b"
 )
 _WISH: Final = re.compile(r"(?i)\b(?:i['\N{RIGHT SINGLE QUOTATION MARK}]?d|would)\s+like\b")
 _MEANING: Final = {word: said for said, words in _WORDS.items() for word in words.split()}
@@ -90,7 +96,7 @@ _ANSWERS: Final = {
 def meaning(text: str) -> Said:
     """By the first word but courtesies, whatever its case and punctuation; "opt out" and its like count as one word. Who
     wants an order cancelled wants no end of texts, and who asks for help with something no standing words: a person reads that."""
-    words = re.findall(r"\w+", _WISH.sub("please", _STOP.sub("stop", text)).lower())
+    words = re.findall(r"\w+", _WISH.sub("please", _STOP.sub("stop", normalize("NFKC", text))).lower())
     telling = [word for word in words if word not in _COURTESY]
     if not telling or (telling[0] in _ALONE and len(telling) > 1):
         return Said.REPLY

@@ -481,6 +481,17 @@ def test_every_block_with_data_is_there() -> None:
         assert words in text
 
 
+def test_a_picture_has_room_in_the_letter_also_where_a_program_knows_no_widest() -> None:
+    content = written("---\nsubject: Hello\n---\n{{ image('https://shop.example/a.png', 'A kettle') }}")
+    html = Renderer(content).render(sample(content, "welcome", "email")).html
+    picture, margin = re.search(r'alt="A kettle"[^>]* width="(\d+)"', html), re.search(r"padding: 12px (\d+)px", html)
+    assert picture is not None
+    assert margin is not None
+    assert int(picture[1]) == 600 - 2 * int(margin[1]) - 2, (
+        "Outlook makes a letter as wide as its pictures; it has 600 px"
+    )
+
+
 # --- hostile data ----------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from stories import AFTERNOON, FOUR, MADRID, decision, event, held_message, row, umas_story
 
 from tactful.clock import DAY, MINUTE
@@ -66,6 +67,14 @@ def test_where_several_rules_speak_each_message_is_named() -> None:
 def test_a_held_message_says_until_when() -> None:
     held = replace(umas_story(), held=(held_message(),))
     assert "held until Tue 09:00: abandoned_cart  email: Quiet hours until Tue 09:00" in explained(held)
+
+
+@pytest.mark.parametrize("until", [FOUR + 3 * DAY, None])
+def test_a_message_that_is_too_old_before_its_hold_ends_says_so(until: int | None) -> None:
+    held = replace(held_message(), until=until, expires=FOUR + DAY)
+    told = explained(replace(umas_story(), held=(held,)))
+    assert "held until Tue 16:00: abandoned_cart  email: Quiet hours" in told
+    assert told.endswith("; too old by then")
 
 
 def test_a_longer_story_gives_the_dates() -> None:

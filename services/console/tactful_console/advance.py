@@ -11,7 +11,7 @@ from tactful.decisions import Reason, Verdict
 from tactful_console.moments import Moments
 from tactful_console.terminal import printable, quoted
 from tactful_console.verdicts import mend, why_not
-from tactful_console.wording import reason_sentence
+from tactful_console.wording import end_of_hold, reason_sentence
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +45,7 @@ class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason
     at: int
     until: int | None = None
+    expires: int | None = None
     facts: dict[str, Any] = {}
 
 
@@ -101,7 +102,8 @@ def _decision_line(part: Decided, report: AdvanceReport, moments: Moments) -> st
 
 
 def _held_line(part: HeldBack, report: AdvanceReport, moments: Moments) -> str:
-    until = f"HELD until {moments.near(part.until, part.at)}" if part.until is not None else "HELD"
+    ends, late = end_of_hold(part.until, part.expires)
+    until = f"HELD until {moments.near(ends, part.at)}" if ends is not None else "HELD"
     facts = {
         "until": part.until,
         "channel": part.channel,
@@ -109,7 +111,9 @@ def _held_line(part: HeldBack, report: AdvanceReport, moments: Moments) -> str:
         "decided_at": part.at,
         **part.facts,
     }
-    return f"{_columns(part, report, moments, until, part.reason)}   {reason_sentence(part.reason, facts, moments)}"
+    return (
+        f"{_columns(part, report, moments, until, part.reason)}   {reason_sentence(part.reason, facts, moments)}{late}"
+    )
 
 
 def _columns(part: Decided | HeldBack, report: AdvanceReport, moments: Moments, word: str, reason: str) -> str:

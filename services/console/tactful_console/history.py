@@ -53,6 +53,7 @@ class Held:
     reason: str
     until: int | None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    expires: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from tactful_console.entries import Chip, Entry, Fact, Tone, Upcoming
 from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
 from tactful_console.moments import Moments
 from tactful_console.telling import entry
-from tactful_console.wording import reason_sentence
+from tactful_console.wording import end_of_hold, reason_sentence
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,10 +85,11 @@ def _timer(wait: Pending) -> Upcoming:
 def _kept(hold: Held, seen_from: int, moments: Moments) -> Upcoming:
     facts = {"until": hold.until, "channel": hold.channel, "rule": hold.rule, "decided_at": seen_from, **hold.facts}
     why = reason_sentence(Reason(hold.reason), facts, moments)
+    ends, late = end_of_hold(hold.until, hold.expires)
     return Upcoming(
-        at=hold.until,
+        at=ends,
         rule=hold.rule,
         message_id=hold.message_id,
-        text=f"{hold.channel}: {why}",
+        text=f"{hold.channel}: {why}{late}",
         chip=Chip("held", Tone.HELD),
     )

@@ -120,6 +120,12 @@ OPEN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+def end_of_hold(until: int | None, expires: int | None) -> tuple[int | None, str]:
+    """When a hold ends, and what to add if by then the message is too old to leave."""
+    in_time = expires is None or (until is not None and until < expires)
+    return (until, "") if in_time else (expires, "; too old by then")
+
+
 def gate_sentence(record: GateRecord, moments: Moments, about: Mapping[str, Any] | None = None) -> str:
     """Why the gate is shut, or what it saw when it is open. `about`: what the message says of itself."""
     if record.verdict is GateVerdict.OPEN:

@@ -158,6 +158,7 @@ def _held_back(delivery: Delivery) -> HeldBack:
         reason=Reason(delivery.held_for),
         at=message.requested_at,
         until=delivery.held_until,
+        expires=message.expires_at,
         facts=dict(last.facts) if last else {},
     )
 

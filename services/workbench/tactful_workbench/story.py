@@ -99,7 +99,15 @@ def _held(delivery: Delivery) -> Held:
     facts = dict(shut.facts) if shut else {}
     if delivery.held_for == Reason.PROVIDER and shut is None:  # every gate was open, and then the provider spoke
         facts = {"provider": delivery.provider, "detail": delivery.provider_detail}
-    return Held(message.message_id, message.rule, message.channel, delivery.held_for, delivery.held_until, facts)
+    return Held(
+        message.message_id,
+        message.rule,
+        message.channel,
+        delivery.held_for,
+        delivery.held_until,
+        facts,
+        message.expires_at,
+    )
 
 
 def _entry(shape: str, at: int, value: msgspec.Raw) -> JournalEntry:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful.errors import SchemaBehind, SettingsError, StoreTooNew
 
-REVISION: Final = "0007"
+REVISION: Final = "0008"
 _HERE: Final = Path(__file__).with_name("migrations")
 
 

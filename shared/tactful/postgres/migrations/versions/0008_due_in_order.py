@@ -3,8 +3,8 @@ sorted all of them. The program before this one finds them by the same indexes."
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:

@@ -46,6 +46,25 @@ def test_a_file_that_is_not_ours_to_change_stays_and_the_answer_says_where_to_ch
     assert file.read().shop.name == "My shop"
 
 
+async def test_a_link_that_leads_to_itself_is_named_once_and_read_when_it_is_mended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, file = ManualClock(0), SettingsFile(tmp_path, SHOP)
+    product: Any = SimpleNamespace(
+        settings=file, log=MemoryLog(1, clock), clock=clock, loaded=SimpleNamespace(rules=())
+    )
+    file.path.symlink_to(file.path)
+    seen = await look_at_settings(product, 0)
+    assert await look_at_settings(product, seen) == seen
+    assert caplog.messages == [
+        f"not taken: {file.path} is not there and cannot be made (Too many levels of symbolic links); put it there"
+    ]
+    file.path.unlink()
+    file.path.write_text(SHOP.replace("My shop", "Our shop"))
+    await look_at_settings(product, seen)
+    assert file.latest.shop.name == "Our shop"
+
+
 def test_where_the_file_is_a_link_what_it_names_is_changed(tmp_path: Path) -> None:
     kept = tmp_path / "kept.toml"
     kept.write_text(SHOP)

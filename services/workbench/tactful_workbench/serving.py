@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from tactful.errors import SettingsError, Transient
@@ -22,6 +21,7 @@ from tactful_workbench.web import web
 
 SWITCH: Final = 0.0002  # seconds: the writer thread asks for the interpreter after every statement
 LOOK: Final = 1.0  # seconds between two looks at the settings file
+UNSEEN: Final = -1  # in place of when it was saved, where nobody can tell
 
 Banner = Callable[[Product, str], str]
 
@@ -76,12 +76,15 @@ async def watch_settings(product: Product, every: float = LOOK) -> None:
 async def look_at_settings(product: Product, seen: int) -> int:
     """A saved file takes effect at once; a broken one is named and changes nothing, whatever is wrong with it. When it was saved,
     `seen` being when that was at the look before."""
-    with suppress(FileNotFoundError):
+    try:
         saved = product.settings.path.stat().st_mtime_ns
-        if saved != seen:
-            await _read_again(product)
-        return saved
-    return seen
+    except FileNotFoundError:
+        return seen
+    except OSError:  # a link that leads to itself: named once, and read when it is mended
+        saved = UNSEEN
+    if saved != seen:
+        await _read_again(product)
+    return saved
 
 
 async def _read_again(product: Product) -> None:

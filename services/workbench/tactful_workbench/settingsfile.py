@@ -169,10 +169,15 @@ class SettingsFile:
         return is_news
 
     def text(self) -> str:
-        """What stands in the file, which is written if it is missing. Raises SettingsError if it is no text, or empty: that is what
-        an editor leaves on a full disk, or halfway through saving."""
+        """What stands in the file, which is written if it is missing. Raises SettingsError if it is no text, cannot be written, or is
+        empty: that is what an editor leaves on a full disk, or halfway through saving."""
         if not self.path.exists():
-            self.path.write_text(self._first, encoding="utf-8")
+            try:
+                self.path.write_text(self._first, encoding="utf-8")
+            except OSError as error:
+                raise SettingsError(
+                    f"{self.path} is not there and cannot be made ({error.strerror}); put it there"
+                ) from None
         text = text_of(self.path)
         if not text.strip():
             raise SettingsError(

@@ -1,4 +1,4 @@
-"""The command line in a terminal that is not in UTF-8."""
+"""The command line in a terminal: one that is not in UTF-8, and one whose user is impatient."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ import pytest
 
 from tactful_workbench.cli import main
 
+IMPATIENT = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tactful_workbench.commands.explain":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from tactful_workbench.cli import main
+main()
+"""
 ASCII = {**os.environ, "PYTHONIOENCODING": "ascii"}
 
 
@@ -27,3 +39,10 @@ def test_what_a_terminal_cannot_show_is_no_reason_to_end() -> None:
     said = subprocess.run(command, env=ASCII, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr) == (0, "")
     assert "Subject: \\u" in said.stdout
+
+
+def test_a_command_that_is_interrupted_while_it_is_loaded_ends_without_a_word() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", IMPATIENT, "explain", "u1"], capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (130, "", "")

@@ -6,26 +6,29 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from io import TextIOWrapper
+from typing import Final
 
 import typer
 
 from tactful.errors import TactfulError
 from tactful_workbench.collecting import loading
 
+INTERRUPTED: Final = 130  # exit code
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, that of this process if no other is given. A named error is printed as it is, without a traceback; the
     exit code is 1."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    if isinstance(
-        sys.stdout, TextIOWrapper
-    ):  # of a terminal that is not in UTF-8: what it cannot show is no reason to end
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show is no reason to end
     try:
         _app(given[:1])(given, prog_name="tactful")
     except TactfulError as error:
         print(error, file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:  # while the command is loaded: later typer ends it in the same way
+        sys.exit(INTERRUPTED)
     except UnicodeEncodeError as error:
         print(f"{error.object!r} is not in UTF-8; type it in a terminal that is", file=sys.stderr)
         sys.exit(1)

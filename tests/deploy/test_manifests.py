@@ -261,16 +261,23 @@ def test_alarms_ask_after_the_service_that_they_speak_of_and_notice_that_it_is_g
     asked = {rule["alert"]: rule["expr"] for rule in rules["spec"]["groups"][0]["rules"]}
     assert 'tactful_answers_total{service="ingest",status="503"}' in asked["TactfulDoorUnavailable"]
     assert 'absent(tactful_up{service="ingest"})' in asked["TactfulDoorUnavailable"]
-    whole = 'sum(rate(tactful_answers_total{service="ingest"}[5m]))'
+    whole = 'sum by (namespace) (rate(tactful_answers_total{service="ingest"}[5m]))'
     assert f"> 0.05 * {whole}" in asked["TactfulDoorUnavailable"], "of a small shop, every request is few a second"
     assert 'kube_cronjob_created{cronjob="canary"}' in asked["TactfulCanaryLate"], "one that has never succeeded"
     assert 'tactful_answers_total{service="dispatch",status=~"5.."}' in asked["TactfulPagesFail"], "of opt-outs"
-    stopped = "unless on() max_over_time(max(tactful_sending_stopped)[10m:]) > 0"
+    stopped = "unless on (namespace) max_over_time(max by (namespace) (tactful_sending_stopped)[10m:]) > 0"
     assert stopped in asked["TactfulCanaryLate"], "whoever pressed the red button is not called for it"
-    owned = "sum by (service) (tactful_partitions_owned)"
-    assert f"{owned} < max by (service) (tactful_partitions)" in asked["TactfulPartitionsWithoutOwner"], "any number"
+    owned = "sum by (namespace, service) (tactful_partitions_owned)"
+    assert f"{owned} < max by (namespace, service) (tactful_partitions)" in asked["TactfulPartitionsWithoutOwner"], (
+        "any number"
+    )
     for service in ("trigger", "dispatch"):
-        assert f'absent(tactful_partitions_owned{{service="{service}"}})' in asked["TactfulPartitionsWithoutOwner"]
+        there = f'tactful_partitions_owned{{service="{service}"}}'
+        for gone in (f"absent({there})", f"group by (namespace) (tactful_up) unless on (namespace) {there}"):
+            assert gone in asked["TactfulPartitionsWithoutOwner"]
+    for alarm, expression in asked.items():
+        counted = re.findall(r"\b(?:sum|max|group)\b(?! by \(namespace[,)])", expression)
+        assert not counted, f"{alarm}: what another deployment does well, in another namespace, is no answer"
 
 
 def test_a_provider_that_a_single_message_waits_for_is_told_of_without_a_break_and_a_single_refusal_is_not() -> None:

@@ -20,7 +20,7 @@ from tactful.outbox import Outbox
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects
 from tactful_trigger.projections import SHIPPED
-from tactful_trigger.replay import Execution, NoWatch
+from tactful_trigger.replay import Execution, NoWatch, TooSlow
 from tactful_trigger.row import Run as Stored
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage
@@ -412,6 +412,25 @@ def test_whatever_a_rule_raises_parks_its_run_and_nothing_more(slip: BaseExcepti
     bench.advance("2h")
     (why,) = bench.endings("u1")
     assert why.startswith(f"{__file__}:{r.__code__.co_firstlineno + 2}: {type(slip).__name__}")
+
+
+class Wordless(Exception):
+    def __init__(self, slip: BaseException) -> None:
+        super().__init__()
+        self.slip = slip
+
+    def __str__(self) -> str:
+        raise self.slip
+
+
+@pytest.mark.parametrize("slip", [TooSlow(), SystemExit(3), asyncio.CancelledError(), ValueError()])
+def test_an_error_whose_words_cannot_be_had_parks_its_run_like_any_other(slip: BaseException) -> None:
+    async def r(run: Run, first: ProductAdded) -> None:
+        raise Wordless(slip)
+
+    bench = EngineBench(named(r))
+    bench.emits("u1", ADD)
+    assert "Wordless" in bench.endings("u1")[0]
 
 
 async def interrupted(run: Run, first: ProductAdded) -> None:

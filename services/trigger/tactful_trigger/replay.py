@@ -120,7 +120,9 @@ def words_of(said: object) -> str:
     """What a rule says, as text that can be stored."""
     try:
         return str(said)[:WORDS].encode(errors="replace").decode()
-    except Exception:  # noqa: BLE001 - its `__str__` is a stranger's too
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - its `__str__` is a stranger's too, and interrupted like a rule if it does not come back
         return type(said).__name__
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import linecache
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ from tactful.outbox import Outbox
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects
 from tactful_trigger.projections import SHIPPED
-from tactful_trigger.replay import Execution, NoWatch, TooSlow
+from tactful_trigger.replay import Execution, NoWatch, TooSlow, line_in
 from tactful_trigger.row import Run as Stored
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage
@@ -412,6 +413,15 @@ def test_whatever_a_rule_raises_parks_its_run_and_nothing_more(slip: BaseExcepti
     bench.advance("2h")
     (why,) = bench.endings("u1")
     assert why.startswith(f"{__file__}:{r.__code__.co_firstlineno + 2}: {type(slip).__name__}")
+
+
+def test_where_an_error_was_raised_is_told_without_a_look_into_any_file() -> None:
+    """Which took a tenth of a second for a rule that calls itself without end, and everybody waits meanwhile."""
+    linecache.clearcache()
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - it has no words
+        raise ValueError
+    assert line_in(__file__, raised.value) == raised.tb.tb_lineno
+    assert __file__ not in linecache.cache
 
 
 class Wordless(Exception):

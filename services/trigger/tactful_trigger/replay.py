@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeVar
 
 from tactful.errors import TactfulError
@@ -112,8 +113,8 @@ def key_of(rule: Rule, watch: Watch, event: Event, key: Callable[[Any], str]) ->
 
 def line_in(file: str, error: BaseException) -> int:
     """The last line of a file that an error passed; 0 if it passed none."""
-    trace = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-    return next((frame.lineno for frame in reversed(trace) if frame.filename == file), 0)
+    lines = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    return lines[-1] if lines else 0
 
 
 def words_of(said: object) -> str:

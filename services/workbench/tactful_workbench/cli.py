@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from io import TextIOWrapper
+from types import FrameType
 from typing import Final
 
 import typer
@@ -19,6 +22,8 @@ INTERRUPTED: Final = 130  # exit code
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, that of this process if no other is given. A named error is printed as it is, without a traceback; the
     exit code is 1."""
+    if arguments is None:
+        signal.signal(signal.SIGTERM, _end)
     given = sys.argv[1:] if arguments is None else list(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show is no reason to end
@@ -32,6 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UnicodeEncodeError as error:
         print(f"{error.object!r} is not in UTF-8; type it in a terminal that is", file=sys.stderr)
         sys.exit(1)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """As any process does by default, but for the first one of a container, which would not hear. A server that has something to put
+    away takes its place."""
+    os._exit(128 + number)
 
 
 def _app(wanted: list[str]) -> typer.Typer:

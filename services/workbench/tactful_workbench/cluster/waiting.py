@@ -73,12 +73,14 @@ async def waiting(listener: socket.socket | None) -> AsyncIterator[Waiting]:
     """`listener` is free again afterwards; None where others answer for this process. SIGTERM cancels whoever waits."""
     wait, loop, me = Waiting(), asyncio.get_running_loop(), asyncio.current_task()
     assert me is not None
+    before = signal.getsignal(signal.SIGTERM)
     loop.add_signal_handler(signal.SIGTERM, me.cancel)
     answering = asyncio.create_task(asyncio.sleep(0) if listener is None else _answered(wait, listener))
     try:
         yield wait
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
         answering.cancel()
         with suppress(asyncio.CancelledError):
             await answering

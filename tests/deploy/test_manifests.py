@@ -22,7 +22,7 @@ from tactful.durations import milliseconds
 from tactful.errors import StreamStopped
 from tactful.log.kafka import Broker, Shape
 from tactful.postgres.database import CONNECTIONS
-from tactful.records import TOPICS
+from tactful.records import EVENTS, TOPICS
 from tactful.settings import parse
 from tactful_dispatch.outcomes import LONGEST_OF_OURS
 from tactful_ingest.limits import Limits
@@ -176,6 +176,18 @@ def test_trigger_never_scales_to_nothing_nor_beyond_its_partitions() -> None:
     assert 1 <= scaled["spec"]["minReplicaCount"] <= scaled["spec"]["maxReplicaCount"] <= count
 
 
+def test_trigger_scales_by_what_waits_and_by_timers_that_are_late() -> None:
+    (scaled,) = of("prod", "ScaledObject")
+    queries = [each["metadata"]["query"] for each in scaled["spec"]["triggers"] if each["type"] == "prometheus"]
+    asked = [re.findall(r"(tactful_\w+)\{(.*)\}", query) for query in queries]
+    namespace = scaled["metadata"]["namespace"]
+    assert asked == [
+        [("tactful_lag_records", f'namespace="{namespace}", topic="{EVENTS}"')],
+        [("tactful_overdue_seconds", f'namespace="{namespace}", service="trigger"')],
+    ]
+    assert {name for query in asked for name, _ in query} <= metrics()[0]
+
+
 def test_postgres_takes_as_many_connections_as_all_together_may_open() -> None:
     (database,) = of("servers", "Cluster")
     most = {each["metadata"]["name"]: each["spec"].get("replicas", 0) for each in of("prod", "Deployment")}
@@ -210,6 +222,15 @@ def test_taking_the_services_away_takes_no_data_along() -> None:
     assert {"Kafka", "KafkaTopic", "Cluster"} <= {each["kind"] for each in rendered("servers")}
 
 
+def metrics() -> tuple[set[str], set[str]]:
+    """Gauges and counters that services tell."""
+    modules = (DEPLOY.parent / "services/workbench/tactful_workbench/cluster").glob("*.py")
+    source = "".join(module.read_text() for module in modules)
+    gauges = set(re.findall(r'(?:GaugeMetricFamily|_gauge)\(\s*"(\w+)"', source))
+    counters = {f"{name}_total" for name in re.findall(r'(?:CounterMetricFamily|counts)\(\s*"(\w+)"', source)}
+    return gauges, counters
+
+
 def test_alarms_ask_for_metrics_that_there_are_and_say_what_to_do() -> None:
     (rules,) = of("prod", "PrometheusRule")
     guide = (DEPLOY.parent / "docs/how-to/alarms.md").read_text()
@@ -235,10 +256,7 @@ def test_a_small_shop_is_installed_as_the_image_is() -> None:
 
 def test_the_guide_names_every_metric_that_there_is_and_no_other() -> None:
     guide = (DEPLOY.parent / "docs/how-to/alarms.md").read_text().partition("## What is measured")[2]
-    modules = (DEPLOY.parent / "services/workbench/tactful_workbench/cluster").glob("*.py")
-    source = "".join(module.read_text() for module in modules)
-    gauges = set(re.findall(r'(?:GaugeMetricFamily|_gauge)\(\s*"(\w+)"', source))
-    counters = {f"{name}_total" for name in re.findall(r'(?:CounterMetricFamily|counts)\(\s*"(\w+)"', source)}
+    gauges, counters = metrics()
     assert min(len(gauges), len(counters)) > 5
     assert set(re.findall(r"`(tactful_\w+)`", guide)) == gauges | counters
 

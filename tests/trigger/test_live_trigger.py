@@ -9,12 +9,12 @@ import pytest
 from enginebench import GRAVES, MONDAY, event_record
 
 from tactful import Run, rule
-from tactful.clock import HOUR, MINUTE, ManualClock
+from tactful.clock import HOUR, MINUTE, SECOND, ManualClock
 from tactful.errors import ClocksApart, LogUnavailable, PoisonFlood, RetentionOverrun, StoreUnavailable
 from tactful.events import Page
 from tactful.leases import OwnTime
 from tactful.log import Position, Stored
-from tactful.log.memory import MemoryLog
+from tactful.log.memory import MemoryHints, MemoryLog
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.live import LiveTrigger
@@ -58,6 +58,36 @@ async def test_a_live_tick_lets_only_what_is_strictly_earlier_fire_since_an_even
     assert await at(due + 1) == ["u1"]
     assert await at(due + 100) == ["u1"], "ticks are at least 100 ms apart"
     assert await at(due + 101) == ["u1", "u2"]
+
+
+class Unmarked(MemoryHints):
+    """What keeps marks is away, until it is not."""
+
+    away, asked = True, 0
+
+    async def mark(self, offsets: Mapping[int, int]) -> None:
+        self.asked += 1
+        if self.away:
+            raise LogUnavailable("the group has no coordinator")
+        await super().mark(offsets)
+
+
+async def test_how_far_trigger_has_read_is_seen_beside_the_log_and_nothing_waits_for_that() -> None:
+    clock, hints = ManualClock(MONDAY), Unmarked()
+    log = MemoryLog(1, clock)
+    worker = TriggerWorker(log, MemoryTriggerStore(), Rulebook([nap], SHIPPED), clock, "bench", graves=GRAVES)
+    live = LiveTrigger(worker, log, clock, hints=hints)
+    await log.append(EVENTS, [(0, encode(event_record("u1", Page(name="home"), clock.now(), "u1")))])
+
+    async def after(duration: int) -> tuple[int, int]:
+        clock.forward_to(clock.now() + duration)
+        await live.round()
+        return hints.asked, await hints.marked(0)
+
+    assert [await after(0), await after(30 * SECOND)] == [(1, 0), (1, 0)], "it is tried again in a minute"
+    assert worker.offsets == {0: 1}
+    hints.away = False
+    assert [await after(30 * SECOND), await after(SECOND)] == [(2, 1), (2, 1)], "and every five seconds at most"
 
 
 class Asleep(MemoryLog):

@@ -11,19 +11,19 @@ import logging
 from contextlib import suppress
 from typing import Final
 
-from tactful.clock import MINUTE, SECOND, Clock
+from tactful.clock import SECOND, Clock
 from tactful.clockcheck import refuse_to_be_ahead
 from tactful.errors import RewoundStore, StreamStopped, Transient
 from tactful.identity import digest
 from tactful.leases import KEEPING, while_kept
 from tactful.log import Log
+from tactful.marking import Marking
 from tactful.records import DISPATCH, TickBody, TickRecord, encode
 from tactful.together import all_done
 from tactful_dispatch.worker import AT_ONCE, DispatchWorker
 
 TICK_APART: Final = 100  # ms between two ticks of one partition
 STALE: Final = 30 * SECOND
-MARKS_APART: Final = 5 * SECOND
 IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
 
 _logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class LiveDispatch:
         self._worker, self._log, self._clock, self._keeping = worker, log, clock, keeping
         self._ticked: dict[int, int] = {}
         self._reached: dict[int, str] = {}  # by partition, the customer who was written to last
-        self._changed, self._marked, self._marks_apart = asyncio.Event(), 0, MARKS_APART
+        self._changed, self._marking = asyncio.Event(), Marking("dispatch", worker.mark, clock)
 
     def nudge(self) -> None:
         """Something changed beside the log: a wish, a receipt."""
@@ -63,19 +63,8 @@ class LiveDispatch:
             away = error
         for partition in self._worker.stopped.keys() - known:
             _logger.error("partition %s of dispatch stops: %s", partition, self._worker.stopped[partition])
-        if not 0 <= self._clock.now() - self._marked < self._marks_apart:
-            await self._mark()
+        await self._marking.now_and_then()
         return away
-
-    async def _mark(self) -> None:
-        """Nothing depends on it but what is seen from outside: where it cannot be done, it is tried again in a minute."""
-        try:
-            await self._worker.mark()
-            self._marks_apart = MARKS_APART
-        except Transient as error:
-            _logger.warning("how far dispatch has read could not be noted beside the log: %s", error)
-            self._marks_apart = MINUTE
-        self._marked = self._clock.now()
 
     async def _tell(self, partition: int) -> bool:
         """Of one that stands still: what was committed is told all the same, as an opt-out on a page is. Not so from a store that was

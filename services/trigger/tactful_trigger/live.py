@@ -16,7 +16,8 @@ from tactful.clockcheck import refuse_to_be_ahead
 from tactful.errors import StreamStopped, Transient
 from tactful.identity import digest
 from tactful.leases import while_kept
-from tactful.log import Log
+from tactful.log import Hints, Log
+from tactful.marking import Marking
 from tactful.records import EVENTS, TickBody, TickRecord, encode
 from tactful.together import all_done
 from tactful_trigger.guarding import Guard
@@ -32,16 +33,20 @@ _logger = logging.getLogger(__name__)
 class LiveTrigger:
     """Drives a TriggerWorker by the clock: `round` and `pause` in turn, by whoever puts the services together."""
 
-    def __init__(self, worker: TriggerWorker, log: Log, clock: Clock, guard: Guard | None = None) -> None:
-        """Without a guard no rule takes itself back: for a clock that somebody moves."""
+    def __init__(
+        self, worker: TriggerWorker, log: Log, clock: Clock, guard: Guard | None = None, hints: Hints | None = None
+    ) -> None:
+        """Without a guard no rule takes itself back: for a clock that somebody moves. `hints`: for tools that show how far we have read."""
         self._worker, self._log, self._clock, self._guard = worker, log, clock, guard
         self._ticked: dict[int, int] = {}
         self._told: dict[str, str] = {}  # by rule, the failure that the log has last
+        self._hints, self._marking = hints, Marking("trigger", self._mark, clock)
 
     async def round(self) -> bool:
         """Everything that can be done now, once; whether anything moved. While one partition waits for its store, others are
         computed. Raises Transient."""
         away = await self._claim()
+        await self._marking.now_and_then()
         if self._guard is not None and 0 in self._worker.owned.keys() - self._worker.stopped.keys():
             for rule, why in (await self._guard.look()).items():
                 _logger.error("%s is paused, since %s; `tactful rules resume %s` lets it go on", rule, why, rule)
@@ -59,6 +64,10 @@ class LiveTrigger:
         except Transient as error:
             return error
         return None
+
+    async def _mark(self) -> None:
+        if self._hints is not None and (offsets := self._worker.offsets):
+            await self._hints.mark(offsets)
 
     async def _tell(self, partition: int) -> bool:
         """Of one that stands still: what was committed before is told all the same."""

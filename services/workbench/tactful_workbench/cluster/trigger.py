@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from tactful.log.kafka import KafkaHints, broker
 from tactful.plugins import Broken
 from tactful.postgres.leasing import DatabaseTime
 from tactful.records import EVENTS
@@ -90,5 +91,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
             broken,
         ]
 
-    live = LiveTrigger(worker, here.log, here.clock, Guard(here.log, here.trigger, here.clock))
+    guard = Guard(here.log, here.trigger, here.clock)
+    hints = await stack.enter_async_context(KafkaHints.open(broker(here.site.kafka), EVENTS, here.log.partitions))
+    live = LiveTrigger(worker, here.log, here.clock, guard, hints)
     return Service(work=Work(worker, live, EVENTS, counted), chores={"history": lambda: forget_history(here)})

@@ -28,16 +28,11 @@ FETCHING: Final = 200  # ms for one look at what was fetched
 PATIENCE: Final = 10.0  # seconds for records that are known to exist
 FORGOTTEN: Final = 60.0  # seconds: who has not asked for a partition in that time reads it no more
 FRESH: Final = 0.005  # seconds for which the ends of all partitions are remembered
-TOGETHER: Final = (
-    2.0  # seconds for the ends of all partitions: aiokafka waits for the last one, and one without a leader has none
-)
+TOGETHER: Final = 1.0  # seconds for the ends of all partitions: one that no broker leads keeps the others waiting
 APART: Final = 10.0  # seconds in which each is asked for by itself, once one of them has kept the others waiting
 SOON: Final = 0.5  # seconds until it is asked whether what is known to exist may be read yet
-DAMAGED: Final = (
-    CorruptRecordException,
-    UnsupportedCodecError,
-    UnicodeDecodeError,
-)  # the name of a header is text, too
+# Of a batch that cannot be unpacked; the name of a header is text, too.
+DAMAGED: Final = (CorruptRecordException, UnsupportedCodecError, UnicodeDecodeError)
 
 
 class _Buffer:

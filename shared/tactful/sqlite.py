@@ -167,7 +167,8 @@ class Database:
         except sqlite3.Error as error:
             self.undone += 1
             if db.in_transaction:
-                db.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):  # it is tried again before whoever writes next
+                    db.execute("ROLLBACK")
             failure = StoreUnavailable(f"{self._path}: {error}")
             results = [(done, None, failure) for _, done in batch]
         self._loop.call_soon_threadsafe(_settle, results)

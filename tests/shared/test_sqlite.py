@@ -333,6 +333,27 @@ async def test_a_full_disk_fails_the_commit_whole_and_works_again_afterwards(dat
     assert await database.read(notes) == ["there is room again"]
 
 
+async def test_what_could_not_be_undone_at_once_is_undone_before_the_next_write(database: Database) -> None:
+    refusals = [sqlite3.SQLITE_DENY]
+
+    def judge(action: int, operation: str | None, *_: str | None) -> int:
+        is_undoing = (action, operation) == (sqlite3.SQLITE_TRANSACTION, "ROLLBACK")
+        return refusals.pop() if is_undoing and refusals else sqlite3.SQLITE_OK
+
+    def fail(db: sqlite3.Connection) -> None:
+        note(db, "half")
+        db.set_authorizer(judge)
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise error
+
+    for job in (fail, lambda db: note(db, "refused")):
+        with pytest.raises(StoreUnavailable):
+            await database.write(job)
+    await database.write(lambda db: note(db, "whole"))
+    assert (refusals, await database.read(notes)) == ([], ["whole"])
+
+
 @pytest.mark.parametrize("count", [0, 1, ROWS_PER_STATEMENT, 2 * ROWS_PER_STATEMENT + 1])
 async def test_rows_are_inserted_whole_whatever_their_number(database: Database, count: int) -> None:
     rows = [(f"note {number:04}",) for number in range(count)]

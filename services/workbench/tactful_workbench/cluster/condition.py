@@ -89,7 +89,9 @@ def _copies(state: TopicState) -> Finding:
             "warn",
             f"topic {state.name} is on one broker: what that has acknowledged is lost with its disk. RF 3 keeps it",
         )
-    text = f"topic {state.name}: one broker alone acknowledges, and what it has is lost with its disk. Set min.insync.replicas=2"
+    # Of two copies neither may be missing then: each restart of a broker would shut the door.
+    mend = "Set min.insync.replicas=2" if state.replication > 2 else "RF 3 with min.insync.replicas=2 keeps it"
+    text = f"topic {state.name}: one broker alone acknowledges, and what it has is lost with its disk. {mend}"
     return Finding("warn", text)
 
 

@@ -65,6 +65,12 @@ def test_a_day_after_it_was_closed_the_customer_is_asked_once_whether_it_is_sett
     assert bench.messages[0].data == {"ticket_id": "t1", "about": "Dented kettle", "cause": ""}
 
 
+def test_what_a_customer_wrote_to_a_survey_is_not_read_out_to_them() -> None:
+    words = ComplaintOpened(ticket_id="survey-m1", subject="You are thieves", channel="survey")
+    bench = after(words, ComplaintClosed(ticket_id="survey-m1"))
+    assert bench.messages[0].data == {"ticket_id": "survey-m1", "about": "", "cause": ""}
+
+
 @pytest.mark.parametrize("again", [[OPENED, CLOSED], [CLOSED]], ids=["opened and closed again", "closed once more"])
 def test_a_complaint_that_is_closed_again_is_asked_about_a_day_after_that(again: list[Event]) -> None:
     bench = bench_with()

@@ -25,6 +25,7 @@ from tactful_trigger.rules.tickets import same_ticket, subject_of, ticket_of
 SATURDAY: Final = 5
 OPENS: Final = 9  # o'clock, where the customer is
 CLOSES: Final = 21
+SURVEY: Final = "survey"  # the channel of a complaint that an answer of ours has opened
 _EVER: Final = "3650d"  # a ticket is asked about once, also if it is opened and closed again
 _CAUSES: Final = {ShipmentDelivered: "late", OrderRefunded: "returned"}
 _RATED: Final = "rated"  # a review or rating: they said so, and nobody has looked at it
@@ -156,4 +157,10 @@ def _about(customer: Customer, ticket_id: str, cause: str) -> dict[str, Any] | N
     nobody has closed, so that the message does not say that it was put right, nor that they complained if they did not."""
     if customer.tickets.open or _kept_quiet(customer.tickets, ticket_id):
         return None
-    return {"ticket_id": ticket_id, "about": subject_of(customer, ticket_id), "cause": cause}
+    return {"ticket_id": ticket_id, "about": _in_neutral_words(customer, ticket_id), "cause": cause}
+
+
+def _in_neutral_words(customer: Customer, ticket_id: str) -> str:
+    """As the shop calls it. What the customer wrote to a survey, in whatever mood, is not read out to them in a subject."""
+    is_theirs = any(ticket.ticket_id == ticket_id and ticket.channel == SURVEY for ticket in customer.tickets.recent)
+    return "" if is_theirs else subject_of(customer, ticket_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -33,12 +34,20 @@ def test_what_was_typed_in_another_encoding_is_named(tmp_path: Path, capsys: pyt
     assert capsys.readouterr().err == "'Jos\\udce9' is not in UTF-8; type it in a terminal that is\n"
 
 
-def test_what_a_terminal_cannot_show_is_no_reason_to_end() -> None:
+def preview(*options: str) -> str:
     program = "from tactful_workbench.cli import main; main()"
-    command = [sys.executable, "-c", program, "templates", "preview", "confirm_consent", "--locale", "ru"]
+    command = [sys.executable, "-c", program, "templates", "preview", "confirm_consent", "--locale", "ru", *options]
     said = subprocess.run(command, env=ASCII, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr) == (0, "")
-    assert "Subject: \\u" in said.stdout
+    return said.stdout
+
+
+def test_what_a_terminal_cannot_show_is_no_reason_to_end() -> None:
+    assert "Subject: \\u" in preview()
+
+
+def test_json_is_json_in_any_terminal() -> None:
+    assert "«" in json.loads(preview("--json"))["text"], "Python itself would escape it as \\xab"
 
 
 def test_a_command_that_is_interrupted_while_it_is_loaded_ends_without_a_word() -> None:

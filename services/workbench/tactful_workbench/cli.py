@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import os
 import signal
 import sys
@@ -17,6 +19,7 @@ from tactful.errors import TactfulError
 from tactful_workbench.collecting import loading
 
 INTERRUPTED: Final = 130  # exit code
+AS_IN_JSON: Final = "as in JSON"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, _end)
     given = sys.argv[1:] if arguments is None else list(arguments)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show is no reason to end
+        codecs.register_error(AS_IN_JSON, _escaped)
+        sys.stdout.reconfigure(errors=AS_IN_JSON)  # what a terminal cannot show is no reason to end
     try:
         _app(given[:1])(given, prog_name="tactful")
     except TactfulError as error:
@@ -37,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UnicodeEncodeError as error:
         print(f"{error.object!r} is not in UTF-8; type it in a terminal that is", file=sys.stderr)
         sys.exit(1)
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """So that `--json` stays JSON: Python's own escapes (`\\xe9`) are none there."""
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def _end(number: int, frame: FrameType | None) -> None:

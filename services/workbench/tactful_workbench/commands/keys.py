@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from math import isfinite
 from typing import Annotated, Any
 
 import typer
@@ -25,11 +26,17 @@ SCOPES = {
 RATE = "Requests that each process takes of it in a second; none given: as many as there is room for."
 
 
+def _told(per_second: float | None) -> float | None:
+    if per_second is None or isfinite(per_second):
+        return per_second
+    raise typer.BadParameter(f"{per_second:g} is no rate; for as many as there is room for give none")
+
+
 @app.command()
 def create(
     name: str,
     kind: Annotated[str, typer.Option(help="server, browser or operator")] = "server",
-    per_second: Annotated[float | None, typer.Option(help=RATE)] = None,
+    per_second: Annotated[float | None, typer.Option(help=RATE, callback=_told)] = None,
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:
@@ -74,7 +81,7 @@ def secrets(data: Data = HERE, as_json: Json = False) -> None:
 @app.command()
 def limit(
     name: str,
-    per_second: Annotated[float | None, typer.Argument(help=RATE)] = None,
+    per_second: Annotated[float | None, typer.Argument(help=RATE, callback=_told)] = None,
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:

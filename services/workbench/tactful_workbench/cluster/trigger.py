@@ -92,6 +92,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         ]
 
     guard = Guard(here.log, here.trigger, here.clock)
-    hints = await stack.enter_async_context(KafkaHints.open(broker(here.site.kafka), EVENTS, here.log.partitions))
+    marks = KafkaHints.open(broker(here.site.kafka), EVENTS, here.log.partitions, decisive=False)
+    hints = await stack.enter_async_context(marks)
     live = LiveTrigger(worker, here.log, here.clock, guard, hints)
     return Service(work=Work(worker, live, EVENTS, counted), chores={"history": lambda: forget_history(here)})

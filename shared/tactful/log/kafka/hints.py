@@ -28,8 +28,10 @@ class KafkaHints:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, broker: Broker, topic: str, partitions: int) -> AsyncIterator[KafkaHints]:
-        """Raises LogUnavailable, or SettingsError without the right to them."""
+    async def open(
+        cls, broker: Broker, topic: str, partitions: int, *, decisive: bool = True
+    ) -> AsyncIterator[KafkaHints]:
+        """Raises LogUnavailable, or SettingsError without the right to them; where they decide nothing, each mark says so instead."""
         name = broker.topic(topic)
         consumer = broker.consumer(group=f"{name}-reader")
         try:
@@ -37,8 +39,9 @@ class KafkaHints:
             everything = [TopicPartition(name, number) for number in range(partitions)]
             consumer.assign(everything)
             consumer.pause(*everything)
-            async with asyncio.timeout(PATIENCE):
-                await consumer.committed(everything[0])
+            if decisive:
+                async with asyncio.timeout(PATIENCE):
+                    await consumer.committed(everything[0])
         except (KafkaError, OSError) as error:
             await consumer.stop()
             raise await broker.refusal(error) or LogUnavailable(f"{name}: {type(error).__name__}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -169,7 +170,11 @@ async def test_a_feed_that_has_stopped_coming_is_named_while_somebody_waits_for_
     async with opened(Plan(tmp_path)) as product:
         now = product.clock.now()
         for late, through, said in (
-            ({"ann"}, now - 2 * DAY, "customers with a run that waits for a source: 1; till is complete until 20"),
+            (
+                {"ann"},
+                now - 2 * DAY,
+                r"customers with a run that waits for a source: 1; till is complete until 20.* \+\d{4} only",
+            ),
             ({"ann"}, None, "till has never told how far it is complete: nothing is said before it tells"),
             ({"ann"}, now - DAY // 2, ""),
             (set[str](), None, ""),
@@ -177,7 +182,8 @@ async def test_a_feed_that_has_stopped_coming_is_named_while_somebody_waits_for_
             feeds = {"pos": 0} if through is None else {"till": through}
             stood = Cursor(partition=1, late=late, feeds=feeds)
             warned = late_feeds([Cursor(partition=0), stood], product.loaded.rules, product.settings_now(), now)
-            assert (len(warned), said in " ".join(warned)) == (bool(said), True)
+            assert len(warned) == bool(said)
+            assert re.search(said, " ".join(warned))
         assert "waits for a source" not in told(await look(product), "warn")
 
 

@@ -32,4 +32,4 @@ def late_feeds(known: Sequence[Cursor], rules: Iterable[Rule], settings: Setting
 def _told(at: int, settings: Settings) -> str:
     if not at:
         return "has never told how far it is complete"
-    return f"is complete until {local_time(at, settings.shop.zone):%Y-%m-%d %H:%M} only"
+    return f"is complete until {local_time(at, settings.shop.zone):%Y-%m-%d %H:%M %z} only"

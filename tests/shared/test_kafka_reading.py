@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -195,4 +196,32 @@ async def test_what_is_damaged_in_one_partition_stops_no_other() -> None:
             await reader.read(0, 0, 1)
         async with asyncio.timeout(1):
             assert [stored.offset for stored in await reader.read(1, position, 1)] == [position]
+    await reader.stop()
+
+
+@dataclass(frozen=True)
+class Overtaken(Rotten):
+    """While one partition is fetched by itself, somebody begins to read another one; what is damaged does not come again soon."""
+
+    meanwhile: list[Coroutine[Any, Any, None]] = field(default_factory=list)
+
+    async def getmany(
+        self, *only: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[Fetched]]:
+        if self.meanwhile and [tp.partition for tp in only] == [1]:
+            await self.meanwhile.pop()
+        elif not (only or self.meanwhile):
+            only = (TopicPartition("tactful-events", 1),)
+        return await super().getmany(*only, timeout_ms=timeout_ms, max_records=max_records)
+
+
+async def test_what_was_fetched_while_damage_was_looked_for_is_read_all_the_same() -> None:
+    rotten = Overtaken(("nowhere:9092",))
+    reader = Reader(rotten, "events")
+    await reader.start()
+    rotten.meanwhile.append(reader.wait({2: 0}, 0))
+    damaged, whole = await asyncio.gather(reader.read(0, 0, 1), reader.read(1, 0, 1), return_exceptions=True)
+    assert isinstance(damaged, DamagedRecord)
+    assert not isinstance(whole, BaseException)
+    assert ([stored.offset for stored in whole], rotten.meanwhile) == ([0], [])
     await reader.stop()

@@ -247,6 +247,7 @@ class Reader:
                 )
             if moves != self._moves:  # somebody reads from elsewhere: it may be of a position that was left
                 self._lost.pop(partition, None)
+                self._assign()  # or what it has brought, and nobody took, would be passed over
                 return
         self._leave_lost()
 

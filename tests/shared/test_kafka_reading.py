@@ -11,7 +11,7 @@ import pytest
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
-from tactful.errors import DamagedRecord, RetentionOverrun
+from tactful.errors import DamagedRecord, RetentionOverrun, UnstampedRecord
 from tactful.log.kafka.broker import Broker
 from tactful.log.kafka.reading import AHEAD, FORGOTTEN, HEAVY, Reader
 
@@ -224,4 +224,29 @@ async def test_what_was_fetched_while_damage_was_looked_for_is_read_all_the_same
     assert isinstance(damaged, DamagedRecord)
     assert not isinstance(whole, BaseException)
     assert ([stored.offset for stored in whole], rotten.meanwhile) == ([0], [])
+    await reader.stop()
+
+
+@dataclass(frozen=True)
+class Unstamping(Backlog):
+    """Whoever appended the fourth record had the topic stamp nothing."""
+
+    async def getmany(
+        self, *only: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[Fetched]]:
+        await asyncio.sleep(0)
+        if self.paused or not self.assigned:
+            return {}
+        records = [Fetched(offset, b"value", timestamp_type=int(offset != 3)) for offset in range(self.at[0], 5)]
+        self.at[0] = 5
+        return {TopicPartition("tactful-events", 0): records}
+
+
+async def test_what_stands_before_a_record_without_an_append_time_is_read_first() -> None:
+    reader = Reader(Unstamping(("nowhere:9092",)), "events")
+    await reader.start()
+    assert [stored.offset for stored in await reader.read(0, 0, 2)] == [0, 1]
+    assert [stored.offset for stored in await reader.read(0, 2, 2)] == [2]
+    with pytest.raises(UnstampedRecord, match="the record at offset 3"):
+        await reader.read(0, 3, 2)
     await reader.stop()

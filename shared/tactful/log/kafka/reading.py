@@ -280,17 +280,28 @@ class Reader:
             if buffer is None:
                 return
             if record.timestamp_type != 1:
-                self._lost[partition] = UnstampedRecord(
-                    f"{self._name}/{partition}: the record at offset {record.offset} has no append time, since the topic did not "
-                    "stamp it; see `Why a partition stops` in docs/how-to/alarms.md"
-                )
+                self._refuse_unstamped(partition, buffer, record.offset)
                 return
             value = record.value or b""
             foreign, trace = record.key != OURS, _trace(record.headers) if record.headers else ""
             buffer.put(Stored(self._topic, partition, record.offset, record.timestamp, value, foreign, trace))
         if buffer is not None and buffer.is_full() and not buffer.paused:
-            self._of().pause(self._tp(partition))
-            buffer.paused = True
+            self._pause(partition, buffer)
+
+    def _pause(self, partition: int, buffer: _Buffer) -> None:
+        self._of().pause(self._tp(partition))
+        buffer.paused = True
+
+    def _refuse_unstamped(self, partition: int, buffer: _Buffer, offset: int) -> None:
+        """It is fetched once more after what stands before it was read: whoever has it deleted has all of that deleted too."""
+        if buffer.records:
+            self._of().seek(self._tp(partition), buffer.next)
+            self._pause(partition, buffer)
+            return
+        self._lost[partition] = UnstampedRecord(
+            f"{self._name}/{partition}: the record at offset {offset} has no append time, since the topic did not stamp it; see "
+            "`Why a partition stops` in docs/how-to/alarms.md"
+        )
 
     def _forget(self) -> None:
         """What others read now: nobody needs it in memory."""

@@ -83,7 +83,7 @@ class Leases:
 
     def __init__(self, store: LeaseStore, owner: str, partitions: int, time: LeaseTime, length: int) -> None:
         self._store, self._owner, self._count, self._time, self._length = store, owner, partitions, time, length
-        self._next = 0
+        self._next = self._first = 0
 
     def term(self) -> tuple[int, int]:
         """Now, and the end of a lease that is taken now."""
@@ -95,22 +95,39 @@ class Leases:
         return self.term()[1]
 
     async def tend(self, epochs: Mapping[int, int], holder: Holder) -> None:
-        """Keep what is held (partition -> epoch), give up what is more than a fair share, take what nobody holds."""
+        """Keep what is held (partition -> epoch), give up what is more than a fair share, take what nobody holds. Raises Transient
+        for what one of several databases did not answer, once all else is done."""
         if self._time.now() < self._next and epochs:
             return
         await self._time.look()
         now, until = self.term()
         alive = await self._store.present(self._owner, now, until)
-        kept = await self._store.renew(epochs, until) if epochs else frozenset()
+        kept, away = await self._renewed(epochs, until)
         fair = -(-self._count // max(1, alive))
         for partition in epochs.keys() - kept:
             holder.lose(partition)
-        self._next = now + self._length // 3
+        self._next = 0 if away else now + self._length // 3
         for partition in sorted(kept)[fair:]:
             await holder.give_up(partition)
-        room = max(0, fair - len(kept))
-        for partition in (each for each in range(self._count) if each not in epochs):
-            room -= room > 0 and await holder.take(partition)
+        await self._take(fair - len(kept), epochs, holder)
+        if away is not None:
+            raise away
+
+    async def _renewed(self, epochs: Mapping[int, int], until: int) -> tuple[frozenset[int], Transient | None]:
+        """What is still ours. Where nobody can tell, whoever has lost a partition hears of it when they write."""
+        try:
+            return (await self._store.renew(epochs, until) if epochs else frozenset()), None
+        except Transient as error:
+            return frozenset(epochs), error
+
+    async def _take(self, room: int, epochs: Mapping[int, int], holder: Holder) -> None:
+        """So many that nobody holds. The first that cannot be had ends it, since a lease does not last; the next look goes on behind it."""
+        for partition in (*range(self._first, self._count), *range(self._first)):
+            if partition in epochs or room <= 0:
+                continue
+            self._first = (partition + 1) % self._count
+            room -= await holder.take(partition)
+        self._first = 0
 
     async def keep(self, epochs: Mapping[int, int]) -> None:
         """Renew what is held, in the middle of something that lasts. Whoever has lost a partition hears of it when they write."""

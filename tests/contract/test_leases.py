@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 import pytest
@@ -17,6 +18,7 @@ from tactful.leases import LeaseTime, OwnTime, while_kept
 from tactful.log.memory import MemoryLog
 from tactful.postgres import Postgres
 from tactful.postgres.leasing import DatabaseTime
+from tactful_trigger.cursor import Cursor
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import TriggerStore
@@ -115,6 +117,42 @@ async def test_the_share_of_one_who_leaves_is_taken_at_the_next_look_and_of_one_
         clock.forward_to(clock.now() + LEASE // 3)
         await two.claim()
     assert two.owned.keys() == set(range(PARTITIONS))
+
+
+class Away(MemoryTriggerStore):
+    """A database that does not answer any more."""
+
+    away = False
+
+    async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
+        if self.away:
+            raise StoreUnavailable("away")
+        return await super().claim(partition, owner, now, until)
+
+    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
+        if self.away:
+            raise StoreUnavailable("away")
+        return await super().renew(epochs, until)
+
+
+@pytest.mark.parametrize("others", [1, 3], ids=["one has begun", "one of three is left"])
+async def test_what_is_in_a_database_that_is_away_keeps_nothing_else_from_being_taken(
+    clock: ManualClock, others: int
+) -> None:
+    second = Away()
+    store = SpreadTriggerStore([MemoryTriggerStore(), second, MemoryTriggerStore()])
+    workers = [worker(store, clock, str(number)) for number in range(others)]
+    for _ in range(2 * (others > 1)):
+        clock.forward_to(clock.now() + LEASE // 3)
+        for each in workers:
+            await each.claim()
+    second.away = True
+    held = workers[0].owned.keys() | set()
+    for _ in range(PARTITIONS):  # the others say nothing any more
+        clock.forward_to(clock.now() + LEASE // 3)
+        with suppress(StoreUnavailable):
+            await workers[0].claim()
+    assert workers[0].owned.keys() == held | {number for number in range(PARTITIONS) if number % 3 != 1}
 
 
 async def test_leases_are_looked_at_three_times_within_their_length_and_at_once_by_whoever_holds_nothing(

@@ -522,6 +522,15 @@ def test_no_feed_is_complete_beyond_the_moment_at_which_it_says_so() -> None:
     assert len(bench.messages) == 1
 
 
+def test_a_feed_that_the_program_before_believed_too_far_is_set_right_by_its_next_word() -> None:
+    bench = EngineBench(sends_after_an_hour(after=("orders",)))
+    bench.broadcast("Feed Complete", feed="orders", through=bench.now + 365 * DAY)
+    bench.emits("feeds", "Feed Complete", properties={"feed": "orders", "through": bench.now})
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    assert bench.messages == []
+
+
 def test_after_ends_a_feed_that_had_the_order_without_a_message() -> None:
     bench = EngineBench(sends_after_an_hour(after=("orders",), goal=OrderCompleted))
     bench.emits("u1", ADD)

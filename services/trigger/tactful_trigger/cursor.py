@@ -66,9 +66,10 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
         more = Volume(at // DAY, wrote, withheld, enrolled)
         self.volumes[rule] = added(self.volumes.get(rule, ()), more)
 
-    def note_feed(self, feed: str, through: int, awaited: Collection[str]) -> None:
+    def note_feed(self, feed: str, through: int, at: int, awaited: Collection[str]) -> None:
         """A feed is complete up to an instant. Of many, those are forgotten that came least far and that no rule awaits."""
-        self.feeds[feed] = max(through, self.feeds.get(feed, 0))
+        known = self.feeds.get(feed, 0)
+        self.feeds[feed] = max(through, known if known <= at else 0)  # an older program believed what is to come
         if len(self.feeds) > FEEDS:
             others = [(at, name) for name, at in self.feeds.items() if name not in awaited]
             for _, name in sorted(others)[: len(self.feeds) - FEEDS]:

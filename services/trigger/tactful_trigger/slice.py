@@ -227,9 +227,8 @@ class Slice:
 
     def _feed_complete(self, record: EventRecord, at: int) -> None:
         event = decode_event(record.body.name, record.body.properties, Meta())
-        if isinstance(
-            event, FeedComplete
-        ):  # nobody knows of what is to come: a slip of the pen would open `after` for good
+        if isinstance(event, FeedComplete):
+            # Nobody knows of what is to come: a slip of the pen would open `after` for good.
             told = {"feed": event.feed, "through": min(event.through, at)}
             self._tell_all("Feed Complete", told, record.id, at)
 
@@ -252,7 +251,7 @@ class Slice:
             self._erasing.remember(Erased(data["grave"], data["at"]))
         elif body.name == "Feed Complete":
             awaited = {feed for terms in self._partition.book.terms.values() for feed in terms.after}
-            cursor.note_feed(data["feed"], data["through"], awaited)
+            cursor.note_feed(data["feed"], data["through"], at, awaited)
             self._look_at_feeds(at)
 
     def _look_at_feeds_under_other_rules(self, slice_: Sequence[Stored]) -> None:

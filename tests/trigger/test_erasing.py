@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import pytest
 from enginebench import GRAVES, EngineBench, drive, event_record
+from msgspec.structs import replace
 
 from tactful import Run, rule
-from tactful.clock import HOUR
+from tactful.clock import HOUR, MINUTE
 from tactful.events import ConsentChanged, Identify, OrderCompleted, ProductAdded
 from tactful.partitioning import partition_of
 from tactful.records import (
@@ -19,6 +20,7 @@ from tactful.records import (
     EraseRecord,
     LinkBody,
     LinkRecord,
+    Origin,
     Record,
     encode,
 )
@@ -373,6 +375,17 @@ def test_who_is_erased_again_later_is_brought_back_by_nothing_from_before_that()
     bench.advance("2h")
     erase(bench)
     bench.emits("u1", Identify(email="u1@example.test"), ago="1h")
+    assert bench.row("u1") is None
+
+
+def test_what_was_appended_before_and_forwarded_later_brings_nobody_back_though_its_door_s_clock_was_ahead() -> None:
+    bench = EngineBench(an_hour_later)
+    bench.emits("u1", ADD)
+    appended, ahead = bench.now, bench.now + 10 * MINUTE
+    bench.advance("1m")
+    erase(bench)
+    late = event_record("u1", Identify(email="u1@example.test"), appended, "late", ahead, scope="server")
+    append(bench, replace(late, origin=Origin(EVENTS, 3, 1)))
     assert bench.row("u1") is None
 
 

@@ -22,6 +22,7 @@ from tactful.records import (
     LinkRecord,
 )
 from tactful_trigger.effects import Effects
+from tactful_trigger.happening import is_forwarded
 from tactful_trigger.partition import Partition
 
 
@@ -87,11 +88,16 @@ def _revives(record: EventsTopic, erased_at: int) -> bool:
     """A server vouches for the customer, they consented, or a visitor's device is in somebody's hands again."""
     if isinstance(record, LinkRecord):
         return is_anonymous(record.key) and record.at > erased_at
-    if not isinstance(record, EventRecord) or record.body.occurred_at <= erased_at:
+    if not isinstance(record, EventRecord) or _happened(record) <= erased_at:
         return False
     if record.body.name == "Identify":
         return record.body.scope == "server" and not record.body.history
     return record.body.name == "Consent Changed" and _wanted(record.body.properties)
+
+
+def _happened(record: EventRecord) -> int:
+    """What was forwarded, no later than it was appended first: the door's clock may have been ahead."""
+    return min(record.body.occurred_at, record.at) if is_forwarded(record) else record.body.occurred_at
 
 
 def _wanted(properties: msgspec.Raw) -> bool:

@@ -185,6 +185,8 @@ def test_a_name_that_nothing_provides_is_found_even_where_the_example_does_not_l
         ("{{ note(words.delivry) }}", "words.delivry is nowhere, and a block that is given it disappears: correct it"),
         ("{{ note(words.delivry|default('')) }}{% if links.b is defined %}{% endif %}{{ words.get('b', '') }}", None),
         ("{{ button('Buy', links.cart) }}{{ note(words.delivery) }}{{ text(shop.name) }}", None),
+        ("{% if words.late is defined %}{{ note(words.late) }}{% endif %}", None),
+        ("{% for shop in [{'street': 'Elm St'}] %}{{ note(shop.street) }}{% endfor %}", None),
     ],
 )
 def test_a_slip_of_the_pen_that_would_cost_a_letter_its_button_is_found(body: str, found: str | None) -> None:

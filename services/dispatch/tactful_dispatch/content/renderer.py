@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from html import unescape
 from importlib.resources import files
@@ -108,13 +108,12 @@ class Renderer:
         """`links.carts`: what the template wants of our own and we do not have, unless it says what to do without. A block that is
         given such a thing disappears."""
         own = {**self._values(replace(rendering, data={}), template, _Links(rendering, ()))}
-        wanted = set[tuple[str, str]]()
+        wanted, spared = set[tuple[str, str]](), set[tuple[str, str]]()
         for tree in self._trees(template).values():
-            spared = {id(each.node) for each in tree.find_all((nodes.Filter, nodes.Test)) if each.name in _WITHOUT}
-            for part in tree.find_all(nodes.Getattr):
-                if isinstance(part.node, nodes.Name) and part.node.name in _CLOSED and id(part) not in spared:
-                    wanted.add((part.node.name, part.attr))
-        missing = ((name, part) for name, part in wanted if part not in own[name] and not hasattr(dict, part))
+            asked = (each.node for each in tree.find_all((nodes.Filter, nodes.Test)) if each.name in _WITHOUT)
+            wanted.update(_parts(tree, tree.find_all(nodes.Getattr)))
+            spared.update(_parts(tree, asked))
+        missing = ((name, part) for name, part in wanted - spared if part not in own[name] and not hasattr(dict, part))
         return sorted(f"{name}.{part}" for name, part in missing)
 
     def hidden_names(self, template: Template, rendering: Rendering) -> list[str]:
@@ -225,6 +224,14 @@ def _readable(data: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(items, list | tuple):
         return data
     return {**data, "items": [{**i, "title": unescape(i["title"])} if _has_title(i) else i for i in items]}
+
+
+def _parts(tree: nodes.Template, found: Iterable[nodes.Node | None]) -> Iterator[tuple[str, str]]:
+    """What of this is a part of something of ours, and not of what the template itself calls so: `for shop in shops`."""
+    ours = {*_CLOSED} - {each.name for each in tree.find_all(nodes.Name) if each.ctx != "load"}
+    for part in found:
+        if isinstance(part, nodes.Getattr) and isinstance(part.node, nodes.Name) and part.node.name in ours:
+            yield part.node.name, part.attr
 
 
 def _has_title(item: Any) -> bool:

@@ -28,9 +28,10 @@ _WORDS: Final = {
     Said.START: "start unstop старт alta",
     Said.HELP: "help info помощь инфо ayuda",
 }
+_NO: Final = frozenset({"no", "нет"})
 _COURTESY: Final = frozenset(
     [
-        "no",
+        *_NO,
         "text",
         "thanks",
         "thank",
@@ -52,7 +53,6 @@ _COURTESY: Final = frozenset(
         "need",
         "to",
         "reply",
-        "нет",
         "спасибо",
         "я",
         "больше",
@@ -95,12 +95,14 @@ _ANSWERS: Final = {
 
 def meaning(text: str) -> Said:
     """By the first word but courtesies, whatever its case and punctuation; "opt out" and its like count as one word. Who
-    wants an order cancelled wants no end of texts, and who asks for help with something no standing words: a person reads that."""
+    wants an order cancelled wants no end of texts, who asks for help with something no standing words, and who writes "no start" no
+    start: a person reads that."""
     words = re.findall(r"\w+", _WISH.sub("please", _STOP.sub("stop", normalize("NFKC", text))).lower())
     telling = [word for word in words if word not in _COURTESY]
     if not telling or (telling[0] in _ALONE and len(telling) > 1):
         return Said.REPLY
-    return _MEANING.get(telling[0], Said.REPLY)
+    said = _MEANING.get(telling[0], Said.REPLY)
+    return said if said is Said.STOP or _NO.isdisjoint(words[: words.index(telling[0])]) else Said.REPLY
 
 
 def answer(said: Said, shop: str, reply_to: str, locale: str) -> str:

@@ -508,6 +508,7 @@ def test_what_looks_like_html_in_a_title_stays_words() -> None:
     [
         ("Uma\r\nBcc: all", "Uma Bcc: all"),
         ("Uma\tX", "Uma X"),
+        ("M.Carmen", "M.Carmen"),
         ("U\nma", "U ma"),
         ("U\x00ma", "U ma"),
         ("U\u2028ma", "U ma"),
@@ -525,7 +526,10 @@ def test_a_first_name_of_blanks_is_none(name: str) -> None:
     assert render(first_name=name).subject == "Your Blue kettle is still here"
 
 
-@pytest.mark.parametrize("name", ["U" * 41, "Win at https://evil.example now", "uma@example.test", "\u200b", "---"])
+@pytest.mark.parametrize(
+    "name",
+    ["U" * 41, "Win at https://evil.example now", "Win at evil.example", "uma@example.test", "\u200b", "---"],
+)
 def test_who_has_written_something_else_for_a_first_name_is_not_called_by_it(name: str) -> None:
     assert render(first_name=name).subject == "Your Blue kettle is still here"
 

@@ -128,6 +128,14 @@ def test_a_colour_that_cannot_be_read_is_found(line: str, complaint: str) -> Non
             "https://cdn.example/logo.png",
             "logo: cdn.example is not among the domains; unless it is the shop's own, letters show its name instead",
         ),
+        (
+            "https://shop.example/our logo.png",
+            "logo: https://shop.example/our logo.png is no address; letters show the shop's name instead",
+        ),
+        (
+            "//cdn.example/logo.png",
+            "logo: cdn.example is not among the domains; unless it is the shop's own, letters show its name instead",
+        ),
         ("https://img.shop.example/logo.png", None),
         ("/logo.png", None),
     ],

@@ -14,7 +14,7 @@ from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import BRAND, ContentSet, Template
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.preview import sample
-from tactful_dispatch.content.renderer import Renderer, host_of
+from tactful_dispatch.content.renderer import MISLEADING, Renderer, host_of
 from tactful_dispatch.content.smsparts import foreign, parts
 from tactful_dispatch.content.tracking import track
 
@@ -232,10 +232,11 @@ def _colours(content: ContentSet) -> Iterator[Finding]:
 
 def _logo(content: ContentSet) -> Iterator[Finding]:
     """One that no letter may show is left out of all of them."""
-    logo, domains = content.brand.logo, content.brand.domains
-    if not logo or logo.startswith("/"):
+    logo, domains = content.brand.logo.strip(), content.brand.domains
+    misleads = MISLEADING.search(logo)
+    if not logo or (logo.startswith("/") and not logo.startswith("//") and not misleads):
         return
-    host = host_of(logo)
+    host = "" if misleads else host_of(logo)
     if not host:
         yield Finding(BRAND, 1, "foreign_link", f"logo: {logo} is no address; letters show the shop's name instead")
     elif domains and not _is_among(host, domains):

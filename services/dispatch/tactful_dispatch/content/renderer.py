@@ -44,7 +44,7 @@ _CLOSED: Final = ("links", "shop", "brand", "words")  # of which the product kno
 _WITHOUT: Final = ("default", "d", "defined", "undefined")  # what says that a value may be missing
 _LINES: Final = ("subject", "preheader", "why", "no_more")
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # Unicode's Cc, Zl and Zp
-_MISLEADING: Final = re.compile(r"[\\\s\x00-\x1f\x7f]")  # within an address: browsers read it otherwise than we do
+MISLEADING: Final = re.compile(r"[\\\s\x00-\x1f\x7f]")  # within an address: browsers read it otherwise than we do
 _UNBROKEN: Final = str.maketrans("\u00a0\u202f", "  ")  # of money; one such blank more than halves what an SMS holds
 _LAYOUT: Final = "_layout.html"
 _SHELF: Final = "macros.html"  # stands beside this module, not in the content set
@@ -250,7 +250,7 @@ class _Links:
         """`url` if a message may lead there, else "": a product's address may have been posted by anybody. One with a backslash
         or a blank leads browsers elsewhere than it reads. `/p1` and `//cdn.shop.example/p1.jpg` are of the shop's own pages."""
         url = (url or "").strip()
-        if _MISLEADING.search(url):
+        if MISLEADING.search(url):
             return ""
         try:
             url = urljoin(self.rendering.shop["url"], url) if url.startswith("/") else url

@@ -443,6 +443,11 @@ def test_a_push_that_says_nothing_is_not_written(body: str) -> None:
         Renderer(content).render(sample(content, "welcome", "push"))
 
 
+def test_a_webhook_need_say_nothing_since_it_names_the_customer() -> None:
+    content = written("", "welcome/webhook.en.txt")
+    assert Renderer(content).render(sample(content, "welcome", "webhook")).text == ""
+
+
 def test_a_language_that_is_none_is_named_with_the_file() -> None:
     content = written("---\nsubject: Hello\n---\n", "welcome/email.ua.html")
     with pytest.raises(TemplateError, match=r"welcome/email\.ua\.html:1: ua is no language .* uk for Ukrainian"):

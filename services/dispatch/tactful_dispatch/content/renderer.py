@@ -103,6 +103,8 @@ class Renderer:
             *self._environment.globals,
         }
         trees = self._trees(template).values()
+        for constant in (each for tree in trees for each in tree.find_all(nodes.Const)):
+            constant.value = ""  # or Jinja would compute 9**(9**9) here and now
         return sorted(set().union(*map(find_undeclared_variables, trees)) - provided)
 
     def unknown_parts(self, template: Template, rendering: Rendering) -> list[str]:

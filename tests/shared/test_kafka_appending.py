@@ -149,3 +149,40 @@ async def test_what_was_taken_without_an_append_time_is_not_said_to_be_stored() 
     with pytest.raises(LogUnavailable, match="tactful-events does not stamp append times; run `tactful setup`"):
         await appender.append("events", [(0, b"value")])
     await appender.stop()
+
+
+class Lasting(Session):
+    """It has something on its way, of which nobody hears before its time is over."""
+
+    over: asyncio.Event
+
+    async def stop(self) -> None:
+        await self.over.wait()
+        await super().stop()
+
+
+@dataclass(frozen=True)
+class Stalling(Breaking):
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def producer(self) -> Any:
+        self.sessions.append(session := Lasting(broken=not self.sessions))
+        session.over = self.over
+        return session
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+async def test_a_session_that_was_replaced_is_closed_once_nothing_of_it_is_on_its_way(in_time: bool) -> None:
+    """Or it would live on beside the next one, as all those before it; who closes the log does not wait for that."""
+    broker = Stalling(("nowhere:9092",))
+    appender = Appender(broker, goodbye=0.01)
+    await appender.start()
+    with pytest.raises(LogUnavailable):
+        await appender.append("events", [(0, b"value")])
+    await appender.append("events", [(0, b"value")])
+    await asyncio.sleep(0.02)
+    if in_time:
+        broker.over.set()
+    async with asyncio.timeout(1):
+        await appender.stop()
+    assert [session.open for session in broker.sessions] == [not in_time] * 2

@@ -19,11 +19,14 @@ from aiokafka.errors import KafkaError
 
 from tactful.errors import LogUnavailable, RecordTooLarge
 from tactful.log import Position
-from tactful.log.kafka.broker import BATCH, OURS, TRACEPARENT, Broker
+from tactful.log.kafka.broker import BATCH, OURS, REQUEST, TRACEPARENT, Broker
 
 DEADLINE: Final = 2.0  # seconds from an append to its acknowledgement
 WAITING: Final = 64 * 1024 * 1024  # bytes that may wait for the broker in this process
-GOODBYE: Final = 3.0  # seconds for a producer to end; a broker that is away would keep it for ever
+GOODBYE: Final = 3.0  # seconds for producers to end with the log; a broker that is away would keep them
+LEFT: Final = (
+    3 * REQUEST / 1000
+)  # seconds for one that was replaced: what waits for a leader runs out of time before that
 
 Headers = list[tuple[str, bytes]]
 
@@ -44,8 +47,8 @@ class _Part:
 class Appender:
     """Appends to all topics of a log. `start` before, `stop` after."""
 
-    def __init__(self, broker: Broker, deadline: float = DEADLINE) -> None:
-        self._broker, self._deadline, self._waiting = broker, deadline, 0
+    def __init__(self, broker: Broker, deadline: float = DEADLINE, goodbye: float = GOODBYE) -> None:
+        self._broker, self._deadline, self._goodbye, self._waiting = broker, deadline, goodbye, 0
         self._producer: AIOKafkaProducer | None = None
         # Where the session has failed, and who opens another one for all: the others go on with it until then.
         self._struck: set[tuple[str, int]] = set()
@@ -72,7 +75,10 @@ class Appender:
         if self._producer is not None:
             self._let_go(self._producer)
             self._producer = None
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        if self._ending:
+            _, lasting = await asyncio.wait(self._ending, timeout=self._goodbye)
+            for task in lasting:
+                task.cancel()
 
     async def append(self, topic: str, entries: Sequence[tuple[int, bytes]], trace: str = "") -> list[Position]:
         """As `Log.append`; every record carries `trace`. Raises LogUnavailable after the deadline; part of it may then be stored.
@@ -224,6 +230,7 @@ def _fail(part: _Part, error: LogUnavailable) -> None:
 
 
 async def _end(producer: AIOKafkaProducer) -> None:
+    """One that is cut short goes on sending, and keeps its connections, for as long as the process lives."""
     with suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(GOODBYE):
+        async with asyncio.timeout(LEFT):
             await producer.stop()

@@ -24,9 +24,8 @@ from tactful.log.kafka.broker import BATCH, OURS, REQUEST, TRACEPARENT, Broker
 DEADLINE: Final = 2.0  # seconds from an append to its acknowledgement
 WAITING: Final = 64 * 1024 * 1024  # bytes that may wait for the broker in this process
 GOODBYE: Final = 3.0  # seconds for producers to end with the log; a broker that is away would keep them
-LEFT: Final = (
-    3 * REQUEST / 1000
-)  # seconds for one that was replaced: what waits for a leader runs out of time before that
+# Seconds for one that was replaced: what waits for a leader runs out of time before that.
+LEFT: Final = 3 * REQUEST / 1000
 
 Headers = list[tuple[str, bytes]]
 

@@ -94,7 +94,7 @@ async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
     if not plan.file.exists():
         raise TactfulError(
             f"nothing runs on {data} and there is no database in it; start `tactful dev`, or a shop's `tactful serve all`, or name "
-            "the folder with --data"
+            f"the folder with --data{_half_named()}"
         )
     async with opened(plan) as product:
         transport = httpx.ASGITransport(web(product, "http://file", "tactful"))
@@ -210,6 +210,12 @@ async def _ask(data: Path, method: str, path: str, **more: Any) -> Any:
         if response.status_code == 404 and path.startswith("/dev/"):
             raise TactfulError("time passes by itself here; only `tactful dev` has a clock to move")
         return await told(response)
+
+
+def _half_named() -> str:
+    """Of many machines, who names one server and forgot the other."""
+    missing = [name for name in ("TACTFUL_KAFKA", "TACTFUL_POSTGRES") if name not in os.environ]
+    return f"; of many machines, {missing[0]} is not set" if len(missing) == 1 else ""
 
 
 def _bearer(token: str) -> dict[str, str]:

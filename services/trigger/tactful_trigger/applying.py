@@ -31,7 +31,7 @@ from tactful_trigger.partition import Partition
 from tactful_trigger.projections import OURS
 from tactful_trigger.recipient import tells_dispatch
 from tactful_trigger.replay import Parked, RuleFailed
-from tactful_trigger.row import LEAST, SEEN_MINUTES, WEIGHED, Goal, Mark, Row, mark_key, marked_rule
+from tactful_trigger.row import LEAST, SEEN_MINUTES, WEIGHED, First, Goal, Mark, Row, mark_key, marked_rule
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.starting import Freed
@@ -175,9 +175,12 @@ class Applying:
                 run.reached = True
         key, marks = mark_key(word.rule, word.run_key), self._lasting(row, seen.at)
         if key not in marks or marks[key].contact != word.contact:
-            held_out = word.reason == "holdout"
-            row.marks = {**marks, key: Mark(word.contact, seen.at, held_out)}
+            held_out, known = word.reason == "holdout", marks.get(key)
+            first = First(seen.at, held_out) if known is None else known.first
+            row.marks = {**marks, key: Mark(word.contact, seen.at, held_out, first=first)}
             self._partition.cursor.count(word.rule, Tally(held_out=1) if held_out else Tally(sent=1))
+            if known is None:
+                self._partition.cursor.count(word.rule, Tally(first_held_out=1) if held_out else Tally(first_sent=1))
             if not held_out:
                 self._partition.cursor.count_day(word.rule, seen.at, wrote=1)
         return True
@@ -214,7 +217,14 @@ class Applying:
         """The first goal in time counts for what was said, or would have been: by when it happened, since a till may tell days later
         of what was bought before."""
         mark, happened = row.mark_of(rule), seen.record.body.occurred_at
-        if mark is None or mark.reached or not 0 <= happened - mark.at <= within:
+        if mark is None:
+            return
+        if (first := mark.first) is not None and 0 <= happened - first.at <= within:
+            mark = msgspec.structs.replace(mark, first=None)
+            row.marks = {**(row.marks or {}), mark_key(rule): mark}
+            reached = Tally(first_held_out_reached=1) if first.held_out else Tally(first_sent_reached=1)
+            self._partition.cursor.count(rule, reached)
+        if mark.reached or not 0 <= happened - mark.at <= within:
             return
         row.marks = {**(row.marks or {}), mark_key(rule): msgspec.structs.replace(mark, reached=True)}
         self._partition.cursor.count(rule, Tally(held_out_reached=1) if mark.held_out else Tally(sent_reached=1))

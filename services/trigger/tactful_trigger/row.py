@@ -101,6 +101,13 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         self.put_by = tuple(replace(kept, appended_at=max(kept.appended_at, instant)) for kept in self.put_by)
 
 
+class First(msgspec.Struct, frozen=True, array_like=True):
+    """A customer's first contact, or what would have been it, for as long as no goal has followed."""
+
+    at: int
+    held_out: bool = False
+
+
 class Mark(msgspec.Struct, frozen=True, array_like=True):
     """The first message of a contact that was sent or held out: cooldowns count from it."""
 
@@ -109,6 +116,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     held_out: bool = False
     reached: bool = False  # a goal followed in time
     objected: bool = False  # the customer opted out soon after, or reported it as spam
+    first: First | None = None
 
     @property
     def run(self) -> str:

@@ -32,6 +32,10 @@ def results(tallies: Iterable[Mapping[str, Tally]]) -> list[Metric]:
     goals = GaugeMetricFamily(
         "tactful_contacts_reached", "Contacts that the goal followed in time.", labels=["rule", "arm"]
     )
+    firsts = GaugeMetricFamily("tactful_first_contacts", "Each customer's first contact.", labels=["rule", "arm"])
+    first_goals = GaugeMetricFamily(
+        "tactful_first_contacts_reached", "First contacts that the goal followed in time.", labels=["rule", "arm"]
+    )
     objections = GaugeMetricFamily(
         "tactful_contacts_objected", "Contacts after which the customer objected.", labels=["rule", "how"]
     )
@@ -42,7 +46,11 @@ def results(tallies: Iterable[Mapping[str, Tally]]) -> list[Metric]:
         contacts.add_metric([rule, "held_out"], tally.held_out)
         goals.add_metric([rule, "sent"], tally.sent_reached)
         goals.add_metric([rule, "held_out"], tally.held_out_reached)
-    return [contacts, goals, objections]
+        firsts.add_metric([rule, "sent"], tally.first_sent)
+        firsts.add_metric([rule, "held_out"], tally.first_held_out)
+        first_goals.add_metric([rule, "sent"], tally.first_sent_reached)
+        first_goals.add_metric([rule, "held_out"], tally.first_held_out_reached)
+    return [contacts, goals, firsts, first_goals, objections]
 
 
 def pauses(cursors: Iterable[Cursor]) -> Metric:

@@ -61,17 +61,19 @@ def _results(told: dict[str, Any]) -> list[str]:
     if told["goal_within"] is None:
         return [f"    wrote {times(sent)}", objected]
     within = spoken(told["goal_within"])
-    lines = [f"    wrote {_reached(told['sent_reached'], sent)} reached the goal within {within}", objected]
+    reached = share(told["sent_reached"], sent)
+    lines = [f"    wrote {times(sent)}, of which {reached} reached the goal within {within}", objected]
     if told["difference"] is not None:
         low, high = (100 * bound for bound in told["difference"])
         verdict = "too few to decide" if low <= 0 <= high else "more than chance"
-        held_out = _reached(told["held_out_reached"], told["held_out"])
-        lines += [f"    held out {held_out}; difference {low:+.1f} to {high:+.1f} points: {verdict}"]
+        written, held_out = _reached(told, "first_sent"), _reached(told, "first_held_out")
+        compared = f"of customers the first time: written to {written}; held out {held_out}"
+        lines += [f"    {compared}; difference {low:+.1f} to {high:+.1f} points: {verdict}"]
     return lines
 
 
-def _reached(reached: int, of: int) -> str:
-    return f"{times(of)}, of which {share(reached, of)}"
+def _reached(told: dict[str, Any], arm: str) -> str:
+    return f"{told[arm]:,}, of which {share(told[f'{arm}_reached'], told[arm])}"
 
 
 @app.command()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from typer.testing import CliRunner
 
+from tactful_workbench.banner import stop_line
 from tactful_workbench.cli import _app
 from tactful_workbench.commands.stop import stopped_text
 from tactful_workbench.embedded import Plan, opened
@@ -33,6 +35,12 @@ def test_a_stop_that_nobody_has_read_yet_can_be_taken_back(tmp_path: Path) -> No
     assert "sending goes on" in resumed.output
     told, unread = asyncio.run(standing(tmp_path))
     assert (told.stopped, told.at > 0, unread) == (False, True, 0)
+
+
+def test_a_server_that_starts_while_nothing_leaves_says_so() -> None:
+    standing = Standing(True, "olga", "wrong price", 1_795_442_400_000, 4, 4, 0)
+    said = "by olga since 2026-11-23 15:00 +0100 (wrong price): nothing leaves; `tactful resume` lets it go on"
+    assert stop_line(standing, ZoneInfo("Europe/Madrid")) == f"  STOPPED       {said}"
 
 
 def test_what_was_kept_does_not_leave_beyond_the_calendar(tmp_path: Path) -> None:

@@ -33,6 +33,11 @@ def local_time(instant: int, zone: tzinfo) -> datetime:
     return datetime.fromtimestamp(instant / 1000, zone)
 
 
+def dated(instant: int, zone: tzinfo) -> str:
+    """`2026-11-23 15:00 +0100`, for an operator who goes by it."""
+    return f"{local_time(instant, zone):%Y-%m-%d %H:%M %z}"
+
+
 def local_day(instant: int, zone: tzinfo) -> date:
     """The day of an instant (ms) in a zone. Without a calendar where the zone needs none."""
     if zone is UTC or str(zone) == "UTC":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from zoneinfo import ZoneInfo
 
-from tactful.localtime import local_time
+from tactful.localtime import dated, local_time
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.inbound.sms import inbound_url
 from tactful_workbench.embedded import Product
@@ -52,7 +52,7 @@ def shop_banner(product: Product, url: str) -> str:
 
 def stop_line(standing: Standing, zone: ZoneInfo) -> str:
     """What stands under the banner while nobody is written to, whatever that says of sending."""
-    since = f"{local_time(standing.at, zone):%Y-%m-%d %H:%M %z}"
+    since = dated(standing.at, zone)
     why = f" ({standing.why})" if standing.why else ""
     return f"  STOPPED       by {standing.by} since {since}{why}: nothing leaves; `tactful resume` lets it go on"
 

@@ -16,7 +16,7 @@ from tactful.clockcheck import APART
 from tactful.decisions import Reason
 from tactful.durations import spoken
 from tactful.errors import StreamStopped, TactfulError
-from tactful.localtime import local_time
+from tactful.localtime import dated
 from tactful.log import Log, onward
 from tactful.plugins import Loaded
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineRecord, decode_any
@@ -136,11 +136,9 @@ async def _standing(patient: Patient, name: str, topic: str, partition: int, off
         return [Finding("fail", f"{name} stands still in partition {partition}: {stopped}")]
     waited = patient.clock.now() - next_one[0].appended if next_one else 0
     if waited < -APART:
-        until = local_time(next_one[0].appended - APART, patient.settings_now().shop.zone)
+        until = dated(next_one[0].appended - APART, patient.settings_now().shop.zone)
         ahead = f"its log was stamped by a clock that was ahead by {spoken(waited)}"
-        return [
-            Finding("fail", f"{name} stands still in partition {partition} until {until:%Y-%m-%d %H:%M %z}: {ahead}")
-        ]
+        return [Finding("fail", f"{name} stands still in partition {partition} until {until}: {ahead}")]
     if waited <= PATIENCE:
         return []
     text = f"{name} does not move in partition {partition}: a record waits since {spoken(waited)}; the log of {name} says why"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from tactful.clock import DAY
-from tactful.localtime import local_time
+from tactful.localtime import dated
 from tactful.rules import Rule
 from tactful.settings import Settings
 from tactful_trigger.cursor import Cursor
@@ -32,4 +32,4 @@ def late_feeds(known: Sequence[Cursor], rules: Iterable[Rule], settings: Setting
 def _told(at: int, settings: Settings) -> str:
     if not at:
         return "has never told how far it is complete"
-    return f"is complete until {local_time(at, settings.shop.zone):%Y-%m-%d %H:%M %z} only"
+    return f"is complete until {dated(at, settings.shop.zone)} only"

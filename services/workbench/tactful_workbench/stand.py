@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tactful.clock import Clock
-from tactful.localtime import local_time
+from tactful.localtime import dated
 from tactful.log.sqlite import SqliteLog
 from tactful.records import DISPATCH, EVENTS
 from tactful.settings import Shop
@@ -51,12 +51,12 @@ class Stand:
 
     async def doubt(self, zone: ZoneInfo) -> str:
         """Why this may not be the file that was written last, in words; "" if it is."""
-        noted, since = self._noted(), f"{local_time(self._log.opened_at, zone):%Y-%m-%d %H:%M %z}"
+        noted, since = self._noted(), dated(self._log.opened_at, zone)
         if noted is None:
             may_be = f"the file may be a back-up, since {self._file} is not there or cannot be read"
             lost = f"what was sent and who opted out after {since} would not be in it"
             return f"{may_be}: {lost}" if await self._was_kept() else ""
-        ends, until = await self._ends(), f"{local_time(noted.at, zone):%Y-%m-%d %H:%M %z}"
+        ends, until = await self._ends(), dated(noted.at, zone)
         if all(ends.get(place, 0) >= end for place, end in noted.ends.items()):
             return ""
         return f"the file is a back-up: what was sent and who opted out from {since} until {until} is not in it"

@@ -10,6 +10,7 @@ from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful.events.instants import instant
 from tactful.events.model import canonical_name
+from tactful.events.own import FEED
 from tactful.events.wire import canonical
 from tactful.identity import anonymous as anonymous_name
 from tactful.records import ConsentRecord, EventBody, EventRecord
@@ -39,7 +40,6 @@ RESERVED: Final = frozenset(
     }
 )
 ALIAS: Final = "Alias"
-FEED: Final = "Feed Complete"  # about a source, and so about nobody
 BROWSER: Final = "browser"
 KEY_SCOPE: Final = "key_scope"
 # What a shop knows and a page only claims: with the key that everybody can read, anybody could post it of anybody.

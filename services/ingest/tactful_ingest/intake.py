@@ -9,9 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from tactful.errors import InvalidInput
+from tactful.events.own import FEED
 from tactful.identity import digest
 from tactful.records import ConsentRecord, EventRecord, QuarantineBody, QuarantineRecord
-from tactful_ingest.admission import FEED, admit
+from tactful_ingest.admission import admit
 from tactful_ingest.door import Visit
 from tactful_ingest.jsontext import BROKEN, shown
 from tactful_ingest.posting import Posting

@@ -13,6 +13,7 @@ import msgspec
 from tactful.errors import InvalidInput, PluginError
 from tactful.events import OrderCompleted, ProductReviewed
 from tactful.events.model import canonical_name, class_of, name_of
+from tactful.events.own import FEED
 from tactful.projections import Projection
 from tactful.rules import Rule, Terms
 from tactful.settings import Settings
@@ -84,7 +85,7 @@ class Rulebook:
     def _routes(self) -> dict[str, Route]:
         folded = {name_of(event) for projection in self.projections.values() for event in projection.events}
         named = {name for terms in self.terms.values() for name in (*terms.on, *terms.goal, *terms.exit_on)}
-        names = {canonical_name(name) for name in folded | named} | INTERNAL | TOLD_ALWAYS | {"Feed Complete"}
+        names = {canonical_name(name) for name in folded | named} | INTERNAL | TOLD_ALWAYS | {FEED}
         return {name: self._route(name) for name in names}
 
     def _route(self, name: str) -> Route:

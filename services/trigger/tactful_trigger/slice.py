@@ -17,7 +17,7 @@ from tactful.erasure import ERASED, Erased, Graves
 from tactful.errors import InvalidInput
 from tactful.events.model import Meta
 from tactful.events.model import decode as decode_event
-from tactful.events.own import FeedComplete
+from tactful.events.own import FEED, FeedComplete
 from tactful.identity import digest
 from tactful.log import Stored
 from tactful.outbox import Outbox, Taken, origin_of
@@ -217,7 +217,7 @@ class Slice:
             return
         if route is None and (row is None or not row.runs):
             return
-        if name == "Feed Complete":
+        if name == FEED:
             self._feed_complete(record, stored.appended)
             return
         changed = self._applying.event(record, route, row, stored.appended, stored.value)
@@ -230,7 +230,7 @@ class Slice:
         if isinstance(event, FeedComplete):
             # Nobody knows of what is to come: a slip of the pen would open `after` for good.
             told = {"feed": event.feed, "through": min(event.through, at)}
-            self._tell_all("Feed Complete", told, record.id, at)
+            self._tell_all(FEED, told, record.id, at)
 
     def _broadcast(self, body: BroadcastBody, at: int) -> None:
         data = msgspec.json.decode(body.data)
@@ -249,7 +249,7 @@ class Slice:
             self._resume(data["rule"], at)
         elif body.name == ERASED:
             self._erasing.remember(Erased(data["grave"], data["at"]))
-        elif body.name == "Feed Complete":
+        elif body.name == FEED:
             awaited = {feed for terms in self._partition.book.terms.values() for feed in terms.after}
             cursor.note_feed(data["feed"], data["through"], at, awaited)
             self._look_at_feeds(at)

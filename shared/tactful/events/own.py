@@ -108,6 +108,9 @@ class CustomerFlagged(Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
+FEED: Final = "Feed Complete"  # about a source, and so about nobody
+
+
 class FeedComplete(Event, frozen=True, kw_only=True):
     """A source that delivers late has delivered everything up to `through` (ms)."""
 

@@ -8,12 +8,13 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import httpx
 import typer
 
 from tactful.errors import TactfulError
+from tactful.events.own import FEED
 from tactful_console.terminal import printable
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import call_text, office, posted, told
@@ -22,7 +23,6 @@ app = typer.Typer(no_args_is_help=True, help="What is stored in the log.")
 
 Topics = Annotated[str, typer.Option(help="events, dispatch, quarantine; several with commas.")]
 AGAIN = 1.0  # seconds between two looks of `tail --follow`
-FEED: Final = "Feed Complete"
 
 
 @app.command()

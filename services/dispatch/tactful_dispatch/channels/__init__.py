@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, get_args
 
 from tactful_dispatch.content import Rendered
 
-FIRST_BYTE: Final = (
-    5.0  # seconds from the commit of `sending`: what has not begun to leave by then stays, an opt-out may have come
-)
+# Seconds from the commit of `sending`: what has not begun to leave by then stays, an opt-out may have come.
+FIRST_BYTE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,7 @@ class Unknown:
 
 
 Outcome = Accepted | Rejected | Retry | Unknown
+OUTCOMES: Final = tuple(outcome.__name__.lower() for outcome in get_args(Outcome))  # as metrics and traces have them
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import AsyncExitStack
 from itertools import product
-from typing import Final
 
 from fastapi import FastAPI
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -15,6 +14,7 @@ from tactful.postgres.leasing import DatabaseTime
 from tactful.records import DISPATCH
 from tactful.telemetry import UNTOLD
 from tactful_dispatch.attempt import Attempts
+from tactful_dispatch.channels import OUTCOMES
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.inbound import create_contact, create_inbound, create_sms
@@ -31,8 +31,6 @@ from tactful_workbench.cluster.people import addresses, desk, personal
 from tactful_workbench.cluster.service import Service, Work
 from tactful_workbench.content_root import open_content
 from tactful_workbench.secrets import LINK_KEY, WEBHOOK_KEY
-
-OUTCOMES: Final = ("accepted", "rejected", "retry", "unknown")
 
 
 async def service(here: Ground, stack: AsyncExitStack) -> Service:

@@ -77,32 +77,24 @@ def test_a_held_message_says_until_when() -> None:
     )
 
 
+FORTNIGHT = HeldBack(
+    message_id="m_3",
+    customer="u1",
+    rule="churn_risk",
+    channel="email",
+    reason=Reason.BUDGET,
+    at=FOUR,
+    until=FOUR + 14 * DAY,
+)
+
+
 def test_what_is_held_for_a_week_or_more_says_until_which_day() -> None:
-    held = HeldBack(
-        message_id="m_3",
-        customer="u1",
-        rule="churn_risk",
-        channel="email",
-        reason=Reason.BUDGET,
-        at=FOUR,
-        until=FOUR + 14 * DAY,
-    )
-    report = AdvanceReport(start=AFTERNOON, end=FOUR, held=(held,))
+    report = AdvanceReport(start=AFTERNOON, end=FOUR, held=(FORTNIGHT,))
     assert "HELD until Mon 7 Dec 2026 16:00  budget" in advance_text(report, HERE)
 
 
 def test_a_message_that_is_too_old_before_its_hold_ends_says_so() -> None:
-    held = HeldBack(
-        message_id="m_3",
-        customer="u1",
-        rule="churn_risk",
-        channel="email",
-        reason=Reason.BUDGET,
-        at=FOUR,
-        until=FOUR + 14 * DAY,
-        expires=FOUR + DAY,
-        facts={"used": 1, "allowed": 1},
-    )
+    held = msgspec.structs.replace(FORTNIGHT, expires=FOUR + DAY, facts={"used": 1, "allowed": 1})
     assert advance_text(AdvanceReport(start=AFTERNOON, end=FOUR, held=(held,)), HERE).splitlines()[1] == (
         "  16:00  churn_risk  u1  email  HELD until Tue 16:00  budget"
         "   1 of 1 contacts are used; free again at Mon 7 Dec 2026 16:00; too old by then"

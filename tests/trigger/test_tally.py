@@ -147,22 +147,16 @@ def test_who_is_held_out_again_and_again_is_compared_by_the_first_time_alone() -
     assert tally(bench) == Tally(held_out=3, held_out_reached=3, first_held_out=1, first_held_out_reached=1)
 
 
-def test_a_goal_soon_after_the_second_reminder_may_still_be_in_time_for_the_first() -> None:
+@pytest.mark.parametrize(("apart", "in_time"), [("10d", 1), ("20d", 0)])
+def test_a_goal_after_the_second_reminder_counts_for_the_first_as_well_if_it_is_in_time(
+    apart: str, in_time: int
+) -> None:
     bench = reminding()
     for _ in range(2):
         bench.emits("u1", ADD)
-        bench.advance("10d")
+        bench.advance(apart)
     bench.emits("u1", ORDER)
-    assert tally(bench) == Tally(sent=2, sent_reached=1, first_sent=1, first_sent_reached=1)
-
-
-def test_a_goal_that_comes_too_late_for_the_first_reminder_counts_for_the_second_alone() -> None:
-    bench = reminding()
-    for _ in range(2):
-        bench.emits("u1", ADD)
-        bench.advance("20d")
-    bench.emits("u1", ORDER)
-    assert tally(bench) == Tally(sent=2, sent_reached=1, first_sent=1)
+    assert tally(bench) == Tally(sent=2, sent_reached=1, first_sent=1, first_sent_reached=in_time)
 
 
 def test_a_customer_to_whom_the_program_before_has_written_is_not_met_for_the_first_time() -> None:

@@ -37,9 +37,8 @@ def _fixes(entries: tuple[Entry, ...]) -> Iterator[str]:
 
 def _say(story: Timeline, now: int, moments: Moments) -> Say:
     """Days of the week are enough within six days, of which this is one."""
-    instants = (
-        [now] + [entry.at for entry in story.entries] + [part.at for part in story.upcoming if part.at is not None]
-    )
+    coming = (part.at for part in story.upcoming if part.at is not None)
+    instants = [now, *(entry.at for entry in story.entries), *coming]
     return moments.short if max(instants) - min(instants) < 6 * DAY else moments.full
 
 

@@ -357,12 +357,10 @@ class _Office:
 def _results(tally: Tally, goal_within: int | None) -> dict[str, Any]:
     """`difference`: the 95 % interval of what the share of those who were written to is above that of those held out, of each the
     first time."""
-    written, held_out = (
-        (tally.first_sent_reached, tally.first_sent),
-        (tally.first_held_out_reached, tally.first_held_out),
-    )
     return {
         **msgspec.structs.asdict(tally),
         "goal_within": goal_within,
-        "difference": difference_interval(*written, *held_out),
+        "difference": difference_interval(
+            tally.first_sent_reached, tally.first_sent, tally.first_held_out_reached, tally.first_held_out
+        ),
     }

@@ -634,8 +634,8 @@ FAULTS = (
     Fault(
         "what is found in sending is sent again",
         f"{DISPATCH}/attempt.py",
-        'self._record(space, customer, delivery.name, Unknown("the sender stopped while sending"))',
-        "outcomes.take_back(space, customer, delivery.name)",
+        'self._record(space, delivery, Unknown("the sender stopped while sending"))',
+        "outcomes.take_back(space, delivery)",
         ("tests/dispatch/test_attempts.py",),
     ),
     Fault(

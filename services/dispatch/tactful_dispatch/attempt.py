@@ -224,7 +224,7 @@ class Attempts:
             return None
         if written.rendered is not None and written.muted != row.muted_topics:
             return None  # it is written out anew, and asked again
-        facts = self._facts(space, customer, delivery, written.error)
+        facts = self._facts(space, delivery, written.error)
         if facts.address_shared and not delivery.shared:
             delivery.shared = True
             return None  # it is written out anew, and asked again
@@ -236,10 +236,10 @@ class Attempts:
         if not deciding.follow(space, delivery, gates, self._now(space.cursor), from_outside(space)):
             return None
         assert written.rendered is not None, "no message leaves whose content was not seen by its gate"
-        return self._depart(space, customer, delivery, written.rendered)
+        return self._depart(space, delivery, written.rendered)
 
-    def _facts(self, space: Workspace, customer: str, delivery: Delivery, error: str | None) -> Facts:
-        row = space.customer(customer)
+    def _facts(self, space: Workspace, delivery: Delivery, error: str | None) -> Facts:
+        row = space.customer(delivery.message.customer)
         key = self._book.of(row.recipient, delivery.message.channel)
         address = space.address(key) if key else None
         return self._gather(space.cursor, row, address, delivery, error)
@@ -254,15 +254,15 @@ class Attempts:
             return facts
         return replace(facts, provider_until=silence.until, provider_detail=silence.detail)
 
-    def _depart(self, space: Workspace, customer: str, delivery: Delivery, rendered: Rendered) -> Departure:
-        message, recipient = delivery.message, space.customer(customer).recipient
+    def _depart(self, space: Workspace, delivery: Delivery, rendered: Rendered) -> Departure:
+        message, recipient = delivery.message, space.customer(delivery.message.customer).recipient
         adapter, now = self._adapters[message.channel], self._now(space.cursor)
         assert recipient is not None, "the gates saw an address"
         delivery.state, delivery.attempts, delivery.provider = SENDING, delivery.attempts + 1, adapter.name
         delivery.due = now + round(adapter.capabilities.deadline * SECOND) + MARGIN
         delivery.address = self._book.of(recipient, message.channel)
-        deciding.note_use(space, customer, delivery)
-        deciding.count_contact(space, customer, delivery, now)
+        deciding.note_use(space, delivery)
+        deciding.count_contact(space, delivery, now)
         settings = settings_of(space.cursor.settings)
         address = address_on(recipient, message.channel, settings)
         assert address is not None, "the gates saw an address"
@@ -271,15 +271,17 @@ class Attempts:
 
     def _record_all(self, told: Sequence[tuple[str, str, Outcome | None]], space: Workspace) -> None:
         for customer, name, outcome in told:
+            delivery = space.customer(customer).deliveries.get(name)
+            if delivery is None:  # decided or erased meanwhile
+                continue
             if outcome is None:
-                outcomes.take_back(space, customer, name)
+                outcomes.take_back(space, delivery)
             else:
-                self._record(space, customer, name, outcome)
+                self._record(space, delivery, outcome)
 
-    def _record(self, space: Workspace, customer: str, name: str, outcome: Outcome) -> None:
-        delivery = space.customer(customer).deliveries.get(name)
-        adapter = self._adapters.get(delivery.message.channel) if delivery else None
-        outcomes.record(space, customer, name, outcome, adapter, self._now(space.cursor), from_outside(space))
+    def _record(self, space: Workspace, delivery: Delivery, outcome: Outcome) -> None:
+        adapter = self._adapters.get(delivery.message.channel)
+        outcomes.record(space, delivery, outcome, adapter, self._now(space.cursor), from_outside(space))
         crashpoints.reach("dispatch: before decision")
 
     def tell_known(self, customers: Iterable[str], space: Workspace) -> None:
@@ -288,17 +290,17 @@ class Attempts:
         for customer in customers if self._known else ():
             for delivery in list(space.customer(customer).deliveries.values()):
                 if delivery.state == SENDING:
-                    self._tell_known(space, customer, delivery)
+                    self._tell_known(space, delivery)
 
-    def _tell_known(self, space: Workspace, customer: str, delivery: Delivery) -> bool:
+    def _tell_known(self, space: Workspace, delivery: Delivery) -> bool:
         """Whether anything is known."""
         known = self._known.get((delivery.name, delivery.attempts))
         if isinstance(known, Stayed):
             if known.epoch != space.cursor.epoch:
                 return False
-            outcomes.take_back(space, customer, delivery.name)
+            outcomes.take_back(space, delivery)
         elif known is not None:
-            self._record(space, customer, delivery.name, known)
+            self._record(space, delivery, known)
         return known is not None
 
     def _settle_all(self, customers: Sequence[str], space: Workspace) -> None:
@@ -310,11 +312,11 @@ class Attempts:
         along. And what the customer spoke about while it was held."""
         for delivery in list(space.customer(customer).deliveries.values()):
             if delivery.state == SENDING:
-                if not self._tell_known(space, customer, delivery):
-                    self._record(space, customer, delivery.name, Unknown("the sender stopped while sending"))
+                if not self._tell_known(space, delivery):
+                    self._record(space, delivery, Unknown("the sender stopped while sending"))
             elif delivery.look_again:
                 delivery.look_again = False
-                gates = judge(delivery.message, self._facts(space, customer, delivery, None), WISHES)
+                gates = judge(delivery.message, self._facts(space, delivery, None), WISHES)
                 if gates[-1].verdict is not GateVerdict.OPEN:
                     deciding.follow(space, delivery, gates, self._now(space.cursor), from_outside(space))
 

@@ -156,17 +156,17 @@ def confirm(delivery: Delivery, number: int) -> bool:
     return True
 
 
-def note_use(space: Workspace, customer: str, delivery: Delivery) -> None:
+def note_use(space: Workspace, delivery: Delivery) -> None:
     """The customer is written to at this address: who shares it, whose word binds whom, and which message a reply is to."""
     if delivery.address is not None:
-        row, name = space.address(delivery.address), delivery.message.message_id
+        row, customer, name = space.address(delivery.address), delivery.message.customer, delivery.message.message_id
         row.used_by(customer)
         space.customer(customer).note_written_at(delivery.address)
         if row.latest != name:
             delivery.follows, row.latest = row.latest, name
 
 
-def count_contact(space: Workspace, customer: str, delivery: Delivery, now: int) -> None:
+def count_contact(space: Workspace, delivery: Delivery, now: int) -> None:
     """The attempt counts, for the customer and for everybody who shares the address. Service messages never do, but a question
     to the owner of the address is noted there."""
     message = delivery.message
@@ -175,17 +175,17 @@ def count_contact(space: Workspace, customer: str, delivery: Delivery, now: int)
     if not is_marketing(message.purpose):
         return
     contact = Contacted(now, message.channel, message.contact, message.rule, message.priority, message.message_id)
-    for contacts in _counts(space, customer, delivery):
+    for contacts in _counts(space, delivery):
         _remove(contacts, message.message_id)
         contacts.append(contact)
 
 
-def uncount_contact(space: Workspace, customer: str, delivery: Delivery) -> None:
+def uncount_contact(space: Workspace, delivery: Delivery) -> None:
     """Nothing was sent after all, unless an earlier attempt may have been."""
     if delivery.doubtful:
         return
     message_id = delivery.message.message_id
-    for contacts in _counts(space, customer, delivery):
+    for contacts in _counts(space, delivery):
         _remove(contacts, message_id)
     if delivery.address is None:
         return
@@ -195,8 +195,8 @@ def uncount_contact(space: Workspace, customer: str, delivery: Delivery) -> None
         address.latest = delivery.follows
 
 
-def _counts(space: Workspace, customer: str, delivery: Delivery) -> list[list[Contacted]]:
-    counts = [space.customer(customer).contacts]
+def _counts(space: Workspace, delivery: Delivery) -> list[list[Contacted]]:
+    counts = [space.customer(delivery.message.customer).contacts]
     return counts if delivery.address is None else [*counts, space.address(delivery.address).contacts]
 
 

@@ -18,11 +18,10 @@ LONGEST_OF_THEIRS: Final = HOUR
 
 
 def record(
-    space: Workspace, customer: str, name: str, outcome: Outcome, adapter: Adapter | None, now: int, cause: Cause
+    space: Workspace, delivery: Delivery, outcome: Outcome, adapter: Adapter | None, now: int, cause: Cause
 ) -> None:
     """The provider's answer. Nothing if time gave the attempt up before."""
-    delivery = space.customer(customer).deliveries.get(name)
-    if delivery is None or delivery.state != SENDING:
+    if delivery.state != SENDING:
         return
     if isinstance(outcome, Accepted):
         delivery.provider_id, delivery.provider_detail = outcome.provider_id, outcome.detail
@@ -30,10 +29,10 @@ def record(
     elif delivery.delivered:  # an attempt has arrived, whatever became of the latest: there is nothing to repeat
         deciding.give_up(space, delivery, now, outcome.detail, cause)
     elif isinstance(outcome, Rejected):
-        _rejected(space, customer, delivery, outcome, now, cause)
+        _rejected(space, delivery, outcome, now, cause)
     elif isinstance(outcome, Retry):
         delivery.doubtful = delivery.doubtful or outcome.doubtful
-        deciding.uncount_contact(space, customer, delivery)
+        deciding.uncount_contact(space, delivery)
         _wait_for_provider(delivery, now + _patience(outcome.after, delivery.attempts), outcome.detail or outcome.code)
     elif _may_repeat(delivery, adapter):
         delivery.doubtful = True
@@ -42,12 +41,11 @@ def record(
         deciding.give_up(space, delivery, now, outcome.detail, cause)
 
 
-def take_back(space: Workspace, customer: str, name: str) -> None:
+def take_back(space: Workspace, delivery: Delivery) -> None:
     """No byte left within five seconds: an opt-out may have come, so the gates run again."""
-    delivery = space.customer(customer).deliveries.get(name)
-    if delivery is not None and delivery.state == SENDING:
+    if delivery.state == SENDING:
         delivery.state, delivery.due = PENDING, None
-        deciding.uncount_contact(space, customer, delivery)
+        deciding.uncount_contact(space, delivery)
 
 
 def _patience(asked: int, attempts: int) -> int:
@@ -62,8 +60,8 @@ def _wait_for_provider(delivery: Delivery, until: int, detail: str) -> None:
     deciding.hold(delivery, Reason.PROVIDER, until)
 
 
-def _rejected(space: Workspace, customer: str, delivery: Delivery, outcome: Rejected, now: int, cause: Cause) -> None:
-    deciding.uncount_contact(space, customer, delivery)
+def _rejected(space: Workspace, delivery: Delivery, outcome: Rejected, now: int, cause: Cause) -> None:
+    deciding.uncount_contact(space, delivery)
     delivery.provider_detail = f"{outcome.code} {outcome.detail}".strip()
     facts = {"code": outcome.code, "detail": outcome.detail}
     shut = GateRecord("provider", GateVerdict.REFUSED, facts, Reason.REJECTED, Scope.CHANNEL)

@@ -55,8 +55,8 @@ def _decision(space: Workspace, book: AddressBook, customer: str, told: MessageD
     delivery.provider, delivery.provider_id = told.provider, told.provider_id
     if verdict is not Verdict.NOT_SENT:
         delivery.address = book.of(row.recipient, told.channel)
-        note_use(space, customer, delivery)
-        count_contact(space, customer, delivery, told.decided_at)
+        note_use(space, delivery)
+        count_contact(space, delivery, told.decided_at)
     close(space, delivery, verdict, Reason(told.reason) if told.reason else None, told.decided_at)
     return "decision"
 

@@ -54,11 +54,11 @@ def _with(contacts: Iterable[Contacted], one: Contacted) -> list[Contacted]:
 
 
 def take_receipt(
-    space: Workspace, customer: str, delivery: Delivery, name: str, detail: dict[str, Any], now: int, cause: Cause
+    space: Workspace, delivery: Delivery, name: str, detail: dict[str, Any], now: int, cause: Cause
 ) -> None:
     """Once each, and each reply; a bounce for good is news after one that may pass. What a machine fetched ahead neither counts
     as a reaction nor hides the person's own."""
-    machine, message = bool(detail.get("prefetched")), delivery.message
+    machine, message, customer = bool(detail.get("prefetched")), delivery.message, delivery.message.customer
     key = f"{name} by machine" if machine else " ".join(filter(None, (name, _which(detail))))
     if key in delivery.receipts or ("reply_id" in detail and len(delivery.receipts) >= MOST_RECEIPTS):
         return
@@ -88,9 +88,7 @@ def _which(detail: Mapping[str, Any]) -> str:
     return "hard" if detail.get("hard") else detail.get("reply_id", "")
 
 
-def take_answer(
-    space: Workspace, customer: str, delivery: Delivery, answer: str, text: str, now: int, cause: Cause
-) -> str:
+def take_answer(space: Workspace, delivery: Delivery, answer: str, text: str, now: int, cause: Cause) -> str:
     """The first answer stands, and has its consequences at once. Who sends it again, now with words, has remembered something: a
     person is to read it."""
     given = next((said for said in ANSWERS if said in delivery.receipts), None)
@@ -100,8 +98,9 @@ def take_answer(
     if text:
         delivery.receipts[WORDED] = now
     message, again = delivery.message, () if given is None else (WORDED,)
+    customer = message.customer
     # Whoever answers has followed a link in it, also if their browser was taken for a machine: no ladder goes on.
-    take_receipt(space, customer, delivery, "Message Clicked", {}, now, cause)
+    take_receipt(space, delivery, "Message Clicked", {}, now, cause)
 
     def tell(name: str, told: dict[str, Any], *which: str) -> None:
         id = digest("answer", message.message_id, name, *which)

@@ -221,7 +221,7 @@ class Reception:
         def work(space: Workspace) -> None:
             delivery = delivery_of(space, customer, message_id)
             if delivery is not None:
-                take_receipt(space, customer, delivery, name, detail, self._clock.now(), from_outside(space))
+                take_receipt(space, delivery, name, detail, self._clock.now(), from_outside(space))
                 crashpoints.reach("dispatch: receipt")
 
         await self._change(customer, work, None)
@@ -237,7 +237,7 @@ class Reception:
             delivery = delivery_of(space, customer, message_id)
             if delivery is None:
                 return ""
-            return take_answer(space, customer, delivery, answer, text, self._clock.now(), from_outside(space))
+            return take_answer(space, delivery, answer, text, self._clock.now(), from_outside(space))
 
         given = await self._change(customer, work, "")
         wishes = wishes_in(given, known.message)

@@ -79,14 +79,14 @@ FAULTS = (
     Fault(
         "a wish does not bind what waits under an earlier name",
         f"{DISPATCH}/reception.py",
-        "        tell_other_names(space, customer, now, from_outside(space))\n",
+        "        tell_other_names(space, customer, now)\n",
         "",
         ("tests/dispatch/test_inheriting.py",),
     ),
     Fault(
         "wishes of before a merge do not bind what waits under the other name",
         f"{DISPATCH}/inheriting.py",
-        "    tell_other_names(space, record.key, at, cause)\n\n\ndef pass_on",
+        "    tell_other_names(space, record.key, at)\n\n\ndef pass_on",
         "\n\ndef pass_on",
         ("tests/dispatch/test_inheriting.py",),
     ),
@@ -100,14 +100,14 @@ FAULTS = (
     Fault(
         "what is sent under an earlier name counts there alone",
         f"{DISPATCH}/deciding.py",
-        "        tell_other_names(space, delivery.message.customer, now, cause)\n",
+        "        tell_other_names(space, delivery.message.customer, now)\n",
         "        pass\n",
         ("tests/dispatch/test_inheriting.py",),
     ),
     Fault(
         "what an earlier name tells goes no further",
         f"{DISPATCH}/binding.py",
-        "        tell_other_names(space, record.key, at, cause)\n",
+        "        tell_other_names(space, record.key, at)\n",
         "        pass\n",
         ("tests/dispatch/test_inheriting.py",),
     ),
@@ -722,7 +722,7 @@ FAULTS = (
     Fault(
         "words said under an old name stay there",
         f"{DISPATCH}/slice.py",
-        "if not pass_on(self._space, record, at, cause):",
+        "if not pass_on(self._space, record, at):",
         "if True:",
         PEOPLE,
     ),

@@ -14,7 +14,6 @@ from servers import DATABASE, fresh_database
 
 from tactful.erasure import Erased
 from tactful.errors import Fenced
-from tactful.outbox import Cause
 from tactful.partitioning import partition_of
 from tactful.postgres import Postgres
 from tactful.records import EVENTS, EventBody, EventRecord, MessageBody, RecipientBody, decode_events
@@ -43,7 +42,6 @@ LEASE: Final = 10_000
 UNTIL: Final = NOW + LEASE
 PARTITIONS: Final = 4
 ADDRESS: Final = AddressKey("email", "5f")
-CAUSE: Final = Cause(3, True)
 
 
 def salts() -> Callable[[], bytes]:
@@ -256,7 +254,7 @@ async def test_work_that_raises_undoes_everything(store: DispatchStore) -> None:
         space.customer("u1").deliveries["m1"] = delivery("m1", due=NOW)
         space.address(ADDRESS).suppressed = "bounced"
         space.record_consent(entry())
-        space.put(EVENTS, told("Consent Changed"), CAUSE)
+        space.put(EVENTS, told("Consent Changed"))
         raise ValueError("poison")
 
     with pytest.raises(ValueError, match="poison"):
@@ -270,7 +268,7 @@ async def test_work_that_raises_undoes_everything(store: DispatchStore) -> None:
 
 async def test_after_work_that_raised_numbers_go_on_without_a_gap(store: DispatchStore) -> None:
     def good(space: Workspace) -> int:
-        space.put(EVENTS, told("good"), CAUSE)
+        space.put(EVENTS, told("good"))
         return space.record_consent(entry())
 
     def bad(space: Workspace) -> int:
@@ -415,7 +413,7 @@ async def test_what_is_told_is_numbered_per_target_and_kept_in_order(store: Disp
 
     def work(space: Workspace) -> None:
         for customer in customers:
-            space.put(EVENTS, told(customer, customer), CAUSE)
+            space.put(EVENTS, told(customer, customer))
 
     await store.transact(0, customers, work)
     await store.transact(0, customers, work)
@@ -435,7 +433,7 @@ async def test_everything_committed_outlives_the_process(tmp_path: Path) -> None
         space.customer("u1").deliveries["m1"] = delivery("m1", SENDING, NOW)
         space.address(ADDRESS).suppressed = "bounced"
         space.record_consent(entry())
-        space.put(EVENTS, told("Consent Changed"), CAUSE)
+        space.put(EVENTS, told("Consent Changed"))
 
     async with sqlite(tmp_path) as store:
         await claimed(store, owner="one")

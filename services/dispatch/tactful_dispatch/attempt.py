@@ -32,7 +32,7 @@ from tactful_dispatch.gathering import address_on, gather, settings_of
 from tactful_dispatch.links import Links
 from tactful_dispatch.providers import Providers
 from tactful_dispatch.rows import PENDING, SENDING, AddressKey, AddressRow, Cursor, CustomerRow, Delivery
-from tactful_dispatch.store import DispatchStore, Fence, Workspace, from_outside
+from tactful_dispatch.store import DispatchStore, Fence, Workspace
 from tactful_dispatch.writing import envelope, rendering
 
 REMEMBERED: Final = 1000  # attempts of which more is known than could be recorded
@@ -233,7 +233,7 @@ class Attempts:
             return None  # the gates opened meanwhile: it is written out first and asked again
         if written.rendered is not None:
             _remember_content(delivery, written.rendered)
-        if not deciding.follow(space, delivery, gates, self._now(space.cursor), from_outside(space)):
+        if not deciding.follow(space, delivery, gates, self._now(space.cursor)):
             return None
         assert written.rendered is not None, "no message leaves whose content was not seen by its gate"
         return self._depart(space, delivery, written.rendered)
@@ -281,7 +281,7 @@ class Attempts:
 
     def _record(self, space: Workspace, delivery: Delivery, outcome: Outcome) -> None:
         adapter = self._adapters.get(delivery.message.channel)
-        outcomes.record(space, delivery, outcome, adapter, self._now(space.cursor), from_outside(space))
+        outcomes.record(space, delivery, outcome, adapter, self._now(space.cursor))
         crashpoints.reach("dispatch: before decision")
 
     def tell_known(self, customers: Iterable[str], space: Workspace) -> None:
@@ -318,7 +318,7 @@ class Attempts:
                 delivery.look_again = False
                 gates = judge(delivery.message, self._facts(space, delivery, None), WISHES)
                 if gates[-1].verdict is not GateVerdict.OPEN:
-                    deciding.follow(space, delivery, gates, self._now(space.cursor), from_outside(space))
+                    deciding.follow(space, delivery, gates, self._now(space.cursor))
 
     async def _send(self, departure: Departure) -> Outcome | None:
         """What the provider said; None if it is too late for the first byte, as after a while in which the process stood still."""

@@ -12,7 +12,6 @@ from typing import Any, Final
 import msgspec
 
 from tactful.identity import digest
-from tactful.outbox import Cause
 from tactful.records import DISPATCH, BindBody, BindRecord
 from tactful_dispatch.facts import Contacted, Word, with_word
 from tactful_dispatch.rows import CONTACTS_KEPT, CustomerRow
@@ -38,7 +37,7 @@ def wishes_of(row: CustomerRow) -> dict[str, Any]:
     return {name: said for name in WISHES if (said := getattr(row, name)) != getattr(_NOBODY, name)}
 
 
-def tell_other_names(space: Workspace, customer: str, at: int, cause: Cause) -> None:
+def tell_other_names(space: Workspace, customer: str, at: int) -> None:
     """Something that binds has changed. Wishes and withdrawals go from the name that lives on to earlier ones, contacts both
     ways."""
     row = space.customer(customer)
@@ -51,10 +50,10 @@ def tell_other_names(space: Workspace, customer: str, at: int, cause: Cause) -> 
         body = BindBody(body.contacts, wishes_of(row), msgspec.Raw(_encode(withdrawn)))
     for name in names:
         id = digest("bind", customer, name, str(at))
-        space.put(DISPATCH, BindRecord(id=id, key=name, at=at, body=body), cause)
+        space.put(DISPATCH, BindRecord(id=id, key=name, at=at, body=body))
 
 
-def take_binding(space: Workspace, record: BindRecord, at: int, cause: Cause) -> None:
+def take_binding(space: Workspace, record: BindRecord, at: int) -> None:
     """What another name of the customer tells. What comes from an earlier name goes on to all the others."""
     row, told = space.customer(record.key), record.body
     is_news = join_contacts(row, _decode_contacts(told.contacts))
@@ -65,7 +64,7 @@ def take_binding(space: Workspace, record: BindRecord, at: int, cause: Cause) ->
             row.words = with_word(row.words, word)
         row.look_again()
     elif is_news:
-        tell_other_names(space, record.key, at, cause)
+        tell_other_names(space, record.key, at)
 
 
 def join_contacts(row: CustomerRow, others: Iterable[Contacted]) -> bool:

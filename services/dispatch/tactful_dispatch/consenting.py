@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from tactful.clock import HOUR
 from tactful.identity import digest, is_anonymous
-from tactful.outbox import Cause
 from tactful.purposes import covers, is_marketing
 from tactful.records import EVENTS, ConsentBody, MessageBody
 from tactful_dispatch.addresses import AddressBook
@@ -24,16 +23,16 @@ TRAVELLED: Final = "link"  # the source of a word that somebody said before they
 
 
 def take_consent(
-    space: Workspace, book: AddressBook, customer: str, record_id: str, body: ConsentBody, now: int, cause: Cause
+    space: Workspace, book: AddressBook, customer: str, record_id: str, body: ConsentBody, now: int
 ) -> int:
     """The number of the ledger's entry; 0 for a repeat, which changes nothing."""
     number = enter_consent(space, book, customer, record_id, body, now)
     if number:
         id = announced(customer, record_id, body)
         told, is_news = _told(body, number, now), not (body.history or _has_travelled(body))
-        space.put(EVENTS, announce("Consent Changed", id, customer, now, told, history=not is_news), cause)
+        space.put(EVENTS, announce("Consent Changed", id, customer, now, told, history=not is_news))
         if body.state == "withdrawn":
-            tell_other_names(space, customer, now, cause)
+            tell_other_names(space, customer, now)
     return number
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 from tactful.clock import SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.identity import fraction
-from tactful.outbox import Cause
 from tactful.purposes import is_marketing
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import decided, deciding, hold_opened
@@ -34,18 +33,16 @@ STILL_STOPPED: Final = 30 * SECOND
 _STATES: Final = {Verdict.SENT: ACCEPTED, Verdict.NOT_SENT: REFUSED, Verdict.UNKNOWN: UNKNOWN}
 
 
-def finish(
-    space: Workspace, delivery: Delivery, verdict: Verdict, reason: Reason | None, now: int, cause: Cause
-) -> None:
+def finish(space: Workspace, delivery: Delivery, verdict: Verdict, reason: Reason | None, now: int) -> None:
     """The final word, told once. What an earlier attempt may have delivered is never called unsent."""
     if delivery.doubtful and verdict is Verdict.NOT_SENT:
         verdict, reason = Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN
     close(space, delivery, verdict, reason, now)
-    space.put(EVENTS, decided(delivery, now), cause)
+    space.put(EVENTS, decided(delivery, now))
     if verdict is Verdict.NOT_SENT:
-        hand_over(space, delivery.message.customer, now, cause)
+        hand_over(space, delivery.message.customer, now)
     else:
-        tell_other_names(space, delivery.message.customer, now, cause)
+        tell_other_names(space, delivery.message.customer, now)
 
 
 def close(space: Workspace, delivery: Delivery, verdict: Verdict, reason: Reason | None, now: int) -> None:
@@ -66,7 +63,7 @@ def _use_up(space: Workspace, delivery: Delivery, now: int) -> None:
         row.words = [kept for kept in row.words if kept is not word]
 
 
-def follow(space: Workspace, delivery: Delivery, gates: list[GateRecord], now: int, cause: Cause) -> bool:
+def follow(space: Workspace, delivery: Delivery, gates: list[GateRecord], now: int) -> bool:
     """Do as the gates say; whether the message may leave."""
     delivery.gates = gates
     shut = deciding(gates)
@@ -75,7 +72,7 @@ def follow(space: Workspace, delivery: Delivery, gates: list[GateRecord], now: i
     if shut.verdict is GateVerdict.HELD:
         hold(delivery, shut.reason or Reason.PROVIDER, shut.until)
     else:
-        finish(space, delivery, Verdict.NOT_SENT, shut.reason, now, cause)
+        finish(space, delivery, Verdict.NOT_SENT, shut.reason, now)
     return False
 
 
@@ -86,18 +83,18 @@ def hold(delivery: Delivery, reason: Reason, until: int | None) -> None:
     delivery.due = expires if until is None else min(until, expires)
 
 
-def time_is_up(space: Workspace, delivery: Delivery, due: int, cause: Cause) -> None:
+def time_is_up(space: Workspace, delivery: Delivery, due: int) -> None:
     """A hold ends, a message expires, or an outcome will never be known."""
     if delivery.state == SENDING:
-        give_up(space, delivery, due, "no answer within the deadline", cause)
+        give_up(space, delivery, due, "no answer within the deadline")
     elif due >= delivery.message.expires_at:
-        expire(space, delivery, due, cause)
+        expire(space, delivery, due)
     elif delivery.state == HELD and (kept_until := _kept(space.cursor, delivery, due)) > due:
         hold(delivery, Reason.STOPPED, kept_until)  # nobody need be asked while nothing may leave
     elif delivery.state == HELD:
         delivery.hold += 1
         delivery.state, delivery.due = ASKED, delivery.message.expires_at
-        space.put(EVENTS, hold_opened(delivery, due), cause)
+        space.put(EVENTS, hold_opened(delivery, due))
 
 
 def _kept(cursor: Cursor, delivery: Delivery, now: int) -> int:
@@ -117,7 +114,7 @@ def let_go(cursor: Cursor, delivery: Delivery, now: int) -> None:
         hold(delivery, Reason.STOPPED, _kept(cursor, delivery, now))
 
 
-def expire(space: Workspace, delivery: Delivery, now: int, cause: Cause) -> None:
+def expire(space: Workspace, delivery: Delivery, now: int) -> None:
     """Too late; the hold that lasted too long is named, or the run that has not answered since it opened."""
     facts: dict[str, Any] = {"expires_at": delivery.message.expires_at, "held_for": delivery.held_for}
     if delivery.state == ASKED:
@@ -127,25 +124,25 @@ def expire(space: Workspace, delivery: Delivery, now: int, cause: Cause) -> None
     delivery.gates = [*delivery.gates, shut]
     if delivery.held_for == Reason.STOPPED:
         space.cursor.expired += 1
-    finish(space, delivery, Verdict.NOT_SENT, Reason.EXPIRED, now, cause)
+    finish(space, delivery, Verdict.NOT_SENT, Reason.EXPIRED, now)
 
 
-def give_up(space: Workspace, delivery: Delivery, now: int, detail: str, cause: Cause) -> None:
+def give_up(space: Workspace, delivery: Delivery, now: int, detail: str) -> None:
     """Nobody can know whether it left, unless its delivery was reported: it counts as sent and is never resent."""
     delivery.provider_detail = detail
     if delivery.delivered:
-        finish(space, delivery, Verdict.SENT, None, now, cause)
+        finish(space, delivery, Verdict.SENT, None, now)
     else:
-        finish(space, delivery, Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN, now, cause)
+        finish(space, delivery, Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN, now)
 
 
-def cancel(space: Workspace, delivery: Delivery, reason: str, note: str, now: int, cause: Cause) -> None:
+def cancel(space: Workspace, delivery: Delivery, reason: str, note: str, now: int) -> None:
     """The run no longer wants it. What is on its way already is decided by the provider."""
     if delivery.state not in WAITING:
         return
     facts = {"why": note} if note else {}
     delivery.gates = [GateRecord("cancelled", GateVerdict.REFUSED, facts, Reason(reason), Scope.CUSTOMER)]
-    finish(space, delivery, Verdict.NOT_SENT, Reason(reason), now, cause)
+    finish(space, delivery, Verdict.NOT_SENT, Reason(reason), now)
 
 
 def confirm(delivery: Delivery, number: int) -> bool:

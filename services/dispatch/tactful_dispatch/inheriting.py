@@ -10,7 +10,6 @@ from typing import Final
 import msgspec
 
 from tactful.identity import digest, is_anonymous
-from tactful.outbox import Cause
 from tactful.records import DISPATCH, ConsentBody, ConsentRecord, InheritBody, InheritRecord
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.binding import join_contacts, tell_other_names
@@ -23,7 +22,7 @@ from tactful_dispatch.store import Workspace
 NAMES_KEPT: Final = 20
 
 
-def link(space: Workspace, book: AddressBook, customer: str, other: str, at: int, cause: Cause) -> None:
+def link(space: Workspace, book: AddressBook, customer: str, other: str, at: int) -> None:
     """The first time: this customer is that one, to whom what was known goes. Later ones tell that a device has changed hands:
     what was said and sent before stays with the first, and what still comes goes to whoever has it."""
     row = space.customer(customer)
@@ -32,14 +31,14 @@ def link(space: Workspace, book: AddressBook, customer: str, other: str, at: int
         return
     body = InheritBody(customer, msgspec.Raw(encode(_image(book, row, customer))))
     name = digest("inherit", customer, other)
-    space.put(DISPATCH, InheritRecord(id=name, key=other, at=at, body=body), cause)
+    space.put(DISPATCH, InheritRecord(id=name, key=other, at=at, body=body))
     row.linked_to, row.ended_with = other, book.all_of(row.recipient)
-    hand_over(space, customer, at, cause)
+    hand_over(space, customer, at)
     if is_anonymous(customer):
         row.words = [msgspec.structs.replace(word, stranger=True) for word in row.words]
 
 
-def hand_over(space: Workspace, customer: str, at: int, cause: Cause) -> None:
+def hand_over(space: Workspace, customer: str, at: int) -> None:
     """What was granted for one message under an old name stays while one waits there that would use it up, and then goes to who
     they are: it never allows two."""
     row = space.customer(customer)
@@ -47,15 +46,15 @@ def hand_over(space: Workspace, customer: str, at: int, cause: Cause) -> None:
     awaited = [word for each in row.deliveries.values() if each.open for word in used_up_by(each.message, once)]
     leaving = [word for word in once if word not in awaited]
     for said in (_said(word, customer) for word in leaving):
-        space.put(DISPATCH, ConsentRecord(id=_inherited(said), key=row.linked_to, at=at, body=said), cause)
+        space.put(DISPATCH, ConsentRecord(id=_inherited(said), key=row.linked_to, at=at, body=said))
     row.words = [word for word in row.words if word not in leaving]
 
 
-def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int, cause: Cause) -> None:
+def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int) -> None:
     """Take over what they said and count what they were sent. The stricter wish of both stands."""
     row, body = space.customer(record.key), record.body
     if row.linked_to:
-        space.put(DISPATCH, InheritRecord(id=record.id, key=row.linked_to, at=at, body=body), cause)
+        space.put(DISPATCH, InheritRecord(id=record.id, key=row.linked_to, at=at, body=body))
         return
     theirs = decode_customer(bytes(body.image))
     _join(row, theirs)
@@ -65,16 +64,16 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int,
     row.written_as = list(dict.fromkeys((*row.written_as, *theirs.written_as)))[-NAMES_KEPT:]
     for word in theirs.words:
         said = _said(word, body.inherited)
-        take_consent(space, book, record.key, _inherited(said), said, at, cause)
-    tell_other_names(space, record.key, at, cause)
+        take_consent(space, book, record.key, _inherited(said), said, at)
+    tell_other_names(space, record.key, at)
 
 
-def pass_on(space: Workspace, record: ConsentRecord, at: int, cause: Cause) -> bool:
+def pass_on(space: Workspace, record: ConsentRecord, at: int) -> bool:
     """A word said under an old name is that of the customer it turned out to be; False if the name is their own."""
     goes_to = space.customer(record.key).goes_to
     if goes_to:
         body = msgspec.structs.replace(record.body, said_as=record.body.said_as or record.key)
-        space.put(DISPATCH, ConsentRecord(id=record.id, key=goes_to, at=at, body=body), cause)
+        space.put(DISPATCH, ConsentRecord(id=record.id, key=goes_to, at=at, body=body))
     return bool(goes_to)
 
 

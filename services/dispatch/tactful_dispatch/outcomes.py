@@ -6,7 +6,6 @@ from typing import Final
 
 from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
-from tactful.outbox import Cause
 from tactful_dispatch import deciding
 from tactful_dispatch.channels import Accepted, Adapter, Outcome, Rejected, Retry
 from tactful_dispatch.rows import PENDING, SENDING, STOPPED, Delivery
@@ -17,19 +16,17 @@ LONGEST_OF_OURS: Final = 15 * MINUTE
 LONGEST_OF_THEIRS: Final = HOUR
 
 
-def record(
-    space: Workspace, delivery: Delivery, outcome: Outcome, adapter: Adapter | None, now: int, cause: Cause
-) -> None:
+def record(space: Workspace, delivery: Delivery, outcome: Outcome, adapter: Adapter | None, now: int) -> None:
     """The provider's answer. Nothing if time gave the attempt up before."""
     if delivery.state != SENDING:
         return
     if isinstance(outcome, Accepted):
         delivery.provider_id, delivery.provider_detail = outcome.provider_id, outcome.detail
-        deciding.finish(space, delivery, Verdict.SENT, None, now, cause)
+        deciding.finish(space, delivery, Verdict.SENT, None, now)
     elif delivery.delivered:  # an attempt has arrived, whatever became of the latest: there is nothing to repeat
-        deciding.give_up(space, delivery, now, outcome.detail, cause)
+        deciding.give_up(space, delivery, now, outcome.detail)
     elif isinstance(outcome, Rejected):
-        _rejected(space, delivery, outcome, now, cause)
+        _rejected(space, delivery, outcome, now)
     elif isinstance(outcome, Retry):
         delivery.doubtful = delivery.doubtful or outcome.doubtful
         deciding.uncount_contact(space, delivery)
@@ -38,7 +35,7 @@ def record(
         delivery.doubtful = True
         _wait_for_provider(delivery, now + _patience(MINUTE, delivery.attempts), outcome.detail)
     else:
-        deciding.give_up(space, delivery, now, outcome.detail, cause)
+        deciding.give_up(space, delivery, now, outcome.detail)
 
 
 def take_back(space: Workspace, delivery: Delivery) -> None:
@@ -60,7 +57,7 @@ def _wait_for_provider(delivery: Delivery, until: int, detail: str) -> None:
     deciding.hold(delivery, Reason.PROVIDER, until)
 
 
-def _rejected(space: Workspace, delivery: Delivery, outcome: Rejected, now: int, cause: Cause) -> None:
+def _rejected(space: Workspace, delivery: Delivery, outcome: Rejected, now: int) -> None:
     deciding.uncount_contact(space, delivery)
     delivery.provider_detail = f"{outcome.code} {outcome.detail}".strip()
     facts = {"code": outcome.code, "detail": outcome.detail}
@@ -68,7 +65,7 @@ def _rejected(space: Workspace, delivery: Delivery, outcome: Rejected, now: int,
     delivery.gates = [*delivery.gates, shut]
     if outcome.suppress and delivery.address is not None:
         space.address(delivery.address).suppress(STOPPED if outcome.opted_out else outcome.code)
-    deciding.finish(space, delivery, Verdict.NOT_SENT, Reason.REJECTED, now, cause)
+    deciding.finish(space, delivery, Verdict.NOT_SENT, Reason.REJECTED, now)
 
 
 def _may_repeat(delivery: Delivery, adapter: Adapter | None) -> bool:

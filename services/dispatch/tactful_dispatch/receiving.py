@@ -12,7 +12,6 @@ from tactful.answers import HURTS, UNSETTLED
 from tactful.decisions import Verdict
 from tactful.events.own import REACTIONS
 from tactful.identity import digest
-from tactful.outbox import Cause
 from tactful.records import EVENTS, RecipientBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
@@ -53,9 +52,7 @@ def _with(contacts: Iterable[Contacted], one: Contacted) -> list[Contacted]:
     return sorted((*others, one), key=lambda known: known.at)
 
 
-def take_receipt(
-    space: Workspace, delivery: Delivery, name: str, detail: dict[str, Any], now: int, cause: Cause
-) -> None:
+def take_receipt(space: Workspace, delivery: Delivery, name: str, detail: dict[str, Any], now: int) -> None:
     """Once each, and each reply; a bounce for good is news after one that may pass. What a machine fetched ahead neither counts
     as a reaction nor hides the person's own."""
     machine, message, customer = bool(detail.get("prefetched")), delivery.message, delivery.message.customer
@@ -66,10 +63,10 @@ def take_receipt(
     if delivery.delivered and delivery.state == UNKNOWN:
         delivery.state = ACCEPTED  # that settles what the attempt could not tell
     if delivery.delivered and delivery.doubtful and delivery.state in WAITING:
-        finish(space, delivery, Verdict.SENT, None, now, cause)  # there is nothing to repeat
+        finish(space, delivery, Verdict.SENT, None, now)  # there is nothing to repeat
     if is_noticed(name, detail):
         count_reaction(space, customer, message.message_id)
-        tell_other_names(space, customer, now, cause)
+        tell_other_names(space, customer, now)
     if ended := why_ended(name, detail):
         _suppress(space, delivery, ended)
     told = {
@@ -80,7 +77,7 @@ def take_receipt(
         "at": now,
         **detail,
     }
-    space.put(EVENTS, announce(name, digest("receipt", message.message_id, key), customer, now, told), cause)
+    space.put(EVENTS, announce(name, digest("receipt", message.message_id, key), customer, now, told))
 
 
 def _which(detail: Mapping[str, Any]) -> str:
@@ -88,7 +85,7 @@ def _which(detail: Mapping[str, Any]) -> str:
     return "hard" if detail.get("hard") else detail.get("reply_id", "")
 
 
-def take_answer(space: Workspace, delivery: Delivery, answer: str, text: str, now: int, cause: Cause) -> str:
+def take_answer(space: Workspace, delivery: Delivery, answer: str, text: str, now: int) -> str:
     """The first answer stands, and has its consequences at once. Who sends it again, now with words, has remembered something: a
     person is to read it."""
     given = next((said for said in ANSWERS if said in delivery.receipts), None)
@@ -100,11 +97,11 @@ def take_answer(space: Workspace, delivery: Delivery, answer: str, text: str, no
     message, again = delivery.message, () if given is None else (WORDED,)
     customer = message.customer
     # Whoever answers has followed a link in it, also if their browser was taken for a machine: no ladder goes on.
-    take_receipt(space, delivery, "Message Clicked", {}, now, cause)
+    take_receipt(space, delivery, "Message Clicked", {}, now)
 
     def tell(name: str, told: dict[str, Any], *which: str) -> None:
         id = digest("answer", message.message_id, name, *which)
-        space.put(EVENTS, announce(name, id, customer, now, told), cause)
+        space.put(EVENTS, announce(name, id, customer, now, told))
 
     said = {"survey": message.rule, "answer": answer, "text": text, "message_id": message.message_id}
     tell("Survey Answered", said, *again)
@@ -120,7 +117,7 @@ def take_answer(space: Workspace, delivery: Delivery, answer: str, text: str, no
     for wish in changed:
         tell("Preferences Changed", wish, *wish.values())
     if changed:
-        tell_other_names(space, customer, now, cause)
+        tell_other_names(space, customer, now)
     return answer
 
 

@@ -38,7 +38,7 @@ from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
 from tactful_dispatch.rows import COMPLAINED, STOPPED, AddressKey, CustomerRow, Delivery
-from tactful_dispatch.store import DispatchStore, Workspace, delivery_of, from_outside
+from tactful_dispatch.store import DispatchStore, Workspace, delivery_of
 
 T = TypeVar("T")
 Work = Callable[[Workspace], T]
@@ -200,7 +200,7 @@ class Reception:
                 return "", WHY_SHUT.get(address.kept_shut, address.kept_shut)
             told = {"channel": channel, "by": by, "why": why, "was": was}
             id = digest("reopened", customer, channel, str(now))
-            space.put(EVENTS, announce("Address Reopened", id, customer, now, told), from_outside(space))
+            space.put(EVENTS, announce("Address Reopened", id, customer, now, told))
             return was, ""
 
         was, refused = await self._change(customer, work, ("", f"{customer} was erased"))
@@ -221,7 +221,7 @@ class Reception:
         def work(space: Workspace) -> None:
             delivery = delivery_of(space, customer, message_id)
             if delivery is not None:
-                take_receipt(space, delivery, name, detail, self._clock.now(), from_outside(space))
+                take_receipt(space, delivery, name, detail, self._clock.now())
                 crashpoints.reach("dispatch: receipt")
 
         await self._change(customer, work, None)
@@ -237,7 +237,7 @@ class Reception:
             delivery = delivery_of(space, customer, message_id)
             if delivery is None:
                 return ""
-            return take_answer(space, delivery, answer, text, self._clock.now(), from_outside(space))
+            return take_answer(space, delivery, answer, text, self._clock.now())
 
         given = await self._change(customer, work, "")
         wishes = wishes_in(given, known.message)
@@ -355,19 +355,17 @@ class Reception:
         stopped_at = row.stopped_at + 1 if body.state == "granted" else 0  # which a yes ends that is said later
         body = msgspec.structs.replace(body, occurred_at=max(body.occurred_at, latest, stopped_at))
         id = digest("desk", customer, str(now), str(len(row.repeats)), body.purpose, body.channel, body.state)
-        number = take_consent(space, self._book, customer, id, body, now, from_outside(space))
+        number = take_consent(space, self._book, customer, id, body, now)
         # Somebody else since it was asked who they are: their word follows what has travelled.
-        pass_on(space, ConsentRecord(id=id, key=customer, at=now, body=body), now, from_outside(space))
+        pass_on(space, ConsentRecord(id=id, key=customer, at=now, body=body), now)
         crashpoints.reach("dispatch: opt-out")
         return number
 
     def _tell(self, space: Workspace, customer: str, change: str, **more: Any) -> None:
         now = self._clock.now()
         id = digest("preferences", customer, change, str(now), str(more))
-        space.put(
-            EVENTS, announce("Preferences Changed", id, customer, now, {"change": change, **more}), from_outside(space)
-        )
-        tell_other_names(space, customer, now, from_outside(space))
+        space.put(EVENTS, announce("Preferences Changed", id, customer, now, {"change": change, **more}))
+        tell_other_names(space, customer, now)
 
 
 def _are_hours_guessed(recipient: RecipientBody | None, settings: Settings, now: int) -> bool:

@@ -93,7 +93,8 @@ class DispatchSlice:
                 break
             cursor.clock = max(cursor.clock, stored.appended)
             if taken.take(record.origin) and not is_gone(self._space, self._graves, record):
-                self._apply(record, stored.appended, Cause(stored.offset, True))
+                self._space.cause = Cause(stored.offset, True)
+                self._apply(record, stored.appended)
             cursor.offset = stored.offset + 1
             if not isinstance(record, TickRecord):  # our own come through in the worst of floods
                 cursor.poison = 0
@@ -103,9 +104,10 @@ class DispatchSlice:
         while self._dues and self._dues[0] < end:
             due, customer = heappop(self._dues)
             row = self._space.customer(customer)
+            self._space.cause = Cause(self._offset, False, due, customer)
             for delivery in sorted(row.deliveries.values(), key=urgency):  # so that the urgent is confirmed first
                 if delivery.due is not None and delivery.due <= due:
-                    deciding.time_is_up(self._space, delivery, delivery.due, Cause(self._offset, False, due, customer))
+                    deciding.time_is_up(self._space, delivery, delivery.due)
             self._watch(customer)
 
     def _let_go(self, at: int) -> None:
@@ -120,31 +122,31 @@ class DispatchSlice:
         if due is not None:
             heappush(self._dues, (due, customer))
 
-    def _apply(self, record: DispatchTopic, at: int, cause: Cause) -> None:
+    def _apply(self, record: DispatchTopic, at: int) -> None:
         if isinstance(record, MessageRecord):
             self._message(record.key, record.body)
         elif isinstance(record, CancelRecord):
-            self._cancel(record.key, record.body, at, cause)
+            self._cancel(record.key, record.body, at)
         elif isinstance(record, ConfirmRecord):
             self._confirm(record.key, record.body)
         elif isinstance(record, BroadcastRecord):
             self._broadcast(record.body, at)
         else:
-            self._recipient(record, at, cause)
+            self._recipient(record, at)
 
-    def _recipient(self, record: DispatchTopic, at: int, cause: Cause) -> None:
+    def _recipient(self, record: DispatchTopic, at: int) -> None:
         if isinstance(record, RecipientRecord):
             take_recipient(self._space, self._book, record.key, record.body)
         elif isinstance(record, ConsentRecord):
             record = _as_of_its_arrival(record, at)
-            if not pass_on(self._space, record, at, cause):
-                take_consent(self._space, self._book, record.key, record.id, record.body, at, cause)
+            if not pass_on(self._space, record, at):
+                take_consent(self._space, self._book, record.key, record.id, record.body, at)
         elif isinstance(record, LinkedRecord):
-            link(self._space, self._book, record.key, record.body.customer, at, cause)
+            link(self._space, self._book, record.key, record.body.customer, at)
         elif isinstance(record, BindRecord):
-            take_binding(self._space, record, at, cause)
+            take_binding(self._space, record, at)
         elif isinstance(record, InheritRecord):
-            inherit(self._space, self._book, record, at, cause)
+            inherit(self._space, self._book, record, at)
         elif isinstance(record, EraseRecord):
             forget(self._space, self._book, self._graves, record)
 
@@ -160,11 +162,11 @@ class DispatchSlice:
             delivery.again = row.arrived
         row.deliveries[delivery.name] = delivery
 
-    def _cancel(self, customer: str, body: CancelBody, at: int, cause: Cause) -> None:
+    def _cancel(self, customer: str, body: CancelBody, at: int) -> None:
         row = self._space.customer(customer)
         delivery = row.deliveries.get(body.message_id)
         if delivery is not None:
-            deciding.cancel(self._space, delivery, body.reason, body.note, at, cause)
+            deciding.cancel(self._space, delivery, body.reason, body.note, at)
         elif not self._space.knows(body.message_id):
             row.cancelled[body.message_id] = body.reason
 

@@ -237,7 +237,8 @@ class DispatchWorker:
                 raise PoisonFlood(
                     f"dispatch/{partition}: {cursor.poison} records in a row cannot be applied; the last: {place}"
                 )
-            space.put(QUARANTINE, passed_over(stored, why), Cause(stored.offset, True))
+            space.cause = Cause(stored.offset, True)
+            space.put(QUARANTINE, passed_over(stored, why))
             taken = Taken(cursor.taken)
             taken.take(origin_of(stored.value))
             cursor.taken = taken.last

@@ -30,6 +30,7 @@ class Workspace(Protocol):
     them, as they are taken. A row that was not asked for is a KeyError."""
 
     cursor: Cursor
+    cause: Cause  # what made the records that are put: see `from_outside`
 
     def customer(self, customer: str) -> CustomerRow:
         """The row, made now if there is none. Changes to it are stored; what is decided in it moves to the archive."""
@@ -71,7 +72,7 @@ class Workspace(Protocol):
         """The customer of a grave is back."""
         ...
 
-    def put(self, topic: str, record: Record, cause: Cause) -> None:
+    def put(self, topic: str, record: Record) -> None:
         """Append to a topic after the commit."""
         ...
 
@@ -80,9 +81,10 @@ class Workspace(Protocol):
         ...
 
 
-def from_outside(space: Workspace) -> Cause:
-    """Of what is neither a record nor a timer: a provider's answer, a customer's wish. It comes after the latest record read."""
-    return Cause(max(0, space.cursor.offset - 1), True)
+def from_outside(cursor: Cursor) -> Cause:
+    """The cause with which every transaction begins: neither a record nor a timer, but a provider's answer or a customer's wish. It comes
+    after the latest record read."""
+    return Cause(max(0, cursor.offset - 1), True)
 
 
 def delivery_of(space: Workspace, customer: str, message_id: str) -> Delivery | None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from tactful.erasure import Erased
 from tactful.errors import Fenced
 from tactful.leases import MemoryLeases
-from tactful.outbox import Cause, Outbox, OutboxRow
+from tactful.outbox import Outbox, OutboxRow
 from tactful.records import DISPATCH, Record
 from tactful_dispatch import ledger
 from tactful_dispatch.ledger import ConsentEntry, Link
@@ -27,7 +27,7 @@ from tactful_dispatch.rows import (
     encode,
     held_in,
 )
-from tactful_dispatch.store import Fence
+from tactful_dispatch.store import Fence, from_outside
 
 T = TypeVar("T")
 
@@ -192,6 +192,7 @@ class MemoryWorkspace:
         self._links: list[Link] = []
         self._erased: dict[str, Erased] = {}
         self._graves = dict(held.graves)
+        self.cause = from_outside(cursor)
         self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
 
     def customer(self, customer: str) -> CustomerRow:
@@ -247,8 +248,8 @@ class MemoryWorkspace:
         self.bury(erased)
         return {delivery.address for delivery in known if delivery.address is not None}
 
-    def put(self, topic: str, record: Record, cause: Cause) -> None:
-        self._outbox.put(topic, record, cause)
+    def put(self, topic: str, record: Record) -> None:
+        self._outbox.put(topic, record, self.cause)
 
     def go_on_after(self, sequences: Mapping[str, int]) -> None:
         self._outbox.go_on_after(sequences)

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, TextClause, text
 
 from tactful.erasure import Erased
-from tactful.outbox import Cause, Outbox
+from tactful.outbox import Outbox
 from tactful.postgres.names import known, stored
 from tactful.records import DISPATCH, Record
 from tactful_dispatch import ledger
@@ -25,6 +25,7 @@ from tactful_dispatch.rows import (
     decode_delivery,
     encode,
 )
+from tactful_dispatch.store import from_outside
 
 _MOVE: Final = text(
     """UPDATE dispatch_cursor SET value = :value, lease_until = greatest(lease_until, :until)
@@ -99,6 +100,7 @@ class PostgresWorkspace:
         self._addresses: dict[AddressKey, AddressRow] = {}
         self._decided: dict[str, Delivery] = {}
         self._erased: frozenset[str] = frozenset()
+        self.cause = from_outside(cursor)
         self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
 
     def customer(self, customer: str) -> CustomerRow:
@@ -173,8 +175,8 @@ class PostgresWorkspace:
         self.bury(erased)
         return {delivery.address for delivery in gone if delivery.address is not None}
 
-    def put(self, topic: str, record: Record, cause: Cause) -> None:
-        self._outbox.put(topic, record, cause)
+    def put(self, topic: str, record: Record) -> None:
+        self._outbox.put(topic, record, self.cause)
 
     def go_on_after(self, sequences: Mapping[str, int]) -> None:
         self._outbox.go_on_after(sequences)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tactful.erasure import Erased
-from tactful.outbox import Cause, Outbox
+from tactful.outbox import Outbox
 from tactful.records import DISPATCH, Record
 from tactful.sqlite import insert
 from tactful_dispatch import ledger
@@ -25,6 +25,7 @@ from tactful_dispatch.rows import (
     decode_delivery,
     encode,
 )
+from tactful_dispatch.store import from_outside
 
 IS_ABOUT: Final = "instr(entry, ?) = 1"  # an entry of the ledger, by its beginning
 
@@ -45,6 +46,7 @@ class SqliteWorkspace:
         self._addresses: dict[AddressKey, AddressRow] = {}
         self._decided: dict[str, Delivery] = {}
         self._erased: frozenset[str] = frozenset()
+        self.cause = from_outside(cursor)
         self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
 
     def customer(self, customer: str) -> CustomerRow:
@@ -121,8 +123,8 @@ class SqliteWorkspace:
         self.bury(erased)
         return {delivery.address for delivery in known if delivery.address is not None}
 
-    def put(self, topic: str, record: Record, cause: Cause) -> None:
-        self._outbox.put(topic, record, cause)
+    def put(self, topic: str, record: Record) -> None:
+        self._outbox.put(topic, record, self.cause)
 
     def go_on_after(self, sequences: Mapping[str, int]) -> None:
         self._outbox.go_on_after(sequences)

@@ -29,7 +29,7 @@ from tactful.events import (
     ProductRemoved,
     WishlistProductAddedToCart,
 )
-from tactful_trigger.projections.versions import unknown_state
+from tactful_trigger.projections.versions import FirstVersion
 
 LINES: Final = 100
 MARKS: Final = 64
@@ -251,11 +251,10 @@ _FOLDS: Final[dict[type[Event], Callable[[Cart, Any], Cart]]] = {
 }
 
 
-class CartProjection:
+class CartProjection(FirstVersion):
     """Implements `tactful.projections.Projection` for `Cart`."""
 
     name = "cart"
-    version = 1
     state = Cart
     events = tuple(_FOLDS)
 
@@ -279,9 +278,6 @@ class CartProjection:
             shared_at=max(mine.shared_at, theirs.shared_at),
             checkout_at=winner.checkout_at,
         )
-
-    def migrate(self, version: int, old: Any) -> Cart:
-        raise unknown_state(self.name, version, self.version)
 
 
 def _standing(cart: Cart, settled: int) -> Items:

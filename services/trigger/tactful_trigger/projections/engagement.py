@@ -25,17 +25,16 @@ from tactful.events import (
     SurveyAnswered,
 )
 from tactful.purposes import is_marketing
-from tactful_trigger.projections.versions import unknown_state
+from tactful_trigger.projections.versions import FirstVersion
 
 KEPT: Final = 32
 _MAY_HAVE_ARRIVED: Final = (Verdict.SENT, Verdict.UNKNOWN)
 
 
-class EngagementProjection:
+class EngagementProjection(FirstVersion):
     """Implements `tactful.projections.Projection` for `Engagement`."""
 
     name = "engagement"
-    version = 1
     state = Engagement
     events = (
         MessageDecided,
@@ -63,9 +62,6 @@ class EngagementProjection:
         for contact in theirs.recent:
             merged = _with(merged, contact)
         return merged
-
-    def migrate(self, version: int, old: Any) -> Engagement:
-        raise unknown_state(self.name, version, self.version)
 
 
 def _news(event: Event, at: int) -> Contact | None:

@@ -22,7 +22,7 @@ from tactful.events import (
 )
 from tactful.events.commerce import OrderFields
 from tactful.events.model import Money
-from tactful_trigger.projections.versions import unknown_state
+from tactful_trigger.projections.versions import FirstVersion
 
 KEPT: Final = 64
 PRODUCTS: Final = 20
@@ -76,11 +76,10 @@ _FOLDS: Final[dict[type[Event], Callable[[Order, Any], Order]]] = {
 }
 
 
-class OrdersProjection:
+class OrdersProjection(FirstVersion):
     """Implements `tactful.projections.Projection` for `Orders`."""
 
     name = "orders"
-    version = 1
     state = Orders
     events = tuple(_FOLDS)
 
@@ -106,9 +105,6 @@ class OrdersProjection:
             refunded_at=max(mine.refunded_at, theirs.refunded_at),
             spent=_sums((*mine.spent.items(), *theirs.spent.items(), *_amounts(entries))),
         )
-
-    def migrate(self, version: int, old: Any) -> Orders:
-        raise unknown_state(self.name, version, self.version)
 
 
 def _known(state: Orders, order_id: str) -> Order:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from tactful.customer import Profile
 from tactful.events import CustomerFlagged, Event, Identify
 from tactful.events.model import VISITOR
-from tactful_trigger.projections.versions import unknown_state
+from tactful_trigger.projections.versions import FirstVersion
 
 _FIELDS: Final = {
     "email": "email",
@@ -28,11 +28,10 @@ _CLAIMS: Final = {"browser": _ADDRESSES | _NAMES, VISITOR: _NAMES}
 _FLAG: Final = "do_not_contact"
 
 
-class ProfileProjection:
+class ProfileProjection(FirstVersion):
     """Implements `tactful.projections.Projection` for `Profile`."""
 
     name = "profile"
-    version = 1
     state = Profile
     events = (Identify, CustomerFlagged)
 
@@ -53,9 +52,6 @@ class ProfileProjection:
             flags={**theirs.flags, **mine.flags},
             set_at={**theirs.set_at, **mine.set_at, **{w: theirs.set_at[w] for w in filled if w in theirs.set_at}},
         )
-
-    def migrate(self, version: int, old: Any) -> Profile:
-        raise unknown_state(self.name, version, self.version)
 
 
 def _is_news(mine: Profile, theirs: Profile, field: str) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from tactful.clock import MINUTE
 from tactful.events import Event, OrderCancelled, OrderCompleted, OrderRefunded
 from tactful.rhythm import LATEST, Beat, Line, Rhythm, is_gift
-from tactful_trigger.projections.versions import unknown_state
+from tactful_trigger.projections.versions import FirstVersion
 
 KEPT: Final = 64
 OLDER: Final = 1000
@@ -19,11 +19,10 @@ LINES: Final = 12  # of one order
 RETURNED: Final = 8  # products of one order that came back: sixty such orders are kept
 
 
-class RhythmProjection:
+class RhythmProjection(FirstVersion):
     """Implements `tactful.projections.Projection` for `Rhythm`."""
 
     name = "rhythm"
-    version = 1
     state = Rhythm
     events = (OrderCompleted, OrderCancelled, OrderRefunded)
 
@@ -42,9 +41,6 @@ class RhythmProjection:
         for beat in theirs.orders:
             merged = _with(merged, beat)
         return merged
-
-    def migrate(self, version: int, old: Any) -> Rhythm:
-        raise unknown_state(self.name, version, self.version)
 
 
 def _beat(event: OrderCompleted) -> Beat:

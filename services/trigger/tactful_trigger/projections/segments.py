@@ -5,22 +5,21 @@ Which orders are counted does not depend on the order of arrival as long as news
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from msgspec.structs import replace
 
 from tactful.customer import Segments
 from tactful.events import Event, OrderCancelled, OrderCompleted
-from tactful_trigger.projections.versions import unknown_state
+from tactful_trigger.projections.versions import FirstVersion
 
 KEPT: Final = 16
 
 
-class SegmentsProjection:
+class SegmentsProjection(FirstVersion):
     """Implements `tactful.projections.Projection` for `Segments`."""
 
     name = "segments"
-    version = 1
     state = Segments
     events = (OrderCompleted, OrderCancelled)
 
@@ -39,9 +38,6 @@ class SegmentsProjection:
         for order in theirs.orders:
             merged = _ordered(merged, order)
         return merged
-
-    def migrate(self, version: int, old: Any) -> Segments:
-        raise unknown_state(self.name, version, self.version)
 
 
 def _ordered(state: Segments, order: str) -> Segments:

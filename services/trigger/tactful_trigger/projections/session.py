@@ -6,22 +6,21 @@ visits: the earlier visit is forgotten by then.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from tactful.clock import MINUTE
 from tactful.customer import Session
 from tactful.events import Event, Page
 from tactful.events.model import class_of, known_names
-from tactful_trigger.projections.versions import unknown_state
+from tactful_trigger.projections.versions import FirstVersion
 
 PAUSE: Final = 30 * MINUTE
 
 
-class SessionProjection:
+class SessionProjection(FirstVersion):
     """Implements `tactful.projections.Projection` for `Session`. Acts outside the vocabulary are not counted."""
 
     name = "session"
-    version = 1
     state = Session
     events = tuple(class_of(name) for name in known_names() if class_of(name).act)
 
@@ -42,6 +41,3 @@ class SessionProjection:
             acts=later.acts + earlier.acts,
             last_url=later.last_url or earlier.last_url,
         )
-
-    def migrate(self, version: int, old: Any) -> Session:
-        raise unknown_state(self.name, version, self.version)

@@ -7,22 +7,21 @@ closing counts: sources that know only the day would otherwise keep a ticket ope
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from tactful.customer import REVIEW, Ticket, Tickets
 from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, ProductReviewed
 from tactful.events.own import UNCLOSED, Unclosed
-from tactful_trigger.projections.versions import unknown_state
+from tactful_trigger.projections.versions import FirstVersion
 
 KEPT: Final = 32
 TAKEN_BACK: Final = "withdrawn"  # as what a help desk closes such a complaint
 
 
-class TicketsProjection:
+class TicketsProjection(FirstVersion):
     """Implements `tactful.projections.Projection` for `Tickets`."""
 
     name = "tickets"
-    version = 1
     state = Tickets
     events: tuple[type[Event], ...] = (ComplaintOpened, ComplaintClosed, ComplaintReopened, *UNCLOSED)
 
@@ -37,9 +36,6 @@ class TicketsProjection:
         for ticket in theirs.recent:
             merged = _with(merged, ticket)
         return merged
-
-    def migrate(self, version: int, old: Any) -> Tickets:
-        raise unknown_state(self.name, version, self.version)
 
 
 def _news(event: Event) -> Ticket | None:

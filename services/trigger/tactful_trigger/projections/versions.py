@@ -1,17 +1,22 @@
-"""What happens to a stored state of a version that this program does not know."""
+"""What the shipped projections do with a stored state of a version that this program does not know."""
 
 from __future__ import annotations
+
+from typing import Any, NoReturn
 
 from tactful.errors import UnknownState
 
 
-def unknown_state(projection: str, version: int, known: int) -> UnknownState:
-    """The error that `migrate` raises.
+class FirstVersion:
+    """A projection whose state has had one form so far: there is nothing to migrate from."""
 
-    It stops the partition rather than have the customers' events quarantined: the way out is another program, not
-    other input.
-    """
-    return UnknownState(
-        f"projection {projection}: a stored state has version {version}, this program knows only version {known}; "
-        f"go back to the release that wrote version {version}, or install a later one"
-    )
+    name: str
+    version = 1
+
+    def migrate(self, version: int, old: Any) -> NoReturn:
+        """Raises UnknownState, which stops the partition rather than have the customers' events quarantined: the way out is
+        another program, not other input."""
+        raise UnknownState(
+            f"projection {self.name}: a stored state has version {version}, this program knows only version "
+            f"{self.version}; go back to the release that wrote version {version}, or install a later one"
+        )

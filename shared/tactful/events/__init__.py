@@ -1,7 +1,9 @@
-"""The event vocabulary: every class that a rule may name. `from tactful.events import ProductAdded`."""
+"""The event vocabulary: every class that a rule may name. `from tactful.events import ProductAdded`.
+
+A new event is a class in `commerce` or `own`, and its name here.
+"""
 
 from tactful.events.commerce import (
-    COMMERCE,
     CartShared,
     CartViewed,
     CheckoutStarted,
@@ -34,7 +36,6 @@ from tactful.events.commerce import (
 )
 from tactful.events.model import Event, Meta, Money, UnknownEvent, vocabulary
 from tactful.events.own import (
-    OWN,
     AddressReopened,
     Alias,
     CartUpdated,
@@ -66,8 +67,6 @@ from tactful.events.own import (
     StoryRead,
     SurveyAnswered,
 )
-
-vocabulary((*COMMERCE, *OWN))
 
 __all__ = [
     "AddressReopened",
@@ -134,3 +133,5 @@ __all__ = [
     "UnknownEvent",
     "WishlistProductAddedToCart",
 ]
+
+vocabulary(globals()[name] for name in __all__)

@@ -344,35 +344,3 @@ class ProductReviewed(Act, frozen=True, kw_only=True):
     def takes_back(self) -> str:
         """The complaint that it was, if it is written anew with more stars; "" for any other review."""
         return f"review-{self.review_id}" if self.review_id and self.rating > 2 else ""
-
-
-COMMERCE: tuple[type[Event], ...] = (
-    ProductsSearched,
-    ProductListViewed,
-    ProductListFiltered,
-    PromotionViewed,
-    PromotionClicked,
-    ProductClicked,
-    ProductViewed,
-    ProductAdded,
-    ProductRemoved,
-    CartViewed,
-    CheckoutStarted,
-    CheckoutStepViewed,
-    CheckoutStepCompleted,
-    PaymentInfoEntered,
-    OrderUpdated,
-    OrderCompleted,
-    OrderCancelled,
-    OrderRefunded,
-    CouponEntered,
-    CouponApplied,
-    CouponDenied,
-    CouponRemoved,
-    ProductAddedToWishlist,
-    ProductRemovedFromWishlist,
-    WishlistProductAddedToCart,
-    ProductShared,
-    CartShared,
-    ProductReviewed,
-)

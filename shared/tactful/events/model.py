@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -52,8 +52,6 @@ class UnknownEvent(Event, frozen=True, kw_only=True):
     properties: dict[str, Any] = {}
 
 
-E = TypeVar("E", bound=Event)
-
 _by_name: Final[dict[str, type[Event]]] = {}
 _canonical: Final[dict[str, str]] = {}
 _decoders: Final[dict[str, msgspec.json.Decoder[Any]]] = {}
@@ -69,9 +67,11 @@ def _title(event: type[Event]) -> str:
     return event.title or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", event.__name__)
 
 
-def vocabulary(classes: Iterable[type[E]]) -> None:
-    """Make classes known under their names and aliases."""
+def vocabulary(classes: Iterable[type[Any]]) -> None:
+    """Make the events among some classes known under their names and aliases."""
     for event in classes:
+        if not issubclass(event, Event) or event in (Event, UnknownEvent):
+            continue
         for name in (name_of(event), *event.aliases):
             _by_name[name] = event
             _canonical[name] = name_of(event)

@@ -337,36 +337,3 @@ class StepFinished(Event, frozen=True, kw_only=True):
 Unclosed = ProductReviewed | SurveyAnswered | ShipmentDelivered | OrderRefunded
 """What may be a complaint that nobody closes: then it has a `ticket_id`."""
 UNCLOSED: Final[tuple[type[Event], ...]] = get_args(Unclosed)
-
-OWN: tuple[type[Event], ...] = (
-    CartUpdated,
-    ProductBackInStock,
-    ProductPriceChanged,
-    ShipmentDelivered,
-    ComplaintOpened,
-    ComplaintClosed,
-    ComplaintReopened,
-    ContactMade,
-    CustomerFlagged,
-    FeedComplete,
-    SurveyAnswered,
-    Identify,
-    Page,
-    Screen,
-    Group,
-    Alias,
-    CustomerRecognised,
-    StoryRead,
-    AddressReopened,
-    ConsentChanged,
-    MessageDecided,
-    HoldOpened,
-    MessageDelivered,
-    MessageOpened,
-    MessageClicked,
-    MessageReplied,
-    MessageBounced,
-    MessageComplained,
-    PreferencesChanged,
-    StepFinished,
-)

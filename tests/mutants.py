@@ -735,7 +735,7 @@ FAULTS = (
     ),
     Fault(
         "a lease of another epoch is renewed",
-        "shared/tactful/leases.py",
+        "shared/tactful/partitions/memory.py",
         "for partition, epoch in epochs.items() if self._at(partition).epoch == epoch)",
         "for partition, epoch in epochs.items())",
         LEASES,

@@ -14,7 +14,7 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -174,12 +174,6 @@ class Database:
         self._loop.call_soon_threadsafe(_settle, results)
 
 
-def renew(db: sqlite3.Connection, service: str, epochs: Mapping[int, int], until: int) -> frozenset[int]:
-    """As `tactful.leases.LeaseStore.renew`, for a service's cursors."""
-    query = f"UPDATE {service}_cursor SET lease_until = ? WHERE partition = ? AND epoch = ?"
-    return frozenset(p for p, epoch in epochs.items() if db.execute(query, (until, p, epoch)).rowcount)
-
-
 def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]], conflict: str = "") -> None:
     """Insert rows of one width; `into` is the statement up to VALUES, `conflict` what follows them.
 
@@ -195,26 +189,6 @@ def insert(db: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]], c
 def _statement(into: str, width: int, rows: int, conflict: str) -> str:
     row = f"({', '.join('?' * width)})"
     return f"{into} VALUES {', '.join([row] * rows)} {conflict}"
-
-
-class Standing:
-    """Answers that still stand. This process is the only writer, so what was read of a partition holds until it is
-    written again: an idle loop asks the file nothing."""
-
-    def __init__(self) -> None:
-        self._answers: dict[int, dict[Hashable, Any]] = {}
-
-    def changed(self, partition: int) -> None:
-        """Say so before and after a write."""
-        self._answers.pop(partition, None)
-
-    async def ask(self, partition: int, question: Hashable, read: Callable[[], Awaitable[T]]) -> T:
-        """The standing answer, or a new one."""
-        answers = self._answers.setdefault(partition, {})
-        if question not in answers:
-            answers[question] = await read()
-        answer: T = answers[question]
-        return answer
 
 
 def _attempt(db: sqlite3.Connection, job: Job) -> tuple[Any, BaseException | None]:

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from tactful.erasure import Erased
 from tactful.errors import Fenced
-from tactful.leases import MemoryLeases
-from tactful.outbox import Outbox, OutboxRow
+from tactful.outbox import Outbox
+from tactful.partitions.memory import MemoryPartition, MemoryPartitions
 from tactful.records import DISPATCH, Record
 from tactful_dispatch import ledger
 from tactful_dispatch.ledger import ConsentEntry, Link
@@ -32,17 +32,14 @@ from tactful_dispatch.store import Fence, from_outside
 T = TypeVar("T")
 
 
-class _Partition:
+class _Partition(MemoryPartition):
     def __init__(self, number: int) -> None:
+        super().__init__()
         self.cursor = encode(Cursor(partition=number))
-        self.epoch = self.lease_until = 0
-        self.owner = ""
         self.customers: dict[str, bytes] = {}
         self.dues: dict[str, int] = {}
         self.pending: set[str] = set()
         self.links: list[Link] = []
-        self.outbox: list[OutboxRow] = []
-        self.graves: dict[str, int] = {}
 
 
 class _Shared:
@@ -55,36 +52,22 @@ class _Shared:
         self.sent: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)  # customer -> (decided at, name)
 
 
-class MemoryDispatchStore:
+class MemoryDispatchStore(MemoryPartitions[_Partition]):
     """Implements `tactful_dispatch.store.DispatchStore`. Never suspends. `salt` gives 16 random bytes."""
 
     def __init__(self, partitions: int, salt: Callable[[], bytes]) -> None:
+        super().__init__(_Partition)
         self._count, self._salt = partitions, salt
-        self._partitions: dict[int, _Partition] = {}
         self._shared = _Shared()
-        self._leases = MemoryLeases(self._at)
-
-    def _at(self, partition: int) -> _Partition:
-        return self._partitions.setdefault(partition, _Partition(partition))
 
     async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
-        epoch = self._leases.claim(partition, owner, now, until)
-        if epoch is None:
-            return None
         held = self._at(partition)
+        if not held.take(owner, now, until):
+            return None
         cursor = decode_cursor(held.cursor)
-        cursor.epoch = epoch
+        cursor.epoch = held.epoch
         held.cursor = encode(cursor)
         return cursor
-
-    async def present(self, owner: str, now: int, until: int) -> int:
-        return self._leases.present(owner, now, until)
-
-    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
-        return self._leases.renew(epochs, until)
-
-    async def release(self, partition: int, epoch: int) -> None:
-        self._leases.release(partition, epoch)
 
     async def transact(
         self,
@@ -151,9 +134,6 @@ class MemoryDispatchStore:
         latest = sorted(self._shared.sent.get(customer, ()), reverse=True)[:limit]
         return [decode_delivery(self._shared.archive[name]) for _, name in latest]
 
-    async def graves(self, partition: int) -> dict[str, int]:
-        return dict(self._at(partition).graves)
-
     async def everybody(self) -> list[str]:
         return sorted(customer for held in self._partitions.values() for customer in held.customers)
 
@@ -162,15 +142,6 @@ class MemoryDispatchStore:
 
     async def ledger_of(self, partition: int, customer: str) -> Sequence[Link]:
         return [link for link in self._at(partition).links if ledger.is_about(link, customer)]
-
-    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        return self._at(partition).outbox[:limit]
-
-    async def forget(self, rows: Sequence[OutboxRow]) -> None:
-        gone = {(row.origin_partition, row.topic, row.partition, row.seq) for row in rows}
-        for partition in {row.origin_partition for row in rows}:
-            held = self._at(partition)
-            held.outbox = [r for r in held.outbox if (partition, r.topic, r.partition, r.seq) not in gone]
 
 
 class MemoryWorkspace:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
 
-import msgspec
-
 from tactful.errors import Fenced
-from tactful.outbox import Cause, OutboxRow
+from tactful.partitions.sqlite import SqlitePartitions
 from tactful.records import DISPATCH
-from tactful.sqlite import Database, Standing, renew
+from tactful.sqlite import Database
 from tactful_dispatch.ledger import Link, beginning_of, link_of
 from tactful_dispatch.rows import (
     AddressKey,
@@ -66,12 +64,12 @@ _PENDING: Final = (
 )
 
 
-class SqliteDispatchStore:
+class SqliteDispatchStore(SqlitePartitions):
     """Implements `tactful_dispatch.store.DispatchStore`. `salt` gives 16 random bytes."""
 
     def __init__(self, database: Database, partitions: int, salt: Callable[[], bytes]) -> None:
-        self._database, self._count, self._salt = database, partitions, salt
-        self._standing = Standing()
+        super().__init__(database, "dispatch", DISPATCH)
+        self._count, self._salt = partitions, salt
 
     @classmethod
     async def open(cls, database: Database, partitions: int, salt: Callable[[], bytes]) -> SqliteDispatchStore:
@@ -95,19 +93,6 @@ class SqliteDispatchStore:
 
         return await self._write(partition, take)
 
-    async def present(self, owner: str, now: int, until: int) -> int:
-        return 1  # whoever has the file is alone
-
-    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
-        return await self._database.write(lambda db: renew(db, "dispatch", epochs, until))
-
-    async def release(self, partition: int, epoch: int) -> None:
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE dispatch_cursor SET lease_until = 0 WHERE partition = ? AND epoch = ?", (partition, epoch)
-            )
-        )
-
     async def transact(
         self,
         partition: int,
@@ -130,16 +115,6 @@ class SqliteDispatchStore:
             return result
 
         return await self._write(partition, run)
-
-    async def _write(self, partition: int, job: Callable[[sqlite3.Connection], T]) -> T:
-        self._standing.changed(partition)
-        try:
-            return await self._database.write(job)
-        finally:
-            self._standing.changed(partition)
-
-    async def _ask(self, partition: int, question: Hashable, job: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._standing.ask(partition, question, lambda: self._database.read(job))
 
     async def cursor(self, partition: int) -> Cursor:
         row = await self._ask(
@@ -216,13 +191,6 @@ class SqliteDispatchStore:
         )
         return [decode_delivery(value) for (value,) in rows]
 
-    async def graves(self, partition: int) -> dict[str, int]:
-        return await self._database.read(
-            lambda db: dict(
-                db.execute("SELECT grave, erased_at FROM dispatch_grave WHERE partition = ?", (partition,)).fetchall()
-            )
-        )
-
     async def everybody(self) -> list[str]:
         return await self._database.read(
             lambda db: [customer for (customer,) in db.execute("SELECT customer FROM dispatch_customer ORDER BY 1")]
@@ -246,30 +214,6 @@ class SqliteDispatchStore:
             ).fetchall()
         )
         return [link_of(*row) for row in rows]
-
-    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        rows: list[tuple[int, str, int, bytes, bytes]] = await self._ask(
-            partition,
-            ("unsent", limit),
-            lambda db: db.execute(
-                "SELECT seq, topic, target, value, cause FROM dispatch_outbox WHERE partition = ? ORDER BY id LIMIT ?",
-                (partition, limit),
-            ).fetchall(),
-        )
-        return [
-            OutboxRow(DISPATCH, partition, seq, topic, target, value, msgspec.json.decode(cause, type=Cause))
-            for seq, topic, target, value, cause in rows
-        ]
-
-    async def forget(self, rows: Sequence[OutboxRow]) -> None:
-        await self._database.write(
-            lambda db: db.executemany(
-                "DELETE FROM dispatch_outbox WHERE partition = ? AND topic = ? AND target = ? AND seq = ?",
-                [(row.origin_partition, row.topic, row.partition, row.seq) for row in rows],
-            )
-        )
-        for partition in {row.origin_partition for row in rows}:
-            self._standing.changed(partition)
 
 
 def _known(db: sqlite3.Connection, partition: int) -> int:

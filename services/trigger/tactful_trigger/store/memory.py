@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from heapq import nsmallest
 
 from tactful.errors import Fenced
-from tactful.leases import MemoryLeases
-from tactful.outbox import OutboxRow
+from tactful.partitions.memory import MemoryPartition, MemoryPartitions
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
@@ -16,50 +15,33 @@ from tactful_trigger.row import count_runs, has_run
 from tactful_trigger.store import SliceResult, StepRequest
 
 
-class _Partition:
+class _Partition(MemoryPartition):
     def __init__(self, number: int) -> None:
+        super().__init__()
         self.cursor = cursors.encode(Cursor(partition=number))
-        self.epoch = self.lease_until = 0
-        self.owner = ""
         self.rows: dict[str, bytes] = {}
         self.dues: dict[str, int] = {}
         self.busy: set[str] = set()
-        self.outbox: list[OutboxRow] = []
         self.steps: list[StepRequest] = []
-        self.graves: dict[str, int] = {}
 
 
-class MemoryTriggerStore:
+class MemoryTriggerStore(MemoryPartitions[_Partition]):
     """Implements `tactful_trigger.store.TriggerStore`. Never suspends."""
 
     def __init__(self, *, keep_history: bool = True) -> None:
-        self._partitions: dict[int, _Partition] = {}
+        super().__init__(_Partition)
         self._history: defaultdict[str, list[HistoryRow]] = defaultdict(list)
         self._keep_history = keep_history
-        self._leases = MemoryLeases(self._at)
-
-    def _at(self, partition: int) -> _Partition:
-        return self._partitions.setdefault(partition, _Partition(partition))
 
     async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
-        epoch = self._leases.claim(partition, owner, now, until)
-        if epoch is None:
-            return None
         held = self._at(partition)
+        if not held.take(owner, now, until):
+            return None
         cursor = cursors.decode(held.cursor)
-        cursor.epoch = epoch
+        cursor.epoch = held.epoch
         cursor.attempts += 1
         held.cursor = cursors.encode(cursor)
         return cursor
-
-    async def present(self, owner: str, now: int, until: int) -> int:
-        return self._leases.present(owner, now, until)
-
-    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
-        return self._leases.renew(epochs, until)
-
-    async def release(self, partition: int, epoch: int) -> None:
-        self._leases.release(partition, epoch)
 
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
         rows = self._at(partition).rows
@@ -107,23 +89,11 @@ class MemoryTriggerStore:
         for grave in result.revived:
             held.graves.pop(grave, None)
 
-    async def graves(self, partition: int) -> dict[str, int]:
-        return dict(self._at(partition).graves)
-
     async def everybody(self) -> list[str]:
         return sorted(customer for held in self._partitions.values() for customer in held.rows)
 
     async def cursor(self, partition: int) -> Cursor | None:
         return cursors.decode(self._at(partition).cursor)
-
-    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        return self._at(partition).outbox[:limit]
-
-    async def forget(self, rows: Sequence[OutboxRow]) -> None:
-        gone = {(row.origin_partition, row.topic, row.partition, row.seq) for row in rows}
-        for partition in {row.origin_partition for row in rows}:
-            held = self._at(partition)
-            held.outbox = [r for r in held.outbox if (partition, r.topic, r.partition, r.seq) not in gone]
 
     async def steps(self, partition: int, limit: int) -> list[StepRequest]:
         return self._at(partition).steps[:limit]

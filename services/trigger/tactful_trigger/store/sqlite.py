@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
 from tactful import crashpoints
 from tactful.errors import Fenced
-from tactful.outbox import Cause, OutboxRow
+from tactful.partitions.sqlite import SqlitePartitions
 from tactful.records import EVENTS
-from tactful.sqlite import Database, Standing, insert, renew
+from tactful.sqlite import Database, insert
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
@@ -81,12 +81,11 @@ _FORGET_HISTORY: Final = """DELETE FROM trigger_history WHERE at < ? AND id IN (
     SELECT id FROM trigger_history ORDER BY id LIMIT 5000)"""
 
 
-class SqliteTriggerStore:
+class SqliteTriggerStore(SqlitePartitions):
     """Implements `tactful_trigger.store.TriggerStore`."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._standing = Standing()
+        super().__init__(database, "trigger", EVENTS)
 
     @classmethod
     async def open(cls, database: Database) -> SqliteTriggerStore:
@@ -114,19 +113,6 @@ class SqliteTriggerStore:
 
         return await self._database.write(take)
 
-    async def present(self, owner: str, now: int, until: int) -> int:
-        return 1  # whoever has the file is alone
-
-    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
-        return await self._database.write(lambda db: renew(db, "trigger", epochs, until))
-
-    async def release(self, partition: int, epoch: int) -> None:
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE trigger_cursor SET lease_until = 0 WHERE partition = ? AND epoch = ?", (partition, epoch)
-            )
-        )
-
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
         def fetch(db: sqlite3.Connection) -> dict[str, bytes]:
             found: dict[str, bytes] = {}
@@ -151,17 +137,13 @@ class SqliteTriggerStore:
         return await self._database.read(lambda db: db.execute(_DUE, given).fetchall())
 
     async def earliest_due(self, partition: int, start: int) -> int | None:
-        def fetch(db: sqlite3.Connection) -> int | None:
-            row = db.execute(
-                "SELECT min(due) FROM trigger_row WHERE partition = ? AND due >= ?", (partition, start)
-            ).fetchone()
-            return None if row is None else row[0]
-
-        return await self._standing.ask(partition, ("earliest due", start), lambda: self._database.read(fetch))
+        query = "SELECT min(due) FROM trigger_row WHERE partition = ? AND due >= ?"
+        row: tuple[int | None] = await self._ask(
+            partition, ("earliest due", start), lambda db: db.execute(query, (partition, start)).fetchone()
+        )
+        return row[0]
 
     async def commit(self, result: SliceResult, until: int) -> None:
-        self._standing.changed(result.partition)
-
         def apply(db: sqlite3.Connection) -> None:
             moved = db.execute(
                 """UPDATE trigger_cursor SET value = ?, next_offset = ?, lease_until = ?
@@ -180,8 +162,7 @@ class SqliteTriggerStore:
             _write(db, result)
             crashpoints.reach("trigger: before commit")
 
-        await self._database.write(apply)
-        self._standing.changed(result.partition)
+        await self._write(result.partition, apply)
 
     async def cursor(self, partition: int) -> Cursor | None:
         def fetch(db: sqlite3.Connection) -> Cursor | None:
@@ -190,57 +171,22 @@ class SqliteTriggerStore:
 
         return await self._database.read(fetch)
 
-    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        def fetch(db: sqlite3.Connection) -> list[tuple[int, str, int, bytes, bytes]]:
-            return db.execute(
-                "SELECT seq, topic, target, value, cause FROM trigger_outbox WHERE partition = ? ORDER BY id LIMIT ?",
-                (partition, limit),
-            ).fetchall()
-
-        rows = await self._standing.ask(partition, ("unsent", limit), lambda: self._database.read(fetch))
-        return [
-            OutboxRow(EVENTS, partition, seq, topic, target, value, msgspec.json.decode(cause, type=Cause))
-            for seq, topic, target, value, cause in rows
-        ]
-
-    async def forget(self, rows: Sequence[OutboxRow]) -> None:
-        await self._database.write(
-            lambda db: db.executemany(
-                "DELETE FROM trigger_outbox WHERE partition = ? AND topic = ? AND target = ? AND seq = ?",
-                [(row.origin_partition, row.topic, row.partition, row.seq) for row in rows],
-            )
-        )
-        for partition in {row.origin_partition for row in rows}:
-            self._standing.changed(partition)
-
-    async def graves(self, partition: int) -> dict[str, int]:
-        return await self._database.read(
-            lambda db: dict(
-                db.execute("SELECT grave, erased_at FROM trigger_grave WHERE partition = ?", (partition,)).fetchall()
-            )
-        )
-
     async def everybody(self) -> list[str]:
         return await self._database.read(
             lambda db: [customer for (customer,) in db.execute("SELECT customer FROM trigger_row ORDER BY 1")]
         )
 
     async def steps(self, partition: int, limit: int) -> list[StepRequest]:
-        def fetch(db: sqlite3.Connection) -> list[tuple[bytes]]:
-            return db.execute(
-                "SELECT value FROM trigger_step WHERE partition = ? ORDER BY rowid LIMIT ?", (partition, limit)
-            ).fetchall()
-
-        rows = await self._standing.ask(partition, ("steps", limit), lambda: self._database.read(fetch))
+        query = "SELECT value FROM trigger_step WHERE partition = ? ORDER BY rowid LIMIT ?"
+        rows: list[tuple[bytes]] = await self._ask(
+            partition, ("steps", limit), lambda db: db.execute(query, (partition, limit)).fetchall()
+        )
         return [msgspec.json.decode(value, type=StepRequest) for (value,) in rows]
 
     async def forget_steps(self, partition: int, done: Sequence[StepRequest]) -> None:
-        await self._database.write(
-            lambda db: db.executemany(
-                "DELETE FROM trigger_step WHERE run = ? AND number = ?", [(step.run_id, step.number) for step in done]
-            )
-        )
-        self._standing.changed(partition)
+        query = "DELETE FROM trigger_step WHERE run = ? AND number = ?"
+        answered = [(step.run_id, step.number) for step in done]
+        await self._write(partition, lambda db: db.executemany(query, answered))
 
     async def forget_history(self, now: int, before: int) -> int:
         """The oldest rows first, a lot at a time: whoever waits to write comes in between."""

@@ -7,18 +7,16 @@ event loop go on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful.errors import Fenced
-from tactful.outbox import OutboxRow
 from tactful.postgres import Postgres
-from tactful.postgres.leasing import present, release, renew
 from tactful.postgres.names import known, stored
-from tactful.postgres.outbox import forget, unsent
+from tactful.postgres.partitions import PostgresPartitions
 from tactful.records import DISPATCH
 from tactful_dispatch.ledger import Link, link_of
 from tactful_dispatch.rows import (
@@ -68,11 +66,12 @@ _PENDING: Final = text(
 )
 
 
-class PostgresDispatchStore:
+class PostgresDispatchStore(PostgresPartitions):
     """Implements `tactful_dispatch.store.DispatchStore`. `salt` gives 16 random bytes."""
 
     def __init__(self, database: Postgres, partitions: int, salt: Callable[[], bytes]) -> None:
-        self._database, self._count, self._salt = database, partitions, salt
+        super().__init__(database, "dispatch", DISPATCH)
+        self._count, self._salt = partitions, salt
 
     async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
         def take(db: Connection) -> Cursor | None:
@@ -87,15 +86,6 @@ class PostgresDispatchStore:
             return cursor
 
         return await self._do(take)
-
-    async def present(self, owner: str, now: int, until: int) -> int:
-        return await present(self._database, "dispatch", owner, now, until)
-
-    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
-        return await renew(self._database, "dispatch", epochs, until)
-
-    async def release(self, partition: int, epoch: int) -> None:
-        await release(self._database, "dispatch", partition, epoch)
 
     async def transact(
         self,
@@ -179,10 +169,6 @@ class PostgresDispatchStore:
         )
         return [decode_delivery(value) for (value,) in rows]
 
-    async def graves(self, partition: int) -> dict[str, int]:
-        query = "SELECT grave, erased_at FROM dispatch_grave WHERE partition = :partition"
-        return {grave: at for grave, at in await self._rows(query, partition=partition)}
-
     async def everybody(self) -> list[str]:
         return sorted(known(customer) for (customer,) in await self._rows("SELECT customer FROM dispatch_customer"))
 
@@ -201,12 +187,6 @@ class PostgresDispatchStore:
             customer=stored(customer),
         )
         return [link_of(*row) for row in rows]
-
-    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        return await unsent(self._database, "dispatch", DISPATCH, partition, limit)
-
-    async def forget(self, rows: Sequence[OutboxRow]) -> None:
-        await forget(self._database, "dispatch", rows)
 
     async def _do(self, job: Callable[[Connection], T]) -> T:
         async def run(db: AsyncConnection) -> T:

@@ -6,7 +6,7 @@ Hot statements are constant text over arrays that are unpacked on the server, so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,11 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tactful import crashpoints
 from tactful.clock import DAY, HOUR, MINUTE
 from tactful.errors import Fenced
-from tactful.outbox import OutboxRow
 from tactful.postgres import Postgres, keep_days
-from tactful.postgres.leasing import present, release, renew
 from tactful.postgres.names import known, stored
-from tactful.postgres.outbox import forget, unsent
+from tactful.postgres.partitions import PostgresPartitions
 from tactful.records import EVENTS
 from tactful_trigger import cursor as cursors
 from tactful_trigger.cursor import Cursor
@@ -110,11 +108,11 @@ _ALIVE: Final = text(
 _LOT: Final = 5_000  # rows that are taken into memory together
 
 
-class PostgresTriggerStore:
+class PostgresTriggerStore(PostgresPartitions):
     """Implements `tactful_trigger.store.TriggerStore`."""
 
     def __init__(self, database: Postgres) -> None:
-        self._database = database
+        super().__init__(database, "trigger", EVENTS)
 
     async def claim(self, partition: int, owner: str, now: int, until: int) -> Cursor | None:
         async def take(db: AsyncConnection) -> Cursor | None:
@@ -130,15 +128,6 @@ class PostgresTriggerStore:
             return cursor
 
         return await self._database.run(take)
-
-    async def present(self, owner: str, now: int, until: int) -> int:
-        return await present(self._database, "trigger", owner, now, until)
-
-    async def renew(self, epochs: Mapping[int, int], until: int) -> frozenset[int]:
-        return await renew(self._database, "trigger", epochs, until)
-
-    async def release(self, partition: int, epoch: int) -> None:
-        await release(self._database, "trigger", partition, epoch)
 
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:
         rows = await self._database.ask(_LOAD, partition=partition, customers=sorted(map(stored, customers)))
@@ -171,16 +160,6 @@ class PostgresTriggerStore:
         query = text("SELECT value FROM trigger_cursor WHERE partition = :partition")
         rows = await self._database.ask(query, partition=partition)
         return cursors.decode(rows[0][0]) if rows else None
-
-    async def unsent(self, partition: int, limit: int) -> list[OutboxRow]:
-        return await unsent(self._database, "trigger", EVENTS, partition, limit)
-
-    async def forget(self, rows: Sequence[OutboxRow]) -> None:
-        await forget(self._database, "trigger", rows)
-
-    async def graves(self, partition: int) -> dict[str, int]:
-        query = text("SELECT grave, erased_at FROM trigger_grave WHERE partition = :partition")
-        return {grave: at for grave, at in await self._database.ask(query, partition=partition)}
 
     async def everybody(self) -> list[str]:
         rows = await self._database.ask(text("SELECT customer FROM trigger_row"))

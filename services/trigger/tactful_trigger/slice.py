@@ -90,7 +90,7 @@ class Slice:
         """`room`: so many timers may fire. After an outage everybody's may be due, and too many for one transaction."""
         self._partition, self._partitions, self._watch, self._graves = partition, partitions, watch, graves
         self._room = room
-        self._before, self.fired = partition.cursor.offset, 0
+        self._before, self._fired = partition.cursor.offset, 0
         self._cursor = partition.cursor = partition.cursor.copy()
         self._taken = Taken(self._cursor.taken)
         number = self._cursor.partition
@@ -103,16 +103,6 @@ class Slice:
         self._erasing = Erasing(self._partition, self._effects, self._graves)
         self._joining = Joining(self._partition, self._effects, self._runs)
         self._routes, self._rows = self._partition.book.routes, self._partition.rows
-
-    @property
-    def decided(self) -> Sequence[tuple[str, str, str]]:
-        """(rule, verdict, reason) of every final word that was heard."""
-        return self._effects.decided
-
-    @property
-    def parked(self) -> Sequence[tuple[str, str]]:
-        """(rule, why) of every run that could not go on."""
-        return self._effects.parked
 
     def compute(self, slice_: Sequence[Stored], records: Sequence[EventsTopic]) -> SliceResult:
         """Apply the records and say what changed: all of them, or those before the first one ahead of which more timers are due
@@ -192,7 +182,7 @@ class Slice:
                     moved = True
                 else:
                     row.held |= {run.id}
-        self.fired += moved
+        self._fired += moved
 
     def _apply(self, stored: Stored, record: EventsTopic) -> None:
         if type(record) is BroadcastRecord:
@@ -312,4 +302,7 @@ class Slice:
             effects.erasures,
             effects.graves,
             effects.revived,
+            self._fired,
+            effects.decided,
+            effects.parked,
         )

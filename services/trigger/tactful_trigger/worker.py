@@ -154,7 +154,7 @@ class TriggerWorker:
                 with self._span(held, records):
                     computed = await self._compute(held, records, ahead)
                     await ahead.written()
-                    ahead.write(self._relay_and_commit(held, *computed))
+                    ahead.write(self._relay_and_commit(held, computed))
                 if not self._full[held.cursor.partition]:
                     break
                 await asyncio.sleep(0)  # it is on its way to the store before the next one takes the processor
@@ -169,9 +169,9 @@ class TriggerWorker:
             await ahead.standing()
         return ahead.moved
 
-    async def _relay_and_commit(self, held: Partition, result: SliceResult, computing: Slice) -> None:
+    async def _relay_and_commit(self, held: Partition, result: SliceResult) -> None:
         await self.relay(held.cursor.partition)
-        await self._commit(held, result, computing)
+        await self._commit(held, result)
 
     async def _next(self, held: Partition) -> Sequence[Stored]:
         partition, limit = held.cursor.partition, self._at_once(held)
@@ -196,16 +196,14 @@ class TriggerWorker:
         before = held.mark()
         try:
             with self._span(held, records):
-                await self._commit(held, *await self._compute(held, records))
+                await self._commit(held, await self._compute(held, records))
         except Exception as error:  # data that cannot be applied: find the culprit by slices of one
             held.back_to(before)
             if would_meet_all(error):
                 raise
             await self._one_by_one(held, records)
 
-    async def _compute(
-        self, held: Partition, slice_: Sequence[Stored], ahead: Ahead | None = None
-    ) -> tuple[SliceResult, Slice]:
+    async def _compute(self, held: Partition, slice_: Sequence[Stored], ahead: Ahead | None = None) -> SliceResult:
         records = read(slice_)
         await self._load(held, unknown_customers(held, records))
         rare = [record for record in records if type(record) is not EventRecord]
@@ -222,9 +220,9 @@ class TriggerWorker:
         held.rest = [stored for stored in slice_ if stored.offset >= held.cursor.offset]
         self._full[held.cursor.partition] |= bool(held.rest)
         crashpoints.reach("trigger: mid-slice")
-        return result, computing
+        return result
 
-    async def _commit(self, held: Partition, result: SliceResult, computing: Slice) -> None:
+    async def _commit(self, held: Partition, result: SliceResult) -> None:
         try:
             await self._store.commit(result, self._leases.until())
         except StoreUnavailable as error:
@@ -233,14 +231,14 @@ class TriggerWorker:
             raise Fenced("timers alone were to be written, and the cursor does not tell whether they were") from error
         crashpoints.reach("trigger: after commit")
         held.note(result)
-        self._count(computing)
+        self._count(result)
         self._traces[held.cursor.partition] = self._telemetry.current()
 
-    def _count(self, computing: Slice) -> None:
+    def _count(self, result: SliceResult) -> None:
         """What is known to be committed: what is not is computed again."""
-        self.timers_fired += computing.fired
-        self.decisions.update(computing.decided)
-        for rule, why in computing.parked:
+        self.timers_fired += result.fired
+        self.decisions.update(result.decided)
+        for rule, why in result.parked:
             self.parked[rule] += 1
             self.failures[rule] = why
 
@@ -259,7 +257,7 @@ class TriggerWorker:
     async def _alone(self, held: Partition, record: Stored) -> None:
         before = held.mark()
         try:
-            await self._commit(held, *await self._compute(held, [record]))
+            await self._commit(held, await self._compute(held, [record]))
         except NOT_THE_DATA:
             held.back_to(before)
             raise
@@ -278,7 +276,7 @@ class TriggerWorker:
         before = held.mark()
         try:
             computing = Slice(held, self._log.partitions, self._watch, self._graves)
-            await self._commit(held, computing.quarantine(record, why), computing)
+            await self._commit(held, computing.quarantine(record, why))
         except Exception:
             held.back_to(before)
             raise

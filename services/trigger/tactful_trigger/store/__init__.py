@@ -55,7 +55,7 @@ class Erasure(msgspec.Struct, frozen=True):
 
 
 class SliceResult(msgspec.Struct, frozen=True):
-    """All that one slice changes."""
+    """All that one slice changes, and, of no concern to a store, what is counted once that is committed."""
 
     partition: int
     epoch: int
@@ -68,6 +68,9 @@ class SliceResult(msgspec.Struct, frozen=True):
     erasures: list[Erasure] = []  # done first: what else is here of the same customers came afterwards
     graves: list[Erased] = []  # of customers whose rows are not here
     revived: list[str] = []  # graves that are none any more
+    fired: int = 0  # timers
+    decided: list[tuple[str, str, str]] = []  # (rule, verdict, reason) of every final word that was heard
+    parked: list[tuple[str, str]] = []  # (rule, why) of every run that could not go on
 
 
 class TriggerStore(OutboxStore, LeaseStore, Protocol):

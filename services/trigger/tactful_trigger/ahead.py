@@ -10,20 +10,20 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from tactful_trigger.partition import Mark, Partition
+from tactful_trigger.partition import Partition, Savepoint
 
 
 class Ahead:
     """The slice of one partition that is being written, if there is one."""
 
     def __init__(self, held: Partition) -> None:
-        self._held, self._committed, self._computed = held, held.mark(), held.mark()
+        self._held, self._committed, self._computed = held, held.savepoint(), held.savepoint()
         self._writing: asyncio.Task[None] | None = None
         self.moved = False
 
     def write(self, writing: Coroutine[Any, Any, None]) -> None:
         """Begin to write what was just computed; nothing else may be on its way."""
-        self._computed, self._writing, self.moved = self._held.mark(), asyncio.create_task(writing), True
+        self._computed, self._writing, self.moved = self._held.savepoint(), asyncio.create_task(writing), True
 
     async def written(self) -> None:
         """Wait until nothing is on its way. Raises what kept it from being written."""
@@ -31,7 +31,7 @@ class Ahead:
             await self._writing
             self._committed, self._writing = self._computed, None
 
-    async def standing(self) -> Mark:
+    async def standing(self) -> Savepoint:
         """Where memory stands by the store, once nothing is on its way, whatever became of it."""
         if self._writing is not None:
             await asyncio.wait([self._writing])

@@ -16,8 +16,8 @@ from tactful_trigger.timers import Timers
 from tactful_trigger.waiting import Waiting
 
 
-class Mark(NamedTuple):
-    """What is replaced and never changed in place, as of a commit."""
+class Savepoint(NamedTuple):
+    """Of a partition, as of a commit: what a slice replaces and never changes in place."""
 
     cursor: Cursor
     graves: dict[str, int]
@@ -89,13 +89,13 @@ class Partition:
             else:
                 self.busy.discard(row.customer)
 
-    def mark(self) -> Mark:
+    def savepoint(self) -> Savepoint:
         """Where to go back to if the next slice does not commit."""
-        return Mark(self.cursor, self.graves)
+        return Savepoint(self.cursor, self.graves)
 
-    def back_to(self, mark: Mark) -> None:
+    def back_to(self, savepoint: Savepoint) -> None:
         """After a slice that did not commit, memory is worth nothing."""
-        self.cursor, self.graves = mark
+        self.cursor, self.graves = savepoint
         self.rows.clear()
         self.rest = ()
         self.timers, self.looked_at_feeds = Timers(), False

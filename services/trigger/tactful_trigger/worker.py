@@ -193,7 +193,7 @@ class TriggerWorker:
         return {number: held.cursor.offset for number, held in self.owned.items()}
 
     async def _apply(self, held: Partition, records: Sequence[Stored]) -> None:
-        before = held.mark()
+        before = held.savepoint()
         try:
             with self._span(held, records):
                 await self._commit(held, await self._compute(held, records))
@@ -255,7 +255,7 @@ class TriggerWorker:
                 await self._alone(held, record)
 
     async def _alone(self, held: Partition, record: Stored) -> None:
-        before = held.mark()
+        before = held.savepoint()
         try:
             await self._commit(held, await self._compute(held, [record]))
         except NOT_THE_DATA:
@@ -273,7 +273,7 @@ class TriggerWorker:
                 f"events/{record.partition}: {POISON_IN_A_ROW} records in a row cannot be applied; the last: {place}"
             ) from error
         why = str(error) if isinstance(error, TactfulError) else f"{place}: {error}"
-        before = held.mark()
+        before = held.savepoint()
         try:
             computing = Slice(held, self._log.partitions, self._watch, self._graves)
             await self._commit(held, computing.quarantine(record, why))

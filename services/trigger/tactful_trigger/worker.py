@@ -82,15 +82,14 @@ class TriggerWorker:
     async def claim(self) -> None:
         """Keep what is ours, give up what is more than a fair share, take what nobody holds. Whoever's clock is wrong
         leaves it to others."""
-        epochs = {number: partition.cursor.epoch for number, partition in self.owned.items()}
         if clocks_are_apart(self.stopped, self._clock.now()):
-            await self._leases.stand_back(epochs, self)
+            await self.release()
         else:
-            await self._leases.tend(epochs, self)
+            await self._leases.tend(self._epochs, self)
 
     async def keep(self) -> None:
         """Renew what is ours."""
-        await self._leases.keep({number: held.cursor.epoch for number, held in self.owned.items()})
+        await self._leases.keep(self._epochs)
 
     async def take(self, partition: int) -> bool:
         """As `tactful.leases.Holder`."""
@@ -115,7 +114,11 @@ class TriggerWorker:
 
     async def release(self) -> None:
         """Give everything up, so that others may go on at once."""
-        await self._leases.stand_back({number: held.cursor.epoch for number, held in self.owned.items()}, self)
+        await self._leases.stand_back(self._epochs, self)
+
+    @property
+    def _epochs(self) -> dict[int, int]:
+        return {number: held.cursor.epoch for number, held in self.owned.items()}
 
     async def run_once(self, partition: int) -> bool:
         """Read and commit one slice; whether there was one. Raises Transient or StreamStopped; memory is then dropped."""

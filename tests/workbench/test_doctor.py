@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from copy import copy
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from dispatchbench import DispatchBench
@@ -28,6 +28,7 @@ from tactful_workbench.doctor import Finding, examine
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.latefeeds import late_feeds
 from tactful_workbench.settingsfile import SHOP
+from tactful_workbench.sides import TriggerSide
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
 
@@ -79,6 +80,13 @@ async def look(product: Product, world: World | None = None) -> list[Finding]:
     return await examine(product, world or World(GOOD))
 
 
+def with_other(product: Product, **parts: Any) -> Product:
+    """The same product with other parts in place of its own."""
+    other = copy(product)
+    vars(other).update(parts)
+    return other
+
+
 def told(findings: list[Finding], level: str) -> str:
     return "\n".join(finding.text for finding in findings if finding.level == level)
 
@@ -108,16 +116,16 @@ async def test_a_partition_that_does_not_move_is_named(tmp_path: Path) -> None:
         record = encode(event_record("u1", Page(name="a"), product.clock.now(), "a"))
         await product.log.append(EVENTS, [(2, record)])
         assert "does not move" not in told(await look(product), "fail")
-        later = replace(product, clock=ManualClock(product.clock.now() + 6 * MINUTE))
+        later = with_other(product, clock=ManualClock(product.clock.now() + 6 * MINUTE))
         assert "trigger does not move in partition 2: a record waits since 6m" in told(await look(later), "fail")
 
 
 async def test_a_partition_whose_records_are_of_a_time_to_come_is_named_with_when_it_goes_on(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
         stamped = (await product.log.read(EVENTS, 2, 0, 1))[0].appended
-        slightly = replace(product, clock=ManualClock(stamped - MINUTE))
+        slightly = with_other(product, clock=ManualClock(stamped - MINUTE))
         assert "stands still" not in told(await look(slightly), "fail")
-        ahead = replace(product, clock=ManualClock(stamped - 365 * DAY))
+        ahead = with_other(product, clock=ManualClock(stamped - 365 * DAY))
         until = f"{local_time(stamped - 2 * MINUTE, product.shop().zone):%Y-%m-%d %H:%M %z}"
         why = "its log was stamped by a clock that was ahead by 365d"
         assert f"trigger stands still in partition 2 until {until}: {why}" in told(await look(ahead), "fail")
@@ -147,8 +155,8 @@ class MadeAnew(Losing):
 
 async def test_a_log_that_ends_before_it_is_read_on_is_named_with_what_to_do(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
-        await product.time.drain()
-        found = await look(cast(Any, replace(product, log=cast(Any, MadeAnew(product.log)))))
+        await TriggerSide(product.trigger_worker, product.trigger).settle()
+        found = await look(with_other(product, log=MadeAnew(product.log)))
         anew = "trigger stands still in partition 2: the log ends at 0 and is read on at 1: it was made anew or cut off"
         assert f"{anew}. `tactful db accept-loss events/2`" in told(found, "fail")
         assert "trigger has 0 records to read" in told(found, "ok")
@@ -158,7 +166,7 @@ async def test_a_partition_that_cannot_be_read_on_is_named_beside_how_the_others
     async with opened(Plan(tmp_path)) as product:
         record = encode(event_record("u1", Page(name="a"), product.clock.now(), "a"))
         await product.log.append(EVENTS, [(2, record)])
-        found = await look(cast(Any, replace(product, log=cast(Any, Losing(product.log)))))
+        found = await look(with_other(product, log=Losing(product.log)))
         why = "events/2: the log no longer has what comes next"
         assert f"trigger stands still in partition 2: {why}" in told(found, "fail")
         assert "trigger has" in told(found, "ok")
@@ -281,11 +289,8 @@ async def test_a_broken_rule_and_a_broken_template_are_named(tmp_path: Path) -> 
         broken = Broken("mine", "rules/mine.py:3: no function is decorated with @rule")
         (tmp_path / "templates" / "abandoned_cart").mkdir(parents=True)
         (tmp_path / "templates" / "abandoned_cart" / "email.en.html").write_text("---\nsubjekt: x\n---\n")
-        product = replace(
-            whole,
-            loaded=whole.loaded._replace(broken=(broken,)),
-            plan=replace(whole.plan, templates=tmp_path / "templates"),
-        )
+        loaded = whole.loaded._replace(broken=(broken,))
+        product = with_other(whole, loaded=loaded, templates=tmp_path / "templates")
         found = told(await look(product), "fail")
         assert "rule mine: rules/mine.py:3" in found
         assert "abandoned_cart/email.en.html:2" in found
@@ -338,7 +343,7 @@ async def test_messages_that_wait_for_a_provider_or_a_template_are_told_and_thei
     bench.asks("m2", "boris")
     bench.asks("m3", "cleo", channel="push", data={"broken": "no such name"})
     async with opened(Plan(tmp_path)) as whole:
-        warned = told(await look(replace(whole, dispatch=cast(Any, bench.store))), "warn")
+        warned = told(await look(with_other(whole, dispatch=bench.store)), "warn")
         assert (
             "messages by email wait, 2 in all: the provider cannot take it now; `tactful explain anna` says" in warned
         )

@@ -27,7 +27,7 @@ def dev_banner(product: Product, url: str) -> str:
         f"  clock         {now:%a %d %b %Y %H:%M} {zone.key}        tactful dev advance 1h",
     ]
     lines += _amiss(product)
-    if not product.start_was_used:
+    if product.dev_clock is not None and not product.dev_clock.start_was_used:
         lines.append("  --at          was not used: this file has a clock already; `tactful dev reset` begins anew")
     return "\n".join(lines)
 

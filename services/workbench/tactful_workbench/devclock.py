@@ -18,20 +18,20 @@ LAST: Final = int(datetime(9000, 1, 1, tzinfo=UTC).timestamp()) * 1000  # calend
 class DevClock(ShiftedClock):
     """A clock that tells, shifts what clients say, and remembers how far it has gone."""
 
-    def __init__(self, wall: Clock, database: Database, offset: int) -> None:
+    def __init__(self, wall: Clock, database: Database, offset: int, start_was_used: bool = True) -> None:
         super().__init__(wall, offset)
-        self.wall, self._database = wall, database
+        self.wall, self._database, self.start_was_used = wall, database, start_was_used
 
     @classmethod
-    async def open(cls, database: Database, wall: Clock, start: int | None) -> tuple[DevClock, bool]:
-        """The clock of a file, and whether `start` was used: it counts only when the file is made."""
+    async def open(cls, database: Database, wall: Clock, start: int | None) -> DevClock:
+        """The clock of a file; `start` (ms) counts only when the file is made."""
         await database.migrate("dev_clock", MIGRATIONS)
         row = await database.read(lambda db: db.execute("SELECT shift FROM dev_clock").fetchone())
         if row is not None:
-            return cls(wall, database, row[0]), start is None
+            return cls(wall, database, row[0], start_was_used=start is None)
         offset = 0 if start is None else start - wall.now()
         await database.write(lambda db: db.execute("INSERT INTO dev_clock VALUES (?)", (offset,)))
-        return cls(wall, database, offset), True
+        return cls(wall, database, offset)
 
     async def keep(self) -> None:
         """Remember the offset; it never shrinks."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import secrets as random_source
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from tactful.channels import DESK
 from tactful.clock import Clock, WallClock
 from tactful.erasure import Graves
 from tactful.errors import SettingsError
-from tactful.keys import Key, KeyRing
+from tactful.keys import Key
 from tactful.log.sqlite import SqliteLog
-from tactful.plugins import Loaded, load_plugins
+from tactful.plugins import load_plugins
 from tactful.settings import Settings, Shop
 from tactful.sqlite import Database
 from tactful_dispatch.addresses import AddressBook
@@ -24,16 +25,18 @@ from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import Adapter
 from tactful_dispatch.channels.inbox import InboxAdapter
 from tactful_dispatch.channels.sqlite_shelf import SqliteShelf
+from tactful_dispatch.content import Content
 from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.links import Links
 from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.reception import Reception
 from tactful_dispatch.store.sqlite import SqliteDispatchStore
 from tactful_dispatch.worker import DispatchWorker
-from tactful_ingest.door import Door
+from tactful_ingest.door import Door, unshifted
 from tactful_trigger.guarding import Guard
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED
+from tactful_trigger.replay import Watch
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.sqlite import SqliteTriggerStore
 from tactful_trigger.watch import SignalWatch
@@ -104,47 +107,98 @@ def _name(dev: bool) -> str:
     return "dev.db" if dev else "tactful.db"
 
 
-@dataclass(frozen=True)
-class Product:
-    """Everything, put together. Whoever holds it starts `running` and serves the applications."""
+class Stores(NamedTuple):
+    """What the one file holds, each part with its tables up to date, and the clock by which the log stamps."""
 
-    plan: Plan
     database: Database
     clock: Clock
-    dev_clock: DevClock | None
-    start_was_used: bool
+    dev_clock: DevClock | None  # the same one, in dev
     log: SqliteLog
-    keys: Keys
-    loaded: Loaded
-    book: Rulebook
     trigger: SqliteTriggerStore
     dispatch: SqliteDispatchStore
-    trigger_worker: TriggerWorker
-    dispatch_worker: DispatchWorker
-    running: Running
-    time: VirtualTime
-    desk: Reception
-    correspondence: Correspondence
-    personal: Personal
-    conductor: Conductor
     shelf: SqliteShelf
-    links: Links
-    public_url: Callable[[], str]
-    settings: SettingsFile
-    story: Story
-    readings: Readings | None  # None in dev, where everybody is a developer
-    door: Door
-    token: str
+    keys: SqliteKeyTable
+    notebook: Notebook
 
-    @property
-    def ruletelling(self) -> RuleTelling:
-        """How rules stand, as of now."""
-        return RuleTelling(self.loaded, self.conductor, self.settings_now, self.clock)
 
-    @property
-    def templates(self) -> Path | None:
-        """Templates of the shop's own."""
-        return self.plan.templates
+class Product:
+    """Everything, put together. Whoever holds it starts `running` and serves the applications.
+
+    Implements `tactful_workbench.admin.Deployment` and `tactful_workbench.housekeeping.LogKeeper`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        stores: Stores,
+        content: Content,
+        watch: Watch,
+        adapters: Mapping[str, Adapter] | None,
+        stand: Stand | None,
+    ) -> None:
+        """`adapters` by channel take the place of the plan's own. Raises SettingsError."""
+        self.plan, self.templates, self.writes_to_people = plan, plan.templates, not plan.dev
+        self.clock, self.dev_clock = stores.clock, stores.dev_clock
+        self.database, self.log = stores.database, stores.log
+        self.trigger, self.dispatch, self.shelf = stores.trigger, stores.dispatch, stores.shelf
+        self.loaded = load_plugins(plan.rules).beside(SHIPPED)
+        self.book = Rulebook(self.loaded.rules, self.loaded.projections)
+        self.settings = SettingsFile(plan.data, DEV if plan.dev else SHOP, lambda: self.loaded.rules)
+        self.settings.latest = self.settings.read()
+        self.token = random_source.token_urlsafe(24)
+        known = [*(DEV_KEYS if plan.dev else ()), (self.token, Key("command-line", "server"))]
+        self.keys = Keys(stores.keys, known)
+        client_time = unshifted if self.dev_clock is None else self.dev_clock.client_time
+        self.door = Door(self.log, self.keys, self.clock, lambda: self.settings.latest.shop.currency, client_time)
+
+        graves, addresses = Graves(self._secret(ERASURE_KEY)), AddressBook(self._secret(ADDRESS_KEY))
+        self.trigger_worker = TriggerWorker(
+            self.log, self.trigger, self.book, self.clock, OWNER, graves=graves, watch=watch, slice_limit=SLICE
+        )
+        self.links = Links(self.public_url, self._secret(LINK_KEY))
+        attempts = Attempts(
+            self.dispatch, adapters or self._adapters(), content, self.links, addresses, self.clock, time.monotonic
+        )
+        self.dispatch_worker = DispatchWorker(
+            self.log,
+            self.dispatch,
+            attempts,
+            addresses,
+            self.clock,
+            OWNER,
+            graves=graves,
+            copies=self.shelf,
+            slice_limit=SLICE,
+        )
+        guard = Guard(self.log, self.trigger, self.clock)
+        live = LiveDispatch(self.dispatch_worker, self.log, self.clock)
+        self.running = Running(
+            LiveTrigger(self.trigger_worker, self.log, self.clock, guard),
+            live,
+            *([stand] if stand is not None else []),
+            arrivals=lambda: self.door.flight.entered,
+        )
+
+        self.desk = Reception(self.dispatch, addresses, graves, self.clock, self.log, live.nudge)
+        self.correspondence = Correspondence(self.dispatch, addresses, self.desk, self.clock)
+        self.personal = Personal(
+            self.log, self.trigger, self.dispatch, self.book, graves, stores.notebook, self.clock, self.settings_now
+        )
+        self.conductor = Conductor(self.log, self.trigger, self.book, self.clock)
+        self.ruletelling = RuleTelling(self.loaded, self.conductor, self.settings_now, self.clock)
+        self.story = Story(self.trigger, self.dispatch, self.book, addresses, PARTITIONS)
+        self.readings = None if plan.dev else Readings(self.log, self.clock)  # in dev everybody is a developer
+
+    @cached_property
+    def time(self) -> VirtualTime:
+        """Moves `dev_clock` on, in dev alone; hold `running.floor` meanwhile."""
+        assert self.dev_clock is not None, "only `tactful dev` has a clock to move"
+        sides = (TriggerSide(self.trigger_worker, self.trigger), self.dispatch_worker)
+        return VirtualTime(Ordinals(self.log), self.dev_clock, sides)
+
+    def public_url(self) -> str:
+        """The address under which customers' pages are reached, as of now."""
+        return self.plan.public_url or self.settings.latest.shop.public_url
 
     def settings_now(self) -> Settings:
         """As they were told last, with the address under which this process is reached; in dev, the sample shop's too."""
@@ -162,15 +216,20 @@ class Product:
         """As `tactful_workbench.doctor.Patient`."""
         return file_findings(self.plan.file)
 
-    @property
-    def writes_to_people(self) -> bool:
-        """Not in dev: there every channel is the inbox."""
-        return not self.plan.dev
+    def _secret(self, name: str) -> bytes:
+        return secret(self.plan.data, name)
+
+    def _adapters(self) -> Mapping[str, Adapter]:
+        """In dev the inbox stands for every channel; a shop has what it has configured."""
+        if self.plan.dev:
+            return dict.fromkeys(("email", "sms", "push", "webhook", DESK), InboxAdapter(self.shelf, self.clock))
+        return shop_adapters(self.plan.smtp, self.plan.sms, self._secret(WEBHOOK_KEY), self.clock, self.public_url)
 
 
 @asynccontextmanager
 async def opened(plan: Plan, adapters: Mapping[str, Adapter] | None = None) -> AsyncIterator[Product]:
-    """Open the file and put everything over it; `adapters` by channel take the place of the plan's own.
+    """Open the file and put everything over it; `adapters` by channel take the place of the plan's own. A file that was restored
+    erases again whom it has brought back, and sends nothing before an operator has looked.
 
     Raises StoreLocked, StoreTooNew, SettingsError.
     """
@@ -180,7 +239,15 @@ async def opened(plan: Plan, adapters: Mapping[str, Adapter] | None = None) -> A
         stack.push_async_callback(database.close)
         await _keep_secrets(plan, database)
         watch = stack.enter_context(SignalWatch())
-        product = await _assemble(plan, database, watch, stack, adapters)
+        stores = await _stores(plan, database)
+        stand = None if plan.dev else await Stand.open(plan.data, stores.log, database, stores.clock)
+        product = Product(plan, stores, await open_content(plan.templates, stack), watch, adapters, stand)
+        await product.personal.erase_again()
+        await product.settings.tell(product.log, product.clock, await known_settings(product.trigger, PARTITIONS))
+        if stand is not None:
+            button = RedButton(product.log, product.dispatch, product.clock)
+            await stop_if_restored(stand, button, product.settings.latest.shop)
+            stack.push_async_callback(stand.keep)
         stack.push_async_callback(product.trigger_worker.steps.stop)
         yield product
 
@@ -198,148 +265,22 @@ async def _keep_secrets(plan: Plan, database: Database) -> None:
         secret(plan.data, name)
 
 
-async def _assemble(
-    plan: Plan,
-    database: Database,
-    watch: SignalWatch,
-    stack: AsyncExitStack,
-    adapters: Mapping[str, Adapter] | None,
-) -> Product:
+async def _stores(plan: Plan, database: Database) -> Stores:
+    """Raises StoreTooNew."""
     wall = WallClock()
-    dev_clock, used = await DevClock.open(database, wall, plan.start) if plan.dev else (None, True)
+    dev_clock = await DevClock.open(database, wall, plan.start) if plan.dev else None
     clock: Clock = dev_clock or wall
-    loaded = load_plugins(plan.rules).beside(SHIPPED)
-    settings = SettingsFile(plan.data, DEV if plan.dev else SHOP, lambda: loaded.rules)
-    settings.latest = settings.read()
     log = await SqliteLog.open(database, PARTITIONS, clock)
     if dev_clock is not None:
         dev_clock.forward_to(log.opened_at)  # killed while time was moved on, it had not been kept
-    book = Rulebook(loaded.rules, loaded.projections)
-
-    trigger = await SqliteTriggerStore.open(database)
-    graves = Graves(secret(plan.data, ERASURE_KEY))
-    trigger_worker = TriggerWorker(log, trigger, book, clock, OWNER, graves=graves, watch=watch, slice_limit=SLICE)
-
-    addresses = AddressBook(secret(plan.data, ADDRESS_KEY))
-
-    def public_url() -> str:
-        return plan.public_url or settings.latest.shop.public_url
-
-    links = Links(public_url, secret(plan.data, LINK_KEY))
-    content = await open_content(plan.templates, stack)
-    dispatch = await SqliteDispatchStore.open(database, PARTITIONS, lambda: random_source.token_bytes(16))
-    shelf = await SqliteShelf.open(database)
-    adapters = adapters or _adapters(plan, shelf, clock, public_url)
-    attempts = Attempts(dispatch, adapters, content, links, addresses, clock, time.monotonic)
-    dispatch_worker = DispatchWorker(
-        log, dispatch, attempts, addresses, clock, OWNER, graves=graves, copies=shelf, slice_limit=SLICE
+    return Stores(
+        database,
+        clock,
+        dev_clock,
+        log,
+        await SqliteTriggerStore.open(database),
+        await SqliteDispatchStore.open(database, PARTITIONS, lambda: random_source.token_bytes(16)),
+        await SqliteShelf.open(database),
+        await SqliteKeyTable.open(database),
+        await Notebook.open(plan.data, database),
     )
-    live = LiveDispatch(dispatch_worker, log, clock)
-    desk = Reception(dispatch, addresses, graves, clock, log, live.nudge)
-    personal = await _personal(plan, database, log, trigger, dispatch, book, graves, clock, settings)
-
-    token = random_source.token_urlsafe(24)
-    keys = Keys(
-        await SqliteKeyTable.open(database), [*(DEV_KEYS if plan.dev else ()), (token, Key("command-line", "server"))]
-    )
-    await settings.tell(log, clock, await known_settings(trigger, PARTITIONS))
-    ordinals = Ordinals(log)
-    door = _door(log, keys, clock, settings, dev_clock)
-    return Product(
-        plan=plan,
-        database=database,
-        clock=clock,
-        dev_clock=dev_clock,
-        start_was_used=used,
-        log=log,
-        keys=keys,
-        loaded=loaded,
-        book=book,
-        trigger=trigger,
-        dispatch=dispatch,
-        trigger_worker=trigger_worker,
-        dispatch_worker=dispatch_worker,
-        running=Running(
-            LiveTrigger(trigger_worker, log, clock, Guard(log, trigger, clock)),
-            live,
-            *(() if plan.dev else (await _stand(plan, database, log, dispatch, clock, settings.latest.shop, stack),)),
-            arrivals=lambda: door.flight.entered,
-        ),
-        time=VirtualTime(
-            ordinals,
-            dev_clock or _Unmovable(clock),
-            (TriggerSide(trigger_worker, trigger), dispatch_worker),
-        ),
-        desk=desk,
-        personal=personal,
-        conductor=Conductor(log, trigger, book, clock),
-        correspondence=Correspondence(dispatch, addresses, desk, clock),
-        shelf=shelf,
-        links=links,
-        public_url=public_url,
-        settings=settings,
-        story=Story(trigger, dispatch, book, addresses, PARTITIONS),
-        readings=None if plan.dev else Readings(log, clock),
-        door=door,
-        token=token,
-    )
-
-
-async def _personal(
-    plan: Plan,
-    database: Database,
-    log: SqliteLog,
-    trigger: SqliteTriggerStore,
-    dispatch: SqliteDispatchStore,
-    book: Rulebook,
-    graves: Graves,
-    clock: Clock,
-    settings: SettingsFile,
-) -> Personal:
-    """A database that was restored erases again whom it has brought back."""
-    notebook = await Notebook.open(plan.data, database)
-    personal = Personal(log, trigger, dispatch, book, graves, notebook, clock, lambda: settings.latest)
-    await personal.erase_again()
-    return personal
-
-
-async def _stand(
-    plan: Plan,
-    database: Database,
-    log: SqliteLog,
-    dispatch: SqliteDispatchStore,
-    clock: Clock,
-    shop: Shop,
-    stack: AsyncExitStack,
-) -> Stand:
-    """A database that was restored sends nothing before an operator has looked."""
-    stand = await Stand.open(plan.data, log, database, clock)
-    await stop_if_restored(stand, RedButton(log, dispatch, clock), shop)
-    stack.push_async_callback(stand.keep)
-    return stand
-
-
-def _adapters(plan: Plan, shelf: SqliteShelf, clock: Clock, public_url: Callable[[], str]) -> Mapping[str, Adapter]:
-    """In dev the inbox stands for every channel; a shop has what it has configured."""
-    if plan.dev:
-        return dict.fromkeys(("email", "sms", "push", "webhook", DESK), InboxAdapter(shelf, clock))
-    return shop_adapters(plan.smtp, plan.sms, secret(plan.data, WEBHOOK_KEY), clock, public_url)
-
-
-def _door(log: SqliteLog, keys: KeyRing, clock: Clock, settings: SettingsFile, dev_clock: DevClock | None) -> Door:
-    def currency() -> str:
-        return settings.latest.shop.currency
-
-    if dev_clock is None:
-        return Door(log, keys, clock, currency)
-    return Door(log, keys, clock, currency, client_time=dev_clock.client_time)
-
-
-class _Unmovable:
-    """A clock that nobody may move on: virtual time is for `tactful dev`."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.now = clock.now
-
-    def forward_to(self, instant: int) -> None:
-        return None

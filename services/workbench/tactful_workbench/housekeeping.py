@@ -70,27 +70,17 @@ class Housekeeping:
 
 
 class Keeper(Protocol):
-    """Who keeps something for as long as the settings say."""
-
-    def settings_now(self) -> Settings: ...
-
-
-class HistoryKeeper(Keeper, Protocol):
-    """Customers' timelines."""
+    """Two stores, and the settings that say for how long they keep what is over."""
 
     @property
     def trigger(self) -> TriggerStore: ...
-
-
-class MessageKeeper(Keeper, Protocol):
-    """Messages that were decided."""
-
     @property
     def dispatch(self) -> DispatchStore: ...
+    def settings_now(self) -> Settings: ...
 
 
-class LogKeeper(HistoryKeeper, MessageKeeper, Protocol):
-    """A log of its own as well."""
+class LogKeeper(Keeper, Protocol):
+    """A log of its own as well, and the clock by which it stamps."""
 
     @property
     def clock(self) -> Clock: ...
@@ -98,13 +88,13 @@ class LogKeeper(HistoryKeeper, MessageKeeper, Protocol):
     def log(self) -> SqliteLog: ...
 
 
-async def forget_history(keeper: HistoryKeeper, now: int) -> int:
-    """Let go of what retention no longer keeps of customers' timelines."""
+async def forget_history(keeper: Keeper, now: int) -> int:
+    """Let go of what retention no longer keeps of customers' timelines. How much went: as the store's `forget_history`."""
     return await keeper.trigger.forget_history(now, now - milliseconds(keeper.settings_now().history.retention))
 
 
-async def forget_messages(keeper: MessageKeeper, now: int) -> int:
-    """Let go of messages that were decided before what retention keeps."""
+async def forget_messages(keeper: Keeper, now: int) -> int:
+    """Let go of messages that were decided before what retention keeps; how many."""
     before, gone = now - milliseconds(keeper.settings_now().history.retention), 0
     while count := await keeper.dispatch.forget_decided(before, LOT):
         gone += count

@@ -29,7 +29,6 @@ from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.latefeeds import late_feeds
 from tactful_workbench.settingsfile import SHOP
 from tactful_workbench.sides import TriggerSide
-from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
 
 GOOD = {"shop.example": ["v=spf1 -all"], "_dmarc.shop.example": ["v=DMARC1; p=none"]}
@@ -298,7 +297,7 @@ async def test_a_broken_rule_and_a_broken_template_are_named(tmp_path: Path) -> 
 
 async def test_who_stopped_all_sending_and_what_nobody_has_read_yet_are_told(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
-        await RedButton(product.log, product.dispatch, product.clock).press("olga", "")
+        await product.button.press("olga", "")
         for worker in (product.trigger_worker, product.dispatch_worker):
             await worker.claim()
         while await product.dispatch_worker.run_once(0):

@@ -19,7 +19,7 @@ from tactful.sqlite import Database
 from tactful_workbench.commands.keys import secrets
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.stand import Mark, Stand
-from tactful_workbench.stopping import RedButton, Standing
+from tactful_workbench.stopping import Standing
 
 FILES = ("", "-wal", "-shm")
 
@@ -34,7 +34,7 @@ async def standing(product: Product) -> Standing:
     for partition in range(product.log.partitions):
         while await product.dispatch_worker.run_once(partition):
             pass
-    return await RedButton(product.log, product.dispatch, product.clock).standing()
+    return await product.button.standing()
 
 
 async def backed_up(data: Path) -> None:
@@ -75,7 +75,7 @@ async def test_nothing_leaves_a_file_that_was_put_back_until_somebody_lets_it(tm
         assert re.fullmatch(rf"{re.escape(lost)}20[\d: -]+ \+0[12]00 is not in it", stopped.why)
     async with opened(Plan(tmp_path)) as product:
         assert (await standing(product)).stopped
-        await RedButton(product.log, product.dispatch, product.clock).let_go("olga", 0)
+        await product.button.let_go("olga", 0)
         assert not (await standing(product)).stopped
     async with opened(Plan(tmp_path)) as product:
         assert not (await standing(product)).stopped, "it was looked at once"
@@ -106,7 +106,7 @@ async def test_without_a_note_that_can_be_read_nothing_leaves_until_somebody_let
         stopped = await standing(product)
         assert (stopped.stopped, stopped.in_force) == (True, product.log.partitions)
         assert re.search(r"may be a back-up, since .*stand .*: what was sent .* after 20\d\d-", stopped.why)
-        await RedButton(product.log, product.dispatch, product.clock).let_go("olga", 0)
+        await product.button.let_go("olga", 0)
     async with opened(Plan(tmp_path)) as product:
         assert not (await standing(product)).stopped, "it was looked at once"
 

@@ -12,13 +12,13 @@ from tactful_workbench.banner import stop_line
 from tactful_workbench.cli import _app
 from tactful_workbench.commands.stop import stopped_text
 from tactful_workbench.embedded import Plan, opened
-from tactful_workbench.stopping import RedButton, Standing
+from tactful_workbench.stopping import Standing
 
 
 async def standing(data: Path, *, press: bool = False) -> tuple[Standing, int]:
     """After dispatch has read what there is, or right after the stop is told; and how many records are not read."""
     async with opened(Plan(data)) as product:
-        button = RedButton(product.log, product.dispatch, product.clock)
+        button = product.button
         await product.dispatch_worker.claim()
         for partition in range(product.log.partitions):
             while await product.dispatch_worker.run_once(partition):

@@ -86,6 +86,8 @@ class Deployment(Patient, Protocol):
     @property
     def personal(self) -> Personal: ...
     @property
+    def button(self) -> RedButton: ...
+    @property
     def conductor(self) -> Conductor: ...
     @property
     def settings(self) -> SettingsFile: ...
@@ -146,7 +148,6 @@ def admin_router(product: Deployment) -> APIRouter:
 class _Office:
     def __init__(self, product: Deployment) -> None:
         self._product = product
-        self._button = RedButton(product.log, product.dispatch, product.clock)
 
     async def find(self, text: str) -> dict[str, Any]:
         return {"customers": await self._product.story.search(text)}
@@ -307,17 +308,17 @@ class _Office:
         return {"findings": [finding._asdict() for finding in findings]}
 
     async def standing(self, counted: bool = False) -> dict[str, Any]:
-        standing = await self._button.standing()
+        standing = await self._product.button.standing()
         zone = self._product.settings.latest.shop.zone
         since = datetime.fromtimestamp(standing.at / 1000, zone).isoformat(timespec="seconds")
-        return {**standing._asdict(), "since": since, **(await self._button.counted() if counted else {})}
+        return {**standing._asdict(), "since": since, **(await self._product.button.counted() if counted else {})}
 
     async def stop(self, wish: StopWish) -> dict[str, Any]:
-        await self._button.press(wish.by, wish.why)
+        await self._product.button.press(wish.by, wish.why)
         return await self.standing()
 
     async def resume(self, wish: ResumeWish) -> dict[str, Any]:
-        await self._button.let_go(wish.by, ahead(wish.over))
+        await self._product.button.let_go(wish.by, ahead(wish.over))
         return await self.standing()
 
     async def keys(self) -> dict[str, Any]:

@@ -184,6 +184,7 @@ class Product:
         self.personal = Personal(
             self.log, self.trigger, self.dispatch, self.book, graves, stores.notebook, self.clock, self.settings_now
         )
+        self.button = RedButton(self.log, self.dispatch, self.clock)
         self.conductor = Conductor(self.log, self.trigger, self.book, self.clock)
         self.ruletelling = RuleTelling(self.loaded, self.conductor, self.settings_now, self.clock)
         self.story = Story(self.trigger, self.dispatch, self.book, addresses, PARTITIONS)
@@ -245,8 +246,7 @@ async def opened(plan: Plan, adapters: Mapping[str, Adapter] | None = None) -> A
         await product.personal.erase_again()
         await product.settings.tell(product.log, product.clock, await known_settings(product.trigger, PARTITIONS))
         if stand is not None:
-            button = RedButton(product.log, product.dispatch, product.clock)
-            await stop_if_restored(stand, button, product.settings.latest.shop)
+            await stop_if_restored(stand, product.button, product.settings.latest.shop)
             stack.push_async_callback(stand.keep)
         stack.push_async_callback(product.trigger_worker.steps.stop)
         yield product

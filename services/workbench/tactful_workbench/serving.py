@@ -16,7 +16,6 @@ from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.housekeeping import Housekeeping, forget_history, forget_messages, prune
 from tactful_workbench.listening import event_loop, listen, server_of, url_of
 from tactful_workbench.office import ServerFile
-from tactful_workbench.stopping import RedButton
 from tactful_workbench.textlog import BARE, TIMED, log_as_text
 from tactful_workbench.unheard import unheard
 from tactful_workbench.web import web
@@ -57,7 +56,7 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
         file = ServerFile(url, os.getpid(), product.token)
         file.write(plan.data)
         print(banner(product, url), flush=True)
-        standing = await RedButton(product.log, product.dispatch, product.clock).standing()
+        standing = await product.button.standing()
         if standing.stopped:
             print(stop_line(standing, product.settings.latest.shop.zone), flush=True)
         looking = asyncio.create_task(watch_settings(product))

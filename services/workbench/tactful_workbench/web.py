@@ -31,7 +31,6 @@ from tactful_workbench.inbox.ports import Step, Surroundings
 from tactful_workbench.inbox.shop import create_shop
 from tactful_workbench.nearby import only_from_here
 from tactful_workbench.playing import Playing
-from tactful_workbench.stopping import RedButton
 
 _NEARBY: Final = [Depends(only_from_here)]
 
@@ -52,10 +51,9 @@ def web(product: Product, url: str, command: str) -> FastAPI:
     if product.dev_clock is not None:
         _add_dev(app, product, url, command)  # whose front page is the inbox
     app.include_router(admin_router(product))
-    button = RedButton(product.log, product.dispatch, product.clock)
     keys = None if product.plan.dev else product.keys
     console = create_console(
-        product.story, product.ruletelling, button, product.clock, product.shop, keys, product.readings
+        product.story, product.ruletelling, product.button, product.clock, product.shop, keys, product.readings
     )
     app.include_router(console, dependencies=_NEARBY if product.plan.dev else [])
     app.include_router(create_public(product.desk, product.personal, product.links, product.clock, product.shop))

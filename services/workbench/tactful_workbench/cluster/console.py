@@ -46,6 +46,7 @@ class Headquarters:
         self.writes_to_people = True
         self.desk = desk(here, lambda: None)
         self.personal = personal(here)
+        self.button = RedButton(here.log, here.dispatch, here.clock)
         self.conductor = Conductor(here.log, here.trigger, here.book, here.clock)
         self.ruletelling = RuleTelling(here.loaded, self.conductor, here.settings_now, here.clock)
         self.story = Story(here.trigger, here.dispatch, here.book, addresses(here), here.log.partitions)
@@ -64,12 +65,11 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     """Pages for operators, and the routes behind the command line."""
     headquarters = Headquarters(here)
     app = admin_app(headquarters)
-    button = RedButton(here.log, here.dispatch, here.clock)
     app.include_router(
         create_console(
             headquarters.story,
             headquarters.ruletelling,
-            button,
+            headquarters.button,
             here.clock,
             here.shop,
             here.keys,

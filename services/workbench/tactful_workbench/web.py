@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import JSONResponse, RedirectResponse
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from tactful.errors import InvalidInput
@@ -31,14 +31,14 @@ from tactful_workbench.inbox.ports import Step, Surroundings
 from tactful_workbench.inbox.shop import create_shop
 from tactful_workbench.nearby import only_from_here
 from tactful_workbench.playing import Playing
+from tactful_workbench.wishes import Wish
 
 _NEARBY: Final = [Depends(only_from_here)]
 
 
-class Advance(BaseModel):
+class Advance(Wish):
     """`{"advance": "1h"}` or `{"to": "message"}`."""
 
-    model_config = ConfigDict(extra="forbid")
     advance: str = ""
     to: str = ""
 

@@ -9,10 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 COMMAND_LINE: Final = "command-line"
 
 
-class ConsentWish(BaseModel):
-    """A word on consent, as an operator records it."""
+class Wish(BaseModel):
+    """A body that says nothing else than what it is asked for."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class ConsentWish(Wish):
+    """A word on consent, as an operator records it."""
+
     purpose: str
     channel: str = ""
     state: str
@@ -20,74 +25,65 @@ class ConsentWish(BaseModel):
     wording: str = ""
 
 
-class Reopening(BaseModel):
+class Reopening(Wish):
     """Who says that an address works again, and how they know."""
 
-    model_config = ConfigDict(extra="forbid")
     channel: str
     by: str = Field(min_length=1, max_length=100)
     why: str = Field(min_length=1, max_length=500)
 
 
-class SendingWish(BaseModel):
+class SendingWish(Wish):
     """Who may be written to."""
 
-    model_config = ConfigDict(extra="forbid")
     mode: str
     allow: list[str] | None = None
 
 
-class StopWish(BaseModel):
+class StopWish(Wish):
     """Who stops all sending, and why."""
 
-    model_config = ConfigDict(extra="forbid")
     by: str = Field(min_length=1, max_length=100)
     why: str = Field("", max_length=500)
 
 
-class ResumeWish(BaseModel):
+class ResumeWish(Wish):
     """Who lets sending go on, and the length of time over which what was kept leaves."""
 
-    model_config = ConfigDict(extra="forbid")
     by: str = Field(min_length=1, max_length=100)
     over: str = "30m"
 
 
-class RuleWish(BaseModel):
+class RuleWish(Wish):
     """What an operator wants of a rule."""
 
-    model_config = ConfigDict(extra="forbid")
     wish: Literal["pause", "drain", "resume", "cancel"]
 
 
-class Rollout(BaseModel):
+class Rollout(Wish):
     """For what share of customers a rule is live; 0 is shadow."""
 
-    model_config = ConfigDict(extra="forbid")
     share: float = Field(ge=0, le=1)
 
 
-class Enrolment(BaseModel):
+class Enrolment(Wish):
     """Which customers shall meet a rule: so many of those behind `after`. A dry run only counts them."""
 
-    model_config = ConfigDict(extra="forbid")
     since: str = "90d"
     after: str = ""
     limit: int = Field(100, ge=1, le=10_000)
     dry_run: bool = True
 
 
-class KeyWish(BaseModel):
+class KeyWish(Wish):
     """A key to make."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str
     scope: str = "server"
     per_second: float | None = None
 
 
-class RateWish(BaseModel):
+class RateWish(Wish):
     """How often a key may knock; None: as often as there is room."""
 
-    model_config = ConfigDict(extra="forbid")
     per_second: float | None = None

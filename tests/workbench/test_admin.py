@@ -24,4 +24,5 @@ async def test_of_whoever_has_no_token_no_body_is_read() -> None:
     transport = httpx.ASGITransport(admin_app(product))
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         answer = await client.post("/admin/stop", content=body(), headers={"Authorization": "Bearer guess"})
-    assert (answer.status_code, answer.json()["code"], pieces) == (400, "invalid_token", 0)
+    assert (answer.status_code, answer.json()["code"], pieces) == (401, "invalid_token", 0)
+    assert answer.headers["www-authenticate"] == "Bearer"

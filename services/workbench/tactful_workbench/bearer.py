@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 
-from tactful.errors import InvalidInput
+_REFUSAL: Final = {
+    "code": "invalid_token",
+    "message": "this command needs the token in server.json; is --data the right folder?",
+}
 
 
 def for_the_bearer_of(token: str) -> type[APIRoute]:
@@ -25,9 +28,7 @@ def for_the_bearer_of(token: str) -> type[APIRoute]:
 
             async def check(request: Request) -> Response:
                 if not hmac.compare_digest(request.headers.get("authorization", "").encode(), wanted):
-                    raise InvalidInput(
-                        "invalid_token", "this command needs the token in server.json; is --data the right folder?"
-                    )
+                    return JSONResponse(_REFUSAL, 401, {"WWW-Authenticate": "Bearer"})
                 return await handle(request)
 
             return check

@@ -330,6 +330,8 @@ def test_a_customer_is_exported_erased_and_then_unknown(server: Server, tmp_path
     assert (refused.returncode, f"{uma.id} was erased; nothing is kept" in refused.stderr) == (1, True)
     withdrawn = server.told("consent", "withdraw", uma.id)
     assert withdrawn == f"{uma.id} was erased: nobody writes to them, and nothing is kept of them, this included\n"
+    again = server.told("customer", "erase", uma.id, "--yes")
+    assert re.match(rf"{uma.id} was erased on \d{{4}}-\d\d-\d\d already, and nothing had come back. The log", again)
     assert "nothing is known about nobody" in server.cli("customer", "export", "nobody").stderr
 
 

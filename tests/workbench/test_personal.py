@@ -281,6 +281,17 @@ async def test_whoever_came_back_can_be_erased_once_more(tmp_path: Path) -> None
             await product.personal.export("customer-1")
 
 
+async def test_whoever_is_gone_already_is_said_to_have_been_erased_before_until_they_come_back(tmp_path: Path) -> None:
+    async with shop(tmp_path) as product:
+        await somebody(product)
+        assert await product.personal.gone_since("customer-1") is None
+        farewell = await product.personal.erase("customer-1", "test")
+        await product.time.drain()
+        assert await product.personal.gone_since("customer-1") == farewell.at
+        await registered(product)
+        assert await product.personal.gone_since("customer-1") is None
+
+
 async def test_a_visitor_alone_can_be_erased(tmp_path: Path) -> None:
     async with shop(tmp_path) as product:
         await tell(product, event_record("anon:a1", ProductAdded(product_id="p1"), product.clock.now(), "e1"))

@@ -168,10 +168,13 @@ class _Office:
             await self._product.readings.note(customer, by)
 
     async def erase(self, customer: str) -> dict[str, Any]:
+        before = await self._product.personal.gone_since(customer)
         farewell = await self._product.personal.erase_known(customer, COMMAND_LINE)
-        zone = self._product.settings.latest.shop.zone
-        clean = datetime.fromtimestamp(farewell.log_clean_at / 1000, zone).date().isoformat()
-        return {"customer": customer, "erased_at": farewell.at, "log_clean_on": clean}
+        clean, gone_on = self._day(farewell.log_clean_at), None if before is None else self._day(before)
+        return {"customer": customer, "erased_at": farewell.at, "log_clean_on": clean, "gone_since": gone_on}
+
+    def _day(self, instant: int) -> str:
+        return datetime.fromtimestamp(instant / 1000, self._product.settings.latest.shop.zone).date().isoformat()
 
     async def reopen(self, customer: str, wish: Reopening) -> dict[str, Any]:
         channel = known_channel(wish.channel, "channel")

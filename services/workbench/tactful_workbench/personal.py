@@ -85,6 +85,10 @@ class Personal:
             raise InvalidInput("unknown_customer", f"nobody is known as {customer}; {find}")
         return await self.erase(customer, via)
 
+    async def gone_since(self, customer: str) -> int | None:
+        """When they were erased (ms), if nothing of them has come back."""
+        return None if await self._is_kept(customer) else await self._buried_at(customer)
+
     async def export(self, customer: str) -> bytes:
         names = await self._names(customer)
         name = names[0]
@@ -146,14 +150,19 @@ class Personal:
 
     async def _is_known(self, customer: str) -> bool:
         """Or was."""
-        graves = await self._trigger.graves(partition_of(customer, self._log.partitions))
-        if self._graves.of(customer) in graves or await self._row(customer) is not None:
+        return await self._buried_at(customer) is not None or await self._is_kept(customer)
+
+    async def _is_kept(self, customer: str) -> bool:
+        if await self._row(customer) is not None or await self._trigger.history(customer, 1):
             return True
-        return bool(await self._trigger.history(customer, 1)) or any((await self._dispatched(customer)).values())
+        return any((await self._dispatched(customer)).values())
+
+    async def _buried_at(self, customer: str) -> int | None:
+        graves = await self._trigger.graves(partition_of(customer, self._log.partitions))
+        return graves.get(self._graves.of(customer))
 
     async def _refuse_erased(self, customer: str) -> None:
-        graves = await self._trigger.graves(partition_of(customer, self._log.partitions))
-        if self._graves.of(customer) in graves:
+        if await self._buried_at(customer) is not None:
             raise InvalidInput("erased", f"{customer} was erased; nothing is kept")
 
     async def _history(self, customer: str) -> list[dict[str, Any]]:

@@ -78,8 +78,7 @@ def erase(
         typer.echo("nothing was erased")
         raise typer.Exit(1)
     answer = post(data, f"/admin/customers/{segment(customer)}/erase", {})
-    show(
-        answer,
-        f"{customer} is erased. The log itself is clean on {answer['log_clean_on']}; back-ups that you keep are yours to mind.",
-        as_json,
-    )
+    clean = f"The log itself is clean on {answer['log_clean_on']}; back-ups that you keep are yours to mind."
+    gone_since = answer.get("gone_since")  # a server that was not started anew since the upgrade does not say
+    erased = f"was erased on {gone_since} already, and nothing had come back" if gone_since else "is erased"
+    show(answer, f"{customer} {erased}. {clean}", as_json)

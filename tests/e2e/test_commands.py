@@ -474,5 +474,5 @@ def test_smoke_and_doctor_say_that_it_works(alone: Server) -> None:
     canary = next(n for n, line in enumerate(listed) if line.startswith("canary "))
     assert re.fullmatch(r"    wrote \d+ times?", listed[canary + 1])  # it has no goal
     examined = alone.told("doctor")
-    assert re.search(r"ok +http://127.0.0.1:\d+/u/test answers", examined)
+    assert re.search(r"ok +http://127.0.0.1:\d+/u/… answers", examined)
     assert examined.endswith("0 failures, 0 warnings\n"), examined

@@ -8,6 +8,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from dispatchbench import DispatchBench
 from enginebench import event_record
@@ -24,12 +25,14 @@ from tactful_console.timeline import timeline
 from tactful_dispatch.channels import Retry
 from tactful_trigger.cursor import Cursor
 from tactful_workbench.banner import shop_banner
-from tactful_workbench.doctor import Finding, examine
+from tactful_workbench.doctor import NOBODYS, Finding, examine
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.latefeeds import late_feeds
+from tactful_workbench.outside import Outside
 from tactful_workbench.settingsfile import SHOP
 from tactful_workbench.sides import TriggerSide
 from tactful_workbench.story import Story
+from tactful_workbench.web import web
 
 GOOD = {"shop.example": ["v=spf1 -all"], "_dmarc.shop.example": ["v=DMARC1; p=none"]}
 FILLED = """\
@@ -277,10 +280,21 @@ async def test_mail_that_others_would_refuse_is_named_with_the_record_to_add(tmp
 
 async def test_pages_that_do_not_answer_or_are_not_ours_are_named(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
-        assert "answered by somebody else: customers cannot unsubscribe" in told(
+        assert "answered by somebody else, or by a Tactful with another link-key: customers cannot unsubscribe" in told(
             await look(product, World(GOOD, pages=False)), "fail"
         )
         assert "does not answer (connection refused)" in told(await look(product, World(GOOD, pages=None)), "fail")
+
+
+async def test_another_tactful_under_the_public_url_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    (tmp_path / "staging").mkdir()
+    async with opened(Plan(tmp_path)) as product, opened(Plan(tmp_path / "staging")) as staging:
+        for answering, level in ((product, "ok"), (staging, "fail")):
+            outside = Outside(httpx.ASGITransport(web(answering, "http://127.0.0.1:8080", "tactful")))
+            found = told(
+                await look(product, World(GOOD, pages=await outside.is_ours(product.links.url(NOBODYS)))), level
+            )
+            assert re.search(r"/u/… (answers|is answered by .* another link-key)", found)
 
 
 async def test_a_broken_rule_and_a_broken_template_are_named(tmp_path: Path) -> None:

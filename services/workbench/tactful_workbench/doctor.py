@@ -25,6 +25,7 @@ from tactful_console.terminal import quoted
 from tactful_console.wording import SHUT
 from tactful_dispatch.content import TemplateError
 from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.rows import latest_stop
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore, cursors
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tactful_dispatch.content.lint import Finding as Flaw
 
 TO_PEOPLE: Final = "service.desk"
+NOBODYS: Final = Grant("unsubscribe", "", channel="email")
 LATEST: Final = 500  # refused records of each partition that are looked at
 BEHIND: Final = 1000  # records that may wait to be read before it is worth a word
 PATIENCE: Final = 5 * MINUTE  # that one of them may wait
@@ -57,7 +59,7 @@ class Web(Protocol):
         ...
 
     async def is_ours(self, url: str) -> bool:
-        """Whether one of our pages answers there."""
+        """Whether what stands behind one of our signed links is a page of ours."""
         ...
 
 
@@ -74,6 +76,8 @@ class Patient(Protocol):
     def trigger(self) -> TriggerStore: ...
     @property
     def dispatch(self) -> DispatchStore: ...
+    @property
+    def links(self) -> Links: ...
     @property
     def templates(self) -> Path | None: ...
     @property
@@ -291,16 +295,17 @@ async def _mail(patient: Patient, web: Web) -> list[Finding]:
 
 
 async def _pages(patient: Patient, web: Web) -> list[Finding]:
-    url = f"{patient.settings_now().shop.public_url.rstrip('/')}/u/test"
+    url = f"{patient.settings_now().shop.public_url.rstrip('/')}/u/…"
     try:
-        ours = await web.is_ours(url)
+        ours = await web.is_ours(patient.links.url(NOBODYS))
     except OSError as error:
         return [
             Finding("fail", f"{url} does not answer ({error}): customers cannot unsubscribe. See [shop] public_url")
         ]
     if ours:
         return [Finding("ok", f"{url} answers: unsubscribe links work from here")]
-    return [Finding("fail", f"{url} is answered by somebody else: customers cannot unsubscribe. See [shop] public_url")]
+    somebody = "is answered by somebody else, or by a Tactful with another link-key"
+    return [Finding("fail", f"{url} {somebody}: customers cannot unsubscribe. See [shop] public_url")]
 
 
 async def _sending(patient: Patient) -> list[Finding]:

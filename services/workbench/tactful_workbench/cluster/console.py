@@ -12,6 +12,7 @@ from tactful.log.kafka import broker
 from tactful.plugins import Loaded
 from tactful.settings import Settings
 from tactful_console.app import create_console
+from tactful_dispatch.links import Links
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore
 from tactful_workbench.admin import admin_app
@@ -24,6 +25,7 @@ from tactful_workbench.doctor import Finding
 from tactful_workbench.keyring import Keys
 from tactful_workbench.readings import Readings
 from tactful_workbench.ruletelling import RuleTelling
+from tactful_workbench.secrets import LINK_KEY
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
@@ -51,6 +53,11 @@ class Headquarters:
         self.ruletelling = RuleTelling(here.loaded, self.conductor, here.settings_now, here.clock)
         self.story = Story(here.trigger, here.dispatch, here.book, addresses(here), here.log.partitions)
         self.readings: Readings | None = Readings(here.log, here.clock)
+
+    @property
+    def links(self) -> Links:
+        """As dispatch makes them. Raises SettingsError."""
+        return Links(self._here.public_url, self._here.secret(LINK_KEY))
 
     def settings_now(self) -> Settings:
         return self._here.settings_now()

@@ -26,6 +26,7 @@ from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.listening import SILENCE, Connection, listen, server_of, url_of
 from tactful_workbench.office import ServerFile, answers, office
 from tactful_workbench.running import rest
+from tactful_workbench.secrets import ADMIN_TOKEN, EVERY, secret
 from tactful_workbench.serving import look_at_settings, watch_settings
 from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile
 from tactful_workbench.web import web
@@ -147,6 +148,22 @@ async def test_a_shop_does_not_begin_with_the_settings_of_dev_and_goes_on_with_t
     await _open(Plan(tmp_path))
     (tmp_path / "settings.toml").write_text(DEV)
     await _open(Plan(tmp_path))
+
+
+@pytest.mark.parametrize("dev", [True, False])
+async def test_nothing_begins_in_a_folder_of_many_machines_and_what_began_before_goes_on(
+    tmp_path: Path, dev: bool
+) -> None:
+    secret(tmp_path, ADMIN_TOKEN)
+    with pytest.raises(SettingsError, match="admin-token is of many machines"):
+        await _open(Plan(tmp_path, dev=dev))
+    assert not Plan(tmp_path, dev=dev).file.exists()
+    for name in EVERY:  # as `tactful keys secrets` makes them anew where they were lost
+        secret(tmp_path / "old", name)
+    (tmp_path / "old" / "secrets" / ADMIN_TOKEN).unlink()
+    await _open(Plan(tmp_path / "old", dev=dev))
+    secret(tmp_path / "old", ADMIN_TOKEN)
+    await _open(Plan(tmp_path / "old", dev=dev))
 
 
 async def _open(plan: Plan) -> None:

@@ -54,7 +54,7 @@ from tactful_workbench.personal import Personal
 from tactful_workbench.readings import Readings
 from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.running import Running
-from tactful_workbench.secrets import ADDRESS_KEY, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret
+from tactful_workbench.secrets import ADDRESS_KEY, ADMIN_TOKEN, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret
 from tactful_workbench.settingsfile import DEV, DEV_MARK, SHOP, SettingsFile, known_settings, text_of
 from tactful_workbench.sides import TriggerSide
 from tactful_workbench.stand import Stand, stop_if_restored
@@ -89,15 +89,22 @@ class Plan:
         return self.data / _name(self.dev)
 
     def refuse_the_other(self) -> None:
-        """A shop and a development share no folder: commands would meet either, and dev's settings write to everybody. Raises
-        SettingsError."""
+        """A shop, a development and many machines share no folder: commands would meet either, dev's settings write to everybody,
+        and a shop of many machines would begin anew, with nobody in it. Raises SettingsError."""
         if (other := self.data / _name(not self.dev)).exists():
             whose = "a shop" if self.dev else "`tactful dev`"
             raise SettingsError(
                 f"{other} is the database of {whose}; choose another folder with --data, or move away what is not needed"
             )
+        if self.file.exists():
+            return
+        if (token := self.data / "secrets" / ADMIN_TOKEN).exists():
+            raise SettingsError(
+                f"{token} is of many machines (`tactful serve ingest|trigger|dispatch|console`), and an empty shop would begin here "
+                "beside theirs; choose another folder with --data, or move it away"
+            )
         settings = self.data / "settings.toml"
-        if not self.dev and not self.file.exists() and settings.exists() and text_of(settings).startswith(DEV_MARK):
+        if not self.dev and settings.exists() and text_of(settings).startswith(DEV_MARK):
             raise SettingsError(
                 f"{settings} is of `tactful dev` and writes to everybody; choose another folder with --data, or move it away"
             )

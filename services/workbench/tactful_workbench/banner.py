@@ -7,10 +7,13 @@ from zoneinfo import ZoneInfo
 
 from tactful.localtime import dated, local_time
 from tactful_dispatch.channels.smsgateway import sms_gateway
+from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.inbound.sms import inbound_url
+from tactful_workbench.almost import misnamed_events
 from tactful_workbench.embedded import Product
 from tactful_workbench.stopping import Standing
 from tactful_workbench.unheard import unheard
+from tactful_workbench.unsent import astray
 
 
 def dev_banner(product: Product, url: str) -> str:
@@ -58,8 +61,11 @@ def stop_line(standing: Standing, zone: ZoneInfo) -> str:
 
 
 def _amiss(product: Product) -> list[str]:
-    broken = [f"  BROKEN        {each.name}: {each.message}" for each in product.loaded.broken]
-    return broken + [f"  settings      {text}" for text in unheard(product.settings.latest, product.loaded.rules)]
+    loaded, own = product.loaded, product.plan.templates
+    amiss = [f"  BROKEN        {each.name}: {each.message}" for each in loaded.broken]
+    amiss += [f"  settings      {text}" for text in unheard(product.settings.latest, loaded.rules)]
+    amiss += [f"  rules         {text}" for text in misnamed_events(loaded)]
+    return amiss + ([f"  templates     {text}" for text in astray(loaded, ContentSet.load(own))] if own else [])
 
 
 def _texts(product: Product, public_url: str) -> str:

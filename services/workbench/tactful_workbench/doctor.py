@@ -29,8 +29,10 @@ from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.rows import latest_stop
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore, cursors
+from tactful_workbench.almost import misnamed_events
 from tactful_workbench.latefeeds import late_feeds
 from tactful_workbench.unheard import unheard
+from tactful_workbench.unsent import astray
 
 if TYPE_CHECKING:
     from tactful_dispatch.content.lint import Finding as Flaw
@@ -219,6 +221,7 @@ async def _plugins(patient: Patient) -> list[Finding]:
     ]
     found += [Finding("fail", f"rule {broken.name}: {broken.message}") for broken in loaded.broken]
     found += [Finding("warn", f"settings.toml: {text}") for text in unheard(patient.settings_now(), loaded.rules)]
+    found += [Finding("warn", text) for text in misnamed_events(loaded)]
     try:
         content = ContentSet.load(*([patient.templates] if patient.templates else []))
     except TemplateError as error:
@@ -230,6 +233,7 @@ async def _plugins(patient: Patient) -> list[Finding]:
         found.append(
             Finding("info", f"brand.yaml names no domains: {anybody}. Name the hosts of your links and pictures")
         )
+    found += [Finding("warn", text) for text in (astray(loaded, content) if patient.templates else ())]
     locale = patient.settings_now().shop.locale
     if mend := await _lint(content, locale):
         first = f"{mend[0].file}:{mend[0].line}: {mend[0].message}"

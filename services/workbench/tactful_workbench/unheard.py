@@ -30,7 +30,7 @@ def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
         if rule is None:
             found.append(f"[rules.{name}] is for no rule that is loaded; there are: {', '.join(sorted(loaded))}")
         elif own := _own(section.parameters):
-            source = "\n".join(files) if all(files := [_read(file)[0] for file in _files(rule)]) else ""
+            source = "\n".join(files) if all(files := [_read(file)[0] for file in files_of(rule)]) else ""
             unasked = [key for key in own if source and f'"{key}"' not in source and f"'{key}'" not in source]
             found += [f"[rules.{name}] {key} is nothing that the rule asks for ({rule.file})" for key in unasked]
     return found
@@ -39,7 +39,7 @@ def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
 def check_usable(parameters: Mapping[str, Any], rule: Rule) -> None:
     """Raises InvalidInput naming a value that is unlike every default that these files give for it."""
     if own := _own(parameters):
-        given = [_read(file)[1] for file in _files(rule)]
+        given = [_read(file)[1] for file in files_of(rule)]
         for name, value in own.items():
             defaults = [default for each in given for default in each.get(name, ())]
             if defaults and not any(value == off or _will_do(value, like) for off, like in defaults):
@@ -52,7 +52,7 @@ def _own(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if name not in OVERRIDABLE}
 
 
-def _files(rule: Rule) -> list[str]:
+def files_of(rule: Rule) -> list[str]:
     """The rule's own, and of the modules of its package from which it has a function or a class: that may ask for the parameter."""
     home = rule.body.__module__
     known = vars(sys.modules[home]).values() if home in sys.modules else ()

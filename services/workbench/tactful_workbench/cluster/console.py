@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 from tactful.clock import Clock
 from tactful.durations import milliseconds
@@ -44,7 +43,8 @@ class Headquarters:
         self.token: str = here.token
         self.settings: SettingsFile = here.settings
         self.loaded: Loaded = here.loaded
-        self.templates: Path | None = here.site.templates
+        templates = here.site.templates  # beside a service they may not be, and dispatch has them all the same
+        self.templates = templates if templates is not None and templates.is_dir() else None
         self.writes_to_people = True
         self.desk = desk(here, lambda: None)
         self.personal = personal(here)

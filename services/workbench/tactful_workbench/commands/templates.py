@@ -9,12 +9,15 @@ from typing import Annotated
 
 import typer
 
+from tactful.plugins import load_plugins
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import ContentSet
+from tactful_dispatch.content.lint import Finding
 from tactful_dispatch.content.linting import lint_within_limits, render_within_limits
 from tactful_dispatch.content.preview import sample
-from tactful_workbench.commands.options import Json, Templates, show
-from tactful_workbench.folders import TEMPLATES
+from tactful_workbench.commands.options import Json, Rules, Templates, show
+from tactful_workbench.folders import RULES, TEMPLATES
+from tactful_workbench.unsent import unsent
 
 app = typer.Typer(no_args_is_help=True, help="What messages say.")
 
@@ -22,10 +25,15 @@ Locale = Annotated[str, typer.Option("--locale", help="Language, e.g. en or ru-R
 
 
 @app.command("lint")
-def lint_templates(templates: Templates = TEMPLATES, locale: Locale = "en", as_json: Json = False) -> None:
+def lint_templates(
+    templates: Templates = TEMPLATES, locale: Locale = "en", rules: Rules = RULES, as_json: Json = False
+) -> None:
     """Everything that should be mended before a customer sees it. Exit code 1 if there is anything."""
     content = _load(templates)
-    findings = asyncio.run(lint_within_limits(content, locale))
+    lost = unsent(load_plugins(rules), content)
+    findings = sorted(
+        [*asyncio.run(lint_within_limits(content, locale)), *(Finding(file, 1, "name", why) for file, why in lost)]
+    )
     lines = [f"{finding.file}:{finding.line}: {finding.code}: {finding.message}" for finding in findings]
     answer = {"version": content.version, "findings": [finding._asdict() for finding in findings]}
     show(answer, "\n".join(lines) or f"nothing to mend in content set {content.version}", as_json)

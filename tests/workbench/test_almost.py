@@ -99,6 +99,14 @@ def test_a_template_that_no_rule_sends_is_told_with_the_name_that_may_be_meant(t
     ]
 
 
+def test_where_words_are_linted_without_the_rules_that_send_them_only_what_is_almost_one_of_ours_is_told(
+    tmp_path: Path,
+) -> None:
+    shop(tmp_path, "abandonned_cart", "leaflet")
+    linted = CliRunner().invoke(templates_command, ["lint", "--templates", str(tmp_path / "templates")])
+    assert ("sends abandonned_cart" in linted.output, "sends leaflet" in linted.output) == (True, False)
+
+
 def test_a_message_without_a_template_is_told_with_the_line_that_sends_it(tmp_path: Path) -> None:
     loaded, content = shop(tmp_path, template="thank_you")
     rule = tmp_path / "rules" / "thanks.py"

@@ -13,8 +13,9 @@ from tactful_workbench.almost import calls_in, text_of
 from tactful_workbench.unheard import files_of
 
 
-def unsent(loaded: Loaded, content: ContentSet) -> list[tuple[str, str]]:
-    """Templates of the shop's own that no rule sends: a file of each, and what is wrong."""
+def unsent(loaded: Loaded, content: ContentSet, here: bool = True) -> list[tuple[str, str]]:
+    """Templates of the shop's own that no rule sends: a file of each, and what is wrong. `here`: whether the shop's own rules are; where
+    words are linted without them, only what is almost called like a template that ships."""
     sources = [text for rule in loaded.rules for file in files_of(rule) if (text := text_of(file))]
     rules = {rule.name for rule in loaded.rules} | {broken.name for broken in loaded.broken}
     shipped = {folder.name for folder in SHIPPED.iterdir() if folder.is_dir()}
@@ -24,6 +25,8 @@ def unsent(loaded: Loaded, content: ContentSet) -> list[tuple[str, str]]:
             continue
         near = get_close_matches(template.casefold(), sorted(rules | shipped), 1, 0.8)
         meant = f"; if you mean {near[0]}, call the folder so" if near else ""
+        if not (near or here):
+            continue
         file = min(each.file for each in content.templates.values() if each.name == template)
         found.append((file, f"no rule that is loaded sends {template}, so nobody gets it{meant}"))
     return found

@@ -30,7 +30,9 @@ def lint_templates(
 ) -> None:
     """Everything that should be mended before a customer sees it. Exit code 1 if there is anything."""
     content = _load(templates)
-    lost = unsent(load_plugins(rules), content)
+    loaded = load_plugins(rules)
+    own_rules = any(not rule.body.__module__.startswith("tactful_trigger.") for rule in loaded.rules)
+    lost = unsent(loaded, content, here=own_rules)
     findings = sorted(
         [*asyncio.run(lint_within_limits(content, locale)), *(Finding(file, 1, "name", why) for file, why in lost)]
     )

@@ -20,6 +20,7 @@ TactfulError
     ├── UnknownState    a stored state is of a version that this program does not know
     ├── RecordTooLarge  the log will never take a record
     ├── RetentionOverrun  the log has let go of what was not read yet
+    ├── AnotherLog        what was read before stands in it no more
     ├── UnstampedRecord   a record without an append time
     ├── DamagedRecord   what the log has cannot be unpacked
     └── RewoundStore      the store was restored from the past
@@ -118,6 +119,10 @@ class RecordTooLarge(StreamStopped):
 
 class RetentionOverrun(StreamStopped):
     """The log no longer has the record that comes next: whatever stood there is lost to this reader."""
+
+
+class AnotherLog(StreamStopped):
+    """The log is not the one that was read up to here: what comes next stands for something else."""
 
 
 class RewoundStore(StreamStopped):

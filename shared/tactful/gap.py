@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tactful.clockcheck import APART
+from tactful.continuing import is_another
 from tactful.log import Log, onward
 from tactful.outbox import origin_of
 
@@ -30,7 +31,8 @@ async def gap_ahead(log: Log, topic: str, partition: int, offset: int, clock: in
     """What is lost to a reader who goes on at `offset`, has read up to the append time `clock` and has `taken` so many records of
     each origin. Behind it another one may come, of an origin that has said nothing since: that stops the reader once it does."""
     begin = max(offset, await log.beginning(topic, partition))
-    if (end := await log.end(topic, partition)) < offset:
+    end = await log.end(topic, partition)
+    if end < offset or await is_another(log, topic, partition, offset, clock):
         begin = await _unread(log, topic, partition, end, clock)
     heard, missing = set[str](), dict[str, tuple[int, int]]()
     async for stored in onward(log, topic, partition, begin):
@@ -45,8 +47,8 @@ async def gap_ahead(log: Log, topic: str, partition: int, offset: int, clock: in
 
 
 async def _unread(log: Log, topic: str, partition: int, end: int, clock: int) -> int:
-    """Where a log that ends before its reader has what was appended since, by a broker whose clock may be behind the one before: of
-    what is read twice for that the ids are known."""
+    """Where a log that is not the one that was read has what was appended since, by a broker whose clock may be behind the one before:
+    of what is read twice for that the ids are known."""
     async for stored in onward(log, topic, partition, 0):
         if stored.appended > clock - APART:
             return stored.offset

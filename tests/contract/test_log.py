@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import SERVERS, fresh_topics
 
+from tactful.continuing import is_another
 from tactful.errors import LogUnavailable, SettingsError, StoreUnavailable
 from tactful.log import PAGE, ClosingLog, Log, Stored, onward
 from tactful.log.kafka import KafkaLog
@@ -84,6 +85,17 @@ async def test_records_come_back_in_the_order_in_which_they_were_appended(log: L
     await log.append("events", [(1, b"c")])
     assert await values(log, 1) == [b"a", b"b", b"c"]
     assert await values(log, 2) == [b"x"]
+
+
+async def test_a_log_in_which_something_else_stands_where_it_was_read_is_another_one(log: Log) -> None:
+    [_, latest] = await log.append("events", [(1, b"a"), (1, b"b")])
+    for offset, clock, another in (
+        (2, latest.appended, False),
+        (2, latest.appended - 1, True),
+        (0, 0, False),
+        (3, 0, False),  # it ends before that: whoever reads on there hears of it
+    ):
+        assert await is_another(log, "events", 1, offset, clock) is another, (offset, clock)
 
 
 async def test_an_append_says_where_and_when_each_record_landed(closing: ClosingLog) -> None:

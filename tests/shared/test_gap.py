@@ -60,6 +60,16 @@ async def test_a_log_that_ends_before_its_reader_goes_on_with_what_was_appended_
     assert empty
 
 
+async def test_a_log_made_anew_that_has_outgrown_its_reader_goes_on_with_what_was_appended_since() -> None:
+    clock = ManualClock(0)
+    log = MemoryLog(1, clock)
+    for now in (10 * MINUTE, 11 * MINUTE, 20 * MINUTE, 21 * MINUTE):
+        clock.forward_to(now)
+        await log.append(EVENTS, [(0, b"{}")])
+    anew, cut_off, same = [await gap_ahead(log, EVENTS, 0, 3, read * MINUTE, {}) for read in (5, 15, 20)]
+    assert (anew, cut_off, same) == (Gap(3, 0, {}), Gap(3, 2, {}), Gap(3, 3, {}))
+
+
 async def test_what_a_broker_has_stamped_whose_clock_is_behind_is_not_taken_for_read() -> None:
     log = MemoryLog(1, ManualClock(10 * MINUTE))
     await log.append(EVENTS, [(0, b"{}")])

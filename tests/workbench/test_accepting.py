@@ -10,7 +10,7 @@ from dispatchbench import DispatchBench
 from enginebench import EngineBench, drive, event_record
 
 from tactful import Run, rule
-from tactful.errors import InvalidInput, OutboxGap, RetentionOverrun, TactfulError
+from tactful.errors import AnotherLog, InvalidInput, OutboxGap, RetentionOverrun, TactfulError
 from tactful.events import ProductAdded
 from tactful.gap import Gap
 from tactful.leases import OwnTime
@@ -18,6 +18,7 @@ from tactful.log import Stored
 from tactful.log.memory import MemoryHints, MemoryLog
 from tactful.records import DISPATCH, EVENTS, MessageRecord, Origin, encode
 from tactful_workbench.accepting import Accepting
+from tactful_workbench.virtual import Ordinals
 
 ADD = ProductAdded(product_id="p1")
 
@@ -122,6 +123,49 @@ def test_a_dispatch_goes_on_in_a_topic_that_was_made_anew() -> None:
     accepting = Accepting(anew, EngineBench().store, bench.store, OwnTime(bench.clock), "operator", hints)
     assert drive(accepting.loss("dispatch/0", lambda gap: True)) == Gap(stood, 0, {})
     assert (drive(bench.store.cursor(0)).offset, drive(hints.marked(0))) == (0, 0)
+
+
+def test_who_reads_a_topic_that_was_made_anew_and_has_grown_beyond_them_stands_still_until_somebody_agrees() -> None:
+    bench = EngineBench(at_once)
+    bench.emits("u1", ADD)
+    bench.advance("1m")
+    drive(bench.worker.release())
+    bench.log = Ordinals(MemoryLog(1, bench.clock))
+    for customer in ("u2", "u3", "u4"):
+        drive(bench.log.append(EVENTS, [(0, encode(event_record(customer, ADD, bench.now, customer)))]))
+    bench.deploy(at_once)
+    with pytest.raises(AnotherLog, match="events/0: this is not the log that was read"):
+        drive(bench.worker.run_once(0))
+    drive(bench.worker.release())
+    stood = drive(bench.store.cursor(0)).offset
+    assert drive(of_trigger(bench).loss("events/0", lambda gap: True)) == Gap(stood, 0, {})
+    bench.deploy(at_once)
+    while drive(bench.worker.run_once(0)):
+        pass
+    assert drive(bench.store.cursor(0)).offset == 3
+    assert bench.row("u2") is not None
+
+
+def test_a_dispatch_sends_nothing_of_a_topic_that_was_made_anew_and_has_grown_beyond_it_until_somebody_agrees() -> None:
+    bench = DispatchBench()
+    bench.consenting()
+    bench.settle()
+    drive(bench.worker.release())
+    stood = drive(bench.store.cursor(0)).offset
+    bench.clock.forward_to(bench.now + 1000)
+    bench.log = Ordinals(MemoryLog(1, bench.clock))
+    for n in range(stood + 1):
+        wish = bench.wish(f"m{n}", purpose="service.order")
+        bench.append(MessageRecord(id=f"m{n}", key="u1", at=bench.now, body=wish, origin=Origin(EVENTS, 0, n + 1)))
+    bench.restart()
+    with pytest.raises(AnotherLog, match="dispatch/0: this is not the log that was read"):
+        bench.settle()
+    assert bench.sent == []
+    drive(bench.worker.release())
+    assert drive(of_dispatch(bench).loss("dispatch/0", lambda gap: True)) == Gap(stood, 0, {})
+    bench.restart()
+    bench.settle()
+    assert bench.sent == [f"m{n}" for n in range(stood + 1)]
 
 
 def test_where_nothing_is_missing_nobody_is_asked() -> None:

@@ -164,6 +164,25 @@ async def test_a_log_that_ends_before_it_is_read_on_is_named_with_what_to_do(tmp
         assert "trigger has 0 records to read" in told(found, "ok")
 
 
+class Restamped(Losing):
+    """A log that is not the one that trigger has read in one partition, and as long."""
+
+    async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
+        found = await self._log.read(topic, partition, offset, limit)
+        anew = (topic, partition) == (EVENTS, 2)
+        return [stored._replace(appended=stored.appended + 1) if anew else stored for stored in found]
+
+
+async def test_a_log_that_is_not_the_one_that_was_read_is_named_with_what_to_do(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        await product.time.drain()
+        found = await look(cast(Any, replace(product, log=cast(Any, Restamped(product.log)))))
+        anew = "trigger stands still in partition 2: events/2: this is not the log that was read"
+        assert anew in told(found, "fail")
+        assert "`tactful db accept-loss`" in told(found, "fail")
+        assert "stands still" not in told(await look(product), "fail")
+
+
 async def test_a_partition_that_cannot_be_read_on_is_named_beside_how_the_others_do(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
         record = encode(event_record("u1", Page(name="a"), product.clock.now(), "a"))

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from tactful import crashpoints
 from tactful.clock import MINUTE, Clock
 from tactful.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
+from tactful.continuing import Continuing
 from tactful.erasure import Graves
 from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped, raised_at, would_meet_all
 from tactful.leases import Leases, LeaseTime, OwnTime
@@ -68,6 +69,7 @@ class DispatchWorker:
     ) -> None:
         """`lease` in ms. `lease_time`: by default the clock, for all who share the store and the clock."""
         self._log, self.outbox, self._attempts, self._book = log, store, attempts, book
+        self._reading = Continuing(log, DISPATCH)
         self._clock, self._owner, self._limit = clock, owner, slice_limit
         self._graves, self._copies, self._hints = graves, copies, hints
         self._telemetry = telemetry
@@ -112,6 +114,7 @@ class DispatchWorker:
             partition, cursor.offset
         )  # before it is ours: if nobody can tell, it is claimed again
         self._rest.pop(partition, None)
+        self._reading.take_up(partition)
         self.owned[partition], self.offsets[partition] = cursor.epoch, cursor.offset
         self._clocks[partition] = cursor.clock
         return True
@@ -168,8 +171,8 @@ class DispatchWorker:
         return partition in self.owned and not self._rest.get(partition) and self.offsets[partition] < end
 
     async def _next(self, partition: int) -> Sequence[Stored]:
-        found = await self._log.read(DISPATCH, partition, self.offsets[partition], self._limit)
-        slice_ = rising(found, self._clocks[partition])
+        clock = self._clocks[partition]
+        slice_ = rising(await self._reading.read(partition, self.offsets[partition], clock, self._limit), clock)
         if slice_:
             refuse_what_is_ahead(f"dispatch/{partition}", slice_[-1].appended, self._clock.now())
         return slice_

@@ -11,6 +11,7 @@ from typing import Final
 from tactful import crashpoints
 from tactful.clock import HOUR, Clock
 from tactful.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
+from tactful.continuing import Continuing
 from tactful.erasure import Graves
 from tactful.errors import (
     NOT_THE_DATA,
@@ -67,6 +68,7 @@ class TriggerWorker:
         """`lease` in ms. `lease_time`: by default the clock, for all who share the store and the clock. `rows`: how many
         customers are kept in memory, beside those for whom something near waits."""
         self._log, self._store, self._book, self._clock, self._owner = log, store, book, clock, owner
+        self._reading = Continuing(log, EVENTS)
         self._graves, self._watch, self._limit, self._rows = graves, watch or NoWatch(), slice_limit, rows
         self._telemetry, self._traces = telemetry, dict[int, str]()  # partition -> of the latest slice committed
         self.steps = Steps(log, store, clock)
@@ -97,6 +99,7 @@ class TriggerWorker:
         if cursor is None:
             return False
         held = Partition(cursor, self._book)
+        self._reading.take_up(partition)
         held.graves, held.busy = await self._store.graves(partition), await self._store.busy(partition)
         self.owned[partition] = held  # only now: if nobody can tell who was erased, it is claimed again
         return True
@@ -180,7 +183,7 @@ class TriggerWorker:
         partition, limit = held.cursor.partition, self._at_once(held)
         if held.rest:
             return held.rest
-        found = await self._log.read(EVENTS, partition, held.cursor.offset, limit)
+        found = await self._reading.read(partition, held.cursor.offset, held.cursor.clock, limit)
         records, self._full[partition] = rising(found, held.cursor.clock), len(found) == limit
         if records:
             refuse_what_is_ahead(f"events/{partition}", records[-1].appended, self._clock.now())

@@ -13,6 +13,7 @@ import msgspec
 
 from tactful.clock import DAY, MINUTE, Clock
 from tactful.clockcheck import APART
+from tactful.continuing import refuse_another
 from tactful.decisions import Reason
 from tactful.durations import spoken
 from tactful.errors import StreamStopped, TactfulError
@@ -117,16 +118,17 @@ async def examine(patient: Patient, web: Web) -> list[Finding]:
 
 async def _reading(patient: Patient) -> list[Finding]:
     found = []
-    for name, topic, offset in (("trigger", EVENTS, _trigger_offset), ("dispatch", DISPATCH, _dispatch_offset)):
-        read = [await offset(patient, partition) for partition in range(patient.log.partitions)]
+    for name, topic, place in (("trigger", EVENTS, _of_trigger), ("dispatch", DISPATCH, _of_dispatch)):
+        places = [await place(patient, partition) for partition in range(patient.log.partitions)]
+        read = [offset for offset, _ in places]
         ends = [await patient.log.end(topic, partition) for partition in range(len(read))]
         behind = [max(0, end - at) for end, at in zip(ends, read, strict=True)]
         level: Level = "warn" if max(behind) > BEHIND else "ok"
         found.append(
             Finding(level, f"{name} has {sum(behind):,} records to read, at most {max(behind):,} of one partition")
         )
-        for partition in (number for number, records in enumerate(behind) if records > 0):
-            found += await _standing(patient, name, topic, partition, read[partition])
+        for partition in (number for number, end in enumerate(ends) if end >= read[number]):
+            found += await _standing(patient, name, topic, partition, *places[partition])
         for partition in (number for number, end in enumerate(ends) if end < read[number]):
             ends_at = f"the log ends at {ends[partition]:,} and is read on at {read[partition]:,}: it was made anew or cut off"
             mend = f"`tactful db accept-loss {topic}/{partition}`, see `What is lost` in docs/how-to/alarms.md"
@@ -134,9 +136,10 @@ async def _reading(patient: Patient) -> list[Finding]:
     return found
 
 
-async def _standing(patient: Patient, name: str, topic: str, partition: int, offset: int) -> list[Finding]:
+async def _standing(patient: Patient, name: str, topic: str, partition: int, offset: int, clock: int) -> list[Finding]:
     """A partition that was stopped, or cannot be read on, or that nobody owns, or whose records are of a time to come."""
     try:
+        await refuse_another(patient.log, topic, partition, offset, clock)
         next_one = await patient.log.read(topic, partition, offset, 1)
     except StreamStopped as stopped:
         return [Finding("fail", f"{name} stands still in partition {partition}: {stopped}")]
@@ -169,13 +172,15 @@ async def _late(patient: Patient) -> list[Finding]:
     return [Finding("warn", text) for text in late_feeds(known, patient.loaded.rules, settings, patient.clock.now())]
 
 
-async def _trigger_offset(patient: Patient, partition: int) -> int:
+async def _of_trigger(patient: Patient, partition: int) -> tuple[int, int]:
+    """The offset and the append time up to which it has read."""
     cursor = await patient.trigger.cursor(partition)
-    return 0 if cursor is None else cursor.offset
+    return (0, 0) if cursor is None else (cursor.offset, cursor.clock)
 
 
-async def _dispatch_offset(patient: Patient, partition: int) -> int:
-    return (await patient.dispatch.cursor(partition)).offset
+async def _of_dispatch(patient: Patient, partition: int) -> tuple[int, int]:
+    cursor = await patient.dispatch.cursor(partition)
+    return cursor.offset, cursor.clock
 
 
 async def _refused(patient: Patient) -> list[Finding]:

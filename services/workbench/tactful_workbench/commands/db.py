@@ -101,7 +101,7 @@ async def _accept(place: str, agree: Callable[[Gap], bool], kafka: str, postgres
 def _lost(place: str, gap: Gap) -> str:
     own = [f"offsets {gap.start:,} to {gap.end - 1:,} of {place}"] if gap.end > gap.start else []
     if gap.end < gap.start:
-        anew = f"it was made anew or cut off, ends before offset {gap.start:,}, and is read on at {gap.end:,}"
+        anew = f"it was made anew or cut off before offset {gap.start:,}, and is read on at {gap.end:,}"
         own = [f"what nobody had read of {place}: {anew}"]
     others = [f"records {first:,} to {last:,} from {name}" for name, (first, last) in sorted(gap.missing.items())]
     return f"lost: {', '.join([*own, *others])}"

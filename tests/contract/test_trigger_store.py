@@ -271,6 +271,8 @@ async def test_history_is_told_oldest_first_and_only_the_latest(store: TriggerSt
     await store.commit(result(await claimed(store), history=[*lines[:3], line("u2", 9), *lines[3:]]), UNTIL)
     assert await store.history("u1", 10) == lines
     assert await store.history("u1", 2) == lines[3:]
+    assert await store.history("u1", 10, NOW + 3) == lines[3:]
+    assert await store.history("u1", 1, NOW + 3) == lines[4:]
     assert await store.history("nobody", 10) == []
 
 

@@ -36,6 +36,7 @@ from tactful.records import (
     Origin,
     encode,
 )
+from tactful_trigger.joining import adopters
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
 from tactful_trigger.rules.churn_risk import churn_risk
@@ -916,3 +917,11 @@ def test_what_is_held_is_taken_back_where_the_rule_has_spoken_under_the_other_na
     waiting = bench.messages[-1]
     bench.decides(waiting, name="Hold Opened", hold=1)
     assert (bench.confirms, bench.cancelled) == ([], [waiting.message_id])
+
+
+def test_the_past_of_whom_runs_come_to_is_looked_for_from_where_they_began() -> None:
+    def absorb(customer: str, image: bytes) -> AbsorbRecord:
+        return AbsorbRecord(id="a", key=customer, at=9, body=AbsorbBody(STRANGER, msgspec.Raw(image)))
+
+    two, one, none = b'{"runs":[{"started":7},{"started":3}]}', b'{"runs":[{"started":5}]}', b"{}"
+    assert adopters([absorb("u1", none), absorb("u1", two), absorb("u1", one), absorb("u2", none)]) == {"u1": 3}

@@ -175,8 +175,8 @@ class Restamped(Losing):
 
 async def test_a_log_that_is_not_the_one_that_was_read_is_named_with_what_to_do(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
-        await product.time.drain()
-        found = await look(cast(Any, replace(product, log=cast(Any, Restamped(product.log)))))
+        await TriggerSide(product.trigger_worker, product.trigger).settle()
+        found = await look(with_other(product, log=Restamped(product.log)))
         anew = "trigger stands still in partition 2: events/2: this is not the log that was read"
         assert anew in told(found, "fail")
         assert "`tactful db accept-loss`" in told(found, "fail")

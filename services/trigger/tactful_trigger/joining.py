@@ -35,7 +35,7 @@ from tactful_trigger.history import FROM_LOG
 from tactful_trigger.partition import Partition
 from tactful_trigger.projections import OURS
 from tactful_trigger.replay import CANCELLED
-from tactful_trigger.row import WEIGHED, Goal, Mark, Row, Run, decode
+from tactful_trigger.row import WEIGHED, Goal, Mark, Row, Run, beginnings_in, decode
 from tactful_trigger.runs import Runs
 from tactful_trigger.telling import tell_alias, tell_dispatch
 from tactful_trigger.unfolding import Unfolding
@@ -205,9 +205,13 @@ class Joining:
                     yield Seen(record, line.at)
 
 
-def adopters(records: Sequence[Any]) -> set[str]:
-    """Whose past a slice may need."""
-    return {record.key for record in records if type(record) is AbsorbRecord}
+def adopters(records: Sequence[Any]) -> dict[str, int]:
+    """Whose past a slice may need, each since when: runs that come to them see it from where they began."""
+    since: dict[str, int] = {}
+    for record in [record for record in records if type(record) is AbsorbRecord]:
+        for began in beginnings_in(record.body.image):
+            since[record.key] = min(began, since.get(record.key, began))
+    return since
 
 
 def _standing(run: Run) -> tuple[bool, bool, int, int, str]:

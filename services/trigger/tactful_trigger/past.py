@@ -11,6 +11,6 @@ from tactful_trigger.store import TriggerStore
 PAST: Final = 1000  # lines of each name
 
 
-async def past_of(store: TriggerStore, names: Iterable[str]) -> list[HistoryRow]:
-    """Their latest lines, one name after the other."""
-    return [line for name in names for line in await store.history(name, PAST)]
+async def past_of(store: TriggerStore, names: Iterable[str], since: int = 0) -> list[HistoryRow]:
+    """Their latest lines, none from before an instant, one name after the other."""
+    return [line for name in names for line in await store.history(name, PAST, since)]

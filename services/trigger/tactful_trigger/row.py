@@ -327,6 +327,22 @@ def names_in(value: bytes | msgspec.Raw) -> tuple[str, tuple[str, ...]]:
     return names.linked_to, names.absorbed
 
 
+class _Began(msgspec.Struct):
+    started: int
+
+
+class _Runs(msgspec.Struct):
+    runs: list[_Began] = []
+
+
+_decode_runs = msgspec.json.Decoder(_Runs).decode
+
+
+def beginnings_in(value: bytes | msgspec.Raw) -> list[int]:
+    """Of a stored row: when each of its runs began."""
+    return [run.started for run in _decode_runs(value).runs]
+
+
 def has_run(value: bytes, rule: str, *, parked: bool) -> bool:
     """Whether a stored row holds a run of a rule; `parked`: one that is parked."""
     return any(run.rule == rule and (not parked or bool(run.parked)) for run in _decode_image(value).runs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Final
 
 from sqlalchemy import text
@@ -18,6 +19,10 @@ from tactful.clock import DAY
 from tactful.postgres.database import Postgres
 
 AHEAD: Final = 4  # days that are made ahead
+SPAN: Final = (
+    10 * DAY
+)  # of one look: with its indexes, fewer locks than the server has room for in each transaction (64)
+DROPPED: Final = 5  # days that are dropped together, each with its indexes and what is stored out of line
 LOT: Final = 100_000  # rows that are deleted together
 # Whoever writes queues behind us while we wait for whoever reads, a back-up say, and a lease ends after ten seconds. Another
 # time will do. Vacuum gives way after one second.
@@ -26,6 +31,11 @@ _PARTS: Final = text(
     """SELECT relname, pg_get_expr(relpartbound, pg_class.oid) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
        WHERE inhparent = to_regclass(:table)"""
 )
+_NAMED: Final = text(
+    """SELECT min(relname), max(relname) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+       WHERE inhparent = to_regclass(:table) AND relname ~ '_[0-9]{8}$'"""
+)
+_EVER: Final = 2**62
 _END: Final = re.compile(r"TO \('(\d+)'\)")
 
 _logger = logging.getLogger(__name__)
@@ -36,18 +46,34 @@ def day_of(instant: int) -> int:
     return instant // DAY * DAY
 
 
+async def spans(database: Postgres, table: str, since: int = 0) -> list[str]:
+    """Conditions on `at`, the latest first, one of which holds for each row that is not from before an instant.
+
+    Whoever looks for one customer over all days at once locks every day and its indexes, more than a thousand after a year, and
+    a few who do so leave nobody else a lock. Constants, since a parameter would have every day planned, and locked.
+    """
+    [(first, last)] = await database.ask(_NAMED, table=table)
+    if first is None:
+        return ["TRUE"]
+    inner = range(_day_named(first) // SPAN * SPAN + SPAN, _day_named(last) + 1, SPAN)
+    bounds = reversed([*pairwise((0, *inner, _EVER))])
+    return [f"at >= {start} AND at < {end}" for start, end in bounds if end > since]
+
+
 async def keep_days(database: Postgres, table: str, now: int, before: int) -> int:
     """Make the days ahead of `now`; let go of rows whose `at` is before an instant. How many days were dropped whole.
 
     Several processes may do it at the same time: one does, the others do nothing. Raises StoreUnavailable, and changes nothing,
     while somebody reads the table for long.
     """
-    dropped = await database.run(lambda db: _arrange(db, table, now, before))
-    if dropped is None:
+    if not await database.run(lambda db: _make_ahead(db, table, now)):
         return 0
+    count = 0
+    while gone := await database.run(lambda db: _drop(db, table, before)):
+        count += gone
     for name in (f"{table}_first", f"{table}_stray"):
         await _delete(database, name, before)
-    return dropped
+    return count
 
 
 async def days_as_in(source: Postgres, target: Postgres, table: str) -> None:
@@ -79,22 +105,38 @@ async def _shorten(db: AsyncConnection, table: str, since: int) -> dict[str, int
     return await _ends(db, table)
 
 
-async def _arrange(db: AsyncConnection, table: str, now: int, before: int) -> int | None:
-    """The days alone, which takes no time, however much is to be deleted afterwards. None: somebody else is at it."""
-    if not await db.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext(:table))"), {"table": table}):
-        return None
-    ends = await _ends(db, table)
-    old = [name for name, end in ends.items() if end <= before]
-    latest = max(ends.values(), default=day_of(now))
+async def _make_ahead(db: AsyncConnection, table: str, now: int) -> bool:
+    """Whether it falls to us: somebody else may be at it."""
+    if not await _alone(db, table):
+        return False
+    latest = max((await _ends(db, table)).values(), default=day_of(now))
     new = range(max(latest, day_of(now)), day_of(now) + AHEAD * DAY, DAY)
-    if old or new:
-        await db.execute(_PATIENCE)
-        await db.execute(text(f"LOCK TABLE ONLY {table}"))
-    for name in old:
-        await db.execute(text(f"DROP TABLE {name}"))
+    if new:
+        await _lock(db, table)
     for day in new:
         await _make(db, table, day)
+    return True
+
+
+async def _drop(db: AsyncConnection, table: str, before: int) -> int:
+    """Some of the old days, which takes no time, however much is in them; how many."""
+    if not await _alone(db, table):
+        return 0
+    old = [name for name, end in (await _ends(db, table)).items() if end <= before][:DROPPED]
+    if old:
+        await _lock(db, table)
+    for name in old:
+        await db.execute(text(f"DROP TABLE {name}"))
     return len(old)
+
+
+async def _alone(db: AsyncConnection, table: str) -> bool:
+    return bool(await db.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext(:table))"), {"table": table}))
+
+
+async def _lock(db: AsyncConnection, table: str) -> None:
+    await db.execute(_PATIENCE)
+    await db.execute(text(f"LOCK TABLE ONLY {table}"))
 
 
 async def _delete(database: Postgres, name: str, before: int) -> None:
@@ -116,6 +158,10 @@ async def _make(db: AsyncConnection, table: str, day: int) -> None:
             await db.execute(text(f"CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ({day}) TO ({day + DAY})"))
     except DBAPIError as error:
         _logger.warning("%s could not be made: %s", name, error.orig)
+
+
+def _day_named(name: str) -> int:
+    return round(datetime.strptime(f"{name[-8:]}+0000", "%Y%m%d%z").timestamp() * 1000)
 
 
 def _end(bound: str) -> int:

@@ -120,8 +120,8 @@ class TriggerStore(OutboxStore, LeaseStore, Protocol):
         """Their answers are in the log."""
         ...
 
-    async def history(self, customer: str, limit: int) -> list[HistoryRow]:
-        """The latest rows of a customer, oldest first."""
+    async def history(self, customer: str, limit: int, since: int = 0) -> list[HistoryRow]:
+        """The latest rows of a customer, none of them from before an instant, oldest first."""
         ...
 
     async def forget_history(self, now: int, before: int) -> int:

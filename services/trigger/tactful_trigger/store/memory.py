@@ -102,8 +102,8 @@ class MemoryTriggerStore(MemoryPartitions[_Partition]):
         held = self._at(partition)
         held.steps = [step for step in held.steps if step not in done]
 
-    async def history(self, customer: str, limit: int) -> list[HistoryRow]:
-        return self._history.get(customer, [])[-limit:]
+    async def history(self, customer: str, limit: int, since: int = 0) -> list[HistoryRow]:
+        return [line for line in self._history.get(customer, []) if line.at >= since][-limit:]
 
     async def forget_history(self, now: int, before: int) -> int:
         gone = 0

@@ -6,7 +6,9 @@ Hot statements are constant text over arrays that are unpacked on the server, so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tactful import crashpoints
 from tactful.clock import DAY, HOUR, MINUTE
 from tactful.errors import Fenced
-from tactful.postgres import Postgres, keep_days
+from tactful.postgres import Postgres, keep_days, spans
 from tactful.postgres.names import known, stored
 from tactful.postgres.partitions import PostgresPartitions
 from tactful.records import EVENTS
@@ -84,10 +86,13 @@ _BURY: Final = text(
     """INSERT INTO trigger_grave VALUES (:partition, :grave, :at)
        ON CONFLICT (partition, grave) DO UPDATE SET erased_at = excluded.erased_at"""
 )
-_LATEST: Final = text(
-    """SELECT at, log_offset, position, kind, rule, run, data FROM trigger_history
-       WHERE customer = :customer ORDER BY id DESC LIMIT :limit"""
-)
+_LATEST: Final = """SELECT id, at, log_offset, position, kind, rule, run, data FROM trigger_history
+    WHERE customer = :customer AND at >= :since AND {} ORDER BY id DESC LIMIT :limit"""
+_CLEAR: Final = """WITH mine AS (
+        SELECT partition FROM trigger_cursor
+        WHERE partition = :partition AND epoch = :epoch AND next_offset = :before FOR UPDATE),
+    gone AS (DELETE FROM trigger_history USING mine WHERE customer = ANY(CAST(:customers AS text[])) AND {})
+    SELECT partition FROM mine"""
 # By partition, since rows are found by partition and customer.
 _FOUND: Final = text(
     """SELECT customer FROM trigger_cursor, LATERAL (
@@ -96,11 +101,9 @@ _FOUND: Final = text(
            ORDER BY customer LIMIT :limit) found
        ORDER BY customer LIMIT :limit"""
 )
-_ACTIVE: Final = text(
-    """SELECT customer FROM trigger_history WHERE at >= :since
-       GROUP BY customer ORDER BY max(id) DESC LIMIT :limit"""
-)
-_WINDOWS: Final = (5 * MINUTE, HOUR, DAY, 30 * DAY)  # of history that is looked through for who is active
+_ACTIVE: Final = """SELECT customer FROM trigger_history WHERE {}
+    GROUP BY customer ORDER BY max(id) DESC LIMIT :limit"""
+_WINDOWS: Final = (5 * MINUTE, HOUR, DAY, 15 * DAY, 30 * DAY)  # of history that is looked through for who is active
 _ALIVE: Final = text(
     """SELECT partition, customer, value FROM trigger_row
        WHERE busy AND (partition, customer) > (:partition, :customer) ORDER BY partition, customer LIMIT :lot"""
@@ -152,9 +155,22 @@ class PostgresTriggerStore(PostgresPartitions):
         if not (result.erasures or result.graves or result.revived):
             moved = await self._database.ask(_COMMIT, **given)
         else:
-            moved = await self._database.run(lambda db: _bury_and_commit(db, result, given))
+            latest = await self._clear(given, result)
+            moved = await self._database.run(lambda db: _bury_and_commit(db, result, given, latest))
         if not moved:
             raise Fenced(f"events/{result.partition}: another owner has moved the cursor")
+
+    async def _clear(self, given: Mapping[str, Any], result: SliceResult) -> str:
+        """Of whoever is erased all history goes beforehand, days after days as `spans` says, oldest first, but for the latest, which
+        is returned: if this ends half-way the slice is computed again, and needs nothing of what is gone."""
+        if not result.erasures:
+            return ""
+        latest, *before = await spans(self._database, "trigger_history")
+        where = {name: given[name] for name in ("partition", "epoch", "before")}
+        customers = sorted(stored(gone.customer) for gone in result.erasures)
+        for span in reversed(before):
+            await self._database.ask(text(_CLEAR.format(span)), customers=customers, **where)
+        return latest
 
     async def cursor(self, partition: int) -> Cursor | None:
         query = text("SELECT value FROM trigger_cursor WHERE partition = :partition")
@@ -179,11 +195,16 @@ class PostgresTriggerStore(PostgresPartitions):
     async def forget_history(self, now: int, before: int) -> int:
         return await keep_days(self._database, "trigger_history", now, before)
 
-    async def history(self, customer: str, limit: int) -> list[HistoryRow]:
-        rows = await self._database.ask(_LATEST, customer=stored(customer), limit=limit)
+    async def history(self, customer: str, limit: int, since: int = 0) -> list[HistoryRow]:
+        found: list[Any] = []
+        for span in await spans(self._database, "trigger_history", since):
+            given = {"customer": stored(customer), "since": since, "limit": limit - len(found)}
+            found += await self._database.ask(text(_LATEST.format(span)), **given)
+            if len(found) >= limit:
+                break
         return [
             HistoryRow(customer, at, offset, position, kind, rule, run, bytes(data))
-            for at, offset, position, kind, rule, run, data in reversed(rows)
+            for _, at, offset, position, kind, rule, run, data in sorted(found, key=itemgetter(0))
         ]
 
     async def customers(self, text: str, limit: int) -> list[str]:
@@ -194,12 +215,14 @@ class PostgresTriggerStore(PostgresPartitions):
     async def active(self, limit: int) -> list[str]:
         cursors_now = await self._database.ask(text("SELECT value FROM trigger_cursor"))
         now = max((cursors.decode(value).clock for (value,) in cursors_now), default=0)
-        found: Sequence[Any] = ()
-        for window in _WINDOWS:
-            found = await self._database.ask(_ACTIVE, since=now - window, limit=limit)
+        first, *others = [now - window for window in _WINDOWS]
+        found: dict[str, None] = {}
+        for span in (f"at >= {first}", *(f"at >= {start} AND at < {end}" for end, start in pairwise((first, *others)))):
+            rows = await self._database.ask(text(_ACTIVE.format(span)), limit=limit)
+            found |= {known(customer): None for (customer,) in rows if known(customer) not in found}
             if len(found) >= limit:
                 break
-        return [known(customer) for (customer,) in found]
+        return list(found)[:limit]
 
     async def running(self, rule: str, *, parked: bool = False) -> list[str]:
         return sorted([name async for name, value in self._with_runs() if has_run(value, rule, parked=parked)])
@@ -218,12 +241,14 @@ class PostgresTriggerStore(PostgresPartitions):
             latest = rows[-1].partition, rows[-1].customer
 
 
-async def _bury_and_commit(db: AsyncConnection, result: SliceResult, given: dict[str, Any]) -> Sequence[Any]:
+async def _bury_and_commit(
+    db: AsyncConnection, result: SliceResult, given: dict[str, Any], latest: str
+) -> Sequence[Any]:
     """Nothing is deleted for whoever does not hold the cursor any more."""
     where = {name: given[name] for name in ("partition", "epoch", "before")}
     if not (await db.execute(_HOLD, where)).all():
         return ()
-    await _bury(db, result)
+    await _bury(db, result, latest)
     return (await db.execute(_COMMIT, given)).all()
 
 
@@ -287,12 +312,12 @@ def _steps_of(result: SliceResult) -> dict[str, Any]:
     }
 
 
-async def _bury(db: AsyncConnection, result: SliceResult) -> None:
+async def _bury(db: AsyncConnection, result: SliceResult, latest: str) -> None:
     partition = result.partition
     for gone in result.erasures:
         given = {"partition": partition, "customer": stored(gone.customer)}
         await db.execute(text("DELETE FROM trigger_row WHERE partition = :partition AND customer = :customer"), given)
-        await db.execute(text("DELETE FROM trigger_history WHERE customer = :customer"), given)
+        await db.execute(text(f"DELETE FROM trigger_history WHERE customer = :customer AND {latest}"), given)
         await db.execute(text("DELETE FROM trigger_step WHERE partition = :partition AND customer = :customer"), given)
     for erased in (*(gone.erased for gone in result.erasures), *result.graves):
         await db.execute(_BURY, {"partition": partition, "grave": erased.grave, "at": erased.at})

@@ -77,8 +77,8 @@ class SpreadTriggerStore:
     async def forget_steps(self, partition: int, done: Sequence[StepRequest]) -> None:
         await self._of(partition).forget_steps(partition, done)
 
-    async def history(self, customer: str, limit: int) -> list[HistoryRow]:
-        return _one_after_the_other(await all_done(store.history(customer, limit) for store in self._stores))
+    async def history(self, customer: str, limit: int, since: int = 0) -> list[HistoryRow]:
+        return _one_after_the_other(await all_done(store.history(customer, limit, since) for store in self._stores))
 
     async def forget_history(self, now: int, before: int) -> int:
         return sum(await all_done(store.forget_history(now, before) for store in self._stores))

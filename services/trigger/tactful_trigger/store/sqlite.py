@@ -195,12 +195,12 @@ class SqliteTriggerStore(SqlitePartitions):
             gone += lot
         return gone
 
-    async def history(self, customer: str, limit: int) -> list[HistoryRow]:
+    async def history(self, customer: str, limit: int, since: int = 0) -> list[HistoryRow]:
         rows = await self._database.read(
             lambda db: db.execute(
                 """SELECT customer, at, log_offset, position, kind, rule, run, data FROM trigger_history
-                   WHERE customer = ? ORDER BY id DESC LIMIT ?""",
-                (customer, limit),
+                   WHERE customer = ? AND at >= ? ORDER BY id DESC LIMIT ?""",
+                (customer, since, limit),
             ).fetchall()
         )
         return [HistoryRow(*row) for row in reversed(rows)]

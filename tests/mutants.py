@@ -612,9 +612,9 @@ FAULTS = (
     ),
     Fault(
         "another epoch may send",
-        f"{DISPATCH}/store/memory.py",
-        "held.epoch != fence.epoch or fence.offset not in",
-        "fence.offset not in",
+        f"{DISPATCH}/store/__init__.py",
+        "epoch != self.epoch or self.offset not in",
+        "self.offset not in",
         STORES,
     ),
     Fault(

@@ -1,90 +1,35 @@
-"""Port: dispatch's store. Every change is one transaction over a workspace.
+"""Port: dispatch's store. Every change is one transaction over a `Workspace`.
 
 Implementations: `tactful_dispatch.store.memory`, `tactful_dispatch.store.sqlite`, `tactful_dispatch.store.postgres`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from tactful.erasure import Erased
+from tactful.errors import Fenced
 from tactful.leases import LeaseStore
-from tactful.outbox import Cause, OutboxStore
-from tactful.records import Record
-from tactful_dispatch.ledger import ConsentEntry, Link
+from tactful.outbox import OutboxStore
+from tactful_dispatch.ledger import Link
 from tactful_dispatch.rows import AddressKey, AddressRow, Cursor, CustomerRow, Delivery
+from tactful_dispatch.store.workspace import Workspace
+
+__all__ = ["DispatchStore", "Fence", "Workspace", "delivery_of"]
 
 T = TypeVar("T")
 
 
 class Fence(NamedTuple):
-    """What the cursor must still be: another epoch, or another offset where one is given, is Fenced."""
+    """What the cursor must still be."""
 
     epoch: int
-    offset: int | None = None
+    offset: int | None = None  # None: any
 
-
-class Workspace(Protocol):
-    """One transaction. The rows of its customers are locked when it begins, in order of id; addresses are locked after
-    them, as they are taken. A row that was not asked for is a KeyError."""
-
-    cursor: Cursor
-    cause: Cause  # what made the records that are put: see `from_outside`
-
-    def customer(self, customer: str) -> CustomerRow:
-        """The row, made now if there is none. Changes to it are stored; what is decided in it moves to the archive."""
-        ...
-
-    def address(self, key: AddressKey) -> AddressRow:
-        """Likewise, for an address of a customer of this transaction."""
-        ...
-
-    def lock_addresses(self, keys: Iterable[AddressKey]) -> None:
-        """Lock several together, in the same order in every transaction, ahead of `address`."""
-        ...
-
-    def knows(self, message_id: str) -> bool:
-        """Whether a message was taken before this transaction, however long ago."""
-        ...
-
-    def decided(self, message_id: str) -> Delivery | None:
-        """A decided message of a customer of this transaction. Changes to it are stored."""
-        ...
-
-    def record_consent(self, entry: ConsentEntry) -> int:
-        """Append to the ledger; the entry's number."""
-        ...
-
-    def grave(self, grave: str) -> int:
-        """When the customer of a grave was erased (ms); 0 if it is none."""
-        ...
-
-    def erase(self, customer: str, erased: Erased) -> set[AddressKey]:
-        """Row, messages and what the ledger says of them go; the addresses to which messages went."""
-        ...
-
-    def bury(self, erased: Erased) -> None:
-        """A grave without a customer."""
-        ...
-
-    def revive(self, grave: str) -> None:
-        """The customer of a grave is back."""
-        ...
-
-    def put(self, topic: str, record: Record) -> None:
-        """Append to a topic after the commit."""
-        ...
-
-    def go_on_after(self, sequences: Mapping[str, int]) -> None:
-        """As `tactful.outbox.Outbox.go_on_after`."""
-        ...
-
-
-def from_outside(cursor: Cursor) -> Cause:
-    """The cause with which every transaction begins: neither a record nor a timer, but a provider's answer or a customer's wish. It comes
-    after the latest record read."""
-    return Cause(max(0, cursor.offset - 1), True)
+    def check(self, partition: int, epoch: int, offset: int) -> None:
+        """Raises Fenced."""
+        if epoch != self.epoch or self.offset not in (None, offset):
+            raise Fenced(f"dispatch/{partition}: epoch {epoch} holds it now")
 
 
 def delivery_of(space: Workspace, customer: str, message_id: str) -> Delivery | None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from heapq import nsmallest
 from typing import TypeVar
 
 from tactful.erasure import Erased
-from tactful.errors import Fenced
-from tactful.outbox import Outbox
 from tactful.partitions.memory import MemoryPartition, MemoryPartitions
-from tactful.records import DISPATCH, Record
 from tactful_dispatch import ledger
-from tactful_dispatch.ledger import ConsentEntry, Link
+from tactful_dispatch.ledger import Link
 from tactful_dispatch.rows import (
     AddressKey,
     AddressRow,
@@ -27,7 +24,7 @@ from tactful_dispatch.rows import (
     encode,
     held_in,
 )
-from tactful_dispatch.store import Fence, from_outside
+from tactful_dispatch.store import Fence, Workspace
 
 T = TypeVar("T")
 
@@ -80,12 +77,11 @@ class MemoryDispatchStore(MemoryPartitions[_Partition]):
     ) -> T:
         held = self._at(partition)
         cursor = decode_cursor(held.cursor)
-        if fence is not None and (held.epoch != fence.epoch or fence.offset not in (None, cursor.offset)):
-            raise Fenced(f"dispatch/{partition}: epoch {held.epoch} holds it now")
-        space = MemoryWorkspace(cursor, held, self._shared, frozenset(customers), self._count, self._salt)
+        if fence is not None:
+            fence.check(partition, held.epoch, cursor.offset)
+        space = MemoryWorkspace(cursor, customers, self._count, self._salt, held, self._shared)
         result = work(space)
-        space.write()
-        held.lease_until = max(held.lease_until, lease_until)
+        space.write(lease_until)
         return result
 
     async def cursor(self, partition: int) -> Cursor:
@@ -144,58 +140,25 @@ class MemoryDispatchStore(MemoryPartitions[_Partition]):
         return [link for link in self._at(partition).links if ledger.is_about(link, customer)]
 
 
-class MemoryWorkspace:
-    """Implements `tactful_dispatch.store.Workspace` on copies, written back whole."""
+class MemoryWorkspace(Workspace):
+    """On copies, written back whole."""
 
     def __init__(
         self,
         cursor: Cursor,
-        held: _Partition,
-        shared: _Shared,
-        locked: frozenset[str],
+        customers: Collection[str],
         partitions: int,
         salt: Callable[[], bytes],
+        held: _Partition,
+        shared: _Shared,
     ) -> None:
-        self.cursor, self._held, self._shared, self._locked, self._salt = cursor, held, shared, locked, salt
-        self._customers: dict[str, CustomerRow] = {}
-        self._addresses: dict[AddressKey, AddressRow] = {}
-        self._decided: dict[str, Delivery] = {}
+        super().__init__(cursor, customers, partitions, salt)
+        self._held, self._shared = held, shared
         self._links: list[Link] = []
-        self._erased: dict[str, Erased] = {}
         self._graves = dict(held.graves)
-        self.cause = from_outside(cursor)
-        self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
-
-    def customer(self, customer: str) -> CustomerRow:
-        if customer not in self._customers:
-            if customer not in self._locked:
-                raise KeyError(f"{customer} is not among the customers of this transaction")
-            value = self._held.customers.get(customer)
-            self._customers[customer] = CustomerRow() if value is None else decode_customer(value)
-        return self._customers[customer]
-
-    def address(self, key: AddressKey) -> AddressRow:
-        if key not in self._addresses:
-            value = self._shared.addresses.get(key)
-            self._addresses[key] = AddressRow() if value is None else decode_address(value)
-        return self._addresses[key]
-
-    def lock_addresses(self, keys: Iterable[AddressKey]) -> None:
-        """Nobody else comes in between."""
 
     def knows(self, message_id: str) -> bool:
         return message_id in self._shared.owners
-
-    def decided(self, message_id: str) -> Delivery | None:
-        value = self._shared.archive.get(message_id)
-        if message_id not in self._decided and value is not None:
-            self._decided[message_id] = decode_delivery(value)
-        return self._decided.get(message_id)
-
-    def record_consent(self, entry: ConsentEntry) -> int:
-        chain = self._links or self._held.links
-        self._links.append(ledger.forge(chain[-1] if chain else None, entry, self._salt()))
-        return self._links[-1].number
 
     def grave(self, grave: str) -> int:
         return self._graves.get(grave, 0)
@@ -206,42 +169,44 @@ class MemoryWorkspace:
     def revive(self, grave: str) -> None:
         self._graves.pop(grave, None)
 
-    def erase(self, customer: str, erased: Erased) -> set[AddressKey]:
-        names = [name for name, (_, owner) in self._shared.owners.items() if owner == customer]
-        archived = [
-            self._decided.get(n) or decode_delivery(self._shared.archive[n]) for n in names if n in self._shared.archive
-        ]
-        known = [*archived, *self.customer(customer).deliveries.values()]
-        self._customers[customer] = CustomerRow()
-        self._decided = {name: delivery for name, delivery in self._decided.items() if name not in names}
-        self._links = [_erased_of(customer, link) for link in self._links]
-        self._erased[customer] = erased
-        self.bury(erased)
-        return {delivery.address for delivery in known if delivery.address is not None}
-
-    def put(self, topic: str, record: Record) -> None:
-        self._outbox.put(topic, record, self.cause)
-
-    def go_on_after(self, sequences: Mapping[str, int]) -> None:
-        self._outbox.go_on_after(sequences)
-
-    def write(self) -> None:
-        """Make everything true at once."""
+    def write(self, lease_until: int) -> None:
+        self._finish()
         held = self._held
-        self.cursor.sequences = self._outbox.sequences
-        held.cursor = encode(self.cursor)
+        held.cursor, held.lease_until = encode(self.cursor), max(held.lease_until, lease_until)
         self._forget_erased()
         held.links += self._links
         held.graves = self._graves
         held.outbox += self._outbox.rows
-        for delivery in self._decided.values():
-            self._shared.archive[delivery.name] = encode(delivery)
-        for customer, row in self._customers.items():
-            if customer not in self._erased or row != CustomerRow():
-                self._write_customer(customer, row)
-        for key, address in self._addresses.items():
-            address.trim()
-            self._shared.addresses[key] = encode(address)
+        self._shared.archive |= {delivery.name: encode(delivery) for delivery in self._decided.values()}
+        for customer, row in self._changed_customers().items():
+            self._write_customer(customer, row)
+        self._shared.addresses |= {key: encode(address) for key, address in self._addresses.items()}
+
+    def _read_customer(self, customer: str) -> CustomerRow:
+        value = self._held.customers.get(customer)
+        return CustomerRow() if value is None else decode_customer(value)
+
+    def _read_address(self, key: AddressKey) -> AddressRow:
+        value = self._shared.addresses.get(key)
+        return AddressRow() if value is None else decode_address(value)
+
+    def _read_decided(self, message_id: str) -> bytes | None:
+        return self._shared.archive.get(message_id)
+
+    def _archived(self, customer: str) -> dict[str, bytes]:
+        names = [name for name, (_, owner) in self._shared.owners.items() if owner == customer]
+        return {name: self._shared.archive[name] for name in names if name in self._shared.archive}
+
+    def _last_link(self) -> Link | None:
+        chain = self._links or self._held.links
+        return chain[-1] if chain else None
+
+    def _append_link(self, link: Link, customer: str) -> None:
+        self._links.append(link)
+
+    def _erase(self, customer: str) -> None:
+        """Here that of this transaction; what is stored when it is written."""
+        self._links = [_erased_of(customer, link) for link in self._links]
 
     def _forget_erased(self) -> None:
         held, shared = self._held, self._shared

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tactful.errors import Fenced
 from tactful.postgres import Postgres
 from tactful.postgres.names import known, stored
 from tactful.postgres.partitions import PostgresPartitions
@@ -103,9 +102,9 @@ class PostgresDispatchStore(PostgresPartitions):
                 row = db.execute(_LOCK, {"partition": partition}).one()
             value, epoch = row
             cursor = decode_cursor(value)
-            if fence is not None and (epoch != fence.epoch or fence.offset not in (None, cursor.offset)):
-                raise Fenced(f"dispatch/{partition}: epoch {epoch} holds it now")
-            space = PostgresWorkspace(db, cursor, customers, self._count, self._salt)
+            if fence is not None:
+                fence.check(partition, epoch, cursor.offset)
+            space = PostgresWorkspace(cursor, customers, self._count, self._salt, db)
             result = work(space)
             space.write(lease_until)
             return result

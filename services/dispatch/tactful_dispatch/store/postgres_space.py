@@ -9,23 +9,18 @@ import msgspec
 from sqlalchemy import Connection, TextClause, text
 
 from tactful.erasure import Erased
-from tactful.outbox import Outbox
 from tactful.postgres.names import known, stored
-from tactful.records import DISPATCH, Record
-from tactful_dispatch import ledger
-from tactful_dispatch.ledger import ConsentEntry, link_of
+from tactful_dispatch.ledger import Link, link_of
 from tactful_dispatch.rows import (
     AddressKey,
     AddressRow,
     Cursor,
     CustomerRow,
-    Delivery,
     decode_address,
     decode_customer,
-    decode_delivery,
     encode,
 )
-from tactful_dispatch.store import from_outside
+from tactful_dispatch.store import Workspace
 
 _MOVE: Final = text(
     """UPDATE dispatch_cursor SET value = :value, lease_until = greatest(lease_until, :until)
@@ -58,6 +53,7 @@ MESSAGE: Final = text("SELECT partition, customer, value FROM dispatch_message W
 _ARCHIVE: Final = text(
     "UPDATE dispatch_message SET decided_at = :at, arrived = :arrived, value = :value WHERE message = :message"
 )
+_ARCHIVED: Final = text("SELECT message, value FROM dispatch_message WHERE customer = :customer AND value IS NOT NULL")
 _LAST_LINK: Final = text(
     """SELECT number, commitment, hash, salt, entry FROM dispatch_ledger
        WHERE partition = :partition ORDER BY number DESC LIMIT 1"""
@@ -83,41 +79,19 @@ _OUTBOX: Final = text(
 )
 
 
-class PostgresWorkspace:
-    """Implements `tactful_dispatch.store.Workspace` inside a transaction."""
+class PostgresWorkspace(Workspace):
+    """Inside a transaction."""
 
     def __init__(
         self,
-        db: Connection,
         cursor: Cursor,
-        locked: Collection[str],
+        customers: Collection[str],
         partitions: int,
         salt: Callable[[], bytes],
+        db: Connection,
     ) -> None:
-        self._db, self.cursor, self._salt = db, cursor, salt
-        self._customers = _locked(db, cursor.partition, locked)
-        self._touched: set[str] = set()
-        self._addresses: dict[AddressKey, AddressRow] = {}
-        self._decided: dict[str, Delivery] = {}
-        self._erased: frozenset[str] = frozenset()
-        self.cause = from_outside(cursor)
-        self._outbox = Outbox(DISPATCH, cursor.partition, partitions, cursor.sequences)
-
-    def customer(self, customer: str) -> CustomerRow:
-        if customer not in self._customers:
-            raise KeyError(f"{customer} is not among the customers of this transaction")
-        self._touched.add(customer)
-        return self._customers[customer]
-
-    def address(self, key: AddressKey) -> AddressRow:
-        if key not in self._addresses:
-            given = {"channel": key.channel, "hash": key.hash}
-            value = self._db.execute(_LOCKED_ADDRESS, given).scalar_one_or_none()
-            if value is None:  # made and then locked, or two transactions would each find nothing, and one be lost
-                self._db.execute(_NEW_ADDRESS, {**given, "value": encode(AddressRow())})
-                value = self._db.execute(_LOCKED_ADDRESS, given).scalar_one()
-            self._addresses[key] = decode_address(value)
-        return self._addresses[key]
+        super().__init__(cursor, customers, partitions, salt)
+        self._db, self._found = db, _locked(db, cursor.partition, customers)
 
     def lock_addresses(self, keys: Iterable[AddressKey]) -> None:
         missing = sorted({key for key in keys if key not in self._addresses}, key=lambda key: (key.channel, key.hash))
@@ -134,21 +108,6 @@ class PostgresWorkspace:
     def knows(self, message_id: str) -> bool:
         return self._db.execute(MESSAGE, {"message": message_id}).one_or_none() is not None
 
-    def decided(self, message_id: str) -> Delivery | None:
-        if message_id not in self._decided:
-            row = self._db.execute(MESSAGE, {"message": message_id}).one_or_none()
-            if row is not None and row.value is not None:
-                self._decided[message_id] = decode_delivery(row.value)
-        return self._decided.get(message_id)
-
-    def record_consent(self, entry: ConsentEntry) -> int:
-        partition = self.cursor.partition
-        row = self._db.execute(_LAST_LINK, {"partition": partition}).one_or_none()
-        link = ledger.forge(None if row is None else link_of(*row), entry, self._salt())
-        given = {"partition": partition, "customer": stored(entry.customer), **msgspec.structs.asdict(link)}
-        self._db.execute(_LINK, given)
-        return link.number
-
     def grave(self, grave: str) -> int:
         query = text("SELECT erased_at FROM dispatch_grave WHERE partition = :partition AND grave = :grave")
         at = self._db.execute(query, {"partition": self.cursor.partition, "grave": grave}).scalar_one_or_none()
@@ -161,34 +120,12 @@ class PostgresWorkspace:
         query = text("DELETE FROM dispatch_grave WHERE partition = :partition AND grave = :grave")
         self._db.execute(query, {"partition": self.cursor.partition, "grave": grave})
 
-    def erase(self, customer: str, erased: Erased) -> set[AddressKey]:
-        given = {"partition": self.cursor.partition, "customer": stored(customer)}
-        query = text("SELECT message, value FROM dispatch_message WHERE customer = :customer")
-        names = self._db.execute(query, given).all()
-        archived = [self._decided.get(name) or decode_delivery(value) for name, value in names if value is not None]
-        for name, _ in names:
-            self._decided.pop(name, None)
-        gone = [*archived, *self.customer(customer).deliveries.values()]
-        self._customers[customer], self._erased = CustomerRow(), self._erased | {customer}
-        for statement in _ERASE:
-            self._db.execute(statement, given)
-        self.bury(erased)
-        return {delivery.address for delivery in gone if delivery.address is not None}
-
-    def put(self, topic: str, record: Record) -> None:
-        self._outbox.put(topic, record, self.cause)
-
-    def go_on_after(self, sequences: Mapping[str, int]) -> None:
-        self._outbox.go_on_after(sequences)
-
     def write(self, lease_until: int) -> None:
-        """Hand everything to the transaction."""
-        partition, self.cursor.sequences = self.cursor.partition, self._outbox.sequences
-        self._db.execute(_MOVE, {"partition": partition, "value": encode(self.cursor), "until": lease_until})
-        names = [n for n in sorted(self._touched) if n not in self._erased or self._customers[n] != CustomerRow()]
-        self._write_customers({name: self._customers[name] for name in names})
-        for address in self._addresses.values():
-            address.trim()
+        self._finish()
+        self._db.execute(
+            _MOVE, {"partition": self.cursor.partition, "value": encode(self.cursor), "until": lease_until}
+        )
+        self._write_customers(self._changed_customers())
         self._many(
             _WRITE_ADDRESS,
             [{"channel": k.channel, "hash": k.hash, "value": encode(a)} for k, a in self._addresses.items()],
@@ -226,6 +163,38 @@ class PostgresWorkspace:
 
     def _many(self, statement: TextClause, given: list[dict[str, Any]]) -> None:
         if given:
+            self._db.execute(statement, given)
+
+    def _read_customer(self, customer: str) -> CustomerRow:
+        return self._found[customer]
+
+    def _read_address(self, key: AddressKey) -> AddressRow:
+        given = {"channel": key.channel, "hash": key.hash}
+        value = self._db.execute(_LOCKED_ADDRESS, given).scalar_one_or_none()
+        if value is None:  # made and then locked, or two transactions would each find nothing, and one be lost
+            self._db.execute(_NEW_ADDRESS, {**given, "value": encode(AddressRow())})
+            value = self._db.execute(_LOCKED_ADDRESS, given).scalar_one()
+        return decode_address(value)
+
+    def _read_decided(self, message_id: str) -> bytes | None:
+        row = self._db.execute(MESSAGE, {"message": message_id}).one_or_none()
+        return row.value if row else None
+
+    def _archived(self, customer: str) -> dict[str, bytes]:
+        rows = self._db.execute(_ARCHIVED, {"customer": stored(customer)})
+        return {message: value for message, value in rows}
+
+    def _last_link(self) -> Link | None:
+        row = self._db.execute(_LAST_LINK, {"partition": self.cursor.partition}).one_or_none()
+        return None if row is None else link_of(*row)
+
+    def _append_link(self, link: Link, customer: str) -> None:
+        given = {"partition": self.cursor.partition, "customer": stored(customer)}
+        self._db.execute(_LINK, {**given, **msgspec.structs.asdict(link)})
+
+    def _erase(self, customer: str) -> None:
+        given = {"partition": self.cursor.partition, "customer": stored(customer)}
+        for statement in _ERASE:
             self._db.execute(statement, given)
 
 

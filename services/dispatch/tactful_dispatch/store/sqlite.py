@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
 
-from tactful.errors import Fenced
 from tactful.partitions.sqlite import SqlitePartitions
 from tactful.records import DISPATCH
 from tactful.sqlite import Database
@@ -107,9 +106,9 @@ class SqliteDispatchStore(SqlitePartitions):
                 "SELECT value, epoch FROM dispatch_cursor WHERE partition = ?", (_known(db, partition),)
             ).fetchone()
             cursor = decode_cursor(value)
-            if fence is not None and (epoch != fence.epoch or fence.offset not in (None, cursor.offset)):
-                raise Fenced(f"dispatch/{partition}: epoch {epoch} holds it now")
-            space = SqliteWorkspace(db, cursor, frozenset(customers), self._count, self._salt)
+            if fence is not None:
+                fence.check(partition, epoch, cursor.offset)
+            space = SqliteWorkspace(cursor, customers, self._count, self._salt, db)
             result = work(space)
             space.write(lease_until)
             return result

@@ -9,7 +9,7 @@ from typing import Any, Final
 from tactful.clock import HOUR
 from tactful.identity import digest, is_anonymous
 from tactful.purposes import covers, is_marketing
-from tactful.records import EVENTS, ConsentBody, MessageBody
+from tactful.records import EVENTS, ConsentBody, ConsentRecord, MessageBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.asking import forget_question, hear_answer
@@ -22,29 +22,24 @@ from tactful_dispatch.store import Workspace
 TRAVELLED: Final = "link"  # the source of a word that somebody said before they were found to be this customer
 
 
-def take_consent(
-    space: Workspace, book: AddressBook, customer: str, record_id: str, body: ConsentBody, now: int
-) -> int:
-    """The number of the ledger's entry; 0 for a repeat, which changes nothing."""
-    number = enter_consent(space, book, customer, record_id, body, now)
+def take_consent(space: Workspace, book: AddressBook, record: ConsentRecord, now: int) -> int:
+    """Enter a word on consent and tell of it. The number of the ledger's entry; 0 for a repeat, which changes nothing."""
+    number, body = enter_consent(space, book, record, now), record.body
     if number:
-        id = announced(customer, record_id, body)
         told, is_news = _told(body, number, now), not (body.history or _has_travelled(body))
-        space.put(EVENTS, announce("Consent Changed", id, customer, now, told, history=not is_news))
+        space.put(EVENTS, announce("Consent Changed", announced(record), record.key, now, told, history=not is_news))
         if body.state == "withdrawn":
-            tell_other_names(space, customer, now)
+            tell_other_names(space, record.key, now)
     return number
 
 
-def enter_consent(
-    space: Workspace, book: AddressBook, customer: str, record_id: str, body: ConsentBody, now: int
-) -> int:
+def enter_consent(space: Workspace, book: AddressBook, record: ConsentRecord, now: int) -> int:
     """As `take_consent`, told to nobody."""
-    row, repeat = space.customer(customer), _repeat(record_id, body)
+    row, body, repeat = space.customer(record.key), record.body, _repeat(record)
     if repeat in row.repeats:
         return 0
     row.repeats.append(repeat)
-    number = space.record_consent(_entry(customer, record_id, body, now))
+    number = space.record_consent(_entry(record, now))
     if body.state != "requested":
         _remember(row, body, number)
     if body.state == "withdrawn":
@@ -57,13 +52,14 @@ def enter_consent(
     return number
 
 
-def announced(customer: str, record_id: str, body: ConsentBody) -> str:
-    """The id of the event that tells of it."""
-    return digest("consent changed", _repeat(record_id, body), customer)
+def announced(record: ConsentRecord) -> str:
+    """The id of the event that tells of a word on consent."""
+    return digest("consent changed", _repeat(record), record.key)
 
 
-def _repeat(record_id: str, body: ConsentBody) -> str:
-    return digest("consent", body.source, record_id, size=8)
+def _repeat(record: ConsentRecord) -> str:
+    """By which the same word is known again."""
+    return digest("consent", record.body.source, record.id, size=8)
 
 
 def _lifts_stop(row: CustomerRow, body: ConsentBody) -> bool:
@@ -116,9 +112,10 @@ def _is_overruled(space: Workspace, book: AddressBook, row: CustomerRow, granted
     )
 
 
-def _entry(customer: str, record_id: str, body: ConsentBody, now: int) -> ConsentEntry:
+def _entry(record: ConsentRecord, now: int) -> ConsentEntry:
+    body = record.body
     return ConsentEntry(
-        customer=customer,
+        customer=record.key,
         purpose=body.purpose,
         channel=body.channel,
         state=body.state,
@@ -126,7 +123,7 @@ def _entry(customer: str, record_id: str, body: ConsentBody, now: int) -> Consen
         wording=body.wording,
         via=body.via,
         source=body.source,
-        record_id=record_id,
+        record_id=record.id,
         occurred_at=body.occurred_at,
         committed_at=now,
         proof=body.proof | _whose(body),

@@ -45,8 +45,8 @@ def hand_over(space: Workspace, customer: str, at: int) -> None:
     once = [word for word in row.words if word.once] if row.linked_to else []
     awaited = [word for each in row.deliveries.values() if each.open for word in used_up_by(each.message, once)]
     leaving = [word for word in once if word not in awaited]
-    for said in (_said(word, customer) for word in leaving):
-        space.put(DISPATCH, ConsentRecord(id=_inherited(said), key=row.linked_to, at=at, body=said))
+    for word in leaving:
+        space.put(DISPATCH, _travelling(word, customer, row.linked_to, at))
     row.words = [word for word in row.words if word not in leaving]
 
 
@@ -63,8 +63,7 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int)
     row.known_as = list(dict.fromkeys((*row.known_as, *theirs.known_as, *own)))[-NAMES_KEPT:]
     row.written_as = list(dict.fromkeys((*row.written_as, *theirs.written_as)))[-NAMES_KEPT:]
     for word in theirs.words:
-        said = _said(word, body.inherited)
-        take_consent(space, book, record.key, _inherited(said), said, at)
+        take_consent(space, book, _travelling(word, body.inherited, record.key, at), at)
     tell_other_names(space, record.key, at)
 
 
@@ -108,8 +107,9 @@ def _join(row: CustomerRow, theirs: CustomerRow) -> None:
     row.stopped_at = max(row.stopped_at, theirs.stopped_at)
 
 
-def _said(word: Word, inherited: str) -> ConsentBody:
-    return ConsentBody(
+def _travelling(word: Word, inherited: str, customer: str, at: int) -> ConsentRecord:
+    """A word that was said under an inherited name, as one of the customer."""
+    said = ConsentBody(
         source=TRAVELLED,
         purpose=word.purpose,
         channel=word.channel,
@@ -123,9 +123,6 @@ def _said(word: Word, inherited: str) -> ConsentBody:
         said_as=inherited,
         stranger=word.stranger,
     )
-
-
-def _inherited(said: ConsentBody) -> str:
-    """The id of a word that travels."""
     kind = ["once"] * said.once + ["stranger"] * said.stranger
-    return digest("inherited", said.said_as, said.purpose, said.channel, str(said.occurred_at), *kind)
+    id = digest("inherited", said.said_as, said.purpose, said.channel, str(said.occurred_at), *kind)
+    return ConsentRecord(id=id, key=customer, at=at, body=said)

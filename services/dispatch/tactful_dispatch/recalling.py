@@ -12,7 +12,7 @@ from tactful.decisions import Reason, Verdict
 from tactful.events.model import name_of
 from tactful.events.own import AddressReopened, MessageDecided
 from tactful.purposes import SMS_STOP
-from tactful.records import ConsentBody, EventRecord, MessageBody
+from tactful.records import ConsentBody, ConsentRecord, EventRecord, MessageBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.consenting import TRAVELLED, enter_consent, take_for_mailbox
 from tactful_dispatch.deciding import close, count_contact, note_use
@@ -100,7 +100,8 @@ def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dic
         said_as=said_as,
         stranger=told.get("stranger", False),
     )
-    if not enter_consent(space, book, record.key, record.id, body, record.body.occurred_at):
+    said_at = record.body.occurred_at
+    if not enter_consent(space, book, ConsentRecord(id=record.id, key=record.key, at=said_at, body=body), said_at):
         return ""
     heard = delivery_of(space, record.key, str(body.proof.get("message_id") or ""))
     if heard is not None:

@@ -355,9 +355,11 @@ class Reception:
         stopped_at = row.stopped_at + 1 if body.state == "granted" else 0  # which a yes ends that is said later
         body = msgspec.structs.replace(body, occurred_at=max(body.occurred_at, latest, stopped_at))
         id = digest("desk", customer, str(now), str(len(row.repeats)), body.purpose, body.channel, body.state)
-        number = take_consent(space, self._book, customer, id, body, now)
-        # Somebody else since it was asked who they are: their word follows what has travelled.
-        pass_on(space, ConsentRecord(id=id, key=customer, at=now, body=body), now)
+        record = ConsentRecord(id=id, key=customer, at=now, body=body)
+        number = take_consent(space, self._book, record, now)
+        pass_on(
+            space, record, now
+        )  # somebody else since it was asked who they are: their word follows what has travelled
         crashpoints.reach("dispatch: opt-out")
         return number
 

@@ -98,7 +98,7 @@ class Restoration:
             async for stored in onward(self._log, DISPATCH, partition, cursor.offset):
                 note(f"{DISPATCH}/{partition}", record := _read(decode_dispatch, stored.value))
                 if isinstance(record, ConsentRecord):
-                    found[partition].coming.add(announced(record.key, record.id, record.body))
+                    found[partition].coming.add(announced(record))
         return found
 
     async def _remember(self, cursor: Cursor, forgotten: Forgotten) -> Counter[str]:

@@ -140,7 +140,7 @@ class DispatchSlice:
         elif isinstance(record, ConsentRecord):
             record = _as_of_its_arrival(record, at)
             if not pass_on(self._space, record, at):
-                take_consent(self._space, self._book, record.key, record.id, record.body, at)
+                take_consent(self._space, self._book, record, at)
         elif isinstance(record, LinkedRecord):
             link(self._space, self._book, record.key, record.body.customer, at)
         elif isinstance(record, BindRecord):

@@ -19,6 +19,7 @@ from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.preferences import Preferences
+from tactful_dispatch.public.site import Site
 from tactful_dispatch.questions import REASONS
 
 pytestmark = [pytest.mark.surroundings, pytest.mark.xdist_group("letters")]
@@ -80,7 +81,7 @@ def test_a_name_without_a_blank_makes_no_letter_wider(browser: Browser) -> None:
 def test_a_name_without_a_blank_makes_no_page_wider(browser: Browser, action: str) -> None:
     desk = FakeDesk(CustomerCard("u1", {}, ENDLESS, None, None, (), (ENDLESS,), 0, False, (), (ENDLESS,)), 0)
     desk.about, links = (ENDLESS,), Links("http://test", b"key")
-    pages = Preferences(desk, links, ManualClock(0), Shop, Pages())
+    pages = Preferences(Site(desk, links, Shop), ManualClock(0))
     token = links.token(Grant(action, "u1", "m_1", purpose=f"marketing.{ENDLESS}"))
     shown = drive((pages.show if action == "preferences" else pages.ask)(Request({"type": "http"}), token))
     page = browser.new_page(viewport={"width": 320, "height": 900})
@@ -92,7 +93,7 @@ def test_a_name_without_a_blank_makes_no_page_wider(browser: Browser, action: st
 def test_what_is_known_has_room_beside_long_words_on_a_small_phone(browser: Browser) -> None:
     addresses = {"email": "uma.long@example.test", "sms": "+34600123467"}
     desk = FakeDesk(CustomerCard("u1", addresses, "Ума", "ru", "Europe/Madrid", (), (), 0, False, ()), 0)
-    pages = Preferences(desk, links := Links("http://test", b"key"), ManualClock(0), Shop, Pages())
+    pages = Preferences(Site(desk, links := Links("http://test", b"key"), Shop), ManualClock(0))
     shown = drive(pages.show(Request({"type": "http"}), links.token(Grant("preferences", "u1"))))
     page = browser.new_page(viewport={"width": 320, "height": 900})
     page.set_content(bytes(shown.body).decode())
@@ -104,7 +105,7 @@ def test_what_is_known_has_room_beside_long_words_on_a_small_phone(browser: Brow
 
 def test_on_paper_the_page_says_what_is_chosen(browser: Browser) -> None:
     desk = FakeDesk(CustomerCard("u1", {}, None, "en", None, (), (), 0, False, (), hours="17:00-21:00"), 0)
-    pages = Preferences(desk, links := Links("http://test", b"key"), ManualClock(0), Shop, Pages())
+    pages = Preferences(Site(desk, links := Links("http://test", b"key"), Shop), ManualClock(0))
     shown = drive(pages.show(Request({"type": "http"}), links.token(Grant("preferences", "u1"))))
     page = browser.new_page()
     page.set_content(bytes(shown.body).decode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -10,14 +10,10 @@ from starlette.responses import Response
 
 from tactful.answers import UNSETTLED
 from tactful.errors import InvalidInput
-from tactful.settings import Shop
-from tactful_dispatch.desk import Desk
-from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.links import Grant
 from tactful_dispatch.public.form import read_form
-from tactful_dispatch.public.formeraddress import FormerAddress
-from tactful_dispatch.public.languages import texts_for
-from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.question import Question
+from tactful_dispatch.public.site import Site
 from tactful_dispatch.public.texts import Texts
 from tactful_dispatch.questions import ANSWERS, MOST_WORDS, REASONS
 
@@ -27,40 +23,38 @@ _WORDED: Final = (*REASONS, UNSETTLED)  # with words of one's own, which a perso
 class Answers:
     """Mail programs open links by themselves, so looking answers nothing."""
 
-    def __init__(self, desk: Desk, links: Links, shop: Callable[[], Shop], pages: Pages) -> None:
-        self._desk, self._links, self._shop, self._pages = desk, links, shop, pages
-        self._former = FormerAddress(desk, links, shop, pages)
+    def __init__(self, site: Site) -> None:
+        self._site = site
 
     async def ask(self, request: Request, token: str) -> Response:
         """`GET /a/…`: the question with the answer that the link gives."""
         grant, texts = await self._read(token)
-        if refused := await self._former.refusal(grant):
+        if refused := await self._site.refusal(grant):
             return refused
-        given, shop = _answer(grant), self._shop()
-        more = "../p/" + self._links.token(
+        given = _answer(grant)
+        more = "../p/" + self._site.links.token(
             Grant("preferences", grant.customer, grant.message_id, purpose=grant.purpose, sent_to=grant.sent_to)
         )
         if given in REASONS:
-            return self._pages.answer("survey", t=texts, shop=shop, reasons=REASONS, given=given, more=more)
+            return self._site.page("survey", texts, reasons=REASONS, given=given, more=more)
         question = Question(*texts.answer_leads[given], (("do", "answer", texts.send_answer),), given in _WORDED)
-        return self._pages.answer("ask", t=texts, shop=shop, question=question, more=more)
+        return self._site.page("ask", texts, question=question, more=more)
 
     async def take(self, request: Request, token: str) -> Response:
         """`POST /a/…`: once; a second answer is told which one stands."""
         grant, texts = await self._read(token)
-        if refused := await self._former.refusal(grant):
+        if refused := await self._site.refusal(grant):
             return refused
         given, words = _said(_answer(grant), await read_form(request))
-        stands = await self._desk.answer(grant.message_id, given, words)
+        stands = await self._site.desk.answer(grant.message_id, given, words)
         if not stands:
             raise InvalidInput("bad_link", "the message is not known here any more")
         title, lead = texts.thanks(stands, with_words=bool(words)) if stands == given else texts.answered_before
-        return self._pages.answer("notice", t=texts, shop=self._shop(), title=title, lead=lead)
+        return self._site.page("notice", texts, title=title, lead=lead)
 
     async def _read(self, token: str) -> tuple[Grant, Texts]:
-        grant = self._links.read(token, "answer")
-        card = await self._desk.card(grant.customer)
-        return grant, texts_for(card.locale, card.shop_locale)
+        grant = self._site.links.read(token, "answer")
+        return grant, await self._site.texts(grant)
 
 
 def _answer(grant: Grant) -> str:

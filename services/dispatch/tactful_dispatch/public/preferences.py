@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,14 +13,13 @@ from tactful.clock import Clock
 from tactful.errors import InvalidInput
 from tactful.purposes import is_marketing
 from tactful.settings import Shop
-from tactful_dispatch.desk import CustomerCard, Desk
-from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.desk import CustomerCard
+from tactful_dispatch.links import Grant
 from tactful_dispatch.public.choices import Topic, kinds, open_switches, purposes, topics
 from tactful_dispatch.public.form import read_form
-from tactful_dispatch.public.formeraddress import FormerAddress
-from tactful_dispatch.public.languages import texts_for
-from tactful_dispatch.public.pages import DISCREET, Calendar, Pages
+from tactful_dispatch.public.pages import DISCREET, Calendar
 from tactful_dispatch.public.question import Question
+from tactful_dispatch.public.site import Site, texts_of
 from tactful_dispatch.public.texts import Texts
 from tactful_dispatch.public.wishes import PAUSES, Asked, Mute, Pause, Turn, Wish, unsubscribe, wish_of
 
@@ -33,20 +32,19 @@ _ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")  # RFC 8058 §3.1
 class Preferences:
     """Looks at the desk, carries out wishes, and says what was done and what still comes."""
 
-    def __init__(self, desk: Desk, links: Links, clock: Clock, shop: Callable[[], Shop], pages: Pages) -> None:
-        self._desk, self._links, self._clock, self._shop, self._pages = desk, links, clock, shop, pages
-        self._former = FormerAddress(desk, links, shop, pages)
+    def __init__(self, site: Site, clock: Clock) -> None:
+        self._site, self._desk, self._clock = site, site.desk, clock
 
     async def show(self, request: Request, token: str) -> Response:
         """`GET /p/…`: everything, nothing changed."""
-        grant = self._links.read(token, "preferences")
-        refused = await self._former.refusal(grant)
+        grant = self._site.links.read(token, "preferences")
+        refused = await self._site.refusal(grant)
         return refused or self._page(grant, await self._desk.card(grant.customer), done=None)
 
     async def change(self, request: Request, token: str) -> Response:
         """`POST /p/…`: one wish, then everything again."""
-        grant = self._links.read(token, "preferences")
-        if (refused := await self._former.refusal(grant)) is not None:
+        grant = self._site.links.read(token, "preferences")
+        if (refused := await self._site.refusal(grant)) is not None:
             return refused
         wish = wish_of(await read_form(request))
         if isinstance(wish, Turn) and wish.purpose not in purposes(
@@ -58,27 +56,27 @@ class Preferences:
 
     async def ask(self, request: Request, token: str) -> Response:
         """`GET /u|n|z|b|y/…`: the question that the link is about, nothing changed."""
-        grant = self._links.read(token, *_QUESTIONS)
-        if grant.action not in _ALWAYS and (refused := await self._former.refusal(grant)):
+        grant = self._site.links.read(token, *_QUESTIONS)
+        if grant.action not in _ALWAYS and (refused := await self._site.refusal(grant)):
             return refused
         card = await self._desk.card(grant.customer)
-        texts = texts_for(card.locale, card.shop_locale)
+        texts = texts_of(card)
         question = await self._question(grant, texts)
-        return self._pages.answer("ask", t=texts, shop=self._shop(), question=question, more=self._choices(grant))
+        return self._site.page("ask", texts, question=question, more=self._choices(grant))
 
     async def answer(self, request: Request, token: str) -> Response:
         """`POST /u|n|z|b|y/…`: the button of that page, or a mailbox provider's one click.
 
         One click gets a bare 200: no cookie, no redirect, no page (RFC 8058 §3.2).
         """
-        grant = self._links.read(token, *_QUESTIONS)
+        grant = self._site.links.read(token, *_QUESTIONS)
         form = await read_form(request)
         if grant.action == "unsubscribe" and form.get(_ONE_CLICK[0]) == _ONE_CLICK[1]:
             await unsubscribe(grant.channel).carry_out(self._desk, self._asked(grant, "one-click"))
             return PlainTextResponse("Unsubscribed.\n", headers=DISCREET)
         if grant.action == "confirm":
             return await self._carry_out(grant, await self._confirmed(grant, form), "double-opt-in")
-        if grant.action not in _ALWAYS and (refused := await self._former.refusal(grant)):
+        if grant.action not in _ALWAYS and (refused := await self._site.refusal(grant)):
             return refused
         return await self._carry_out(grant, _wish_behind(grant, form), f"{grant.action}-link")
 
@@ -116,16 +114,16 @@ class Preferences:
 
     def _said_alone(self, card: CustomerCard, wish: Wish, asked: Asked) -> Response:
         """What was done, and nothing of the customer."""
-        texts, shop = texts_for(card.locale, card.shop_locale), self._shop()
-        said = wish.said(texts, Calendar(texts, shop.zone).date, asked)
-        return self._pages.answer("notice", t=texts, shop=shop, title=texts.done, lead=said)
+        texts = texts_of(card)
+        said = wish.said(texts, Calendar(texts, self._site.shop().zone).date, asked)
+        return self._site.page("notice", texts, title=texts.done, lead=said)
 
     def _asked(self, grant: Grant, via: str) -> Asked:
         return Asked(grant.customer, self._clock.now(), via, grant.message_id, grant.sent_to)
 
     def _choices(self, grant: Grant) -> str:
         """Where the preference page's forms go: relative, so that it holds behind any host name and path prefix."""
-        return "../p/" + self._links.token(
+        return "../p/" + self._site.links.token(
             Grant(
                 "preferences",
                 grant.customer,
@@ -137,19 +135,17 @@ class Preferences:
         )
 
     def _page(self, grant: Grant, card: CustomerCard, done: tuple[Wish, Asked] | None) -> Response:
-        now, shop = self._clock.now(), self._shop()
-        texts = texts_for(card.locale, card.shop_locale)
-        calendar = Calendar(texts, _zone(card.zone, shop))
+        now, texts = self._clock.now(), texts_of(card)
+        calendar = Calendar(texts, _zone(card.zone, self._site.shop()))
         shown = topics(card, grant.purpose, now)
         sentences: list[str] = []
         if done:
             wish, asked = done
             said = _in_vain(wish, card, texts) or wish.said(texts, calendar.date, asked)
             sentences = list(dict.fromkeys((said, *_still(card, shown, calendar, now, texts))))
-        return self._pages.answer(
+        return self._site.page(
             "preferences",
-            t=texts,
-            shop=shop,
+            texts,
             card=card,
             calendar=calendar,
             now=now,

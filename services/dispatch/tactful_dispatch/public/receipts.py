@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from base64 import b64decode
-from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -13,11 +12,10 @@ from starlette.responses import RedirectResponse, Response
 
 from tactful.clock import DAY, Clock
 from tactful.errors import InvalidInput, TactfulError
-from tactful.settings import Shop
-from tactful_dispatch.desk import Desk
-from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.links import Grant
 from tactful_dispatch.public.pages import DISCREET
 from tactful_dispatch.public.prefetch import is_prefetch
+from tactful_dispatch.public.site import Site
 
 RESTORED_FOR: Final = 7 * DAY
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # one transparent point
@@ -28,8 +26,8 @@ _log = logging.getLogger(__name__)
 class Receipts:
     """Reports to the desk. HEAD reports nothing: link checkers use it, people do not."""
 
-    def __init__(self, desk: Desk, links: Links, clock: Clock, shop: Callable[[], Shop]) -> None:
-        self._desk, self._links, self._clock, self._shop = desk, links, clock, shop
+    def __init__(self, site: Site, clock: Clock) -> None:
+        self._desk, self._links, self._shop, self._clock = site.desk, site.links, site.shop, clock
 
     async def opened(self, request: Request, token: str) -> Response:
         """The pixel, whatever happens: a broken picture in a message helps nobody."""
@@ -44,30 +42,30 @@ class Receipts:
     async def clicked(self, request: Request, token: str) -> Response:
         """On to the stored URL, and to no other."""
         grant = self._links.read(token, "click")
-        url = await self._target(grant)
-        if url is None:
-            raise InvalidInput("bad_link", "the message has no such link")
-        await self._report(request, grant.message_id, "Message Clicked", {"url": url})
-        return _onward(url)
+        return await self._follow(request, grant.message_id, grant.target)
 
     async def short(self, request: Request, token: str) -> Response:
         """On to the stored URL behind a link in a text."""
-        message_id, index = self._links.read_short(token)
-        url = await self._desk.click_target(message_id, index)
-        if url is None or urlsplit(url).scheme not in ("http", "https"):
+        return await self._follow(request, *self._links.read_short(token))
+
+    async def _follow(self, request: Request, message_id: str, index: int) -> Response:
+        url = await self._target(message_id, index)
+        if url is None:
             raise InvalidInput("bad_link", "the message has no such link")
-        await self._report(request, message_id, "Message Clicked", {"url": url})
-        return _onward(url)
+        return await self._clicked(request, message_id, url)
 
     async def cart(self, request: Request, token: str) -> Response:
         """On to the basket, filled with what the message was about, or to the first thing in it; to the shop's front page if
         there is neither, or if it is too long ago."""
         grant = self._links.read(token, "cart")
-        url = await self._basket(grant) or await self._target(grant) or self._shop().url
+        url = await self._basket(grant) or await self._target(grant.message_id, grant.target) or self._shop().url
         if urlsplit(url).path.endswith(token):
             url = self._shop().url  # the first link of a text is this one
-        await self._report(request, grant.message_id, "Message Clicked", {"url": url})
-        return _onward(url)
+        return await self._clicked(request, grant.message_id, url)
+
+    async def _clicked(self, request: Request, message_id: str, url: str) -> Response:
+        await self._report(request, message_id, "Message Clicked", {"url": url})
+        return RedirectResponse(url, 302, DISCREET)
 
     async def _basket(self, grant: Grant) -> str | None:
         shop = self._shop()
@@ -79,9 +77,9 @@ class Receipts:
         items = ",".join(f"{quote(product, safe='')}:{quantity}" for product, quantity in basket.items)
         return shop.cart_url.replace("{cart_id}", quote(basket.cart_id, safe="")).replace("{items}", items)
 
-    async def _target(self, grant: Grant) -> str | None:
+    async def _target(self, message_id: str, index: int) -> str | None:
         """The stored URL, if it is one that a browser may be sent to."""
-        url = await self._desk.click_target(grant.message_id, grant.target)
+        url = await self._desk.click_target(message_id, index)
         return url if url and urlsplit(url).scheme in ("http", "https") else None
 
     async def _report(self, request: Request, message_id: str, name: str, detail: dict[str, Any]) -> None:
@@ -92,7 +90,3 @@ class Receipts:
         except TactfulError:
             # The reader comes first: a receipt that could not be kept is lost, and the log says so.
             _log.exception("%s of %s was not recorded", name, message_id)
-
-
-def _onward(url: str) -> Response:
-    return RedirectResponse(url, 302, DISCREET)

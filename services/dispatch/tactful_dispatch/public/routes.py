@@ -20,9 +20,9 @@ from tactful_dispatch.personal import PersonalData
 from tactful_dispatch.public.answers import Answers
 from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.owndata import OwnData
-from tactful_dispatch.public.pages import Pages
 from tactful_dispatch.public.preferences import Preferences
 from tactful_dispatch.public.receipts import Receipts
+from tactful_dispatch.public.site import Site
 
 Endpoint = Callable[[Request, str], Awaitable[Response]]
 
@@ -35,15 +35,19 @@ _log = logging.getLogger(__name__)
 def create_public(
     desk: Desk, personal: PersonalData, links: Links, clock: Clock, shop: Callable[[], Shop]
 ) -> APIRouter:
-    """A router for the root of the public URL. `shop` is asked anew for every page, so that settings take effect."""
-    pages = Pages()
-    receipts = Receipts(desk, links, clock, shop)
-    preferences = Preferences(desk, links, clock, shop, pages)
+    """A router for the root of the public URL."""
+    site = Site(desk, links, shop)
+    receipts, preferences, answers, own = (
+        Receipts(site, clock),
+        Preferences(site, clock),
+        Answers(site),
+        OwnData(personal, site),
+    )
     router = APIRouter(include_in_schema=False)
     router.add_api_route("/", lambda: RedirectResponse(shop().url, 302), methods=["GET"], response_model=None)
 
     def route(path: str, methods: list[str], endpoint: Endpoint) -> None:
-        router.add_api_route(f"/{path}/{{token}}", _guarded(endpoint, pages, shop), methods=methods)
+        router.add_api_route(f"/{path}/{{token}}", _guarded(endpoint, site), methods=methods)
 
     looking = ["GET", "HEAD"]
     route("o", looking, receipts.opened)
@@ -52,10 +56,8 @@ def create_public(
     route("r", looking, receipts.cart)
     route("p", looking, preferences.show)
     route("p", ["POST"], preferences.change)
-    answers = Answers(desk, links, shop, pages)
     route("a", looking, answers.ask)
     route("a", ["POST"], answers.take)
-    own = OwnData(personal, desk, links, shop, pages)
     route("d", looking, own.download)
     route("e", looking, own.ask)
     route("e", ["POST"], own.erase)
@@ -65,35 +67,35 @@ def create_public(
     return router
 
 
-def _guarded(endpoint: Endpoint, pages: Pages, shop: Callable[[], Shop]) -> Endpoint:
+def _guarded(endpoint: Endpoint, site: Site) -> Endpoint:
     """Every trouble is a page that says what it means for the reader."""
 
     async def answer(request: Request, token: str) -> Response:
         try:
             return await endpoint(request, token)
         except InvalidInput as error:
-            return _refusal(error, pages, shop())
+            return _refusal(error, site)
         except Transient:
             _log.exception("a public page could not be served")
         except asyncio.CancelledError:  # by a server that stops; with the answer the task is over
             _log.warning("a public page could not be served, since the server stops")
-        return _trouble(request, pages, shop())
+        return _trouble(request, site)
 
     return answer
 
 
-def _refusal(error: InvalidInput, pages: Pages, shop: Shop) -> Response:
-    texts = texts_for(shop.locale)
+def _refusal(error: InvalidInput, site: Site) -> Response:
+    texts = texts_for(site.shop().locale)
     status = _REFUSALS.get(error.code, 400)
     bad_link = error.code == "bad_link"
     title, lead = (texts.bad_link_title, texts.bad_link) if bad_link else (texts.refused_title, texts.refused)
-    return pages.answer("notice", status, t=texts, shop=shop, title=title, lead=lead)
+    return site.page("notice", texts, status, title=title, lead=lead)
 
 
-def _trouble(request: Request, pages: Pages, shop: Shop) -> Response:
+def _trouble(request: Request, site: Site) -> Response:
     """Whose reply is lost may have been written all the same, and what was written may have to be looked at for the page."""
-    texts = texts_for(shop.locale)
+    texts = texts_for(site.shop().locale)
     lead = texts.trouble_posted if request.method == "POST" else texts.trouble
-    response = pages.answer("notice", 503, t=texts, shop=shop, title=texts.trouble_title, lead=lead)
+    response = site.page("notice", texts, 503, title=texts.trouble_title, lead=lead)
     response.headers["retry-after"] = _RETRY_AFTER
     return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from typing import Final
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from tactful.clock import DAY
 from tactful.errors import TactfulError
@@ -20,7 +20,15 @@ def instant_of(local: datetime, zone: tzinfo) -> int:
     early, late = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if early.utcoffset() == late.utcoffset() or _exists(early):
         return _milliseconds(early)
-    return _end_of_gap(_milliseconds(late), _milliseconds(early), zone)
+    return change_of_clocks(_milliseconds(late), _milliseconds(early), zone)
+
+
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """The zone of a name, which may come from a browser and be anything, a folder included; None if there is none."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def first_instant(moment: datetime) -> int:
@@ -56,13 +64,8 @@ def wall_time(text: str) -> time:
     return read
 
 
-def _exists(moment: datetime) -> bool:
-    back = moment.astimezone(UTC).astimezone(moment.tzinfo)
-    return back.replace(tzinfo=None) == moment.replace(tzinfo=None)
-
-
-def _end_of_gap(before: int, after: int, zone: tzinfo) -> int:
-    """The instant at which the offset changes, between two instants on either side of a spring gap."""
+def change_of_clocks(before: int, after: int, zone: tzinfo) -> int:
+    """The instant (ms) at which a zone's offset changes, between two others at which it is not the same."""
     old = local_time(before, zone).utcoffset()
     while after - before > 1:
         middle = (before + after) // 2
@@ -71,6 +74,11 @@ def _end_of_gap(before: int, after: int, zone: tzinfo) -> int:
         else:
             after = middle
     return after
+
+
+def _exists(moment: datetime) -> bool:
+    back = moment.astimezone(UTC).astimezone(moment.tzinfo)
+    return back.replace(tzinfo=None) == moment.replace(tzinfo=None)
 
 
 def _milliseconds(moment: datetime) -> int:

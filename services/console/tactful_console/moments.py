@@ -7,7 +7,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from tactful.clock import DAY
-from tactful.localtime import local_time
+from tactful.localtime import local_time, zone_of
 
 # Not strftime: names of days must not depend on the locale of the process.
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -23,10 +23,7 @@ class Moments:
     @classmethod
     def of(cls, name: str, otherwise: str) -> Moments:
         """In the zone of that name; in the other one if there is no such zone."""
-        try:
-            return cls(ZoneInfo(name))
-        except (KeyError, ValueError, OSError):
-            return cls(ZoneInfo(otherwise))
+        return cls(zone_of(name) or ZoneInfo(otherwise))
 
     @property
     def zone(self) -> str:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from tactful.clock import DAY
-from tactful.localtime import local_time
+from tactful.localtime import change_of_clocks, local_time, zone_of
 
 _ROUNDS: Final = 40  # zones that agree at all do so within a few of their own days
 _DAYS: Final = 3  # a window opens every day, but for a day that a zone skips
@@ -106,19 +106,7 @@ def _candidates(window: Window, zone: ZoneInfo, now: int) -> Iterator[int]:
             local = datetime.combine(today + timedelta(days=days), start, zone).replace(fold=fold)
             yield round(local.astimezone(UTC).timestamp()) * 1000
     if _offset(zone, now) != _offset(zone, now + _DAYS * DAY):
-        yield _change(zone, now, now + _DAYS * DAY)
-
-
-def _change(zone: ZoneInfo, before: int, after: int) -> int:
-    """The instant between two others from which the zone's clocks are what they are at the later one."""
-    late = _offset(zone, after)
-    while after - before > 1:
-        middle = (before + after) // 2
-        if _offset(zone, middle) == late:
-            after = middle
-        else:
-            before = middle
-    return after
+        yield change_of_clocks(now, now + _DAYS * DAY, zone)
 
 
 def _offset(zone: ZoneInfo, instant: int) -> timedelta | None:
@@ -134,17 +122,10 @@ class Whereabouts(NamedTuple):
 
 def whereabouts(zone: str | None, country: str | None, shop_zone: ZoneInfo, shop_country: str) -> Whereabouts:
     """The recipient's own zone; else the shop's and every zone of their country, so that the strictest counts."""
-    if zone and (own := _zone(zone)) is not None:
+    if (own := zone_of(zone)) is not None:
         return Whereabouts((own,), "profile")
     names = zones_of((country or shop_country).upper())
     return Whereabouts((shop_zone, *(ZoneInfo(name) for name in names if name != shop_zone.key)), "country")
-
-
-def _zone(name: str) -> ZoneInfo | None:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return None
 
 
 @cache

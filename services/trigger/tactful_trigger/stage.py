@@ -13,6 +13,7 @@ from tactful.durations import milliseconds
 from tactful.errors import TactfulError
 from tactful.identity import message_id
 from tactful.journal import Kept, Notice
+from tactful.localtime import zone_of
 from tactful.operation import EndRun, Wish
 from tactful.operations import CONTENT_BYTES
 from tactful.projections import Projection
@@ -64,12 +65,8 @@ class Stage:
     @property
     def zone(self) -> ZoneInfo:
         profile = self._row.states.get("profile")
-        if isinstance(profile, Profile) and profile.zone:
-            try:
-                return ZoneInfo(profile.zone)
-            except (KeyError, ValueError, OSError):
-                pass
-        return self._book.settings.shop.zone
+        own = zone_of(profile.zone) if isinstance(profile, Profile) else None
+        return own or self._book.settings.shop.zone
 
     def view(self) -> Customer:
         return view(self._row, self._run.rule, self._book)

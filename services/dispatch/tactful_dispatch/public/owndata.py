@@ -13,6 +13,7 @@ from tactful_dispatch.public.form import read_form
 from tactful_dispatch.public.pages import DISCREET, Calendar
 from tactful_dispatch.public.question import Question
 from tactful_dispatch.public.site import Site
+from tactful_dispatch.public.wishes import no_such_wish
 
 
 class OwnData:
@@ -51,7 +52,7 @@ class OwnData:
             return refused
         texts = await self._site.texts(grant)
         if (await read_form(request)).get("do") != "erase":
-            raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
+            raise no_such_wish("do")
         # Who a visitor is may be in the log already, said by anybody and read by nobody.
         farewell = await self._personal.erase(grant.customer, "preference-page", alone=is_anonymous(who))
         lead = texts.did_erase_lead.format(date=Calendar(texts, self._site.shop().zone).date(farewell.log_clean_at))

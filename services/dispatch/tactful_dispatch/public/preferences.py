@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
+from tactful.localtime import zone_of
 from tactful.purposes import is_marketing
-from tactful.settings import Shop
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.links import Grant
 from tactful_dispatch.public.choices import Topic, kinds, open_switches, purposes, topics
@@ -21,7 +20,7 @@ from tactful_dispatch.public.pages import DISCREET, Calendar
 from tactful_dispatch.public.question import Question
 from tactful_dispatch.public.site import Site, texts_of
 from tactful_dispatch.public.texts import Texts
-from tactful_dispatch.public.wishes import PAUSES, Asked, Mute, Pause, Turn, Wish, unsubscribe, wish_of
+from tactful_dispatch.public.wishes import PAUSES, Asked, Mute, Pause, Turn, Wish, no_such_wish, unsubscribe, wish_of
 
 _QUESTIONS: Final = ("unsubscribe", "mute", "pause", "about", "confirm")
 SHOWN: Final = 5  # topics of one message
@@ -51,7 +50,7 @@ class Preferences:
             await self._desk.card(grant.customer), grant.purpose
         ):
             # Each is kept for good, and asked at every message: purposes that somebody makes up could be thousands.
-            raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "purpose")
+            raise no_such_wish("purpose")
         return await self._carry_out(grant, wish, "preference-page")
 
     async def ask(self, request: Request, token: str) -> Response:
@@ -95,7 +94,7 @@ class Preferences:
 
     async def _confirmed(self, grant: Grant, form: Mapping[str, str]) -> Wish:
         if form.get("do") != "confirm":
-            raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
+            raise no_such_wish("do")
         return Turn(*await self._offered(grant), on=True)
 
     async def _offered(self, grant: Grant) -> tuple[str, str]:
@@ -136,7 +135,7 @@ class Preferences:
 
     def _page(self, grant: Grant, card: CustomerCard, done: tuple[Wish, Asked] | None) -> Response:
         now, texts = self._clock.now(), texts_of(card)
-        calendar = Calendar(texts, _zone(card.zone, self._site.shop()))
+        calendar = Calendar(texts, zone_of(card.zone) or self._site.shop().zone)
         shown = topics(card, grant.purpose, now)
         sentences: list[str] = []
         if done:
@@ -175,7 +174,7 @@ def _wish_behind(grant: Grant, form: Mapping[str, str]) -> Wish:
             return wish_of({"do": "mute_topic", "topic": form["topic"]})
         case "pause", _ if (days := form.get("days")) and days in map(str, PAUSES):
             return Pause(int(days))
-    raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
+    raise no_such_wish("do")
 
 
 def _question(grant: Grant, texts: Texts) -> Question:
@@ -213,11 +212,3 @@ def _in_vain(wish: Wish, card: CustomerCard, texts: Texts) -> str:
         return ""
     known = "" if wish.channel in card.addresses else texts.unaddressed
     return (texts.unreachable if wish.channel in card.shut else known).format(channel=texts.through(wish.channel))
-
-
-def _zone(name: str | None, shop: Shop) -> ZoneInfo:
-    """The customer's zone if it is one. A name may come from a browser, so it may be anything, a folder included."""
-    try:
-        return ZoneInfo(name) if name else shop.zone
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return shop.zone

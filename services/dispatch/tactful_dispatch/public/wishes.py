@@ -160,7 +160,12 @@ def wish_of(form: Mapping[str, str]) -> Wish:
             return Prefer(preference, form["value"])
         case "stop":
             return StopAll()
-    raise InvalidInput("unknown_wish", "the form states no wish that this page offers", "do")
+    raise no_such_wish("do")
+
+
+def no_such_wish(field: str) -> InvalidInput:
+    """For a form that says something else than the page let it say."""
+    return InvalidInput("unknown_wish", "the form states no wish that this page offers", field)
 
 
 def _topic(form: Mapping[str, str]) -> str:

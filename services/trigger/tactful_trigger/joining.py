@@ -161,7 +161,7 @@ class Joining:
 
     def _adopt(self, row: Row, run: Run, absorbed: str, at: int) -> None:
         """The run goes on under another name. First it sees what the customer has done since it began."""
-        if run.wait is not None and run.wait.op == "send":
+        if run.message:
             run.asked_as = run.asked_as or absorbed
             tell_alias(row, run.asked_as, at, self._partition.book.settings, self._effects)
         rival = None if self._runs.may_be_many(run.rule) else row.run_of(run.rule, run.key)

@@ -68,6 +68,11 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         return deadline if due is None or deadline < due else due
 
     @property
+    def message(self) -> str:
+        """The message whose decision it waits for; "" while it waits for nothing of the kind."""
+        return self.wait.message if self.wait is not None and self.wait.op == "send" else ""
+
+    @property
     def waits_since(self) -> int:
         """The instant from which on events concern what it waits for, or will wait for once it goes on."""
         if self.wait is not None:

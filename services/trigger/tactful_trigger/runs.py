@@ -223,7 +223,8 @@ class Runs:
 
     def confirm(self, row: Row, seen: Seen) -> None:
         """Dispatch asks before a hold opens: answer with fresh data if the run still waits, else withdraw."""
-        message, run = seen.message_id, self._waiting_for(row, seen.message_id)
+        message = seen.message_id
+        run = next((run for run in row.runs if message and run.message == message), None)
         if run is None or run.wait is None:
             asked_as = seen.record.body.user_id or row.id
             self._cancel(asked_as, message, "cancelled", "no run waits for it any more", seen.at)
@@ -267,8 +268,7 @@ class Runs:
 
     def end(self, row: Row, run: Run, at: int, why: str) -> None:
         """Timers go, and a message that dispatch still holds is cancelled."""
-        if run.wait is not None and run.wait.op == "send":
-            self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", why, at)
+        self._take_back(row, run, at, why)
         row.runs.remove(run)
         self._feeds.note(row)
         self._effects.tell(row, at, "ended", run.rule, run.id, {"why": why})
@@ -325,15 +325,14 @@ class Runs:
             self._effects.tell(row, at, "confirmed", run.rule, run.id, {"message_id": wait.message})
 
     def park(self, row: Row, run: Run, at: int, parked: Parked) -> None:
-        if run.wait is not None and run.wait.op == "send":
-            self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", "the run is parked", at)
+        self._take_back(row, run, at, "the run is parked")
         run.parked = parked.why
         self.note_failure(run.rule, parked, len(run.journal) + (run.wait is not None))
         self._effects.tell(row, at, "parked", run.rule, run.id, {"why": parked.why})
 
     def retry(self, row: Row, run: Run, at: int) -> None:
         """A parked run goes on with the rule and the settings of now. One that waited for a message has had it taken back."""
-        if run.wait is not None and run.wait.op == "send":
+        if run.message:
             self.end(row, run, at, "its message was taken back")
             return
         self._effects.tell(row, at, "note", run.rule, run.id, {"text": "is tried again"})
@@ -384,10 +383,10 @@ class Runs:
     def _stands_still(self, run: Run) -> bool:
         return bool(why_still(run, self._book, self._cursor.paused))
 
-    def _waiting_for(self, row: Row, message: str) -> Run | None:
-        return next(
-            (run for run in row.runs if run.wait and run.wait.op == "send" and run.wait.message == message), None
-        )
+    def _take_back(self, row: Row, run: Run, at: int, why: str) -> None:
+        """Cancel the message that the run waits for, if it waits for one: dispatch may still hold it."""
+        if run.message:
+            self._cancel(run.asked_as or row.id, run.message, "cancelled", why, at)
 
     def _cancel(self, asked_as: str, message: str, reason: str, note: str, at: int) -> None:
         body = CancelBody(message, reason, note)

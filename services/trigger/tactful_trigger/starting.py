@@ -35,7 +35,7 @@ def may_restart(alive: Sequence[Run], terms: Terms, at: int) -> bool:
         return terms.repeat != "ignore"
     if terms.debounce_max and at - put_off_since(alive[0]) > terms.debounce_max:
         return False
-    return not any(run.reached or (run.wait is not None and run.wait.op == "send") for run in alive)
+    return not any(run.reached or run.message for run in alive)
 
 
 def counts(book: Rulebook, watch: Watch, rule: Rule, seen: Seen) -> bool:

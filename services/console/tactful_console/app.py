@@ -15,11 +15,12 @@ from starlette.responses import RedirectResponse, Response
 from tactful.clock import Clock
 from tactful.errors import Transient
 from tactful.keys import KeyRing
+from tactful.pages import DISCREET
 from tactful.settings import Shop
 from tactful_console.entrance import CHALLENGE, Entrance, is_from_our_page
 from tactful_console.history import TimelineInputs
 from tactful_console.moments import Moments
-from tactful_console.pages import DISCREET, Pages
+from tactful_console.pages import Pages
 from tactful_console.standings import RuleStanding
 from tactful_console.terminal import printable
 from tactful_console.timeline import Timeline, timeline

@@ -11,12 +11,13 @@ from starlette.responses import PlainTextResponse, Response
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
 from tactful.localtime import zone_of
+from tactful.pages import DISCREET
 from tactful.purposes import is_marketing
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.links import Grant
 from tactful_dispatch.public.choices import Topic, kinds, open_switches, purposes, topics
 from tactful_dispatch.public.form import read_form
-from tactful_dispatch.public.pages import DISCREET, Calendar
+from tactful_dispatch.public.pages import Calendar
 from tactful_dispatch.public.question import Question
 from tactful_dispatch.public.site import Site, texts_of
 from tactful_dispatch.public.texts import Texts

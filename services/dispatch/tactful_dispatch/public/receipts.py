@@ -12,8 +12,8 @@ from starlette.responses import RedirectResponse, Response
 
 from tactful.clock import DAY, Clock
 from tactful.errors import InvalidInput, TactfulError
+from tactful.pages import DISCREET
 from tactful_dispatch.links import Grant
-from tactful_dispatch.public.pages import DISCREET
 from tactful_dispatch.public.prefetch import is_prefetch
 from tactful_dispatch.public.site import Site
 

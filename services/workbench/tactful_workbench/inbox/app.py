@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tactful.errors import InvalidInput
+from tactful.pages import DISCREET
 from tactful.settings import Shop
 from tactful_console.advance import AdvanceReport, advance_text
 from tactful_console.app import CustomerFacts, customer_path
 from tactful_console.entrance import is_from_our_page
 from tactful_console.entries import Entry
 from tactful_console.moments import Moments
-from tactful_console.pages import DISCREET, Pages
+from tactful_console.pages import Pages
 from tactful_console.timeline import timeline
 from tactful_dispatch.channels.inbox import Letter, Shelf
 from tactful_dispatch.public.form import read_form

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote
@@ -100,7 +101,7 @@ def create_console(
 ) -> APIRouter:
     """A router for `/console`. `shop` is asked anew for every page, so that settings take effect. Without `keys` everybody may
     enter, and without `readings` nobody notes who has read whose story."""
-    console = _Console(facts, rules, button, clock, shop, Entrance(keys), readings)
+    console = _Console(facts, rules, button, clock, shop, Entrance(keys), readings, Pages("tactful_console"))
     router = APIRouter(include_in_schema=False)
     for path, page in (
         ("/console", console.home),
@@ -121,29 +122,25 @@ def customer_path(customer: str) -> str:
     return f"/console/customers?id={quote(customer, safe='')}"
 
 
+@dataclass(frozen=True, slots=True)
 class _Console:
-    def __init__(
-        self,
-        facts: CustomerFacts,
-        rules: RuleFacts,
-        button: RedButton,
-        clock: Clock,
-        shop: Callable[[], Shop],
-        entrance: Entrance,
-        readings: Readings | None,
-    ) -> None:
-        self._facts, self._rules, self._button, self._clock = facts, rules, button, clock
-        self._shop, self._entrance, self._readings = shop, entrance, readings
-        self._pages = Pages("tactful_console")
+    facts: CustomerFacts
+    rules: RuleFacts
+    button: RedButton
+    clock: Clock
+    shop: Callable[[], Shop]
+    entrance: Entrance
+    readings: Readings | None
+    pages: Pages
 
     def guarded(self, page: Callable[[Request, str], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         """A page for operators: it gets the request and their name."""
 
         async def answer(request: Request) -> Response:
-            who = await self._entrance.who(request)
+            who = await self.entrance.who(request)
             if who is not None:
                 return await page(request, who)
-            locked = self._pages.answer("locked", 401, shop=self._shop())
+            locked = self.pages.answer("locked", 401, shop=self.shop())
             locked.headers.update(CHALLENGE)
             return locked
 
@@ -159,20 +156,20 @@ class _Console:
             return await self._page("stop", 403, text="", trouble="That came from another site. Press the button here.")
         form = dict(parse_qsl((await request.body())[:_LONGEST_FORM].decode(errors="replace")))
         try:
-            await self._button.press(who, printable(form.get("why", "").strip()[:_LONGEST_WHY]))
+            await self.button.press(who, printable(form.get("why", "").strip()[:_LONGEST_WHY]))
         except Transient as error:
             return await self._page("stop", 503, text="", trouble=f"{_UNTOLD} ({error})")
-        if await self._button.is_in_force():
+        if await self.button.is_in_force():
             return RedirectResponse("/console", 303, DISCREET)
         return await self._page("stop", 202, text="", trouble=_UNREAD)
 
     async def home(self, request: Request, who: str) -> Response:
         """How rules stand and the latest customers, or what was found; a single hit is opened at once."""
         text = request.query_params.get("q", "").strip()[:_LONGEST_SEARCH]
-        found = await self._facts.search(text)
+        found = await self.facts.search(text)
         if text and len(found) == 1:
             return RedirectResponse(customer_path(found[0]), 303, DISCREET)
-        rules = [] if text else await self._rules.rules()
+        rules = [] if text else await self.rules.rules()
         paths = [(customer, customer_path(customer)) for customer in found]
         return await self._page("home", found=paths, rules=rules, text=text)
 
@@ -192,16 +189,16 @@ class _Console:
         return _json(await self._story(request.query_params.get("id", ""), who))
 
     async def _story(self, customer: str, who: str) -> Timeline:
-        story = timeline(await self._facts.timeline(customer), self._shop().timezone)
-        if self._readings is not None and story:
-            await self._readings.note(customer, who)
+        story = timeline(await self.facts.timeline(customer), self.shop().timezone)
+        if self.readings is not None and story:
+            await self.readings.note(customer, who)
         return story
 
     async def _told(self, customer: str, who: str) -> Response:
         story = await self._story(customer, who)
         if not story:
             return await self._page("nobody", 404, customer=customer, text=customer)
-        moments = Moments.of(story.zone, self._shop().timezone)
+        moments = Moments.of(story.zone, self.shop().timezone)
         days = [(day, list(part)) for day, part in groupby(reversed(story.entries), lambda e: moments.day(e.at))]
         latest = next((entry for entry in reversed(story.entries) if entry.kind == "decided"), None)
         return await self._page(
@@ -209,9 +206,9 @@ class _Console:
         )
 
     async def _page(self, template: str, status: int = 200, **values: Any) -> Response:
-        shop, stopped = self._shop(), await self._facts.stopped()
-        home, now = Moments(shop.zone), self._clock.now()
-        return self._pages.answer(template, status, shop=shop, home=home, now=now, stopped=stopped, **values)
+        shop, stopped = self.shop(), await self.facts.stopped()
+        home, now = Moments(shop.zone), self.clock.now()
+        return self.pages.answer(template, status, shop=shop, home=home, now=now, stopped=stopped, **values)
 
 
 def _twin(customer: str) -> str:

@@ -70,27 +70,25 @@ class Rule:
         rule. Raises PluginError naming file, line and mend."""
 
         def keep(body: Body) -> Body | Rule:
-            where = (
-                f"{body.__code__.co_filename}:{body.__code__.co_firstlineno}: rule {self.name}, previous({version!r})"
-            )
-            if type(version) is not int or not 1 <= version < self.terms.version:
-                raise PluginError(
-                    f"{where}: it is no older version than the rule's own, {self.terms.version}; raise that"
-                )
-            if version in self.older:
-                raise PluginError(
-                    f"{where}: that version has a body already, {self.older[version].__name__}; write which it is"
-                )
-            if not inspect.iscoroutinefunction(body):
-                raise PluginError(f"{where}: it must be an `async def`")
-            if not _takes(body, _BODY):
-                raise PluginError(f"{where}: it is called like {_BODY}")
-            if forgotten := unawaited(body):
-                raise PluginError(f"{where}: {forgotten}")
+            if fault := self._unfit(version, body):
+                where = f"{body.__code__.co_filename}:{body.__code__.co_firstlineno}"
+                raise PluginError(f"{where}: rule {self.name}, previous({version!r}): {fault}")
             self.older[version] = body
             return self if body.__name__ == self.body.__name__ else body
 
         return keep
+
+    def _unfit(self, version: int, body: Body) -> str:
+        """Why a body cannot be that of an older version; "" if it can."""
+        if type(version) is not int or not 1 <= version < self.terms.version:
+            return f"it is no older version than the rule's own, {self.terms.version}; raise that"
+        if version in self.older:
+            return f"that version has a body already, {self.older[version].__name__}; write which it is"
+        if not inspect.iscoroutinefunction(body):
+            return "it must be an `async def`"
+        if not _takes(body, _BODY):
+            return f"it is called like {_BODY}"
+        return unawaited(body)
 
     def body_for(self, version: int) -> Body:
         """The body that a run of that version continues with."""

@@ -113,6 +113,11 @@ class OrderFields(Event, frozen=True, kw_only=True):
     coupon: str = ""
     products: tuple[Product, ...] = ()
 
+    @property
+    def amount(self) -> Money | None:
+        """What is paid, by whichever of its names the shop tells it."""
+        return self.total or self.revenue or self.value
+
 
 class CheckoutStepEvent(Act, frozen=True, kw_only=True):
     """An act on one step of the checkout."""

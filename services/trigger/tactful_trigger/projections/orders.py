@@ -20,8 +20,6 @@ from tactful.events import (
     OrderUpdated,
     ShipmentDelivered,
 )
-from tactful.events.commerce import OrderFields
-from tactful.events.model import Money
 from tactful_trigger.projections.versions import FirstVersion
 
 KEPT: Final = 64
@@ -36,7 +34,7 @@ def _complete(order: Order, event: OrderCompleted) -> Order:
     return replace(
         order,
         at=event.meta.occurred_at,
-        total=order.total or _total(event),
+        total=order.total or event.amount,
         channel=event.channel,
         products=tuple(product.product_id or product.sku for product in event.products[:PRODUCTS]),
     )
@@ -44,7 +42,7 @@ def _complete(order: Order, event: OrderCompleted) -> Order:
 
 def _update(order: Order, event: OrderUpdated) -> Order:
     """The latest correction of the total stands, also against an order that arrives after it."""
-    at, total = event.meta.occurred_at, _total(event)
+    at, total = event.meta.occurred_at, event.amount
     return order if total is None or at < order.updated_at else replace(order, total=total, updated_at=at)
 
 
@@ -132,10 +130,6 @@ def _latest(orders: Iterable[Order]) -> tuple[Order, ...]:
 def _bare(order: Order) -> Order:
     """A run that asks for the orders keeps all of them: the products of sixty large ones would fill its journal."""
     return replace(order, products=(), returned=()) if order.products or order.returned else order
-
-
-def _total(event: OrderFields) -> Money | None:
-    return event.total or event.revenue or event.value
 
 
 def _amounts(entries: Iterable[tuple[Order, int]]) -> Iterable[tuple[str, int]]:

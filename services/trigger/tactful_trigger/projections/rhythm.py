@@ -67,8 +67,7 @@ def _refund(event: OrderRefunded) -> Beat:
 
 
 def _minor(event: OrderCompleted | OrderRefunded) -> int:
-    total = event.total or event.revenue or event.value
-    return abs(total.minor) if total else 0
+    return abs(event.amount.minor) if event.amount else 0
 
 
 def _pieces(named: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

@@ -9,6 +9,7 @@ from math import isfinite
 from typing import Final
 
 from tactful.errors import InvalidInput
+from tactful.localtime import local_time
 
 Duration = str | timedelta
 LONGEST: Final = "1000000d"  # some millennia: an instant so far ahead can still be told
@@ -44,7 +45,7 @@ def ahead(duration: Duration) -> int:
 
 def after(instant: int, duration: Duration) -> datetime:
     """The moment so long after an instant (ms)."""
-    return datetime.fromtimestamp((instant + milliseconds(duration)) / 1000, UTC)
+    return local_time(instant + milliseconds(duration), UTC)
 
 
 @lru_cache(maxsize=1024)

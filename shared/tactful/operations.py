@@ -15,7 +15,7 @@ from tactful.durations import Duration, milliseconds
 from tactful.errors import TactfulError
 from tactful.events.model import Event, name_of, unread
 from tactful.journal import Answer, Kept, Wait
-from tactful.localtime import first_instant, instant_of, local_day, wall_time
+from tactful.localtime import first_instant, instant_of, local_day, local_time, wall_time
 from tactful.operation import Ask, Done, Happening, Host, Moved, Offered, Operation, StepFailed
 from tactful.projections import Projection
 
@@ -363,7 +363,7 @@ class Message:
     @property
     def decided_at(self) -> datetime:
         """When it was sent, or refused."""
-        return datetime.fromtimestamp(self._answer.at / 1000, UTC)
+        return local_time(self._answer.at, UTC)
 
     def engaged(self, within: Duration, quiet: Duration = "0s", *, earlier: Sequence[Message] = ()) -> Operation[bool]:
         """Wait for a sign that it was noticed, counted from the decision; and on, until the customer has done nothing for

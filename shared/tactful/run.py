@@ -13,7 +13,7 @@ from tactful.durations import Duration, ahead
 from tactful.errors import TactfulError
 from tactful.events.model import Event, UnknownEvent
 from tactful.identity import fraction, is_anonymous
-from tactful.localtime import first_instant
+from tactful.localtime import first_instant, local_time
 from tactful.operation import Host, Operation
 from tactful.operations import Data, Events, Get, Message, Quiet, Send, Sleep, Step, WaitAny, WaitFor, Zone
 from tactful.projections import Projection
@@ -56,12 +56,12 @@ class Run:
     @property
     def now(self) -> datetime:
         """The instant of the latest result, by the log's clock, in UTC."""
-        return _moment(self._situation.now)
+        return local_time(self._situation.now, UTC)
 
     @property
     def started(self) -> datetime:
         """The instant at which the run began."""
-        return _moment(self._situation.started)
+        return local_time(self._situation.started, UTC)
 
     @property
     def began_anonymous(self) -> bool:
@@ -203,10 +203,6 @@ def is_like(value: Any, default: object) -> bool:
 
 def _at_once(host: Host) -> None:
     return None
-
-
-def _moment(instant: int) -> datetime:
-    return datetime.fromtimestamp(instant / 1000, UTC)
 
 
 def _not_before(given: Duration | datetime | None) -> Callable[[Host], int | None]:

@@ -13,7 +13,7 @@ from tactful.customer import REVIEW, Contact, Engagement, Orders, Tickets
 from tactful.decisions import Reason
 from tactful.durations import after, milliseconds
 from tactful.events import OrderCompleted
-from tactful.localtime import instant_of
+from tactful.localtime import instant_of, local_time
 from tactful.operations import Data
 from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
@@ -89,7 +89,7 @@ async def _morning(run: Run, pace: Pace, latest: date) -> datetime:
     shortest = run.param("at_least_days", 45.0) if pace.gaps else run.param("at_least_days", 90.0)
     days = round(min(max(gap, shortest), run.param("at_most_days", 180.0), LONGEST))
     day = datetime.combine(latest + timedelta(days=days), time(6))
-    return datetime.fromtimestamp(instant_of(day, await run.zone()) / 1000, UTC)
+    return local_time(instant_of(day, await run.zone()), UTC)
 
 
 async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:

@@ -22,7 +22,7 @@ from tactful.events import (
     SurveyAnswered,
     WishlistProductAddedToCart,
 )
-from tactful.localtime import instant_of
+from tactful.localtime import instant_of, local_time
 from tactful.operations import Data
 from tactful.rhythm import LONGEST, Pace
 from tactful.run import Again
@@ -118,7 +118,7 @@ def _moments(run: Run, pace: Pace, ordered_at: int, zone: ZoneInfo) -> list[date
     which then is outside the rhythm, is not made up for."""
     days = (_early(run, pace), _overdue(run, pace) + 1)
     moments = [_at(pace.last, count, zone) for count in days if count is not None]
-    ordered = datetime.fromtimestamp(ordered_at / 1000, UTC)
+    ordered = local_time(ordered_at, UTC)
     if moments[0] <= ordered and not _may_be_both(run, pace):
         return []
     return [moment for moment in moments if moment > ordered]
@@ -126,8 +126,7 @@ def _moments(run: Run, pace: Pace, ordered_at: int, zone: ZoneInfo) -> list[date
 
 def _at(day: date, days: int, zone: ZoneInfo) -> datetime:
     """The beginning of a day in the customer's zone."""
-    instant = instant_of(datetime.combine(day + timedelta(days=days), time()), zone)
-    return datetime.fromtimestamp(instant / 1000, UTC)
+    return local_time(instant_of(datetime.combine(day + timedelta(days=days), time()), zone), UTC)
 
 
 async def _remind_at(
@@ -233,7 +232,7 @@ async def _rested(run: Run, end: datetime) -> str | Again:
         rested = session.last_act_at + milliseconds(run.param("visit_rest", "24h"))
         if not session.last_act_at or rested <= run.now.timestamp() * 1000:
             return ""
-        await run.sleep_until(datetime.fromtimestamp(rested / 1000, UTC))
+        await run.sleep_until(local_time(rested, UTC))
     return run.again()
 
 

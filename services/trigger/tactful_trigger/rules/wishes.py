@@ -7,6 +7,7 @@ from typing import Final
 
 from tactful.answers import ENOUGH, IN_A_MONTH, IN_A_WEEK, NO_LONGER
 from tactful.customer import Engagement
+from tactful.localtime import local_time
 from tactful.rhythm import Pace
 
 LATER: Final = frozenset({IN_A_WEEK, IN_A_MONTH, ENOUGH})
@@ -18,7 +19,7 @@ def wished_for(engagement: Engagement, ordered_at: int, pace: Pace) -> datetime 
     if known is None or known.answer not in LATER or known.answered_at <= ordered_at:
         return None
     days = {IN_A_WEEK: 7.0, IN_A_MONTH: 30.0, ENOUGH: pace.gap}[known.answer]
-    return datetime.fromtimestamp(known.answered_at / 1000, UTC) + timedelta(days=days)
+    return local_time(known.answered_at, UTC) + timedelta(days=days)
 
 
 def needs_no_longer(engagement: Engagement, ordered_at: int) -> bool:

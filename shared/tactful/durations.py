@@ -8,13 +8,14 @@ from functools import lru_cache
 from math import isfinite
 from typing import Final
 
+from tactful.clock import DAY, HOUR, MINUTE, SECOND
 from tactful.errors import InvalidInput
 from tactful.localtime import local_time
 
 Duration = str | timedelta
 LONGEST: Final = "1000000d"  # some millennia: an instant so far ahead can still be told
 
-_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|min|s|m|h|d|w)")
 
 
@@ -52,7 +53,7 @@ def after(instant: int, duration: Duration) -> datetime:
 def spoken(length: int) -> str:
     """Milliseconds in the largest units that fit: 5_400_000 is `"1h 30m"`."""
     parts, left = [], abs(length)
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
+    for unit, size in (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND)):
         count, left = divmod(left, size)
         if count:
             parts.append(f"{count}{unit}")

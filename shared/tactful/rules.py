@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from tactful.clock import DAY, HOUR
 from tactful.customer import Customer
 from tactful.durations import ahead, milliseconds
 from tactful.errors import InvalidInput, PluginError
@@ -36,7 +37,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     repeat: Repeat = "ignore"
     debounce_max: int = 0
     goal: tuple[str, ...] = ()
-    goal_within: int = 30 * 86_400_000
+    goal_within: int = 30 * DAY
     exit_on: tuple[str, ...] = ()
     exit_when: Callable[[Any], bool] | None = None
     cooldown: int = 0
@@ -44,9 +45,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     uses: tuple[str, ...] = ()
     priority: int = 0
     after: tuple[str, ...] = ()
-    after_max: int = 3 * 86_400_000
-    max_event_age: int = 72 * 3_600_000
-    max_age: int = 90 * 86_400_000
+    after_max: int = 3 * DAY
+    max_event_age: int = 72 * HOUR
+    max_age: int = 90 * DAY
 
 
 class Rule:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from tactful.clock import MINUTE
 from tactful.events.model import is_act
 from tactful.journal import Entry, Kept, Notice, Wait
 from tactful.projections import Projection
@@ -20,7 +21,6 @@ SEEN_MINUTES: Final = 48 * 60
 ROW_LIMIT: Final = 256 * 1024
 WEIGHED: Final = ROW_LIMIT // 8  # bytes of what events said, after which a row is weighed
 LEAST: Final = 128  # that an event which says nothing counts for
-MINUTE: Final = 60_000
 _ANSWERED: Final = ("send ", "step ")  # shapes of operations
 _HEARS: Final = ("wait_for ", "wait_any(", "engaged ")
 _IN_VAIN: Final = (b"null", b"null]", b"false", b"false]")  # what they give when their time is up

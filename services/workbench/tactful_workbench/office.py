@@ -25,6 +25,8 @@ from tactful_workbench.collecting import loading
 from tactful_workbench.folders import RULES, TEMPLATES
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from tactful_workbench.cluster.ground import Site
 
 PATIENCE: Final = 20.0  # seconds: one that is flooded takes a few, and the red button is for it too
@@ -71,49 +73,29 @@ class ServerFile(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client for the routes under `/admin`."""
+    """A client for the routes under `/admin` and at the door. Raises TactfulError if nothing can be reached."""
     server = ServerFile.read(data)
     if server is not None and await answers(server):
-        async with httpx.AsyncClient(
-            base_url=server.url, headers=_bearer(server.token), timeout=600, trust_env=False
-        ) as client:
-            try:
-                yield client
-            except httpx.TransportError:
-                raise TactfulError(f"the server at {server.url} went away before it had answered; try again") from None
-        return
-    if "TACTFUL_KAFKA" in os.environ and "TACTFUL_POSTGRES" in os.environ:
-        async with _cluster_office(data) as client:
-            yield client
-        return
-    with loading():
-        from tactful_workbench.embedded import Plan, opened
-        from tactful_workbench.web import web
-
-    plan = Plan(data, dev=(data / "dev.db").exists(), rules=RULES, templates=TEMPLATES)
-    if not plan.file.exists():
-        raise TactfulError(
-            f"nothing runs on {data} and there is no database in it; start `tactful dev`, or a shop's `tactful serve all`, or name "
-            f"the folder with --data{_half_named()}"
-        )
-    async with opened(plan) as product:
-        transport = httpx.ASGITransport(web(product, "http://file", "tactful"))
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://file", headers=_bearer(product.token), timeout=600
-        ) as client:
-            yield client
-
-
-def site_of(environment: Mapping[str, str], data: Path) -> Site:
-    """Of many machines, as its commands know it."""
-    from tactful_workbench.cluster.ground import Site
-
-    kafka, postgres = environment["TACTFUL_KAFKA"], environment["TACTFUL_POSTGRES"]
-    return Site(kafka, postgres, data, rules=RULES, templates=TEMPLATES)
+        reached = _over_the_network(server)
+    elif "TACTFUL_KAFKA" in os.environ and "TACTFUL_POSTGRES" in os.environ:
+        reached = _over_the_servers(data)
+    else:
+        reached = _over_the_file(data)
+    async with reached as client:
+        yield client
 
 
 @asynccontextmanager
-async def _cluster_office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def _over_the_network(server: ServerFile) -> AsyncIterator[httpx.AsyncClient]:
+    async with _client(server.url, server.token) as client:
+        try:
+            yield client
+        except httpx.TransportError:
+            raise TactfulError(f"the server at {server.url} went away before it had answered; try again") from None
+
+
+@asynccontextmanager
+async def _over_the_servers(data: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Of many machines: the same routes, in this process, over the servers that the environment names."""
     with loading():
         from tactful_ingest.app import routes
@@ -125,11 +107,47 @@ async def _cluster_office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with ground(site_of(os.environ, data)) as here:
         app = admin_app(Headquarters(here))
         app.router.routes.extend(routes(door(here)))
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://cluster", headers=_bearer(here.token), timeout=600
-        ) as client:
+        async with _client("http://cluster", here.token, app) as client:
             yield client
+
+
+@asynccontextmanager
+async def _over_the_file(data: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Of one file that no server has: the same routes, in this process, under the file's lock."""
+    with loading():
+        from tactful_workbench.embedded import Plan, opened
+        from tactful_workbench.web import web
+
+    plan = Plan(data, dev=(data / "dev.db").exists(), rules=RULES, templates=TEMPLATES)
+    if not plan.file.exists():
+        raise TactfulError(
+            f"nothing runs on {data} and there is no database in it; start `tactful dev`, or a shop's `tactful serve all`, or name "
+            f"the folder with --data{_half_named()}"
+        )
+    async with (
+        opened(plan) as product,
+        _client("http://file", product.token, web(product, "http://file", "tactful")) as client,
+    ):
+        yield client
+
+
+def _client(url: str, token: str, app: FastAPI | None = None) -> httpx.AsyncClient:
+    """Bears the token to whoever listens at `url`, or to an application in this process."""
+    return httpx.AsyncClient(
+        transport=None if app is None else httpx.ASGITransport(app),
+        base_url=url,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=600,
+        trust_env=False,
+    )
+
+
+def site_of(environment: Mapping[str, str], data: Path) -> Site:
+    """Of many machines, as its commands know it."""
+    from tactful_workbench.cluster.ground import Site
+
+    kafka, postgres = environment["TACTFUL_KAFKA"], environment["TACTFUL_POSTGRES"]
+    return Site(kafka, postgres, data, rules=RULES, templates=TEMPLATES)
 
 
 async def answers(server: ServerFile, patience: float = PATIENCE) -> bool:
@@ -216,7 +234,3 @@ def _half_named() -> str:
     """Of many machines, who names one server and forgot the other."""
     missing = [name for name in ("TACTFUL_KAFKA", "TACTFUL_POSTGRES") if name not in os.environ]
     return f"; of many machines, {missing[0]} is not set" if len(missing) == 1 else ""
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}

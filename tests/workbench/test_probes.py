@@ -15,10 +15,10 @@ from tactful.clock import ManualClock
 from tactful.errors import LogUnavailable, StoreUnavailable
 from tactful.records import EVENTS
 from tactful_workbench.cluster import metrics, probes
-from tactful_workbench.cluster.looking import within
 from tactful_workbench.cluster.metrics import ServiceCollector, counts
 from tactful_workbench.cluster.service import Service, Work
 from tactful_workbench.cluster.serving import counting
+from tactful_workbench.looking import within
 
 
 class Frozen:

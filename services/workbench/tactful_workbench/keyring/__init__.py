@@ -5,7 +5,6 @@ Tables: `tactful_workbench.keyring.sqlite`, `tactful_workbench.keyring.postgres`
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable
 from math import inf
@@ -14,6 +13,7 @@ from typing import Final, Protocol
 
 from tactful.errors import InvalidInput, StoreUnavailable
 from tactful.keys import OPERATOR, FixedKeys, Key, fingerprint
+from tactful_workbench.looking import within
 
 MEMORY: Final = 30.0  # seconds for which a found key is believed: another process may have revoked it
 PATIENCE: Final = 1.5  # seconds for the table to answer: whoever stands at the door is owed a word within two
@@ -78,15 +78,11 @@ class Keys:
         return key
 
     async def _ask_table(self, mark: bytes) -> Key | None:
-        """Raises StoreUnavailable if there is no answer in time. A frozen database even takes seconds to be left alone: that is
-        waited for by nobody."""
-        asking = asyncio.ensure_future(self._table.find(mark))
+        """Raises StoreUnavailable if there is no answer in time."""
         try:
-            if not (await asyncio.wait({asking}, timeout=PATIENCE))[0]:
-                raise StoreUnavailable(f"the table of keys has not answered for {PATIENCE} s")
-            return asking.result()
-        finally:
-            asking.cancel()
+            return await within(PATIENCE, self._table.find(mark))
+        except TimeoutError:
+            raise StoreUnavailable(f"the table of keys has not answered for {PATIENCE} s") from None
 
     async def create(self, name: str, scope: str, per_second: float | None = None) -> str:
         """A new key's secret, shown once. Raises InvalidInput for a taken name, an unknown scope or a rate of nothing."""

@@ -1,4 +1,4 @@
-"""A look at servers that may stand still ends in time."""
+"""Asking a server that may stand still."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ T = TypeVar("T")
 
 
 async def within(seconds: float, look: Coroutine[Any, Any, T]) -> T:
-    """Raises TimeoutError. A look that is cancelled may take seconds to let go of its connection; nobody waits for that."""
+    """What `look` gives. Raises TimeoutError after so many seconds. A look that is cancelled may take seconds to let go of its
+    connection, as of a database that is frozen; that is not waited for."""
     looking = asyncio.create_task(look)
     looking.add_done_callback(_hear)
     try:
@@ -22,6 +23,6 @@ async def within(seconds: float, look: Coroutine[Any, Any, T]) -> T:
 
 
 def _hear(looking: asyncio.Task[Any]) -> None:
-    """Of what came too late, asyncio would complain that nobody has asked."""
+    """An error that came too late is taken note of, or asyncio would print that nobody did."""
     if not looking.cancelled():
         looking.exception()

@@ -15,8 +15,8 @@ from tactful_workbench.banner import stop_line
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.housekeeping import Housekeeping, forget_history, forget_messages, prune
 from tactful_workbench.listening import event_loop, listen, server_of, url_of
+from tactful_workbench.logs import BARE, TIMED, log_in
 from tactful_workbench.office import ServerFile
-from tactful_workbench.textlog import BARE, TIMED, log_as_text
 from tactful_workbench.unheard import unheard
 from tactful_workbench.web import web
 
@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 
 def run_server(plan: Plan, host: str, port: int, banner: Banner) -> None:
     """Serve until SIGINT or SIGTERM. Prints the banner once requests are answered."""
-    log_as_text(BARE if plan.dev else TIMED)
+    log_in(BARE if plan.dev else TIMED)
     with asyncio.Runner(loop_factory=event_loop) as runner:
         runner.run(_serve(plan, host, port, banner))
 

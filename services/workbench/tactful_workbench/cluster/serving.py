@@ -21,8 +21,8 @@ from tactful_workbench.cluster.service import Maker, Service
 from tactful_workbench.cluster.spans import telemetry_of, traced
 from tactful_workbench.cluster.waiting import waiting
 from tactful_workbench.housekeeping import Housekeeping
-from tactful_workbench.jsonlog import log_as_json
 from tactful_workbench.listening import event_loop, listen, server_of
+from tactful_workbench.logs import AsJson, log_in
 from tactful_workbench.processes import run_processes
 from tactful_workbench.running import Running
 
@@ -41,7 +41,7 @@ class Place:
 
 def run_service(name: str, make: Maker, site: Site, place: Place) -> int:
     """Serve until SIGINT or SIGTERM; the exit code. Raises a named error if the servers are not as they must be."""
-    log_as_json(name)
+    log_in(AsJson(name))
     listener = listen(place.host, place.port)
 
     def work(number: int, again: bool) -> None:

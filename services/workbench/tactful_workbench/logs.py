@@ -1,4 +1,4 @@
-"""Logs of a service: a JSON object a line, for whatever collects them. No line names a customer or an address."""
+"""Logs of a process: JSON for whatever collects them, text for whoever reads them. No line names a customer or an address."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class OnceAMinute(logging.Filter):
 
 
 class AsJson(logging.Formatter):
-    """`{"at", "level", "service", "logger", "message"}`, and the traceback if there is one."""
+    """A line each: `{"at", "level", "service", "logger", "message"}`, and the traceback if there is one."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -59,10 +59,14 @@ class AsJson(logging.Formatter):
         return json.dumps(told, ensure_ascii=False)
 
 
-def log_as_json(service: str) -> None:
-    """Of the whole process, to standard error."""
+TIMED: Final = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S %z")
+BARE: Final = logging.Formatter("%(message)s")  # of `tactful dev`: its clock is another one than the machine's
+
+
+def log_in(form: logging.Formatter) -> None:
+    """From now on the whole process logs to standard error, in this form."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(AsJson(service))
+    handler.setFormatter(form)
     handler.addFilter(OnceAMinute())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for name in QUIET:

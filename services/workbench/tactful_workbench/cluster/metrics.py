@@ -59,12 +59,10 @@ class ServiceCollector(Collector):
 
     async def _look(self) -> list[Metric]:
         log = self._here.log
-        up = self._gauge("tactful_up", "The service runs.")
-        up.add_metric([self._name], 1)
         appended = {(self._name, topic): log.appended.get(topic, 0) for topic in TOPICS}
         answers = {(self._name, str(status)): count for status, count in tuple(self._service.answers.items())}
         found: list[Metric] = [
-            up,
+            self._gauge("tactful_up", "The service runs.", 1),
             counts("tactful_records_appended", "Records that the log acknowledged.", ["service", "topic"], appended),
             counts("tactful_records_read", "Records taken from the log.", ["topic"], log.read_from),
             counts("tactful_answers", "Answers of the HTTP server.", ["service", "status"], answers),
@@ -74,19 +72,16 @@ class ServiceCollector(Collector):
         return found
 
     async def _of(self, work: Work) -> list[Metric]:
-        there = self._gauge("tactful_partitions", "Partitions that there are.")
-        there.add_metric([self._name], self._here.log.partitions)
-        owned = self._gauge("tactful_partitions_owned", "Partitions whose lease this process holds.")
-        owned.add_metric([self._name], len(work.worker.owned))
-        stopped = self._gauge(
-            "tactful_partitions_stopped", "Partitions that must not go on before somebody looks at them."
-        )
-        stopped.add_metric([self._name], len(work.worker.stopped))
-        failing = self._gauge(
-            "tactful_failing_seconds", "For how long every round has failed, since a server is away or refuses."
-        )
-        failing.add_metric([self._name], self._service.trouble.lasts())
-        found: list[Metric] = [there, owned, stopped, failing]
+        standing_still = "Partitions that must not go on before somebody looks at them."
+        in_vain = "For how long every round has failed, since a server is away or refuses."
+        found: list[Metric] = [
+            self._gauge("tactful_partitions", "Partitions that there are.", self._here.log.partitions),
+            self._gauge(
+                "tactful_partitions_owned", "Partitions whose lease this process holds.", len(work.worker.owned)
+            ),
+            self._gauge("tactful_partitions_stopped", standing_still, len(work.worker.stopped)),
+            self._gauge("tactful_failing_seconds", in_vain, self._service.trouble.lasts()),
+        ]
         looks = [self._lag(work), self._overdue(work), *([] if work.looked_up is None else [_told(work.looked_up())])]
         for metrics in await all_done(looks):
             found += metrics or []
@@ -108,9 +103,8 @@ class ServiceCollector(Collector):
         await _told(self._look_at_dues(work, overdue))
         if work.worker.owned and not overdue:
             return []
-        late = self._gauge("tactful_overdue_seconds", "How long ago the earliest timer or hold should have come up.")
-        late.add_metric([self._name], max(overdue, default=0) / 1000)
-        return [late]
+        about = "How long ago the earliest timer or hold should have come up."
+        return [self._gauge("tactful_overdue_seconds", about, max(overdue, default=0) / 1000)]
 
     async def _look_at_dues(self, work: Work, overdue: list[int]) -> None:
         now = self._here.clock.now()
@@ -118,8 +112,11 @@ class ServiceCollector(Collector):
             due = await work.worker.earliest_due(partition)
             overdue.append(max(0, now - due) if due is not None else 0)
 
-    def _gauge(self, name: str, about: str) -> GaugeMetricFamily:
-        return GaugeMetricFamily(name, about, labels=["service"])
+    def _gauge(self, name: str, about: str, value: float) -> GaugeMetricFamily:
+        """Of this service."""
+        gauge = GaugeMetricFamily(name, about, labels=["service"])
+        gauge.add_metric([self._name], value)
+        return gauge
 
 
 async def _told(look: Coroutine[Any, Any, T]) -> T | None:

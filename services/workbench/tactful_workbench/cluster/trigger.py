@@ -29,28 +29,26 @@ _logger = logging.getLogger(__name__)
 
 def results(tallies: Iterable[Mapping[str, Tally]]) -> list[Metric]:
     """Since the beginning, of the partitions that are owned here: gauges, since partitions change hands."""
-    contacts = GaugeMetricFamily("tactful_contacts", "Contacts, a ladder counting once.", labels=["rule", "arm"])
-    goals = GaugeMetricFamily(
-        "tactful_contacts_reached", "Contacts that the goal followed in time.", labels=["rule", "arm"]
-    )
-    firsts = GaugeMetricFamily("tactful_first_contacts", "Each customer's first contact.", labels=["rule", "arm"])
-    first_goals = GaugeMetricFamily(
-        "tactful_first_contacts_reached", "First contacts that the goal followed in time.", labels=["rule", "arm"]
-    )
+    arms = ["rule", "arm"]
+    contacts = GaugeMetricFamily("tactful_contacts", "Contacts, a ladder counting once.", labels=arms)
+    goals = GaugeMetricFamily("tactful_contacts_reached", "Contacts that the goal followed in time.", labels=arms)
+    firsts = GaugeMetricFamily("tactful_first_contacts", "Each customer's first contact.", labels=arms)
+    about = "First contacts that the goal followed in time."
+    first_goals = GaugeMetricFamily("tactful_first_contacts_reached", about, labels=arms)
     objections = GaugeMetricFamily(
         "tactful_contacts_objected", "Contacts after which the customer objected.", labels=["rule", "how"]
     )
     for rule, tally in totals(tallies).items():
         objections.add_metric([rule, "opted_out"], tally.opted_out)
         objections.add_metric([rule, "spam_report"], tally.complained)
-        contacts.add_metric([rule, "sent"], tally.sent)
-        contacts.add_metric([rule, "held_out"], tally.held_out)
-        goals.add_metric([rule, "sent"], tally.sent_reached)
-        goals.add_metric([rule, "held_out"], tally.held_out_reached)
-        firsts.add_metric([rule, "sent"], tally.first_sent)
-        firsts.add_metric([rule, "held_out"], tally.first_held_out)
-        first_goals.add_metric([rule, "sent"], tally.first_sent_reached)
-        first_goals.add_metric([rule, "held_out"], tally.first_held_out_reached)
+        for family, sent, held_out in (
+            (contacts, tally.sent, tally.held_out),
+            (goals, tally.sent_reached, tally.held_out_reached),
+            (firsts, tally.first_sent, tally.first_held_out),
+            (first_goals, tally.first_sent_reached, tally.first_held_out_reached),
+        ):
+            family.add_metric([rule, "sent"], sent)
+            family.add_metric([rule, "held_out"], held_out)
     return [contacts, goals, firsts, first_goals, objections]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tactful.clock import DAY
 from tactful.log.kafka import Broker, Shape, TopicState, topic_states
 from tactful.postgres import REVISION, Postgres
-from tactful.postgres.leasing import DatabaseTime
+from tactful.postgres.leasing import database_now
 from tactful_workbench.doctor import Finding
 
 APART: Final = 1000  # ms between our clock and the database's, beyond which leases suffer
@@ -114,12 +114,12 @@ def _retention(state: TopicState, promised: int) -> list[Finding]:
 
 async def _owners(databases: Sequence[Postgres], service: str, partitions: int) -> Finding:
     """Leases are counted by the time of the first database. A partition that has moved left one without end where it was."""
-    await (time := DatabaseTime(databases[0])).look()
+    now = await database_now(databases[0])
     query = text(f"SELECT partition FROM {service}_cursor WHERE lease_until > :now")
     owned = {
         number
         for place, database in enumerate(databases)
-        for (number,) in await database.ask(query, now=time.now())
+        for (number,) in await database.ask(query, now=now)
         if number % len(databases) == place
     }
     missing = sorted(set(range(partitions)) - owned)

@@ -11,7 +11,7 @@ from tactful import crashpoints
 from tactful.errors import SettingsError, Transient
 from tactful.log.kafka import broker, check_topics
 from tactful.postgres import Postgres, check_before_a_move, each, opened_for_a_move, take_places
-from tactful.postgres.leasing import DatabaseTime
+from tactful.postgres.leasing import database_now
 from tactful_trigger.store.moving import Copied, clear, close, copy, is_closed, stands
 from tactful_trigger.store.postgres import PostgresTriggerStore
 
@@ -77,7 +77,7 @@ async def _claimed(source: Mapping[int, Postgres]) -> AsyncIterator[dict[int, in
 
 
 async def _claim(number: int, database: Postgres) -> int:
-    now = await _now(database)
+    now = await database_now(database)
     cursor = await PostgresTriggerStore(database).claim(number, OWNER, now, now + LEASE)
     if cursor is None:
         raise SettingsError(
@@ -93,7 +93,7 @@ async def _renewed(source: Mapping[int, Postgres], epochs: Mapping[int, int]) ->
             await asyncio.sleep(RENEWAL)
             for number, epoch in epochs.items():
                 database = source[number]
-                await PostgresTriggerStore(database).renew({number: epoch}, await _now(database) + LEASE)
+                await PostgresTriggerStore(database).renew({number: epoch}, await database_now(database) + LEASE)
 
     renewing = asyncio.create_task(renew())
     try:
@@ -102,12 +102,6 @@ async def _renewed(source: Mapping[int, Postgres], epochs: Mapping[int, int]) ->
         renewing.cancel()
         with suppress(asyncio.CancelledError, Transient):
             await renewing
-
-
-async def _now(database: Postgres) -> int:
-    time = DatabaseTime(database)
-    await time.look()
-    return time.now()
 
 
 async def _close(source: Mapping[int, Postgres], epochs: Mapping[int, int]) -> None:

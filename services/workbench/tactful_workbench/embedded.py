@@ -88,6 +88,12 @@ class Plan:
         """The database."""
         return self.data / _name(self.dev)
 
+    def delete(self) -> None:
+        """The database, and who was erased in it; settings and secrets stay. Nobody may have it open."""
+        name = self.file.name
+        for each in (name, f"{name}-wal", f"{name}-shm", f"{name}.lock", "erasures"):
+            (self.data / each).unlink(missing_ok=True)
+
     def refuse_the_other(self) -> None:
         """A shop, a development and many machines share no folder: commands would meet either, dev's settings write to everybody,
         and a shop of many machines would begin anew, with nobody in it. Raises SettingsError."""

@@ -66,11 +66,11 @@ def reset(data: Data = HERE) -> None:
     """Delete the development database, and who was erased in it; settings and secrets stay."""
     from tactful_workbench.embedded import Plan
 
-    Plan(data, dev=True).refuse_the_other()
+    plan = Plan(data, dev=True)
+    plan.refuse_the_other()
     asyncio.run(refuse_while_served(data))
-    for name in ("dev.db", "dev.db-wal", "dev.db-shm", "dev.db.lock", "erasures"):
-        (data / name).unlink(missing_ok=True)
-    print(f"{data / 'dev.db'} is gone; the next `tactful dev` begins anew")
+    plan.delete()
+    print(f"{plan.file} is gone; the next `tactful dev` begins anew")
 
 
 def _zone(data: Path) -> ZoneInfo:

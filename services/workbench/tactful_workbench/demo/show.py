@@ -67,9 +67,8 @@ async def show(data: Path, seed: int, quiet: bool) -> dict[str, Any]:
     calls, made_up = shop_year(shipped(), seed)
     if not quiet:
         print(made_up.text, flush=True)
-    _clear(data)
-    (data / "settings.toml").write_text(SETTINGS)
     plan = Plan(data, dev=True, start=calls[0].at - MINUTE, disposable=True)
+    _begin_anew(plan)
     async with opened(plan) as product:
         with listen("127.0.0.1", 0) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -97,10 +96,10 @@ def _refuse_what_is_not_ours(data: Path) -> None:
         )
 
 
-def _clear(data: Path) -> None:
-    data.mkdir(parents=True, exist_ok=True)
-    for name in ("dev.db", "dev.db-wal", "dev.db-shm", "erasures"):
-        (data / name).unlink(missing_ok=True)
+def _begin_anew(plan: Plan) -> None:
+    plan.data.mkdir(parents=True, exist_ok=True)
+    plan.delete()
+    (plan.data / "settings.toml").write_text(SETTINGS)
 
 
 async def _post_all(product: Product, url: str, calls: Sequence[Call], quiet: bool) -> None:

@@ -54,7 +54,9 @@ from tactful_workbench.wishes import (
     StopWish,
 )
 
-_ADDRESS: Final = re.compile(r"\S*[@*]\S*|\+\d{5,}|\S{20,}")  # or a pattern of them; the longest names a device
+_ADDRESS: Final = re.compile(
+    r"\S*[@*]\S*|\+\d{5,}|\S{20,}"
+)  # an e-mail address or a pattern, a phone number, the token of a device
 
 Natural = Annotated[int, Query(ge=0, lt=2**63)]
 
@@ -69,7 +71,7 @@ def _head(text: str) -> tuple[str, ...]:
 
 
 class _Name(PathConvertor):
-    """Whatever the door takes for an id: a line break too."""
+    """A part of a path that may be whatever the door takes for an id: with slashes and line breaks too."""
 
     regex = "(?s:.*)"
 
@@ -164,7 +166,7 @@ class _Office:
         return Response(copy, media_type="application/json")
 
     async def _note(self, customer: str, by: str, known: object) -> None:
-        """Who has read what is known."""
+        """Write down who has read the story, if there is anything in it."""
         if self._product.readings is not None and known:
             await self._product.readings.note(customer, by)
 
@@ -361,8 +363,8 @@ class _Office:
 
 
 def _results(tally: Tally, goal_within: int | None) -> dict[str, Any]:
-    """`difference`: the 95 % interval of what the share of those who were written to is above that of those held out, of each the
-    first time."""
+    """The tally's counts, and `difference`: the 95 % interval of how far the share of customers who reached the goal, of those whose
+    first contact was sent, lies above that of those whose first contact was held out; None while it cannot be told."""
     return {
         **msgspec.structs.asdict(tally),
         "goal_within": goal_within,

@@ -54,7 +54,7 @@ def shop_banner(product: Product, url: str) -> str:
 
 
 def stop_line(standing: Standing, zone: ZoneInfo) -> str:
-    """What stands under the banner while nobody is written to, whatever that says of sending."""
+    """The line under the banner while all sending is stopped."""
     since = dated(standing.at, zone)
     why = f" ({standing.why})" if standing.why else ""
     return f"  STOPPED       by {standing.by} since {since}{why}: nothing leaves; `tactful resume` lets it go on"

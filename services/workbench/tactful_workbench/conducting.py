@@ -77,7 +77,7 @@ class Conductor:
         return found, ""
 
     async def _living(self, customers: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Those who are nobody else by now, each with the names of who turned out to be them."""
+        """Those who were not absorbed by another customer, each with the names that they have absorbed."""
         found = {}
         for number, names in self._by_partition(customers).items():
             for customer, value in (await self._store.load(number, names)).items():

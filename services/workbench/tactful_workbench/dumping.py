@@ -24,8 +24,8 @@ def places(written: Iterable[str]) -> dict[str, int]:
 
 
 async def lines(log: Log, topics: Sequence[str], latest: int, behind: dict[str, int]) -> AsyncIterator[bytes]:
-    """Topic, partition, offset, append time, record. Of a partition without a place `behind` which to begin, so many of the
-    `latest`; 0: all."""
+    """`{"topic", "partition", "offset", "appended" (ms), "record"}` each. A partition begins behind its place in `behind` (as `places`
+    gives it); without one it begins with its `latest` so many records, or, if that is 0, with the first."""
     for topic in topics:
         for partition in range(log.partitions):
             begin = await log.end(topic, partition) - latest if latest else 0

@@ -79,7 +79,7 @@ def _add(lines: list[str], wanted: dict[str, str]) -> None:
 
 
 def _sure(text: str, section: str, values: Mapping[str, Any]) -> str:
-    """Inline tables and dotted keys are left to people."""
+    """The text, if it says now what was wanted. Raises SettingsError: inline tables and dotted keys are left to people."""
     said: Any = _read(text) or {}
     for name in section.split("."):
         said = said.get(name, {})

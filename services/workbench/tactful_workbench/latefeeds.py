@@ -1,4 +1,4 @@
-"""Feeds of the shop that have stopped coming: what waits for them is said to nobody, and ends unsaid. Pure."""
+"""Feeds of the shop that no longer tell how far they are complete: runs that wait for one say nothing until they end. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PATIENCE: Final = DAY  # between two words of a feed: most tell once a night
 
 
 def late_feeds(known: Sequence[Cursor], rules: Iterable[Rule], settings: Settings, now: int) -> list[str]:
-    """Each that customers wait for and that has not come further for longer; one with a lag tells nothing by itself."""
+    """A sentence for each feed that runs wait for and that has not come further for `PATIENCE`. One with a static lag never tells."""
     if not any(cursor.late for cursor in known):
         return []
     awaited = {feed for rule in rules for feed in rule.under(settings.rule(rule.name).parameters).after}

@@ -101,7 +101,8 @@ class Personal:
         return _encode({"customer": name, "names": names, "known": _known(row), "history": history, "messages": told})
 
     async def erase_again(self) -> None:
-        """What was erased and is in the database all the same, because it was restored."""
+        """Erase whoever was noted as erased and is in the database all the same, since it was restored from a back-up; but for those who
+        have come back themselves."""
         missing = await self._missing()
         if not missing:
             return
@@ -115,7 +116,8 @@ class Personal:
             await self._notebook.took(Erased(grave, at))
 
     async def _missing(self) -> dict[str, int]:
-        """Programs before this one have not written down what their databases took; there the graves tell."""
+        """Erasures that are noted and not in this database, by grave. Earlier versions did not write down in the database which it has;
+        there its graves tell."""
         missing = await self._notebook.outstanding()
         for partition in range(self._log.partitions) if missing else ():
             for known in (await self._trigger.graves(partition), await self._dispatch.graves(partition)):
@@ -149,7 +151,7 @@ class Personal:
         return decode(customer, stored[customer], self._book.projections) if customer in stored else None
 
     async def _is_known(self, customer: str) -> bool:
-        """Or was."""
+        """Whether anything is known under this name, or was before it was erased."""
         return await self._buried_at(customer) is not None or await self._is_kept(customer)
 
     async def _is_kept(self, customer: str) -> bool:

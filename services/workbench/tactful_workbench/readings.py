@@ -26,7 +26,7 @@ class Readings:
         self._day, self._noted = 0, set[tuple[str, str]]()
 
     async def note(self, customer: str, by: str) -> None:
-        """Whoever asks at night is answered, also while nothing can be noted."""
+        """Append that `by` has read the story. While the log is away nothing is noted, and nothing raised: whoever asks is answered."""
         now = self._clock.now()
         if now // DAY != self._day:
             self._day, self._noted = now // DAY, set()

@@ -26,7 +26,7 @@ class Alive(Protocol):
 
 
 def rest(took: float, came: int) -> float:
-    """Seconds between two rounds: none if nobody came while the last one lasted."""
+    """Seconds to wait after a round that `took` so many seconds, while `came` requests arrived; none if nobody came."""
     return min(REST * took, LONGEST) if came else 0.0
 
 
@@ -44,7 +44,7 @@ class Trouble:
             self._since.pop(service, None)
 
     def lasts(self) -> float:
-        """For how long (s); 0 if the last round came to its end."""
+        """For how long (s) a service has failed in every round; 0 if the last one of each came to its end."""
         return self._seconds() - min(self._since.values()) if self._since else 0.0
 
 

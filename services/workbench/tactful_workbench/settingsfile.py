@@ -130,7 +130,7 @@ class SettingsFile:
         return parse(self.text(), str(self.path))
 
     def as_saved(self, rules: Sequence[Rule]) -> Settings:
-        """As the file says now, for whoever is told nothing; as before if it cannot be read, or not be used by one of the rules."""
+        """What the file says now, for a process that reads no broadcasts; what it said before if it is broken, or of no use to a rule."""
         with suppress(OSError, SettingsError):
             stat = self.path.stat()
             saved = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
@@ -187,8 +187,8 @@ class SettingsFile:
         return text
 
     def _checked(self, text: str, rules: Sequence[Rule]) -> Settings:
-        """Trigger would refuse what a rule cannot be put under, and everybody else would take it; every run would fail for what
-        it cannot use."""
+        """Raises SettingsError, also for terms that a rule cannot have, which trigger would refuse and all others take, and for
+        parameters that every run would fail for."""
         settings = parse(text, str(self.path))
         for rule in rules:
             parameters = settings.rule(rule.name).parameters

@@ -24,8 +24,8 @@ KEPT: Final = 7 * DAY  # an outage that takes longer than what topics keep loses
 async def server_findings(
     broker: Broker, databases: Sequence[Postgres], partitions: int, promised: int
 ) -> list[Finding]:
-    """Of the servers, and of who works for whom. The first database holds everything, the others a part of trigger's store.
-    `promised`: after how long (ms) whoever was erased is to be gone from the log."""
+    """What there is to say of PostgreSQL, of Kafka, and of who owns which partition. The first database holds everything, the others
+    a part of trigger's store. `promised`: after how long (ms) whoever was erased is to be gone from the log."""
     return [
         *[finding for database in databases for finding in await database_findings(database)],
         *topic_findings(*await topic_states(broker), promised),
@@ -35,7 +35,7 @@ async def server_findings(
 
 
 async def database_findings(database: Postgres) -> list[Finding]:
-    """Of one server: its clock, and whether it keeps what it says it has."""
+    """Of one PostgreSQL server: its clock, and whether what it has committed outlives a crash."""
     await database.ask(_VERSION)  # the connection is there
     began = time.time()
     [(version, now, *kept)] = await database.ask(_VERSION)
@@ -67,7 +67,7 @@ def topic_findings(brokers: int, states: Sequence[TopicState], promised: int) ->
 
 
 def _standing(state: TopicState) -> list[Finding]:
-    """Where nothing can be appended now, or what was may be lost."""
+    """Partitions where nothing can be appended now, and a topic that may lose what it has acknowledged."""
     found = []
     if state.headless:
         which = ", ".join(map(str, state.headless))
@@ -96,7 +96,7 @@ def _copies(state: TopicState) -> Finding:
 
 
 def _retention(state: TopicState, promised: int) -> list[Finding]:
-    """Too short for an outage, or longer than people are told who are erased."""
+    """A topic that keeps records for less than an outage may last, or for longer than those who are erased are told."""
     found, ever, longest = [], state.retention < 0, state.retention + state.segment
     if not ever and state.retention < KEPT:
         wanted = f"retention.ms={Shape().configuration['retention.ms']}"

@@ -1,4 +1,4 @@
-"""What retention no longer keeps, by the database's clock: what a machine whose own is wrong let go of would not come back."""
+"""Letting go of what retention no longer keeps, by the database's clock: a machine whose own is ahead would delete too much."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from tactful_workbench.cluster.ground import Ground
 
 
 async def forget_history(here: Ground) -> int:
-    """Of customers' timelines."""
+    """As `housekeeping.forget_history`."""
     return await housekeeping.forget_history(here, await database_now(here.database))
 
 
 async def forget_messages(here: Ground) -> int:
-    """That were decided."""
+    """As `housekeeping.forget_messages`."""
     return await housekeeping.forget_messages(here, await database_now(here.database))

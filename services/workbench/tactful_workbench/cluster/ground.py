@@ -1,4 +1,4 @@
-"""What every service stands on: the servers, and what all of a deployment are given alike."""
+"""What every service stands on: the servers, and the settings, rules and secrets that all processes of a deployment share."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ class Ground:
         return Graves(self.secret(ERASURE_KEY))
 
     def settings_now(self) -> Settings:
-        """As the file says, which another process may have changed. Only who knows the rules already can judge what is for them."""
+        """What the settings file says now, since another process may have changed it. What it says to rules is checked by those
+        processes alone that have loaded the rules."""
         return self.settings.as_saved(self.loaded.rules if "loaded" in vars(self) else ())
 
     def public_url(self) -> str:

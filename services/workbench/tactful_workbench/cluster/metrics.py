@@ -88,7 +88,7 @@ class ServiceCollector(Collector):
         return found + work.counted()
 
     async def _lag(self, work: Work) -> list[Metric]:
-        """Without what cannot be told, as of a partition that no broker leads."""
+        """By partition; without those whose end nobody tells in time, as where no broker leads one."""
         lag = GaugeMetricFamily("tactful_lag_records", "Records nobody has read yet.", labels=["topic", "partition"])
         offsets = dict(work.worker.offsets)
         ends = await all_done(_told(self._here.log.end(work.topic, partition)) for partition in offsets)
@@ -98,7 +98,7 @@ class ServiceCollector(Collector):
         return [lag]
 
     async def _overdue(self, work: Work) -> list[Metric]:
-        """Of as many partitions as a slow database tells in time; nothing if of none."""
+        """The worst of those partitions of which a slow database tells in time; no metric if it tells of none."""
         overdue = list[int]()
         await _told(self._look_at_dues(work, overdue))
         if work.worker.owned and not overdue:
@@ -120,7 +120,7 @@ class ServiceCollector(Collector):
 
 
 async def _told(look: Coroutine[Any, Any, T]) -> T | None:
-    """None if it is not said in time."""
+    """What a look gives; None if the server is away or takes too long."""
     with suppress(Transient, TimeoutError):
         return await within(PATIENCE, look)
     return None
@@ -129,8 +129,8 @@ async def _told(look: Coroutine[Any, Any, T]) -> T | None:
 def counts(
     name: str, about: str, labels: list[str], counted: Mapping[Any, int], known: Iterable[Any] = ()
 ) -> CounterMetricFamily:
-    """A counter family from a mapping by label, or by tuple of labels. What is `known` begins at 0: from nothing to one is no
-    increase."""
+    """A counter family from a mapping by label, or by tuple of labels. Those in `known` are there from the start, with 0: Prometheus
+    sees no increase where a series begins with 1."""
     family = CounterMetricFamily(name, about, labels=labels)
     for key, count in {**dict.fromkeys(known, 0), **counted}.items():
         family.add_metric(list(key) if isinstance(key, tuple) else [str(key)], count)

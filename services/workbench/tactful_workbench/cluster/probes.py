@@ -24,8 +24,8 @@ SERVERS: Final = ("kafka", "postgres")
 
 
 def probed(app: ASGIApp | None, here: Ground, needs: Collection[str] = SERVERS) -> Starlette:
-    """The same application with probes for orchestrators; no key is asked for. Without one of the servers that it `needs` it is to
-    be asked nothing."""
+    """The same application with probes for orchestrators, which ask for no key. It is ready while the servers that it `needs`
+    answer."""
 
     async def alive(request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
@@ -45,7 +45,7 @@ def probed(app: ASGIApp | None, here: Ground, needs: Collection[str] = SERVERS) 
 
 
 async def _missing(here: Ground) -> list[str]:
-    """Which servers do not answer. A partition that no broker leads shuts the door for no other."""
+    """Which servers do not answer. Kafka does as long as one partition answers: one that no broker leads makes no other unready."""
     looks: tuple[list[Coroutine[Any, Any, object]], ...] = (
         [here.log.end(EVENTS, partition) for partition in range(here.log.partitions)],
         [all_done(database.ask(text("SELECT 1")) for database in here.databases)],

@@ -47,12 +47,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Service:
-    """One process."""
+    """What one process serves, and what it does besides."""
 
     app: ASGIApp | None = None  # None: it listens for probes alone
     work: Work | None = None
     chores: Mapping[str, Chore] = field(default_factory=dict)  # now and every hour
-    needs: Collection[str] = SERVERS  # without which its pages cannot do
+    needs: Collection[str] = SERVERS  # it is not ready without them
     answers: Counter[int] = field(default_factory=Counter)  # HTTP statuses
     trouble: Trouble = field(default_factory=Trouble)
 

@@ -57,7 +57,7 @@ def run_service(name: str, make: Maker, site: Site, place: Place) -> int:
 async def _serve(
     name: str, make: Maker, site: Site, listener: socket.socket, host: str, metrics_port: int, again: bool
 ) -> None:
-    """`again`: in the place of one that died, beside others that answer meanwhile."""
+    """`again`: this process takes the place of one that died; until its servers are there, others answer at the port."""
     async with AsyncExitStack() as stack:
         telemetry = stack.enter_context(telemetry_of(name))
         try:

@@ -1,4 +1,4 @@
-"""A service whose servers are not there yet waits for them, and says so: alive, not ready, and all else has to come again."""
+"""A service whose servers are not there yet waits for them. Meanwhile it is alive and not ready, and answers all else by 503."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _logger = logging.getLogger(__name__)
 
 LOOK: Final = 2.0  # seconds between two looks whether everything is there
-SOON: Final = 1.0  # seconds: who begins sooner answers nothing before
+SOON: Final = 1.0  # seconds before it answers: most have begun by then
 RARELY: Final = 60.0  # seconds until the same is said again
 _MISSING: Final = {
     LogUnavailable: "kafka",

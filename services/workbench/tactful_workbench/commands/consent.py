@@ -94,7 +94,7 @@ def _seen(file: Path | None) -> list[str]:
 
 
 def _keep(file: Path, heads: list[str]) -> None:
-    """Half a file would be none to go by."""
+    """Whole or not at all."""
     new = file.with_name(f"{file.name}.new")
     try:
         new.write_text("".join(f"{head}\n" for head in heads), encoding="ascii")

@@ -133,7 +133,7 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def schema_told(went: tuple[str, str]) -> str:
-    """What became of it. Over one that was raised there is no way back to the program before."""
+    """What `upgrade` has done to a schema, in words."""
     before, after = went
     return (
         f"the schema is at {after} already"

@@ -33,7 +33,7 @@ HERE = Path(".tactful")
 
 
 def _there(folder: Path) -> Path:
-    """A folder that somebody names is meant."""
+    """A folder that is named has to be there; the one that nobody names need not be."""
     if folder not in (RULES, TEMPLATES) and not folder.is_dir():
         raise typer.BadParameter(f"{folder} is no folder")
     return folder

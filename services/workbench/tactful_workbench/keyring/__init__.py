@@ -40,8 +40,8 @@ class KeyTable(Protocol):
 
 
 class Keys:
-    """Implements `tactful.keys.KeyRing`. Found keys are believed for a while, or until one is made or revoked here; and while the
-    table is away, until it says otherwise."""
+    """Implements `tactful.keys.KeyRing`. What the table said of a secret is believed for `MEMORY` seconds, or until a key is made or
+    changed here; while the table is away, a key goes on opening what it has opened."""
 
     def __init__(
         self, table: KeyTable, known: Iterable[tuple[str, Key]], seconds: Callable[[], float] = time.monotonic
@@ -63,7 +63,7 @@ class Keys:
         return found[mark]
 
     async def _look_up(self, mark: bytes) -> Key | None:
-        """While the table is away, a key opens what it opened before: the door stays open."""
+        """Raises StoreUnavailable if the table is away, unless the key has opened before."""
         opened = self._opened
         try:
             key = await self._ask_table(mark)

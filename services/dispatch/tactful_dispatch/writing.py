@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from tactful.channels import DESK
 from tactful.errors import InvalidInput
 from tactful.mailbox import mailbox
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody, RecipientBody
-from tactful.settings import Settings
+from tactful.settings import Settings, Shop
 from tactful_dispatch.channels import Envelope
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
@@ -20,8 +20,8 @@ from tactful_dispatch.preferring import without_muted
 from tactful_dispatch.questions import ANSWERS, OWN_TICKET
 from tactful_dispatch.rows import AddressKey, Delivery
 
-# what templates call a link -> the action it allows, and which answer it gives
-_LINKS = {
+# What templates call a link: the action that it allows, and which answer it gives.
+LINKS: Final[dict[str, tuple[str, int]]] = {
     "preferences": ("preferences", 0),
     "mute_rule": ("mute", 0),
     "pause": ("pause", 0),
@@ -53,20 +53,18 @@ def rendering(
         locales=_locales(message, recipient, shop.locale),
         data=_discreet(data) if delivery.shared else data,
         first_name="" if delivery.shared else recipient.first_name,
-        shop={
-            "name": shop.name,
-            "sender": shop.sender,
-            "reply_to": shop.reply_to,
-            "postal_address": shop.postal_address,
-            "currency": shop.currency,
-            "url": shop.url,
-            "public_url": shop.public_url,
-        },
-        links={name: links.url(_grant(action, message, target, sent_to)) for name, (action, target) in _LINKS.items()},
+        shop=shown_of(shop),
+        links={name: links.url(_grant(action, message, target, sent_to)) for name, (action, target) in LINKS.items()},
         because=message.because,
         because_at=message.because_at,
         zone=place.zones[0].key,
     )
+
+
+def shown_of(shop: Shop) -> dict[str, str]:
+    """What templates may see of the shop's settings."""
+    names = ("name", "sender", "reply_to", "postal_address", "currency", "url", "public_url")
+    return {name: getattr(shop, name) for name in names}
 
 
 def _locales(message: MessageBody, recipient: RecipientBody, shops_own: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from html.parser import HTMLParser
 from typing import Final, Literal, NamedTuple
@@ -14,7 +14,7 @@ from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import BRAND, ContentSet, Template
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.preview import sample
-from tactful_dispatch.content.renderer import MISLEADING, Renderer, host_of
+from tactful_dispatch.content.renderer import MISLEADING, Renderer, host_of, is_among
 from tactful_dispatch.content.smsparts import foreign, parts
 from tactful_dispatch.content.tracking import track
 
@@ -239,13 +239,9 @@ def _logo(content: ContentSet) -> Iterator[Finding]:
     host = "" if misleads else host_of(logo)
     if not host:
         yield Finding(BRAND, 1, "foreign_link", f"logo: {logo} is no address; letters show the shop's name instead")
-    elif domains and not _is_among(host, domains):
+    elif domains and not is_among(host, domains):
         foreign = f"logo: {host} is not among the domains; unless it is the shop's own, letters show its name instead"
         yield Finding(BRAND, 1, "foreign_link", foreign)
-
-
-def _is_among(host: str, domains: Iterable[str]) -> bool:
-    return any(f".{host}".endswith(f".{domain}") for domain in domains)
 
 
 def _foreign(content: ContentSet, file: str) -> Iterator[Finding]:
@@ -255,7 +251,7 @@ def _foreign(content: ContentSet, file: str) -> Iterator[Finding]:
             host = host_of(url)
             if not host:
                 yield Finding(file, line, "foreign_link", f"{url} is no address; write it like https://shop.example/p1")
-            elif not _is_among(host, content.brand.domains):
+            elif not is_among(host, content.brand.domains):
                 yield Finding(file, line, "foreign_link", f"{host} is not among the domains of brand.yaml")
 
 

@@ -8,11 +8,9 @@ from tactful.settings import Shop
 from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.renderer import Renderer
-from tactful_dispatch.questions import ANSWERS
+from tactful_dispatch.writing import LINKS, shown_of
 
 _URL: Final = "https://shop.example"
-_NAMES: Final = ("cart", "preferences", "mute_rule", "pause", "unsubscribe", "about", "confirm", *ANSWERS)
-_LINKS: Final = {name: f"{_URL}/{name}" for name in _NAMES}
 
 
 def preview(
@@ -38,7 +36,7 @@ def sample(
     """A rendering of the example: `first_name`, `because`, `because_at` and `data` of `example.json`, links that lead
     nowhere. Raises TemplateError if there is no example."""
     example = content.example(template)
-    shop = Shop()
+    shop = Shop(public_url=_URL)
     return Rendering(
         template=template,
         channel=channel,
@@ -46,16 +44,8 @@ def sample(
         locales=locales,
         data=example.data if data is None else data,
         first_name=example.first_name,
-        shop={
-            "name": shop.name,
-            "sender": shop.sender,
-            "reply_to": shop.reply_to,
-            "postal_address": shop.postal_address,
-            "currency": shop.currency,
-            "url": shop.url,
-            "public_url": _URL,
-        },
-        links=_LINKS,
+        shop=shown_of(shop),
+        links={name: f"{_URL}/{name}" for name in LINKS},
         because=example.because,
         because_at=example.because_at,
         zone=shop.timezone,

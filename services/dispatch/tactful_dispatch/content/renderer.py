@@ -96,12 +96,7 @@ class Renderer:
 
     def unknown_names(self, template: Template, rendering: Rendering) -> list[str]:
         """Names in the template that neither the rendering nor the product provides, wherever in it they stand."""
-        provided = {
-            *self._values(rendering, template, _Links(rendering, ())),
-            *_LINES,
-            *MACROS,
-            *self._environment.globals,
-        }
+        provided = {*self._provided(rendering, template), *_LINES, *MACROS, *self._environment.globals}
         trees = self._trees(template).values()
         for constant in (each for tree in trees for each in tree.find_all(nodes.Const)):
             constant.value = ""  # or Jinja would compute 9**(9**9) here and now
@@ -110,7 +105,7 @@ class Renderer:
     def unknown_parts(self, template: Template, rendering: Rendering) -> list[str]:
         """`links.carts`: what the template wants of our own and we do not have, unless it says what to do without. A block that is
         given such a thing disappears."""
-        own = {**self._values(replace(rendering, data={}), template, _Links(rendering, ()))}
+        own = self._provided(replace(rendering, data={}), template)
         wanted, spared = set[tuple[str, str]](), set[tuple[str, str]]()
         for tree in self._trees(template).values():
             asked = (each.node for each in tree.find_all((nodes.Filter, nodes.Test)) if each.name in _WITHOUT)
@@ -121,7 +116,7 @@ class Renderer:
 
     def hidden_names(self, template: Template, rendering: Rendering) -> list[str]:
         """Names of what the rule gives that say something of the product's own where the template has them."""
-        own = {*self._values(replace(rendering, data={}), template, _Links(rendering, ()))}
+        own = {*self._provided(replace(rendering, data={}), template)}
         body = own | {*_LINES} | ({*MACROS} if template.kind == "html" else set())
         found = set[str]()
         for name, tree in self._trees(template).items():
@@ -129,6 +124,10 @@ class Renderer:
             called = {id(call.node) for call in tree.find_all(nodes.Call)}
             found |= {each.name for each in tree.find_all(nodes.Name) if each.name in hidden and id(each) not in called}
         return sorted(found)
+
+    def _provided(self, rendering: Rendering, template: Template) -> dict[str, Any]:
+        """What a template has by name when it is looked at without being rendered: any link may stand in it."""
+        return self._values(rendering, template, _Links(rendering, ()))
 
     def _trees(self, template: Template) -> dict[str, nodes.Template]:
         """Its parts as they were read; none if they cannot be: rendering tells where."""
@@ -261,7 +260,7 @@ class _Links:
             return ""
         host = host_of(url)
         own = (host_of(self.rendering.shop[name]) for name in ("url", "public_url"))
-        known = not self.domains or host in own or any(f".{host}".endswith(f".{domain}") for domain in self.domains)
+        known = not self.domains or host in own or is_among(host, self.domains)
         return url if host and urlsplit(url).scheme in ("http", "https") and known else ""
 
     def tracked(self, url: str | None) -> str:
@@ -279,6 +278,11 @@ def host_of(url: str) -> str:
         return host if host.isascii() else ascii_host(host)
     except ValueError:
         return ""
+
+
+def is_among(host: str, domains: Iterable[str]) -> bool:
+    """Whether a host is one of these or stands under one of them."""
+    return any(f".{host}".endswith(f".{domain}") for domain in domains)
 
 
 def _sources(content: ContentSet) -> Iterator[tuple[str, str]]:

@@ -302,7 +302,7 @@ FAULTS = (
     Fault(
         "a goal does not cancel what is held",
         f"{TRIGGER}/runs.py",
-        'self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", why, at)',
+        'self._cancel(run.asked_as or row.id, run.message, "cancelled", why, at)',
         "pass",
         RULES,
     ),
@@ -701,8 +701,8 @@ FAULTS = (
     Fault(
         "a cancellation goes to the new name",
         f"{TRIGGER}/runs.py",
-        'self._cancel(run.asked_as or row.id, run.wait.message, "cancelled", why, at)',
-        'self._cancel(row.id, run.wait.message, "cancelled", why, at)',
+        'self._cancel(run.asked_as or row.id, run.message, "cancelled", why, at)',
+        'self._cancel(row.id, run.message, "cancelled", why, at)',
         PEOPLE,
     ),
     Fault(

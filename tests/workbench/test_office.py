@@ -7,9 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tactful.errors import TactfulError
+from tactful.errors import SettingsError, TactfulError
 from tactful_workbench.commands.smoke import smoke
-from tactful_workbench.office import get, told
+from tactful_workbench.embedded import Plan, opened
+from tactful_workbench.office import get, office, told
+from tactful_workbench.sides import TriggerSide
 
 
 async def test_a_page_of_somebody_else_is_no_answer() -> None:
@@ -28,3 +30,39 @@ def test_who_names_one_server_of_two_is_told_which_is_missing(tmp_path: Path, mo
     monkeypatch.setenv("TACTFUL_KAFKA", "kafka://127.0.0.1:9")
     with pytest.raises(TactfulError, match="of many machines, TACTFUL_POSTGRES is not set"):
         get(tmp_path, "/admin/keys")
+
+
+async def test_commands_go_on_where_the_settings_or_the_templates_are_broken_and_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened(Plan(tmp_path)) as product:
+        await TriggerSide(product.trigger_worker, product.trigger).settle()
+    settings = tmp_path / "settings.toml"
+    settings.write_text(settings.read_text().replace('timezone = "Europe/Madrid"', 'timezone = "Europe/Madrit"'))
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "brand.yaml").write_text("acent: red\n")
+    with pytest.raises(SettingsError, match=r"settings\.toml:4"):
+        await _open(Plan(tmp_path))
+    async with office(tmp_path) as client:
+        assert "settings.toml:4: shop.timezone" in capsys.readouterr().err
+        assert (await client.get("/admin/sending")).json()["shop"] == "My shop"
+        findings = (await client.get("/admin/doctor")).json()["findings"]
+        failures = [finding["text"] for finding in findings if finding["level"] == "fail"]
+        assert any("settings.toml:4: shop.timezone" in text for text in failures)
+        assert any("brand.yaml:1" in text for text in failures)
+        refused = await client.post("/admin/rules/abandoned_cart/rollout", json={"share": 0.1})
+        assert (refused.status_code, "settings.toml:4" in refused.text) == (400, True)
+        assert (await client.post("/admin/stop", json={"by": "anna", "why": "night"})).status_code == 200
+
+
+async def test_a_command_needs_settings_that_somebody_was_told(tmp_path: Path) -> None:
+    await _open(Plan(tmp_path))  # nobody has read the log yet
+    (tmp_path / "settings.toml").write_text("[shop\n")
+    with pytest.raises(SettingsError, match=r"settings\.toml"):
+        await _open(Plan(tmp_path, command=True))
+
+
+async def _open(plan: Plan) -> None:
+    async with opened(plan):
+        pass

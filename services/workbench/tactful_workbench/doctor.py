@@ -32,6 +32,7 @@ from tactful_dispatch.store import DispatchStore
 from tactful_trigger.store import TriggerStore, cursors
 from tactful_workbench.almost import misnamed_events
 from tactful_workbench.latefeeds import late_feeds
+from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.unheard import unheard
 from tactful_workbench.unsent import astray
 
@@ -85,6 +86,8 @@ class Patient(Protocol):
     def templates(self) -> Path | None: ...
     @property
     def writes_to_people(self) -> bool: ...
+    @property
+    def settings(self) -> SettingsFile: ...
     def settings_now(self) -> Settings: ...
     async def ground_findings(self) -> Sequence[Finding]:
         """On what it stands: servers, files, clocks, owners."""
@@ -225,6 +228,7 @@ async def _plugins(patient: Patient) -> list[Finding]:
         Finding("ok" if not loaded.broken else "warn", f"rules {len(loaded.rules)} loaded, {len(loaded.broken)} broken")
     ]
     found += [Finding("fail", f"rule {broken.name}: {broken.message}") for broken in loaded.broken]
+    found += [Finding("fail", fault) for fault in (patient.settings.fault(),) if fault]
     found += [Finding("warn", f"settings.toml: {text}") for text in unheard(patient.settings_now(), loaded.rules)]
     found += [Finding("warn", text) for text in misnamed_events(loaded)]
     try:

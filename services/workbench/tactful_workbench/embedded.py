@@ -55,7 +55,7 @@ from tactful_workbench.readings import Readings
 from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.running import Running
 from tactful_workbench.secrets import ADDRESS_KEY, ADMIN_TOKEN, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret
-from tactful_workbench.settingsfile import DEV, DEV_MARK, SHOP, SettingsFile, known_settings, text_of
+from tactful_workbench.settingsfile import DEV, DEV_MARK, SHOP, SettingsFile, text_of
 from tactful_workbench.sides import TriggerSide
 from tactful_workbench.stand import Stand, stop_if_restored
 from tactful_workbench.stopping import RedButton
@@ -81,6 +81,7 @@ class Plan:
     smtp: str = ""
     sms: str = ""
     public_url: str = ""
+    command: bool = False  # renders and sends nothing: it goes on where settings or templates are broken
     disposable: bool = False  # the data can be made again: fast rather than durable
 
     @property
@@ -157,7 +158,6 @@ class Product:
         self.loaded = load_plugins(plan.rules).beside(SHIPPED)
         self.book = Rulebook(self.loaded.rules, self.loaded.projections)
         self.settings = SettingsFile(plan.data, DEV if plan.dev else SHOP, lambda: self.loaded.rules)
-        self.settings.latest = self.settings.read()
         self.token = random_source.token_urlsafe(24)
         known = [*(DEV_KEYS if plan.dev else ()), (self.token, Key("command-line", "server"))]
         self.keys = Keys(stores.keys, known)
@@ -255,9 +255,11 @@ async def opened(plan: Plan, adapters: Mapping[str, Adapter] | None = None) -> A
         watch = stack.enter_context(SignalWatch())
         stores = await _stores(plan, database)
         stand = None if plan.dev else await Stand.open(plan.data, stores.log, database, stores.clock)
-        product = Product(plan, stores, await open_content(plan.templates, stack), watch, adapters, stand)
+        product = Product(
+            plan, stores, await open_content(None if plan.command else plan.templates, stack), watch, adapters, stand
+        )
+        await product.settings.begin(product.log, product.clock, product.trigger, believing=plan.command)
         await product.personal.erase_again()
-        await product.settings.tell(product.log, product.clock, await known_settings(product.trigger, PARTITIONS))
         if stand is not None:
             await stop_if_restored(stand, product.button, product.settings.latest.shop)
             stack.push_async_callback(stand.keep)

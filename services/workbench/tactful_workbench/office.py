@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from tactful_workbench.cluster.ground import Site
+    from tactful_workbench.settingsfile import SettingsFile
 
 PATIENCE: Final = 20.0  # seconds: one that is flooded takes a few, and the red button is for it too
 
@@ -105,6 +106,7 @@ async def _over_the_servers(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         from tactful_workbench.cluster.ingest import door
 
     async with ground(site_of(os.environ, data)) as here:
+        _tell_fault(here.settings)
         app = admin_app(Headquarters(here))
         app.router.routes.extend(routes(door(here)))
         async with _client("http://cluster", here.token, app) as client:
@@ -118,7 +120,7 @@ async def _over_the_file(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         from tactful_workbench.embedded import Plan, opened
         from tactful_workbench.web import web
 
-    plan = Plan(data, dev=(data / "dev.db").exists(), rules=RULES, templates=TEMPLATES)
+    plan = Plan(data, dev=(data / "dev.db").exists(), rules=RULES, templates=TEMPLATES, command=True)
     if not plan.file.exists():
         raise TactfulError(
             f"nothing runs on {data} and there is no database in it; start `tactful dev`, or a shop's `tactful serve all`, or name "
@@ -128,6 +130,7 @@ async def _over_the_file(data: Path) -> AsyncIterator[httpx.AsyncClient]:
         opened(plan) as product,
         _client("http://file", product.token, web(product, "http://file", "tactful")) as client,
     ):
+        _tell_fault(product.settings)
         yield client
 
 
@@ -147,7 +150,13 @@ def site_of(environment: Mapping[str, str], data: Path) -> Site:
     from tactful_workbench.cluster.ground import Site
 
     kafka, postgres = environment["TACTFUL_KAFKA"], environment["TACTFUL_POSTGRES"]
-    return Site(kafka, postgres, data, rules=RULES, templates=TEMPLATES)
+    return Site(kafka, postgres, data, rules=RULES, templates=TEMPLATES, command=True)
+
+
+def _tell_fault(settings: SettingsFile) -> None:
+    """On the way of a command that does something else."""
+    if fault := settings.fault():
+        print(f"{fault}\nuntil that is mended, the settings that were told before count", file=sys.stderr)
 
 
 async def answers(server: ServerFile, patience: float = PATIENCE) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import DISPATCH, EVENTS
 from tactful.rules import Rule
-from tactful.settings import Settings, line_of, parse
+from tactful.settings import Settings, line_of, parse, told
 from tactful_trigger.store import TriggerStore
 from tactful_workbench.unheard import check_usable
 
@@ -102,8 +103,15 @@ allow = []             # for example ["*@myshop.example"]
 async def known_settings(trigger: TriggerStore, partitions: int) -> str:
     """What every partition was told last (JSON); "" if they differ."""
     cursors = [await trigger.cursor(partition) for partition in range(partitions)]
-    told = {cursor.settings if cursor else "" for cursor in cursors}
-    return told.pop() if len(told) == 1 else ""
+    known = {cursor.settings if cursor else "" for cursor in cursors}
+    return known.pop() if len(known) == 1 else ""
+
+
+async def settings_believed(trigger: TriggerStore, partitions: int) -> str:
+    """What most partitions were told last (JSON); "" if none was told anything."""
+    cursors = [await trigger.cursor(partition) for partition in range(partitions)]
+    said = Counter(cursor.settings for cursor in cursors if cursor is not None and cursor.settings)
+    return max(said, key=lambda text: said[text], default="")
 
 
 def text_of(file: Path) -> str:
@@ -139,6 +147,14 @@ class SettingsFile:
                 self.latest = self._checked(self.text(), rules)
         return self.latest
 
+    def fault(self) -> str:
+        """What is wrong with the file as it stands; "" if nothing is."""
+        try:
+            self._checked(self.text(), self._rules())
+        except SettingsError as error:
+            return str(error)
+        return ""
+
     def write(self, text: str) -> None:
         """Replace the file once its new text has been checked. Raises SettingsError if it is wrong, or not ours to change."""
         self._checked(text, self._rules())
@@ -167,6 +183,17 @@ class SettingsFile:
             await broadcast(log, (DISPATCH, EVENTS), id, "Settings Changed", text.encode(), now)
         self._seen, self.latest = text, settings
         return is_news
+
+    async def begin(self, log: Log, clock: Clock, trigger: TriggerStore, believing: bool) -> None:
+        """Tell what is new. `believing`: for a command, which has to do something else: where the file is wrong, what was told last
+        counts, as for everybody. Raises SettingsError if that may not be, or nothing was."""
+        try:
+            await self.tell(log, clock, await known_settings(trigger, log.partitions))
+        except SettingsError:
+            believed = await settings_believed(trigger, log.partitions) if believing else ""
+            if not believed:
+                raise
+            self.latest = told(believed)
 
     def text(self) -> str:
         """What stands in the file, which is written if it is missing. Raises SettingsError if it is no text, cannot be written, or is

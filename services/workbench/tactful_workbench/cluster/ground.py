@@ -13,11 +13,12 @@ from pathlib import Path
 
 from tactful.clock import Clock, WallClock
 from tactful.erasure import Graves
+from tactful.errors import SettingsError
 from tactful.keys import Key
 from tactful.log.kafka import KafkaLog, broker
 from tactful.plugins import Loaded, load_plugins
 from tactful.postgres import Postgres, keep_shape, opened
-from tactful.settings import Settings, Shop
+from tactful.settings import Settings, Shop, told
 from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.store.postgres import PostgresDispatchStore
 from tactful_trigger.projections import SHIPPED
@@ -27,7 +28,7 @@ from tactful_trigger.store.spread import SpreadTriggerStore
 from tactful_workbench.keyring import Keys
 from tactful_workbench.keyring.postgres import PostgresKeyTable
 from tactful_workbench.secrets import ADMIN_TOKEN, ERASURE_KEY, shared_secret
-from tactful_workbench.settingsfile import SHOP, SettingsFile
+from tactful_workbench.settingsfile import SHOP, SettingsFile, settings_believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Site:
     templates: Path | None = None
     smtp: str = ""
     sms: str = ""
+    command: bool = False  # goes on where settings are broken
 
 
 class Ground:
@@ -53,8 +55,18 @@ class Ground:
         self.trigger = SpreadTriggerStore([PostgresTriggerStore(database) for database in databases])
         self.dispatch = PostgresDispatchStore(self.database, log.partitions, lambda: random_source.token_bytes(16))
         self.settings = SettingsFile(site.data, SHOP, lambda: self.loaded.rules)
-        self.settings.latest = self.settings.read()
+        if not site.command:
+            self.settings.latest = self.settings.read()
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{random_source.token_hex(4)}"
+
+    async def believe(self) -> None:
+        """For a command: the settings of the file, or where it is wrong what was told last. Raises SettingsError if nothing was."""
+        try:
+            self.settings.latest = self.settings.read()
+        except SettingsError:
+            if not (believed := await settings_believed(self.trigger, self.log.partitions)):
+                raise
+            self.settings.latest = told(believed)
 
     @cached_property
     def loaded(self) -> Loaded:
@@ -99,4 +111,7 @@ async def ground(site: Site, telemetry: Telemetry = SILENT) -> AsyncIterator[Gro
         log = await stack.enter_async_context(KafkaLog.open(broker(site.kafka), telemetry=telemetry))
         databases = await stack.enter_async_context(opened(site.postgres))
         await keep_shape(databases[0], log.partitions)
-        yield Ground(site, log, databases, telemetry)
+        here = Ground(site, log, databases, telemetry)
+        if site.command:
+            await here.believe()
+        yield here

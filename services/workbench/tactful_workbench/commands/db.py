@@ -91,7 +91,7 @@ async def _accept(place: str, agree: Callable[[Gap], bool], kafka: str, postgres
         from tactful_workbench.cluster.ground import Site, ground
 
     async with (
-        ground(Site(kafka, postgres, data)) as here,
+        ground(Site(kafka, postgres, data, command=True)) as here,
         KafkaHints.open(broker(kafka), DISPATCH, here.log.partitions) as hints,
     ):
         time = DatabaseTime(here.database)
@@ -118,7 +118,7 @@ async def _settle(kafka: str, postgres: str, data: Path) -> dict[int, dict[str, 
         from tactful_workbench.cluster.people import addresses
 
     async with (
-        ground(Site(kafka, postgres, data)) as here,
+        ground(Site(kafka, postgres, data, command=True)) as here,
         KafkaHints.open(broker(kafka), DISPATCH, here.log.partitions) as hints,
     ):
         time = DatabaseTime(here.database)

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from tactful.errors import LogUnavailable, RecordTooLarge
 from tactful.log import Position
-from tactful.log.kafka.broker import BATCH, OURS, REQUEST, TRACEPARENT, Broker
+from tactful.log.kafka.broker import BATCH, OURS, REQUEST, TRACEPARENT, Broker, unavailable
 
 DEADLINE: Final = 2.0  # seconds from an append to its acknowledgement
 WAITING: Final = 64 * 1024 * 1024  # bytes that may wait for the broker in this process
@@ -133,7 +133,7 @@ class Appender:
                 )
             except (KafkaError, OSError, LogUnavailable) as error:
                 for part in lot:
-                    _fail(part, LogUnavailable(f"{topic}/{partition}: {type(error).__name__}: {error}"))
+                    _fail(part, unavailable(f"{topic}/{partition}", error))
                 continue
             except asyncio.CancelledError:
                 for part in lot:

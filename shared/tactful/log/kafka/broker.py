@@ -95,9 +95,7 @@ class Broker:
     def away(self, error: Exception) -> LogUnavailable:
         """What an error says to somebody who can wait. A broker that wants TLS or a password hangs up without a word."""
         asked = f"{'with' if self.tls else 'without'} tls and {'with' if self.sasl else 'without'} sasl"
-        return LogUnavailable(
-            f"no broker answers at {', '.join(self.servers)} {asked}: {type(error).__name__}: {error}"
-        )
+        return unavailable(f"no broker answers at {', '.join(self.servers)} {asked}", error)
 
     async def refusal(self, error: Exception) -> SettingsError | None:
         """What has to be mended before we are let in, if it is that and nobody is merely away."""
@@ -150,6 +148,11 @@ class Broker:
                 "sasl_plain_password": self.password,
             }
         return given
+
+
+def unavailable(what: str, error: Exception) -> LogUnavailable:
+    """For whoever can wait: what was not to be had of Kafka, and why."""
+    return LogUnavailable(f"{what}: {type(error).__name__}: {error}")
 
 
 def broker(url: str) -> Broker:

@@ -13,8 +13,7 @@ from typing import Final, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from tactful.errors import LogUnavailable
-from tactful.log.kafka.broker import Broker
+from tactful.log.kafka.broker import Broker, unavailable
 
 T = TypeVar("T")
 PATIENCE: Final = 5.0  # seconds; aiokafka waits for the coordinator of the group for ever
@@ -44,7 +43,7 @@ class KafkaHints:
                     await consumer.committed(everything[0])
         except (KafkaError, OSError) as error:
             await consumer.stop()
-            raise await broker.refusal(error) or LogUnavailable(f"{name}: {type(error).__name__}: {error}") from error
+            raise await broker.refusal(error) or unavailable(name, error) from error
         try:
             yield cls(name, consumer)
         finally:
@@ -62,4 +61,4 @@ class KafkaHints:
             async with asyncio.timeout(self._patience):
                 return await asked
         except (KafkaError, OSError) as error:
-            raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
+            raise unavailable(self._name, error) from error

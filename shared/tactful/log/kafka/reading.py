@@ -19,7 +19,7 @@ from aiokafka.structs import ConsumerRecord
 
 from tactful.errors import DamagedRecord, LogUnavailable, RetentionOverrun, StreamStopped, UnstampedRecord
 from tactful.log import Stored
-from tactful.log.kafka.broker import OURS, TRACEPARENT, Broker
+from tactful.log.kafka.broker import OURS, TRACEPARENT, Broker, unavailable
 
 AHEAD: Final = 20_000  # records of a partition in memory; fetching pauses beyond it
 HEAVY: Final = 24 * 1024 * 1024  # bytes of them, likewise: whole carts are as large as fifty pages seen
@@ -125,7 +125,7 @@ class Reader:
         try:
             return int((await self._of().beginning_offsets([tp]))[tp])
         except (KafkaError, OSError) as error:
-            raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
+            raise unavailable(self._name, error) from error
 
     async def end(self, partition: int) -> int:
         """As `Log.end`; what others appended within the last few milliseconds may be missing. Where nothing but markers of
@@ -155,7 +155,7 @@ class Reader:
         try:
             told = await self._of().end_offsets([self._tp(number) for number in partitions])
         except (KafkaError, OSError) as error:
-            raise LogUnavailable(f"{self._name}: {type(error).__name__}: {error}") from error
+            raise unavailable(self._name, error) from error
         for tp, end in told.items():
             self.known(tp.partition, end)
         return {tp.partition: int(end) for tp, end in told.items()}
@@ -219,7 +219,7 @@ class Reader:
                 except DAMAGED:
                     await self._lose_damaged()
         except Exception as error:  # noqa: BLE001 - whoever reads is told, and the next call begins anew
-            self._failed = LogUnavailable(f"{self._name}: {type(error).__name__}: {error}")
+            self._failed = unavailable(self._name, error)
         self._grown.set()
 
     def _lose(self, error: OffsetOutOfRangeError) -> None:

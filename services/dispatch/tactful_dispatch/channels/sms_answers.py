@@ -13,6 +13,7 @@ import msgspec
 from tactful.clock import MINUTE, SECOND
 from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.channels.http import Reply
+from tactful_dispatch.channels.words import printable
 from tactful_dispatch.content.smsparts import Parts
 
 RETRY_BROKEN: Final = 30 * SECOND
@@ -44,7 +45,7 @@ def meaning(reply: Reply, size: Parts) -> Outcome:
         answer = _decode(reply.body)
     except msgspec.DecodeError:
         answer = _Answer()
-    words = _printable(answer.message or f"HTTP {reply.status}")
+    words = printable(answer.message or f"HTTP {reply.status}")[:_LONGEST]
     if 200 <= reply.status < 300:
         return Accepted(answer.sid, _cost(answer, size)) if answer.sid else Unknown("accepted without an id")
     if reply.status == 429 or (reply.status == 503 and "retry-after" in reply.headers):
@@ -77,7 +78,3 @@ def _cost(answer: _Answer, size: Parts) -> str:
     said = f"{number} part{'s' if number != 1 else ''} {size.encoding}"
     price = str(answer.price or "").lstrip("-")
     return f"{said}, {price} {answer.price_unit or ''}".strip() if re.fullmatch(r"[0-9.]+", price) else said
-
-
-def _printable(text: str) -> str:
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())[:_LONGEST]

@@ -96,13 +96,13 @@ def _admit(posting: Posting, visit: Visit) -> EventRecord | ConsentRecord | None
 
 
 def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
-    user, anonymous = _customers(posting, visit.door.limits.id_length)
+    user, anonymous = _customers(posting)
     key = user or (anonymous_name(anonymous) if anonymous else FEED if name == FEED else None)
     if key is None:
         raise InvalidInput(
             "no_customer", f"an event needs a {posting.user_field} or an anonymous id", posting.user_field
         )
-    given = _properties(name, posting, user, visit.door.limits.id_length)
+    given = _properties(name, posting, user)
     name, properties = canonical(name, given, visit.currency)
     told, history = instant(posting.told), _is_history(posting, visit)
     if history and told is not None and name not in _LASTING and not _is_past(told, visit):
@@ -119,7 +119,7 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
         properties=msgspec.Raw(properties),
         context=_context(posting, told),
     )
-    id = _given_id(posting, visit) or _said_id(
+    id = message_id(posting.message_id, posting.id_field) or _said_id(
         posting, visit, name, user, anonymous, msgspec.json.decode(properties), posting.context
     )
     return EventRecord(id=id, key=key, at=visit.received, body=body)
@@ -127,7 +127,7 @@ def _event(name: str, posting: Posting, visit: Visit) -> EventRecord:
 
 def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
     """Nothing of it goes to `events`: dispatch keeps the ledger and tells what came of it."""
-    user, anonymous = _customers(posting, visit.door.limits.id_length)
+    user, anonymous = _customers(posting)
     key = user or (anonymous_name(anonymous) if anonymous else None)
     if key is None:
         raise InvalidInput("no_customer", f"consent needs a {posting.user_field}", posting.user_field)
@@ -138,7 +138,7 @@ def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
     if history and body.state != "withdrawn" and (told is None or not _is_past(told, visit)):
         # Dated to now it would undo an opt-out, and an erasure.
         raise InvalidInput("wrong_value", "an imported grant has to say when it was given, which is past", "timestamp")
-    id = _given_id(posting, visit) or _said_id(posting, visit, consent.NAME, key, properties)
+    id = message_id(posting.message_id, posting.id_field) or _said_id(posting, visit, consent.NAME, key, properties)
     return ConsentRecord(id=id, key=key, at=visit.received, body=body)
 
 
@@ -171,11 +171,11 @@ def _name(posting: Posting, scope: str) -> str:
     return name
 
 
-def _customers(posting: Posting, longest: int) -> tuple[str | None, str | None]:
+def _customers(posting: Posting) -> tuple[str | None, str | None]:
     """The known id and the anonymous one. Beside a known customer a meaningless anonymous id is dropped, not linked."""
-    user = known_id(posting.user_id, posting.user_field, longest)
+    user = known_id(posting.user_id, posting.user_field)
     try:
-        anonymous = customer_id(posting.anonymous_id, "anonymousId", longest)
+        anonymous = customer_id(posting.anonymous_id, "anonymousId")
     except InvalidInput as error:
         if user is None or error.code != "placeholder_id":
             raise
@@ -183,15 +183,15 @@ def _customers(posting: Posting, longest: int) -> tuple[str | None, str | None]:
     return user, anonymous
 
 
-def _properties(name: str, posting: Posting, user: str | None, longest: int) -> dict[str, Any]:
+def _properties(name: str, posting: Posting, user: str | None) -> dict[str, Any]:
     if name == "Identify":
         return identify_properties(posting.properties, posting.context)
-    return _alias(_object(posting), posting, user, longest) if name == ALIAS else _object(posting)
+    return _alias(_object(posting), posting, user) if name == ALIAS else _object(posting)
 
 
-def _alias(given: dict[str, Any], posting: Posting, user: str | None, longest: int) -> dict[str, Any]:
+def _alias(given: dict[str, Any], posting: Posting, user: str | None) -> dict[str, Any]:
     """Two different ids, of which the first may be anonymous; as ids are, without space around them."""
-    previous = known_id(given.get("previous_id", given.get("previousId")), "previousId", longest)
+    previous = known_id(given.get("previous_id", given.get("previousId")), "previousId")
     if user is None or previous is None or previous == user:
         raise InvalidInput("no_customer", f"an alias names two ids: previousId and {posting.user_field}", "previousId")
     return {**given, "previous_id": previous}
@@ -219,10 +219,6 @@ def _context(posting: Posting, told: int | None) -> msgspec.Raw:
     if told is None and posting.told is not None:
         context = {**context, "unreadableTime": posting.told}
     return msgspec.Raw(msgspec.json.encode(context)) if context else _NOTHING
-
-
-def _given_id(posting: Posting, visit: Visit) -> str | None:
-    return message_id(posting.message_id, posting.id_field, visit.door.limits.id_length)
 
 
 def _said_id(posting: Posting, visit: Visit, name: str, *said: Any) -> str:

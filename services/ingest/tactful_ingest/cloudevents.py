@@ -19,6 +19,7 @@ from tactful.errors import InvalidInput
 from tactful.events.instants import instant
 from tactful.events.wire import clean
 from tactful_ingest.door import Visit, foreign_source
+from tactful_ingest.ids import LONGEST
 from tactful_ingest.jsontext import decode_event
 from tactful_ingest.posting import Posting
 
@@ -55,19 +56,19 @@ def read_binary(headers: Iterable[tuple[bytes, bytes]], body: bytes, visit: Visi
 def _posting(event: Mapping[str, Any], visit: Visit) -> Posting:
     if event.get("specversion") != "1.0":
         raise InvalidInput("unsupported_version", 'the specversion is "1.0"', "specversion")
-    source = _required(event, "source", visit)
+    source = _required(event, "source")
     time = event.get("time")
     if time is not None and instant(time) is None:
         raise InvalidInput("invalid_time", 'the time is written like "2026-11-23T14:00:00Z" (RFC 3339)', "time")
     return Posting(
-        name=_required(event, "type", visit),
+        name=_required(event, "type"),
         name_field="type",
         properties=event.get("data"),
         root="data",
         user_id=event.get("subject"),
         user_field="subject",
         anonymous_id=event.get("anonymousid"),
-        message_id=_required(event, "id", visit),
+        message_id=_required(event, "id"),
         id_field="id",
         source=foreign_source(visit, source),
         told=time,
@@ -75,12 +76,12 @@ def _posting(event: Mapping[str, Any], visit: Visit) -> Posting:
     )
 
 
-def _required(event: Mapping[str, Any], name: str, visit: Visit) -> str:
+def _required(event: Mapping[str, Any], name: str) -> str:
     value = event.get(name)
     if not isinstance(value, str) or not value:
         raise InvalidInput("missing_attribute", f'a CloudEvent needs "{name}", a string that is not empty', name)
-    if len(value) > visit.door.limits.id_length:
-        raise InvalidInput("too_long", f"{name} has at most {visit.door.limits.id_length} characters", name)
+    if len(value) > LONGEST:
+        raise InvalidInput("too_long", f"{name} has at most {LONGEST} characters", name)
     return value
 
 

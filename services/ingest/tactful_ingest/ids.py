@@ -7,6 +7,7 @@ from typing import Final
 from tactful.errors import InvalidInput
 from tactful.identity import ANONYMOUS, digest, is_anonymous
 
+LONGEST: Final = 255  # characters of an id
 # What programs write when they know nobody. Under such an id thousands of strangers would become one customer.
 PLACEHOLDERS: Final = frozenset(
     {
@@ -33,7 +34,7 @@ PLACEHOLDERS: Final = frozenset(
 )
 
 
-def customer_id(value: object, field: str, longest: int) -> str | None:
+def customer_id(value: object, field: str) -> str | None:
     """An id as a string without surrounding space; null and "" are nobody.
 
     Raises InvalidInput `placeholder_id`, `id_too_long` or `wrong_type`.
@@ -41,27 +42,27 @@ def customer_id(value: object, field: str, longest: int) -> str | None:
     if value is None:
         return None
     text = (value if type(value) is str else _text(value, field)).strip()
-    if len(text) > longest:
-        raise InvalidInput("id_too_long", f"an id has at most {longest} characters, this one has {len(text)}", field)
+    if len(text) > LONGEST:
+        raise InvalidInput("id_too_long", f"an id has at most {LONGEST} characters, this one has {len(text)}", field)
     if text.lower() in PLACEHOLDERS:
         raise InvalidInput("placeholder_id", f'"{text}" stands for nobody; send the customer\'s own id or none', field)
     return text or None
 
 
-def known_id(value: object, field: str, longest: int) -> str | None:
+def known_id(value: object, field: str) -> str | None:
     """The id of a known customer. Raises InvalidInput `reserved_id` too, for a name that only strangers have."""
-    text = customer_id(value, field, longest)
+    text = customer_id(value, field)
     if text is not None and is_anonymous(text):
         raise InvalidInput("reserved_id", f'a known id may not begin with "{ANONYMOUS}"', field)
     return text
 
 
-def message_id(value: object, field: str, longest: int) -> str | None:
+def message_id(value: object, field: str) -> str | None:
     """The id under which a client would send this again. One that is too long becomes its digest; "" is none."""
     if value is None:
         return None
     text = value if type(value) is str else _text(value, field)
-    return "h_" + digest("message id", text) if len(text) > longest else text or None
+    return "h_" + digest("message id", text) if len(text) > LONGEST else text or None
 
 
 def content_id(*parts: str) -> str:

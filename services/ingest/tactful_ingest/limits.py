@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Sizes in bytes, times in seconds, ids in characters."""
+    """Sizes in bytes, times in seconds."""
 
     body_bytes: int = 4 * 1024 * 1024  # as sent, and again after decompression
     event_bytes: int = 32 * 1024
     depth: int = 32  # objects and arrays inside one another
     events: int = 2_500  # in one request
-    id_length: int = 255
 
     requests_in_flight: int = 512
     bytes_in_flight: int = 64 * 1024 * 1024

@@ -10,7 +10,6 @@ import typer
 
 from tactful.errors import TactfulError
 from tactful_ingest.ids import customer_id
-from tactful_ingest.limits import Limits
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
 
@@ -106,7 +105,7 @@ def _keep(file: Path, heads: list[str]) -> None:
 def _change(
     customer: str, purpose: str, channel: str, state: str, source: str, wording: str, data: Data, as_json: bool
 ) -> None:
-    who = customer_id(customer, "customer", Limits.id_length)  # as the door has it
+    who = customer_id(customer, "customer")  # as the door has it
     if who is None:
         raise TactfulError(f"whose consent is {state}? Give the customer's id; `tactful customer find` finds one")
     body = {"purpose": purpose, "channel": channel, "state": state, "via": source, "wording": wording}

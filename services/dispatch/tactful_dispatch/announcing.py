@@ -30,7 +30,7 @@ def announce(
 
 def decided(delivery: Delivery, at: int) -> EventRecord:
     """The final word on a message."""
-    message, shut = delivery.message, deciding(delivery.gates)
+    message, shut = delivery.message, shut_gate(delivery.gates)
     consent = next((gate.facts.get("entry") for gate in delivery.gates if gate.gate == "consent"), None)
     properties = {
         "message_id": message.message_id,
@@ -60,7 +60,7 @@ def decided(delivery: Delivery, at: int) -> EventRecord:
     return announce("Message Decided", digest("decided", delivery.name), message.customer, at, properties)
 
 
-def deciding(gates: list[GateRecord]) -> GateRecord | None:
+def shut_gate(gates: list[GateRecord]) -> GateRecord | None:
     """The gate that was not open."""
     return gates[-1] if gates and gates[-1].verdict is not GateVerdict.OPEN else None
 

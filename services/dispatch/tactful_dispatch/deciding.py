@@ -9,7 +9,7 @@ from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.identity import fraction
 from tactful.purposes import is_marketing
 from tactful.records import EVENTS
-from tactful_dispatch.announcing import decided, deciding, hold_opened
+from tactful_dispatch.announcing import decided, hold_opened, shut_gate
 from tactful_dispatch.asking import note_question, unasked
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import Contacted, used_up_by
@@ -66,7 +66,7 @@ def _use_up(space: Workspace, delivery: Delivery, now: int) -> None:
 def follow(space: Workspace, delivery: Delivery, gates: list[GateRecord], now: int) -> bool:
     """Do as the gates say; whether the message may leave."""
     delivery.gates = gates
-    shut = deciding(gates)
+    shut = shut_gate(gates)
     if shut is None:
         return True
     if shut.verdict is GateVerdict.HELD:

@@ -119,9 +119,9 @@ class LiveDispatch:
         asked = self._worker.asked_for(partition)
         moved = bool(asked) and await self._worker.attempt_for(partition, asked)
         after = self._reached.pop(partition, "")
-        customers = await self._worker.outbox.pending(partition, after, AT_ONCE)
+        customers = await self._worker.store.pending(partition, after, AT_ONCE)
         if after and not customers:
-            customers = await self._worker.outbox.pending(partition, "", AT_ONCE)
+            customers = await self._worker.store.pending(partition, "", AT_ONCE)
         if customers:
             self._reached[partition] = customers[-1]
         return (bool(customers) and await self._worker.attempt_for(partition, customers)) or moved
@@ -131,7 +131,7 @@ class LiveDispatch:
         if partition not in self._worker.owned or 0 <= now - self._ticked.get(partition, 0) < TICK_APART:
             return False
         due = await self._worker.earliest_due(partition)
-        if due is None and not await self._worker.outbox.pending(partition, "", 1):
+        if due is None and not await self._worker.store.pending(partition, "", 1):
             return False
         if await self._log.end(DISPATCH, partition) > self._worker.offsets[partition]:
             return False

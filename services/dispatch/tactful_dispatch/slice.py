@@ -132,9 +132,9 @@ class DispatchSlice:
         elif isinstance(record, BroadcastRecord):
             self._broadcast(record.body, at)
         else:
-            self._recipient(record, at)
+            self._about_customer(record, at)
 
-    def _recipient(self, record: DispatchTopic, at: int) -> None:
+    def _about_customer(self, record: DispatchTopic, at: int) -> None:
         if isinstance(record, RecipientRecord):
             take_recipient(self._space, self._book, record.key, record.body)
         elif isinstance(record, ConsentRecord):

@@ -68,7 +68,8 @@ class DispatchWorker:
         telemetry: Telemetry = SILENT,
     ) -> None:
         """`lease` in ms. `lease_time`: by default the clock, for all who share the store and the clock."""
-        self._log, self.outbox, self._attempts, self._book = log, store, attempts, book
+        self._log, self._attempts, self._book = log, attempts, book
+        self.store = self.outbox = store  # the latter for whoever relays
         self._reading = Continuing(log, DISPATCH)
         self._clock, self._owner, self._limit = clock, owner, slice_limit
         self._graves, self._copies, self._hints = graves, copies, hints
@@ -107,7 +108,7 @@ class DispatchWorker:
 
     async def take(self, partition: int) -> bool:
         """As `tactful.leases.Holder`."""
-        cursor = await self.outbox.claim(partition, self._owner, *self._leases.term())
+        cursor = await self.store.claim(partition, self._owner, *self._leases.term())
         if cursor is None:
             return False
         await self._refuse_the_past(
@@ -137,7 +138,7 @@ class DispatchWorker:
     async def give_up(self, partition: int) -> None:
         """As `tactful.leases.Holder`."""
         forget_stop(self.stopped, partition)
-        await self.outbox.release(partition, self.owned.pop(partition))
+        await self.store.release(partition, self.owned.pop(partition))
 
     def lose(self, partition: int) -> None:
         """As `tactful.leases.Holder`."""
@@ -204,7 +205,7 @@ class DispatchWorker:
         if any(map(resumes, records)):
             limit, most = limit + KEPT, MANY
         # After an outage, or as an hour opens, it may be everybody, and too much for one transaction.
-        dues = await self.outbox.due(partition, limit, most + 1)
+        dues = await self.store.due(partition, limit, most + 1)
         horizon = (limit, "") if len(dues) <= most else dues.pop()
         customers = {record.key for record in records} | {customer for _, customer in dues}
         if self._copies is not None and (erased := [r.key for r in records if isinstance(r, EraseRecord)]):
@@ -226,7 +227,7 @@ class DispatchWorker:
             return space.cursor.offset, space.cursor.clock
 
         fence = Fence(self.owned[partition], self.offsets[partition])
-        self.offsets[partition], self._clocks[partition] = await self.outbox.transact(
+        self.offsets[partition], self._clocks[partition] = await self.store.transact(
             partition, customers, moved, fence=fence, lease_until=self._leases.until()
         )
 
@@ -253,7 +254,7 @@ class DispatchWorker:
     async def attempt(self, partition: int) -> bool:
         """Attempt whatever may leave, one customer after the other; whether anything was done."""
         done, after = False, ""
-        while found := await self.outbox.pending(partition, after, AT_ONCE):
+        while found := await self.store.pending(partition, after, AT_ONCE):
             for customer in found:
                 done |= await self.attempt_for(partition, [customer])
             after = found[-1]
@@ -280,11 +281,11 @@ class DispatchWorker:
 
     async def relay(self, partition: int) -> int:
         """Append what is to be told; how many records."""
-        return await relay(self._log, self.outbox, partition)
+        return await relay(self._log, self.store, partition)
 
     async def earliest_due(self, partition: int) -> int | None:
         """The next instant at which time moves something on."""
-        return await self.outbox.earliest_due(partition)
+        return await self.store.earliest_due(partition)
 
     async def settle(self) -> bool:
         """Read to the end and attempt what may leave; whether anything moved."""
@@ -298,4 +299,4 @@ class DispatchWorker:
 
     async def clock_of(self, partition: int) -> int:
         """What time it is in a partition: the latest append time read from it."""
-        return (await self.outbox.cursor(partition)).clock
+        return (await self.store.cursor(partition)).clock

@@ -12,7 +12,7 @@ from tactful_console.app import Stopped
 from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
 from tactful_console.recorded import history_row
 from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.announcing import deciding
+from tactful_dispatch.announcing import shut_gate
 from tactful_dispatch.facts import standing
 from tactful_dispatch.rows import ASKED, HELD, Delivery, latest_stop
 from tactful_dispatch.store import DispatchStore
@@ -95,7 +95,7 @@ def _pending(run: Run, still: str) -> Pending:
 
 
 def _held(delivery: Delivery) -> Held:
-    shut, message = deciding(delivery.gates), delivery.message
+    shut, message = shut_gate(delivery.gates), delivery.message
     facts = dict(shut.facts) if shut else {}
     if delivery.held_for == Reason.PROVIDER and shut is None:  # every gate was open, and then the provider spoke
         facts = {"provider": delivery.provider, "detail": delivery.provider_detail}

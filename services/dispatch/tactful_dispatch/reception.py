@@ -254,7 +254,8 @@ class Reception:
         delivery = await self._store.delivery(message_id)
         if delivery is None:
             return None
-        return basket_of(delivery, (await self._row(delivery.message.customer)).muted_topics)
+        row = await self._row(await self._who(delivery.message.customer))
+        return basket_of(delivery, row.muted_topics)
 
     async def offered(self, message_id: str) -> tuple[str, str] | None:
         delivery = await self._store.delivery(message_id)
@@ -272,7 +273,7 @@ class Reception:
         if address is None:
             return "" if was_visitor else None
         for name in names[1:] if was_visitor else names:
-            row = await self._store.customer(partition_of(name, self._log.partitions), name)
+            row = await self._row(name)
             now = self._book.of(row.recipient, address.channel)
             if address == now or address in row.ended_with:
                 return None
@@ -299,17 +300,15 @@ class Reception:
         """Who they turned out to be: links in old messages carry the old name."""
         return (await self._names(customer))[-1]
 
-    async def _row(self, customer: str) -> CustomerRow:
-        """Of who they turned out to be."""
-        who = await self._who(customer)
-        return await self._store.customer(partition_of(who, self._log.partitions), who)
-
     async def _names(self, customer: str) -> list[str]:
         """The customer, and who they turned out to be, one after the other."""
         names = [customer]
-        while to := (await self._store.customer(partition_of(names[-1], self._log.partitions), names[-1])).linked_to:
+        while to := (await self._row(names[-1])).linked_to:
             names.append(to)
         return names
+
+    async def _row(self, customer: str) -> CustomerRow:
+        return await self._store.customer(partition_of(customer, self._log.partitions), customer)
 
     async def _heard(self, body: ConsentBody, sent_to: AddressKey | None) -> Work[None]:
         """What is said through the link of a message, heard where that went: as the store knows, or else as the link says."""
@@ -320,10 +319,8 @@ class Reception:
 
     async def _went_to_them(self, delivery: Delivery) -> bool:
         """Whether the customer still has the address that a message went to. Whoever reads there speaks for no other address."""
-        row = await self._row(delivery.message.customer)
-        return delivery.address is not None and delivery.address == self._book.of(
-            row.recipient, delivery.address.channel
-        )
+        recipient, went_to = (await self._row(await self._who(delivery.message.customer))).recipient, delivery.address
+        return went_to is not None and went_to == self._book.of(recipient, went_to.channel)
 
     async def _messages(self, names: Iterable[str]) -> tuple[SentMessage, ...]:
         """What was sent to a customer under any of their names, the latest first."""

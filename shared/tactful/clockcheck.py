@@ -14,19 +14,19 @@ TRY_AGAIN: Final = MINUTE  # our own clock is ahead: nobody but it can say when 
 
 
 def refuse_what_is_ahead(where: str, appended: int, now: int) -> None:
-    """Of a record that was read. Raises ClocksApart."""
+    """Raises ClocksApart if a record that was read was appended (ms) more than two minutes ahead of this clock."""
     if appended > now + APART:
         raise ClocksApart(f"{where}: a record is more than two minutes ahead of this clock", 0, appended - APART)
 
 
 def refuse_to_be_ahead(where: str, appended: int, now: int) -> None:
-    """Of our own record, stamped by the log just now. Raises ClocksApart."""
+    """Raises ClocksApart if this clock is more than two minutes ahead of what the log stamped on our own record just now."""
     if now > appended + APART:
         raise ClocksApart(f"{where}: this clock is more than two minutes ahead of the log's", now, now + TRY_AGAIN)
 
 
 def clocks_are_apart(stopped: MutableMapping[int, StreamStopped], now: int) -> bool:
-    """Whether one of the partitions is stopped because of it. Those where it is over are stopped no longer."""
+    """Whether clocks that disagree keep one of these partitions stopped. Those where that is over leave `stopped`."""
     apart = {partition: error for partition, error in stopped.items() if isinstance(error, ClocksApart)}
     if any(error.since <= now < error.until for error in apart.values()):
         return True
@@ -36,7 +36,7 @@ def clocks_are_apart(stopped: MutableMapping[int, StreamStopped], now: int) -> b
 
 
 def forget_stop(stopped: MutableMapping[int, StreamStopped], partition: int) -> None:
-    """It is somebody else's now: whoever takes it up next finds out by themselves whether it stands still. But whose clock is wrong
-    stands back for that, and owns nothing meanwhile."""
+    """Forget why a partition stopped, now that it is somebody else's: they find out by themselves. Not so where the clocks
+    disagree: whoever stands back for that owns nothing until it is over, and has to know."""
     if not isinstance(stopped.get(partition), ClocksApart):
         stopped.pop(partition, None)

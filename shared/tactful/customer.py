@@ -203,8 +203,8 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def away_since(self) -> int:
-        """When the second series in a row to win them back was sent, ms, if neither found a reaction, nor anything said
-        since did; else 0."""
+        """When the second series in a row to win them back was sent (ms), if they have reacted neither to these two nor to
+        anything since; else 0."""
         latest = self.ladders(WINBACK)[-UNNOTICED:]
         if len(latest) < UNNOTICED or any(ladder.engaged_at for ladder in latest):
             return 0

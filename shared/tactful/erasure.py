@@ -13,13 +13,13 @@ ERASED: Final = "Customer Erased"  # the broadcast by which every partition hear
 
 
 class Graves:
-    """Names the hash of a customer. `secret` is at least 128 random bits of this deployment."""
+    """Makes the hash that stands for a customer. `secret` is at least 128 random bits of this deployment."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def of(self, customer: str) -> str:
-        """32 hex characters."""
+        """The customer's hash: 32 hex characters."""
         return hmac.digest(self._secret, customer.encode(errors="surrogatepass"), sha256).hex()[:32]
 
 

@@ -142,7 +142,8 @@ NOT_THE_DATA: Final = (Transient, Fenced, StreamStopped, SettingsError)
 
 
 def would_meet_all(error: Exception) -> bool:
-    """Whether slices of one record meet it too, so that there is no culprit to find. Not so a gap: what stands before it is applied."""
+    """Whether every record would meet this error, so that reading one by one finds no culprit. Not so a gap in an outbox: the
+    records before it can still be applied."""
     return isinstance(error, NOT_THE_DATA) and not isinstance(error, OutboxGap)
 
 

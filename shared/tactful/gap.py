@@ -12,7 +12,7 @@ from tactful.outbox import origin_of
 
 
 class Gap(NamedTuple):
-    """Reading stands at offset `start` and goes on at `end`, which is the earlier one of a log that was made anew or cut off;
+    """Reading stands at offset `start` and can go on at `end`, which is the smaller one if the log was made anew or cut off.
     `missing`: by origin, the first and the last sequence number that nobody can read any more."""
 
     start: int
@@ -29,7 +29,7 @@ class Gap(NamedTuple):
 
 async def gap_ahead(log: Log, topic: str, partition: int, offset: int, clock: int, taken: Mapping[str, int]) -> Gap:
     """What is lost to a reader who goes on at `offset`, has read up to the append time `clock` and has `taken` so many records of
-    each origin. Behind it another one may come, of an origin that has said nothing since: that stops the reader once it does."""
+    each origin. An origin that has appended nothing since may turn out later to miss records too: then the reader stops again."""
     begin = max(offset, await log.beginning(topic, partition))
     end = await log.end(topic, partition)
     if end < offset or await is_another(log, topic, partition, offset, clock):
@@ -47,8 +47,8 @@ async def gap_ahead(log: Log, topic: str, partition: int, offset: int, clock: in
 
 
 async def _unread(log: Log, topic: str, partition: int, end: int, clock: int) -> int:
-    """Where a log that is not the one that was read has what was appended since, by a broker whose clock may be behind the one before:
-    of what is read twice for that the ids are known."""
+    """Where to go on in a log that is not the one that was read: at what was appended since, by a broker whose clock may be behind that
+    of the one before. What is read twice for that is recognised by its id."""
     async for stored in onward(log, topic, partition, 0):
         if stored.appended > clock - APART:
             return stored.offset

@@ -114,14 +114,16 @@ class Leases:
             raise away
 
     async def _renewed(self, epochs: Mapping[int, int], until: int) -> tuple[frozenset[int], Transient | None]:
-        """What is still ours. Where nobody can tell, whoever has lost a partition hears of it when they write."""
+        """The partitions that are still ours. If a store does not answer, the error as well, and all of them: whoever has lost one
+        is refused when they write."""
         try:
             return (await self._store.renew(epochs, until) if epochs else frozenset()), None
         except Transient as error:
             return frozenset(epochs), error
 
     async def _take(self, room: int, epochs: Mapping[int, int], holder: Holder) -> None:
-        """So many that nobody holds. The first that cannot be had ends it, since a lease does not last; the next look goes on behind it."""
+        """Claim up to `room` partitions that nobody holds. One at which a store does not answer ends it, since waiting for several
+        would outlast the leases; the next look goes on behind that one."""
         for partition in (*range(self._first, self._count), *range(self._first)):
             if partition in epochs or room <= 0:
                 continue
@@ -130,7 +132,8 @@ class Leases:
         self._first = 0
 
     async def keep(self, epochs: Mapping[int, int]) -> None:
-        """Renew what is held, in the middle of something that lasts. Whoever has lost a partition hears of it when they write."""
+        """Renew what is held (partition -> epoch) in the middle of work that lasts. Whoever has lost a partition is refused when
+        they write."""
         if epochs:
             await self._time.look()
             now, until = self.term()
@@ -138,7 +141,7 @@ class Leases:
             await self._store.renew(epochs, until)
 
     async def stand_back(self, epochs: Mapping[int, int], holder: Holder) -> None:
-        """Give everything up and count no longer, so that others take it."""
+        """Give everything up and no longer count as alive, so that others take it."""
         for partition in tuple(epochs):
             await holder.give_up(partition)
         now = self._time.now()

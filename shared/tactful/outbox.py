@@ -99,7 +99,8 @@ _decode_signed = msgspec.json.Decoder(_Signed).decode
 
 
 def origin_of(value: bytes) -> Origin | None:
-    """Of a record that cannot be applied, and maybe not be read. It was taken all the same: the next one is no gap."""
+    """The origin of a record that cannot be applied, and perhaps not be read; None if it tells none. The reader counts it as taken
+    all the same, so that the next one is no gap."""
     try:
         return _decode_signed(value).origin
     except msgspec.MsgspecError:

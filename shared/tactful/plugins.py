@@ -98,7 +98,8 @@ def _is_projection(value: object) -> bool:
 
 
 def _unfinished(module: ModuleType) -> Iterator[Broken]:
-    """What its author takes for a projection, and is none: the rules that use it would only say that there is no such projection."""
+    """What its author took for a projection though it is none: the rules that use it would only say that there is no such
+    projection."""
     values = tuple(vars(module).values())
     for value in values:
         lacks = [part for part in _PARTS if not hasattr(value, part)]

@@ -8,7 +8,7 @@ from tactful.records import QuarantineBody, QuarantineRecord
 
 
 def passed_over(stored: Stored, why: str) -> QuarantineRecord:
-    """The record as text, with the reason. Passed over again, it has the same id."""
+    """What quarantine keeps of it: its value as text, and why. If it is passed over again, this has the same id."""
     body = QuarantineBody(
         reason="cannot_apply",
         message=why[:4000],

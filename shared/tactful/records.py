@@ -152,8 +152,9 @@ class CommandRecord(Record, tag="command", frozen=True, kw_only=True):
 
 
 class EraseBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Everything about the record's key goes. `at`: what happened before brings them back under no name. `down`: whoever
-    they turned out to be stays: it is they who have told it, and may have come back before this one hears of it, or nobody knows them yet."""
+    """Everything about the record's key goes. `at`: what happened before then brings them back under no name. `down`: passed on
+    to an earlier name by the customer whom the key turned out to be; it is not passed back to them, since they may have come
+    back by now."""
 
     at: int
     via: str = ""

@@ -209,7 +209,7 @@ _BODY: Final = "async def name(run, first): ..."
 
 
 def _takes(function: Callable[..., Any] | None, like: str) -> bool:
-    """Whether a function can be called with so many arguments. Of one that does not tell, nobody knows."""
+    """Whether a function can be called with as many arguments as the example shows; True where Python cannot tell."""
     if function is None:
         return True
     try:

@@ -49,7 +49,8 @@ _FILE: Final = "file"  # where values are read from
 
 
 def _written(check: Callable[[T], str]) -> AfterValidator:
-    """`check` tells what is wrong with a value of the file, or "". What an older program has told stands: nobody could mend it."""
+    """Validates values of the file: `check` says what is wrong with one, or "". Values from the log stand as they are: an older
+    program has told them, and nobody could mend them."""
 
     def validate(value: T, info: ValidationInfo) -> T:
         if info.context == _FILE and (wrong := check(value)):

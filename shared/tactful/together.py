@@ -11,7 +11,8 @@ T = TypeVar("T")
 
 
 async def all_done(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Their results, in order. Raises the first error once every one of them has ended. What is alone is waited for without a loop."""
+    """Their results, in order. Raises the first error once every one of them has ended. A single one is awaited as it is, which
+    needs no event loop."""
     waiting = list(coroutines)
     if len(waiting) == 1:
         return [await waiting[0]]
@@ -24,7 +25,7 @@ async def all_done(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 async def settled(coroutines: Mapping[K, Coroutine[Any, Any, T]]) -> AsyncIterator[dict[K, T]]:
-    """Results as they come: those that are there when somebody asks, together. What is alone is waited for without a loop."""
+    """Results as they come, by key: those that are there when somebody asks, together. A single one needs no event loop."""
     if len(coroutines) == 1:
         ((key, coroutine),) = coroutines.items()
         yield {key: await coroutine}

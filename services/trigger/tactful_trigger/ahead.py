@@ -32,7 +32,7 @@ class Ahead:
             self._committed, self._writing = self._computed, None
 
     async def standing(self) -> Savepoint:
-        """Where memory stands by the store, once nothing is on its way, whatever became of it."""
+        """The savepoint of the latest slice that the store has, once nothing is being written, whether or not that went well."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
             if not self._writing.cancelled() and self._writing.exception() is None:

@@ -199,7 +199,8 @@ class Applying:
         }
 
     def _object(self, row: Row, seen: Seen) -> bool:
-        """Counts once a contact: with the rule that wrote what was reported, or, if they opt out, with the last one that wrote."""
+        """Count an objection, once a contact: a spam report with the rule whose message it was, an opt-out with the rule that wrote
+        last. Whether the row changed."""
         for key, mark in sorted((row.marks or {}).items(), key=lambda known: (-known[1].at, known[0])):
             rule = marked_rule(key)
             what = objection_to(rule, mark, seen)
@@ -214,8 +215,8 @@ class Applying:
         return False
 
     def _reach(self, row: Row, rule: str, within: int, seen: Seen) -> None:
-        """The first goal in time counts for what was said, or would have been: by when it happened, since a till may tell days later
-        of what was bought before."""
+        """Count the first goal that follows a contact within `within` (ms), and whether the contact was held out. By when the goal
+        happened, since a till may tell days later of what was bought before."""
         mark, happened = row.mark_of(rule), seen.record.body.occurred_at
         if mark is None:
             return
@@ -247,14 +248,15 @@ class Applying:
         return freed
 
     def _counts(self, rule: Rule, seen: Seen) -> bool:
-        """Of what nobody can tell, it is taken that it does."""
+        """Whether what was seen is a goal or an exit of the rule; True where the rule's own function fails."""
         try:
             return self._runs.counts(rule, seen)
         except RuleFailed:
             return True
 
     def _end_absent(self, row: Row, seen: Seen) -> None:
-        """Noted for rules with a key as well, which ask for none of it: which they are, only they can tell."""
+        """End the runs of rules that are not installed. The goal is noted for all of these rules, also for those with a key, which
+        never ask for it: which have one is not known here."""
         for rule in sorted(self._runs.ends_of_absent[seen.name]):
             _note_goal(row, rule, seen)
         self._runs.end_absent(row, seen)

@@ -42,7 +42,8 @@ class Commanding:
             self._enrol(row, rule, record, at)
 
     def _pass_on(self, row: Row, record: CommandRecord) -> None:
-        """To where the runs went that it is about. Whoever is enrolled is so by what they did themselves."""
+        """A command goes on to the customer whom this one turned out to be, as the runs did. Not so an enrolment, which is for what
+        this one did."""
         if record.body.name != "enrol":
             self._effects.put(EVENTS, msgspec.structs.replace(record, key=row.linked_to))
 
@@ -88,13 +89,13 @@ def foreseen(partition: Partition, customer: str, rule: Rule, first: EventRecord
 
 
 def enrolled(records: Iterable[Any]) -> set[str]:
-    """Whose past a slice needs."""
+    """The customers whom a slice enrols: it needs their past."""
     return {record.key for record in records if type(record) is CommandRecord and record.body.name == "enrol"}
 
 
 def earlier_names(partition: Partition, records: Sequence[Any]) -> dict[str, list[str]]:
-    """By customer whom a slice enrols: who turned out to be them, or does so in the slice, in order of id. What they did before
-    stands under those names."""
+    """By customer whom a slice enrols, the names (sorted) of those who turned out to be them, earlier or in this slice: what they
+    did before stands under those names."""
     names = {customer: {*row.absorbed} for customer in enrolled(records) if (row := partition.rows.get(customer))}
     for record in records:
         if type(record) is AbsorbRecord and record.key in names:

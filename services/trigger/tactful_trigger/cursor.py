@@ -84,7 +84,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
             self.pause(rule, f"{times} runs in a row could not go on, the last: {place}")
 
     def forget_words(self) -> None:
-        """Of failures: they may name somebody who was erased, and nobody can tell."""
+        """Forget the words of failures: they may name the customer who was just erased."""
         told = "what it said went with an erasure"
         self.failing = {rule: Failing(known.times, told, known.depth) for rule, known in self.failing.items()}
 

@@ -96,7 +96,7 @@ def _revives(record: EventsTopic, erased_at: int) -> bool:
 
 
 def _happened(record: EventRecord) -> int:
-    """What was forwarded, no later than it was appended first: the door's clock may have been ahead."""
+    """When an event happened; a forwarded one no later than it was first appended, since the door's clock may have been ahead."""
     return min(record.body.occurred_at, record.at) if is_forwarded(record) else record.body.occurred_at
 
 

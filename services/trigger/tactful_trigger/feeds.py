@@ -34,9 +34,9 @@ class Feeds:
         return True
 
     def arrived(self, row: Row, run: Run, at: int, *, still: bool) -> bool:
-        """Whether a run that waited need not wait any more. One that has to may know by now until when: of two feeds the one has told
-        that has no lag, or the settings are others. One that stands `still` comes up with its rule: what the customer does until then
-        moves it as it moves any other."""
+        """Whether a run that waits for its feeds may go on now. Otherwise the instant at which it comes up is set anew: a feed without
+        a lag may have told meanwhile, or the settings are others. One that stands `still` never goes on here: it comes up once its
+        rule is back, and until then the customer's acts move it as any other."""
         terms, since = self._book.terms.get(run.rule), run.late_since
         if terms is None or run.wait is None or since is None:
             return False
@@ -54,13 +54,13 @@ class Feeds:
         return False
 
     def forget(self, row: Row, run: Run) -> None:
-        """What a run waited with has happened or moved: the next thing is a question of its own."""
+        """The run waits for its feeds no longer: what it waited for has happened or moved. What comes next asks them anew."""
         if run.late_since is not None and (terms := self._book.terms.get(run.rule)) is not None:
             run.late_since, run.deadline = None, run.first.appended_at + terms.max_age
             self.note(row)
 
     def note(self, row: Row) -> None:
-        """A customer none of whose runs waits for a feed need not be looked for when one comes."""
+        """A customer none of whose runs waits for a feed is not looked at when one comes."""
         if not any(run.late_since is not None for run in row.runs):
             self._cursor.late.discard(row.id)
 

@@ -53,8 +53,8 @@ class Guard:
         self._told: dict[str, int] = {}  # by rule, when everybody was told last
 
     async def look(self) -> dict[str, str]:
-        """Rules that are paused now, and why. Nothing within a minute of the last look. What not everybody could be told then is told
-        again: whoever has heard counts the rule as paused. Raises Transient."""
+        """Pause what should not go on: which rules, and why. Nothing within a minute of the last look. What not every partition could
+        be told then is told again, since those that have heard it say nothing of the rule any more. Raises Transient."""
         now = self._clock.now()
         if 0 <= now - self._looked < EVERY:
             return {}

@@ -64,7 +64,7 @@ def is_forwarded(record: EventRecord) -> bool:
 
 
 def refuse_to_forward(stored: Stored) -> None:
-    """What no log would take from us once more is not put into the outbox, where it would stand for ever. Raises InvalidInput."""
+    """Raises InvalidInput for a record too large to be appended once more: in the outbox it would stand for ever."""
     if (size := len(stored.value)) > FORWARDED:
         raise InvalidInput("too_large", f"a record of {size:,} bytes is too large to be forwarded")
 

@@ -206,7 +206,8 @@ class Joining:
 
 
 def adopters(records: Sequence[Any]) -> dict[str, int]:
-    """Whose past a slice may need, each since when: runs that come to them see it from where they began."""
+    """The customers who take somebody in within a slice, each with the instant (ms) from which the runs that come along may have to be
+    shown their past: that at which the oldest began."""
     since: dict[str, int] = {}
     for record in [record for record in records if type(record) is AbsorbRecord]:
         for began in beginnings_in(record.body.image):
@@ -215,7 +216,8 @@ def adopters(records: Sequence[Any]) -> dict[str, int]:
 
 
 def _standing(run: Run) -> tuple[bool, bool, int, int, str]:
-    """Of two runs for one thing one that goes on lives on, then the one that has said more, then the older one."""
+    """Of two runs of one rule and key the greater lives on: one that is not parked, then the one that has said more, then the
+    older one."""
     return not run.parked, run.reached, run.generation + run.sends, -run.started, run.id
 
 

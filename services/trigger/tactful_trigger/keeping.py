@@ -15,8 +15,8 @@ INBOX_BYTES: Final = 16 * 1024  # of what a row may have: what is kept for one r
 
 
 def keep(effects: Effects, row: Row, run: Run, seen: Seen) -> bool:
-    """Into the inbox, if it is an event of the customer's, a reaction to a message among them: while the run waits for an answer,
-    and while it stands with one."""
+    """Keep what was seen in the run's inbox, for when it goes on: unless it is an answer to some message or step. Whether it was
+    kept."""
     if seen.name in ANSWERS:
         return False
     run.inbox = _with(effects, row, run, run.inbox, seen)
@@ -24,7 +24,8 @@ def keep(effects: Effects, row: Row, run: Run, seen: Seen) -> bool:
 
 
 def put_by(effects: Effects, row: Row, run: Run, seen: Seen) -> bool:
-    """Until its rule, which alone can judge it and cannot now, is asked again."""
+    """Put what was seen by until the run's rule can judge it, which alone can, and is away or has failed. Always True: the run
+    changed."""
     if not is_among(run.put_by, seen):
         run.put_by = _with(effects, row, run, run.put_by, seen)
     return True

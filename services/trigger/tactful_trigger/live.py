@@ -58,7 +58,7 @@ class LiveTrigger:
         return moved
 
     async def _claim(self) -> Transient | None:
-        """Why not everything could be claimed that we are to have. Nothing that is held waits for that."""
+        """Claim our share of partitions. An error is given back rather than raised: what is held already does not wait for it."""
         try:
             await self._worker.claim()
         except Transient as error:
@@ -70,7 +70,7 @@ class LiveTrigger:
             await self._hints.mark(offsets)
 
     async def _tell(self, partition: int) -> bool:
-        """Of one that stands still: what was committed before is told all the same."""
+        """Append what a stopped partition had committed before it stopped."""
         with suppress(StreamStopped):
             return bool(await self._worker.relay(partition))
         return False

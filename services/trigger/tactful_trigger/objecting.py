@@ -30,7 +30,7 @@ _decode = msgspec.json.Decoder(_Said).decode
 
 
 def objection_to(rule: str, mark: Mark, seen: Seen) -> Tally | None:
-    """What it counts as, if this contact of this rule is meant."""
+    """What the event counts as if it objects to this contact of this rule; None if it does not."""
     if seen.name == "Message Complained":
         return Tally(complained=1) if seen.pointer.run_id == mark.run else None
     said, since = _decode(seen.record.body.properties), seen.record.body.occurred_at - mark.at

@@ -30,13 +30,13 @@ class Partition:
         self.cursor, self.timers = cursor, Timers()
         self.rows: dict[str, Row | None] = {}
         self._kept = 0  # rows that the latest trimming left
-        self.busy: set[str] = set()  # whose rows are, as of the latest commit
-        self.unsent = Waiting()  # records that the log has not
-        self.steps = Waiting()  # to run
+        self.busy: set[str] = set()  # customers whose rows are busy, as of the latest commit
+        self.unsent = Waiting()  # whether the outbox may hold records that the log does not have
+        self.steps = Waiting()  # whether there may be steps to run
         self.noted = 0  # commits that changed rows
-        self.looked_at_feeds = False  # whether runs that wait were, under these rules: others may have written them
+        self.looked_at_feeds = False  # under these rules: the runs that wait for feeds may be of other ones
         self.rest: Sequence[Stored] = ()  # what was read and did not fit into the latest slice, beside its timers
-        # As of a horizon and `noted`: what falls due behind it first.
+        # ((horizon, `noted`) as of which it was asked, the first instant behind the horizon at which anything is due)
         self.beyond: tuple[tuple[int, int], int | None] | None = None
         self.graves: dict[str, int] = {}  # who was erased, and when
         # Of customers who absorb somebody or are enrolled in this slice; `earlier`: under names that are theirs now.

@@ -81,7 +81,8 @@ class RuleFailed(Exception):
 
 
 def asked(rule: Rule, watch: Watch, function: Callable[..., T], *arguments: Any) -> T:
-    """What such a function says: `key`, `when` or `match`. Raises RuleFailed, whatever it raises."""
+    """What a function says that a rule gives beside its body: `key`, `when`, `match` or `exit_when`. Raises RuleFailed, whatever
+    it raises."""
     watch.enter(rule.name)
     try:
         given = function(*arguments)

@@ -81,8 +81,8 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
     @property
     def has_waited(self) -> bool:
-        """Whether it may start over: not as fast as dispatch and steps answer, since it would send that often. What has happened is
-        given once, however soon."""
+        """Whether it may start over: a run that only sends, or does steps, would send as fast as these are answered. An event that
+        it waited for counts however soon it came, since each comes once."""
         before = self.started
         for entry in self.journal:
             happened = entry.shape.startswith(_HEARS) and not bytes(entry.value).endswith(_IN_VAIN)

@@ -348,8 +348,8 @@ class Runs:
             self._drive(row, run, at, fresh=len(run.journal))
 
     def _make_up(self, row: Row, run: Run, at: int) -> bool:
-        """What was put by is judged: whether it ends the run, and, up to this instant, what it means to what the run waits for.
-        False if the run goes on by the clock."""
+        """Judge what was put by, now that the rule can: whether it ends the run, and, of what was appended up to this instant, what it
+        means to what the run waits for. False if there is none, and the run goes on by the clock."""
         held = run.put_by
         for kept in held:
             if self._is_ended_by(row, run, recalled(kept, row.id, at)):

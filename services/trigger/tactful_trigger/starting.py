@@ -50,7 +50,7 @@ def is_about(watch: Watch, rule: Rule, terms: Terms, run: Run, seen: Seen) -> bo
 
 
 def taken_back(row: Row, run: Run, book: Rulebook, cursor: Cursor, at: int) -> str:
-    """Why what a run asked is not wanted any more when its hold opens, whatever it would say; "" if it may be."""
+    """Why a message is taken back when its hold opens, before its rule is asked what to say; "" if it is not."""
     if cursor.cancels(run.rule, run.started):
         return "the rule was cancelled"
     if not run.reached and at < cooling_until(row, run.rule, run.key, book.terms[run.rule].cooldown):
@@ -59,7 +59,7 @@ def taken_back(row: Row, run: Run, book: Rulebook, cursor: Cursor, at: int) -> s
 
 
 def put_off_since(run: Run) -> int:
-    """Since when starts put off what a run wants to say."""
+    """When the first of the runs began each of which took the place of the one before (`debounce`)."""
     return run.started if run.put_off_since is None else run.put_off_since
 
 

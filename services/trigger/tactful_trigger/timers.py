@@ -31,8 +31,8 @@ class Timers:
         self.horizon = horizon
 
     def watch(self, row: Row) -> None:
-        """Make sure that the row comes up in time. Only an earlier instant than the one that stands needs an entry. The store,
-        which keeps one instant a row, knows a row with a held run by that one's."""
+        """Make sure that the row comes up in time. Only an earlier instant than the one that stands needs an entry. A row with a
+        held run has one beyond the horizon too: the store, which keeps one instant a row, has that of the held run."""
         due = row.next_due
         if due is not None and (row.pushed is None or due < row.pushed) and ((due, row.id) < self.horizon or row.held):
             row.pushed = due

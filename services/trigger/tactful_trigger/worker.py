@@ -241,7 +241,7 @@ class TriggerWorker:
         self._traces[held.cursor.partition] = self._telemetry.current()
 
     def _count(self, result: SliceResult) -> None:
-        """What is known to be committed: what is not is computed again."""
+        """Of a slice that is committed: one that is not is computed again."""
         self.timers_fired += result.fired
         self.decisions.update(result.decided)
         for rule, why in result.parked:
@@ -249,7 +249,7 @@ class TriggerWorker:
             self.failures[rule] = why
 
     def _span(self, held: Partition, records: Sequence[Stored]) -> AbstractContextManager[object]:
-        """Of one slice; its causes are linked."""
+        """The span of one slice, with links to those in which its records were appended."""
         links = (stored.trace for stored in records if stored.trace)
         return self._telemetry.span(
             "trigger slice", "consumer", links=links, partition=held.cursor.partition, records=len(records)
@@ -292,7 +292,8 @@ class TriggerWorker:
             held.take_in(customers, await self._store.load(held.cursor.partition, customers))
 
     async def _look_ahead(self, held: Partition, limit: int) -> None:
-        """What is known fires first: after an outage not everybody whose time has come is taken into memory together."""
+        """Take in the timers up to `limit` and an hour beyond, with the rows of their customers. Not before all that are known have
+        fired: after an outage not everybody whose time has come is to be in memory at once."""
         timers, most = held.timers, self._limit * LOTS
         if (limit, "") <= timers.horizon or timers.know_more:
             return

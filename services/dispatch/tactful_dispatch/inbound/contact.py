@@ -18,8 +18,7 @@ from tactful.keys import KeyRing
 from tactful.purposes import is_marketing, is_service
 from tactful_dispatch.body import bounded
 from tactful_dispatch.desk import Desk
-from tactful_dispatch.inbound.key import answer as refusal
-from tactful_dispatch.inbound.key import refused
+from tactful_dispatch.inbound.key import coded, later, refused
 from tactful_dispatch.inquiring import answer
 
 LARGEST: Final = 8192
@@ -43,13 +42,13 @@ def create_contact(desk: Desk, keys: KeyRing) -> APIRouter:
             return no
         body = await bounded(request, LARGEST)
         if body is None:
-            return refusal(413, "too_large", f"an inquiry may hold {LARGEST:,} bytes")
+            return coded(413, "too_large", f"an inquiry may hold {LARGEST:,} bytes")
         try:
             asked = msgspec.json.decode(body, type=Inquiry)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            return refusal(400, "bad_inquiry", f"send customer, channel and perhaps purpose as JSON: {error}")
+            return coded(400, "bad_inquiry", f"send customer, channel and perhaps purpose as JSON: {error}")
         if not asked.customer or not asked.channel or not (is_marketing(asked.purpose) or is_service(asked.purpose)):
-            return refusal(400, "bad_inquiry", "name a customer, a channel, and a purpose below marketing or service")
+            return coded(400, "bad_inquiry", "name a customer, a channel, and a purpose below marketing or service")
         return await _judged(desk, asked)
 
     router.add_api_route("/contact-check", check, methods=["POST"], response_model=None)
@@ -60,6 +59,6 @@ async def _judged(desk: Desk, asked: Inquiry) -> Response:
     try:
         gates = await desk.check(asked.customer, asked.channel, asked.purpose, asked.rule)
     except Transient:
-        return refusal(503, "store_unavailable", "ask again later", {"retry-after": "30"})
+        return later("store_unavailable", "ask again later")
     told = {**answer(gates), "gates": gates}
     return Response(msgspec.json.encode(told), media_type="application/json")

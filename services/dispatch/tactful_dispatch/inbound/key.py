@@ -15,12 +15,17 @@ async def refused(request: Request, keys: KeyRing, doing: str) -> Response | Non
     try:
         key = await keys.find(secret) if secret else None
     except Transient:
-        return answer(503, "keys_unavailable", "keys cannot be read now; come back later", {"retry-after": "30"})
+        return later("keys_unavailable", "keys cannot be read now; come back later")
     if key is None:
-        return answer(401, "invalid_key", "send a server key as the Basic user name or X-Write-Key")
-    return None if key.scope == "server" else answer(403, "key_scope", f"a key of kind {key.scope} may not {doing}")
+        return coded(401, "invalid_key", "send a server key as the Basic user name or X-Write-Key")
+    return None if key.scope == "server" else coded(403, "key_scope", f"a key of kind {key.scope} may not {doing}")
 
 
-def answer(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """A code for programs and a sentence for people."""
-    return JSONResponse({"code": code, "message": message}, status, headers)
+def coded(status: int, code: str, message: str) -> Response:
+    """An answer of a code for programs and a sentence for people."""
+    return JSONResponse({"code": code, "message": message}, status)
+
+
+def later(code: str, message: str) -> Response:
+    """503, for whoever may come back in half a minute."""
+    return JSONResponse({"code": code, "message": message}, 503, {"retry-after": "30"})

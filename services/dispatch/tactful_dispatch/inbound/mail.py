@@ -16,7 +16,7 @@ from tactful.errors import Transient
 from tactful.keys import KeyRing
 from tactful_dispatch.body import bounded
 from tactful_dispatch.desk import Desk
-from tactful_dispatch.inbound.key import answer, refused
+from tactful_dispatch.inbound.key import coded, later, refused
 from tactful_dispatch.inbound.reading import ARF, DSN, OK, REPLY, Report, Returned, read
 from tactful_dispatch.links import Links
 
@@ -33,11 +33,11 @@ def create_inbound(desk: Desk, keys: KeyRing, links: Links) -> APIRouter:
             return refusal
         raw = await bounded(request, LARGEST)
         if raw is None:
-            return answer(413, "too_large", f"a message may hold {LARGEST:,} bytes")
+            return coded(413, "too_large", f"a message may hold {LARGEST:,} bytes")
         try:
             return await _take(desk, await asyncio.to_thread(read, raw, links.sealed_in))
         except Transient:
-            return answer(503, "store_unavailable", "nothing was noted; post it again later", {"retry-after": "30"})
+            return later("store_unavailable", "nothing was noted; post it again later")
 
     router.add_api_route("/mail/inbound", inbound, methods=["POST"])
     return router
@@ -45,16 +45,16 @@ def create_inbound(desk: Desk, keys: KeyRing, links: Links) -> APIRouter:
 
 async def _take(desk: Desk, returned: Returned) -> Response:
     if not returned.reports:
-        return answer(200, "nothing_reported", "no delivery report, no abuse report, no reply to a message of ours")
+        return coded(200, "nothing_reported", "no delivery report, no abuse report, no reply to a message of ours")
     if not returned.message_id:
-        return answer(200, "no_message_named", "it names no message of ours")
+        return coded(200, "no_message_named", "it names no message of ours")
     receipts: dict[tuple[str, object], dict[str, Any]] = {}
     for name, detail in filter(None, map(_receipt, returned.reports)):
         # A report may name thousands of recipients; what a message takes is that it bounced, and that it did so for good.
         receipts.setdefault((name, detail.get("hard")), detail)
     noted = [name for (name, _), detail in receipts.items() if await desk.receipt(returned.message_id, name, detail)]
     if not noted and receipts:
-        return answer(200, "unknown_message", f"{returned.message_id} is not known here")
+        return coded(200, "unknown_message", f"{returned.message_id} is not known here")
     return JSONResponse({"success": True, "message_id": returned.message_id, "noted": noted})
 
 

@@ -27,7 +27,7 @@ from tactful_dispatch.channels.sms_answers import report
 from tactful_dispatch.channels.smsgateway import SmsGateway
 from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.desk import Desk
-from tactful_dispatch.inbound.key import answer as refusal
+from tactful_dispatch.inbound.key import coded, later
 from tactful_dispatch.inbound.sms_words import Said, answer, meaning
 
 LARGEST: Final = 64 * 1024
@@ -74,7 +74,7 @@ async def _note(desk: Desk, message_id: str, form: dict[str, str]) -> Response:
     except Transient:
         return _busy()
     if not known:
-        return refusal(200, "unknown_message", f"{message_id} is not known here")
+        return coded(200, "unknown_message", f"{message_id} is not known here")
     return JSONResponse({"success": True, "noted": receipt[0]})
 
 
@@ -110,19 +110,19 @@ async def _signed(request: Request, gateway: SmsGateway, url: str) -> Form | Res
     """The form, if the provider signed it."""
     body = await bounded(request, LARGEST)
     if body is None:
-        return refusal(413, "too_large", f"a report may hold {LARGEST:,} bytes")
+        return coded(413, "too_large", f"a report may hold {LARGEST:,} bytes")
     try:
         form = parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=bool(body), errors="strict")
     except ValueError:
-        return refusal(400, "not_a_form", "send application/x-www-form-urlencoded")
+        return coded(400, "not_a_form", "send application/x-www-form-urlencoded")
     given = request.headers.get(SIGNATURE, "")
     if not hmac.compare_digest(given.encode(), gateway.signature(url, form).encode()):
         # Anybody may send one: the path as it stands in a URL moves no cursor of whoever reads this.
         path = quote(request.url.path)
         _log.warning("a report with a bad signature came to %s; is its URL the one that is configured?", path)
-        return refusal(401, "bad_signature", f"the signature must cover {url} and the form")
+        return coded(401, "bad_signature", f"the signature must cover {url} and the form")
     return form
 
 
 def _busy() -> Response:
-    return refusal(503, "store_unavailable", "nothing was noted; send it again later", {"retry-after": "30"})
+    return later("store_unavailable", "nothing was noted; send it again later")

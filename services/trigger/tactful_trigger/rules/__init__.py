@@ -1,4 +1,4 @@
-"""The rules that ship."""
+"""The rules that ship: each in the module of its name. The other modules hold what several of them decide or show by."""
 
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
 from tactful_trigger.rules.canary import canary

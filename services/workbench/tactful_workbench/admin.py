@@ -54,20 +54,11 @@ from tactful_workbench.wishes import (
     StopWish,
 )
 
-_ADDRESS: Final = re.compile(
-    r"\S*[@*]\S*|\+\d{5,}|\S{20,}"
-)  # an e-mail address or a pattern, a phone number, the token of a device
+# An e-mail address or a pattern, a phone number, the token of a device.
+_ADDRESS: Final = re.compile(r"\S*[@*]\S*|\+\d{5,}|\S{20,}")
+_HEAD: Final = re.compile(r"(\d{1,9}):(\d{1,18}):([0-9a-f]{64})")  # of a partition's chain of consent
 
 Natural = Annotated[int, Query(ge=0, lt=2**63)]
-
-
-_HEAD: Final = re.compile(r"(\d{1,9}):(\d{1,18}):([0-9a-f]{64})")
-
-
-def _head(text: str) -> tuple[str, ...]:
-    if (told := _HEAD.fullmatch(text)) is None:
-        raise InvalidInput("invalid_head", f'"{text}" is no head of a chain; it is partition:entry:hash', "seen")
-    return told.groups()
 
 
 class _Name(PathConvertor):
@@ -198,9 +189,7 @@ class _Office:
 
     async def verify_ledger(self, seen: Annotated[list[str] | None, Query()] = None) -> dict[str, Any]:
         """`seen`: partition:entry:hash, as a head was told before."""
-        heads = {
-            int(partition): (int(number), bytes.fromhex(hash)) for partition, number, hash in map(_head, seen or ())
-        }
+        heads = dict(map(_head, seen or ()))
         chains = []
         for partition in range(self._product.log.partitions):
             links = await self._product.dispatch.ledger(partition)
@@ -360,6 +349,13 @@ class _Office:
     async def trace(self, event: str, customer: str) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.to_builtins(await trace(self._product.log, customer, event))
         return found
+
+
+def _head(text: str) -> tuple[int, tuple[int, bytes]]:
+    """Partition, number and hash of its latest entry. Raises InvalidInput."""
+    if (told := _HEAD.fullmatch(text)) is None:
+        raise InvalidInput("invalid_head", f'"{text}" is no head of a chain; it is partition:entry:hash', "seen")
+    return int(told[1]), (int(told[2]), bytes.fromhex(told[3]))
 
 
 def _results(tally: Tally, goal_within: int | None) -> dict[str, Any]:

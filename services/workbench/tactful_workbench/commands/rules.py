@@ -132,19 +132,20 @@ def _checked(told: dict[str, Any]) -> list[str]:
 @app.command()
 def pause(rule: str, data: Data = HERE, as_json: Json = False) -> None:
     """Nothing of the rule moves: nothing begins, and what falls due waits for `resume`."""
-    _tell(rule, "pause", f"{rule} is paused; what falls due waits for `tactful rules resume {rule}`", data, as_json)
+    text = f"{rule} is paused; what falls due waits for `tactful rules resume {rule}`"
+    show(_tell(data, rule, "pause"), text, as_json)
 
 
 @app.command()
 def drain(rule: str, data: Data = HERE, as_json: Json = False) -> None:
     """What runs goes on to its end, nothing begins."""
-    _tell(rule, "drain", f"{rule} begins nothing any more; what runs goes on", data, as_json)
+    show(_tell(data, rule, "drain"), f"{rule} begins nothing any more; what runs goes on", as_json)
 
 
 @app.command()
 def resume(rule: str, data: Data = HERE, as_json: Json = False) -> None:
     """After `pause`, `drain` or `cancel`, or once a rule is mended that has failed: parked runs are tried again."""
-    answer = post(data, f"/admin/rules/{segment(rule)}", {"wish": "resume"})
+    answer = _tell(data, rule, "resume")
     retried = f"; what was parked for {answer['retried']:,} customers is tried again" if answer["retried"] else ""
     show(answer, f"{rule} goes on{retried}", as_json)
 
@@ -160,7 +161,7 @@ def cancel(
     if not yes and not typer.confirm(f"End every run of {rule} and take back what waits?"):
         typer.echo("nothing was ended")
         raise typer.Exit(1)
-    answer = post(data, f"/admin/rules/{segment(rule)}", {"wish": "cancel"})
+    answer = _tell(data, rule, "cancel")
     show(answer, f"{rule}: the runs of {answer['cancelled']} customers end; nothing begins before `resume`", as_json)
 
 
@@ -251,5 +252,5 @@ def _foreseen(counts: dict[str, int]) -> list[str]:
     ]
 
 
-def _tell(rule: str, wish: str, text: str, data: Data, as_json: bool) -> None:
-    show(post(data, f"/admin/rules/{segment(rule)}", {"wish": wish}), text, as_json)
+def _tell(data: Data, rule: str, wish: str) -> Any:
+    return post(data, f"/admin/rules/{segment(rule)}", {"wish": wish})

@@ -60,11 +60,8 @@ bench: $(VENV)/ready
 # Beside other stream processors, which do not ship: see benchmarks/peers_throughput.py.
 PEERS ?= ../shared/peers
 WORK  ?= /tmp/tactful-peers
-bench-throughput: $(VENV)/ready
-	@$(BIN)/python benchmarks/peers_throughput.py --peers $(PEERS) --work $(WORK) $(ARGS)
-
-bench-latency: $(VENV)/ready
-	@$(BIN)/python benchmarks/peers_latency.py --peers $(PEERS) --work $(WORK) $(ARGS)
+bench-throughput bench-latency: bench-%: $(VENV)/ready
+	@$(BIN)/python benchmarks/peers_$*.py --peers $(PEERS) --work $(WORK) $(ARGS)
 
 mutants: $(VENV)/ready
 	@$(BIN)/python tests/mutants.py

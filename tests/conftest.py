@@ -14,9 +14,8 @@ __all__ = ["kafka", "postgres"]
 
 # Nothing has to be made or done within some time: on a busy machine that would be a fault of the machine.
 settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile(
-    "brief", settings.get_profile("whole"), max_examples=25
-)  # for the Pythons beside the first one
+# For the Pythons beside the first one.
+settings.register_profile("brief", settings.get_profile("whole"), max_examples=25)
 settings.load_profile("whole")
 
 

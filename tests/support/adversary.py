@@ -253,14 +253,14 @@ class Play:
         if owner.trigger.owned:
             partition = self.random.choice(sorted(owner.trigger.owned))
             await owner.trigger.run_once(partition)
-            self._note_fenced(partition not in owner.trigger.owned)
+            self.happened["fenced"] += partition not in owner.trigger.owned
 
     async def _an_owner_reads_dispatch(self) -> None:
         owner = self._somebody()
         if owner.dispatch.owned:
             partition = self.random.choice(sorted(owner.dispatch.owned))
             await owner.dispatch.run_once(partition)
-            self._note_fenced(partition not in owner.dispatch.owned)
+            self.happened["fenced"] += partition not in owner.dispatch.owned
 
     async def _an_owner_sends(self) -> None:
         owner = self._somebody()
@@ -362,9 +362,6 @@ class Play:
 
     async def _append(self, topic: str, record: Record) -> None:
         await self.log.append(topic, [(partition_of(record.key, PARTITIONS), encode(record))])
-
-    def _note_fenced(self, fenced: bool) -> None:
-        self.happened["fenced"] += fenced
 
     def _note_stopped(self, owner: Owner) -> None:
         for worker in (owner.trigger, owner.dispatch):

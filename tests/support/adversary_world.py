@@ -157,9 +157,8 @@ class ShakyDispatchStore(MemoryDispatchStore):
     def __init__(self, partitions: int, fate: Fate, of_attempts: Fate) -> None:
         super().__init__(partitions, lambda: b"0" * 16)
         self._numbers, self._fate, self._of_attempts = range(partitions), fate, of_attempts
-        self.as_of: dict[
-            tuple[str, int], list[int]
-        ] = {}  # message, attempt -> entries of each ledger as it became `sending`
+        # (message, attempt) -> entries of each ledger as it became `sending`
+        self.as_of: dict[tuple[str, int], list[int]] = {}
 
     async def transact(
         self,

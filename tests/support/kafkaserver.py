@@ -105,9 +105,8 @@ class KafkaServer:
     def freeze(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
-        os.waitid(
-            os.P_PID, self._process.pid, os.WSTOPPED
-        )  # its last thread, too: on a busy machine they answer a while
+        # Its last thread, too: on a busy machine they answer a while.
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         assert self._process is not None

@@ -12,10 +12,12 @@ import httpx
 import pytest
 from dispatchbench import DispatchBench
 from enginebench import event_record
+from msgspec import Raw
 
 from tactful.clock import DAY, MINUTE, ManualClock
 from tactful.errors import RetentionOverrun
 from tactful.events import Page, ProductAdded
+from tactful.journal import Kept
 from tactful.localtime import local_time
 from tactful.log import Log, Stored
 from tactful.partitioning import partition_of
@@ -24,10 +26,11 @@ from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord
 from tactful_console.timeline import timeline
 from tactful_dispatch.channels import Retry
 from tactful_trigger.cursor import Cursor
+from tactful_trigger.row import Row, Run
 from tactful_workbench.banner import shop_banner
 from tactful_workbench.doctor import NOBODYS, Finding, examine
 from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.latefeeds import late_feeds
+from tactful_workbench.latefeeds import feeds_behind, late_feeds
 from tactful_workbench.outside import Outside
 from tactful_workbench.settingsfile import SHOP
 from tactful_workbench.sides import TriggerSide
@@ -198,22 +201,54 @@ async def test_a_feed_that_has_stopped_coming_is_named_while_somebody_waits_for_
     (tmp_path / "settings.toml").write_text(FILLED.format(locale="en", mode="live") + LATE)
     async with opened(Plan(tmp_path)) as product:
         now = product.clock.now()
-        for late, through, said in (
+        for waiting, through, said in (
+            ({"till": 1}, now - 2 * DAY, r"a run that waits for till: 1; it is complete until 20.* \+\d{4} only"),
             (
-                {"ann"},
-                now - 2 * DAY,
-                r"customers with a run that waits for a source: 1; till is complete until 20.* \+\d{4} only",
+                {"till": 1, "pos": 8},
+                None,
+                "till: 1; it has never told how far it is complete: nothing is said before it",
             ),
-            ({"ann"}, None, "till has never told how far it is complete: nothing is said before it tells"),
-            ({"ann"}, now - DAY // 2, ""),
-            (set[str](), None, ""),
+            ({"till": 1}, now - DAY // 2, ""),
+            ({"pos": 8}, None, ""),
         ):
             feeds = {"pos": 0} if through is None else {"till": through}
-            stood = Cursor(partition=1, late=late, feeds=feeds)
-            warned = late_feeds([Cursor(partition=0), stood], product.loaded.rules, product.settings_now(), now)
+            stood = Cursor(partition=1, feeds=feeds)
+            warned = late_feeds([Cursor(partition=0), stood], waiting, product.settings_now(), now)
             assert len(warned) == bool(said)
             assert re.search(said, " ".join(warned))
-        assert "waits for a source" not in told(await look(product), "warn")
+        assert "that waits for" not in told(await look(product), "warn")
+
+
+async def test_of_two_sources_each_is_waited_for_by_those_whose_runs_it_keeps(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text(FILLED.format(locale="en", mode="live") + LATE)
+    async with opened(Plan(tmp_path)) as product:
+        held = Run(id="r", rule="missed_order", version=1, subject="ann", first=cast(Any, None), started=0, deadline=0)
+        rules, settings = product.loaded.rules, product.settings_now()
+        for late_since, feeds, behind in (
+            (100, {}, {"till", "pos"}),
+            (100, {"till": 100, "pos": 99}, {"pos"}),
+            (None, {}, set[str]()),
+        ):
+            held.late_since = late_since
+            assert feeds_behind([held], rules, settings, Cursor(partition=1, feeds=feeds)) == behind
+        held.late_since, held.first = 100, Kept("Order Completed", "e1", "", 0, 0, "server", Raw(b"{}"))
+        row = Row("ann")
+        row.runs = [held]
+        there = replace(product, trigger=cast(Any, Held(row, Cursor(partition=0, late={"ann"}, feeds={"pos": 100}))))
+        assert "customers with a run that waits for till: 1; it has never told" in told(await look(there), "warn")
+
+
+class Held:
+    """Trigger's store, of one customer who waits in the first partition."""
+
+    def __init__(self, row: Row, cursor: Cursor) -> None:
+        self._row, self._cursor = row, cursor
+
+    async def cursor(self, partition: int) -> Cursor | None:
+        return None if partition else self._cursor
+
+    async def load(self, partition: int, customers: Sequence[str]) -> dict[str, bytes]:
+        return {self._row.id: self._row.encode({})}
 
 
 @pytest.mark.parametrize(("mode", "level"), [("allowlist", "warn"), ("live", "fail")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parseaddr
 from importlib.util import find_spec
@@ -29,9 +29,10 @@ from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.rows import latest_stop
 from tactful_dispatch.store import DispatchStore
+from tactful_trigger.row import decode
 from tactful_trigger.store import TriggerStore, cursors
 from tactful_workbench.almost import misnamed_events
-from tactful_workbench.latefeeds import late_feeds
+from tactful_workbench.latefeeds import feeds_behind, late_feeds
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.unheard import unheard
 from tactful_workbench.unsent import astray
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 TO_PEOPLE: Final = "service.desk"
 NOBODYS: Final = Grant("unsubscribe", "", channel="email")
+ROWS: Final = 500  # of customers who wait for a feed, read at once
 LATEST: Final = 500  # refused records of each partition that are looked at
 BEHIND: Final = 1000  # records that may wait to be read before it is worth a word
 PATIENCE: Final = 5 * MINUTE  # that one of them may wait
@@ -172,7 +174,15 @@ async def _passed_over(patient: Patient) -> list[Finding]:
 
 async def _late(patient: Patient) -> list[Finding]:
     known, settings = await cursors(patient.trigger, patient.log.partitions), patient.settings_now()
-    return [Finding("warn", text) for text in late_feeds(known, patient.loaded.rules, settings, patient.clock.now())]
+    waiting = Counter[str]()
+    for cursor in known:
+        late = sorted(cursor.late)
+        for first in range(0, len(late), ROWS):
+            rows = await patient.trigger.load(cursor.partition, late[first : first + ROWS])
+            for customer, stored in rows.items():
+                runs = decode(customer, stored, {}).runs
+                waiting.update(feeds_behind(runs, patient.loaded.rules, settings, cursor))
+    return [Finding("warn", text) for text in late_feeds(known, waiting, settings, patient.clock.now())]
 
 
 async def _of_trigger(patient: Patient, partition: int) -> tuple[int, int]:

@@ -135,7 +135,8 @@ async def _figures(product: Product, made_up: MadeUp) -> dict[str, Any]:
         if kind == "started":
             rules[rule]["entered"] += 1
         elif kind in ("ended", "not_started", "parked"):
-            rules[rule][f"ended {msgspec.json.decode(data)['why']}"] += 1
+            became = "did not enter" if kind == "not_started" else "ended"
+            rules[rule][f"{became} {msgspec.json.decode(data)['why']}"] += 1
         elif kind == "decided":
             word = story[-1].told
             outcome = "sent" if word["verdict"] == "sent" else "not sent"
@@ -168,10 +169,12 @@ def in_words(figures: dict[str, Any], data: Path) -> str:
     rows: list[tuple[str, int | None]] = []
     for rule, counts in figures["rules"].items():
         rows += [(rule, None), ("  entered", counts.get("entered", 0))]
-        for outcome in ("ended", "sent", "not sent"):
+        for outcome in ("did not enter", "ended", "sent", "not sent"):
             parts = [
                 (name.removeprefix(outcome + " "), n) for name, n in counts.items() if name.startswith(outcome + " ")
             ]
+            if outcome == "did not enter" and not parts:
+                continue
             rows += [(f"  {outcome}", sum(n for _, n in parts)), *((f"    {name}", n) for name, n in parts)]
     rows += [("most to one person in 7 days", figures["most_in_a_week"])]
     rows += [("most to one person in the year", figures["most_in_the_year"])]

@@ -67,6 +67,15 @@ def test_marketing_carries_both_headers_of_one_click_unsubscribe_with_the_url_un
     assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in raw
 
 
+@pytest.mark.parametrize("length", [979, 980, 1500, 3000])
+def test_a_url_that_no_line_may_hold_is_folded_and_read_as_it_was(length: int) -> None:
+    url = "https://hello.shop.example/u/".ljust(length - 2, "x")
+    raw = bytes(compose(replace(ENVELOPE, one_click_url=url), NOW))
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    header = message_from_bytes(raw)["List-Unsubscribe"]
+    assert ("\n" in header, "".join(header.split())) == (length > 980, f"<{url}>")
+
+
 def test_a_service_message_has_no_unsubscribe_header() -> None:
     assert b"List-Unsubscribe" not in bytes(compose(replace(ENVELOPE, one_click_url=""), NOW))
 

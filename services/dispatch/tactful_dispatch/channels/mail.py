@@ -23,6 +23,7 @@ from tactful_dispatch.channels import Envelope, Rejected, Retry
 
 MENDED: Final = 5 * MINUTE
 LINE: Final = 78  # characters (RFC 5322 §2.1.1)
+LONGEST_LINE: Final = 998  # characters (RFC 5322 §2.1.1)
 _WORDS: Final = frozenset({"From", "To", "Reply-To", "Subject"})  # headers that say something to people
 _SETTINGS = frozenset({"sender", "reply_to", "return_path", "one_click_url"})  # what [shop] says, within an envelope
 _MAY_BE_ADDED = re.compile(r"(?:x-[a-z0-9-]+|feedback-id|list-id)", re.IGNORECASE)
@@ -34,7 +35,10 @@ class _MailPolicy(EmailPolicy):
 
     def fold_binary(self, name: str, value: str) -> bytes:
         if name == "List-Unsubscribe":
-            return f"{name}: {value}\r\n".encode("ascii")
+            whole = f"{name}: {value}"
+            # Of an id of hundreds of letters the line would be one that servers refuse; blanks within the URL are ignored (RFC 2369 §2).
+            pieces = [whole[at : at + LONGEST_LINE - 1] for at in range(0, len(whole), LONGEST_LINE - 1)]
+            return ("\r\n ".join([whole] if len(whole) <= LONGEST_LINE else pieces) + "\r\n").encode("ascii")
         if value.isascii() and (name not in _WORDS or len(f"{name}: {value}") <= LINE):
             return super().fold_binary(name, value)
         mailboxes: tuple[Address, ...] = getattr(value, "addresses", ())

@@ -63,6 +63,19 @@ def test_preview_shows_subject_and_text() -> None:
     assert output.startswith("Subject: Uma, your Blue kettle is still here\nPreheader: Saved for you, no hurry\n\n")
 
 
+def test_lint_and_preview_say_what_the_settings_say_of_the_shop_and_do_without_a_broken_file(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[shop]\nname = "The long house of tea and of coffee and of everything else by the sea"\n')
+    code, output = run("lint", "--data", str(tmp_path))
+    assert (code, "abandoned_cart/sms.en.txt:1: sms_parts" in output) == (1, True)
+    text = run("preview", "abandoned_cart", "--channel", "sms", "--data", str(tmp_path))[1]
+    assert text.startswith("The long house of tea")
+    settings.write_text("[shop\n")
+    assert (
+        "Sample shop: your basket" in run("preview", "abandoned_cart", "--channel", "sms", "--data", str(tmp_path))[1]
+    )
+
+
 def test_preview_shows_a_variant_the_html_and_json() -> None:
     assert "Subject: You meant to come back for this" in run("preview", "abandoned_cart", "--variant", "promise")[1]
     assert run("preview", "abandoned_cart", "--html")[1].startswith("<!DOCTYPE html>")

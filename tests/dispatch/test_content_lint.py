@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tactful.settings import Shop
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.lint import Finding, lint
 from tactful_dispatch.content.preview import preview
@@ -250,13 +251,36 @@ def test_markup_in_a_push_is_found() -> None:
 def test_an_sms_of_two_parts_or_without_a_way_out_is_found() -> None:
     assert codes(find(SMS, "Hi {{ links.unsubscribe }}")) == []
     assert codes(find(SMS, "Hi")) == [(1, "unsubscribe")]
-    for words in ("Hi, reply STOP to end", "Привет, ответьте СТОП", "Hola, responde BAJA para no recibir más"):
+    for words in (
+        "Hi, reply STOP to end",
+        "Hi, answer UNSUBSCRIBE",
+        "Привет, ответьте СТОП",
+        "Привет, ответьте ОТПИСКА",
+        "Hola, responde BAJA para no recibir más",
+        "Hola, responde PARAR",
+    ):
         assert codes(find(SMS, words)) == []
     assert codes(find(SMS, "Hallo, antworte STOPP")) == [(1, "unsubscribe")]  # which ends nothing
     (finding,) = find(SMS, "Hello there " * 13 + "{{ links.unsubscribe }}")
     assert "in GSM-7 are 2 parts; shorten it to 1" in finding.message
     (finding,) = find(SMS, "Привет " * 18 + "{{ links.unsubscribe }}")
     assert "in UCS-2, for the letters Привет, are 3 parts; shorten it to 2" in finding.message
+
+
+def test_a_text_is_counted_with_the_shops_own_name_and_address() -> None:
+    text = "{{ shop.name }}: " + "x" * 90 + " {{ tracked(shop.url) }} STOP"
+    content = ContentSet.of({**SHARED, SMS: text, "a/example.json": "{}"})
+    assert lint(content) == []
+    for shop in (Shop(name="The long house of tea and of coffee by the sea"), Shop(name="Чай")):
+        (finding,) = lint(content, shop=shop)
+        assert finding.code == "sms_parts"
+    far = Shop(name="Tea", public_url="https://messages-to-customers.the-house-of-tea.example/tactful")
+    assert "2 parts" in lint(content, shop=far)[0].message
+
+
+def test_a_postal_address_over_several_lines_is_found_in_the_letter() -> None:
+    content = ContentSet.of({**SHARED, EMAIL: "---\nsubject: Hello\n---\n{{ text('Hi') }}", "a/example.json": "{}"})
+    assert lint(content, shop=Shop(postal_address="Tea & sons\n  3 Quay\nPorto")) == []
 
 
 def test_a_price_leaves_a_text_in_one_part_in_every_language() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -234,7 +234,7 @@ async def test_of_two_sources_each_is_waited_for_by_those_whose_runs_it_keeps(tm
         held.late_since, held.first = 100, Kept("Order Completed", "e1", "", 0, 0, "server", Raw(b"{}"))
         row = Row("ann")
         row.runs = [held]
-        there = replace(product, trigger=cast(Any, Held(row, Cursor(partition=0, late={"ann"}, feeds={"pos": 100}))))
+        there = with_other(product, trigger=Held(row, Cursor(partition=0, late={"ann"}, feeds={"pos": 100})))
         assert "customers with a run that waits for till: 1; it has never told" in told(await look(there), "warn")
 
 

@@ -21,7 +21,7 @@ from tactful.localtime import dated
 from tactful.log import Log, onward
 from tactful.plugins import Loaded
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineRecord, decode_any
-from tactful.settings import Settings
+from tactful.settings import Settings, Shop
 from tactful_console.terminal import quoted
 from tactful_console.wording import SHUT
 from tactful_dispatch.content import TemplateError
@@ -254,7 +254,7 @@ async def _plugins(patient: Patient) -> list[Finding]:
         )
     found += [Finding("warn", text) for text in (astray(loaded, content) if patient.templates else ())]
     locale = patient.settings_now().shop.locale
-    if mend := await _lint(content, locale):
+    if mend := await _lint(content, patient.settings_now().shop):
         first = f"{mend[0].file}:{mend[0].line}: {mend[0].message}"
         found.append(
             Finding("warn", f"{first}. In all {len(mend)} to mend: `tactful templates lint --locale {locale}`")
@@ -262,13 +262,13 @@ async def _plugins(patient: Patient) -> list[Finding]:
     return found
 
 
-async def _lint(content: ContentSet, locale: str) -> list[Flaw]:
+async def _lint(content: ContentSet, shop: Shop) -> list[Flaw]:
     """Nothing in a process that cannot render, like the console where only its extra is installed."""
     if find_spec("css_inline") is None:
         return []
     from tactful_dispatch.content.linting import lint_within_limits
 
-    return await lint_within_limits(content, locale)
+    return await lint_within_limits(content, shop.locale, shop)
 
 
 async def _shop(patient: Patient) -> list[Finding]:

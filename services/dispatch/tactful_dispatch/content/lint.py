@@ -10,18 +10,20 @@ from typing import Final, Literal, NamedTuple
 
 from tactful.channels import CHANNELS, DESK
 from tactful.contrast import READABLE, contrast
+from tactful.settings import Shop
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import BRAND, ContentSet, Template
 from tactful_dispatch.content.letter import letter
-from tactful_dispatch.content.preview import sample
+from tactful_dispatch.content.preview import SAMPLE, sample
 from tactful_dispatch.content.renderer import MISLEADING, Renderer, host_of, is_among
 from tactful_dispatch.content.smsparts import foreign, parts
 from tactful_dispatch.content.tracking import track
+from tactful_dispatch.inbound.sms_words import Said as Wish
+from tactful_dispatch.inbound.sms_words import meaning
 
 LARGEST: Final = 102 * 1024  # bytes of HTML: beyond it Gmail cuts a message off, and the way to unsubscribe with it
 MOST_PARTS: Final = {"GSM-7": 1, "UCS-2": 2}  # 160 and 134 letters
 FEW: Final = 12  # letters that a finding names
-STOPS: Final = frozenset({"STOP", "СТОП", "BAJA"})  # what a phone may text back: STOPP is no word that ends it
 SHORT_LINK: Final = "/s/0123456789abcdef"  # as long as those that texts leave with
 SUBJECT: Final = 60  # characters that a phone shows
 GROUNDS: Final = {
@@ -63,25 +65,28 @@ Sample = tuple[str, str | None]  # a template's file, and one of its variants
 Said = Rendered | TemplateError
 
 
-def lint(content: ContentSet, locale: str = "en", said: Mapping[Sample, Said] | None = None) -> list[Finding]:
+def lint(
+    content: ContentSet, locale: str = "en", said: Mapping[Sample, Said] | None = None, shop: Shop = SAMPLE
+) -> list[Finding]:
     """Everything found, in order of file and line. `locale` is the shop's: every channel of a rule must speak it. `said`: what became
-    of the `samples`; without it they are rendered here, however long that takes."""
+    of the `samples`; without it they are rendered here, however long that takes. `shop`: whose name and address they say."""
     renderer = Renderer(content)
-    said = {key: _rendered(renderer, rendering) for key, rendering in samples(content)} if said is None else said
+    if said is None:
+        said = {key: _rendered(renderer, rendering) for key, rendering in samples(content, shop)}
     found = {*_names(content), *_languages(content, locale), *_words(content), *_colours(content), *_logo(content)}
     for file in ("_layout.html", *(template.file for template in content.templates.values())):
         found.update(_foreign(content, file))
     for template in _looked_at(content):
-        found.update(_template(content, renderer, template, said))
+        found.update(_template(content, renderer, template, said, shop))
     return sorted(found)
 
 
-def samples(content: ContentSet) -> Iterator[tuple[Sample, Rendering]]:
+def samples(content: ContentSet, shop: Shop = SAMPLE) -> Iterator[tuple[Sample, Rendering]]:
     """Each template with its example in each of its variants, as far as there is an example."""
     for template in _looked_at(content):
         for variant in (None, *template.matter.variants):
             with suppress(TemplateError):
-                yield (template.file, variant), _sample(content, template, variant)
+                yield (template.file, variant), _sample(content, template, variant, shop)
 
 
 def _looked_at(content: ContentSet) -> Iterator[Template]:
@@ -91,8 +96,8 @@ def _looked_at(content: ContentSet) -> Iterator[Template]:
             yield template
 
 
-def _sample(content: ContentSet, template: Template, variant: str | None) -> Rendering:
-    return sample(content, template.name, template.channel, (template.language,), variant)
+def _sample(content: ContentSet, template: Template, variant: str | None, shop: Shop) -> Rendering:
+    return sample(content, template.name, template.channel, (template.language,), variant, shop=shop)
 
 
 def _rendered(renderer: Renderer, rendering: Rendering) -> Said:
@@ -103,16 +108,18 @@ def _rendered(renderer: Renderer, rendering: Rendering) -> Said:
 
 
 def _template(
-    content: ContentSet, renderer: Renderer, template: Template, said: Mapping[Sample, Said]
+    content: ContentSet, renderer: Renderer, template: Template, said: Mapping[Sample, Said], shop: Shop
 ) -> Iterator[Finding]:
     """Findings of one file: read without rendering, then with its example in each of its variants."""
     try:
         for variant in (None, *template.matter.variants):
-            rendering = _sample(content, template, variant)
+            rendering = _sample(content, template, variant, shop)
             yield from _unknown(renderer, template, rendering)
             if isinstance(rendered := said[template.file, variant], TemplateError):
                 raise rendered
             yield from _message(template, rendering, rendered)
+            if template.channel == "sms":
+                yield from _sms(template, rendering, rendered, shop)
     except TemplateError as error:
         place = _PLACE.fullmatch(str(error))
         if place:
@@ -150,7 +157,7 @@ def _email(template: Template, rendering: Rendering, rendered: Rendered) -> Iter
     for part, text in (("HTML", letter(rendered.html)), ("text", rendered.text)):
         if rendering.links["unsubscribe"] not in text:
             yield Finding(template.file, 1, "unsubscribe", f"the {part} part has no links.unsubscribe")
-        if rendering.shop["postal_address"] not in text:
+        if _flat(rendering.shop["postal_address"]) not in _flat(text):
             yield Finding(template.file, 1, "postal_address", f"the {part} part has no shop.postal_address")
     for picture in _pictures(rendered.html):
         yield Finding(
@@ -158,17 +165,21 @@ def _email(template: Template, rendering: Rendering, rendered: Rendered) -> Iter
         )
 
 
+def _flat(text: str) -> str:
+    """On one line: a postal address may be written over several."""
+    return " ".join(text.split())
+
+
 def _short(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:
     if re.search(r"</?[A-Za-z]", rendered.text):
         yield Finding(
             template.file, template.line, "markup", f"{template.channel} shows HTML as it is; write plain text"
         )
-    if template.channel == "sms":
-        yield from _sms(template, rendering, rendered)
 
 
-def _sms(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:
-    sent = track(rendered, lambda index: rendering.shop["public_url"] + SHORT_LINK, None).text
+def _sms(template: Template, rendering: Rendering, rendered: Rendered, shop: Shop) -> Iterator[Finding]:
+    address = rendering.shop["public_url"] if shop is SAMPLE else shop.public_url.rstrip("/")
+    sent = track(rendered, lambda index: address + SHORT_LINK, None).text
     count, encoding = parts(sent)
     most = MOST_PARTS[encoding]
     if count > most:
@@ -176,7 +187,8 @@ def _sms(template: Template, rendering: Rendering, rendered: Rendered) -> Iterat
         many = f"{len(sent)} characters in {encoding}{why} are {count} parts; shorten it to {most}"
         yield Finding(template.file, template.line, "sms_parts", many)
     ways = (rendering.links["unsubscribe"], rendering.links["mute_rule"])
-    if STOPS.isdisjoint(re.findall(r"\w+", sent)) and not any(way in sent for way in ways):
+    answers = (word for word in re.findall(r"\w+", sent) if word.isupper() and meaning(word) is Wish.STOP)
+    if not any(answers) and not any(way in sent for way in ways):
         yield Finding(template.file, 1, "unsubscribe", "the text names no way out, e.g. the reply STOP")
 
 

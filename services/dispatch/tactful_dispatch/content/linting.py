@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from tactful.settings import Shop
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.lint import Finding, Said, lint, samples
+from tactful_dispatch.content.preview import SAMPLE
 from tactful_dispatch.content.process import ProcessContent
 
-_known: Final[dict[tuple[str, str], list[Finding]]] = {}
+_known: Final[dict[tuple[str, str, Shop], list[Finding]]] = {}
 
 
-async def lint_within_limits(content: ContentSet, locale: str = "en") -> list[Finding]:
+async def lint_within_limits(content: ContentSet, locale: str = "en", shop: Shop = SAMPLE) -> list[Finding]:
     """As `lint`. A server that `doctor` asks again and again renders one version once, unless something of it is not written: that
     may have been the machine's fault."""
-    if (asked := (content.version, locale)) in _known:
+    if (asked := (content.version, locale, shop)) in _known:
         return _known[asked]
-    wanted = dict(samples(content))
+    wanted = dict(samples(content, shop))
     told = await render_within_limits(content, wanted.values())
-    found = lint(content, locale, dict(zip(wanted, told, strict=True)))
+    found = lint(content, locale, dict(zip(wanted, told, strict=True)), shop)
     if not any(isinstance(said, TemplateError) for said in told):
         _known.clear()
         _known[asked] = found

@@ -10,6 +10,7 @@ from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.renderer import Renderer
 from tactful_dispatch.writing import LINKS, shown_of
 
+SAMPLE: Final = Shop()
 _URL: Final = "https://shop.example"
 
 
@@ -32,11 +33,11 @@ def sample(
     locales: tuple[str, ...] = ("en",),
     variant: str | None = None,
     data: dict[str, Any] | None = None,
+    shop: Shop = SAMPLE,
 ) -> Rendering:
     """A rendering of the example: `first_name`, `because`, `because_at` and `data` of `example.json`, links that lead
     nowhere. Raises TemplateError if there is no example."""
     example = content.example(template)
-    shop = Shop(public_url=_URL)
     return Rendering(
         template=template,
         channel=channel,
@@ -44,7 +45,7 @@ def sample(
         locales=locales,
         data=example.data if data is None else data,
         first_name=example.first_name,
-        shop=shown_of(shop),
+        shop=shown_of(shop.model_copy(update={"url": _URL, "public_url": _URL})),
         links={name: f"{_URL}/{name}" for name in LINKS},
         because=example.because,
         because_at=example.because_at,

@@ -45,14 +45,11 @@ def _add(state: Cart, event: Adding) -> Cart:
     at, product = event.meta.occurred_at, event.product_id or event.sku
     if not product or event.quantity < 1 or at < state.settled_at or _was_removed_after(state, product, at):
         return state
-    return Cart(
+    return replace(
+        state,
         cart_id=_cart_id(state, event.cart_id, at),
         items=_put(state.items, _item(event, product, at)),
         changed_at=max(state.changed_at, at),
-        removed=state.removed,
-        settled_at=state.settled_at,
-        shared_at=state.shared_at,
-        checkout_at=state.checkout_at,
     )
 
 
@@ -67,15 +64,7 @@ def _remove(state: Cart, event: ProductRemoved) -> Cart:
     stays = any(item.product_id == product and item.added_at <= at for item in items)
     if not stays and at > state.settled_at:
         marks = _by_time((*(mark for mark in marks if mark[0] != product), (product, at)))
-    return Cart(
-        cart_id=state.cart_id,
-        items=items,
-        changed_at=max(state.changed_at, at),
-        removed=marks,
-        settled_at=state.settled_at,
-        shared_at=state.shared_at,
-        checkout_at=state.checkout_at,
-    )
+    return replace(state, items=items, changed_at=max(state.changed_at, at), removed=marks)
 
 
 def _replace(state: Cart, event: CartUpdated | CheckoutStarted) -> Cart:
@@ -118,29 +107,18 @@ def _order(state: Cart, event: OrderCompleted) -> Cart:
 
 def _share(state: Cart, event: CartShared) -> Cart:
     at = event.meta.occurred_at
-    if at <= state.shared_at:
-        return state
-    return Cart(
-        cart_id=state.cart_id,
-        items=state.items,
-        changed_at=state.changed_at,
-        removed=state.removed,
-        settled_at=state.settled_at,
-        shared_at=at,
-        checkout_at=state.checkout_at,
-    )
+    return replace(state, shared_at=at) if at > state.shared_at else state
 
 
 def _settled(state: Cart, at: int, items: Items, cart_id: str) -> Cart:
     """Nothing older than `at` can change the basket any more, so older marks have done their work."""
-    return Cart(
+    return replace(
+        state,
         cart_id=cart_id,
         items=items,
         changed_at=max(state.changed_at, at),
         removed=tuple(mark for mark in state.removed if mark[1] > at),
         settled_at=at,
-        shared_at=state.shared_at,
-        checkout_at=state.checkout_at,
     )
 
 
@@ -185,18 +163,8 @@ def _again(one: CartItem, other: CartItem) -> CartItem:
     """A product that was added twice: the pieces of both, and the words and the price of the later add."""
     later = other if other.last_added_at >= one.last_added_at else one
     first, last = min(one.added_at, other.added_at), later.last_added_at
-    return CartItem(
-        product_id=later.product_id,
-        sku=later.sku,
-        name=later.name,
-        category=later.category,
-        quantity=one.quantity + other.quantity,
-        price=later.price,
-        url=later.url,
-        image_url=later.image_url,
-        added_at=first,
-        again_at=last if last > first else 0,
-    )
+    quantity = one.quantity + other.quantity
+    return replace(later, quantity=quantity, added_at=first, again_at=last if last > first else 0)
 
 
 def _without(item: CartItem, quantity: int, at: int) -> CartItem | None:
@@ -213,17 +181,7 @@ def _since(item: CartItem, at: int) -> CartItem | None:
         return item
     if item.again_at <= at:
         return None
-    return CartItem(
-        product_id=item.product_id,
-        sku=item.sku,
-        name=item.name,
-        category=item.category,
-        quantity=item.quantity,
-        price=item.price,
-        url=item.url,
-        image_url=item.image_url,
-        added_at=item.again_at,
-    )
+    return replace(item, added_at=item.again_at, again_at=0)
 
 
 def _item(product: Product | Adding, name: str, at: int) -> CartItem:
@@ -269,14 +227,14 @@ class CartProjection(FirstVersion):
         others = _standing(theirs, settled)
         if others and (not items or _newest(others) > _newest(items)):
             winner, items = theirs, others
-        return Cart(
+        return replace(
+            winner,
             cart_id=winner.cart_id if items else mine.cart_id or theirs.cart_id,
             items=items,
             changed_at=max(mine.changed_at, theirs.changed_at),
             removed=_marks(mine, theirs, settled),
             settled_at=settled,
             shared_at=max(mine.shared_at, theirs.shared_at),
-            checkout_at=winner.checkout_at,
         )
 
 

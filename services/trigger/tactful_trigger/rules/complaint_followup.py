@@ -123,7 +123,7 @@ async def _working_day(run: Run) -> None:
 
 
 async def _silence(run: Run, ticket_id: str) -> str:
-    tickets, now = await run.get("tickets"), round(run.now.timestamp() * 1000)
+    tickets = await run.get("tickets")
     if tickets.open:
         return "another complaint is open"
     if outcome := _kept_quiet(tickets, ticket_id):
@@ -132,10 +132,9 @@ async def _silence(run: Run, ticket_id: str) -> str:
         return "another complaint was closed later"
     engagement = await run.get("engagement")
     asked = engagement.ladders("complaint_followup")
-    if asked and asked[-1].sent_at > now - milliseconds(run.param("once_in", "14d")):
+    if asked and after(asked[-1].sent_at, run.param("once_in", "14d")) > run.now:
         return "asked lately"
-    in_touch = run.now - timedelta(milliseconds=milliseconds(run.param("in_touch", "24h")))
-    if engagement.person_at > in_touch.timestamp() * 1000:
+    if after(engagement.person_at, run.param("in_touch", "24h")) > run.now:
         return "a person was in touch"
     return ""
 

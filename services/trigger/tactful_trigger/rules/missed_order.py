@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from tactful import Customer, Ladder, Run, rule
 from tactful.customer import REVIEW, Contact, Order, Orders, Tickets
 from tactful.decisions import Reason
-from tactful.durations import milliseconds
+from tactful.durations import after, milliseconds
 from tactful.events import (
     CartUpdated,
     CheckoutStarted,
@@ -228,11 +228,11 @@ async def _rested(run: Run, end: datetime) -> str | Again:
     for _ in range(RESTS):
         if run.now >= end:
             return ""
-        session = await run.get("session")
-        rested = session.last_act_at + milliseconds(run.param("visit_rest", "24h"))
-        if not session.last_act_at or rested <= run.now.timestamp() * 1000:
+        seen = (await run.get("session")).last_act_at
+        rested = after(seen, run.param("visit_rest", "24h"))
+        if not seen or rested <= run.now:
             return ""
-        await run.sleep_until(local_time(rested, UTC))
+        await run.sleep_until(rested)
     return run.again()
 
 

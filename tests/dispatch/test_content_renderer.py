@@ -604,6 +604,34 @@ def test_an_address_as_the_shop_s_pages_hold_it_is_one_of_the_shop() -> None:
     assert 'src="https://cdn.example/kettle.jpg"' in rendered.html
 
 
+@pytest.mark.parametrize("domains", ["[]", "[shop.example]"])
+def test_a_link_that_a_template_writes_by_hand_leads_nowhere_that_a_block_would_not(domains: str) -> None:
+    brand = SHIPPED.files["brand.yaml"].replace("domains: []", f"domains: {domains}")
+    body = """---
+subject: Hello
+---
+<p><a href="{{ data.url }}">one</a> <img src='{{ data.url }}' alt=two> <a href="mailto:tea@shop.example">write</a>
+<a href="https://social.example/tea?{{ data.id }}">us</a> <a href="{{ links.cart }}">cart</a> <a href="{{ tracked(shop.url) }}">shop</a></p>"""
+    content = written(body, **{"brand.yaml": brand})
+
+    def leads(url: str) -> list[str]:
+        given = sample(content, "welcome", "email", data={"url": url, "id": "7"})
+        html = Renderer(content).render(given).html.partition("<p>")[2].partition("</p>")[0]
+        return re.findall(r'(?:href|src)="([^"]*)"', html)
+
+    own = ["mailto:tea@shop.example", "https://social.example/tea?7", "https://shop.example/cart"]
+    assert leads("https://shop.example/p1?a=1&b=2")[:5] == ["https://shop.example/p1?a=1&amp;b=2"] * 2 + own
+    for wrong in ("javascript:alert(1)", "data:text/html,x", "https://evil.example\\@shop.example/"):
+        assert leads(wrong)[:5] == ["", "", *own]
+    elsewhere = "https://elsewhere.example/p1"
+    assert leads(elsewhere)[:2] == [elsewhere if domains == "[]" else ""] * 2
+
+
+def test_a_name_from_right_to_left_keeps_its_direction_in_a_letter_of_the_other() -> None:
+    html = render(data=basket({**KETTLE, "title": "إبريق أزرق (2 لتر)"}, {"title": "קומקום"})).html
+    assert html.count('dir="auto"') == 2
+
+
 def test_links_and_pictures_lead_only_to_the_shops_domains_once_they_are_named() -> None:
     brand = SHIPPED.files["brand.yaml"].replace("domains: []", "domains: [cdn.example]")
     content = ContentSet.of({**SHIPPED.files, "brand.yaml": brand})

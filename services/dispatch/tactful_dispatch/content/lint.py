@@ -15,7 +15,7 @@ from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import BRAND, ContentSet, Template
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.preview import SAMPLE, sample
-from tactful_dispatch.content.renderer import MISLEADING, Renderer, host_of, is_among
+from tactful_dispatch.content.renderer import ADDRESS, MISLEADING, Renderer, host_of, is_among
 from tactful_dispatch.content.smsparts import foreign, parts
 from tactful_dispatch.content.tracking import track
 from tactful_dispatch.inbound.sms_words import Said as Wish
@@ -30,7 +30,6 @@ GROUNDS: Final = {
     "accent": "#faf9f7",
     "accent_dark": "#1f2125",
 }  # of the layout; a button has its words in nearly the same
-_ADDRESS: Final = re.compile(r"https?://[^\s\"'<>{}]+")
 _PLACE: Final = re.compile(r"(?P<file>[^:\s]+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
 
 
@@ -259,7 +258,7 @@ def _logo(content: ContentSet) -> Iterator[Finding]:
 def _foreign(content: ContentSet, file: str) -> Iterator[Finding]:
     """Addresses written into a template lead to the domains of `brand.yaml`, or are links of ours by name."""
     for line, text in enumerate(content.files.get(file, "").splitlines(), start=1):
-        for url in _ADDRESS.findall(text):
+        for url in ADDRESS.findall(text):
             host = host_of(url)
             if not host:
                 yield Finding(file, line, "foreign_link", f"{url} is no address; write it like https://shop.example/p1")

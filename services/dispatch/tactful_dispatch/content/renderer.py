@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from html import unescape
+from html import escape, unescape
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
@@ -45,6 +45,9 @@ _WITHOUT: Final = ("default", "d", "defined", "undefined")  # what says that a v
 _LINES: Final = ("subject", "preheader", "why", "no_more")
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # Unicode's Cc, Zl and Zp
 MISLEADING: Final = re.compile(r"[\\\s\x00-\x1f\x7f]")  # within an address: browsers read it otherwise than we do
+ADDRESS: Final = re.compile(r"https?://[^\s\"'<>{}]+")
+_LEADS: Final = re.compile(r'(?<=\s)(href|src)="([^"]*)"')  # as css_inline writes attributes
+_UNFETCHED: Final = ("mailto:", "tel:", "sms:", "cid:", "#")  # what leads to no host
 _UNBROKEN: Final = str.maketrans("\u00a0\u202f", "  ")  # of money; one such blank more than halves what an SMS holds
 _LAYOUT: Final = "_layout.html"
 _SHELF: Final = "macros.html"  # stands beside this module, not in the content set
@@ -78,7 +81,7 @@ class Renderer:
         links = _Links(rendering, self.content.brand.domains)
         values = self._values(rendering, template, links)
         values |= {name: self._line(template, name, rendering.variant, values) for name in _LINES}
-        html, text = self._body(template, values)
+        html, text = self._body(template, values, links)
         if kind == "html" and not values["subject"]:
             raise TemplateError(f"{template.file}:{template.line_of('subject:')}: the subject is empty; write one")
         says = text.strip() or html or values["subject"]
@@ -137,14 +140,19 @@ class Renderer:
         except TemplateSyntaxError:
             return {}
 
-    def _body(self, template: Template, values: dict[str, Any]) -> tuple[str, str]:
+    def _written(self, template: Template) -> str:
+        """What the author of a letter, and of its frame, has written down."""
+        return "\n".join(self.content.files.get(file, "") for file in (template.file, _LAYOUT))
+
+    def _body(self, template: Template, values: dict[str, Any], links: _Links) -> tuple[str, str]:
         """HTML and text; the text of an e-mail is derived unless it was written in the same language."""
         if template.kind == "txt":
             text = _tidy(self._run(template.file, values))
             return "", text.translate(_UNBROKEN) if template.channel == "sms" else text
         values |= self._macros(values)
         body = Markup(self._run(template.file, values))
-        html = self._inlined(template, self._run(_LAYOUT, values | {"body": body}))
+        whole = self._inlined(template, self._run(_LAYOUT, values | {"body": body}))
+        html = links.only_allowed(whole, self._written(template))
         written = self.content.templates.get((template.name, template.channel, template.language, "txt"))
         return html, _tidy(self._run(written.file, values)) if written else letter(html)
 
@@ -262,6 +270,19 @@ class _Links:
         own = (host_of(self.rendering.shop[name]) for name in ("url", "public_url"))
         known = not self.domains or host in own or is_among(host, self.domains)
         return url if host and urlsplit(url).scheme in ("http", "https") and known else ""
+
+    def only_allowed(self, html: str, written: str) -> str:
+        """The letter, in which also what no block has made of its data leads nowhere else. Its author may lead anywhere (lint says what
+        is not among the domains): `written` is what they wrote."""
+        known, hosts = {*self.rendering.links.values()}, {host_of(url) for url in ADDRESS.findall(written)} - {""}
+
+        def checked(found: re.Match[str]) -> str:
+            name, url = found[1], unescape(found[2])
+            if url in known or url in written or host_of(url) in hosts or url.startswith((PLACEHOLDER, *_UNFETCHED)):
+                return found[0]
+            return f'{name}="{escape(self.allowed(url))}"'
+
+        return _LEADS.sub(checked, html)
 
     def tracked(self, url: str | None) -> str:
         """A placeholder for the tracked form of `url`; "" for one that is not allowed."""

@@ -19,7 +19,6 @@ from tactful.events.model import name_of
 from tactful.identity import digest
 from tactful.log.memory import MemoryLog
 from tactful.partitioning import partition_of
-from tactful.projections import Projection
 from tactful.records import (
     DISPATCH,
     EVENTS,
@@ -70,7 +69,7 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class Simulation:
-    """Rules, settings and a clock that stands at `start` (ms)."""
+    """Rules, settings and a clock that stands at `start` (ms); one partition. `keep_history=False` saves memory in long runs."""
 
     def __init__(
         self,
@@ -78,28 +77,18 @@ class Simulation:
         settings: Settings,
         start: int,
         *,
-        partitions: int = 1,
-        slice_limit: int = 1000,
-        projections: Iterable[Projection[Any]] = SHIPPED,
         content: Content | None = None,
         keep_history: bool = True,
     ) -> None:
         self.clock = ManualClock(start)
-        self.log = Ordinals(MemoryLog(partitions, self.clock))
+        self.log = Ordinals(MemoryLog(1, self.clock))
         self.shelf = MemoryShelf()
         book, links = AddressBook(b"simulation"), Links("https://simulation.invalid", b"simulation")
         adapter, graves = InboxAdapter(self.shelf, self.clock), Graves(b"simulation")
         self.trigger = MemoryTriggerStore(keep_history=keep_history)
-        self.dispatch = MemoryDispatchStore(partitions, lambda: b"\0" * 16)
-        self.worker = TriggerWorker(
-            self.log,
-            self.trigger,
-            Rulebook(rules, projections),
-            self.clock,
-            "simulation",
-            graves=graves,
-            slice_limit=slice_limit,
-        )
+        self.dispatch = MemoryDispatchStore(1, lambda: b"\0" * 16)
+        rulebook = Rulebook(rules, SHIPPED)
+        self.worker = TriggerWorker(self.log, self.trigger, rulebook, self.clock, "simulation", graves=graves)
         attempts = Attempts(
             self.dispatch,
             dict.fromkeys(("email", "push", "sms"), adapter),
@@ -110,7 +99,7 @@ class Simulation:
             lambda: 0.0,
         )
         self.dispatcher = DispatchWorker(
-            self.log, self.dispatch, attempts, book, self.clock, "simulation", graves=graves, slice_limit=slice_limit
+            self.log, self.dispatch, attempts, book, self.clock, "simulation", graves=graves
         )
         self.desk = Reception(self.dispatch, book, graves, self.clock, self.log, lambda: None)
         side = TriggerSide(self.worker, self.trigger)

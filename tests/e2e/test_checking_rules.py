@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from devserver import Server, run
+from devserver import dev_server, run
 from shopper import TEA, Shopper
 
 RULE = """\
@@ -26,7 +26,7 @@ def test_runs_under_way_are_replayed_against_the_new_rules_before_they_are_insta
     for folder, then in ((rules, 'sleep("2d")'), (new, 'quiet("2d")')):
         folder.mkdir()
         (folder / "tea.py").write_text(RULE.format(then=then))
-    server = Server(tmp_path, "dev", "--at", "2026-11-23T14:00+01:00").start()
+    server = dev_server(tmp_path).start()
     try:
         uma, ida = (Shopper(server).known() for _ in range(2))
         uma.adds(TEA)

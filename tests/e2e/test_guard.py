@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from devserver import START, Server
+from devserver import dev_server
 from shopper import KETTLE, Shopper
 
 from tactful_workbench.settingsfile import DEV
@@ -14,7 +14,7 @@ from tactful_workbench.settingsfile import DEV
 def test_a_roll_out_says_how_many_it_will_write_to(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "settings.toml").write_text(DEV.replace('mode = "live"', 'mode = "shadow"', 1))
-    server = Server(tmp_path, "dev", "--at", START).start()
+    server = dev_server(tmp_path).start()
     try:
         unknown = server.told("rules", "rollout", "abandoned_cart", "0.5%", "--yes")
         assert "abandoned_cart has not run for a whole day yet" in unknown
@@ -37,7 +37,7 @@ def test_a_roll_out_says_how_many_it_will_write_to(tmp_path: Path) -> None:
 def test_a_rule_that_too_many_opt_out_of_pauses_itself_until_an_operator_lets_it_go_on(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "settings.toml").write_text(DEV + "\n[guard]\nafter = 5\n")
-    server = Server(tmp_path, "dev", "--at", START).start()
+    server = dev_server(tmp_path).start()
     try:
         people = [Shopper(server).known().consents() for _ in range(6)]
         for each in people:
@@ -79,7 +79,7 @@ def test_whoever_writes_a_rule_hears_at_once_where_it_fails(tmp_path: Path) -> N
     (tmp_path / "rules" / "faulty.py").write_text(FAULTY)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "settings.toml").write_text(DEV + '\n[rules.faulty]\nmode = "live"\n')
-    server = Server(tmp_path, "dev", "--at", START).start()
+    server = dev_server(tmp_path).start()
     try:
         people = [Shopper(server).known() for _ in range(30)]
         people[0].adds(KETTLE)

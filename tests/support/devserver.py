@@ -95,8 +95,8 @@ class Spoken:
 class Server:
     """`tactful dev` or `tactful serve all` over one data folder. `command` is all but the port and the folder."""
 
-    def __init__(self, folder: Path, *command: str, ready: str = "  clock ", key: str = "dev_server") -> None:
-        self.folder, self.command, self._ready, self.key = folder, command, ready, key
+    def __init__(self, folder: Path, *command: str, ready: str = "  clock ") -> None:
+        self.folder, self.command, self._ready, self.key = folder, command, ready, "dev_server"
         self.data, self.port = folder / "data", free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
@@ -205,9 +205,9 @@ class Server:
         return code
 
 
-def dev_server(folder: Path, at: str = START) -> Server:
+def dev_server(folder: Path) -> Server:
     """`tactful dev` in a folder of its own, not started yet."""
-    return Server(folder, "dev", "--at", at)
+    return Server(folder, "dev", "--at", START)
 
 
 def _is_in_a_loop() -> bool:

@@ -265,11 +265,11 @@ class DispatchBench:
         self.append(self.cancellation(message_id, customer, reason))
         self.settle()
 
-    def confirms(self, message_id: str, hold: int, customer: str = "u1") -> None:
-        """The run says that it still wants it, by itself."""
+    def confirms(self, message_id: str, hold: int) -> None:
+        """The run of a message to u1 says that it still wants it, by itself."""
         self._count += 1
         body = ConfirmBody(message_id, hold, {})
-        self.append(ConfirmRecord(id=f"y{self._count}", key=customer, at=self.now, body=body))
+        self.append(ConfirmRecord(id=f"y{self._count}", key="u1", at=self.now, body=body))
         self.settle()
 
     def link(self, who: str, customer: str) -> None:

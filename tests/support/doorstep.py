@@ -54,15 +54,15 @@ class Diary:
 
 
 class Fragile(Diary):
-    """A diary that fails as often as told, from the n-th append on, and then works again."""
+    """A diary that fails once, after so many appends, and then works again."""
 
-    def __init__(self, log: MemoryLog, after: int = 0, times: int = 1) -> None:
+    def __init__(self, log: MemoryLog, after: int = 0) -> None:
         super().__init__(log)
-        self._after, self._times = after, times
+        self._after, self._has_failed = after, False
 
     async def append(self, topic: str, entries: Sequence[tuple[int, bytes]]) -> list[Position]:
-        if len(self.appends) >= self._after and self._times:
-            self._times -= 1
+        if len(self.appends) >= self._after and not self._has_failed:
+            self._has_failed = True
             raise LogUnavailable("the log is away")
         return await super().append(topic, entries)
 

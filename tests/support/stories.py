@@ -109,7 +109,7 @@ def umas_story() -> TimelineInputs:
     )
 
 
-def held_message(until: int = FOUR + 17 * HOUR) -> Held:
+def held_message() -> Held:
     """A message that waits for the morning."""
     facts = {"zone": "Europe/Madrid", "zone_from": "profile"}
-    return Held("m_3", "abandoned_cart", "email", "quiet_hours", until, facts)
+    return Held("m_3", "abandoned_cart", "email", "quiet_hours", FOUR + 17 * HOUR, facts)

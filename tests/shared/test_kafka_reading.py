@@ -135,11 +135,13 @@ async def read_on(reader: Reader, position: int) -> None:
 
 @dataclass(frozen=True)
 class Headless(Backlog):
-    """One partition has no leader: aiokafka waits for the end of it, and tells no other meanwhile."""
+    """One partition has no leader before it is led: aiokafka waits for the end of it, and tells no other meanwhile."""
+
+    led: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         if TopicPartition("tactful-events", 1) in partitions:
-            await asyncio.Event().wait()
+            await self.led.wait()
         return await super().end_offsets(partitions)
 
 
@@ -150,6 +152,22 @@ async def test_a_partition_without_a_leader_hides_the_end_of_no_other() -> None:
     async with asyncio.timeout(1):
         for partition in (0, 2):
             assert await reader.end(partition) == 10**9
+    await reader.stop()
+
+
+async def test_who_reads_where_no_broker_leads_is_told_so_soon_and_goes_on_once_one_does() -> None:
+    """The other partitions of a service wait for each look."""
+    headless = Headless(("nowhere:9092",), size=100)
+    reader = Reader(headless, "events", together=0.02)
+    await reader.start()
+    await reader.wait({0: 0}, 0)
+    async with asyncio.timeout(1):
+        for _ in range(3):
+            for answer in await asyncio.gather(reader.read(1, 0, 1), reader.end(1), return_exceptions=True):
+                assert "tactful-events/1: nobody says where it ends; it may have no leader" in str(answer)
+        headless.led.set()
+        await asyncio.sleep(0.01)
+        assert await reader.end(1) == 10**9
     await reader.stop()
 
 

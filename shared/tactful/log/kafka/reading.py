@@ -84,6 +84,9 @@ class Reader:
         self._buffers: dict[int, _Buffer] = {}
         self._ends: dict[int, int] = {}
         self._asked_at = -FRESH
+        self._asking: dict[
+            int, tuple[asyncio.Task[int], float]
+        ] = {}  # by partition, its end, and until when it is waited for
         self._grown = asyncio.Event()
         self._moves = 0  # of positions
         # By partition: who reads from elsewhere would leave the one who waits there with nothing, as at the end.
@@ -97,9 +100,10 @@ class Reader:
         self._consumer = await self._broker.started(self._broker.consumer())
 
     async def stop(self) -> None:
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.gather(self._fetching, return_exceptions=True)
+        going = [task for task in (self._fetching, *(task for task, _ in self._asking.values())) if task is not None]
+        for task in going:
+            task.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
         if self._consumer is not None:
             await self._broker.ended(self._consumer)
 
@@ -133,7 +137,7 @@ class Reader:
         if time.monotonic() - self._asked_at > FRESH or partition not in self._ends:
             everything = {*self._buffers, *self._ends, partition}  # that is remembered, or a part would grow old
             if not await self._ask_together(everything):
-                await self._ask([partition])
+                await self._ask_alone(partition)
         buffer, end = self._buffers.get(partition), self._ends[partition]
         return buffer.next if buffer is not None and buffer.has_passed(end) else end
 
@@ -149,6 +153,23 @@ class Reader:
             return False
         self._asked_at = time.monotonic()
         return True
+
+    async def _ask_alone(self, partition: int) -> int:
+        """Where no broker leads it, aiokafka asks on for ten seconds. A second of that is waited for; whoever comes later is told
+        that there is no answer yet, or the other partitions of a service would wait for each look at this one."""
+        now = time.monotonic()
+        asking, until = self._asking.get(partition, (None, 0.0))
+        if asking is None or asking.done():
+            asking, until = asyncio.create_task(self._ask_one(partition)), now + self._together
+            asking.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._asking[partition] = asking, until
+        done, _ = await asyncio.wait([asking], timeout=max(0.0, until - now))
+        if not done:
+            raise LogUnavailable(f"{self._name}/{partition}: nobody says where it ends; it may have no leader")
+        return asking.result()
+
+    async def _ask_one(self, partition: int) -> int:
+        return (await self._ask([partition]))[partition]
 
     async def _ask(self, partitions: Iterable[int]) -> dict[int, int]:
         """Up to where each can be read: not beyond a transaction of somebody else that is open."""
@@ -323,7 +344,7 @@ class Reader:
         """Or until it is found that nobody may read on there yet."""
         with suppress(TimeoutError):
             return await self._awaited(partition, SOON, done)
-        if (await self._ask([partition]))[partition] <= offset:
+        if await self._ask_alone(partition) <= offset:
             return
         try:
             await self._awaited(partition, PATIENCE, done)

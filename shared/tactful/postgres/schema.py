@@ -1,11 +1,12 @@
 """The schema: revisions by Alembic, run by `tactful db upgrade`; services start only over the one that they know.
 
 A revision only adds (expand), so that the program before it goes on working; what is no longer used goes two revisions later
-(contract).
+(contract). Nor may it keep that program waiting: an index is built by `tactful.postgres.indexes`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tactful.errors import SchemaBehind, SettingsError, StoreTooNew
 
 REVISION: Final = "0008"
+_AGAIN: Final = 0.2  # seconds
 _HERE: Final = Path(__file__).with_name("migrations")
 
 
@@ -51,13 +53,21 @@ async def revision(connection: AsyncConnection) -> str:
 async def upgrade(connection: AsyncConnection) -> tuple[str, str]:
     """Bring the schema up to date, one caller at a time; the revisions before and after. Raises StoreTooNew, and SettingsError
     for a new database that does not take every letter."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(7241)"))
+    await _alone(connection)
     before = await revision(connection)
     _refuse_newer(before)
     if not before:
         await _refuse_other_letters(connection)
+    await connection.rollback()  # each revision begins its own
     await connection.run_sync(_upgrade)
     return before, await revision(connection)
+
+
+async def _alone(connection: AsyncConnection) -> None:
+    """As long as the connection lasts. Whoever waited for it inside a transaction would be waited for by an index that is built."""
+    while not await connection.scalar(text("SELECT pg_try_advisory_lock(7241)")):
+        await connection.rollback()
+        await asyncio.sleep(_AGAIN)
 
 
 async def _refuse_other_letters(connection: AsyncConnection) -> None:

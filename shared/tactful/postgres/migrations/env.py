@@ -1,6 +1,9 @@
-"""How Alembic runs a revision: in the transaction of whoever asked."""
+"""How Alembic runs revisions: each in a transaction, so that one may build its indexes between two of them."""
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
-context.run_migrations()
+context.configure(
+    connection=context.config.attributes["connection"], transactional_ddl=True, transaction_per_migration=True
+)
+with context.begin_transaction():
+    context.run_migrations()

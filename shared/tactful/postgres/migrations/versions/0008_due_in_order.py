@@ -1,7 +1,7 @@
 """Whoever falls due at one instant, by the hundred thousand at ten in the morning, is found in order of id: each look read and
 sorted all of them. The program before this one finds them by the same indexes."""
 
-from alembic import op
+from tactful.postgres import indexes
 
 revision = "0008"
 down_revision = "0007"
@@ -9,5 +9,5 @@ down_revision = "0007"
 
 def upgrade() -> None:
     for table in ("trigger_row", "dispatch_customer"):
-        op.execute(f"CREATE INDEX {table}_due_order ON {table} (partition, due, customer) WHERE due IS NOT NULL")
-        op.execute(f"DROP INDEX {table}_due")
+        indexes.build(f"{table}_due_order", f"{table} (partition, due, customer) WHERE due IS NOT NULL")
+        indexes.drop(f"{table}_due")

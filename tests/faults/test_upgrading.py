@@ -1,0 +1,79 @@
+"""The schema of PostgreSQL is brought up to date while the program before goes on working."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from pgserver import PostgresServer
+from servers import DATABASE, fresh_database
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tactful.postgres import REVISION, Postgres
+from tactful_trigger.store import ChangedRow, SliceResult
+from tactful_trigger.store.postgres import PostgresTriggerStore
+
+pytestmark = list(DATABASE)
+BEFORE = (
+    "DROP INDEX trigger_row_due_order, dispatch_customer_due_order",
+    "CREATE INDEX trigger_row_due ON trigger_row (partition, due) WHERE due IS NOT NULL",
+    "CREATE INDEX dispatch_customer_due ON dispatch_customer (partition, due) WHERE due IS NOT NULL",
+    "UPDATE alembic_version SET version_num = '0007'",
+)
+WAITS = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+WHOLE = text(
+    """SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+       WHERE relname LIKE '%\\_due%' AND indisvalid ORDER BY relname"""
+)
+
+
+async def put_back(database: Postgres, *statements: str) -> None:
+    for statement in (*BEFORE, *statements):
+        await database.run(lambda db: db.execute(text(statement)))  # noqa: B023
+
+
+async def indexes(database: Postgres) -> list[str]:
+    return [name for (name,) in await database.ask(WHOLE)]
+
+
+async def test_slices_are_committed_while_an_index_is_built(postgres: PostgresServer) -> None:
+    async with Postgres.open(url := await fresh_database(postgres)) as database:
+        await put_back(database)
+        store = PostgresTriggerStore(database)
+        cursor = await store.claim(0, "one", 0, 1)
+        assert cursor is not None
+
+        async def write_for_long(db: AsyncConnection) -> asyncio.Task[tuple[str, str]]:
+            await db.execute(text("INSERT INTO trigger_row VALUES (0, 'u0', '', 5, TRUE)"))
+            upgrading = asyncio.create_task(Postgres.upgrade(url))
+            while not (upgrading.done() or await db.scalar(WAITS)):
+                pass
+            await store.commit(SliceResult(0, cursor.epoch, 0, cursor, [ChangedRow("u1", b"{}", 7)], [], [], []), 1)
+            assert not upgrading.done()
+            return upgrading
+
+        assert await (await database.run(write_for_long)) == ("0007", REVISION)
+        assert await store.due(0, (0, ""), 9, 9) == [(5, "u0"), (7, "u1")]
+        assert await indexes(database) == ["dispatch_customer_due_order", "trigger_row_due_order"]
+
+
+@pytest.mark.parametrize("valid", [True, False])
+async def test_an_upgrade_that_was_interrupted_is_taken_up(postgres: PostgresServer, valid: bool) -> None:
+    async with Postgres.open(url := await fresh_database(postgres)) as database:
+        await put_back(
+            database,
+            "CREATE INDEX trigger_row_due_order ON trigger_row (partition, due, customer) WHERE due IS NOT NULL",
+            f"UPDATE pg_index SET indisvalid = {valid} WHERE indexrelid = 'trigger_row_due_order'::regclass",
+            "DROP INDEX trigger_row_due",
+        )
+        assert await Postgres.upgrade(url) == ("0007", REVISION)
+        assert await indexes(database) == ["dispatch_customer_due_order", "trigger_row_due_order"]
+
+
+async def test_two_who_upgrade_at_once_do_not_wait_for_each_other_for_ever(postgres: PostgresServer) -> None:
+    async with Postgres.open(url := await fresh_database(postgres)) as database:
+        await put_back(database)
+        went = await asyncio.gather(*[Postgres.upgrade(url) for _ in range(3)])
+        assert sorted(went) == [("0007", REVISION), (REVISION, REVISION), (REVISION, REVISION)]
+        assert await indexes(database) == ["dispatch_customer_due_order", "trigger_row_due_order"]

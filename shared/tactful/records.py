@@ -1,11 +1,11 @@
 """The records of the log: what stands between the services.
 
-A record is JSON `{kind, v, id, key, at, origin, body}`. Topic, partition, offset and append time belong to the log,
-not to the record (see `tactful.log`). Three topics, one partition count:
+A record is JSON `{kind, v, id, key, at, origin, body}`. Topic, partition, offset and append time belong to the log, not to the record
+(see `tactful.log`). Three topics, one partition count:
 
 - `events`: all that trigger reads (events, links, merges, what was absorbed, erasures, commands, ticks, broadcasts);
-- `dispatch`: all that dispatch reads (messages, cancellations, confirmations, recipients and who they turned out to be,
-  consents, erasures, ticks, broadcasts);
+- `dispatch`: all that dispatch reads (messages, cancellations, confirmations, recipients and who they turned out to be, consents,
+  addresses on lists of other senders, erasures, ticks, broadcasts);
 - `quarantine`: refused input with a reason.
 
 While a roll-out is under way, programs of two versions read them. Fields that a program does not know it passes over. A record that
@@ -25,7 +25,7 @@ EVENTS: Final = "events"
 DISPATCH: Final = "dispatch"
 QUARANTINE: Final = "quarantine"
 TOPICS: Final = (EVENTS, DISPATCH, QUARANTINE)
-VERSION: Final = 1
+VERSION: Final = 2  # the latest that this program knows
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True):
@@ -42,7 +42,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", gc=Fal
     id: str
     key: str
     at: int
-    v: Annotated[int, msgspec.Meta(le=VERSION)] = VERSION  # of a known kind, too: decoding refuses what is newer
+    v: Annotated[int, msgspec.Meta(le=VERSION)] = 1  # of a known kind, too: decoding refuses what is newer
     origin: Origin | None = None
 
 
@@ -343,6 +343,22 @@ class ConsentRecord(Record, tag="consent", frozen=True, kw_only=True):
     body: ConsentBody
 
 
+class SuppressBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Another sender has it that an address must not be written to. The record's key is the address's keyed hash."""
+
+    channel: str
+    reason: str  # unsubscribed | bounced | complained
+    source: str  # whose list it is
+    said_at: int = 0  # 0: the list does not say; then it counts as of when it was appended
+
+
+class SuppressRecord(Record, tag="suppress", frozen=True, kw_only=True):
+    """topic dispatch; programs of version 1 do not know it, and would pass over an opt-out"""
+
+    v: Annotated[int, msgspec.Meta(le=VERSION)] = 2
+    body: SuppressBody
+
+
 class QuarantineBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Input that was refused: why, where in it, and the input itself as text (at most 32 KB)."""
 
@@ -372,14 +388,13 @@ DispatchTopic = (
     | InheritRecord
     | BindRecord
     | ConsentRecord
+    | SuppressRecord
     | EraseRecord
     | TickRecord
     | BroadcastRecord
 )
 AnyRecord = EventsTopic | DispatchTopic | QuarantineRecord
-
-_encoder = msgspec.json.Encoder()
-encode = _encoder.encode
+encode: Final = msgspec.json.Encoder().encode
 decode_events: Final = msgspec.json.Decoder(EventsTopic).decode
 decode_dispatch: Final = msgspec.json.Decoder(DispatchTopic).decode
 decode_any: Final = msgspec.json.Decoder(AnyRecord).decode

@@ -491,6 +491,25 @@ async def test_an_erasure_takes_everything_of_one_customer_and_the_chain_stays_w
     assert (await store.graves(0), await store.graves(1)) == ({"5f": NOW}, {})
 
 
+async def test_what_binds_an_address_and_is_nobody_s_word_outlasts_everybody(store: DispatchStore) -> None:
+    def list_it(space: Workspace) -> int:
+        space.lock_addresses([ADDRESS])
+        space.address(ADDRESS).note_listed("unsubscribed", "mailchimp", NOW)
+        return space.record_consent(entry("", "withdrawn"))
+
+    assert await store.transact(0, [], list_it) == 1
+
+    def erase(space: Workspace) -> None:
+        space.record_consent(entry("u1"))
+        space.erase("u1", Erased("5f", NOW))
+
+    await store.transact(0, ["u1"], erase)
+    address = await store.address(ADDRESS)
+    assert (address.lists, address.is_listed("unsubscribed", "mailchimp", 0)) == ("mailchimp", True)
+    links = await store.ledger(0)
+    assert (broken_at(links), [link.entry is None for link in links]) == (None, [False, True])
+
+
 async def test_what_happens_to_a_customer_after_their_erasure_in_one_transaction_is_kept(store: DispatchStore) -> None:
     await holds(store, "u1", delivery("m1", HELD, NOW))
 

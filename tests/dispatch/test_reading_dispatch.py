@@ -15,6 +15,7 @@ from tactful.errors import ClocksApart, NewerRecord, OutboxGap, PoisonFlood, Set
 from tactful.records import (
     DISPATCH,
     EVENTS,
+    VERSION,
     MessageRecord,
     Origin,
     QuarantineRecord,
@@ -140,7 +141,7 @@ def test_what_a_newer_program_may_be_told_does_not_keep_this_one_from_reading_th
 @pytest.mark.parametrize("kind", ["mood", "tick"])
 def test_a_record_for_a_newer_program_waits_for_it(bench: DispatchBench, kind: str) -> None:
     tick = msgspec.to_builtins(TickRecord(id="t", key="", at=bench.now, body=TickBody()))
-    drive(bench.log.append(DISPATCH, [(0, msgspec.json.encode({**tick, "kind": kind, "v": 2}))]))
+    drive(bench.log.append(DISPATCH, [(0, msgspec.json.encode({**tick, "kind": kind, "v": VERSION + 1}))]))
     before = drive(bench.store.cursor(0)).offset
     with pytest.raises(NewerRecord, match="dispatch/0"):
         bench.settle()

@@ -139,12 +139,16 @@ async def test_a_night_with_doctor_smoke_and_the_red_button(shop: Cluster, shopp
     assert "ok: one message, once." in smoked.stdout, smoked.stdout + smoked.stderr
     assert shop.mailbox.came["night@example.test"] == 1
 
+    bounces = shop.data / "bounces.txt"
+    bounces.write_text(address_of("dora"))
+    listed = ("consent", "suppress", str(bounces), "--source", "sendgrid", "--reason", "bounced")
+    assert "1 new, 0 known already" in (await asyncio.to_thread(shop.command, *listed)).stdout
     stopped = json.loads(
         (await asyncio.to_thread(shop.command, "stop", "--by", "olga", "--why", "wrong price", "--json")).stdout
     )
     assert (stopped["stopped"], stopped["by"], stopped["in_force"]) == (True, "olga", stopped["partitions"])
     assert time.time() * 1000 - stopped["at"] < 10_000  # under five on a machine that has no other tests to run
-    await arrive(shopper, ["ann", "bob"])  # events are taken as ever
+    await arrive(shopper, ["ann", "bob", "dora"])  # events are taken as ever
     await asyncio.sleep(4)  # longer than the rule waits
     assert len(shop.mailbox.came) == 1
     checked = await asyncio.to_thread(shop.command, "rules", "check", "--live")
@@ -155,6 +159,10 @@ async def test_a_night_with_doctor_smoke_and_the_red_button(shop: Cluster, shopp
     assert resumed.returncode == 0, resumed.stderr
     await shop.until_arrived({"ann", "bob"}, 20)  # what a stop keeps is otherwise looked at every 30 s
     assert {shop.mailbox.came[address_of(name)] for name in ("ann", "bob")} == {1}
+    told = (await asyncio.to_thread(shop.command, "explain", "dora")).stdout
+    assert "not to this address: bounced; it stands on a list of sendgrid" in told, told
+    assert address_of("dora") not in shop.mailbox.came
+    assert "0 new, 1 known already" in (await asyncio.to_thread(shop.command, *listed)).stdout
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tactful.partitioning import partition_of
 from tactful.records import (
     EVENTS,
     QUARANTINE,
+    VERSION,
     Origin,
     QuarantineRecord,
     TickBody,
@@ -299,9 +300,9 @@ def test_what_comes_after_a_quarantined_record_of_an_outbox_is_no_gap() -> None:
 def test_a_record_for_a_newer_program_waits_for_it_and_what_stood_before_it_is_done(kind: str) -> None:
     bench = brittle_bench()
     before, after = (encode(event_record("u1", Page(name=name), bench.now, name)) for name in ("a", "b"))
-    newer = msgspec.json.encode({**msgspec.json.decode(after), "id": "c", "kind": kind, "v": 2})
+    newer = msgspec.json.encode({**msgspec.json.decode(after), "id": "c", "kind": kind, "v": VERSION + 1})
     drive(bench.log.append(EVENTS, [(0, before), (0, newer), (0, after)]))
-    with pytest.raises(NewerRecord, match="events/0: a record of version 2, and this program knows up to 1"):
+    with pytest.raises(NewerRecord, match=f"events/0: a record of version {VERSION + 1}, and this program"):
         drive(bench.worker.run_once(0))
     assert (bench.partition().cursor.offset, quarantined(bench)) == (1, [])
     assert drive(bench.store.cursor(0)).offset == 1

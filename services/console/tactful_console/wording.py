@@ -37,6 +37,7 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
         "no address is known",
     ),
     Reason.SUPPRESSED_ADDRESS: (
+        "not to this address: {why}; it stands on a list of {on_list_of}",
         "not to this address: {why}",
         "the owner of this address was asked at {asked_at} and has not answered",
         "not to this address",
@@ -49,6 +50,7 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
     Reason.WITHDRAWN: (
         "{purpose} was withdrawn at {at}, entry #{entry}; silent until {silent_until} or a new grant",
         "{purpose} was withdrawn at {at}, entry #{entry}",
+        "{purpose} was withdrawn with this address at {withdrawn_at}; it stands on a list of {on_list_of}",
         "somebody with this address withdrew {purpose} at {withdrawn_at}",
         "the customer wants no {purpose}",
         "the customer has withdrawn this",

@@ -161,7 +161,7 @@ def _bind_addresses(space: Workspace, book: AddressBook, row: CustomerRow, body:
     for channel in (row.recipient.addresses if row.recipient else {}) if not body.channel else (body.channel,):
         key = book.of(row.recipient, channel)
         if key is not None:
-            _bind(space, key, body.purpose, body.occurred_at)
+            bind(space, key, body.purpose, body.occurred_at)
 
 
 def bind_first_addresses(space: Workspace, book: AddressBook, row: CustomerRow, channels: Sequence[str]) -> None:
@@ -170,7 +170,7 @@ def bind_first_addresses(space: Workspace, book: AddressBook, row: CustomerRow, 
     for channel, word in product(sorted(channels), row.words):
         key = book.of(row.recipient, channel)
         if key is not None and word.state == "withdrawn" and word.channel in ("", channel):
-            _bind(space, key, word.purpose, word.at)
+            bind(space, key, word.purpose, word.at)
 
 
 def take_for_mailbox(key: AddressKey | None, message: MessageBody | None, body: ConsentBody, space: Workspace) -> None:
@@ -182,10 +182,11 @@ def take_for_mailbox(key: AddressKey | None, message: MessageBody | None, body: 
         if message is not None:
             forget_question(space.address(key), message)
     elif body.channel in ("", key.channel):
-        _bind(space, key, body.purpose, body.occurred_at)
+        bind(space, key, body.purpose, body.occurred_at)
 
 
-def _bind(space: Workspace, key: AddressKey, purpose: str, at: int) -> None:
+def bind(space: Workspace, key: AddressKey, purpose: str, at: int) -> None:
+    """Nothing of that purpose goes to the address, until somebody who has it grants it later."""
     withdrawn = space.address(key).withdrawn
     withdrawn[purpose] = max(withdrawn.get(purpose, 0), at)
 

@@ -92,6 +92,7 @@ class Facts:
     has_adapter: bool = True
     erased: bool = False
     suppressed: str = ""  # why the address must not be used
+    on_list_of: str = ""  # other senders who have it that it must not be
     address_shared: bool = False  # others were written to there
     unanswered_since: int = 0  # its owner was asked the same and has not answered
     words: Sequence[Word] = ()

@@ -55,6 +55,7 @@ def gather(
         address=address_on(recipient, message.channel, settings),
         has_adapter=message.channel in channels,
         suppressed=address.shut if address else "",
+        on_list_of=address.lists if address else "",
         address_shared=address is not None and address.is_shared(row.names(message.customer)),
         unanswered_since=unanswered_since(address, message, now),
         words=_left(standing(row.words), row, delivery),

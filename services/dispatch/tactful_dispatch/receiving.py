@@ -22,7 +22,7 @@ from tactful_dispatch.facts import Contacted
 from tactful_dispatch.flagging import flag_addresses
 from tactful_dispatch.preferring import change_preference, wishes_in
 from tactful_dispatch.questions import ANSWERS, OWN_TICKET
-from tactful_dispatch.rows import ACCEPTED, COMPLAINED, STOPPED, UNKNOWN, WAITING, Delivery
+from tactful_dispatch.rows import ACCEPTED, BOUNCED, COMPLAINED, STOPPED, UNKNOWN, WAITING, Delivery
 from tactful_dispatch.store import Workspace
 
 MOST_RECEIPTS: Final = 100  # of one message, so that nobody fills its row with replies
@@ -141,7 +141,7 @@ def why_ended(name: str, detail: Mapping[str, Any]) -> str:
         return COMPLAINED
     if name != "Message Bounced" or not detail.get("hard"):
         return ""
-    return STOPPED if detail.get("opted_out") else "bounced"
+    return STOPPED if detail.get("opted_out") else BOUNCED
 
 
 def _suppress(space: Workspace, delivery: Delivery, why: str) -> None:

@@ -16,12 +16,14 @@ CANCELLATIONS_KEPT: Final = 40
 REPEATS_KEPT: Final = 256
 CUSTOMERS_KEPT: Final = 16  # of one address
 QUESTIONS_KEPT: Final = 16  # to the owner of one address
+LISTS_KEPT: Final = 32  # on which one address stands
 TOPICS_KEPT: Final = 64  # muted ones
 RULES_KEPT: Final = 256  # likewise: far more than a shop has
 # Why an address is suppressed, besides what a provider says.
 FLAGGED: Final = "nobody may write to somebody who uses it"
 STOPPED: Final = "stopped by its owner"
 COMPLAINED: Final = "complained"
+BOUNCED: Final = "bounced"
 NOT_BY_PROVIDERS: Final = frozenset({FLAGGED, STOPPED, COMPLAINED})
 
 # States of a delivery. Held ones wait for an instant; asked ones for the run to say that it still wants them.
@@ -187,12 +189,16 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     flagged: list[str] = msgspec.field(default_factory=list)  # of those who use it: whom nobody may write to
     latest: str = ""  # the message, of whatever purpose, that went here last: replies name none
     asked: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)  # what for -> when, and by which message
+    # of other senders' lists: "reason/source" -> as of when it counts
+    listed: dict[str, int] = msgspec.field(default_factory=dict)
 
     def trim(self) -> None:
         """Keep the latest contacts, customers and questions."""
         del self.contacts[:-CONTACTS_KEPT], self.customers[:-CUSTOMERS_KEPT]
         for question in list(self.asked)[:-QUESTIONS_KEPT]:
             del self.asked[question]
+        for name in list(self.listed)[:-LISTS_KEPT]:
+            del self.listed[name]
 
     @property
     def shut(self) -> str:
@@ -224,6 +230,19 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
             return ""
         was, self.suppressed = self.suppressed, ""
         return was
+
+    @property
+    def lists(self) -> str:
+        """Whose lists it stands on."""
+        return ", ".join(sorted({name.partition("/")[2] for name in self.listed}))
+
+    def is_listed(self, reason: str, source: str, said_at: int) -> bool:
+        """Whether a list says nothing new of it: a row without a date (0) is what that list has said before."""
+        return said_at <= self.listed.get(f"{reason}/{source}", -1)
+
+    def note_listed(self, reason: str, source: str, at: int) -> None:
+        """It stands on a list."""
+        self.listed[f"{reason}/{source}"] = at
 
     def used_by(self, customer: str) -> None:
         """A customer is written to here."""

@@ -27,6 +27,7 @@ from tactful.records import (
     MessageBody,
     MessageRecord,
     RecipientRecord,
+    SuppressRecord,
     TickRecord,
     decode_dispatch,
 )
@@ -41,6 +42,7 @@ from tactful_dispatch.inheriting import inherit, link, pass_on
 from tactful_dispatch.receiving import take_recipient
 from tactful_dispatch.rows import Delivery, urgency
 from tactful_dispatch.store import Workspace
+from tactful_dispatch.suppressing import lock_listed, take_listed
 
 
 def read(slice_: Iterable[Stored]) -> list[DispatchTopic]:
@@ -85,6 +87,7 @@ class DispatchSlice:
         customer) on is not known here: the first record that comes after more than that is not applied yet."""
         cursor = self._space.cursor
         taken = Taken(cursor.taken)
+        lock_listed(self._space, records)
         for stored, record in zip(slice_, records, strict=True):
             self._offset = stored.offset
             limit = limit_of(stored, record), ""
@@ -131,6 +134,8 @@ class DispatchSlice:
             self._confirm(record.key, record.body)
         elif isinstance(record, BroadcastRecord):
             self._broadcast(record.body, at)
+        elif isinstance(record, SuppressRecord):
+            take_listed(self._space, record, at)
         else:
             self._about_customer(record, at)
 

@@ -63,10 +63,15 @@ def _is_away(engagement: Engagement, orders: Orders) -> bool:
     return engagement.away_since > (orders.last.at if orders.last else 0)
 
 
+def number_of(phone: str) -> str:
+    """As it is dialled; "" if it is none."""
+    number = _PUNCTUATION.sub("", phone) if phone else ""
+    return number if E164.fullmatch(number) else ""
+
+
 def _addresses(profile: Profile) -> dict[str, str]:
     """By channel. A phone number without its country code could be anybody's, so it is no address."""
-    phone = _PUNCTUATION.sub("", profile.phone) if profile.phone else ""
-    number = phone if E164.fullmatch(phone) else ""
+    number = number_of(profile.phone)
     email = profile.email.strip()
     email = named[1].strip() if (named := _NAMED.fullmatch(email)) else email
     addresses = {"email": email, "push": profile.push_token, "sms": number, "call": number}

@@ -39,6 +39,7 @@ from tactful_workbench.runpages import Page, StoredRow
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
+from tactful_workbench.suppressions import Suppressions
 from tactful_workbench.tracing import trace
 from tactful_workbench.wishes import (
     COMMAND_LINE,
@@ -52,6 +53,7 @@ from tactful_workbench.wishes import (
     RuleWish,
     SendingWish,
     StopWish,
+    SuppressionList,
 )
 
 # An e-mail address or a pattern, a phone number, the token of a device.
@@ -77,6 +79,8 @@ class Deployment(Patient, Protocol):
     def keys(self) -> Keys: ...
     @property
     def desk(self) -> Reception: ...
+    @property
+    def suppressions(self) -> Suppressions: ...
     @property
     def personal(self) -> Personal: ...
     @property
@@ -116,6 +120,7 @@ def admin_router(product: Deployment) -> APIRouter:
         ("GET", "/consent/{customer:name}", office.consents),
         ("POST", "/consent/{customer:name}", office.record_consent),
         ("GET", "/consent-ledger", office.verify_ledger),
+        ("POST", "/suppressions", office.suppress),
         ("GET", "/rules", office.rules),
         ("GET", "/runs", office.runs),
         ("POST", "/rules/{rule:name}/enrol", office.enrol),
@@ -200,6 +205,12 @@ class _Office:
             told = {"entries": len(links), "whole": broken is None, "broken_at": broken, "head": head}
             chains.append({"partition": partition, **told})
         return {"partitions": chains}
+
+    async def suppress(self, wish: SuppressionList) -> dict[str, Any]:
+        for each in wish.addresses:
+            known_channel(each.channel, "channel")
+        new = await self._product.suppressions.take(wish.source, wish.addresses, wish.dry_run)
+        return {"new": new, "known": len(wish.addresses) - new}
 
     async def rules(self, counted: bool = True) -> dict[str, Any]:
         """Counting live runs takes some seconds a million."""

@@ -60,6 +60,7 @@ from tactful_workbench.sides import TriggerSide
 from tactful_workbench.stand import Stand, stop_if_restored
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
+from tactful_workbench.suppressions import Suppressions
 from tactful_workbench.virtual import Ordinals, VirtualTime
 
 PARTITIONS: Final = 4
@@ -193,6 +194,7 @@ class Product:
         )
 
         self.desk = Reception(self.dispatch, addresses, graves, self.clock, self.log, live.nudge)
+        self.suppressions = Suppressions(self.log, self.dispatch, addresses, self.clock)
         self.correspondence = Correspondence(self.dispatch, addresses, self.desk, self.clock)
         self.personal = Personal(
             self.log, self.trigger, self.dispatch, self.book, graves, stores.notebook, self.clock, self.settings_now

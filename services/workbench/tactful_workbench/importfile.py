@@ -51,7 +51,7 @@ def rows_of(file: Path, *, commas: Collection[str] | None = None) -> Iterator[Ro
     `1.234` is 1234 in these columns, since an id may look like it. Raises TactfulError naming file, line and mend."""
     suffixes = [suffix.lower() for suffix in file.suffixes]
     try:
-        with _opened(file) as text:
+        with opened(file) as text:
             rows = _cells(text, file) if any(suffix in TABLES for suffix in suffixes) else _objects(text, file)
             yield from rows if commas is None else (_with_points(row, commas) for row in rows)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -89,7 +89,7 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
     values = _named(cells, pairs)
     envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
-        envelope["timestamp"] = told = _when(str(envelope["timestamp"]), zone, where)
+        envelope["timestamp"] = told = when(str(envelope["timestamp"]), zone, where)
         if instant(told) is None:  # the door would date it to now
             raise TactfulError(
                 f"{where}: {told} stands where nobody knew the time; take the row out, or write when it happened"
@@ -149,7 +149,8 @@ def _named(cells: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
     return {name: cell for name, cell in named.items() if cell not in ("", None)}
 
 
-def _opened(file: Path) -> TextIO:
+def opened(file: Path) -> TextIO:
+    """Plain or .gz, UTF-8, with a mark at its beginning or without."""
     if file.suffix.lower() == ".gz":
         return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
     return file.open(encoding="utf-8-sig", newline="")
@@ -222,7 +223,8 @@ def _levels(value: Any) -> int:
     return levels
 
 
-def _when(text: str, zone: ZoneInfo, where: str) -> str:
+def when(text: str, zone: ZoneInfo, where: str) -> str:
+    """A time as people write it, as ISO 8601. Raises TactfulError."""
     try:
         if _SINCE_1970.fullmatch(text):
             return _after_1970(float(text))

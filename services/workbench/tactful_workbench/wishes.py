@@ -25,6 +25,23 @@ class ConsentWish(Wish):
     wording: str = ""
 
 
+class ListedAddress(Wish):
+    """An address on a list of another sender. `said_at` in ms; 0 where the list does not say."""
+
+    channel: str = Field(min_length=1)
+    address: str = Field(min_length=1, max_length=500)
+    reason: Literal["unsubscribed", "bounced", "complained"]
+    said_at: int = Field(0, ge=0, lt=2**53)
+
+
+class SuppressionList(Wish):
+    """A part of such a list."""
+
+    source: str = Field(min_length=1, max_length=100)
+    addresses: list[ListedAddress] = Field(max_length=1000)
+    dry_run: bool = True
+
+
 class Reopening(Wish):
     """Who says that an address works again, and how they know."""
 

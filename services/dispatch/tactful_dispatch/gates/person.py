@@ -42,10 +42,14 @@ def suppressed_address(message: MessageBody, facts: Facts) -> GateRecord:
     """The address bounced or complained; others read along there, for whom the gift may be; or its owner was asked already."""
     why = facts.suppressed or ("a gift, and others read along" if _is_gift(message) and facts.address_shared else "")
     if why:
-        return refused("suppressed address", Reason.SUPPRESSED_ADDRESS, Scope.CHANNEL, why=why)
+        return refused("suppressed address", Reason.SUPPRESSED_ADDRESS, Scope.CHANNEL, why=why, **_listed(facts))
     if facts.unanswered_since:
         return refused("suppressed address", Reason.SUPPRESSED_ADDRESS, Scope.CHANNEL, asked_at=facts.unanswered_since)
     return open_gate("suppressed address")
+
+
+def _listed(facts: Facts) -> dict[str, Any]:
+    return {"on_list_of": facts.on_list_of} if facts.on_list_of else {}
 
 
 def _is_gift(message: MessageBody) -> bool:
@@ -77,7 +81,7 @@ def consent(message: MessageBody, facts: Facts) -> GateRecord:
         return refused("consent", Reason.NO_CONSENT, Scope.CHANNEL, **_told(message, here))
     if facts.address_withdrawn_at > here.at:
         said = {"purpose": message.purpose, "channel": message.channel, "withdrawn_at": facts.address_withdrawn_at}
-        return refused("consent", Reason.WITHDRAWN, Scope.CHANNEL, **said)
+        return refused("consent", Reason.WITHDRAWN, Scope.CHANNEL, **said, **_listed(facts))
     return open_gate("consent", **_told(message, here))
 
 

@@ -28,6 +28,7 @@ from tactful_workbench.secrets import LINK_KEY
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
+from tactful_workbench.suppressions import Suppressions
 
 
 class Headquarters:
@@ -47,6 +48,7 @@ class Headquarters:
         self.templates = templates if templates is not None and templates.is_dir() else None
         self.writes_to_people = True
         self.desk = desk(here, lambda: None)
+        self.suppressions = Suppressions(here.log, here.dispatch, addresses(here), here.clock)
         self.personal = personal(here)
         self.button = RedButton(here.log, here.dispatch, here.clock)
         self.conductor = Conductor(here.log, here.trigger, here.book, here.clock)

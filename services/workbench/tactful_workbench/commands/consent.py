@@ -1,4 +1,4 @@
-"""`tactful consent`: grant, withdraw, show, verify."""
+"""`tactful consent`: grant, withdraw, show, suppress, verify."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from tactful.errors import TactfulError
 from tactful_ingest.ids import customer_id
 from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.commands.suppress import suppress
 from tactful_workbench.office import get, post, segment
 
 app = typer.Typer(no_args_is_help=True, help="Who allowed what, and the proof of it.")
@@ -65,6 +66,9 @@ def show_consent(customer: str, data: Data = HERE, as_json: Json = False) -> Non
         for s in sorted(states, key=lambda s: (-s["at"], -s["entry"]))
     ]
     show(states, "\n".join(lines) or f"{customer} has neither allowed nor withdrawn anything", as_json)
+
+
+app.command()(suppress)
 
 
 @app.command()

@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo, available_timezones
 
 import typer
 from rich.progress import Progress
 
 from tactful.errors import TactfulError
 from tactful_ingest.limits import Limits
-from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.commands.options import HERE, Data, Json, known_zone, pairs_of, refuse_pipe, show
 from tactful_workbench.importfile import NUMBERS, PRODUCT, call_of, rows_of, together
 from tactful_workbench.office import call_text, office, posted
 
@@ -36,13 +35,9 @@ def import_file(
 ) -> None:
     """Import CSV or NDJSON (plain or .gz) as history: rows fold into what is known and start nothing. Exit code 1 if a row was
     refused; the others are in."""
-    if zone not in available_timezones():
-        raise TactfulError(f'--zone: "{zone}" is not an IANA time zone; write it like Europe/Madrid')
-    if file.is_fifo():
-        raise TactfulError(
-            f"{file} is a pipe, and a file is read twice, so that nothing is posted of one that is wrong; save it as a file first"
-        )
-    pairs = _pairs(mapping)
+    own = known_zone(zone)
+    refuse_pipe(file)
+    pairs = pairs_of(mapping)
 
     left = {ours: theirs for ours, theirs in pairs.items() if not lines_of or ours not in PRODUCT}
 
@@ -50,7 +45,7 @@ def import_file(
         numbers = {pairs.get(name, name) for name in NUMBERS}
         found = rows_of(file, commas=numbers if decimal_comma else None)
         for row in together(found, lines_of, pairs, file) if lines_of else found:
-            text = call_text(call_of(row, event, left, ZoneInfo(zone), file))
+            text = call_text(call_of(row, event, left, own, file))
             if len(text) > LOT_BYTES:
                 raise TactfulError(f"{file}:{row.line}: {len(text):,} bytes in one row; take out what no rule needs")
             yield text
@@ -59,16 +54,6 @@ def import_file(
     text = f"{answer['rows']:,} rows → {answer['accepted']:,} accepted as history (start nothing), {answer['refused']:,} refused"
     show(answer, text + (" (see `tactful events tail --quarantine`)" if answer["refused"] else ""), as_json)
     raise typer.Exit(1 if answer["refused"] else 0)
-
-
-def _pairs(mapping: str) -> dict[str, str]:
-    pairs = {}
-    for part in filter(None, mapping.split(",")):
-        ours, equals, theirs = part.partition("=")
-        if not equals:
-            raise TactfulError(f'--map: "{part}" is not a pair; write our_name=their_column')
-        pairs[ours.strip()] = theirs.strip()
-    return pairs
 
 
 async def post_all(name: str, calls_again: Callable[[], Iterator[bytes]], data: Path, *, quiet: bool) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import getpass
 import json
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
 
 import typer
 
+from tactful.errors import TactfulError
 from tactful_console.terminal import printable
 from tactful_workbench.folders import RULES, TEMPLATES
 
@@ -50,6 +52,32 @@ def user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "command-line"
+
+
+def pairs_of(mapping: str) -> dict[str, str]:
+    """Of `--map ours=theirs,ours=theirs`. Raises TactfulError."""
+    pairs = {}
+    for part in filter(None, mapping.split(",")):
+        ours, equals, theirs = part.partition("=")
+        if not equals:
+            raise TactfulError(f'--map: "{part}" is not a pair; write our_name=their_column')
+        pairs[ours.strip()] = theirs.strip()
+    return pairs
+
+
+def known_zone(zone: str) -> ZoneInfo:
+    """Of `--zone`. Raises TactfulError."""
+    if zone not in available_timezones():
+        raise TactfulError(f'--zone: "{zone}" is not an IANA time zone; write it like Europe/Madrid')
+    return ZoneInfo(zone)
+
+
+def refuse_pipe(file: Path) -> None:
+    """Raises TactfulError."""
+    if file.is_fifo():
+        raise TactfulError(
+            f"{file} is a pipe, and a file is read twice, so that nothing is posted of one that is wrong; save it as a file first"
+        )
 
 
 def show(value: Any, text: str, as_json: bool) -> None:

@@ -43,8 +43,8 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A message as it would leave now, or why its template cannot be rendered. Neither before it was tried. `muted`: the categories
-    that were left out."""
+    """A message as it would leave now, or why its template cannot be rendered; neither, if rendering was not tried. `muted`: the
+    categories that were left out."""
 
     rendered: Rendered | None = None
     error: str | None = None
@@ -63,13 +63,13 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Stayed:
-    """No byte of it has left, if it was begun under this epoch: under another one somebody else may have begun it."""
+    """No byte of an attempt left that was made under this epoch. Under a later epoch another process may have attempted it since."""
 
     epoch: int
 
 
 class Attempts:
-    """Sends for partitions that this process owns. `monotonic` gives seconds that never go back."""
+    """Sends what may leave, for partitions that this process owns. `monotonic` gives seconds that never go back."""
 
     def __init__(
         self,
@@ -86,15 +86,16 @@ class Attempts:
         self._book, self._clock, self._monotonic, self._telemetry = book, clock, monotonic, telemetry
         self.outcomes = Counter[tuple[str, str]]()  # (channel, what the provider said), since this was made
         self.unwritten = Counter[str]()  # templates that could not be rendered, each look counted
-        self._named = set[str]()  # lines of templates of which the log knows
+        self._named = set[str]()  # lines of templates that the log has named already
         self._providers = Providers()
-        # What became of which attempt, until it is recorded.
+        # By delivery and attempt: outcomes that could not be recorded yet.
         self._known: dict[tuple[str, int], Outcome | Stayed] = {}
 
     async def customers(self, partition: int, fence: Fence, customers: Sequence[str]) -> bool:
-        """Of some customers what may leave, the most urgent message of each; whether anything was done. Gates of all
-        are asked in one transaction, and what providers say at the same time is recorded in one. What cannot be stored keeps
-        nobody else waiting: then it is one customer after the other, and the first error is raised at the end."""
+        """Attempt the most urgent pending message of each of these customers; whether anything was done.
+
+        The gates of all are asked in one transaction, and answers that arrive together are recorded in one. If one customer's rows
+        cannot be stored, the others do not wait for it: each is attempted alone, and the first error is raised at the end."""
         try:
             return await self._together(partition, fence, customers)
         except (Transient, Fenced):
@@ -130,7 +131,8 @@ class Attempts:
     async def _attempt(
         self, partition: int, rows: Mapping[str, CustomerRow], names: Mapping[str, str], fence: Fence
     ) -> None:
-        """One delivery of each customer. Before the next one the log is read: somebody may have stopped all sending meanwhile."""
+        """Attempt one delivery of each customer; `names` holds its name. The log is read before a customer's next one: somebody may have
+        stopped all sending meanwhile."""
         written = await self._write(partition, rows, names)
 
         def gates(space: Workspace) -> dict[str, Departure]:
@@ -162,8 +164,8 @@ class Attempts:
     async def _send_all(
         self, partition: int, leaving: Mapping[str, Departure], names: Mapping[str, str], fence: Fence
     ) -> None:
-        """All are waited for: a message that was left behind would count as unknown. What was answered and could not be recorded is
-        remembered, and the first error is raised at the end."""
+        """Send them at the same time and record the outcomes as they arrive. All are waited for, since a message that is left behind would
+        count as unknown. An outcome that cannot be recorded is remembered, and the first error is raised at the end."""
         failed: Exception | None = None
         async for answered in settled({customer: self._send(departure) for customer, departure in leaving.items()}):
             told = [(customer, names[customer], outcome) for customer, outcome in answered.items()]
@@ -186,7 +188,7 @@ class Attempts:
     async def _write(
         self, partition: int, rows: Mapping[str, CustomerRow], names: Mapping[str, str]
     ) -> dict[str, Written]:
-        """Render where the gates before `content` are open as of now; they are asked again under the lock."""
+        """Render the messages whose gates before `content` are open now. All gates are asked again under the lock."""
         cursor = await self._store.cursor(partition)
         found = await all_done(self._write_one(cursor, rows[customer], name) for customer, name in names.items())
         return dict(zip(names, found, strict=True))
@@ -285,15 +287,15 @@ class Attempts:
         crashpoints.reach("dispatch: before decision")
 
     def tell_known(self, customers: Iterable[str], space: Workspace) -> None:
-        """What this process knows of attempts and could not record yet: before their time is up, or they are cancelled, as what
-        stands in `sending` cannot be."""
+        """Record outcomes that this process remembers. Called before timers and cancellations are applied: what they find in `sending` they
+        would call unknown, or leave alone."""
         for customer in customers if self._known else ():
             for delivery in list(space.customer(customer).deliveries.values()):
                 if delivery.state == SENDING:
                     self._tell_known(space, delivery)
 
     def _tell_known(self, space: Workspace, delivery: Delivery) -> bool:
-        """Whether anything is known."""
+        """Record the outcome of a delivery that is in `sending`, if this process remembers it; whether it does."""
         known = self._known.get((delivery.name, delivery.attempts))
         if isinstance(known, Stayed):
             if known.epoch != space.cursor.epoch:
@@ -308,8 +310,8 @@ class Attempts:
             self._settle(space, customer)
 
     def _settle(self, space: Workspace, customer: str) -> None:
-        """What stands in `sending`: this process has the answer if only its recording failed, and one that is gone took it
-        along. And what the customer spoke about while it was held."""
+        """End what is in `sending`: this process remembers the outcome if only recording it failed; if the process that sent is gone,
+        nobody knows. And ask the gates of the customer's wishes about what is held, if they said something meanwhile."""
         for delivery in list(space.customer(customer).deliveries.values()):
             if delivery.state == SENDING:
                 if not self._tell_known(space, delivery):
@@ -321,7 +323,7 @@ class Attempts:
                     deciding.follow(space, delivery, gates, self._now(space.cursor))
 
     async def _send(self, departure: Departure) -> Outcome | None:
-        """What the provider said; None if it is too late for the first byte, as after a while in which the process stood still."""
+        """What the provider said; None if it was too late for the first byte, as when the process stood still for a while."""
         envelope, adapter = departure.envelope, departure.adapter
         began = self._monotonic()
         opening = FIRST_BYTE - (began - departure.committed)
@@ -340,8 +342,8 @@ class Attempts:
         return outcome
 
     def _now(self, cursor: Cursor) -> int:
-        """Never before what was read from the log, nor far beyond it: nothing may leave then, and a clock that is hours ahead
-        must not have messages held for hours."""
+        """This machine's time, kept near the log's: never before the latest append time that was read, and not far beyond it, since a clock
+        that is hours ahead must not have messages held for hours."""
         return min(max(self._clock.now(), cursor.clock), cursor.clock + APART)
 
 

@@ -1,7 +1,7 @@
 """Dispatch while it runs: read, attempt, relay, and let time pass.
 
-It ticks its own topic when time moves something on and nothing arrives, and also while it has something to send and its
-clock is half a minute old: or the gate against unread logs would shut itself.
+A tick is appended to `dispatch` when a timer is due and nothing arrives. So it is while something waits to be sent and the partition's
+clock is half a minute old: otherwise the gate `log not read` would shut.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LiveDispatch:
         return moved
 
     async def _claim(self) -> Transient | None:
-        """Why not everything could be claimed that we are to have. Nothing that is held waits for that."""
+        """Claim partitions. Returns the error if a store could not be reached: what we hold moves first, then it is raised."""
         known, away = set(self._worker.stopped), None
         try:
             await self._worker.claim()
@@ -67,8 +67,8 @@ class LiveDispatch:
         return away
 
     async def _tell(self, partition: int) -> bool:
-        """Of one that stands still: what was committed is told all the same, as an opt-out on a page is. Not so from a store that was
-        restored from the past, which counts anew what it has said before."""
+        """Relay the outbox of a partition that is stopped: what was committed, like an opt-out on a page, is told all the same. Not from
+        a store that was restored from the past: its sequences would repeat those that readers have taken."""
         if not isinstance(self._worker.stopped.get(partition), RewoundStore):
             with suppress(StreamStopped):
                 return bool(await self._worker.relay(partition))
@@ -80,7 +80,7 @@ class LiveDispatch:
             try:
                 moved = await self._read(partition)
                 moved |= await self._attempt(partition)
-            finally:  # whatever one message stumbles over, and if nothing can be read, opt-outs and receipts are told and holds end
+            finally:  # whatever failed: opt-outs and receipts are told, and holds end
                 moved |= bool(await self._worker.relay(partition))
                 moved |= await self._tick(partition)
             return moved
@@ -90,7 +90,7 @@ class LiveDispatch:
             return False
 
     async def _read(self, partition: int) -> bool:
-        """All that stands in the log by now, before anything is sent: an opt-out may be the last of it."""
+        """Read to the end of the log as it is now, before anything is sent: an opt-out may be its last record."""
         moved = await self._worker.run_once(partition)
         end = await self._log.end(DISPATCH, partition) if moved else 0
         while self._worker.is_behind(partition, end) and await self._worker.run_once(partition):
@@ -114,8 +114,8 @@ class LiveDispatch:
             await asyncio.gather(news, change, return_exceptions=True)
 
     async def _attempt(self, partition: int) -> bool:
-        """A handful of customers at a time, each in turn: however many there are, nobody is always the last. Whoever has just asked
-        for something is not kept waiting for all of them."""
+        """Attempt a handful of customers, and the next handful in the next round: however many there are, everybody has their turn.
+        Customers for whom a service message has just come are attempted first."""
         asked = self._worker.asked_for(partition)
         moved = bool(asked) and await self._worker.attempt_for(partition, asked)
         after = self._reached.pop(partition, "")

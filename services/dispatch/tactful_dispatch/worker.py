@@ -31,17 +31,19 @@ from tactful_dispatch.slice import DispatchSlice, limit_of, read, resumes
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 
 POISON_IN_A_ROW: Final = 20
-KEPT: Final = 3 * MINUTE  # what a stop keeps is looked at within this
-MANY: Final = 5_000  # customers whose messages are let go in the transaction in which sending goes on; others when they are looked at
+KEPT: Final = 3 * MINUTE  # within which every message is looked at that a stop of all sending holds
+MANY: Final = (
+    5_000  # customers whose messages are let go in the transaction that resumes sending; others' when they fall due
+)
 AT_ONCE: Final = 16  # customers written to at the same time; a slow provider must not keep the log from being read
 Work = Callable[[Workspace], None]
 
 
 class Copies(Protocol):
-    """Where an adapter keeps messages as they were written out."""
+    """Where an adapter keeps rendered messages, as the local inbox does."""
 
     async def erase(self, customers: Sequence[str]) -> None:
-        """Let go of everything that went to these customers; again if asked again."""
+        """Delete everything that went to these customers. May be called again."""
         ...
 
 
@@ -95,8 +97,8 @@ class DispatchWorker:
         return self._attempts.unwritten
 
     async def claim(self) -> None:
-        """Keep what is ours, give up what is more than a fair share, take what nobody holds. Whoever's clock is wrong
-        leaves it to others."""
+        """Renew our leases, give up what is more than a fair share, take what nobody holds; give up everything while this machine's
+        clock is wrong."""
         if clocks_are_apart(self.stopped, self._clock.now()):
             await self._leases.stand_back(dict(self.owned), self)
         else:
@@ -121,7 +123,8 @@ class DispatchWorker:
         return True
 
     async def _refuse_the_past(self, partition: int, at: int) -> None:
-        """Nothing is sent from a store that has forgotten what it has sent, and who has opted out since."""
+        """Stop the partition if its cursor stands behind what was read from it: such a store was restored from a back-up, and has forgotten
+        what it has sent and who has opted out since."""
         marked = await self._hints.marked(partition) if self._hints else 0
         read = max(marked, self.offsets.get(partition, 0))  # what we have committed ourselves
         if read > at:
@@ -168,7 +171,8 @@ class DispatchWorker:
         return True
 
     def is_behind(self, partition: int, end: int) -> bool:
-        """Whether something before `end` is unread, and nobody whom time moves on has to come first: that may be everybody."""
+        """Whether something before `end` is unread. Not while timers have to fire before the records that were read: those may be
+        everybody's."""
         return partition in self.owned and not self._rest.get(partition) and self.offsets[partition] < end
 
     async def _next(self, partition: int) -> Sequence[Stored]:
@@ -218,7 +222,7 @@ class DispatchWorker:
 
         await self._transact(partition, sorted(customers), work)
         asked = self._asked_for.setdefault(partition, {})
-        if len(asked) < MANY:  # else they are the backlog themselves
+        if len(asked) < MANY:  # beyond that they are a backlog themselves
             asked |= {r.key: None for r in records if isinstance(r, MessageRecord) and not is_marketing(r.body.purpose)}
 
     async def _transact(self, partition: int, customers: Sequence[str], work: Work) -> None:
@@ -261,7 +265,7 @@ class DispatchWorker:
         return done
 
     def asked_for(self, partition: int) -> list[str]:
-        """A handful of customers for whom a service message has come, each told once: they need not wait behind a backlog."""
+        """A handful of customers for whom a service message has come, each named once: they need not wait behind a backlog."""
         waiting = self._asked_for.get(partition, {})
         taken = list(islice(waiting, AT_ONCE))
         for customer in taken:

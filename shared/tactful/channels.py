@@ -7,18 +7,7 @@ from typing import Final
 
 from tactful.errors import InvalidInput
 
-CHANNELS: Final = (
-    "email",
-    "sms",
-    "push",
-    "webpush",
-    "whatsapp",
-    "telegram",
-    "viber",
-    "onsite",
-    "call",
-    "webhook",
-)
+CHANNELS: Final = ("email", "sms", "push", "webpush", "whatsapp", "telegram", "viber", "onsite", "call", "webhook")
 
 E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # a number for SMS and calls, by ITU-T E.164: at most 15 digits
 

@@ -104,13 +104,7 @@ def _decision_line(part: Decided, report: AdvanceReport, moments: Moments) -> st
 def _held_line(part: HeldBack, report: AdvanceReport, moments: Moments) -> str:
     ends, late = end_of_hold(part.until, part.expires)
     until = f"HELD until {moments.near(ends, part.at)}" if ends is not None else "HELD"
-    facts = {
-        "until": part.until,
-        "channel": part.channel,
-        "rule": part.rule,
-        "decided_at": part.at,
-        **part.facts,
-    }
+    facts = {"until": part.until, "channel": part.channel, "rule": part.rule, "decided_at": part.at, **part.facts}
     return (
         f"{_columns(part, report, moments, until, part.reason)}   {reason_sentence(part.reason, facts, moments)}{late}"
     )

@@ -49,11 +49,7 @@ def _as_of_its_arrival(record: EventRecord, at: int) -> EventRecord:
 def recalled(kept: Kept, customer: str, at: int) -> Seen:
     """An event that was kept, as it is shown at a later instant."""
     body = EventBody(
-        name=kept.name,
-        source=kept.source,
-        scope=kept.scope,
-        occurred_at=kept.occurred_at,
-        properties=kept.properties,
+        name=kept.name, source=kept.source, scope=kept.scope, occurred_at=kept.occurred_at, properties=kept.properties
     )
     return Seen(EventRecord(id=kept.id, key=customer, at=kept.appended_at, body=body), at)
 

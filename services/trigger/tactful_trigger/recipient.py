@@ -19,12 +19,7 @@ _NAMED: Final = re.compile(r"[^<>]*<([^<>]+)>")  # `Uma <uma@example.test>`
 
 
 def recipient(
-    profile: Profile,
-    orders: Orders,
-    tickets: Tickets,
-    engagement: Engagement,
-    segments: Segments,
-    settings: Settings,
+    profile: Profile, orders: Orders, tickets: Tickets, engagement: Engagement, segments: Segments, settings: Settings
 ) -> RecipientBody:
     """Addresses that a server vouched for, who the customer is, and until when marketing rests and why.
 

@@ -152,10 +152,6 @@ def _finished(request: StepRequest, answer: bytes, now: int) -> EventRecord:
         key=request.customer,
         at=now,
         body=EventBody(
-            name="Step Finished",
-            source="trigger",
-            scope="system",
-            occurred_at=now,
-            properties=msgspec.Raw(answer),
+            name="Step Finished", source="trigger", scope="system", occurred_at=now, properties=msgspec.Raw(answer)
         ),
     )

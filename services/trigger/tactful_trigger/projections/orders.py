@@ -12,14 +12,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from tactful.customer import Order, Orders
-from tactful.events import (
-    Event,
-    OrderCancelled,
-    OrderCompleted,
-    OrderRefunded,
-    OrderUpdated,
-    ShipmentDelivered,
-)
+from tactful.events import Event, OrderCancelled, OrderCompleted, OrderRefunded, OrderUpdated, ShipmentDelivered
 from tactful_trigger.projections.versions import FirstVersion
 
 KEPT: Final = 64

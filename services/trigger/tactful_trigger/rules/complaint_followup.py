@@ -9,14 +9,7 @@ from typing import Any, Final
 from tactful import Customer, Run, rule
 from tactful.customer import REVIEW, Orders, Tickets
 from tactful.durations import after, milliseconds
-from tactful.events import (
-    ComplaintClosed,
-    ComplaintOpened,
-    ComplaintReopened,
-    Event,
-    OrderRefunded,
-    ShipmentDelivered,
-)
+from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, OrderRefunded, ShipmentDelivered
 from tactful.events.own import UNCLOSED, Unclosed
 from tactful.purposes import COMPLAINT
 from tactful_trigger.rules.outlines import what_became_of

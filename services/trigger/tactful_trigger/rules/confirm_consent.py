@@ -18,15 +18,7 @@ def _same(first: Event, event: Event) -> bool:
     return _what(first) == _what(event)
 
 
-@rule(
-    on=ConsentChanged,
-    key=_what,
-    match=_same,
-    when=_is_request,
-    purpose="service.consent",
-    priority=90,
-    version=1,
-)
+@rule(on=ConsentChanged, key=_what, match=_same, when=_is_request, purpose="service.consent", priority=90, version=1)
 async def confirm_consent(run: Run, first: ConsentChanged) -> str:
     """Somebody entered an address: ask it once whether its owner wants what was asked for. Silence is a no. Whether that
     address was asked already, dispatch knows: a corrected one was not."""

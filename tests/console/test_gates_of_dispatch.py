@@ -103,6 +103,23 @@ def test_when_all_is_well_the_telling_gates_have_their_facts() -> None:
             {"address_withdrawn_at": FOUR - HOUR},
             "somebody with this address withdrew marketing.cart at 15:00",
         ),
+        (
+            {
+                "words": (Word("marketing", "email", "granted", FOUR - 50 * DAY, 1),),
+                "address_withdrawn_at": FOUR - 40 * DAY,
+                "left_at": FOUR - 40 * DAY,
+                "on_list_of": "mailchimp",
+            },
+            "marketing.cart was withdrawn with this address at Wed 14 Oct 2026 17:00; it stands on a list of mailchimp",
+        ),
+        (
+            {"address_withdrawn_at": FOUR - HOUR, "left_at": FOUR - HOUR, "on_list_of": "mailchimp"},
+            "marketing.cart was withdrawn with this address at 15:00, says a list of mailchimp; silent until Wed 23 Dec 2026 15:00",
+        ),
+        (
+            {"suppressed": "bounced", "on_list_of": "mailchimp"},
+            "not to this address: bounced; it stands on a list of mailchimp",
+        ),
         ({"muted_rules": ("abandoned_cart",)}, "the customer wants no more abandoned_cart"),
         ({"paused_until": FOUR + 30 * DAY}, "the customer asked for a pause until Wed 23 Dec 2026 16:00"),
         ({"personalisation": "none"}, "abandoned_cart uses more than the customer allows: cart"),

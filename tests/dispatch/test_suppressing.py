@@ -54,8 +54,22 @@ def test_who_unsubscribed_elsewhere_before_anybody_knew_them_is_not_advertised_t
     bench.asks()
     bench.asks("m2", purpose="service.order")
     assert bench.words == ["withdrawn", "sent"]
-    refused = bench.decisions[0]
-    assert (refused.scope, refused.gates[-1].facts["on_list_of"]) == ("channel", "mailchimp")
+    assert bench.decisions[0].gates[-1].facts["on_list_of"] == "mailchimp"
+
+
+@pytest.mark.parametrize("granted", ["", "sms"])
+def test_leaving_by_e_mail_elsewhere_is_no_invitation_to_text_for_thirty_days(
+    bench: DispatchBench, granted: str
+) -> None:
+    """The refusal ends a ladder, as a withdrawal that was said here does; later it lets it go on."""
+    bench.knows()
+    bench.grants(channel=granted, occurred_at=bench.now - 40 * DAY)
+    lists(bench, said_at=bench.now - 10 * DAY)
+    bench.asks()
+    bench.advance("21d")
+    bench.asks("m2")
+    late = "no_consent" if granted else "withdrawn"
+    assert [(each.reason, each.scope) for each in bench.decisions] == [("withdrawn", "customer"), (late, "channel")]
 
 
 def test_what_was_granted_after_the_list_has_it_stands(bench: DispatchBench) -> None:

@@ -51,7 +51,7 @@ def test_who_unsubscribed_at_the_sender_before_is_refused_with_the_list_named_un
     uma.adds(KETTLE)
     server.advance(by="1h")
     assert re.search(
-        r"NOT SENT  withdrawn  marketing\.cart was withdrawn with this address at .*; it stands on a list of mailchimp",
+        r"NOT SENT  withdrawn  marketing\.cart was withdrawn with this address at .*, says a list of mailchimp; silent until",
         server.told("explain", uma.id),
     )
     server.told("consent", "grant", uma.id, "marketing", "--channel", "email", "--source", "shop-counter")

@@ -50,6 +50,7 @@ SHUT: Final[Mapping[Reason, tuple[str, ...]]] = {
     Reason.WITHDRAWN: (
         "{purpose} was withdrawn at {at}, entry #{entry}; silent until {silent_until} or a new grant",
         "{purpose} was withdrawn at {at}, entry #{entry}",
+        "{purpose} was withdrawn with this address at {withdrawn_at}, says a list of {on_list_of}; silent until {silent_until}",
         "{purpose} was withdrawn with this address at {withdrawn_at}; it stands on a list of {on_list_of}",
         "somebody with this address withdrew {purpose} at {withdrawn_at}",
         "the customer wants no {purpose}",

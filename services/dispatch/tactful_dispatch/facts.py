@@ -93,6 +93,7 @@ class Facts:
     erased: bool = False
     suppressed: str = ""  # why the address must not be used
     on_list_of: str = ""  # other senders who have it that it must not be
+    left_at: int = 0  # when its owner withdrew, as these have it
     address_shared: bool = False  # others were written to there
     unanswered_since: int = 0  # its owner was asked the same and has not answered
     words: Sequence[Word] = ()

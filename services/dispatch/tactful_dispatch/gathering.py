@@ -56,6 +56,7 @@ def gather(
         has_adapter=message.channel in channels,
         suppressed=address.shut if address else "",
         on_list_of=address.lists if address else "",
+        left_at=address.left_at if address else 0,
         address_shared=address is not None and address.is_shared(row.names(message.customer)),
         unanswered_since=unanswered_since(address, message, now),
         words=_left(standing(row.words), row, delivery),

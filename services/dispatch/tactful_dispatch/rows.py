@@ -236,6 +236,11 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         """Whose lists it stands on."""
         return ", ".join(sorted({name.partition("/")[2] for name in self.listed}))
 
+    @property
+    def left_at(self) -> int:
+        """When its owner withdrew, as the latest list has it; 0 if none has."""
+        return max((at for name, at in self.listed.items() if not name.startswith(f"{BOUNCED}/")), default=0)
+
     def is_listed(self, reason: str, source: str, said_at: int) -> bool:
         """Whether a list says nothing new of it: a row without a date (0) is what that list has said before."""
         return said_at <= self.listed.get(f"{reason}/{source}", -1)

@@ -50,6 +50,12 @@ def test_a_cell_may_hold_what_stands_between_cells_and_lines(tmp_path: Path) -> 
     assert list(rows_of(file)) == [Row(3, {"id": "1", "note": "a, b\nand c"}), Row(4, {"id": "2", "note": "short"})]
 
 
+def test_the_mark_of_spreadsheets_before_a_number_is_no_part_of_it(tmp_path: Path) -> None:
+    file = written(tmp_path, "people.csv", b"Customer ID,Phone,Note\n'1000,'+34 600-111-222,'90s kettle\n")
+    (row,) = rows_of(file)
+    assert row.cells == {"Customer ID": "1000", "Phone": "+34 600-111-222", "Note": "'90s kettle"}
+
+
 def test_numbers_with_a_decimal_comma_are_read_as_such_where_it_is_said(tmp_path: Path) -> None:
     file = written(tmp_path, "orders.csv", b"id;total;tax;note;size\n1;1.234,50;-0,5;a,b;12\n")
     (plain,), (pointed,) = rows_of(file), rows_of(file, commas=("total", "price"))

@@ -28,6 +28,9 @@ TABLES: Final = (".csv", ".tsv")
 _COMMA: Final = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
 _THOUSANDS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+")
 NUMBERS: Final = ("price", "quantity", "total", "revenue", "value", "subtotal", "shipping", "tax", "discount")
+_MARKED: Final = re.compile(
+    r"'\+?[\d(][\d ().-]*"
+)  # shops' exports mark ids and phones so, lest a spreadsheet reckon with them
 _SINCE_1970: Final = re.compile(r"(?:\d{9,10}|\d{12,13})(?:\.\d+)?")  # seconds, or milliseconds
 _IN_UTC: Final = " UTC"  # as some warehouses write it
 CONSENT: Final = name_of(ConsentChanged)
@@ -169,11 +172,15 @@ def _cells(text: Iterable[str], file: Path) -> Iterator[Row]:
                     f"{file}:{reader.line_num}: more cells than the {len(cells) - 1} columns of the head"
                 )
             read = reader.line_num
-            yield Row(read, cells)
+            yield Row(read, {name: _unmarked(cell) for name, cell in cells.items()})
     except csv.Error as error:  # a cell whose quotes are not closed swallows the lines after it
         raise TactfulError(
             f"{file}:{read + 1}: {error}; see whether a quotation mark is open there (within a cell each is written twice)"
         ) from None
+
+
+def _unmarked(cell: str | None) -> str | None:
+    return cell[1:] if cell and cell[0] == "'" and _MARKED.fullmatch(cell) else cell
 
 
 def _with_points(row: Row, numbers: Collection[str]) -> Row:

@@ -443,7 +443,7 @@ def test_an_imported_customer_meets_a_rule_when_they_are_enrolled(server: Server
     assert server.post("/v1/track", call).json() == {"success": True}
     server.advance(by="1s")
     counted = server.told("rules", "enrol", "abandoned_cart", "--since", "1d")
-    assert re.match(r"[\d,]+ (or more )?customers would meet abandoned_cart; `--go`", counted)
+    assert re.match(r"[\d,]+ (or more )?customers would meet abandoned_cart, of those who did within 1d what", counted)
     assert re.search(r"\n    [1-9]\d* would begin", counted)
     assert "started" not in uma.explained()
     assert "customers have met abandoned_cart" in server.told(

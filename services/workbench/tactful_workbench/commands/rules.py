@@ -228,7 +228,8 @@ def enrol(
     if not go:
         found = post(data, path, {"since": since, "limit": 10_000, "dry_run": True})
         more = "or more " if found["reached"] else ""
-        text = f"{found['customers']:,} {more}customers would meet {rule}; `--go` lets them, {per_minute} a minute"
+        whom = f"{found['customers']:,} {more}customers would meet {rule}, of those who did within {since} what it begins with"
+        text = f"{whom} (`--since`); `--go` lets them, {per_minute} a minute"
         show(found, "\n".join([text, *_foreseen(found["foreseen"])]), as_json)
         return
     total, after, lot = 0, "", min(10_000, max(1, per_minute // 6))

@@ -54,6 +54,11 @@ def test_who_unsubscribed_at_the_sender_before_is_refused_with_the_list_named_un
         r"NOT SENT  withdrawn  marketing\.cart was withdrawn with this address at .*, says a list of mailchimp; silent until",
         server.told("explain", uma.id),
     )
+    assert re.match(
+        r"withdrawn marketing/email  with the address, by others or on a list  2026-11-20 10:11 UTC\n"
+        r"granted   marketing/email  entry #\d+  .*  2026-11-01",
+        server.told("consent", "show", uma.id),
+    )
     server.told("consent", "grant", uma.id, "marketing", "--channel", "email", "--source", "shop-counter")
     server.cli(*suppress)
     uma.adds(KETTLE)
@@ -79,3 +84,23 @@ def test_what_cannot_be_meant_is_refused_before_anybody_is_suppressed(
     list_.write_text("uma@a.example\n")
     refused = server.cli("consent", "suppress", str(list_), *words)
     assert (refused.returncode, refused.stdout, says in refused.stderr) == (1, "", True)
+
+
+def test_consent_of_an_export_that_knows_addresses_alone_is_brought_to_whose_they_are(
+    server: Server, tmp_path: Path
+) -> None:
+    uma, customers, export = Shopper(server).known(), tmp_path / "customers.csv", tmp_path / "subscribed.csv"
+    customers.write_text(f"Customer ID,Email\n{uma.id},{uma.id}@example.test\n")
+    export.write_text(f"Email Address,OPTIN_TIME\n{uma.id}@Example.test,2026-11-20 10:11:12\nno@a.example,2026-11-20\n")
+    consents = ("import", str(export), "--as", "Consent Changed", "--map", "userId=Email Address,timestamp=OPTIN_TIME")
+    said = ("--set", "purpose=marketing,channel=email,state=granted,via=mailchimp")
+    told = server.told(*consents, *said, "--ids", f"{customers}:Email=Customer ID")
+    assert (
+        "1 rows → 1 accepted as history (start nothing), 0 refused; 1 left out, whose address is no customer's" in told
+    )
+    server.advance(by="1s")
+    assert re.match(
+        r"granted   marketing/email  entry #\d+  mailchimp  2026-11-20 10:11", server.told("consent", "show", uma.id)
+    )
+    twice = server.cli(*consents, "--set", "timestamp=2026-11-20")
+    assert (twice.returncode, "--set: timestamp is mapped to a column as well" in twice.stderr) == (1, True)

@@ -366,9 +366,12 @@ SAID = {"userId": "u1", "purpose": "marketing", "channel": "email"}
 
 
 @pytest.mark.parametrize("state", ["granted", "requested", ""])
-@pytest.mark.parametrize("when", [{}, {"timestamp": ""}, {"timestamp": None}])
-def test_who_allowed_something_has_to_say_when(state: str, when: dict[str, str | None]) -> None:
-    with pytest.raises(TactfulError, match=r"orders\.csv:7: who allowed this has to say when"):
+@pytest.mark.parametrize(
+    ("when", "mend"),
+    [({}, "map timestamp="), ({"timestamp": ""}, "timestamp is empty"), ({"timestamp": None}, "timestamp is empty")],
+)
+def test_who_allowed_something_has_to_say_when(state: str, when: dict[str, str | None], mend: str) -> None:
+    with pytest.raises(TactfulError, match=rf"orders\.csv:7: who allowed this has to say when, .*; {mend}"):
         call_of(Row(7, SAID | {"state": state} | when), "Consent Changed", {}, MADRID, FILE)
 
 

@@ -7,7 +7,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from itertools import chain, groupby
 from pathlib import Path
@@ -22,6 +22,7 @@ from tactful.events.wire import DEPTH
 from tactful.identity import digest
 from tactful.localtime import instant_of
 
+NOTHING: Final[Mapping[str, str]] = {}
 NOON: Final = time(12)  # when a date without a time of day happened
 DELIMITERS: Final = ",;\t|"  # spreadsheets write semicolons where a comma is the decimal point
 TABLES: Final = (".csv", ".tsv")
@@ -84,12 +85,14 @@ def together(rows: Iterable[Row], lines_of: str, pairs: dict[str, str], file: Pa
         yield Row(lines[-1].line, rest | {"products": products})
 
 
-def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: Path) -> dict[str, Any]:
-    """One row as a call of the tracking API, marked as history. The same row again, read in the same way, is the same call. Raises
-    TactfulError."""
+def call_of(
+    row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: Path, fixed: Mapping[str, str] = NOTHING
+) -> dict[str, Any]:
+    """One row as a call of the tracking API, marked as history. The same row again, read in the same way, is the same call. `fixed`: what
+    every row says besides. Raises TactfulError."""
     cells, where = row.cells, f"{file}:{row.line}"
     _need(pairs.values(), row, where)
-    values = _named(cells, pairs)
+    values = {**_named(cells, pairs), **fixed}
     envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
         envelope["timestamp"] = told = when(str(envelope["timestamp"]), zone, where)
@@ -101,7 +104,7 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
         # Dated to now it would undo an opt-out, and an erasure.
         if values.get("state") != "withdrawn":
             raise TactfulError(
-                f"{where}: who allowed this has to say when, since what was said last counts; map timestamp= to a column that tells"
+                f"{where}: who allowed this has to say when, since what was said last counts; {_to_date(cells, pairs)}"
             )
     elif event not in _LASTING:
         # Dated to now a parcel that never came would be delivered, and an order of nobody knows when the latest.
@@ -118,6 +121,12 @@ def call_of(row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: P
     if event in _CALLS:
         return call | {"type": event, "traits" if event in _TRAITS else "properties": values}
     return call | {"type": "track", "event": event, "properties": values}
+
+
+def _to_date(cells: dict[str, Any], pairs: dict[str, str]) -> str:
+    if (told := pairs.get("timestamp", "timestamp")) in cells:
+        return f"{told} is empty: take the row out, or fill it in with a day that can be proved"
+    return "map timestamp= to a column that tells"
 
 
 def _need(columns: Iterable[str], row: Row, where: str) -> None:

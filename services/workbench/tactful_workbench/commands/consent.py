@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,7 +61,7 @@ def show_consent(customer: str, data: Data = HERE, as_json: Json = False) -> Non
     """What a customer has allowed and withdrawn, and when they said so. What was said last counts, and stands first."""
     states = get(data, f"/admin/consent/{segment(customer)}")["consents"]
     lines = [
-        f"{s['state']:9} {s['purpose']}/{s['channel'] or 'every channel'}  entry #{s['entry']}  {s['via']}  "
+        f"{s['state']:9} {s['purpose']}/{s['channel'] or 'every channel'}  {_by(s)}  "
         f"{datetime.fromtimestamp(s['at'] / 1000, UTC):%Y-%m-%d %H:%M} UTC{'  for one message' * s['once']}"
         for s in sorted(states, key=lambda s: (-s["at"], -s["entry"]))
     ]
@@ -69,6 +69,10 @@ def show_consent(customer: str, data: Data = HERE, as_json: Json = False) -> Non
 
 
 app.command()(suppress)
+
+
+def _by(said: dict[str, Any]) -> str:
+    return f"entry #{said['entry']}  {said['via']}" if said["entry"] else "with the address, by others or on a list"
 
 
 @app.command()

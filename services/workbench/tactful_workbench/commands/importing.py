@@ -13,6 +13,7 @@ from rich.progress import Progress
 from tactful.errors import TactfulError
 from tactful_ingest.limits import Limits
 from tactful_workbench.commands.options import HERE, Data, Json, known_zone, pairs_of, refuse_pipe, show
+from tactful_workbench.idfile import ID, ids_in, with_ids
 from tactful_workbench.importfile import NUMBERS, PRODUCT, call_of, rows_of, together
 from tactful_workbench.office import call_text, office, posted
 
@@ -25,6 +26,15 @@ def import_file(
     file: Path,
     event: Annotated[str, typer.Option("--as", help='What a row is, like "Order Completed" or identify.')],
     mapping: Annotated[str, typer.Option("--map", help="order_id=id,userId=customer,timestamp=created_at")] = "",
+    fixed: Annotated[
+        str, typer.Option("--set", help="What every row says besides: purpose=marketing,channel=email,state=granted")
+    ] = "",
+    ids: Annotated[
+        str,
+        typer.Option(
+            help='Where the column of userId holds addresses: whose they are, by another file, "customers.csv:Email=Customer ID".'
+        ),
+    ] = "",
     zone: Annotated[str, typer.Option(help="Time zone of times without one.")] = "UTC",
     lines_of: Annotated[
         str, typer.Option(help="order_id, where an order has a row for each product: they become one event.")
@@ -39,20 +49,31 @@ def import_file(
     refuse_pipe(file)
     pairs = pairs_of(mapping)
 
+    besides = pairs_of(fixed, "--set")
+    if twice := besides.keys() & pairs.keys():
+        raise TactfulError(f"--set: {', '.join(sorted(twice))} is mapped to a column as well; say it once")
+    if ids and ID not in pairs:
+        raise TactfulError(f"--ids: name the column of addresses with --map {ID}=COLUMN")
+    whose, strangers = ids_in(ids) if ids else {}, set[int]()
     left = {ours: theirs for ours, theirs in pairs.items() if not lines_of or ours not in PRODUCT}
 
     def calls() -> Iterator[bytes]:
         numbers = {pairs.get(name, name) for name in NUMBERS}
         found = rows_of(file, commas=numbers if decimal_comma else None)
-        for row in together(found, lines_of, pairs, file) if lines_of else found:
-            text = call_text(call_of(row, event, left, own, file))
+        rows = together(found, lines_of, pairs, file) if lines_of else found
+        for row in with_ids(rows, pairs[ID], whose, strangers) if ids else rows:
+            text = call_text(call_of(row, event, left | ({ID: ID} if ids else {}), own, file, besides))
             if len(text) > LOT_BYTES:
                 raise TactfulError(f"{file}:{row.line}: {len(text):,} bytes in one row; take out what no rule needs")
             yield text
 
     answer = asyncio.run(post_all(file.name, calls, data, quiet=as_json))
     text = f"{answer['rows']:,} rows → {answer['accepted']:,} accepted as history (start nothing), {answer['refused']:,} refused"
-    show(answer, text + (" (see `tactful events tail --quarantine`)" if answer["refused"] else ""), as_json)
+    text += " (see `tactful events tail --quarantine`)" if answer["refused"] else ""
+    if ids:
+        answer["strangers"] = len(strangers)
+        text += f"; {len(strangers):,} left out, whose address is no customer's" if strangers else ""
+    show(answer, text, as_json)
     raise typer.Exit(1 if answer["refused"] else 0)
 
 

@@ -54,13 +54,14 @@ def user() -> str:
         return "command-line"
 
 
-def pairs_of(mapping: str) -> dict[str, str]:
+def pairs_of(mapping: str, option: str = "--map") -> dict[str, str]:
     """Of `--map ours=theirs,ours=theirs`. Raises TactfulError."""
     pairs = {}
     for part in filter(None, mapping.split(",")):
         ours, equals, theirs = part.partition("=")
         if not equals:
-            raise TactfulError(f'--map: "{part}" is not a pair; write our_name=their_column')
+            what = "their_column" if option == "--map" else "what_every_row_says"
+            raise TactfulError(f'{option}: "{part}" is not a pair; write our_name={what}')
         pairs[ours.strip()] = theirs.strip()
     return pairs
 

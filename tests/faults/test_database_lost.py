@@ -105,9 +105,8 @@ async def test_while_the_databases_disk_is_full_events_are_taken_and_messages_on
             for number in range(200):
                 await shopper.leaves_a_cart(f"b{number}")
             with suppress(TimeoutError):
-                await until(
-                    lambda: gone(postgres), 5
-                )  # it may give up, or refuse what needs room; the rule waits for 3 s
+                # It may give up, or refuse what needs room; the rule waits for 3 s.
+                await until(lambda: gone(postgres), 5)
             assert len(made.mailbox.came) == 1, "the disk is full, and messages leave"
             (disk / "ballast").unlink()
             if not postgres.runs:

@@ -354,9 +354,8 @@ class Reception:
         id = digest("desk", customer, str(now), str(len(row.repeats)), body.purpose, body.channel, body.state)
         record = ConsentRecord(id=id, key=customer, at=now, body=body)
         number = take_consent(space, self._book, record, now)
-        pass_on(
-            space, record, now
-        )  # somebody else since it was asked who they are: their word follows what has travelled
+        # They are somebody else since it was asked who they are: their word follows what has travelled.
+        pass_on(space, record, now)
         crashpoints.reach("dispatch: opt-out")
         return number
 

@@ -113,9 +113,8 @@ class DispatchWorker:
         cursor = await self.store.claim(partition, self._owner, *self._leases.term())
         if cursor is None:
             return False
-        await self._refuse_the_past(
-            partition, cursor.offset
-        )  # before it is ours: if nobody can tell, it is claimed again
+        # Before it is ours: if nobody can tell, it is claimed again.
+        await self._refuse_the_past(partition, cursor.offset)
         self._rest.pop(partition, None)
         self._reading.take_up(partition)
         self.owned[partition], self.offsets[partition] = cursor.epoch, cursor.offset

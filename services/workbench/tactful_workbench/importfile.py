@@ -29,9 +29,8 @@ TABLES: Final = (".csv", ".tsv")
 _COMMA: Final = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
 _THOUSANDS: Final = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+")
 NUMBERS: Final = ("price", "quantity", "total", "revenue", "value", "subtotal", "shipping", "tax", "discount")
-_MARKED: Final = re.compile(
-    r"'\+?[\d(][\d ().-]*"
-)  # shops' exports mark ids and phones so, lest a spreadsheet reckon with them
+# Shops' exports mark ids and phones so, lest a spreadsheet reckon with them.
+_MARKED: Final = re.compile(r"'\+?[\d(][\d ().-]*")
 _SINCE_1970: Final = re.compile(r"(?:\d{9,10}|\d{12,13})(?:\.\d+)?")  # seconds, or milliseconds
 _IN_UTC: Final = " UTC"  # as some warehouses write it
 CONSENT: Final = name_of(ConsentChanged)

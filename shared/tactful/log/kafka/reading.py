@@ -84,9 +84,8 @@ class Reader:
         self._buffers: dict[int, _Buffer] = {}
         self._ends: dict[int, int] = {}
         self._asked_at = -FRESH
-        self._asking: dict[
-            int, tuple[asyncio.Task[int], float]
-        ] = {}  # by partition, its end, and until when it is waited for
+        # By partition: who asks where it ends, and until when that is waited for.
+        self._asking: dict[int, tuple[asyncio.Task[int], float]] = {}
         self._grown = asyncio.Event()
         self._moves = 0  # of positions
         # By partition: who reads from elsewhere would leave the one who waits there with nothing, as at the end.

@@ -1,7 +1,7 @@
-"""One person under several names: what they wish, withdrew and were sent binds whatever waits under any of them.
+"""One person under several names: what they wish, withdrew and were sent binds the messages that wait under any of them.
 
-The row of the name that lives on has it all and tells the earlier ones; an earlier one, where messages may still wait, tells
-what is sent there. Pure but for the workspace.
+The row of the name that lives on has it all. It tells wishes, withdrawals and contacts to the rows of earlier names, where
+messages may still wait; an earlier one tells it the contacts that it makes. Pure but for the workspace.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _decode_words = msgspec.json.Decoder(list[Word]).decode
 
 
 def wishes_of(row: CustomerRow) -> dict[str, Any]:
-    """Every wish that is not the default."""
+    """The wishes in a row that are not the defaults, by field."""
     return {name: said for name in WISHES if (said := getattr(row, name)) != getattr(_NOBODY, name)}
 
 
 def tell_other_names(space: Workspace, customer: str, at: int) -> None:
-    """Something that binds has changed. Wishes and withdrawals go from the name that lives on to earlier ones, contacts both
-    ways."""
+    """Send a `Bind` record to the customer's other names, since something that binds has changed. Contacts go both ways, wishes and
+    withdrawals only from the name that lives on to earlier ones."""
     row = space.customer(customer)
     names = [row.linked_to] if row.linked_to else row.known_as
     if not names:
@@ -54,7 +54,7 @@ def tell_other_names(space: Workspace, customer: str, at: int) -> None:
 
 
 def take_binding(space: Workspace, record: BindRecord, at: int) -> None:
-    """What another name of the customer tells. What comes from an earlier name goes on to all the others."""
+    """Apply what another name of the customer has told. Contacts that an earlier name told are passed on to all the others."""
     row, told = space.customer(record.key), record.body
     is_news = join_contacts(row, _decode_contacts(told.contacts))
     if told.wishes is not None:
@@ -68,7 +68,7 @@ def take_binding(space: Workspace, record: BindRecord, at: int) -> None:
 
 
 def join_contacts(row: CustomerRow, others: Iterable[Contacted]) -> bool:
-    """Count what was sent under another name too; whether any of it is news. A reaction to either copy counts."""
+    """Count contacts under another name as this row's own; whether any was unknown. A reaction to either copy of a contact counts."""
     before, known = row.contacts, {contact.message_id or contact.contact: contact for contact in row.contacts}
     for contact in others:
         name = contact.message_id or contact.contact

@@ -34,7 +34,7 @@ _STATES: Final = {Verdict.SENT: ACCEPTED, Verdict.NOT_SENT: REFUSED, Verdict.UNK
 
 
 def finish(space: Workspace, delivery: Delivery, verdict: Verdict, reason: Reason | None, now: int) -> None:
-    """The final word, told once. What an earlier attempt may have delivered is never called unsent."""
+    """Decide a delivery for good and tell trigger. One that an earlier attempt may have delivered is never decided as not sent."""
     if delivery.doubtful and verdict is Verdict.NOT_SENT:
         verdict, reason = Verdict.UNKNOWN, Reason.OUTCOME_UNKNOWN
     close(space, delivery, verdict, reason, now)
@@ -55,7 +55,7 @@ def close(space: Workspace, delivery: Delivery, verdict: Verdict, reason: Reason
 
 
 def _use_up(space: Workspace, delivery: Delivery, now: int) -> None:
-    """What was granted for one message is over with it."""
+    """Enter in the ledger that grants for one message are used up by this one, and forget them."""
     message = delivery.message
     row = space.customer(message.customer)
     for word in used_up_by(message, row.words):
@@ -64,7 +64,7 @@ def _use_up(space: Workspace, delivery: Delivery, now: int) -> None:
 
 
 def follow(space: Workspace, delivery: Delivery, gates: list[GateRecord], now: int) -> bool:
-    """Do as the gates say; whether the message may leave."""
+    """Do as the gates say: hold the delivery or refuse it. True if all are open, so that the message may leave."""
     delivery.gates = gates
     shut = shut_gate(gates)
     if shut is None:
@@ -77,14 +77,14 @@ def follow(space: Workspace, delivery: Delivery, gates: list[GateRecord], now: i
 
 
 def hold(delivery: Delivery, reason: Reason, until: int | None) -> None:
-    """Keep it until an instant; never beyond its expiry."""
+    """Hold a delivery until an instant (ms), or until it expires if there is none; never beyond its expiry."""
     expires = delivery.message.expires_at
     delivery.state, delivery.held_for, delivery.held_until = HELD, reason, until
     delivery.due = expires if until is None else min(until, expires)
 
 
 def time_is_up(space: Workspace, delivery: Delivery, due: int) -> None:
-    """A hold ends, a message expires, or an outcome will never be known."""
+    """The timer of a delivery fires at `due`: its hold ends and its run is asked, it expires, or its outcome will never be known."""
     if delivery.state == SENDING:
         give_up(space, delivery, due, "no answer within the deadline")
     elif due >= delivery.message.expires_at:
@@ -98,8 +98,8 @@ def time_is_up(space: Workspace, delivery: Delivery, due: int) -> None:
 
 
 def _kept(cursor: Cursor, delivery: Delivery, now: int) -> int:
-    """Until when a stop of all sending keeps a message, if it is that: what it kept is let go one after the other, and what would be too
-    old by then within half of the time that it has left."""
+    """Until when a stop of all sending holds a delivery; 0 if something else does. Once sending goes on, deliveries come up one after the
+    other within `cursor.over` ms, and each before half of the time is over that it has left."""
     if delivery.held_for != Reason.STOPPED:
         return 0
     if cursor.stopped:
@@ -109,13 +109,13 @@ def _kept(cursor: Cursor, delivery: Delivery, now: int) -> int:
 
 
 def let_go(cursor: Cursor, delivery: Delivery, now: int) -> None:
-    """Sending goes on: what the stop kept comes up when it is its turn."""
+    """Sending goes on: a delivery that the stop held comes up when it is its turn."""
     if delivery.state == HELD and delivery.held_for == Reason.STOPPED:
         hold(delivery, Reason.STOPPED, _kept(cursor, delivery, now))
 
 
 def expire(space: Workspace, delivery: Delivery, now: int) -> None:
-    """Too late; the hold that lasted too long is named, or the run that has not answered since it opened."""
+    """Refuse a delivery that is too late. The facts name the hold that lasted too long, or since when its run has not answered."""
     facts: dict[str, Any] = {"expires_at": delivery.message.expires_at, "held_for": delivery.held_for}
     if delivery.state == ASKED:
         facts["asked_at"] = delivery.held_until
@@ -128,7 +128,8 @@ def expire(space: Workspace, delivery: Delivery, now: int) -> None:
 
 
 def give_up(space: Workspace, delivery: Delivery, now: int, detail: str) -> None:
-    """Nobody can know whether it left, unless its delivery was reported: it counts as sent and is never resent."""
+    """Decide a delivery whose attempt nobody can know the outcome of: unknown, which counts as sent and is never resent; sent, if a receipt
+    has come."""
     delivery.provider_detail = detail
     if delivery.delivered:
         finish(space, delivery, Verdict.SENT, None, now)
@@ -137,7 +138,7 @@ def give_up(space: Workspace, delivery: Delivery, now: int, detail: str) -> None
 
 
 def cancel(space: Workspace, delivery: Delivery, reason: str, note: str, now: int) -> None:
-    """The run no longer wants it. What is on its way already is decided by the provider."""
+    """Refuse a delivery that its run no longer wants. One that is in `sending` is decided by the provider's answer."""
     if delivery.state not in WAITING:
         return
     facts = {"why": note} if note else {}
@@ -146,7 +147,7 @@ def cancel(space: Workspace, delivery: Delivery, reason: str, note: str, now: in
 
 
 def confirm(delivery: Delivery, number: int) -> bool:
-    """The run still wants it: the gates run again. False if this hold is over."""
+    """The run still wants the message: its gates are asked again. False if it was not asked about this hold."""
     if delivery.state != ASKED or delivery.hold != number:
         return False
     delivery.state, delivery.due = PENDING, None
@@ -154,7 +155,7 @@ def confirm(delivery: Delivery, number: int) -> bool:
 
 
 def note_use(space: Workspace, delivery: Delivery) -> None:
-    """The customer is written to at this address: who shares it, whose word binds whom, and which message a reply is to."""
+    """Note in both rows that the customer is written to at this address, and in the address's which message a reply is to."""
     if delivery.address is not None:
         row, customer, name = space.address(delivery.address), delivery.message.customer, delivery.message.message_id
         row.used_by(customer)
@@ -164,8 +165,8 @@ def note_use(space: Workspace, delivery: Delivery) -> None:
 
 
 def count_contact(space: Workspace, delivery: Delivery, now: int) -> None:
-    """The attempt counts, for the customer and for everybody who shares the address. Service messages never do, but a question
-    to the owner of the address is noted there."""
+    """Count an attempt as a contact, for the customer and for everybody who shares the address. Service messages do not count; a question
+    to the owner of the address is noted in its row."""
     message = delivery.message
     if delivery.address is not None:
         note_question(space.address(delivery.address), message, now)
@@ -178,7 +179,7 @@ def count_contact(space: Workspace, delivery: Delivery, now: int) -> None:
 
 
 def uncount_contact(space: Workspace, delivery: Delivery) -> None:
-    """Nothing was sent after all, unless an earlier attempt may have been."""
+    """Take that back, since nothing was sent after all; not if an earlier attempt may have been."""
     if delivery.doubtful:
         return
     message_id = delivery.message.message_id

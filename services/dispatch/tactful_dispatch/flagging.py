@@ -14,14 +14,15 @@ from tactful_dispatch.store import Workspace
 
 
 def flagged_addresses(book: AddressBook, row: CustomerRow) -> set[AddressKey]:
-    """Those at which the customer's flag stands, or that of a name which ends with this row."""
+    """The addresses that are shut because nobody may write to this customer, under this name or an earlier one."""
     own = book.all_of(row.recipient) if row.recipient and row.recipient.do_not_contact else []
     return {*own, *row.flagged}
 
 
 def flag_addresses(space: Workspace, book: AddressBook, customer: str, now: RecipientBody) -> None:
-    """As the customer is told to be now: a new address takes the place of an old one, and one that was only taken away stays shut.
-    What is told to an earlier name is the business of the one that lives on."""
+    """Shut or open addresses as the customer, told anew, has the flag or not (`now` is not in the row yet). While flagged, a new address
+    takes the place of an old one, and one that was only taken away stays shut. A name that has ended leaves this to the one that
+    lives on."""
     row = space.customer(customer)
     if row.linked_to:
         return
@@ -37,15 +38,15 @@ def flag_addresses(space: Workspace, book: AddressBook, customer: str, now: Reci
 
 
 def keep_flagged(space: Workspace, book: AddressBook, customer: str) -> None:
-    """Of somebody who was flagged by a program that left their addresses alone."""
+    """Shut the addresses of a customer whom an earlier version of this program flagged without them."""
     recipient = space.customer(customer).recipient
     if recipient is not None and recipient.do_not_contact:
         flag_addresses(space, book, customer, recipient)
 
 
 def take_over_flags(space: Workspace, customer: str, inherited: str, keys: Sequence[AddressKey]) -> None:
-    """What an earlier name had flagged is flagged under this one, before anything more is told of either, until it is lifted. The
-    addresses are kept: a word of before the merge may come first and lift nothing for good."""
+    """Addresses that were shut by an earlier name's flag are shut by this one's, until it is lifted. They are kept in the row: a record
+    from before the merge may still come, which must not open them for good."""
     row = space.customer(customer)
     space.lock_addresses(keys)
     for key in keys:

@@ -14,7 +14,7 @@ from tactful_dispatch.store import Workspace
 
 
 def forget(space: Workspace, book: AddressBook, graves: Graves, record: EraseRecord) -> None:
-    """Held messages, what was sent, wishes, and what the ledger says of the customer; the chain stays whole."""
+    """Erase a customer: held and sent messages, wishes, and what the ledger says of them; its chain stays whole."""
     customer, erased = record.key, Erased(graves.of(record.key), record.body.at)
     if space.grave(erased.grave) >= erased.at:
         return
@@ -44,14 +44,14 @@ def is_gone(space: Workspace, graves: Graves, record: DispatchTopic) -> bool:
 
 
 def revive(space: Workspace, grave: str) -> None:
-    """Whoever was erased has come back by their own will."""
+    """Forget that a customer was erased: they have come back by their own will."""
     space.revive(grave)
     space.cursor.graves -= 1
 
 
 def _revives(record: DispatchTopic, erased_at: int) -> bool:
-    """Trigger tells who a customer is only once a server has vouched for them anew, or whose a visitor's device is now; or they have
-    consented since, under their own name."""
+    """Whether a record brings an erased customer back. Trigger tells who a customer is only once a server has vouched for them anew, and a
+    link only whose a visitor's device is now; else it takes a consent since, under their own name."""
     if isinstance(record, RecipientRecord | LinkedRecord):
         return record.at > erased_at
     return (

@@ -1,6 +1,6 @@
-"""Two recipients turn out to be one: what the customer said and what they were sent travels to who they are.
+"""Two customers turn out to be one: what was said and sent under the name that ends goes to the name that lives on.
 
-A message stays where it was asked, and hears there what binds it (`binding`). Pure but for the workspace.
+A message stays in the row where it was asked, and is told there what binds it (`binding`). Pure but for the workspace.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ NAMES_KEPT: Final = 20
 
 
 def link(space: Workspace, book: AddressBook, customer: str, other: str, at: int) -> None:
-    """The first time: this customer is that one, to whom what was known goes. Later ones tell that a device has changed hands:
-    what was said and sent before stays with the first, and what still comes goes to whoever has it."""
+    """`customer` turns out to be `other`. The first time what is known of them is sent there in an `Inherit` record. A later link says
+    that a visitor's device has changed hands: what was said and sent before stays with the first, and what still comes goes to
+    whoever has it now."""
     row = space.customer(customer)
     if row.linked_to:
         row.device_of = "" if other == row.linked_to else other
@@ -39,8 +40,8 @@ def link(space: Workspace, book: AddressBook, customer: str, other: str, at: int
 
 
 def hand_over(space: Workspace, customer: str, at: int) -> None:
-    """What was granted for one message under an old name stays while one waits there that would use it up, and then goes to who
-    they are: it never allows two."""
+    """Pass grants for one message on to the name that lives on, unless a message waits under this one that would use them up: such a
+    grant never allows two."""
     row = space.customer(customer)
     once = [word for word in row.words if word.once] if row.linked_to else []
     awaited = [word for each in row.deliveries.values() if each.open for word in used_up_by(each.message, once)]
@@ -51,7 +52,7 @@ def hand_over(space: Workspace, customer: str, at: int) -> None:
 
 
 def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int) -> None:
-    """Take over what they said and count what they were sent. The stricter wish of both stands."""
+    """Take over the words, wishes and contacts of a name that has ended. Of two wishes the stricter one stands."""
     row, body = space.customer(record.key), record.body
     if row.linked_to:
         space.put(DISPATCH, InheritRecord(id=record.id, key=row.linked_to, at=at, body=body))
@@ -68,7 +69,7 @@ def inherit(space: Workspace, book: AddressBook, record: InheritRecord, at: int)
 
 
 def pass_on(space: Workspace, record: ConsentRecord, at: int) -> bool:
-    """A word said under an old name is that of the customer it turned out to be; False if the name is their own."""
+    """Pass a word on consent that was said under an earlier name on to the name that lives on; False if this one does."""
     goes_to = space.customer(record.key).goes_to
     if goes_to:
         body = msgspec.structs.replace(record.body, said_as=record.body.said_as or record.key)
@@ -77,7 +78,8 @@ def pass_on(space: Workspace, record: ConsentRecord, at: int) -> bool:
 
 
 def _image(book: AddressBook, row: CustomerRow, customer: str) -> CustomerRow:
-    """What travels. A visitor's name is told anything only if something waits under it, since nothing is asked under it any more."""
+    """The part of a row that travels. A visitor's name goes along only while messages wait under it, which then are told what binds them:
+    nothing new is asked under it."""
     visitor = [customer] if is_anonymous(customer) else []
     waits = any(delivery.open for delivery in row.deliveries.values())
     written_to = row.arrived and row.recipient is not None and row.recipient.addresses

@@ -1,5 +1,5 @@
-"""Asking the owner of an address whether they want what somebody asked for with it (double opt-in): anybody can enter an address,
-so it is asked once a month at most, whoever enters it, until its owner answers. Pure."""
+"""Asking the owner of an address whether they want what somebody has signed it up for (double opt-in). Anybody can enter an address,
+so its owner is asked the same once a month at most, whoever enters it, until they answer. Pure."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def offer_of(message: MessageBody) -> tuple[str, str] | None:
 
 
 def note_question(address: AddressRow, message: MessageBody, now: int) -> None:
-    """It is being asked."""
+    """A message leaves that asks the owner of an address."""
     if covers(PURPOSE, message.purpose):
         forget_question(address, message)
         address.asked[_question(message)] = now, message.message_id
 
 
 def unasked(address: AddressRow, message: MessageBody) -> None:
-    """It did not leave after all."""
+    """That message did not leave after all."""
     if address.asked.get(_question(message), (0, ""))[1] == message.message_id:
         forget_question(address, message)
 
 
 def forget_question(address: AddressRow, message: MessageBody) -> None:
-    """The owner has answered, and may be asked again."""
+    """The owner has answered what a message asked, and may be asked again."""
     address.asked.pop(_question(message), None)
 
 
 def hear_answer(address: AddressRow, word: ConsentBody) -> None:
-    """Whoever has the address has granted for good, by whichever way, what its owner was asked before."""
+    """The owner has granted for good, in whichever way: every question that this answers is over."""
     for question, (at, _) in list(address.asked.items()):
         purpose, _, channel = question.rpartition("/")
         if at <= word.occurred_at and covers(word.purpose, purpose) and word.channel in ("", channel):

@@ -1,4 +1,5 @@
-"""Taking a word on consent into the ledger and into the customer's row, once. Pure but for the workspace."""
+"""Taking a word on consent (a grant, a withdrawal, a request) into the ledger and into the customer's row, once. Pure but for the
+workspace."""
 
 from __future__ import annotations
 
@@ -63,7 +64,7 @@ def _repeat(record: ConsentRecord) -> str:
 
 
 def _lifts_stop(row: CustomerRow, body: ConsentBody) -> bool:
-    """Of two who turn out to be one, one may have stopped everything: the stricter wish stands, whichever name lives on."""
+    """Whether a grant ends "stop all". One that came along from an earlier name does not: the stricter wish of both stands."""
     later = body.occurred_at > row.stopped_at and not _has_travelled(body)
     return later and is_marketing(body.purpose) and not is_strangers(body)
 
@@ -73,13 +74,14 @@ def _has_travelled(body: ConsentBody) -> bool:
 
 
 def is_strangers(body: ConsentBody) -> bool:
-    """Whether it is the word of a visitor, who may be somebody else."""
+    """Whether a visitor said it, who may be somebody else."""
     return body.stranger or is_anonymous(body.said_as)
 
 
 def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> Word | None:
-    """The word that says the same and still does what it says: nothing was said in between, on any channel or by others who use
-    the address; and of a withdrawal, it was within the hour, since its silence counts from the last one."""
+    """The word in force that says the same as `body`, so that nothing has to be entered; None if there is none. It is in force if nothing
+    to the contrary was said since, on any channel or by others who use the address. A withdrawal counts for an hour only, since the
+    thirty days of silence count from the last one."""
     said = [word for word in standing(row.words) if _touch(word.purpose, body.purpose)]
     here = (word for word in said if not body.channel or word.channel in ("", body.channel))
     last = max(here, key=_when, default=None)
@@ -147,7 +149,7 @@ def _remember(row: CustomerRow, body: ConsentBody, number: int) -> None:
 
 
 def _answer_questions(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> None:
-    """A grant for good is the answer to what was asked at the customer's addresses. A stranger's is not: anybody can enter one."""
+    """A lasting grant answers what the owners of the customer's addresses were asked. A visitor's does not: anybody can enter one."""
     if body.once or is_strangers(body):
         return
     keys = book.all_of(row.recipient)
@@ -157,7 +159,7 @@ def _answer_questions(space: Workspace, book: AddressBook, row: CustomerRow, bod
 
 
 def _bind_addresses(space: Workspace, book: AddressBook, row: CustomerRow, body: ConsentBody) -> None:
-    """An opt-out binds the address, whoever else uses it."""
+    """Note a withdrawal at the addresses on its channel, or on all: it binds whoever else uses them."""
     for channel in (row.recipient.addresses if row.recipient else {}) if not body.channel else (body.channel,):
         key = book.of(row.recipient, channel)
         if key is not None:
@@ -165,8 +167,8 @@ def _bind_addresses(space: Workspace, book: AddressBook, row: CustomerRow, body:
 
 
 def bind_first_addresses(space: Workspace, book: AddressBook, row: CustomerRow, channels: Sequence[str]) -> None:
-    """What was withdrawn while there was no address on a channel binds the first one: words come straight from the door, addresses
-    by way of trigger."""
+    """Note earlier withdrawals at the first address on each of these channels. A withdrawal may be read before the address: it comes
+    straight from ingest, the address by way of trigger."""
     for channel, word in product(sorted(channels), row.words):
         key = book.of(row.recipient, channel)
         if key is not None and word.state == "withdrawn" and word.channel in ("", channel):
@@ -174,8 +176,8 @@ def bind_first_addresses(space: Workspace, book: AddressBook, row: CustomerRow, 
 
 
 def take_for_mailbox(key: AddressKey | None, message: MessageBody | None, body: ConsentBody, space: Workspace) -> None:
-    """Whoever speaks through a message speaks for the address that it went to, whosever it is by now. `message`: as long as it is
-    kept."""
+    """Whoever speaks through the link of a message speaks for the address that it went to (`key`), whosever it is by now. `message` is None
+    once it is not kept any more."""
     if key is None:
         return
     if body.state == "granted":
@@ -208,5 +210,5 @@ def _told(body: ConsentBody, number: int, now: int) -> dict[str, Any]:
 
 
 def _whose(body: ConsentBody) -> dict[str, Any]:
-    """Under which other name it was said, and whether anybody knew then whose that was."""
+    """Under which other name it was said, and whether a visitor said it; nothing of what is not so."""
     return ({"said_as": body.said_as} if body.said_as else {}) | ({"stranger": True} if body.stranger else {})

@@ -17,13 +17,13 @@ from tactful_dispatch.store import DispatchStore, Workspace
 
 
 class Correspondence:
-    """Finds out who is meant, and tells the desk."""
+    """Finds out who uses an address, and tells the desk."""
 
     def __init__(self, store: DispatchStore, book: AddressBook, desk: Desk, clock: Clock) -> None:
         self._store, self._book, self._desk, self._clock = store, book, desk, clock
 
     async def stop(self, channel: str, address: str, via: str, proof: dict[str, Any]) -> int:
-        """Nothing is sent to the address any more; everybody who was written to there has withdrawn. How many they are."""
+        """Shut an address, and withdraw marketing for everybody who was written to there; how many they are."""
         key, now = self._book.key(channel, address), self._clock.now()
 
         def close(space: Workspace) -> None:
@@ -39,7 +39,7 @@ class Correspondence:
         return len(customers)
 
     async def start(self, channel: str, address: str) -> None:
-        """The address may be used again. That is no consent: what was withdrawn stays so until it is granted anew."""
+        """Open an address that its owner has stopped. That is no consent: what was withdrawn stays so until it is granted anew."""
         key = self._book.key(channel, address)
 
         await self._store.transact(0, [], lambda space: space.address(key).start())

@@ -1,5 +1,5 @@
-"""What the log still knows of a time that the store has forgotten, since it was restored from a back-up: what dispatch itself told.
-Pure but for the workspace; again changes nothing.
+"""Remembering, after a store was restored from a back-up, what it has forgotten: dispatch's own events in the log tell it. Pure but for the
+workspace; taking an event again changes nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SOURCE: Final = "recalled"  # of words on consent in the ledger
 
 
 def recall(space: Workspace, book: AddressBook, record: EventRecord) -> str:
-    """Take one event of dispatch's own. What was remembered by it: decision, consent, preference, address; "" for nothing."""
+    """Take one of dispatch's own events. What was remembered: `decision`, `consent`, `preference`, `address`; "" for nothing."""
     name, told = record.body.name, msgspec.json.decode(record.body.properties, type=dict[str, Any])
     if name == "Message Decided":
         return _decision(space, book, record.key, msgspec.convert(told, MessageDecided))
@@ -41,7 +41,7 @@ def recall(space: Workspace, book: AddressBook, record: EventRecord) -> str:
 
 
 def _decision(space: Workspace, book: AddressBook, customer: str, told: MessageDecided) -> str:
-    """It is known, so it does not leave a second time; where it may have left, it counts as a contact."""
+    """A message that was decided does not leave a second time; if it may have left, it counts as a contact."""
     row = space.customer(customer)
     delivery = row.deliveries.get(told.message_id)
     if delivery is None:
@@ -62,7 +62,7 @@ def _decision(space: Workspace, book: AddressBook, customer: str, told: MessageD
 
 
 def _message(customer: str, told: MessageDecided) -> MessageBody:
-    """As much of it as was told; what it said is not known any more."""
+    """The message as far as its decision told it; its data are lost."""
     return MessageBody(
         message_id=told.message_id,
         run_id=told.run_id,
@@ -112,7 +112,8 @@ def _consent(space: Workspace, book: AddressBook, record: EventRecord, told: dic
 
 
 def _address(space: Workspace, book: AddressBook, customer: str, name: str, told: dict[str, Any]) -> str:
-    """Where the message went that came back; as far as that is known, which is not where the customer is reached by now."""
+    """A bounce or complaint shuts the address that the message went to, and an operator opens one again. If the message is not known,
+    that is taken to be the customer's address on the channel."""
     ended, reopened = why_ended(name, told), name == REOPENED
     if not (ended or reopened):
         return ""

@@ -1,5 +1,4 @@
-"""Taking what came back on a message: told once, counted as a reaction, or the end of an address. Pure but for the
-workspace."""
+"""Taking what came back: receipts and answers to a message, and who the customer is now. Pure but for the workspace."""
 
 from __future__ import annotations
 
@@ -30,8 +29,8 @@ WORDED: Final = "answered in words"  # among the receipts
 
 
 def take_recipient(space: Workspace, book: AddressBook, customer: str, body: RecipientBody) -> None:
-    """Who the customer is now. That somebody else spoke to them counts, for them and for everybody who shares the address, and is
-    no message unnoticed."""
+    """Take what trigger tells of the customer. If somebody else spoke to them, that counts as a contact, for them and for everybody who
+    shares the address, and never as one that found no reaction."""
     row = space.customer(customer)
     flag_addresses(space, book, customer, body)
     known = row.recipient.addresses if row.recipient else {}
@@ -53,8 +52,8 @@ def _with(contacts: Iterable[Contacted], one: Contacted) -> list[Contacted]:
 
 
 def take_receipt(space: Workspace, delivery: Delivery, name: str, detail: dict[str, Any], now: int) -> None:
-    """Once each, and each reply; a bounce for good is news after one that may pass. What a machine fetched ahead neither counts
-    as a reaction nor hides the person's own."""
+    """Tell of a receipt (`Message Delivered|Opened|...`) once; of each reply, and of a hard bounce also after a soft one. What a machine
+    fetched ahead neither counts as a reaction nor hides the person's own."""
     machine, message, customer = bool(detail.get("prefetched")), delivery.message, delivery.message.customer
     key = f"{name} by machine" if machine else " ".join(filter(None, (name, _which(detail))))
     if key in delivery.receipts or ("reply_id" in detail and len(delivery.receipts) >= MOST_RECEIPTS):
@@ -86,8 +85,8 @@ def _which(detail: Mapping[str, Any]) -> str:
 
 
 def take_answer(space: Workspace, delivery: Delivery, answer: str, text: str, now: int) -> str:
-    """The first answer stands, and has its consequences at once. Who sends it again, now with words, has remembered something: a
-    person is to read it."""
+    """Take an answer to what a message asked; the answer that stands. The first one does, and has its consequences at once. If the same is
+    sent once more, now with words, those are told too: a person is to read them."""
     given = next((said for said in ANSWERS if said in delivery.receipts), None)
     if given is not None and (given != answer or not text or WORDED in delivery.receipts):
         return given
@@ -127,7 +126,7 @@ def is_noticed(name: str, detail: Mapping[str, Any]) -> bool:
 
 
 def count_reaction(space: Workspace, customer: str, message_id: str) -> None:
-    """The contact was noticed."""
+    """The customer has reacted to a message: its contact is not one without reaction."""
     row = space.customer(customer)
     row.contacts = [
         msgspec.structs.replace(contact, engaged=True) if contact.message_id == message_id else contact
@@ -136,7 +135,7 @@ def count_reaction(space: Workspace, customer: str, message_id: str) -> None:
 
 
 def why_ended(name: str, detail: Mapping[str, Any]) -> str:
-    """Why nothing may go to the address any more, if it is that."""
+    """Why nothing may go to the address any more after this receipt; "" if that is not so."""
     if name == "Message Complained":
         return COMPLAINED
     if name != "Message Bounced" or not detail.get("hard"):

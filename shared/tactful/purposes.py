@@ -33,6 +33,11 @@ def covers(granted: str, wanted: str) -> bool:
     return wanted == granted or wanted.startswith(granted + ".")
 
 
+def touches(purpose: str, other: str) -> bool:
+    """Whether consent to one of them is consent to the other."""
+    return covers(purpose, other) or covers(other, purpose)
+
+
 def is_service(purpose: str) -> bool:
     """Whether the purpose rests on the contract."""
     return covers(SERVICE, purpose)

@@ -9,7 +9,8 @@ import pytest
 
 from tactful.clock import DAY
 from tactful.errors import InvalidInput
-from tactful_dispatch.desk import ConsentState, CustomerCard, SentMessage
+from tactful_dispatch.desk import CustomerCard, SentMessage
+from tactful_dispatch.facts import Word
 from tactful_dispatch.public.choices import channels, is_on, kinds, open_switches, silent_until, topics
 from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.languages.en import ENGLISH
@@ -20,11 +21,11 @@ from tactful_trigger.rules import abandoned_cart, churn_risk, complaint_followup
 NOW: Final = 1_795_600_000_000
 
 
-def said(purpose: str, channel: str, state: str, at: int, entry: int = 1) -> ConsentState:
-    return ConsentState(purpose, channel, state, entry, at, "consent", "", "")
+def said(purpose: str, channel: str, state: str, at: int, entry: int = 1) -> Word:
+    return Word(purpose, channel, state, at, entry, "consent", "", "")
 
 
-def card(*consents: ConsentState, addresses: dict[str, str] | None = None, muted: tuple[str, ...] = ()) -> CustomerCard:
+def card(*consents: Word, addresses: dict[str, str] | None = None, muted: tuple[str, ...] = ()) -> CustomerCard:
     sent = SentMessage("m_1", NOW, "email", "abandoned_cart", "S", "Product Added", NOW, ())
     return CustomerCard("u1", addresses or {}, None, None, None, consents, muted, 0, False, (sent,))
 

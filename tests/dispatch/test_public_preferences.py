@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from tactful.clock import DAY, HOUR, ManualClock
 from tactful.settings import Shop
-from tactful_dispatch.desk import ConsentState, CustomerCard, SentMessage
+from tactful_dispatch.desk import CustomerCard, SentMessage
+from tactful_dispatch.facts import Word
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public import create_public
 
@@ -33,7 +34,7 @@ CARD: Final = CustomerCard(
     first_name="Uma",
     locale="en-GB",
     zone="Europe/Madrid",
-    consents=(ConsentState("marketing", "email", "granted", 1, NOW - DAY, "consent", "form-3", "checkout"),),
+    consents=(Word("marketing", "email", "granted", NOW - DAY, 1, "consent", "form-3", "checkout"),),
     muted_rules=(),
     paused_until=0,
     stopped=False,
@@ -264,7 +265,7 @@ async def test_the_switches_show_what_is_on(client: httpx.AsyncClient) -> None:
 async def test_a_withdrawal_is_explained_where_another_channel_is_still_on(
     desk: FakeDesk, client: httpx.AsyncClient
 ) -> None:
-    withdrawn = ConsentState("marketing", "sms", "withdrawn", 2, NOW - HOUR, "consent", "", "")
+    withdrawn = Word("marketing", "sms", "withdrawn", NOW - HOUR, 2, "consent", "", "")
     desk.kept = replace(CARD, consents=(*CARD.consents, withdrawn))
     assert (await page(client)).words.count("until 25 December 2026 we stay silent") == 1
 
@@ -272,8 +273,8 @@ async def test_a_withdrawal_is_explained_where_another_channel_is_still_on(
 async def test_what_is_not_silent_is_called_silent_by_no_card_after_one_that_is(
     desk: FakeDesk, client: httpx.AsyncClient
 ) -> None:
-    withdrawn = ConsentState("marketing.cart", "sms", "withdrawn", 2, NOW - HOUR, "consent", "", "")
-    wanted = ConsentState("marketing.goodwill", "email", "granted", 3, NOW - HOUR, "consent", "", "")
+    withdrawn = Word("marketing.cart", "sms", "withdrawn", NOW - HOUR, 2, "consent", "", "")
+    wanted = Word("marketing.goodwill", "email", "granted", NOW - HOUR, 3, "consent", "", "")
     desk.kept = replace(CARD, consents=(*CARD.consents, withdrawn, wanted))
     assert (await page(client)).words.count("we stay silent") == 1
 
@@ -326,7 +327,7 @@ async def test_no_field_can_bring_markup_into_the_page(desk: FakeDesk) -> None:
         first_name=EVIL,
         locale=EVIL,
         zone=EVIL,
-        consents=(ConsentState(f"marketing.{EVIL}", "email", "granted", 1, NOW, EVIL, EVIL, EVIL),),
+        consents=(Word(f"marketing.{EVIL}", "email", "granted", NOW, 1, EVIL, EVIL, EVIL),),
         muted_rules=(EVIL,),
         paused_until=NOW + DAY,
         stopped=False,
@@ -505,7 +506,7 @@ async def test_what_was_done_is_the_first_thing_read(client: httpx.AsyncClient) 
 
 
 async def test_nothing_is_promised_where_no_address_is_known(desk: FakeDesk, client: httpx.AsyncClient) -> None:
-    said = ConsentState("marketing", "sms", "granted", 2, NOW - DAY, "consent", "", "")
+    said = Word("marketing", "sms", "granted", NOW - DAY, 2, "consent", "", "")
     desk.kept = replace(CARD, addresses={"email": "uma@example.test"}, consents=(*CARD.consents, said))
     wish = {"do": "turn_on", "purpose": "marketing.cart", "channel": "sms"}
     done = Page((await client.post(path("preferences"), data=wish)).text).words

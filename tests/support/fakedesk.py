@@ -7,7 +7,8 @@ from typing import Any
 
 from tactful.decisions import GateRecord, GateVerdict
 from tactful.errors import InvalidInput, StoreUnavailable
-from tactful_dispatch.desk import Basket, ConsentState, CustomerCard
+from tactful_dispatch.desk import Basket, CustomerCard
+from tactful_dispatch.facts import Word
 from tactful_dispatch.personal import Farewell
 from tactful_dispatch.rows import AddressKey
 
@@ -45,7 +46,7 @@ class FakeDesk:
         self._open()
         self.calls.append(("consent", customer, purpose, channel, state, via, wording, proof))
         entry = len(self.kept.consents) + 1
-        said = ConsentState(purpose, channel, state, entry, self._now, "consent", wording, via)
+        said = Word(purpose, channel, state, self._now, entry, "consent", wording, via)
         self.kept = replace(self.kept, consents=(*self.kept.consents, said))
         return entry
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tactful.clock import HOUR
 from tactful.identity import digest, is_anonymous
-from tactful.purposes import covers, is_marketing
+from tactful.purposes import is_marketing, touches
 from tactful.records import EVENTS, ConsentBody, ConsentRecord, MessageBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
@@ -82,13 +82,13 @@ def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: Con
     """The word in force that says the same as `body`, so that nothing has to be entered; None if there is none. It is in force if nothing
     to the contrary was said since, on any channel or by others who use the address. A withdrawal counts for an hour only, since the
     thirty days of silence count from the last one."""
-    said = [word for word in standing(row.words) if _touch(word.purpose, body.purpose)]
+    said = [word for word in standing(row.words) if touches(word.purpose, body.purpose)]
     here = (word for word in said if not body.channel or word.channel in ("", body.channel))
-    last = max(here, key=_when, default=None)
+    last = max(here, key=lambda word: word.when, default=None)
     wanted = (body.purpose, body.channel, body.state, False)
     if last is None or (last.purpose, last.channel, last.state, last.once) != wanted:
         return None
-    if any(word.state != last.state and _when(word) > _when(last) for word in said):
+    if any(word.state != last.state and word.when > last.when for word in said):
         return None
     if last.state == "withdrawn":
         return last if body.occurred_at - last.at < HOUR else None
@@ -96,19 +96,11 @@ def said_before(space: Workspace, book: AddressBook, row: CustomerRow, body: Con
     return last if proved and not row.stopped_at and not _is_overruled(space, book, row, last) else None
 
 
-def _when(word: Word) -> tuple[int, int]:
-    return word.at, word.entry
-
-
-def _touch(purpose: str, other: str) -> bool:
-    return covers(purpose, other) or covers(other, purpose)
-
-
 def _is_overruled(space: Workspace, book: AddressBook, row: CustomerRow, granted: Word) -> bool:
     keys = [key for key in book.all_of(row.recipient) if granted.channel in ("", key.channel)]
     space.lock_addresses(keys)
     return any(
-        at > granted.at and _touch(withdrawn, granted.purpose)
+        at > granted.at and touches(withdrawn, granted.purpose)
         for key in keys
         for withdrawn, at in space.address(key).withdrawn.items()
     )

@@ -11,22 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
 from tactful.decisions import GateRecord
+from tactful_dispatch.facts import Word
 from tactful_dispatch.rows import AddressKey
-
-
-@dataclass(frozen=True, slots=True)
-class ConsentState:
-    """The latest word on one purpose and channel."""
-
-    purpose: str
-    channel: str
-    state: str  # granted | withdrawn
-    entry: int  # number in the ledger
-    at: int
-    basis: str
-    wording: str
-    via: str
-    once: bool = False  # granted for one message
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +38,7 @@ class CustomerCard:
     first_name: str | None
     locale: str | None
     zone: str | None
-    consents: tuple[ConsentState, ...]
+    consents: tuple[Word, ...]  # the latest on each purpose and channel
     muted_rules: tuple[str, ...]
     paused_until: int  # 0 if not paused
     stopped: bool  # "stop all"

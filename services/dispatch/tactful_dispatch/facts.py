@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tactful.purposes import covers
+from tactful.purposes import covers, touches
 from tactful.records import MessageBody, RecipientBody
 from tactful.settings import Settings
 
@@ -39,6 +39,19 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
     stranger: bool = False  # said before anybody knew who it was
     once: bool = False  # for one message
 
+    @property
+    def when(self) -> tuple[int, int]:
+        """Of two words the later one has the larger."""
+        return self.at, self.entry
+
+
+def latest_word(words: Iterable[Word], purpose: str, channel: str | None) -> Word | None:
+    """The latest word on a purpose (or one that covers it), on one channel, or with None on any."""
+    said = (
+        word for word in words if covers(word.purpose, purpose) and (channel is None or word.channel in ("", channel))
+    )
+    return max(said, key=lambda word: word.when, default=None)
+
 
 def standing(words: Sequence[Word]) -> list[Word]:
     """The words that count: what a stranger granted never undoes what the customer withdrew, whenever either was said, on
@@ -48,7 +61,7 @@ def standing(words: Sequence[Word]) -> list[Word]:
 
 
 def _contradicts(withdrawn: Sequence[Word], granted: Word) -> bool:
-    return any(covers(word.purpose, granted.purpose) or covers(granted.purpose, word.purpose) for word in withdrawn)
+    return any(touches(word.purpose, granted.purpose) for word in withdrawn)
 
 
 def with_word(words: Sequence[Word], said: Word) -> list[Word]:
@@ -63,7 +76,7 @@ def _displaces(later: Word, earlier: Word) -> bool:
     return (
         _slot(later) == _slot(earlier)
         and (earlier.once or not later.once or later.state != "granted")
-        and (earlier.at, earlier.entry) <= (later.at, later.entry)
+        and earlier.when <= later.when
     )
 
 

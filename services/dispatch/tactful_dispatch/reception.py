@@ -27,7 +27,7 @@ from tactful_dispatch.asking import offer_of
 from tactful_dispatch.basket import basket_of
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.consenting import said_before, take_consent, take_for_mailbox
-from tactful_dispatch.desk import PREFERENCES, Basket, ConsentState, CustomerCard, SentMessage
+from tactful_dispatch.desk import PREFERENCES, Basket, CustomerCard, SentMessage
 from tactful_dispatch.facts import standing
 from tactful_dispatch.forgetting import revive
 from tactful_dispatch.gates import INQUIRY, judge
@@ -81,10 +81,7 @@ class Reception:
             first_name=recipient.first_name if recipient else None,
             locale=recipient.locale if recipient else None,
             zone=recipient.zone if recipient else None,
-            consents=tuple(
-                ConsentState(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via, w.once)
-                for w in standing(row.words)
-            ),
+            consents=tuple(standing(row.words)),
             muted_rules=tuple(row.muted_rules),
             paused_until=row.paused_until,
             stopped=bool(row.stopped_at),

@@ -20,7 +20,8 @@ from tactful.records import TOPICS
 from tactful.telemetry import UNTOLD
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
-from tactful_dispatch.desk import ConsentState, CustomerCard
+from tactful_dispatch.desk import CustomerCard
+from tactful_dispatch.facts import Word
 from tactful_dispatch.ledger import broken_at, lacks
 from tactful_dispatch.reception import Reception
 from tactful_trigger.tally import Tally
@@ -182,7 +183,12 @@ class _Office:
 
     async def consents(self, customer: str) -> dict[str, Any]:
         card = await self._product.desk.card(customer)
-        return {"consents": msgspec.to_builtins((*card.consents, *_of_addresses(card)))}
+        told = ("purpose", "channel", "state", "entry", "at", "basis", "wording", "via", "once")
+        return {
+            "consents": [
+                {name: getattr(word, name) for name in told} for word in (*card.consents, *_of_addresses(card))
+            ]
+        }
 
     async def record_consent(self, customer: str, wish: ConsentWish) -> dict[str, Any]:
         if wish.state not in ("granted", "withdrawn"):
@@ -370,13 +376,13 @@ def _head(text: str) -> tuple[int, tuple[int, bytes]]:
     return int(told[1]), (int(told[2]), bytes.fromhex(told[3]))
 
 
-def _of_addresses(card: CustomerCard) -> Iterator[ConsentState]:
+def _of_addresses(card: CustomerCard) -> Iterator[Word]:
     """What binds the customer's addresses though it is no word of theirs: of somebody who shares them, or on a list of a sender before."""
     own = {(said.purpose, said.at) for said in card.consents if said.state == "withdrawn"}
     for channel, withdrawn in card.closed.items():
         for purpose, at in withdrawn.items():
             if (purpose, at) not in own:
-                yield ConsentState(purpose, channel, "withdrawn", 0, at, "", "", "address")
+                yield Word(purpose, channel, "withdrawn", at, entry=0, basis="", via="address")
 
 
 def _results(tally: Tally, goal_within: int | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tactful.decisions import GateRecord, Reason, Scope
 from tactful.durations import milliseconds
 from tactful.purposes import COMPLAINT, covers, is_marketing
 from tactful.records import MessageBody, Rest
-from tactful_dispatch.facts import Facts, Word
+from tactful_dispatch.facts import Facts, Word, latest_word
 from tactful_dispatch.gates.verdicts import open_gate, refused
 from tactful_dispatch.preferring import topic_name, topics_of
 
@@ -56,14 +56,6 @@ def _is_gift(message: MessageBody) -> bool:
     return message.data.get("gift") is True
 
 
-def latest_word(words: tuple[Word, ...] | list[Word], purpose: str, channel: str | None) -> Word | None:
-    """The latest word on a purpose (or one that covers it), on one channel, or with None on any."""
-    said = (
-        word for word in words if covers(word.purpose, purpose) and (channel is None or word.channel in ("", channel))
-    )
-    return max(said, key=lambda word: (word.at, word.entry), default=None)
-
-
 def consent(message: MessageBody, facts: Facts) -> GateRecord:
     """Marketing needs a grant on this channel, and no withdrawal on any within thirty days."""
     if message.channel == DESK:
@@ -71,7 +63,7 @@ def consent(message: MessageBody, facts: Facts) -> GateRecord:
     if not is_marketing(message.purpose):
         return _objection(message, facts)
     # What was granted for one message on another channel says nothing of this one: the silence stands around it.
-    words = tuple(word for word in facts.words if not word.once or word.channel in ("", message.channel))
+    words = [word for word in facts.words if not word.once or word.channel in ("", message.channel)]
     anywhere, here = latest_word(words, message.purpose, None), latest_word(words, message.purpose, message.channel)
     if anywhere is not None and anywhere.state == "withdrawn" and facts.now - anywhere.at < SILENCE:
         return refused(
@@ -90,7 +82,7 @@ def consent(message: MessageBody, facts: Facts) -> GateRecord:
 
 def _objection(message: MessageBody, facts: Facts) -> GateRecord:
     """Service messages rest on the contract; an objection is obeyed all the same."""
-    word = latest_word(tuple(facts.words), message.purpose, message.channel)
+    word = latest_word(facts.words, message.purpose, message.channel)
     if word is not None and word.state == "withdrawn":
         return refused("consent", Reason.WITHDRAWN, Scope.CUSTOMER, **_told(message, word))
     return open_gate("consent", basis="contract")

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from tactful.purposes import MARKETING, covers, is_marketing
-from tactful_dispatch.desk import ConsentState, CustomerCard
+from tactful_dispatch.desk import CustomerCard
+from tactful_dispatch.facts import Word, latest_word
 from tactful_dispatch.gates.person import SILENCE
 
 _ORDER: Final = ("email", "sms", "push", "webpush", "whatsapp", "telegram", "viber", "onsite", "call")
@@ -56,25 +57,20 @@ def kinds(card: CustomerCard) -> tuple[str, ...]:
 
 
 def is_on(
-    consents: Iterable[ConsentState], purpose: str, channel: str, closed: Mapping[str, int] = MappingProxyType({})
+    consents: Iterable[Word], purpose: str, channel: str, closed: Mapping[str, int] = MappingProxyType({})
 ) -> bool:
     """The latest word on the purpose, or on one that covers it, on this channel or on all. `closed`: for what and when somebody
     who uses the address opted out; a grant said before counts no more."""
-    latest = max(
-        (said for said in consents if covers(said.purpose, purpose) and said.channel in ("", channel)),
-        key=_when,
-        default=None,
-    )
+    latest = latest_word(consents, purpose, channel)
     if latest is None or latest.state != "granted":
         return False
     return not any(covers(withdrawn, purpose) and at > latest.at for withdrawn, at in closed.items())
 
 
-def silent_until(consents: Iterable[ConsentState], purpose: str, now: int) -> int:
+def silent_until(consents: Iterable[Word], purpose: str, now: int) -> int:
     """Until when a withdrawal on any channel keeps the purpose silent on all of them; 0 if nothing does. One message that is
     wanted on one channel ends it on no other."""
-    lasting = (said for said in consents if not (said.once and said.channel))
-    latest = max((said for said in lasting if covers(said.purpose, purpose)), key=_when, default=None)
+    latest = latest_word((said for said in consents if not (said.once and said.channel)), purpose, None)
     if latest is None or latest.state == "granted" or latest.at + SILENCE <= now:
         return 0
     return latest.at + SILENCE
@@ -103,7 +99,3 @@ def _comes(card: CustomerCard, purpose: str, channel: str) -> bool:
     if card.stopped or channel in card.shut:
         return False
     return is_on(card.consents, purpose, channel, card.closed.get(channel, {}))
-
-
-def _when(said: ConsentState) -> tuple[int, int]:
-    return said.at, said.entry

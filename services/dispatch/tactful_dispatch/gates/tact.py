@@ -18,12 +18,14 @@ from tactful_dispatch.hours import Window, first_opening, is_open
 
 def in_touch(message: MessageBody, facts: Facts) -> GateRecord:
     """Somebody is already talking to them."""
-    until = facts.recipient.in_touch_until if facts.recipient and is_marketing(message.purpose) else 0
-    if until and facts.recipient and facts.recipient.in_touch_since:  # by the settings of now, as a rest
-        until = facts.recipient.in_touch_since + milliseconds(facts.settings.resting.contact)
+    recipient = facts.recipient
+    if recipient is None or not is_marketing(message.purpose):
+        return open_gate("already in touch")
+    until = recipient.in_touch_until
+    if until and recipient.in_touch_since:  # by the settings of now, as a rest
+        until = recipient.in_touch_since + milliseconds(facts.settings.resting.contact)
     if facts.now < until:
-        who = facts.recipient.in_touch_with if facts.recipient else ""
-        return held("already in touch", Reason.IN_TOUCH, until, until=until, who=who)
+        return held("already in touch", Reason.IN_TOUCH, until, until=until, who=recipient.in_touch_with)
     return open_gate("already in touch")
 
 

@@ -90,9 +90,10 @@ class Desk(Protocol):
         proof: dict[str, Any] | None = None,
         sent_to: AddressKey | None = None,
     ) -> int:
-        """Grant or withdraw; returns the ledger entry's number. `channel` "" means every channel. A withdrawal whose `proof`
-        names a `message_id` binds the address that the message went to as well, or `sent_to`, where a link says that it went and
-        nobody else knows any more: so it does of somebody who was erased."""
+        """Grant or withdraw; returns the ledger entry's number. `channel` "" means every channel.
+
+        If `proof` names a `message_id`, a withdrawal binds the address that the message went to as well, and so it does if the customer
+        was erased. `sent_to` is that address as the link says it, for messages that are not kept any more."""
         ...
 
     async def mute(self, customer: str, rule: str, muted: bool) -> None:
@@ -120,14 +121,14 @@ class Desk(Protocol):
     async def receipt(self, message_id: str, name: str, detail: dict[str, Any]) -> bool:
         """Report `Message Delivered|Opened|Clicked|Replied|Bounced|Complained` once each; False if the message is unknown.
 
-        `detail` holds fields of that event (`prefetched`, `url`, ...). Replies with a `reply_id` count each. One that is `prefetched` was made by a machine:
-        it neither is the person's first nor stands in the way of it.
+        `detail` holds fields of that event (`prefetched`, `url`, ...). Replies with a `reply_id` count each. A receipt that is
+        `prefetched` was made by a machine: the person's own, which may follow, is told as well.
         """
         ...
 
     async def answer(self, message_id: str, answer: str, text: str = "") -> str:
-        """Note one of `questions.ANSWERS` to the question that a message asks, with the customer's own words. The answer
-        that stands: the first one that was given; "" if the message is unknown."""
+        """Note one of `questions.ANSWERS` to the question that a message asks, with the customer's own words. Returns the answer
+        that stands, the first one that was given; "" if the message is unknown."""
         ...
 
     async def topics(self, message_id: str) -> tuple[str, ...]:
@@ -146,10 +147,14 @@ class Desk(Protocol):
     async def former(
         self, customer: str, message_id: str, who: str = "", sent_to: AddressKey | None = None
     ) -> str | None:
-        """The channel of a message to a customer that somebody else may read: it went to a mailbox or a phone in whose place they have
-        another by now; or to a visitor, and to no address of whom they turned out to be: a browser says who a visitor is, and anybody
-        may name anybody. None of any other; "" where nobody knows any more where it went. `who`: whom they turned out to be, where
-        somebody may have heard of it earlier; `sent_to`: where a link says that its message went, which may be forgotten."""
+        """The channel of a message that somebody else than the customer may read; None if nobody else does; "" if somebody may, and
+        it is not known any more where the message went.
+
+        Somebody may if the message went to a mailbox or a phone in whose place the customer has another by now; or to a visitor, and to no
+        address of the customer whom they turned out to be, since a browser says who a visitor is and anybody may name anybody.
+
+        `who`: whom they turned out to be, if the caller may have heard of it earlier than dispatch. `sent_to`: the address as the link
+        says it, for messages that are not kept any more."""
         ...
 
     async def check(self, customer: str, channel: str, purpose: str, rule: str = "") -> list[GateRecord]:

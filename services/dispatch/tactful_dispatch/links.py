@@ -1,5 +1,5 @@
-"""Signed links: what a customer may do without a login. A link names its purpose; a flipped byte opens nothing. And the seal
-under which mail names a message of ours."""
+"""Signed links: what a customer may do without a login. A link names its action, and with one byte changed it opens nothing. Likewise
+signed is the name by which mail (reports, replies) refers to a message of ours."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Grant(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Links:
-    """Makes and reads links under one public URL, or the one that a function tells at the moment; links that were made
-    under another stay valid. `secret` is at least 128 random bits."""
+    """Makes and reads links under a public URL. If that is a function, it is asked for each link; links that were made under another
+    URL stay valid. `secret` is at least 128 random bits."""
 
     def __init__(self, public_url: str | Callable[[], str], secret: bytes) -> None:
         self._url = public_url if callable(public_url) else lambda: public_url

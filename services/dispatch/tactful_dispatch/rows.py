@@ -126,15 +126,15 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def goes_to(self) -> str:
-        """To whom what still comes is passed on."""
+        """Who gets what is still said under this name; "" if it is their own."""
         return self.device_of or self.linked_to
 
     def names(self, customer: str) -> set[str]:
-        """The customer whose row it is, under every name that is known here."""
+        """Every name of the customer whose row this is."""
         return {customer, self.linked_to, *self.known_as, *self.written_as} - {""}
 
     def note_written_at(self, key: AddressKey) -> None:
-        """The address knows them from now on."""
+        """The row of this address names the customer from now on: erasing them has to look there."""
         if key not in self.written_at:
             self.written_at.append(key)
 
@@ -149,7 +149,7 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         return any(d.state in (PENDING, SENDING) or d.look_again for d in self.deliveries.values())
 
     def look_again(self) -> None:
-        """The customer said something: what is held meets the gates at once and may be refused. It never leaves unasked."""
+        """The customer said something: the gates of their wishes are asked at once about what is held, and may refuse it."""
         for delivery in self.deliveries.values():
             delivery.look_again = delivery.state in (HELD, ASKED)
 
@@ -158,7 +158,7 @@ class CustomerRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         return sorted((d for d in self.deliveries.values() if d.state == PENDING), key=urgency)
 
     def take_decided(self) -> list[Delivery]:
-        """Take out what is decided, and let go of what is too old to matter."""
+        """Take the decided deliveries out of the row, and drop contacts, repeats and cancellations that are too old to matter."""
         decided = [d for d in self.deliveries.values() if not d.open]
         for delivery in decided:
             del self.deliveries[delivery.name]
@@ -211,21 +211,21 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         return self.refused[0] if self.refused else self.shut
 
     def suppress(self, why: str) -> None:
-        """Nothing goes here any more. The first reason stands: what its owner stopped they may open again, a dead address not. Nor
-        does whoever opens a dead one take back what people have said."""
+        """Shut the address. The first reason stands, since its owner may open again what they have stopped, and not a dead address. What
+        people say besides is kept: whoever opens a dead address does not take that back."""
         if not self.suppressed:
             self.suppressed = why
         elif why in NOT_BY_PROVIDERS and why not in (self.suppressed, *self.refused):
             self.refused.append(why)
 
     def start(self) -> None:
-        """Its owner takes back that they have stopped it."""
+        """The owner takes back that they have stopped messages here; another reason may still keep the address shut."""
         self.refused = [why for why in self.refused if why != STOPPED]
         if self.suppressed == STOPPED:
             self.suppressed = self.refused.pop(0) if self.refused else ""
 
     def reopen(self) -> str:
-        """What a provider said of it does not hold any more. What that was; "" if it is not shut, or people shut it."""
+        """Open an address that a provider has shut. What the provider had said; "" if it is not shut, or people shut it."""
         if self.flagged or self.refused or self.suppressed in NOT_BY_PROVIDERS:
             return ""
         was, self.suppressed = self.suppressed, ""
@@ -254,12 +254,12 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         self.customers = [*(known for known in self.customers if known != customer), customer]
 
     def left_by(self, customer: str) -> None:
-        """Whoever uses the address, it is not this customer."""
+        """Forget that a customer uses the address."""
         self.customers = [known for known in self.customers if known != customer]
         self.flag(customer, False)
 
     def flag(self, customer: str, on: bool) -> None:
-        """While nobody may write to a customer, nobody writes here, under whatever name."""
+        """Note whether a customer who uses the address must not be written to (`on`): while one must not, nobody is written to here."""
         self.flagged = [known for known in self.flagged if known != customer] + [customer] * on
 
     def is_shared(self, names: Collection[str]) -> bool:

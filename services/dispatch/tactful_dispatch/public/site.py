@@ -30,9 +30,8 @@ class Site:
         return texts_of(await self.desk.card(grant.customer))
 
     async def refusal(self, grant: Grant, who: str = "") -> HTMLResponse | None:
-        """Whoever reads at an address that is not the customer's, or not any more, may be somebody else: they may end what comes to the address
-        and do nothing else. A page that says so and leads to `unsubscribe`; None where the reader is the customer, as far as anybody
-        knows. `who`: as `Desk.former`."""
+        """A page for whoever may be somebody else than the customer, since the message went to an address that is not the customer's, or not
+        any more: they may end what comes there (`unsubscribe`) and do nothing else. None for the customer. `who`: as `Desk.former`."""
         channel = await self.desk.former(grant.customer, grant.message_id, who, grant.sent_to)
         if channel is None:
             return None

@@ -57,8 +57,8 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
         fence: Fence | None = None,
         lease_until: int = 0,
     ) -> T:
-        """Run `work` on the rows of these customers. Raises Fenced; what `work` raises undoes everything. `work` may run in
-        another thread, and again if the store has to start over."""
+        """Run `work` on the rows of these customers and return what it does. Raises Fenced; what `work` raises undoes everything. It may
+        run in another thread, and again if the store has to start over. The lease lasts until `lease_until` (ms) at least."""
         ...
 
     async def cursor(self, partition: int) -> Cursor:
@@ -78,11 +78,11 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
         ...
 
     async def due(self, partition: int, before: int, most: int) -> list[tuple[int, str]]:
-        """The first so many `(due, customer)` before an instant, in order."""
+        """The first `most` pairs `(due, customer)` that are due before an instant (ms), in order."""
         ...
 
     async def held(self, partition: int) -> list[Delivery]:
-        """Everything that waits for its hour or for the run's word, in no order."""
+        """Every delivery that waits for an instant or for its run's word, in no order."""
         ...
 
     async def earliest_due(self, partition: int) -> int | None:
@@ -90,8 +90,8 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
         ...
 
     async def pending(self, partition: int, after: str, most: int) -> list[str]:
-        """So many customers with something that may leave or stands where a restart left it, in order of id, from behind an id
-        on; "" is before all."""
+        """At most `most` customers, in order of id and behind the id `after`, who have a delivery that may leave, that a restart left in
+        `sending`, or whose gates have to be asked again."""
         ...
 
     async def delivery(self, message_id: str) -> Delivery | None:
@@ -99,8 +99,8 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
         ...
 
     async def forget_decided(self, before: int, most: int) -> int:
-        """Let go of so many messages that were decided before an instant; how many there were. One of that name that came again
-        would be a new one."""
+        """Delete at most `most` messages that were decided before an instant (ms); how many were deleted. One that came again after that
+        would be taken for a new one."""
         ...
 
     async def sent(self, customer: str, limit: int) -> list[Delivery]:

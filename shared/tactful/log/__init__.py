@@ -53,7 +53,7 @@ class Log(Protocol):
         ...
 
     async def beginning(self, topic: str, partition: int) -> int:
-        """The offset of the first record that it still has, or will have: what is older than its retention goes."""
+        """The offset of the oldest record that has not left by retention; that of the next one if none is left."""
         ...
 
     async def end(self, topic: str, partition: int) -> int:
@@ -66,7 +66,7 @@ class Log(Protocol):
 
 
 async def onward(log: Log, topic: str, partition: int, offset: int) -> AsyncIterator[Stored]:
-    """Everything that is there from an offset to the end, a page at a time: for whoever looks, and can do without what is gone."""
+    """All records from an offset to the end, read a page at a time; what has left by retention is skipped."""
     offset = max(offset, await log.beginning(topic, partition))
     while records := await log.read(topic, partition, offset, PAGE):
         for stored in records:
@@ -75,7 +75,7 @@ async def onward(log: Log, topic: str, partition: int, offset: int) -> AsyncIter
 
 
 def check_entries(topic: str, entries: Sequence[tuple[int, bytes]], partitions: int) -> None:
-    """Raises ValueError for a partition that there is not, and for what is no bytes."""
+    """Raises ValueError for a partition that does not exist, or a value that is not bytes."""
     for partition, value in entries:
         if not 0 <= partition < partitions or not isinstance(value, bytes):
             raise ValueError(f"{topic}/{partition}: a log of {partitions} partitions takes bytes")
@@ -101,7 +101,7 @@ def _raised(records: Sequence[Stored], clock: int) -> Iterator[Stored]:
 
 
 class Hints(Protocol):
-    """Where the log keeps beside itself how far one topic was read. The store decides; this only follows it."""
+    """How far one topic was read, noted beside the log. The cursor in the store decides; this only follows it."""
 
     async def mark(self, offsets: Mapping[int, int]) -> None:
         """The store has committed up to these offsets, by partition. Raises LogUnavailable."""

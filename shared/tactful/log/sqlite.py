@@ -26,7 +26,7 @@ def _create(db: sqlite3.Connection, topic: str, partition: int) -> None:
 
 
 def _by_partition(db: sqlite3.Connection) -> None:
-    """They shared one table once."""
+    """Move the records of all partitions, which shared one table once, into tables of their own."""
     for topic, partition in db.execute("SELECT topic, partition FROM log_partition").fetchall():
         _create(db, topic, partition)
         db.execute(
@@ -144,7 +144,7 @@ class SqliteLog:
             return
 
     async def _append(self, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None) -> list[Position]:
-        """A caller who is cancelled must not keep readers from what is stored all the same."""
+        """Shielded: if the caller is cancelled, the entries are stored all the same, and readers have to hear of them."""
         return await asyncio.shield(self._store(topic, entries, closes))
 
     async def _store(self, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None) -> list[Position]:
@@ -160,7 +160,7 @@ class SqliteLog:
         return positions
 
     async def _inserted(self, topic: str, entries: Sequence[tuple[int, bytes]], closes: int | None) -> list[Position]:
-        """What is appended to a topic while the previous transaction runs shares one insert."""
+        """Add entries to the lot that waits for the topic's next transaction, or to a new one; where they landed."""
         lot = self._waiting.get(topic)
         first = None if lot is None else lot.add(entries, closes)
         if lot is None or first is None:

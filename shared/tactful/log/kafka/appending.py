@@ -1,8 +1,8 @@
-"""Appending: what waits for a partition shares one batch; one batch of a partition is on its way at a time.
+"""Appending: entries that wait for the same partition share a batch, and each partition has one batch on its way at a time.
 
 The producer is idempotent, so a batch that is sent again within one session is stored once. It never gives up on a batch
-either, so each append has a deadline of its own; a record whose append ran into it may still be stored later, and whoever
-resends it uses the same id.
+either, so each append has a deadline of its own; after that its records may still be stored, and whoever resends them uses the
+same ids.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Part:
-    """Entries of one append for one partition; all in one batch, or in batches one after the other."""
+    """The entries of one append for one partition. They go into one batch, or into several that follow each other."""
 
     __slots__ = ("headers", "landed", "size", "taken", "values")
 
@@ -49,7 +49,7 @@ class Appender:
     def __init__(self, broker: Broker, deadline: float = DEADLINE, goodbye: float = GOODBYE) -> None:
         self._broker, self._deadline, self._goodbye, self._waiting = broker, deadline, goodbye, 0
         self._producer: AIOKafkaProducer | None = None
-        # Where the session has failed, and who opens another one for all: the others go on with it until then.
+        # Partitions at which the session has failed, and the task that opens another one; other partitions go on with it until then.
         self._struck: set[tuple[str, int]] = set()
         self._renewing: asyncio.Task[None] | None = None
         self._queues: dict[tuple[str, int], deque[_Part]] = {}
@@ -61,7 +61,7 @@ class Appender:
         await self._renew()
 
     async def stop(self) -> None:
-        """Whatever waits is given up: its callers are told that nobody knows."""
+        """Give up whatever waits: its callers get LogUnavailable."""
         for task in self._senders.values():
             task.cancel()
         await asyncio.gather(*self._senders.values(), return_exceptions=True)
@@ -116,7 +116,7 @@ class Appender:
             part.landed.exception()  # whoever waited has gone
 
     def _forget(self, topic: str, partition: int, part: _Part) -> None:
-        """Nobody waits for it any more: what is not on its way yet will not set out."""
+        """Take a part whose caller has gone out of the queue, unless it is on its way."""
         if not part.landed.done() and not part.taken:
             with suppress(ValueError):
                 self._queues[topic, partition].remove(part)
@@ -158,7 +158,7 @@ class Appender:
     async def _send_some(
         self, producer: AIOKafkaProducer, topic: str, partition: int, values: Sequence[tuple[bytes, Headers]]
     ) -> list[Position]:
-        """As many as one batch takes."""
+        """Send as many of these as one batch takes; where they landed."""
         batch = producer.create_batch()
         for value, headers in values:
             if batch.append(timestamp=None, key=OURS, value=value, headers=headers) is None:
@@ -178,8 +178,8 @@ class Appender:
         return self._producer
 
     def _replace(self, failed: AIOKafkaProducer, place: tuple[str, int], error: Exception) -> None:
-        """After an error of a batch the session is not to be trusted there: its sequences may have a hole for ever
-        (https://github.com/aio-libs/aiokafka/issues/1017). Repeats of the new one are recognised by their ids."""
+        """After a batch has failed the session is of no use at that partition: its sequences may have a hole for ever
+        (https://github.com/aio-libs/aiokafka/issues/1017). What a new session repeats, readers recognise by its ids."""
         if failed is self._producer:  # else somebody has done it
             if not self._struck:
                 _log.warning("the producer is replaced after %s: %s", type(error).__name__, error)
@@ -187,7 +187,7 @@ class Appender:
             self._renewed()
 
     def _renewed(self) -> asyncio.Task[None]:
-        """A new session takes as long as the brokers take; one that stands still may be asked first."""
+        """The task that opens a new session, shared by all who wait for one. It may take long: a broker that hangs may be asked first."""
         if self._renewing is None or self._renewing.done():
             self._renewing = asyncio.create_task(self._renew())
             self._renewing.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -229,7 +229,8 @@ def _fail(part: _Part, error: LogUnavailable) -> None:
 
 
 async def _end(producer: AIOKafkaProducer) -> None:
-    """One that is cut short goes on sending, and keeps its connections, for as long as the process lives."""
+    """Stop a producer. One that is cut short before it has stopped would go on sending, and keep its connections, for as long as the
+    process lives."""
     with suppress(KafkaError, OSError, TimeoutError):
         async with asyncio.timeout(LEFT):
             await producer.stop()

@@ -30,7 +30,8 @@ class KafkaHints:
     async def open(
         cls, broker: Broker, topic: str, partitions: int, *, decisive: bool = True
     ) -> AsyncIterator[KafkaHints]:
-        """Raises LogUnavailable, or SettingsError without the right to them; where they decide nothing, each mark says so instead."""
+        """Raises LogUnavailable, and SettingsError if we may not read them. If they are not `decisive`, that is not found out here, but
+        at each mark."""
         name = broker.topic(topic)
         consumer = broker.consumer(group=f"{name}-reader")
         try:

@@ -32,7 +32,8 @@ class KafkaLog:
     async def open(
         cls, broker: Broker, *, deadline: float = DEADLINE, telemetry: Telemetry = SILENT
     ) -> AsyncIterator[KafkaLog]:
-        """What is appended carries the span in which it was. Raises LogUnavailable, or SettingsError if a topic is missing or is not as it must be."""
+        """Each record carries the span in which it was appended. Raises LogUnavailable, or SettingsError if a topic is missing or is not
+        as it must be."""
         log = cls(broker, await check_topics(broker), deadline, telemetry)
         await log._appender.start()
         try:

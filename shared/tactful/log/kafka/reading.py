@@ -36,7 +36,8 @@ DAMAGED: Final = (CorruptRecordException, UnsupportedCodecError, UnicodeDecodeEr
 
 
 class _Buffer:
-    """Records from `start` on; behind them the next one stands at `next` or later, and not before `passed`."""
+    """Records of one partition, fetched ahead. They begin at offset `start`; the record behind them stands at `next` or later, and not
+    before `passed`: between the two there are only markers of transactions."""
 
     __slots__ = ("asked_at", "next", "passed", "paused", "records", "size")
 
@@ -56,11 +57,11 @@ class _Buffer:
         return taken
 
     def is_full(self, part: int = 1) -> bool:
-        """Whether it has as much as it may have, or the n-th part of that."""
+        """Whether it holds as much as it may, or a `part`-th of that."""
         return len(self.records) * part >= AHEAD or self.size * part >= HEAVY
 
     def has_passed(self, end: int) -> bool:
-        """Whether everything up to an end was taken, and what is left there are marks alone."""
+        """Whether every record before `end` was taken, so that only markers are left there."""
         return not self.records and self.next <= end <= self.passed
 
     @property
@@ -88,11 +89,11 @@ class Reader:
         self._asking: dict[int, tuple[asyncio.Task[int], float]] = {}
         self._grown = asyncio.Event()
         self._moves = 0  # of positions
-        # By partition: who reads from elsewhere would leave the one who waits there with nothing, as at the end.
+        # By partition, one reader at a time: another one, at another offset, would replace the buffer that the first one waits for.
         self._turns = defaultdict[int, asyncio.Lock](asyncio.Lock)
         self._fetching: asyncio.Task[None] | None = None
         self._failed: Exception | None = None  # of the topic
-        self._lost: dict[int, StreamStopped] = {}  # by partition: what comes next is gone, or cannot be used
+        self._lost: dict[int, StreamStopped] = {}  # by partition: why nobody can read on
 
     async def start(self) -> None:
         """Raises LogUnavailable if no broker answers."""
@@ -107,7 +108,7 @@ class Reader:
             await self._broker.ended(self._consumer)
 
     def known(self, partition: int, end: int) -> None:
-        """This process has appended up to here."""
+        """Note that a partition reaches to `end` at least, since this process has appended there."""
         self._ends[partition] = max(end, self._ends.get(partition, 0))
 
     async def read(self, partition: int, offset: int, limit: int) -> list[Stored]:
@@ -171,7 +172,7 @@ class Reader:
         return (await self._ask([partition]))[partition]
 
     async def _ask(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Up to where each can be read: not beyond a transaction of somebody else that is open."""
+        """The end of each partition, as far as it can be read: an open transaction of somebody else ends it."""
         try:
             told = await self._of().end_offsets([self._tp(number) for number in partitions])
         except (KafkaError, OSError) as error:
@@ -243,7 +244,8 @@ class Reader:
         self._grown.set()
 
     def _lose(self, error: OffsetOutOfRangeError) -> None:
-        """Of what nobody can read on from its reader is told. It may be of a position that was left."""
+        """Note the partitions whose next record has left by retention, so that their readers are told. The error may be about a position
+        that was left."""
         for tp, offset in error.args[0].items():
             if (buffer := self._buffers.get(tp.partition)) is None or offset < buffer.next:
                 continue
@@ -254,7 +256,8 @@ class Reader:
         self._leave_lost()
 
     async def _lose_damaged(self) -> None:
-        """What cannot be unpacked does not say whose it is: each partition is fetched by itself, and everything once more after that."""
+        """A batch that cannot be unpacked does not say which partition it is of: fetch each by itself to find out, and then everything once
+        more."""
         self._assign()
         moves = self._moves
         for partition, buffer in tuple(self._buffers.items()):
@@ -272,7 +275,7 @@ class Reader:
         self._leave_lost()
 
     def _leave_lost(self) -> None:
-        """The other partitions go on."""
+        """Stop fetching the partitions that are lost; the others go on."""
         for partition in self._lost.keys() & self._buffers.keys():
             del self._buffers[partition]
         self._assign()
@@ -313,7 +316,8 @@ class Reader:
         buffer.paused = True
 
     def _refuse_unstamped(self, partition: int, buffer: _Buffer, offset: int) -> None:
-        """It is fetched once more after what stands before it was read: whoever has it deleted has all of that deleted too."""
+        """Stop at a record without an append time, once everything before it was read: whoever deletes it deletes all that too. Until
+        then it is fetched once more."""
         if buffer.records:
             self._of().seek(self._tp(partition), buffer.next)
             self._pause(partition, buffer)
@@ -324,7 +328,7 @@ class Reader:
         )
 
     def _forget(self) -> None:
-        """What others read now: nobody needs it in memory."""
+        """Let go of partitions that nobody here reads any more, since another process does."""
         before = self._seconds() - FORGOTTEN
         if old := [partition for partition, buffer in self._buffers.items() if buffer.asked_at < before]:
             for partition in old:
@@ -332,7 +336,7 @@ class Reader:
             self._assign()
 
     async def _note_passed(self) -> None:
-        """Offsets without a record, which transactions of others leave, are passed too."""
+        """Note how far the consumer has come where it found no record: the markers of somebody's transactions are passed too."""
         for partition, buffer in tuple(self._buffers.items()):
             if buffer.records or buffer.passed >= self._ends.get(partition, 0):
                 continue
@@ -340,7 +344,7 @@ class Reader:
             buffer.passed = max(buffer.passed, position)
 
     async def _until(self, partition: int, offset: int, done: Callable[[], bool]) -> None:
-        """Or until it is found that nobody may read on there yet."""
+        """Wait until `done`, or until it turns out that there is nothing to read at `offset` yet."""
         with suppress(TimeoutError):
             return await self._awaited(partition, SOON, done)
         if await self._ask_alone(partition) <= offset:
@@ -359,7 +363,8 @@ class Reader:
             self._raise_if_failed(partition)
 
     def _raise_if_failed(self, partition: int | None = None) -> None:
-        """Once told, the next call begins anew; what must not go on says so again."""
+        """Raise what ended the fetching. It is raised once, and the next call begins anew; a partition that must not go on will fail
+        again."""
         if partition is not None and (lost := self._lost.pop(partition, None)) is not None:
             raise lost
         if self._failed is not None:

@@ -176,7 +176,7 @@ def _meaning(error: Exception) -> Exception:
 
 
 def _refusal(cause: BaseException | None) -> str:
-    """What is not as it must be, and the mend; "" for anything else."""
+    """What somebody has to mend before the server lets us in, and how; "" for any other cause."""
     if isinstance(cause, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
         return f"PostgreSQL does not let us in: {cause}; check user and password"
     if isinstance(cause, ClientConfigurationError):
@@ -191,7 +191,7 @@ def _refusal(cause: BaseException | None) -> str:
 
 
 async def _cut(connection: AsyncConnection) -> None:
-    """Without a word to a server that does not listen."""
+    """Close a connection without saying goodbye: its server does not answer."""
     with suppress(SQLAlchemyError, OSError, asyncpg.InterfaceError):
         raw: Any = await connection.get_raw_connection()
         raw.driver_connection.terminate()
@@ -199,7 +199,8 @@ async def _cut(connection: AsyncConnection) -> None:
 
 
 async def _give_back(connection: AsyncConnection) -> None:
-    """Rolled back unless it was committed; a caller who is cancelled does not leave it half used."""
+    """Return a connection to the pool, rolled back unless it was committed. Shielded: a caller who is cancelled must not leave it half
+    used."""
     with suppress(SQLAlchemyError, OSError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError):
         async with asyncio.timeout(CONNECTING):
             await asyncio.shield(connection.close())
@@ -230,7 +231,7 @@ def _engine(url: str, connections: int, deadline: float, statement: str = LIMITS
 
 
 def _told(options: Mapping[str, str | tuple[str, ...]]) -> dict[str, str]:
-    """What libpq's options on TLS, and on a socket that is a file, are to asyncpg, which reads them from a URL of its own."""
+    """The options of libpq that we take, as asyncpg wants them: in a URL. They are about TLS, and about sockets that are files."""
     if unknown := options.keys() - set(_OPTIONS):
         raise SettingsError(
             f"the PostgreSQL URL has options that are not known: {', '.join(sorted(unknown))}; it may have {', '.join(_OPTIONS)}"

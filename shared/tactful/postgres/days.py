@@ -59,7 +59,7 @@ async def spans(database: Postgres, table: str, since: int = 0) -> list[str]:
 
 
 async def keep_days(database: Postgres, table: str, now: int, before: int) -> int:
-    """Make the days ahead of `now`; let go of rows whose `at` is before an instant. How many days were dropped whole.
+    """Make the parts for the days after `now`; delete rows whose `at` is `before` an instant (ms). How many days were dropped whole.
 
     Several processes may do it at the same time: one does, the others do nothing. Raises StoreUnavailable, and changes nothing,
     while somebody reads the table for long.
@@ -75,8 +75,8 @@ async def keep_days(database: Postgres, table: str, now: int, before: int) -> in
 
 
 async def days_as_in(source: Postgres, target: Postgres, table: str) -> None:
-    """As far back as in `source`, before what is there is copied: in one part for all the days before, nothing would be found
-    without reading all of it, and no day could be dropped."""
+    """Make the parts for days in `target` as far back as in `source`, before rows are copied. Without them all would go into the one part
+    for earlier days, where every query reads everything and no day can be dropped."""
     known = await source.run(lambda db: _ends(db, table))
     if not known:
         return
@@ -94,7 +94,7 @@ async def _ends(db: AsyncConnection, table: str) -> dict[str, int]:
 
 
 async def _shorten(db: AsyncConnection, table: str, since: int) -> dict[str, int]:
-    """The part for all the days before ends there, if it is empty. Where the parts end."""
+    """Let the part for earlier days end at `since`, if it is empty. Where the parts end after that, by name."""
     first = f"{table}_first"
     end = (await _ends(db, table)).get(first, 0)
     if end > since and not await db.scalar(text(f"SELECT EXISTS (SELECT FROM {first})")):
@@ -104,7 +104,7 @@ async def _shorten(db: AsyncConnection, table: str, since: int) -> dict[str, int
 
 
 async def _make_ahead(db: AsyncConnection, table: str, now: int) -> bool:
-    """Whether it falls to us: somebody else may be at it."""
+    """Make the parts for the days after `now`; False if another process is at it."""
     if not await _alone(db, table):
         return False
     latest = max((await _ends(db, table)).values(), default=day_of(now))
@@ -117,7 +117,7 @@ async def _make_ahead(db: AsyncConnection, table: str, now: int) -> bool:
 
 
 async def _drop(db: AsyncConnection, table: str, before: int) -> int:
-    """Some of the old days, which takes no time, however much is in them; how many."""
+    """Drop some of the parts from before an instant, which takes no time, however much is in them. How many were dropped."""
     if not await _alone(db, table):
         return 0
     old = [name for name, end in (await _ends(db, table)).items() if end <= before][:DROPPED]
@@ -138,7 +138,8 @@ async def _lock(db: AsyncConnection, table: str) -> None:
 
 
 async def _delete(database: Postgres, name: str, before: int) -> None:
-    """A lot at a time: of a part that holds many days, one statement could not delete all within its limit."""
+    """Delete the rows of a part before an instant, a lot at a time: in a part that holds many days one statement would run into its time
+    limit."""
     [(there,)] = await database.ask(text("SELECT to_regclass(:name)"), name=name)
     if there is None:
         return

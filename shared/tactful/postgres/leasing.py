@@ -19,7 +19,7 @@ class DatabaseTime:
 
     def __init__(self, database: Postgres, seconds: Callable[[], float] = time.monotonic) -> None:
         self._database, self._seconds = database, seconds
-        self._apart = 0  # ms between both; before the first look every lease has ended
+        self._apart = 0  # ms from our clock to the database's; until the first look, `now` is long past
 
     def now(self) -> int:
         return round(1000 * self._seconds()) + self._apart

@@ -1,5 +1,6 @@
 """Several databases behind one setting: URLs separated by blanks. The first holds everything but trigger's store, which is
-spread over all of them by partition. Each knows which one of how many it is: `tactful db move` alone may change that."""
+spread over all of them by partition. Each has a row that says which one of how many it is, its place: `tactful db move` alone may
+change that."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ _GONE: Final = (-1, 0)  # the place of a database that holds nothing of trigger 
 
 @asynccontextmanager
 async def opened(urls: str) -> AsyncIterator[list[Postgres]]:
-    """All of them, in their order. Raises as `Postgres.open` does, and SettingsError for one that is not in its place."""
+    """The databases in their order. Raises as `Postgres.open` does, and SettingsError for one that is not in its place."""
     async with AsyncExitStack() as stack:
         databases = [await stack.enter_async_context(Postgres.open(url)) for url in each(urls)]
         for number, database in enumerate(databases):
@@ -75,7 +76,8 @@ async def opened_for_a_move(before: str, after: str) -> AsyncIterator[dict[str, 
 
 
 async def check_before_a_move(databases: Mapping[str, Postgres], before: str) -> None:
-    """Whether the list of before is the one that counts, and each other database a new one of its own. Raises SettingsError."""
+    """Raises SettingsError unless every database has the place that the list `before` gives it, those that are new in the list have
+    none, and no two URLs lead to the same one."""
     for url, database in databases.items():
         was, found = _place(url, each(before)), await _places(database)
         if found != [was] and not (was == _GONE and not found):
@@ -108,7 +110,7 @@ async def _refuse_one_twice(databases: Iterable[Postgres]) -> None:
 
 
 async def _are_one(one: Postgres, other: Postgres) -> bool:
-    """Whatever their URLs say: a lock that is held in the one, and by nobody else, is not to be had in the other."""
+    """Whether two connections lead to the same database, whatever their URLs say: then a lock that one holds the other cannot have."""
     mine = randbelow(2**31)
 
     async def held(db: AsyncConnection) -> bool:

@@ -31,16 +31,20 @@ class Entrance:
         self._rate = Rate(door.clock)
         self._placement = Placement(door.log, door.limits.links_remembered)
 
-    async def guarded(self, work: Callable[[Ticket], Awaitable[Response]]) -> Response:
-        """The answer of `work`, or the refusal that it raised. A server that stops gives up what takes too long: its client is told
+    def guarded(self, work: Callable[[Request, Ticket], Awaitable[Response]]) -> Handle:
+        """Answers what `work` answers, or the refusal that it raises. A server that stops gives up what takes too long: its client is told
         to come back as well, and with the answer the task is over."""
-        try:
-            with self.door.flight.enter() as ticket:
-                return await work(ticket)
-        except Refusal as refusal:
-            return refused(refusal, self.door.jitter)
-        except asyncio.CancelledError:
-            return refused(Refusal(503, "stopping", STOPPING, later=True), self.door.jitter)
+
+        async def handle(request: Request) -> Response:
+            try:
+                with self.door.flight.enter() as ticket:
+                    return await work(request, ticket)
+            except Refusal as refusal:
+                return refused(refusal, self.door.jitter)
+            except asyncio.CancelledError:
+                return refused(Refusal(503, "stopping", STOPPING, later=True), self.door.jitter)
+
+        return handle
 
     async def body(self, request: Request, ticket: Ticket) -> bytes:
         """Raises Refusal."""

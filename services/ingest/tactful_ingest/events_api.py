@@ -40,40 +40,37 @@ _arrays: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 def events_routes(entrance: Entrance) -> Iterator[Route]:
     """`/events`."""
-    yield from both("/events", partial(_events, entrance))
+    yield from both("/events", entrance.guarded(partial(_events, entrance)))
 
 
-async def _events(entrance: Entrance, request: Request) -> Response:
-    async def work(ticket: Ticket) -> Response:
-        body = await entrance.body(request, ticket)
-        headers = request.headers.raw
-        if is_binary(headers):
-            visit = await entrance.admitted(request, None)
-            return await _one(entrance, visit, partial(read_binary, headers, body))
-        if body.lstrip()[:1] != b"[":
-            visit = await entrance.admitted(request, _kind(body).write_key)
-            return await _one(entrance, visit, partial(read_either, body))
-        elements = _elements(body, entrance.door.limits)
+async def _events(entrance: Entrance, request: Request, ticket: Ticket) -> Response:
+    intake = await _read(entrance, request, await entrance.body(request, ticket))
+    await entrance.store(intake)
+    answered: dict[str, object] = {"success": True, "results": intake.results}
+    if intake.quarantined:
+        answered["rejected"] = len(intake.quarantined)
+    return answer(answered)
+
+
+async def _read(entrance: Entrance, request: Request, body: bytes) -> Intake:
+    headers = request.headers.raw
+    if is_binary(headers):
         visit = await entrance.admitted(request, None)
-        return await _many(entrance, visit, elements)
+        return _one(visit, partial(read_binary, headers, body))
+    if body.lstrip()[:1] != b"[":
+        visit = await entrance.admitted(request, _kind(body).write_key)
+        return _one(visit, partial(read_either, body))
+    elements = _elements(body, entrance.door.limits)
+    return take_in(elements, read_either, await entrance.admitted(request, None))
 
-    return await entrance.guarded(work)
 
-
-async def _one(entrance: Entrance, visit: Visit, read: Callable[[Visit], Posting]) -> Response:
+def _one(visit: Visit, read: Callable[[Visit], Posting]) -> Intake:
     intake = Intake()
     try:
         note(intake, admit(read(visit), visit))
     except InvalidInput as error:
         raise wrong(error) from None
-    await entrance.store(intake)
-    return _answered(intake)
-
-
-async def _many(entrance: Entrance, visit: Visit, elements: list[bytes]) -> Response:
-    intake = take_in(elements, read_either, visit)
-    await entrance.store(intake)
-    return _answered(intake)
+    return intake
 
 
 def read_either(text: bytes, visit: Visit) -> Posting:
@@ -81,13 +78,6 @@ def read_either(text: bytes, visit: Visit) -> Posting:
     if _kind(text).specversion is None:
         return read_call(text, visit)
     return read_structured(text, visit)
-
-
-def _answered(intake: Intake) -> Response:
-    body: dict[str, object] = {"success": True, "results": intake.results}
-    if intake.quarantined:
-        body["rejected"] = len(intake.quarantined)
-    return answer(body)
 
 
 def _kind(text: bytes) -> _Kind:

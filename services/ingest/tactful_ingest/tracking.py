@@ -18,10 +18,10 @@ from tactful_ingest.overload import Ticket
 
 def tracking_routes(entrance: Entrance) -> Iterator[Route]:
     """Few routes and a table of names: the router tries one route after another, and single posts feel each try."""
-    batch: Handle = partial(_batch, entrance)
-    long: dict[str, Handle] = {call: partial(_single, entrance, call) for call in CALLS}
+    batch = entrance.guarded(partial(_batch, entrance))
+    long = {call: entrance.guarded(partial(_single, entrance, call)) for call in CALLS}
     short = {letter: long[call] for letter, call in SHORT.items()}
-    metrics: Handle = partial(_metrics, entrance)
+    metrics = entrance.guarded(partial(_metrics, entrance))
     jitsu = long | {"batch": batch}
     yield from both("/v1/{name}", _named(jitsu | short | {"import": batch, "b": batch, "m": metrics}))
     yield from both("/api/s/{name}", _named(jitsu))
@@ -49,35 +49,25 @@ def _named(handles: Mapping[str, Handle]) -> Handle:
     return handle
 
 
-async def _single(entrance: Entrance, call: str, request: Request) -> Response:
-    async def work(ticket: Ticket) -> Response:
-        body = await entrance.body(request, ticket)
-        visit = await entrance.admitted(request, single_key(body))
-        intake = take_in([body], partial(read_call, call_type=call), visit)
-        if refusal := scope_refusal(intake):
-            raise refusal
-        await entrance.store(intake)
-        return accepted(intake)
-
-    return await entrance.guarded(work)
+async def _single(entrance: Entrance, call: str, request: Request, ticket: Ticket) -> Response:
+    body = await entrance.body(request, ticket)
+    visit = await entrance.admitted(request, single_key(body))
+    intake = take_in([body], partial(read_call, call_type=call), visit)
+    if refusal := scope_refusal(intake):
+        raise refusal
+    await entrance.store(intake)
+    return accepted(intake)
 
 
-async def _batch(entrance: Entrance, request: Request) -> Response:
-    async def work(ticket: Ticket) -> Response:
-        head, calls = batch_head(await entrance.body(request, ticket), entrance.door.limits)
-        visit = await entrance.admitted(request, head.write_key)
-        intake = take_in(calls, partial(read_call, head=head), visit)
-        await entrance.store(intake)
-        return accepted(intake)
-
-    return await entrance.guarded(work)
+async def _batch(entrance: Entrance, request: Request, ticket: Ticket) -> Response:
+    head, calls = batch_head(await entrance.body(request, ticket), entrance.door.limits)
+    visit = await entrance.admitted(request, head.write_key)
+    intake = take_in(calls, partial(read_call, head=head), visit)
+    await entrance.store(intake)
+    return accepted(intake)
 
 
-async def _metrics(entrance: Entrance, request: Request) -> Response:
+async def _metrics(entrance: Entrance, request: Request, ticket: Ticket) -> Response:
     """What an SDK measures about itself: taken, and thrown away."""
-
-    async def work(ticket: Ticket) -> Response:
-        await entrance.body(request, ticket)
-        return answer({"success": True})
-
-    return await entrance.guarded(work)
+    await entrance.body(request, ticket)
+    return answer({"success": True})

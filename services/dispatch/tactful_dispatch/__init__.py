@@ -18,7 +18,7 @@ Words and wishes of customers:
     public, inbound, correspondence    the doors: pages behind signed links, mail, texts, other tools
     desk, reception                    what one may do at dispatch, and who does it
     consenting, ledger, asking         consent
-    preferring, questions              preferences, answers to what messages ask
+    preferring, topics, questions      preferences, what messages are about, answers to what they ask
     inheriting, binding, flagging      one person under several names
     forgetting                         erasure
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tactful_dispatch.desk import Basket
-from tactful_dispatch.preferring import without_muted
 from tactful_dispatch.rows import Delivery
+from tactful_dispatch.topics import without_muted
 
 
 def basket_of(delivery: Delivery, muted: Iterable[str]) -> Basket | None:

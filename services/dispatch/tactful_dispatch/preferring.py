@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from tactful.answers import NO_LONGER
 from tactful.records import MessageBody
 from tactful_dispatch.desk import PREFERENCES
 from tactful_dispatch.questions import NO_NEED, TOO_OFTEN
 from tactful_dispatch.rows import RULES_KEPT, TOPICS_KEPT, CustomerRow
-
-LONGEST_TOPIC: Final = 300  # characters
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+from tactful_dispatch.topics import topic_name, topics_of
 
 
 def change_preference(row: CustomerRow, told: Mapping[str, Any], at: int) -> bool:
@@ -24,30 +21,6 @@ def change_preference(row: CustomerRow, told: Mapping[str, Any], at: int) -> boo
     setattr(row, name, wanted)
     row.look_again()
     return True
-
-
-def topics_of(message: MessageBody) -> tuple[str, ...]:
-    """What a message is about: categories of products, as far as its rule gave any that can be read."""
-    given = message.data.get("categories")
-    topics = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else ()
-    names = (topic_name(str(topic)) for topic in topics if topic and isinstance(topic, str | int))
-    return tuple(dict.fromkeys(filter(None, names)))
-
-
-def topic_name(text: str) -> str:
-    """A topic by the name under which a page can show it and a form sends it back: shops write categories with blanks around
-    and of every kind, and paths without end."""
-    return " ".join(_CONTROLS.sub(" ", text).split())[:LONGEST_TOPIC].strip()
-
-
-def without_muted(items: Iterable[Any], muted: Iterable[str]) -> list[Any]:
-    """Of the `items` that a rule gave those of no category that the customer wants to hear nothing about."""
-    names = set(map(topic_name, muted)) - {""}
-    return [item for item in items if _category(item) not in names]
-
-
-def _category(item: Any) -> str:
-    return topic_name(str(item.get("category") or "")) if isinstance(item, dict) else ""
 
 
 def wishes_in(answer: str, message: MessageBody) -> list[dict[str, Any]]:

@@ -35,10 +35,11 @@ from tactful_dispatch.gathering import gather, settings_of
 from tactful_dispatch.hours import Window, agree, whereabouts
 from tactful_dispatch.inheriting import pass_on
 from tactful_dispatch.inquiring import inquiry
-from tactful_dispatch.preferring import change_preference, topics_of, wishes_in
+from tactful_dispatch.preferring import change_preference, wishes_in
 from tactful_dispatch.receiving import take_answer, take_receipt
 from tactful_dispatch.rows import COMPLAINED, STOPPED, AddressKey, CustomerRow, Delivery
 from tactful_dispatch.store import DispatchStore, Workspace, delivery_of
+from tactful_dispatch.topics import topics_of
 
 T = TypeVar("T")
 Work = Callable[[Workspace], T]

@@ -16,9 +16,9 @@ from tactful_dispatch.content import Rendered, Rendering
 from tactful_dispatch.content.tracking import track
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.links import Grant, Links
-from tactful_dispatch.preferring import without_muted
 from tactful_dispatch.questions import ANSWERS, OWN_TICKET
 from tactful_dispatch.rows import AddressKey, Delivery
+from tactful_dispatch.topics import without_muted
 
 # What templates call a link: the action that it allows, and which answer it gives.
 LINKS: Final[dict[str, tuple[str, int]]] = {

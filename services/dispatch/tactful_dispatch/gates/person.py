@@ -12,7 +12,7 @@ from tactful.purposes import COMPLAINT, covers, is_marketing
 from tactful.records import MessageBody, Rest
 from tactful_dispatch.facts import Facts, Word, latest_word
 from tactful_dispatch.gates.verdicts import open_gate, refused
-from tactful_dispatch.preferring import topic_name, topics_of
+from tactful_dispatch.topics import topic_name, topics_of
 
 SILENCE: Final = 30 * DAY  # after a withdrawal, on every channel
 _BROWSING: Final = frozenset({"cart", "session", "interests"})

@@ -12,9 +12,9 @@ from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful.purposes import MARKETING, is_marketing
 from tactful_dispatch.desk import PREFERENCES, Desk
-from tactful_dispatch.preferring import topic_name
 from tactful_dispatch.public.texts import Texts
 from tactful_dispatch.rows import AddressKey
+from tactful_dispatch.topics import topic_name
 
 PAUSES: Final = (30, 90)  # days
 WORDING: Final = "preference-page-2"  # changes with the sentences that ask for consent

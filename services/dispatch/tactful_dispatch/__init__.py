@@ -11,6 +11,7 @@ The path of a message:
       channels, providers     who carries it; one file an adapter
     outcomes, receiving     what came of the attempt, and what came back later
     deciding                moves a delivery on: held, refused, sent, expired
+    contacting              what counts for caps and gaps
     announcing              the events that tell trigger
 
 Words and wishes of customers:

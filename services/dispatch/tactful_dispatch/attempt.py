@@ -19,7 +19,7 @@ from tactful.decisions import GateRecord, GateVerdict, Reason
 from tactful.errors import Fenced, Transient
 from tactful.telemetry import SILENT, Telemetry
 from tactful.together import all_done, settled
-from tactful_dispatch import deciding, outcomes
+from tactful_dispatch import contacting, deciding, outcomes
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.channels import FIRST_BYTE, Adapter, Envelope, Outcome, Unknown
 from tactful_dispatch.channels.words import kept
@@ -263,8 +263,8 @@ class Attempts:
         delivery.state, delivery.attempts, delivery.provider = SENDING, delivery.attempts + 1, adapter.name
         delivery.due = now + round(adapter.capabilities.deadline * SECOND) + MARGIN
         delivery.address = self._book.of(recipient, message.channel)
-        deciding.note_use(space, delivery)
-        deciding.count_contact(space, delivery, now)
+        contacting.note_use(space, delivery)
+        contacting.count_contact(space, delivery, now)
         settings = settings_of(space.cursor.settings)
         address = address_on(recipient, message.channel, settings)
         assert address is not None, "the gates saw an address"

@@ -6,15 +6,15 @@ messages may still wait; an earlier one tells it the contacts that it makes. Pur
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from tactful.identity import digest
 from tactful.records import DISPATCH, BindBody, BindRecord
+from tactful_dispatch.contacting import join_contacts
 from tactful_dispatch.facts import Contacted, Word, with_word
-from tactful_dispatch.rows import CONTACTS_KEPT, CustomerRow
+from tactful_dispatch.rows import CustomerRow
 from tactful_dispatch.store import Workspace
 
 WISHES: Final = (
@@ -65,14 +65,3 @@ def take_binding(space: Workspace, record: BindRecord, at: int) -> None:
         row.look_again()
     elif is_news:
         tell_other_names(space, record.key, at)
-
-
-def join_contacts(row: CustomerRow, others: Iterable[Contacted]) -> bool:
-    """Count contacts under another name as this row's own; whether any was unknown. A reaction to either copy of a contact counts."""
-    before, known = row.contacts, {contact.message_id or contact.contact: contact for contact in row.contacts}
-    for contact in others:
-        name = contact.message_id or contact.contact
-        mine = known.get(name, contact)
-        known[name] = msgspec.structs.replace(mine, engaged=mine.engaged or contact.engaged)
-    row.contacts = sorted(known.values(), key=lambda contact: contact.at)[-CONTACTS_KEPT:]
-    return row.contacts != before

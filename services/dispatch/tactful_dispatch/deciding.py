@@ -7,12 +7,10 @@ from typing import Any, Final
 from tactful.clock import SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.identity import fraction
-from tactful.purposes import is_marketing
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import decided, hold_opened, shut_gate
-from tactful_dispatch.asking import note_question, unasked
 from tactful_dispatch.binding import tell_other_names
-from tactful_dispatch.facts import Contacted, used_up_by
+from tactful_dispatch.facts import used_up_by
 from tactful_dispatch.inheriting import hand_over
 from tactful_dispatch.ledger import used_up
 from tactful_dispatch.rows import (
@@ -152,51 +150,3 @@ def confirm(delivery: Delivery, number: int) -> bool:
         return False
     delivery.state, delivery.due = PENDING, None
     return True
-
-
-def note_use(space: Workspace, delivery: Delivery) -> None:
-    """Note in both rows that the customer is written to at this address, and in the address's which message a reply is to."""
-    if delivery.address is not None:
-        row, customer, name = space.address(delivery.address), delivery.message.customer, delivery.message.message_id
-        row.used_by(customer)
-        space.customer(customer).note_written_at(delivery.address)
-        if row.latest != name:
-            delivery.follows, row.latest = row.latest, name
-
-
-def count_contact(space: Workspace, delivery: Delivery, now: int) -> None:
-    """Count an attempt as a contact, for the customer and for everybody who shares the address. Service messages do not count; a question
-    to the owner of the address is noted in its row."""
-    message = delivery.message
-    if delivery.address is not None:
-        note_question(space.address(delivery.address), message, now)
-    if not is_marketing(message.purpose):
-        return
-    contact = Contacted(now, message.channel, message.contact, message.rule, message.priority, message.message_id)
-    for contacts in _counts(space, delivery):
-        _remove(contacts, message.message_id)
-        contacts.append(contact)
-
-
-def uncount_contact(space: Workspace, delivery: Delivery) -> None:
-    """Take that back, since nothing was sent after all; not if an earlier attempt may have been."""
-    if delivery.doubtful:
-        return
-    message_id = delivery.message.message_id
-    for contacts in _counts(space, delivery):
-        _remove(contacts, message_id)
-    if delivery.address is None:
-        return
-    address = space.address(delivery.address)
-    unasked(address, delivery.message)
-    if address.latest == message_id:
-        address.latest = delivery.follows
-
-
-def _counts(space: Workspace, delivery: Delivery) -> list[list[Contacted]]:
-    counts = [space.customer(delivery.message.customer).contacts]
-    return counts if delivery.address is None else [*counts, space.address(delivery.address).contacts]
-
-
-def _remove(contacts: list[Contacted], message_id: str) -> None:
-    contacts[:] = [contact for contact in contacts if contact.message_id != message_id]

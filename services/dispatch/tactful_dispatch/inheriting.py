@@ -12,8 +12,9 @@ import msgspec
 from tactful.identity import digest, is_anonymous
 from tactful.records import DISPATCH, ConsentBody, ConsentRecord, InheritBody, InheritRecord
 from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.binding import join_contacts, tell_other_names
+from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.consenting import TRAVELLED, take_consent
+from tactful_dispatch.contacting import join_contacts
 from tactful_dispatch.facts import Word, used_up_by
 from tactful_dispatch.flagging import flagged_addresses, take_over_flags
 from tactful_dispatch.rows import TOPICS_KEPT, CustomerRow, decode_customer, encode

@@ -8,6 +8,7 @@ from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful_dispatch import deciding
 from tactful_dispatch.channels import Accepted, Adapter, Outcome, Rejected, Retry
+from tactful_dispatch.contacting import uncount_contact
 from tactful_dispatch.rows import PENDING, SENDING, STOPPED, Delivery
 from tactful_dispatch.store import Workspace
 
@@ -29,7 +30,7 @@ def record(space: Workspace, delivery: Delivery, outcome: Outcome, adapter: Adap
         _rejected(space, delivery, outcome, now)
     elif isinstance(outcome, Retry):
         delivery.doubtful = delivery.doubtful or outcome.doubtful
-        deciding.uncount_contact(space, delivery)
+        uncount_contact(space, delivery)
         _wait_for_provider(delivery, now + _patience(outcome.after, delivery.attempts), outcome.detail or outcome.code)
     elif _may_repeat(delivery, adapter):
         delivery.doubtful = True
@@ -42,7 +43,7 @@ def take_back(space: Workspace, delivery: Delivery) -> None:
     """No byte left within five seconds: an opt-out may have come, so the gates run again."""
     if delivery.state == SENDING:
         delivery.state, delivery.due = PENDING, None
-        deciding.uncount_contact(space, delivery)
+        uncount_contact(space, delivery)
 
 
 def _patience(asked: int, attempts: int) -> int:
@@ -58,7 +59,7 @@ def _wait_for_provider(delivery: Delivery, until: int, detail: str) -> None:
 
 
 def _rejected(space: Workspace, delivery: Delivery, outcome: Rejected, now: int) -> None:
-    deciding.uncount_contact(space, delivery)
+    uncount_contact(space, delivery)
     delivery.provider_detail = f"{outcome.code} {outcome.detail}".strip()
     facts = {"code": outcome.code, "detail": outcome.detail}
     shut = GateRecord("provider", GateVerdict.REFUSED, facts, Reason.REJECTED, Scope.CHANNEL)

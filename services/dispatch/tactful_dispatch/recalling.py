@@ -15,9 +15,10 @@ from tactful.purposes import SMS_STOP
 from tactful.records import ConsentBody, ConsentRecord, EventRecord, MessageBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.consenting import TRAVELLED, enter_consent, take_for_mailbox
-from tactful_dispatch.deciding import close, count_contact, note_use
+from tactful_dispatch.contacting import count_contact, count_reaction, note_use
+from tactful_dispatch.deciding import close
 from tactful_dispatch.preferring import change_preference
-from tactful_dispatch.receiving import count_reaction, is_noticed, why_ended
+from tactful_dispatch.receiving import is_noticed, why_ended
 from tactful_dispatch.rows import STOPPED, AddressKey, Delivery
 from tactful_dispatch.store import Workspace, delivery_of
 

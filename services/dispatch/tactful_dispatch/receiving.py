@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from tactful.answers import HURTS, UNSETTLED
 from tactful.decisions import Verdict
 from tactful.events.own import REACTIONS
@@ -16,6 +14,7 @@ from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.consenting import bind_first_addresses
+from tactful_dispatch.contacting import count_reaction
 from tactful_dispatch.deciding import finish
 from tactful_dispatch.facts import Contacted
 from tactful_dispatch.flagging import flag_addresses
@@ -123,15 +122,6 @@ def take_answer(space: Workspace, delivery: Delivery, answer: str, text: str, no
 def is_noticed(name: str, detail: Mapping[str, Any]) -> bool:
     """Whether a person has seen the message, rather than a machine that fetched it ahead."""
     return name in REACTIONS and not detail.get("prefetched")
-
-
-def count_reaction(space: Workspace, customer: str, message_id: str) -> None:
-    """The customer has reacted to a message: its contact is not one without reaction."""
-    row = space.customer(customer)
-    row.contacts = [
-        msgspec.structs.replace(contact, engaged=True) if contact.message_id == message_id else contact
-        for contact in row.contacts
-    ]
 
 
 def why_ended(name: str, detail: Mapping[str, Any]) -> str:

@@ -36,7 +36,7 @@ from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.starting import Freed
 from tactful_trigger.tally import Tally
-from tactful_trigger.telling import tell_dispatch, tell_of_contact
+from tactful_trigger.telling import Telling
 from tactful_trigger.unfolding import Unfolding
 
 _NOWHERE: Final = Route()
@@ -57,6 +57,7 @@ class Applying:
         self._partition, self._effects, self._runs = partition, effects, runs
         self._rows = partition.rows
         self._unfolding = Unfolding(partition.book, effects, runs)
+        self._telling = Telling(partition.book.settings, effects)
         self._blamed = _NOBODY  # rules that must not go by this event
 
     def event(self, record: EventRecord, route: Route | None, row: Row | None, at: int, value: bytes) -> Row | None:
@@ -157,9 +158,9 @@ class Applying:
                 concerns_dispatch |= tells_dispatch(before, after)
         is_flag = seen.name == _FLAG
         if concerns_dispatch or is_flag:
-            tell_dispatch(row, seen.at, self._partition.book.settings, self._effects, again=is_flag)
+            self._telling.tell(row, seen.at, again=is_flag)
         elif isinstance(seen.event, ContactMade):
-            changed |= tell_of_contact(row, seen.event, seen.at, self._partition.book.settings, self._effects)
+            changed |= self._telling.tell_of_contact(row, seen.event, seen.at)
         return changed
 
     def _mark(self, row: Row, seen: Seen) -> bool:

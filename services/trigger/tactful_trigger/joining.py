@@ -37,7 +37,7 @@ from tactful_trigger.projections import OURS
 from tactful_trigger.replay import CANCELLED
 from tactful_trigger.row import WEIGHED, Goal, Mark, Row, Run, beginnings_in, decode
 from tactful_trigger.runs import Runs
-from tactful_trigger.telling import tell_alias, tell_dispatch
+from tactful_trigger.telling import Telling
 from tactful_trigger.unfolding import Unfolding
 
 RECOGNISED: Final = "Customer Recognised"
@@ -51,6 +51,7 @@ class Joining:
     def __init__(self, partition: Partition, effects: Effects, runs: Runs) -> None:
         self._partition, self._effects, self._runs = partition, effects, runs
         self._unfolding = Unfolding(partition.book, effects, runs)
+        self._telling = Telling(partition.book.settings, effects)
 
     # -- at the customer who ends
 
@@ -132,7 +133,7 @@ class Joining:
         self._join(row, theirs, at)
         for run in [run for run in row.runs if self._runs.is_settled(run, theirs.goals)]:
             self._runs.end(row, run, at, "superseded")
-        tell_dispatch(row, at, self._partition.book.settings, self._effects)
+        self._telling.tell(row, at)
         for run in theirs.runs:
             self._adopt(row, run, body.absorbed, at)
         self._runs.feeds_arrived(row, at)
@@ -163,7 +164,7 @@ class Joining:
         """The run goes on under another name. First it sees what the customer has done since it began."""
         if run.message:
             run.asked_as = run.asked_as or absorbed
-            tell_alias(row, run.asked_as, at, self._partition.book.settings, self._effects)
+            self._telling.tell_alias(row, run.asked_as, at)
         rival = None if self._runs.may_be_many(run.rule) else row.run_of(run.rule, run.key)
         row.runs.append(run)
         if run.late_since is not None:

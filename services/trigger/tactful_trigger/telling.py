@@ -1,5 +1,5 @@
-"""Telling dispatch what it needs to know of a customer, when that changes. What the settings make of it dispatch sees by itself. Pure but
-for the row and the effects."""
+"""Telling dispatch what it needs to know of a customer, when that changes. What the settings make of it dispatch sees by itself.
+Pure but for the row and the effects."""
 
 from __future__ import annotations
 
@@ -16,41 +16,43 @@ from tactful_trigger.recipient import recipient
 from tactful_trigger.row import Row
 
 
-def tell_dispatch(row: Row, at: int, settings: Settings, effects: Effects, *, again: bool = False) -> None:
-    """Tell dispatch what it needs to know, if that is news; under every name under which a message still waits. A flag is told
-    `again` though it is none: whoever posts it once more asks that it be carried out anew."""
-    body = _recipient(row, settings)
-    known = fingerprint(body)
-    if again or known != row.recipient:
-        row.recipient = known
-        _tell_names(row, body, known, at, effects)
+class Telling:
+    """Tells dispatch of the customers of one slice."""
 
+    def __init__(self, settings: Settings, effects: Effects) -> None:
+        self._settings, self._effects = settings, effects
 
-def tell_of_contact(row: Row, made: ContactMade, at: int, settings: Settings, effects: Effects) -> bool:
-    """Somebody else spoke to the customer before the contact that was heard of last: it counts as well; whether it is told."""
-    if is_service(made.purpose):
-        return False
-    then = {"contacted_at": made.meta.occurred_at, "contacted_on": made.channel, "in_touch_with": made.by}
-    body = replace(_recipient(row, settings), **then)
-    _tell_names(row, body, fingerprint(body), at, effects)
-    tell_dispatch(row, at, settings, effects, again=True)
-    return True
+    def tell(self, row: Row, at: int, *, again: bool = False) -> None:
+        """Tell dispatch what it needs to know, if that is news; under every name under which a message still waits. A flag is told
+        `again` though it is none: whoever posts it once more asks that it be carried out anew."""
+        body = _recipient(row, self._settings)
+        known = fingerprint(body)
+        if again or known != row.recipient:
+            row.recipient = known
+            self._tell_names(row, body, known, at)
 
+    def tell_of_contact(self, row: Row, made: ContactMade, at: int) -> bool:
+        """Somebody else spoke to the customer before the contact that was heard of last: it counts as well; whether it is told."""
+        if is_service(made.purpose):
+            return False
+        then = {"contacted_at": made.meta.occurred_at, "contacted_on": made.channel, "in_touch_with": made.by}
+        body = replace(_recipient(row, self._settings), **then)
+        self._tell_names(row, body, fingerprint(body), at)
+        self.tell(row, at, again=True)
+        return True
 
-def tell_alias(row: Row, name: str, at: int, settings: Settings, effects: Effects) -> None:
-    """A message that was asked under another name is for this customer now."""
-    body = _recipient(row, settings)
-    _tell(row, name, body, fingerprint(body), at, effects)
+    def tell_alias(self, row: Row, name: str, at: int) -> None:
+        """A message that was asked under another name is for this customer now."""
+        body = _recipient(row, self._settings)
+        self._tell(row, name, body, fingerprint(body), at)
 
+    def _tell_names(self, row: Row, body: RecipientBody, known: str, at: int) -> None:
+        for name in (row.id, *sorted({run.asked_as for run in row.runs if run.asked_as})):
+            self._tell(row, name, body, known, at)
 
-def _tell_names(row: Row, body: RecipientBody, known: str, at: int, effects: Effects) -> None:
-    for name in (row.id, *sorted({run.asked_as for run in row.runs if run.asked_as})):
-        _tell(row, name, body, known, at, effects)
-
-
-def _tell(row: Row, customer: str, body: RecipientBody, known: str, at: int, effects: Effects) -> None:
-    put = effects.put_here if customer == row.id else effects.put
-    put(DISPATCH, RecipientRecord(id=digest("recipient", customer, str(at), known), key=customer, at=at, body=body))
+    def _tell(self, row: Row, customer: str, body: RecipientBody, known: str, at: int) -> None:
+        put = self._effects.put_here if customer == row.id else self._effects.put
+        put(DISPATCH, RecipientRecord(id=digest("recipient", customer, str(at), known), key=customer, at=at, body=body))
 
 
 def _recipient(row: Row, settings: Settings) -> RecipientBody:

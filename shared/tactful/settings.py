@@ -285,7 +285,7 @@ class Settings(_Section):
         return self.rules.get(name, RuleSettings())
 
 
-def told(text: str | bytes) -> Settings:
+def settings_from_log(text: str | bytes) -> Settings:
     """Settings as they stand in the log (JSON); the defaults before the first broadcast, "". What a newer program has told
     besides is passed over: while a roll-out is under way, one of the version before reads it too."""
     return Settings.model_validate_json(text, extra="allow") if text else Settings()

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tactful.errors import SettingsError
-from tactful.settings import Settings, parse, told
+from tactful.settings import Settings, parse, settings_from_log
 
 GOOD = """
 [shop]
@@ -137,23 +137,23 @@ def test_who_writes_may_have_a_name_in_any_script_and_reports_need_go_nowhere() 
 )
 def test_links_may_lead_to_a_host_in_any_script_and_headers_of_mail_carry_them(url: str, links: str) -> None:
     assert parse(f'[shop]\npublic_url = "{url}"', "settings.toml").shop.public_url == links
-    assert told(json.dumps({"shop": {"public_url": url}})).shop.public_url == links
+    assert settings_from_log(json.dumps({"shop": {"public_url": url}})).shop.public_url == links
 
 
 def test_what_an_older_program_has_told_stops_nobody_who_reads_it() -> None:
     said = {
         "shop": {"sender": "My shop", "reply_to": "", "public_url": "hello", "country": "Spain", "currency": "euro"}
     }
-    assert told(json.dumps(said)).shop.country == "Spain"
-    assert told('{"hours": {"marketing": "09:00-24:30"}}').hours.marketing == "09:00-24:30"
-    assert told('{"shop": {"cart_url": "https:///basket"}}').shop.cart_url == "https:///basket"
+    assert settings_from_log(json.dumps(said)).shop.country == "Spain"
+    assert settings_from_log('{"hours": {"marketing": "09:00-24:30"}}').hours.marketing == "09:00-24:30"
+    assert settings_from_log('{"shop": {"cart_url": "https:///basket"}}').shop.cart_url == "https:///basket"
 
 
 def test_a_length_may_be_as_good_as_for_ever_and_one_that_was_told_before_stands() -> None:
     assert parse('[history]\nretention = "1000000d"', "settings.toml").history.retention == "1000000d"
-    assert told('{"history": {"retention": "9999999d"}}').history.retention == "9999999d"
+    assert settings_from_log('{"history": {"retention": "9999999d"}}').history.retention == "9999999d"
     assert parse("[caps]\naway_days = 1000000", "settings.toml").caps.away_days == 1_000_000
-    assert told('{"caps": {"away_days": 9999999}}').caps.away_days == 9_999_999
+    assert settings_from_log('{"caps": {"away_days": 9999999}}').caps.away_days == 9_999_999
 
 
 def test_the_line_is_that_of_the_right_section() -> None:

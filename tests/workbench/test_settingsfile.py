@@ -20,7 +20,7 @@ from tactful.log.memory import MemoryLog
 from tactful.plugins import load_plugins
 from tactful.records import DISPATCH, EVENTS, BroadcastBody, BroadcastRecord, decode_any, encode
 from tactful.rules import Rule
-from tactful.settings import told
+from tactful.settings import settings_from_log
 from tactful.telemetry import SILENT
 from tactful_ingest.door import visit
 from tactful_trigger.rules import abandoned_cart, churn_risk
@@ -255,7 +255,7 @@ async def test_what_is_saved_is_told_once_to_every_partition_of_both_services(fi
             [stored] = await log.read(topic, partition, 0, 10)
             news = decode_any(stored.value)
             assert isinstance(news, BroadcastRecord)
-            assert (news.body.name, told(bytes(news.body.data))) == ("Settings Changed", file.latest)
+            assert (news.body.name, settings_from_log(bytes(news.body.data))) == ("Settings Changed", file.latest)
 
 
 def test_a_file_may_begin_with_the_mark_that_some_editors_put_there(file: SettingsFile) -> None:

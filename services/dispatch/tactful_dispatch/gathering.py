@@ -8,7 +8,7 @@ from functools import lru_cache
 from tactful.channels import DESK
 from tactful.purposes import covers
 from tactful.records import RecipientBody
-from tactful.settings import Settings, told
+from tactful.settings import Settings, settings_from_log
 from tactful_dispatch.asking import unanswered_since
 from tactful_dispatch.facts import Facts, Word, standing, used_up_by
 from tactful_dispatch.hours import whereabouts
@@ -18,7 +18,7 @@ from tactful_dispatch.rows import AddressRow, Cursor, CustomerRow, Delivery
 @lru_cache(maxsize=8)
 def settings_of(text: str) -> Settings:
     """The settings as they stand in the log; the defaults before the first broadcast."""
-    return told(text)
+    return settings_from_log(text)
 
 
 def address_on(recipient: RecipientBody | None, channel: str, settings: Settings) -> str | None:

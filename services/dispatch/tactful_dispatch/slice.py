@@ -31,7 +31,7 @@ from tactful.records import (
     TickRecord,
     decode_dispatch,
 )
-from tactful.settings import told
+from tactful.settings import settings_from_log
 from tactful_dispatch import deciding
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.binding import take_binding
@@ -183,7 +183,7 @@ class DispatchSlice:
     def _broadcast(self, body: BroadcastBody, at: int) -> None:
         cursor, data = self._space.cursor, msgspec.json.decode(body.data)
         if body.name == "Settings Changed":
-            told(bytes(body.data))
+            settings_from_log(bytes(body.data))
             cursor.settings = bytes(body.data).decode()
         elif body.name == "Sending Stopped":
             cursor.stopped, cursor.stopped_why = data.get("by") or "operator", data.get("why", "")

@@ -18,7 +18,7 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import EVENTS
 from tactful.settings import Guard as Limits
-from tactful.settings import Settings, told
+from tactful.settings import Settings, settings_from_log
 from tactful.shares import share_interval
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.store import TriggerStore, cursors
@@ -75,7 +75,7 @@ class Guard:
 def taken_back(known: list[Cursor], now: int, told_at: Mapping[str, int]) -> dict[str, str]:
     """Rules that should not go on, and why. Pure. A partition that has heard that a rule is paused says nothing about it any more,
     nor does one that has not read as far as `told_at` or as an operator's word that it may go on: what it counted is old."""
-    settings = told(max(known, key=lambda cursor: cursor.clock, default=Cursor(partition=0)).settings)
+    settings = settings_from_log(max(known, key=lambda cursor: cursor.clock, default=Cursor(partition=0)).settings)
     rules = sorted({rule for cursor in known for rule in cursor.tallies})
     since = {rule: max(told_at.get(rule, 0), _let_go(known, rule)) for rule in rules}
     counted = totals(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tactful.log import Stored
-from tactful.settings import told
+from tactful.settings import settings_from_log
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Row, decode
@@ -49,7 +49,7 @@ class Partition:
     def adopt_settings(self) -> None:
         """Put the rules under the settings that the log told last, and note what ends their runs, should they be away one day."""
         if self.cursor.settings:
-            self.book = self._given.under(told(self.cursor.settings))
+            self.book = self._given.under(settings_from_log(self.cursor.settings))
         self.cursor.ends |= {name: (*terms.goal, *terms.exit_on) for name, terms in self.book.terms.items()}
 
     def take_in(self, customers: Iterable[str], stored: dict[str, bytes]) -> None:

@@ -119,9 +119,9 @@ class Applying:
         if seen.name == "Hold Opened":
             self._runs.confirm(row, seen)
             return True
-        return self._told(row, route, seen, goals) or changed
+        return self._move_runs(row, route, seen, goals) or changed
 
-    def _told(self, row: Row, route: Route, seen: Seen, goals: Mapping[str, Goal] | None) -> bool:
+    def _move_runs(self, row: Row, route: Route, seen: Seen, goals: Mapping[str, Goal] | None) -> bool:
         """Runs end, are woken and begin; whether the row changed."""
         freed = self._end(row, route, seen) if route.ends else ()
         changed = bool(route.ends)

@@ -19,7 +19,7 @@ class Feeds:
     def __init__(self, book: Rulebook, cursor: Cursor, effects: Effects) -> None:
         self._book, self._cursor, self._effects = book, cursor, effects
 
-    def keep(self, row: Row, run: Run, due: int) -> bool:
+    def hold_back(self, row: Row, run: Run, due: int) -> bool:
         """Whether what is due now has to wait; the run then knows until when."""
         terms, since = self._book.terms[run.rule], due if run.late_since is None else run.late_since
         behind = self._behind(terms, since)

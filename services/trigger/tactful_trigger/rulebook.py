@@ -46,7 +46,7 @@ class Rulebook:
         self.parameters = {name: self.settings.rule(name).parameters for name in self.rules}
         self.terms: dict[str, Terms] = {name: self._terms(rule) for name, rule in self.rules.items()}
         self.projections = self._wanted()
-        self.uses = {name: self._told(terms.uses) for name, terms in self.terms.items()}
+        self.uses = {name: self._uses_told(terms.uses) for name, terms in self.terms.items()}
         self.off = frozenset(name for name in self.rules if self.settings.rule(name).mode == "off")
         self.routes = self._routes()
 
@@ -77,7 +77,7 @@ class Rulebook:
         wanted = {*RECIPIENT, *(name for rule in self.rules.values() for name in rule.terms.uses)}
         return {name: known[name] for name in sorted(wanted & known.keys())}
 
-    def _told(self, uses: tuple[str, ...]) -> tuple[str, ...]:
+    def _uses_told(self, uses: tuple[str, ...]) -> tuple[str, ...]:
         """What dispatch hears that a rule looks at: the visits that a projection of the shop's own folds are visits too."""
         own = [self.projections[name] for name in uses if name not in OURS]
         return (*uses, INTERESTS) if any(map(_looks_at_visits, own)) and INTERESTS not in uses else uses

@@ -250,7 +250,7 @@ class Runs:
             hold, wait.hold, wait.due = wait.hold, 0, None
             self._effects.dirty[row.id] = row
             self._answer_hold(row, run, wait, hold, due)
-        elif not self._feeds.keep(row, run, due):
+        elif not self._feeds.hold_back(row, run, due):
             self._resolve(row, run, wait, OPERATIONS[wait.op].expire(wait), due)
         return True
 

@@ -10,7 +10,7 @@ _HEX: Final = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def contrast(one: str, other: str) -> float:
-    """From 1 to 21, of two colours as `#rrggbb`. Raises ValueError for anything else."""
+    """The contrast of two colours (`#rrggbb`), from 1 to 21. Raises ValueError for anything else."""
     dark, light = sorted((_luminance(one), _luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 

@@ -270,7 +270,7 @@ class Customer:
 
     @property
     def profile(self) -> Profile:
-        """Who it is."""
+        """Who they are, and how they are reached."""
         return self._read("profile")  # type: ignore[no-any-return]
 
     @property

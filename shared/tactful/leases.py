@@ -18,7 +18,7 @@ KEEPING: Final = 3.0  # seconds: a third of a lease
 
 
 def owned_by_another(service: str, partition: int) -> TactfulError:
-    """For an operator who does something to a partition that no process may work on meanwhile."""
+    """The error for an operator who does something to a partition that no process may work on meanwhile."""
     return TactfulError(
         f"a {service} owns partition {partition}; stop every {service}, wait ten seconds, and try again"
     )

@@ -28,7 +28,7 @@ def mailbox(text: str, field: str) -> Address:
 
 
 def _words(name: str) -> str:
-    """As people read it: a quoted name (RFC 5322 §3.2.4) without its quotes, and without what lets it hold some."""
+    """The name as people read it: a quoted one (RFC 5322 §3.2.4) without its quotes and the backslashes that let it hold some."""
     quoted = len(name) > 1 and name[0] == name[-1] == '"'
     return re.sub(r"\\(.)", r"\1", name[1:-1]) if quoted else name.strip('"')
 

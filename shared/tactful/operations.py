@@ -342,7 +342,7 @@ class Message:
 
     @property
     def channel(self) -> str:
-        """By which it was to go."""
+        """The channel by which it was to go."""
         return self._answer.channel
 
     @property

@@ -44,8 +44,8 @@ class Loaded(NamedTuple):
     broken: tuple[Broken, ...]
 
     def beside(self, shipped: Iterable[Projection[Any]]) -> Loaded:
-        """With the projections that ship: one that takes the name of another counts as broken, and so does every rule that
-        uses what is no projection."""
+        """What was found, and the projections that ship. One that takes the name of another counts as broken, and so does every
+        rule that uses what is no projection."""
         known = {projection.name: projection for projection in shipped}
         broken = list(self.broken)
         for projection in self.projections:

@@ -54,7 +54,7 @@ _decode_version = msgspec.json.Decoder(_Version).decode
 
 
 def refuse_newer(where: str, value: bytes) -> None:
-    """Of a record that cannot be applied. Raises NewerRecord if it was never meant for this program."""
+    """Raises NewerRecord if a record that cannot be applied was never meant for this program."""
     try:
         version = _decode_version(value).v
     except msgspec.MsgspecError:

@@ -81,13 +81,13 @@ class Pace(NamedTuple):
 
     @property
     def median(self) -> float:
-        """In days; there must be a gap."""
+        """The middle one of the gaps, in days; there must be a gap."""
         return median(self.gaps)
 
     @property
     def gap(self) -> float:
-        """In days from the last order until the next is to be expected: who has bought for three comes after three gaps. There
-        must be a gap."""
+        """Days from the last order until the next is to be expected: who has bought for three comes after three gaps. There must be
+        a gap."""
         return min(self.median * self.supply, LONGEST)
 
     @property
@@ -103,7 +103,7 @@ class Rhythm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     orders: tuple[Beat, ...] = ()
 
     def pace(self, zone: tzinfo) -> Pace | None:
-        """By the calendar of a zone, without gifts, void orders and orders in bulk; None without an order."""
+        """The pace by the calendar of a zone, without gifts, void orders and orders in bulk; None without an order."""
         own = [beat for beat in self.orders if beat.at and not beat.gift and beat.stands]
         units = [beat.units for beat in own if beat.units]
         usual = median(units) if len(units) > USUAL else inf

@@ -184,7 +184,7 @@ def rule(
 
 
 def _listed(given: Any) -> tuple[Any, ...]:
-    """One alone needs no tuple."""
+    """What was given, as a tuple: one alone needs none."""
     return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 

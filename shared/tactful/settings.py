@@ -104,7 +104,7 @@ def _no_webhook(url: str) -> str:
 
 
 def _in_ascii(url: str) -> str:
-    """As headers of mail carry it."""
+    """The URL as headers of mail carry it."""
     if url.isascii():
         return url
     try:
@@ -261,7 +261,7 @@ class Sending(_Section):
 
     @property
     def spoken(self) -> str:
-        """Who that is, in words."""
+        """Who may be written to, in words."""
         return "everybody who consents" if self.mode == "live" else f"allow-list {' '.join(self.allow) or '(empty)'}"
 
 

@@ -62,7 +62,7 @@ class AdvanceReport(msgspec.Struct, frozen=True, kw_only=True, rename={"start": 
 
 
 def decided(customer: str, data: Mapping[str, Any], moments: Moments, *, explain: str, ended: str = "") -> Decided:
-    """From the properties of a `Message Decided` (JSON values)."""
+    """The line for a `Message Decided`; `data` are its properties (JSON values)."""
     return Decided(
         id=data["message_id"],
         customer=customer,

@@ -66,7 +66,7 @@ class Readings(Protocol):
     """Where it is noted who has read what."""
 
     async def note(self, customer: str, by: str) -> None:
-        """In the customer's story, once a day."""
+        """Leave in the customer's story, once a day, that somebody (`by`) has read it."""
         ...
 
 
@@ -82,7 +82,7 @@ class RedButton(Protocol):
     """Stops all sending."""
 
     async def press(self, by: str, why: str) -> None:
-        """Nothing leaves any more as soon as dispatch has read it."""
+        """Stop all sending: nothing leaves any more as soon as dispatch has read it."""
         ...
 
     async def is_in_force(self) -> bool:

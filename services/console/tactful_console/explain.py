@@ -27,7 +27,8 @@ def explain_text(story: Timeline, now: int) -> str:
 
 
 def _fixes(entries: tuple[Entry, ...]) -> Iterator[str]:
-    """Of the latest run that got an answer only, and of none that the customer has had a word on since: the rest may long be mended."""
+    """What would let messages leave, for the latest run that got a decision alone: earlier ones may long be mended. Nothing if
+    the customer's consent has changed since."""
     latest = next((n for n in range(len(entries) - 1, -1, -1) if entries[n].kind == "decided"), None)
     if latest is None or any(entry.kind == "consent" for entry in entries[latest:]):
         return

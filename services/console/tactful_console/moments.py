@@ -22,7 +22,7 @@ class Moments:
 
     @classmethod
     def of(cls, name: str, otherwise: str) -> Moments:
-        """In the zone of that name; in the other one if there is no such zone."""
+        """Says instants in the zone of that name, or in the other one if there is no such zone."""
         return cls(zone_of(name) or ZoneInfo(otherwise))
 
     @property
@@ -49,7 +49,7 @@ class Moments:
         return f"{self.day(at)} {self.clock(at)}"
 
     def near(self, at: int, other: int) -> str:
-        """As short as it can be beside another instant and still be clear."""
+        """An instant as short as it can be said beside another one and still be clear."""
         if self.day(at) == self.day(other):
             return self.clock(at)
         return self.short(at) if abs(at - other) < 6 * DAY else self.full(at)

@@ -95,12 +95,12 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
             del self.failing[rule]
 
     def pause(self, rule: str, why: str) -> None:
-        """Nothing of the rule moves. `why`: if it was no operator."""
+        """From now on nothing of the rule moves. `why`: "" if it was an operator."""
         self.paused.add(rule)
         self.paused_why[rule] = why
 
     def drain(self, rule: str, at: int, *, cancels: bool) -> None:
-        """Nothing of the rule begins. `cancels`: and what has begun ends."""
+        """From now on nothing of the rule begins. `cancels`: what has begun by `at` ends, too."""
         self.draining.add(rule)
         if cancels:
             self.cancelled[rule] = at
@@ -119,7 +119,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
         self.let_go[rule] = LetGo(at, self.tallies.get(rule, Tally()))
 
     def since_let_go(self) -> dict[str, Tally]:
-        """By rule, since an operator last let it go on."""
+        """What was counted of each rule since an operator last let it go on."""
         return {rule: tally - self.let_go.get(rule, LetGo()).tally for rule, tally in self.tallies.items()}
 
     def copy(self) -> Cursor:

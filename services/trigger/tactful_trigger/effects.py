@@ -64,7 +64,7 @@ class Effects:
         self.dirty[row.id] = row
 
     def erase(self, customer: str, erased: Erased) -> None:
-        """Nothing of the customer is stored, nor of what this slice has done for them so far."""
+        """Have everything of the customer erased, and store nothing of what this slice has done for them so far."""
         self.dirty.pop(customer, None)
         self.history = [line for line in self.history if line.customer != customer]
         self.steps = [step for step in self.steps if step.customer != customer]

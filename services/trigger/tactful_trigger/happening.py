@@ -95,7 +95,7 @@ class Seen:
 
     @property
     def answer(self) -> Answer | None:
-        """Of a `Message Decided`: the word that a run gets."""
+        """What a run is told by a `Message Decided`; None for another event."""
         p = self.pointer
         if self.name != "Message Decided":
             return None
@@ -105,14 +105,15 @@ class Seen:
 
     @property
     def notice(self) -> Notice | None:
-        """Of a receipt: whether the customer noticed the message. What a machine fetched ahead tells nothing."""
+        """What a receipt tells of the customer's having noticed the message; None for another event, and where a machine fetched
+        it ahead."""
         if self.name in REACTIONS and not self.pointer.prefetched:
             return Notice(self.name, self.at, True)
         return Notice(self.name, self.at, False) if self.name in _ENDING else None
 
     @property
     def step(self) -> tuple[str, int, msgspec.Raw] | None:
-        """Of a `Step Finished`: run, number, value and error."""
+        """Run, number and answer (JSON: value or error) of a `Step Finished`; None for another event."""
         if self.name != "Step Finished":
             return None
         return self.pointer.run_id, self.pointer.n, self.record.body.properties

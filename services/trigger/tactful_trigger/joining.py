@@ -217,8 +217,8 @@ def adopters(records: Sequence[Any]) -> dict[str, int]:
 
 
 def _standing(run: Run) -> tuple[bool, bool, int, int, str]:
-    """Of two runs of one rule and key the greater lives on: one that is not parked, then the one that has said more, then the
-    older one."""
+    """By which of two runs of one rule and key the greater lives on: one that is not parked, then the one that has said more,
+    then the older one."""
     return not run.parked, run.reached, run.generation + run.sends, -run.started, run.id
 
 

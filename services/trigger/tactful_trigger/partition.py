@@ -17,7 +17,7 @@ from tactful_trigger.waiting import Waiting
 
 
 class Savepoint(NamedTuple):
-    """Of a partition, as of a commit: what a slice replaces and never changes in place."""
+    """What a slice replaces of a partition and never changes in place, as of a commit."""
 
     cursor: Cursor
     graves: dict[str, int]

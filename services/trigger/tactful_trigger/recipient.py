@@ -59,13 +59,13 @@ def _is_away(engagement: Engagement, orders: Orders) -> bool:
 
 
 def number_of(phone: str) -> str:
-    """As it is dialled; "" if it is none."""
+    """The number as it is dialled, with its country code; "" if it is none."""
     number = _PUNCTUATION.sub("", phone) if phone else ""
     return number if E164.fullmatch(number) else ""
 
 
 def _addresses(profile: Profile) -> dict[str, str]:
-    """By channel. A phone number without its country code could be anybody's, so it is no address."""
+    """The addresses by channel. A phone number without its country code could be anybody's, so it is none."""
     number = number_of(profile.phone)
     email = profile.email.strip()
     email = named[1].strip() if (named := _NAMED.fullmatch(email)) else email

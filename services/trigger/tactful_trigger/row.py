@@ -97,7 +97,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         return f"{self.id}.{self.generation}"
 
     def clamp(self, instant: int) -> None:
-        """Nothing falls due before `instant`."""
+        """Put off until `instant` what would fall due before it."""
         if self.wait is None and self.journal:
             self.journal[-1] = replace(self.journal[-1], at=max(self.journal[-1].at, instant))
         elif self.wait is not None and self.wait.due is not None:
@@ -130,12 +130,12 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
 
 def mark_key(rule: str, key: str = "") -> str:
-    """Under which a row keeps the mark of a rule, and of a key of it."""
+    """The name under which a row keeps the mark of a rule, or of one key of it."""
     return f"{rule}\x1f{key}"
 
 
 def marked_rule(key: str) -> str:
-    """The rule of such a key."""
+    """The rule that such a name is about."""
     return key.partition("\x1f")[0]
 
 
@@ -242,7 +242,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
         return self.marks.get(mark_key(rule, key)) if self.marks else None
 
     def empty(self) -> None:
-        """Nothing is left but who it turned out to be."""
+        """Forget all but who the customer turned out to be."""
         self.states, self.runs, self.trail, self.marks, self.goals = {}, [], bytearray(), None, None
         self.recipient, self.absorbed, self.blocked, self.held, self.weight = "", (), "", frozenset(), 0
 
@@ -327,7 +327,7 @@ _decode_names = msgspec.json.Decoder(_Names).decode
 
 
 def names_in(value: bytes | msgspec.Raw) -> tuple[str, tuple[str, ...]]:
-    """Of a stored row: who they turned out to be, and who turned out to be them."""
+    """Who the customer of a stored row turned out to be ("" for nobody), and who turned out to be them."""
     names = _decode_names(value)
     return names.linked_to, names.absorbed
 

@@ -72,8 +72,8 @@ def limit_of(stored: Stored, record: EventsTopic) -> int:
 
 
 def unknown_customers(partition: Partition, records: Sequence[EventsTopic]) -> set[str]:
-    """Whose rows a slice may touch and memory does not have, timers aside. An event that no rule or projection names (which
-    no setting changes) does nothing to whoever has no run."""
+    """The customers whose rows a slice may touch and memory does not have, timers aside. An event that no rule or projection
+    names (which no setting changes) does nothing to whoever has no run."""
     rows, busy, routes = partition.rows, partition.busy, partition.book.routes
     return {
         key

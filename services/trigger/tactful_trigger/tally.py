@@ -40,7 +40,7 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
 
 
 def totals(partitions: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:
-    """By rule, of several partitions."""
+    """What several partitions have counted of each rule, together."""
     found: dict[str, Tally] = {}
     for tallies in partitions:
         for rule, tally in tallies.items():

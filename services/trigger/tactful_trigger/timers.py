@@ -43,7 +43,7 @@ class Timers:
         return self._pop() if self._heap and self._heap[0] < end else None
 
     def customers(self) -> set[str]:
-        """Whose rows have to be in memory."""
+        """The customers whose rows have to be in memory."""
         return {customer for _, customer in self._heap}
 
     def earliest(self, rows: Mapping[str, Row | None]) -> int | None:

@@ -16,7 +16,7 @@ from tactful_trigger.unread import Unread, fitting
 
 
 class Unfolding:
-    """Within one slice."""
+    """Asks projections within one slice, and deals with what they raise."""
 
     def __init__(self, book: Rulebook, effects: Effects, runs: Runs) -> None:
         self._book, self._effects, self._runs = book, effects, runs

@@ -34,7 +34,8 @@ class Forecast(NamedTuple):
 
 
 def added(known: Sequence[Volume], more: Volume) -> list[Volume]:
-    """With what one day brought. Kept: the first day, which tells since when one counts, and what a forecast needs."""
+    """What is known and what one day brought. Kept are the first day, which tells since when is counted, and what a forecast
+    needs."""
     if known and known[-1].day == more.day:  # as nearly always
         return [*known[:-1], _both(known[-1], more)]
     by_day = {volume.day: volume for volume in known}
@@ -48,7 +49,7 @@ def _both(one: Volume, other: Volume) -> Volume:
 
 
 def foresee(partitions: Iterable[Sequence[Volume]], now: int) -> Forecast | None:
-    """Of one rule; None as long as there is no complete day. The day on which it began is none."""
+    """The forecast of one rule; None as long as there is no complete day. The day on which it began is none."""
     everything, today = [volume for known in partitions for volume in known], now // DAY
     first = max(min((volume.day for volume in everything), default=today) + 1, today - WEEK)
     if first >= today:

@@ -39,7 +39,7 @@ class Unreadable(Exception):
         return Unreadable(self.wanted, self.value, step + self.path, self.code)
 
     def told(self) -> InvalidInput:
-        """As the sender is told."""
+        """The error as the sender is told."""
         path = self.path.removeprefix(".")
         return InvalidInput(self.code, f"{path} must be {self.wanted}, not {_shown(self.value)}", path)
 

@@ -66,7 +66,7 @@ async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened 
 
 
 async def _closed_for_a_while(run: Run, ticket_id: str, delay: str) -> None:
-    """Also after it was closed once more meanwhile."""
+    """Wait until the complaint has been closed for so long, also where it is closed once more meanwhile."""
     await run.sleep(delay)
     own = partial(_alone, ticket_id=ticket_id)
     while run.since(3) and (rested := after((await run.get("tickets", own)).closed_at, delay)) > run.now:
@@ -133,7 +133,7 @@ async def _silence(run: Run, ticket_id: str) -> str:
 
 
 def _kept_quiet(tickets: Tickets, ticket_id: str) -> str:
-    """As what it was closed by now, if nobody is asked after that; else ""."""
+    """The resolution by now, if nobody is asked after such a one; else ""."""
     outcomes = (ticket.resolution for ticket in tickets.recent if ticket.ticket_id == ticket_id)
     return next((outcome for outcome in outcomes if outcome in NOT_ASKED), "")
 
@@ -153,6 +153,7 @@ def _about(customer: Customer, ticket_id: str, cause: str) -> dict[str, Any] | N
 
 
 def _in_neutral_words(customer: Customer, ticket_id: str) -> str:
-    """As the shop calls it. What the customer wrote to a survey, in whatever mood, is not read out to them in a subject."""
+    """What the shop calls the complaint. What the customer wrote to a survey, in whatever mood, is not read out to them in a
+    subject."""
     is_theirs = any(ticket.ticket_id == ticket_id and ticket.channel == SURVEY for ticket in customer.tickets.recent)
     return "" if is_theirs else subject_of(customer, ticket_id)

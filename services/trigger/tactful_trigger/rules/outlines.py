@@ -9,12 +9,12 @@ from tactful.rhythm import Rhythm
 
 
 def when_ordered(rhythm: Rhythm) -> Rhythm:
-    """Without what was in the orders."""
+    """The rhythm without what was in the orders."""
     orders = (replace(beat, lines=(), returned=(), pieces=beat.given_back) for beat in rhythm.orders)
     return replace(rhythm, orders=tuple(orders))
 
 
 def what_became_of(orders: Orders) -> Orders:
-    """Without what was in them and what it cost."""
+    """The orders without what was in them and what they cost."""
     recent = (replace(order, order_id="", total=None, products=(), returned=()) for order in orders.recent)
     return replace(orders, recent=tuple(recent), spent={})

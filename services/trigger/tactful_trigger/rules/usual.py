@@ -11,11 +11,11 @@ from tactful_trigger.rules.sensitive import is_sensitive
 
 
 def usual_lines(customer: Customer, sensitive: frozenset[str]) -> list[Line]:
-    """But what is not to be named."""
+    """What the customer usually buys, but for what is not to be named."""
     return [line for line in customer.rhythm.usual() if not is_sensitive(line.category, sensitive)]
 
 
 def shown(line: Line) -> dict[str, Any]:
-    """One of a message's `items`."""
+    """The product as one of a message's `items`."""
     named = {"title": title_of(line.title, line.product_id), "url": line.url, "image_url": line.image_url}
     return named | ({"category": line.category} if line.category else {})

@@ -21,7 +21,7 @@ BEYOND: Final = "\U0010ffff"  # behind an id, what comes after everything that b
 
 
 async def cursors(store: TriggerStore, partitions: int) -> list[Cursor]:
-    """Of every partition that was ever claimed."""
+    """The cursors of all partitions that were ever claimed."""
     found = [await store.cursor(partition) for partition in range(partitions)]
     return [cursor for cursor in found if cursor is not None]
 
@@ -109,7 +109,7 @@ class TriggerStore(OutboxStore, LeaseStore, Protocol):
         ...
 
     async def graves(self, partition: int) -> dict[str, int]:
-        """Who was erased, and when."""
+        """The hashes (`Graves.of`) of erased customers, and when each was erased (ms)."""
         ...
 
     async def steps(self, partition: int, limit: int) -> list[StepRequest]:

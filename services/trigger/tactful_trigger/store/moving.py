@@ -19,7 +19,7 @@ NEVER: Final = 2**62  # when a lease ends that nobody may take
 
 
 class Copied(NamedTuple):
-    """Of one partition."""
+    """How much was copied of one partition."""
 
     customers: int
     lines: int  # of their history
@@ -122,7 +122,7 @@ async def stands(partition: int, target: Postgres) -> bool:
 
 
 async def clear(partition: int, database: Postgres) -> None:
-    """Nothing of a partition stays but its cursor, which keeps others away."""
+    """Delete everything of a partition but its cursor, which keeps others away."""
     async for lot in _rows(database, _ROWS, PEOPLE, partition):
         customers = [row.customer for row in lot]
         await _do(database, _FORGET, customers=customers)
@@ -133,7 +133,7 @@ async def clear(partition: int, database: Postgres) -> None:
 
 
 async def _copy_people(partition: int, source: Postgres, target: Postgres, lot: Sequence[Any]) -> int:
-    """In one transaction: where a row stands its history is whole, and with the row it is found again."""
+    """Copy rows and their history in one transaction: where a row stands its history is whole, and is found again by it."""
     customers = [row.customer for row in lot]
 
     async def write(db: AsyncConnection) -> int:

@@ -244,7 +244,7 @@ class PostgresTriggerStore(PostgresPartitions):
 async def _bury_and_commit(
     db: AsyncConnection, result: SliceResult, given: dict[str, Any], latest: str
 ) -> Sequence[Any]:
-    """Nothing is deleted for whoever does not hold the cursor any more."""
+    """Erase and commit in one transaction. Nothing is erased for whoever does not hold the cursor any more: then it gives nothing."""
     where = {name: given[name] for name in ("partition", "epoch", "before")}
     if not (await db.execute(_HOLD, where)).all():
         return ()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from tactful.answers import HURTS, UNSETTLED
 from tactful.decisions import Verdict
 from tactful.events.own import REACTIONS
 from tactful.identity import digest
-from tactful.records import EVENTS, RecipientBody
+from tactful.records import EVENTS, MessageBody, RecipientBody
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.binding import tell_other_names
@@ -101,15 +101,8 @@ def take_answer(space: Workspace, delivery: Delivery, answer: str, text: str, no
         id = digest("answer", message.message_id, name, *which)
         space.put(EVENTS, announce(name, id, customer, now, told))
 
-    said = {"survey": message.rule, "answer": answer, "text": text, "message_id": message.message_id}
-    tell("Survey Answered", said, *again)
-    if answer == UNSETTLED and "ticket_id" in message.data:
-        why = "the customer says that it is not settled"
-        tell("Complaint Reopened", {"ticket_id": message.data["ticket_id"], "reason": why, "text": text}, *again)
-    elif answer in HURTS and text:
-        name = f"{OWN_TICKET}{message.message_id}"
-        ticket = {"ticket_id": name, "subject": " ".join(text.split())[:120], "channel": "survey", "text": text}
-        tell("Complaint Opened", ticket, *again)
+    for name, told in _said_by(answer, text, message):
+        tell(name, told, *again)
     row = space.customer(customer)
     changed = [wish for wish in wishes_in(answer, message) if change_preference(row, wish, now)]
     for wish in changed:
@@ -117,6 +110,17 @@ def take_answer(space: Workspace, delivery: Delivery, answer: str, text: str, no
     if changed:
         tell_other_names(space, customer, now)
     return answer
+
+
+def _said_by(answer: str, text: str, message: MessageBody) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The events that an answer comes to, by name: itself, and a complaint that goes on or begins."""
+    yield "Survey Answered", {"survey": message.rule, "answer": answer, "text": text, "message_id": message.message_id}
+    if answer == UNSETTLED and "ticket_id" in message.data:
+        why = "the customer says that it is not settled"
+        yield "Complaint Reopened", {"ticket_id": message.data["ticket_id"], "reason": why, "text": text}
+    elif answer in HURTS and text:
+        name, subject = f"{OWN_TICKET}{message.message_id}", " ".join(text.split())[:120]
+        yield "Complaint Opened", {"ticket_id": name, "subject": subject, "channel": "survey", "text": text}
 
 
 def is_noticed(name: str, detail: Mapping[str, Any]) -> bool:

@@ -25,8 +25,7 @@ from tactful.events import (
 )
 from tactful.operations import Data
 from tactful.run import Again
-from tactful_trigger.rules.naming import title_of
-from tactful_trigger.rules.sensitive import is_sensitive, sensitive_names
+from tactful_trigger.rules.products import is_sensitive, sensitive_names, title_of
 
 SHOWN = 3  # items in a message; the rest is a number
 ROOM = 16 * 1024  # bytes of the lines whose words and pictures a message holds

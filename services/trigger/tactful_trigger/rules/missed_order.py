@@ -30,8 +30,7 @@ from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.outlines import what_became_of, when_ordered
 from tactful_trigger.rules.parcels import is_under_way
-from tactful_trigger.rules.sensitive import sensitive_names
-from tactful_trigger.rules.usual import shown, usual_lines
+from tactful_trigger.rules.products import sensitive_names, shown, usual_lines
 from tactful_trigger.rules.wishes import LATER, wished_for
 
 GAPS: Final = 3  # fewer say nothing about a rhythm

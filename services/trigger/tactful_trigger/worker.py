@@ -32,12 +32,11 @@ from tactful_trigger.ahead import Ahead
 from tactful_trigger.commanding import earlier_names, enrolled
 from tactful_trigger.joining import adopters
 from tactful_trigger.partition import Partition
-from tactful_trigger.past import past_of
 from tactful_trigger.replay import NoWatch, Watch, by_hand
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.slice import Slice, read, unknown_customers
 from tactful_trigger.steps import Steps
-from tactful_trigger.store import SliceResult, TriggerStore
+from tactful_trigger.store import SliceResult, TriggerStore, past_of
 
 LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory,
 LOTS: Final = 4  # and how many of them at once, in slices

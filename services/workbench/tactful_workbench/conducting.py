@@ -20,10 +20,9 @@ from tactful.rules import Rule
 from tactful_trigger.commanding import beginning, foreseen
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.partition import Partition
-from tactful_trigger.past import past_of
 from tactful_trigger.row import names_in
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.store import TriggerStore, cursors
+from tactful_trigger.store import TriggerStore, cursors, past_of
 
 NEWS: Final = {"pause": "Rule Paused", "drain": "Rule Drained", "cancel": "Rule Drained", "resume": "Rule Resumed"}
 LOT: Final = 200  # records of one append

@@ -16,7 +16,7 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.records import DISPATCH, EVENTS
 from tactful.rules import Rule
-from tactful.settings import Settings, line_of, parse, told
+from tactful.settings import Settings, line_of, parse, settings_from_log
 from tactful_trigger.store import TriggerStore
 from tactful_workbench.unheard import check_usable
 
@@ -193,7 +193,7 @@ class SettingsFile:
             believed = await settings_believed(trigger, log.partitions) if believing else ""
             if not believed:
                 raise
-            self.latest = told(believed)
+            self.latest = settings_from_log(believed)
 
     def text(self) -> str:
         """What stands in the file, which is written if it is missing. Raises SettingsError if it is no text, cannot be written, or is

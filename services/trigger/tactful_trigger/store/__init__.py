@@ -6,7 +6,7 @@ Implementations: `tactful_trigger.store.memory`, `tactful_trigger.store.sqlite`,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -18,12 +18,19 @@ from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
 
 BEYOND: Final = "\U0010ffff"  # behind an id, what comes after everything that begins with it
+PAST: Final = 1000  # lines of each name
 
 
 async def cursors(store: TriggerStore, partitions: int) -> list[Cursor]:
     """The cursors of all partitions that were ever claimed."""
     found = [await store.cursor(partition) for partition in range(partitions)]
     return [cursor for cursor in found if cursor is not None]
+
+
+async def past_of(store: TriggerStore, names: Iterable[str], since: int = 0) -> list[HistoryRow]:
+    """What customers did since an instant (ms), as far as whoever comes to them, or is enrolled for it, is shown: their latest lines,
+    one name after the other."""
+    return [line for name in names for line in await store.history(name, PAST, since)]
 
 
 class StepRequest(msgspec.Struct, frozen=True):

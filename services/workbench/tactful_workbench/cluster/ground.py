@@ -18,7 +18,7 @@ from tactful.keys import Key
 from tactful.log.kafka import KafkaLog, broker
 from tactful.plugins import Loaded, load_plugins
 from tactful.postgres import Postgres, keep_shape, opened
-from tactful.settings import Settings, Shop, told
+from tactful.settings import Settings, Shop, settings_from_log
 from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.store.postgres import PostgresDispatchStore
 from tactful_trigger.projections import SHIPPED
@@ -66,7 +66,7 @@ class Ground:
         except SettingsError:
             if not (believed := await settings_believed(self.trigger, self.log.partitions)):
                 raise
-            self.settings.latest = told(believed)
+            self.settings.latest = settings_from_log(believed)
 
     @cached_property
     def loaded(self) -> Loaded:

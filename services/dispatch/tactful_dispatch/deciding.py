@@ -13,18 +13,7 @@ from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import used_up_by
 from tactful_dispatch.inheriting import hand_over
 from tactful_dispatch.ledger import used_up
-from tactful_dispatch.rows import (
-    ACCEPTED,
-    ASKED,
-    HELD,
-    PENDING,
-    REFUSED,
-    SENDING,
-    UNKNOWN,
-    WAITING,
-    Cursor,
-    Delivery,
-)
+from tactful_dispatch.rows import ACCEPTED, ASKED, HELD, PENDING, REFUSED, SENDING, UNKNOWN, WAITING, Cursor, Delivery
 from tactful_dispatch.store import Workspace
 
 STILL_STOPPED: Final = 30 * SECOND

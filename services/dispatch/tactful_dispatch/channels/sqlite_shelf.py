@@ -68,8 +68,7 @@ def _put(connection: sqlite3.Connection, letter: Letter) -> int:
     if known:
         return int(known[0])
     done = connection.execute(
-        "INSERT INTO letter (message_id, content) VALUES (?, ?) RETURNING number",
-        (letter.message_id, _encode(letter)),
+        "INSERT INTO letter (message_id, content) VALUES (?, ?) RETURNING number", (letter.message_id, _encode(letter))
     )
     return int(done.fetchone()[0])
 

@@ -36,23 +36,9 @@ _PARAGRAPHS: Final = frozenset(
         "footer",
     ]
 )
+# HTML Standard §13.1.2.
 _VOID: Final = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-    ]  # HTML Standard §13.1.2
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
 )
 
 

@@ -11,15 +11,7 @@ from sqlalchemy import Connection, TextClause, text
 from tactful.erasure import Erased
 from tactful.postgres.names import known, stored
 from tactful_dispatch.ledger import Link, link_of
-from tactful_dispatch.rows import (
-    AddressKey,
-    AddressRow,
-    Cursor,
-    CustomerRow,
-    decode_address,
-    decode_customer,
-    encode,
-)
+from tactful_dispatch.rows import AddressKey, AddressRow, Cursor, CustomerRow, decode_address, decode_customer, encode
 from tactful_dispatch.store import Workspace
 
 _MOVE: Final = text(
@@ -83,12 +75,7 @@ class PostgresWorkspace(Workspace):
     """Inside a transaction."""
 
     def __init__(
-        self,
-        cursor: Cursor,
-        customers: Collection[str],
-        partitions: int,
-        salt: Callable[[], bytes],
-        db: Connection,
+        self, cursor: Cursor, customers: Collection[str], partitions: int, salt: Callable[[], bytes], db: Connection
     ) -> None:
         super().__init__(cursor, customers, partitions, salt)
         self._db, self._found = db, _locked(db, cursor.partition, customers)

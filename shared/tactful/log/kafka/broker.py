@@ -134,11 +134,7 @@ class Broker:
     @property
     def _access(self) -> dict[str, Any]:
         protocol = ("SASL_" if self.sasl else "") + ("SSL" if self.tls else "PLAINTEXT")
-        given: dict[str, Any] = {
-            "client_id": "tactful",
-            "request_timeout_ms": REQUEST,
-            "security_protocol": protocol,
-        }
+        given: dict[str, Any] = {"client_id": "tactful", "request_timeout_ms": REQUEST, "security_protocol": protocol}
         if self.tls:
             given["ssl_context"] = ssl.create_default_context(cafile=self.ca or None)
         if self.sasl:

@@ -73,11 +73,7 @@ class Reader:
     """Reads one topic. `start` before, `stop` after."""
 
     def __init__(
-        self,
-        broker: Broker,
-        topic: str,
-        seconds: Callable[[], float] = time.monotonic,
-        together: float = TOGETHER,
+        self, broker: Broker, topic: str, seconds: Callable[[], float] = time.monotonic, together: float = TOGETHER
     ) -> None:
         self._broker, self._topic, self._name, self._seconds = broker, topic, broker.topic(topic), seconds
         self._together, self._apart_until = together, 0.0

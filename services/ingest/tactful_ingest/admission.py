@@ -143,7 +143,7 @@ def _consent(posting: Posting, visit: Visit) -> ConsentRecord:
 
 
 def _happened(told: int | None, history: bool, posting: Posting, visit: Visit) -> int:
-    """The dates of an import are those of its file: no client's clock has told them."""
+    """When it happened (ms). The dates of an import (`history`) are those of its file, and not by a client's clock."""
     client_time = unshifted if history else visit.door.client_time
     return occurred_at(told, instant(posting.sent), visit.received, client_time)
 
@@ -153,7 +153,7 @@ def _is_history(posting: Posting, visit: Visit) -> bool:
 
 
 def _is_past(told: int, visit: Visit) -> bool:
-    """Give or take a day: a time may have been written in another zone than it was read in."""
+    """Whether a time is not to come, give or take a day: it may have been written in another zone than it was read in."""
     return told <= visit.received + DAY
 
 
@@ -222,8 +222,9 @@ def _context(posting: Posting, told: int | None) -> msgspec.Raw:
 
 
 def _said_id(posting: Posting, visit: Visit, name: str, *said: Any) -> str:
-    """A hash of what was said, whatever the order of its fields. `sent` is no part: a second attempt changes it. What tells no
-    time is said at some time of the day on which it came; words about a state are told apart by when they came."""
+    """The id of an event that came without one: a hash of what was said, whatever the order of its fields, and of when. `sent` is no part
+    of it, since a second attempt changes that. An event that tells no time counts as said on the day on which it came; if it is about a
+    state, each arrival counts as another one."""
     when: list[Any] = [posting.told]
     if posting.told is None:
         when = [visit.received, next(visit.door.words)] if name in _STATES else [visit.received // DAY]

@@ -1,4 +1,4 @@
-"""What the door stands on: its ports, and what it knows of one request."""
+"""The door's ports (`Door`), and what it knows of one request (`Visit`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tactful_ingest.overload import InFlight
 
 
 def unshifted(instant: int) -> int:
-    """Clients live in the same time as we do: everywhere but in the dev server."""
+    """The client's clock and ours tell the same time. In the dev server they do not."""
     return instant
 
 
@@ -45,7 +45,7 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One authenticated request, as far as reading its events depends on it."""
+    """One authenticated request: what its events are read with."""
 
     key: Key
     source: str  # what its events carry as their source

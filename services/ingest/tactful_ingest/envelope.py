@@ -25,7 +25,8 @@ SHORT: Final = {call[0]: call for call in CALLS}
 
 
 class Head(NamedTuple):
-    """What is said once for all calls of a request. A context that cannot be kept is `wrong` for each of them."""
+    """What a batch says once for all of its calls. `context_bytes`: the length of its context. `wrong`: why that cannot be kept, for which
+    each call is refused."""
 
     write_key: Any = None
     sent_at: Any = None
@@ -86,7 +87,7 @@ def single_key(body: bytes) -> object:
 
 
 def batch_head(body: bytes, limits: Limits) -> tuple[Head, list[bytes]]:
-    """A batch and the text of its calls. Raises Refusal 400."""
+    """A batch's head, and each of its calls as JSON text. Raises Refusal 400."""
     posted = _batch(body, limits)
     if posted.batch is None:
         raise Refusal(400, "no_batch", '"batch" must be an array of calls', "batch")

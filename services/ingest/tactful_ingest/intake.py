@@ -1,4 +1,4 @@
-"""What one request comes to: records for the log, refused events with their reasons, and a word on each event."""
+"""What one request comes to: records for the log, refused events with their reasons, and a result for each event."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _names: Final = msgspec.json.Decoder(_Names)
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """In the order of the request, each kind by itself."""
+    """What was read of one request so far. Each list is in the order of the request."""
 
     events: list[EventRecord] = field(default_factory=list)
     feeds: list[EventRecord] = field(default_factory=list)  # say that what was posted before them is all
@@ -61,7 +61,7 @@ def take_in(calls: Iterable[bytes], read: Read, visit: Visit) -> Intake:
 
 
 def note(intake: Intake, record: EventRecord | ConsentRecord | None) -> None:
-    """Put what was admitted where it belongs."""
+    """Add an admitted event to the lists; None is one whose customer allows no storage."""
     if record is None:
         intake.results.append(Result(None, "not_stored"))
         return
@@ -73,7 +73,7 @@ def note(intake: Intake, record: EventRecord | ConsentRecord | None) -> None:
 
 
 def _id(text: bytes) -> str | None:
-    """By which its sender will look for a refused event."""
+    """The id under which the sender will look for a refused event; None if it has none."""
     try:
         names = _names.decode(text)
     except BROKEN:

@@ -31,8 +31,8 @@ _MOST: Final = 100_000  # brackets: to look at more would cost everybody a secon
 
 
 def lenient(body: bytes) -> Any:
-    """The value, with NaN, infinities and lone surrogates let through, and nothing below `_CUT` levels: what held it is too
-    deep without it. Raises Refusal 400 with the byte position."""
+    """The value, with NaN, infinities and lone surrogates let through. What is nested below `_CUT` levels is replaced by a number: the
+    event that held it is too deep all the same. Raises Refusal 400 with the byte position."""
     with suppress(RecursionError):
         return _parsed(body)
     if body.count(b"[") + body.count(b"{") <= _MOST:
@@ -47,7 +47,7 @@ def raw(value: Any) -> bytes:
 
 
 def limited(elements: list[T], limits: Limits, field: str | None = None) -> list[T]:
-    """The same, unless they are too many. Raises Refusal 400."""
+    """The elements. Raises Refusal 400 if they are too many for one request."""
     if len(elements) > limits.events:
         told = f"a request holds {limits.events:,} events, this one {len(elements):,}"
         raise Refusal(400, "too_many_events", told, field)
@@ -55,7 +55,8 @@ def limited(elements: list[T], limits: Limits, field: str | None = None) -> list
 
 
 def decode_event(text: bytes, decoder: msgspec.json.Decoder[T], limits: Limits, shared: int = 0) -> T:
-    """One event; so many bytes are `shared` with others and a part of it. Raises InvalidInput that says what in it is wrong."""
+    """One event, decoded. `shared` is the length of its batch's context, which counts as a part of it. Raises InvalidInput that says
+    what in it is wrong."""
     size = len(text) + shared
     if size > limits.event_bytes:
         what = "this one and its batch's context have" if shared else "this one has"
@@ -70,7 +71,7 @@ def decode_event(text: bytes, decoder: msgspec.json.Decoder[T], limits: Limits, 
 
 
 def diagnosis(text: bytes, error: Exception, path: str = "") -> InvalidInput:
-    """What is wrong with an object, at `path` of what was posted, that could not be decoded."""
+    """What is wrong with a text that `error` kept from being decoded as an object. It stands at `path` of what was posted."""
     try:
         value = lenient(text)
         clean(value, path)

@@ -11,7 +11,7 @@ from tactful_ingest.answers import Refusal
 
 
 class InFlight:
-    """Requests and bytes that this process holds between arrival and answer."""
+    """How many requests and bytes this process holds between arrival and answer, and how many it may hold."""
 
     def __init__(self, requests: int, size: int) -> None:
         self._requests, self._size = requests, size

@@ -39,9 +39,9 @@ class _Told(NamedTuple):
 
 
 class Placement:
-    """Appends what a request brought. Each step waits for the log's word before the next begins.
+    """Appends what a request brought. Each step waits for the log's acknowledgement before the next begins.
 
-    A link that was appended and whose event was not is harmless; the client posts the event again.
+    A link may be appended and its event not: that is harmless, and the client posts the event again.
     """
 
     def __init__(self, log: Log, links_remembered: int) -> None:

@@ -47,11 +47,11 @@ class Preferences:
         if (refused := await self._site.refusal(grant)) is not None:
             return refused
         wish = wish_of(await read_form(request))
-        if isinstance(wish, Turn) and wish.purpose not in purposes(
-            await self._desk.card(grant.customer), grant.purpose
-        ):
-            # Each is kept for good, and asked at every message: purposes that somebody makes up could be thousands.
-            raise no_such_wish("purpose")
+        if isinstance(wish, Turn):
+            offered = purposes(await self._desk.card(grant.customer), grant.purpose)
+            if wish.purpose not in offered:
+                # Each is kept for good, and asked at every message: purposes that somebody makes up could be thousands.
+                raise no_such_wish("purpose")
         return await self._carry_out(grant, wish, "preference-page")
 
     async def ask(self, request: Request, token: str) -> Response:
@@ -91,7 +91,7 @@ class Preferences:
             purpose, channel = await self._offered(grant)
             lead = texts.ask_confirm_lead.format(topic=texts.topic(purpose), channel=texts.allowed(channel))
             return Question(texts.ask_confirm, lead, (("do", "confirm", texts.confirm),))
-        return _question(grant, texts)
+        return _standing_question(grant, texts)
 
     async def _confirmed(self, grant: Grant, form: Mapping[str, str]) -> Wish:
         if form.get("do") != "confirm":
@@ -178,7 +178,8 @@ def _wish_behind(grant: Grant, form: Mapping[str, str]) -> Wish:
     raise no_such_wish("do")
 
 
-def _question(grant: Grant, texts: Texts) -> Question:
+def _standing_question(grant: Grant, texts: Texts) -> Question:
+    """The question of a link that asks the same whatever its message was about."""
     if grant.action == "unsubscribe":
         lead = texts.ask_unsubscribe_lead.format(channel=texts.through(grant.channel))
         return Question(texts.ask_unsubscribe, lead, (("do", "unsubscribe", texts.unsubscribe),))

@@ -112,6 +112,12 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The latest order that stands."""
         return next((order for order in reversed(self.recent) if order.stands), None)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether the last order has not come, where the shop tells what has."""
+        told = any(order.delivered_at for order in self.recent)
+        return told and self.last is not None and not self.last.arrived
+
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who the customer is. Addresses that a browser key posted are only claimed: shown, never written to."""

@@ -20,7 +20,6 @@ from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.outlines import what_became_of, when_ordered
-from tactful_trigger.rules.parcels import is_under_way
 from tactful_trigger.rules.products import sensitive_names, shown, usual_lines
 from tactful_trigger.rules.wishes import needs_no_longer, wished_for
 
@@ -103,7 +102,7 @@ async def _silence(run: Run, ordered_at: int, pace: Pace) -> str | Again:
     tickets, orders = await run.get("tickets"), await run.get("orders", what_became_of)
     if why := _too_recent(run, tickets, orders):
         return await _silence(run, ordered_at, pace) if run.since(5) else why
-    if is_under_way(orders) or (run.since(4) and _is_missed(orders, tickets)):
+    if orders.under_way or (run.since(4) and _is_missed(orders, tickets)):
         return "an order has not come"
     engagement = await run.get("engagement")
     if run.since(4) and needs_no_longer(engagement, ordered_at):

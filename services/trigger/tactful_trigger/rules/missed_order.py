@@ -29,7 +29,6 @@ from tactful.run import Again
 from tactful_trigger.rules.complaining import complaints_over
 from tactful_trigger.rules.disturbing import RESTS, undisturbed
 from tactful_trigger.rules.outlines import what_became_of, when_ordered
-from tactful_trigger.rules.parcels import is_under_way
 from tactful_trigger.rules.products import sensitive_names, shown, usual_lines
 from tactful_trigger.rules.wishes import LATER, wished_for
 
@@ -212,7 +211,7 @@ def _rungs(run: Run) -> list[tuple[str, str]]:
 async def _silence(run: Run, end: datetime) -> str | Again:
     """Why nothing is said; "" if it may be. Who was here within a day is left alone for another one."""
     orders = await run.get("orders", what_became_of)
-    if run.since(3) and is_under_way(orders):
+    if run.since(3) and orders.under_way:
         return "the last order has not come"
     if why := _badly_ended(orders.last, await run.get("tickets")):
         return why

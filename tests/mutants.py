@@ -855,7 +855,7 @@ FAULTS = (
     Fault(
         "who rests from a rule is foreseen to begin it",
         f"{TRIGGER}/runs.py",
-        """        if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
+        """        if seen.at < row.cooling_until(rule.name, key, terms.cooldown):
             return "cooldown"
         return "" if self._fits""",
         '        return "" if self._fits',

@@ -241,6 +241,11 @@ class Row(msgspec.Struct, eq=False, gc=False):
         """The mark of a rule, and of a key of it."""
         return self.marks.get(mark_key(rule, key)) if self.marks else None
 
+    def cooling_until(self, rule: str, key: str, cooldown: int) -> int:
+        """Until when the customer rests from a rule (and key) that has this cooldown (ms); 0 if they do not."""
+        mark = self.mark_of(rule, key)
+        return mark.at + cooldown if mark is not None and cooldown else 0
+
     def empty(self) -> None:
         """Forget all but who the customer turned out to be."""
         self.states, self.runs, self.trail, self.marks, self.goals = {}, [], bytearray(), None, None

@@ -22,7 +22,7 @@ from tactful_trigger.keeping import is_among, keep, put_by
 from tactful_trigger.replay import CANCELLED, Execution, Parked, RuleFailed, Watch, asked, key_of
 from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.stage import Stage, cooling_until, view
+from tactful_trigger.stage import Stage, view
 from tactful_trigger.standstill import ends_of_absent, why_still
 from tactful_trigger.starting import Freed, counts, is_about, may_restart, put_off_since, taken_back, too_late
 
@@ -91,7 +91,7 @@ class Runs:
         goal = (row.goals or {}).get(rule.name) if terms.key is None else None
         if goal is not None and seen.record.body.occurred_at < goal.occurred:
             return "superseded"
-        if seen.at < cooling_until(row, rule.name, key, terms.cooldown):
+        if seen.at < row.cooling_until(rule.name, key, terms.cooldown):
             return "cooldown"
         return "" if self._fits(row, rule, seen) else "when"
 

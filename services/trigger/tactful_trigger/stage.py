@@ -41,12 +41,6 @@ def view(row: Row, rule: str, book: Rulebook) -> Customer:
     return Customer(row.id, read)
 
 
-def cooling_until(row: Row, rule: str, key: str, cooldown: int) -> int:
-    """Until when the customer rests from this rule (and key); 0 if they do not."""
-    mark = row.mark_of(rule, key)
-    return mark.at + cooldown if mark is not None and cooldown else 0
-
-
 class Stage:
     """Implements `tactful_trigger.replay.RunHost` for one wake-up of one run."""
 
@@ -82,7 +76,7 @@ class Stage:
 
     def may_send(self) -> None:
         run, terms = self._run, self._book.terms[self._run.rule]
-        if not run.reached and self.now < cooling_until(self._row, run.rule, run.key, terms.cooldown):
+        if not run.reached and self.now < self._row.cooling_until(run.rule, run.key, terms.cooldown):
             raise EndRun("cooldown")
 
     def ask(self, send: Wish, data: Mapping[str, Any], not_before: int | None) -> str:

@@ -10,7 +10,6 @@ from tactful_trigger.happening import Seen
 from tactful_trigger.replay import Watch, asked
 from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.stage import cooling_until
 
 Freed = Collection[tuple[str, str]]  # places that an event has made: rule and key of the runs that it has ended
 
@@ -24,7 +23,7 @@ def too_late(
         return "too_old"
     if terms.key is None and goals and _superseded(goals.get(rule), seen):
         return "superseded"
-    if seen.at < cooling_until(row, rule, key, terms.cooldown):
+    if seen.at < row.cooling_until(rule, key, terms.cooldown):
         return "cooldown"
     return ""
 
@@ -53,7 +52,7 @@ def taken_back(row: Row, run: Run, book: Rulebook, cursor: Cursor, at: int) -> s
     """Why a message is taken back when its hold opens, before its rule is asked what to say; "" if it is not."""
     if cursor.cancels(run.rule, run.started):
         return "the rule was cancelled"
-    if not run.reached and at < cooling_until(row, run.rule, run.key, book.terms[run.rule].cooldown):
+    if not run.reached and at < row.cooling_until(run.rule, run.key, book.terms[run.rule].cooldown):
         return "another run of the rule has spoken since: cooldown"
     return ""
 

@@ -109,16 +109,7 @@ class Server:
 
     def start(self) -> Server:
         """Start, and return once the banner has been printed."""
-        self._process = subprocess.Popen(
-            [TACTFUL, *self.command, "--data", str(self.data), "--port", str(self.port)],
-            cwd=self.folder,
-            env=_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self.said = Spoken(self._process.stdout)
+        self._process, self.said = self._begun(*self.command, "--port", str(self.port))
         try:
             self.said.wait_for(self._ready)
         except AssertionError:
@@ -178,22 +169,25 @@ class Server:
     @contextlib.contextmanager
     def following(self, *arguments: str) -> Iterator[Spoken]:
         """A command that goes on until it is no longer needed, and what it prints meanwhile."""
-        with subprocess.Popen(
+        process, said = self._begun(*arguments)
+        try:
+            yield said
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+            said.close()
+
+    def _begun(self, *arguments: str) -> tuple[subprocess.Popen[str], Spoken]:
+        process = subprocess.Popen(
             [TACTFUL, *arguments, "--data", str(self.data)],
             cwd=self.folder,
             env=_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        ) as process:
-            assert process.stdout is not None
-            said = Spoken(process.stdout)
-            try:
-                yield said
-            finally:
-                process.terminate()
-                process.wait(PATIENCE)
-                said.close()
+        )
+        assert process.stdout is not None
+        return process, Spoken(process.stdout)
 
     def _end(self, how: signal.Signals) -> int:
         process, self._process = self._process, None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -55,6 +55,19 @@ class Posted(NamedTuple):
     record: EventRecord
 
 
+def taken_once(log: Iterable[Stored]) -> Iterator[tuple[Stored, Any]]:
+    """One partition as a reader takes it: repeats of an outbox are skipped."""
+    last: dict[tuple[str, int], int] = {}
+    for stored in log:
+        record = decode_any(stored.value)
+        if record.origin is not None:
+            origin = (record.origin.topic, record.origin.partition)
+            if record.origin.seq <= last.get(origin, 0):
+                continue
+            last[origin] = record.origin.seq
+        yield stored, record
+
+
 class Aftermath:
     """The logs and stores after a play, and what a calm trigger makes of the same events."""
 
@@ -94,22 +107,11 @@ class Aftermath:
         return cls(play, logs, calm)
 
     def news(self, topic: str, kind: type[R]) -> Iterator[tuple[Stored, R]]:
-        """Records of one kind as a reader takes them: repeats of an outbox are skipped."""
+        """Records of one kind as a reader takes them."""
         for partition in range(PARTITIONS):
-            for stored, record in self.taken(topic, partition):
+            for stored, record in taken_once(self.logs[topic, partition]):
                 if isinstance(record, kind):
                     yield stored, record
-
-    def taken(self, topic: str, partition: int) -> Iterator[tuple[Stored, Any]]:
-        last: dict[tuple[str, int], int] = {}
-        for stored in self.logs[topic, partition]:
-            record = decode_any(stored.value)
-            if record.origin is not None:
-                origin = (record.origin.topic, record.origin.partition)
-                if record.origin.seq <= last.get(origin, 0):
-                    continue
-                last[origin] = record.origin.seq
-            yield stored, record
 
     def orders(self, customer: str) -> list[Posted]:
         return [each for each in self.posted[customer] if each.record.body.name == "Order Completed"]
@@ -177,7 +179,7 @@ async def requests_are_those_of_a_calm_run(after: Aftermath) -> None:
             for target in range(PARTITIONS):
                 asked = [
                     stored.value
-                    for stored, record in after.taken(topic, target)
+                    for stored, record in taken_once(after.logs[topic, target])
                     if record.origin is not None
                     and (record.origin.topic, record.origin.partition) == (EVENTS, partition)
                 ]

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
+from adversary_promises import taken_once
 from enginebench import GRAVES, drive
 from shopyear import shop_year
 from yearworld import PARTITIONS, POISON, RULEBOOK, World
@@ -49,8 +50,8 @@ class Past:
         self.taken: dict[tuple[str, int], list[tuple[Stored, Any]]] = {}
         for topic in (EVENTS, DISPATCH):
             for partition in range(PARTITIONS):
-                stored = drive(world.log.read(topic, partition, 0, 10**9))
-                self.taken[topic, partition] = list(_once(stored))
+                log = drive(world.log.read(topic, partition, 0, 10**9))
+                self.taken[topic, partition] = list(taken_once(stored for stored in log if stored.value != POISON))
         self.decisions: defaultdict[str, list[str]] = defaultdict(list)
         for _, record in self.records(EVENTS):
             if isinstance(record, EventRecord) and record.body.name == "Message Decided" and not is_forwarded(record):
@@ -67,21 +68,6 @@ class Past:
         """Erased, and nobody has heard of them since, under any of their names."""
         erased = {name for name, standing in self.world.standing.items() if standing.erased}
         return erased | {name for name in self.world.became if self.world.who(name) in erased}
-
-
-def _once(log: list[Stored]) -> Iterator[tuple[Stored, Any]]:
-    """As a reader takes them: repeats of an outbox are skipped."""
-    last: dict[tuple[str, int], int] = {}
-    for stored in log:
-        if stored.value == POISON:
-            continue
-        record = decode_any(stored.value)
-        if record.origin is not None:
-            origin = (record.origin.topic, record.origin.partition)
-            if record.origin.seq <= last.get(origin, 0):
-                continue
-            last[origin] = record.origin.seq
-        yield stored, record
 
 
 def nothing_stops_and_everything_is_read(past: Past) -> None:

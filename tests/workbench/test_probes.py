@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from tactful.clock import ManualClock
 from tactful.errors import LogUnavailable, StoreUnavailable
@@ -129,7 +130,7 @@ async def measured(log: Any, earliest_due: Any) -> dict[str, list[float]]:
     """By metric, what a process says that owns two partitions."""
     worker = SimpleNamespace(owned={0: 1, 1: 1}, stopped={}, offsets={0: 0, 1: 0}, earliest_due=earliest_due)
     work = Work(worker, SimpleNamespace(), EVENTS, lambda: [counts("tactful_parked", "", ["rule"], {}, ["cart"])])
-    collector = ServiceCollector("trigger", here(log, None), Service(work=work), asyncio.get_running_loop())
+    collector = ServiceCollector("trigger", here(log, None), Service(Starlette(), work), asyncio.get_running_loop())
     return {metric.name: [sample.value for sample in metric.samples] for metric in await collector._look()}
 
 

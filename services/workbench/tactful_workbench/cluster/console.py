@@ -18,6 +18,7 @@ from tactful_workbench.admin import admin_app
 from tactful_workbench.cluster.condition import server_findings
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.people import addresses, desk, personal
+from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Service
 from tactful_workbench.conducting import Conductor
 from tactful_workbench.doctor import Finding
@@ -85,4 +86,4 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
             headquarters.readings,
         )
     )
-    return Service(app, needs=("postgres",))  # whoever asks at night is answered
+    return Service(probed(app, here, ("postgres",)))  # whoever asks at night is answered

@@ -28,6 +28,7 @@ from tactful_workbench.cluster.forgetting import forget_messages
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
 from tactful_workbench.cluster.people import addresses, desk, personal
+from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Service, Work
 from tactful_workbench.content_root import open_content
 from tactful_workbench.secrets import LINK_KEY, WEBHOOK_KEY
@@ -67,7 +68,8 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
 
     chores = {"messages": lambda: forget_messages(here)}
     work = Work(worker, live, DISPATCH, counted, looked_up)
-    return Service(_pages(here, live, links), work, chores, needs=("postgres",))  # who opts out needs no log
+    pages = probed(_pages(here, live, links), here, ("postgres",))  # who opts out needs no log
+    return Service(pages, work, chores)
 
 
 def _pages(here: Ground, live: LiveDispatch, links: Links) -> FastAPI:

@@ -11,7 +11,7 @@ from tactful_workbench.cluster.service import Service
 
 
 async def service(here: Ground, stack: AsyncExitStack) -> Service:
-    """Has probes of its own."""
+    """The door, which has probes of its own."""
     return Service(create_app(door(here)))
 
 

@@ -24,8 +24,8 @@ SERVERS: Final = ("kafka", "postgres")
 
 
 def probed(app: ASGIApp | None, here: Ground, needs: Collection[str] = SERVERS) -> Starlette:
-    """The same application with probes for orchestrators, which ask for no key. It is ready while the servers that it `needs`
-    answer."""
+    """The same application with probes for orchestrators, which ask for no key; None: probes alone. It is ready while the servers
+    that it `needs` answer."""
 
     async def alive(request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})

@@ -13,7 +13,6 @@ from prometheus_client.core import Metric
 from starlette.types import ASGIApp
 
 from tactful_workbench.cluster.ground import Ground
-from tactful_workbench.cluster.probes import SERVERS
 from tactful_workbench.housekeeping import Chore
 from tactful_workbench.running import Alive, Trouble
 
@@ -49,10 +48,9 @@ class Work:
 class Service:
     """What one process serves, and what it does besides."""
 
-    app: ASGIApp | None = None  # None: it listens for probes alone
+    app: ASGIApp  # with probes
     work: Work | None = None
     chores: Mapping[str, Chore] = field(default_factory=dict)  # now and every hour
-    needs: Collection[str] = SERVERS  # it is not ready without them
     answers: Counter[int] = field(default_factory=Counter)  # HTTP statuses
     trouble: Trouble = field(default_factory=Trouble)
 

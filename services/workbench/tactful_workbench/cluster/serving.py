@@ -16,7 +16,7 @@ from tactful.telemetry import Telemetry
 from tactful_workbench import collecting
 from tactful_workbench.cluster.ground import Ground, Site, ground
 from tactful_workbench.cluster.metrics import metrics_served
-from tactful_workbench.cluster.probes import PROBES, probed
+from tactful_workbench.cluster.probes import PROBES
 from tactful_workbench.cluster.service import Maker, Service
 from tactful_workbench.cluster.spans import telemetry_of, traced
 from tactful_workbench.cluster.waiting import waiting
@@ -42,67 +42,73 @@ class Place:
 def run_service(name: str, make: Maker, site: Site, place: Place) -> int:
     """Serve until SIGINT or SIGTERM; the exit code. Raises a named error if the servers are not as they must be."""
     log_in(AsJson(name))
-    listener = listen(place.host, place.port)
-
-    def work(number: int, again: bool) -> None:
-        with asyncio.Runner(loop_factory=event_loop) as runner:
-            runner.run(_serve(name, make, site, listener, place.host, place.metrics_port + number, again))
-
+    starting = _Starting(name, make, site, place, listen(place.host, place.port))
     if place.workers > 1:
-        return run_processes(place.workers, work)
-    work(0, False)
+        return run_processes(place.workers, starting.work)
+    starting.work(0, False)
     return 0
 
 
-async def _serve(
-    name: str, make: Maker, site: Site, listener: socket.socket, host: str, metrics_port: int, again: bool
-) -> None:
-    """`again`: this process takes the place of one that died; until its servers are there, others answer at the port."""
-    async with AsyncExitStack() as stack:
-        telemetry = stack.enter_context(telemetry_of(name))
+@dataclass(frozen=True, slots=True)
+class _Starting:
+    """What every process of a service is started with."""
+
+    name: str
+    make: Maker
+    site: Site
+    place: Place
+    listener: socket.socket
+
+    def work(self, number: int, again: bool) -> None:
+        """The whole life of the n-th process. `again`: it takes the place of one that died, and others answer at the port until
+        its servers are there."""
+        with asyncio.Runner(loop_factory=event_loop) as runner:
+            runner.run(self._serve(number, again))
+
+    async def _serve(self, number: int, again: bool) -> None:
+        async with AsyncExitStack() as stack:
+            telemetry = stack.enter_context(telemetry_of(self.name))
+            try:
+                async with waiting(None if again else self.listener) as wait:
+                    here, service = await wait.until(lambda: self._begun(telemetry, stack))
+            except asyncio.CancelledError:  # told to end before it began
+                return
+            metrics_port = self.place.metrics_port + number
+            async with metrics_served(self.name, self.place.host, metrics_port, here, service):
+                await self._live(here, service)
+
+    async def _begun(self, telemetry: Telemetry, stack: AsyncExitStack) -> tuple[Ground, Service]:
+        """What is opened ends with the stack, or at once if something is missing."""
+        async with AsyncExitStack() as opened:
+            here = await opened.enter_async_context(ground(self.site, telemetry))
+            made = await self.make(here, opened)
+            stack.push_async_callback(opened.pop_all().aclose)
+        return here, made
+
+    async def _live(self, here: Ground, service: Service) -> None:
+        server = server_of(counting(traced(service.app, here.telemetry), service.answers))
+        alive = [service.work.alive] if service.work is not None else []
+        running = Running(*alive, arrivals=lambda: 0, trouble=service.trouble)
+        housekeeping = Housekeeping(**service.chores)
+        collecting.settle()
+        running.start()
+        housekeeping.start()
+        host, port = self.listener.getsockname()[:2]
+        print(f"{self.name} serves {host}:{port}", flush=True)
         try:
-            async with waiting(None if again else listener) as wait:
-                here, serving = await wait.until(lambda: _begun(make, site, telemetry, stack))
-        except asyncio.CancelledError:  # told to end before it began
-            return
-        async with metrics_served(name, host, metrics_port, here, serving):
-            await _live(name, here, serving, listener)
+            await server.serve([self.listener])
+        finally:
+            housekeeping.stop()
+            await running.stop()
+            await _hand_over(service)
 
 
-async def _begun(make: Maker, site: Site, telemetry: Telemetry, stack: AsyncExitStack) -> tuple[Ground, Service]:
-    """What is opened ends with the stack, or at once if something is missing."""
-    async with AsyncExitStack() as opened:
-        here = await opened.enter_async_context(ground(site, telemetry))
-        made = await make(here, opened)
-        stack.push_async_callback(opened.pop_all().aclose)
-    return here, made
-
-
-async def _live(name: str, here: Ground, serving: Service, listener: socket.socket) -> None:
-    app = serving.app if name == "ingest" and serving.app is not None else probed(serving.app, here, serving.needs)
-    server = server_of(counting(traced(app, here.telemetry), serving.answers))
-    alive = [serving.work.alive] if serving.work is not None else []
-    running = Running(*alive, arrivals=lambda: 0, trouble=serving.trouble)
-    housekeeping = Housekeeping(**serving.chores)
-    collecting.settle()
-    running.start()
-    housekeeping.start()
-    host, port = listener.getsockname()[:2]
-    print(f"{name} serves {host}:{port}", flush=True)
-    try:
-        await server.serve([listener])
-    finally:
-        housekeeping.stop()
-        await running.stop()
-        await _hand_over(serving)
-
-
-async def _hand_over(serving: Service) -> None:
+async def _hand_over(service: Service) -> None:
     """Give every partition up, so that others go on at once."""
     with suppress(Transient, TimeoutError):
         async with asyncio.timeout(GOODBYE):
-            if serving.work is not None:
-                await serving.work.worker.release()
+            if service.work is not None:
+                await service.work.worker.release()
 
 
 def counting(app: ASGIApp, answers: Counter[int]) -> ASGIApp:

@@ -22,6 +22,7 @@ from tactful_workbench.almost import misnamed_events
 from tactful_workbench.cluster.forgetting import forget_history
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
+from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Service, Work
 
 _logger = logging.getLogger(__name__)
@@ -104,4 +105,5 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     marks = KafkaHints.open(broker(here.site.kafka), EVENTS, here.log.partitions, decisive=False)
     hints = await stack.enter_async_context(marks)
     live = LiveTrigger(worker, here.log, here.clock, guard, hints)
-    return Service(work=Work(worker, live, EVENTS, counted), chores={"history": lambda: forget_history(here)})
+    work = Work(worker, live, EVENTS, counted)
+    return Service(probed(None, here), work, {"history": lambda: forget_history(here)})

@@ -153,57 +153,43 @@ class Product:
     ) -> None:
         """`adapters` by channel take the place of the plan's own. Raises SettingsError."""
         self.plan, self.templates, self.writes_to_people = plan, plan.templates, not plan.dev
-        self.clock, self.dev_clock = stores.clock, stores.dev_clock
-        self.database, self.log = stores.database, stores.log
-        self.trigger, self.dispatch, self.shelf = stores.trigger, stores.dispatch, stores.shelf
+        self.database, self.dev_clock, self.shelf = stores.database, stores.dev_clock, stores.shelf
+        self.clock, self.log, self.trigger, self.dispatch = stores.clock, stores.log, stores.trigger, stores.dispatch
+        clock, log, trigger, dispatch = self.clock, self.log, self.trigger, self.dispatch
         self.loaded = load_plugins(plan.rules).beside(SHIPPED)
-        self.book = Rulebook(self.loaded.rules, self.loaded.projections)
+        self.book = book = Rulebook(self.loaded.rules, self.loaded.projections)
         self.settings = SettingsFile(plan.data, DEV if plan.dev else SHOP, lambda: self.loaded.rules)
         self.token = random_source.token_urlsafe(24)
-        known = [*(DEV_KEYS if plan.dev else ()), (self.token, Key("command-line", "server"))]
-        self.keys = Keys(stores.keys, known)
+        self.keys = Keys(stores.keys, [*(DEV_KEYS if plan.dev else ()), (self.token, Key("command-line", "server"))])
         client_time = unshifted if self.dev_clock is None else self.dev_clock.client_time
-        self.door = Door(self.log, self.keys, self.clock, lambda: self.settings.latest.shop.currency, client_time)
+        self.door = Door(log, self.keys, clock, lambda: self.settings.latest.shop.currency, client_time)
 
         graves, addresses = Graves(self._secret(ERASURE_KEY)), AddressBook(self._secret(ADDRESS_KEY))
+        self.links, adapters = Links(self.public_url, self._secret(LINK_KEY)), adapters or self._adapters()
+        attempts = Attempts(dispatch, adapters, content, self.links, addresses, clock, time.monotonic)
         self.trigger_worker = TriggerWorker(
-            self.log, self.trigger, self.book, self.clock, OWNER, graves=graves, watch=watch, slice_limit=SLICE
-        )
-        self.links = Links(self.public_url, self._secret(LINK_KEY))
-        attempts = Attempts(
-            self.dispatch, adapters or self._adapters(), content, self.links, addresses, self.clock, time.monotonic
+            log, trigger, book, clock, OWNER, graves=graves, watch=watch, slice_limit=SLICE
         )
         self.dispatch_worker = DispatchWorker(
-            self.log,
-            self.dispatch,
-            attempts,
-            addresses,
-            self.clock,
-            OWNER,
-            graves=graves,
-            copies=self.shelf,
-            slice_limit=SLICE,
+            log, dispatch, attempts, addresses, clock, OWNER, graves=graves, copies=self.shelf, slice_limit=SLICE
         )
-        guard = Guard(self.log, self.trigger, self.clock)
-        live = LiveDispatch(self.dispatch_worker, self.log, self.clock)
+        live = LiveDispatch(self.dispatch_worker, log, clock)
         self.running = Running(
-            LiveTrigger(self.trigger_worker, self.log, self.clock, guard),
+            LiveTrigger(self.trigger_worker, log, clock, Guard(log, trigger, clock)),
             live,
             *([stand] if stand is not None else []),
             arrivals=lambda: self.door.flight.entered,
         )
 
-        self.desk = Reception(self.dispatch, addresses, graves, self.clock, self.log, live.nudge)
-        self.suppressions = Suppressions(self.log, self.dispatch, addresses, self.clock)
-        self.correspondence = Correspondence(self.dispatch, addresses, self.desk, self.clock)
-        self.personal = Personal(
-            self.log, self.trigger, self.dispatch, self.book, graves, stores.notebook, self.clock, self.settings_now
-        )
-        self.button = RedButton(self.log, self.dispatch, self.clock)
-        self.conductor = Conductor(self.log, self.trigger, self.book, self.clock)
-        self.ruletelling = RuleTelling(self.loaded, self.conductor, self.settings_now, self.clock)
-        self.story = Story(self.trigger, self.dispatch, self.book, addresses, PARTITIONS)
-        self.readings = None if plan.dev else Readings(self.log, self.clock)  # in dev everybody is a developer
+        self.desk = Reception(dispatch, addresses, graves, clock, log, live.nudge)
+        self.suppressions = Suppressions(log, dispatch, addresses, clock)
+        self.correspondence = Correspondence(dispatch, addresses, self.desk, clock)
+        self.personal = Personal(log, trigger, dispatch, book, graves, stores.notebook, clock, self.settings_now)
+        self.button = RedButton(log, dispatch, clock)
+        self.conductor = Conductor(log, trigger, book, clock)
+        self.ruletelling = RuleTelling(self.loaded, self.conductor, self.settings_now, clock)
+        self.story = Story(trigger, dispatch, book, addresses, PARTITIONS)
+        self.readings = None if plan.dev else Readings(log, clock)  # in dev everybody is a developer
 
     @cached_property
     def time(self) -> VirtualTime:

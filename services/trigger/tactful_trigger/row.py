@@ -80,6 +80,11 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         return self.journal[-1].at if self.journal else self.started
 
     @property
+    def debounced_since(self) -> int:
+        """When the first of the runs began each of which took the place of the one before."""
+        return self.started if self.put_off_since is None else self.put_off_since
+
+    @property
     def has_waited(self) -> bool:
         """Whether it may start over: a run that only sends, or does steps, would send as fast as these are answered. An event that
         it waited for counts however soon it came, since each comes once."""

@@ -24,7 +24,7 @@ from tactful_trigger.row import Goal, Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.stage import Stage, view
 from tactful_trigger.standstill import ends_of_absent, why_still
-from tactful_trigger.starting import Freed, counts, is_about, may_restart, put_off_since, taken_back, too_late
+from tactful_trigger.starting import Freed, counts, is_about, may_restart, taken_back, too_late
 
 
 class Runs:
@@ -60,7 +60,7 @@ class Runs:
             return True
         for run in mine if terms.repeat != "parallel" else [run for run in mine if run.parked]:
             self.end(row, run, seen.at, "was parked, and made room" if run.parked else "restarted")
-        since = put_off_since(alive[0]) if alive and terms.repeat == "debounce" else None
+        since = alive[0].debounced_since if alive and terms.repeat == "debounce" else None
         self._begin(row, rule, terms, key, seen, put_off_since=since)
         return True
 

@@ -32,7 +32,7 @@ def may_restart(alive: Sequence[Run], terms: Terms, at: int) -> bool:
     """Whether another start means anything while a run is alive."""
     if terms.repeat != "debounce":
         return terms.repeat != "ignore"
-    if terms.debounce_max and at - put_off_since(alive[0]) > terms.debounce_max:
+    if terms.debounce_max and at - alive[0].debounced_since > terms.debounce_max:
         return False
     return not any(run.reached or run.message for run in alive)
 
@@ -55,11 +55,6 @@ def taken_back(row: Row, run: Run, book: Rulebook, cursor: Cursor, at: int) -> s
     if not run.reached and at < row.cooling_until(run.rule, run.key, book.terms[run.rule].cooldown):
         return "another run of the rule has spoken since: cooldown"
     return ""
-
-
-def put_off_since(run: Run) -> int:
-    """When the first of the runs began each of which took the place of the one before (`debounce`)."""
-    return run.started if run.put_off_since is None else run.put_off_since
 
 
 def _superseded(goal: Goal | None, seen: Seen) -> bool:

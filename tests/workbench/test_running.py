@@ -66,7 +66,7 @@ async def test_whoever_has_the_floor_has_them_all_stand_still() -> None:
 class Served:
     """A service over a server that may be away. It has nothing to do but to look."""
 
-    def __init__(self, error: Exception | None) -> None:
+    def __init__(self, error: BaseException | None) -> None:
         self.error, self.looked = error, asyncio.Event()
 
     async def round(self) -> bool:
@@ -100,4 +100,23 @@ async def test_rounds_that_fail_one_after_the_other_are_one_trouble_and_the_firs
     service.error = None
     await service.looks_again()
     assert trouble.lasts() == 0
+    await process.stop()
+
+
+class Foreign(BaseException):
+    """What a library raises that takes itself for the interpreter."""
+
+
+@pytest.mark.parametrize("error", [Foreign("gone"), asyncio.CancelledError()])
+async def test_a_service_goes_on_whatever_foreign_code_raises_in_a_round(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(running, "RETRY", 0)
+    service = Served(error)
+    process = Running(service, arrivals=lambda: 0)
+    process.start()
+    await asyncio.wait_for(service.looks_again(), 5)
+    service.error = None
+    await asyncio.wait_for(service.looks_again(), 5)
+    assert "Served failed; trying again" in caplog.messages
     await process.stop()

@@ -7,7 +7,7 @@ import re
 import resource
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,18 +16,18 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from uvicorn.server import ServerState
 
 from tactful.clock import ManualClock
-from tactful.errors import SettingsError, TactfulError
+from tactful.errors import SettingsError, StoreUnavailable, TactfulError
 from tactful.log.memory import MemoryLog
 from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.listening import SILENCE, Connection, listen, server_of, url_of
 from tactful_workbench.office import ServerFile, answers, office
 from tactful_workbench.running import rest
 from tactful_workbench.secrets import ADMIN_TOKEN, EVERY, secret
-from tactful_workbench.serving import look_at_settings, watch_settings
+from tactful_workbench.serving import look_at_settings, serve, watch_settings
 from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile
 from tactful_workbench.web import web
 
@@ -97,6 +97,7 @@ class Guest:
         self.answers, self.loop, self.line = asyncio.Event(), Waiting(), Line()
         app = FastAPI()
         app.add_route("/", self._answer, methods=["GET", "POST"])
+        app.add_route("/copy", self._copy)
         server = server_of(app)
         server.config.load()
         state = ServerState()
@@ -108,6 +109,13 @@ class Guest:
     async def _answer(self, request: Request) -> Response:
         await self.answers.wait()
         return PlainTextResponse(f"here you are, by {request.url.scheme}{(await request.body()).decode()}")
+
+    async def _copy(self, request: Request) -> Response:
+        async def lines() -> AsyncIterator[bytes]:
+            yield b"one\n"
+            await self.answers.wait()
+
+        return StreamingResponse(lines())
 
     async def answered(self) -> bytes:
         self.answers.set()
@@ -295,6 +303,35 @@ async def test_what_a_server_that_stops_gives_up_is_told_to_come_again(caplog: p
     assert guest.line.said.startswith(b"HTTP/1.1 503 ")
     assert b"\r\nretry-after: " in guest.line.said
     assert b'"code":"stopping"' in guest.line.said
+    assert not caplog.records
+
+
+async def test_an_answer_that_has_begun_when_the_server_stops_is_said_to_be_cut_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    guest = Guest()
+    guest.connection.data_received(HEAD.replace(b"/", b"/copy", 1) + b"\r\n")
+    [answering] = guest.connection.tasks
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert guest.line.said.startswith(b"HTTP/1.1 200 ")
+    answering.cancel()
+    await answering
+    assert guest.line.closed
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "an answer was cut off, since the server stops; whoever asked has to ask again")
+    ]
+
+
+async def test_where_nobody_can_be_told_that_a_server_runs_nothing_begins(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ServerFile.path(tmp_path).mkdir()
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    listener.close()
+    with pytest.raises(StoreUnavailable, match="cannot be written"):
+        await serve(Plan(tmp_path), "127.0.0.1", port, lambda product, url: "")
     assert not caplog.records
 
 

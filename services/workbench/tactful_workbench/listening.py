@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import resource
 import signal
 import socket
 from contextlib import AbstractContextManager, nullcontext, suppress
+from contextvars import ContextVar
 from ipaddress import ip_address
 from types import FrameType
 from typing import Final
@@ -29,6 +31,7 @@ _OFFER: Final = re.compile(rb"^upgrade[ \t]*:", re.IGNORECASE | re.MULTILINE)
 UNTOLD: Final = 65_536  # bytes of a head, or behind a body: the parser copies what it has with every piece that comes
 AGAIN: Final = 5  # seconds after which another server may be there
 _STOPPING: Final = {"code": "stopping", "message": "the server stops, and this may or may not be done; send it again"}
+_cut_off = ContextVar("cut_off", default=False)  # of the answer at hand
 FILES: Final = 65_536  # connections are files: where 1,024 are allowed, that many silent ones would shut the door
 
 
@@ -130,10 +133,20 @@ def _answered(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, told)
         except asyncio.CancelledError:
-            if not begun:
+            if begun:
+                _cut_off.set(True)
+            else:
                 await JSONResponse(_STOPPING, 503, {"Retry-After": str(AGAIN)})(scope, receive, send)
 
     return answered
+
+
+def _in_our_words(record: logging.LogRecord) -> bool:
+    """uvicorn says in its own, and as an error, that an answer came to no end."""
+    if _cut_off.get():
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "an answer was cut off, since the server stops; whoever asked has to ask again", ()
+    return True
 
 
 class _Deaf(uvicorn.Server):
@@ -142,6 +155,7 @@ class _Deaf(uvicorn.Server):
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
+    logging.getLogger("uvicorn.error").addFilter(_in_our_words)
     return uvicorn.Config(
         _answered(app),
         http=Connection,

@@ -93,13 +93,23 @@ class Running:
                     await service.pause()
                 else:
                     await asyncio.sleep(rest(took, self._arrivals() - before))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is told and tried again
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
+                if _is_told_to_end():
+                    raise
                 self._trouble.note(service, failed=True)
                 _tell(service, error)
                 await asyncio.sleep(RETRY)
 
 
-def _tell(service: Alive, error: Exception) -> None:
+def _is_told_to_end() -> bool:
+    """A cancellation may also be somebody else's, which has leaked out of a round."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _tell(service: Alive, error: BaseException) -> None:
     if isinstance(error, Transient):
         _logger.warning("waiting for infrastructure: %s", error)
     else:

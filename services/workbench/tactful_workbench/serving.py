@@ -33,10 +33,11 @@ def run_server(plan: Plan, host: str, port: int, banner: Banner) -> None:
     """Serve until SIGINT or SIGTERM. Prints the banner once requests are answered."""
     log_in(BARE if plan.dev else TIMED)
     with asyncio.Runner(loop_factory=event_loop) as runner:
-        runner.run(_serve(plan, host, port, banner))
+        runner.run(serve(plan, host, port, banner))
 
 
-async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
+async def serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
+    """Until the server is told to end. Raises StoreUnavailable where the folder cannot say that it runs."""
     listener = listen(host, port)
     async with opened(plan) as product:
         url = url_of(host, port)
@@ -44,29 +45,38 @@ async def _serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.01)
-        collecting.settle()
-        sys.setswitchinterval(SWITCH)
-        product.running.start()
-        housekeeping = Housekeeping(
-            log=lambda: prune(product),
-            history=lambda: forget_history(product, product.clock.now()),
-            messages=lambda: forget_messages(product, product.clock.now()),
-        )
-        housekeeping.start()
-        file = ServerFile(url, os.getpid(), product.token)
-        file.write(plan.data)
+        try:
+            await _live(product, url, banner, serving)
+        finally:
+            server.should_exit = True  # where it could not live
+            await asyncio.wait([serving])
+
+
+async def _live(product: Product, url: str, banner: Banner, serving: asyncio.Task[None]) -> None:
+    """Until the server ends. What has begun ends with it, whatever cannot: the file closes behind it."""
+    file = ServerFile(url, os.getpid(), product.token)
+    file.write(product.plan.data)
+    collecting.settle()
+    sys.setswitchinterval(SWITCH)
+    product.running.start()
+    housekeeping = Housekeeping(
+        log=lambda: prune(product),
+        history=lambda: forget_history(product, product.clock.now()),
+        messages=lambda: forget_messages(product, product.clock.now()),
+    )
+    housekeeping.start()
+    looking = asyncio.create_task(watch_settings(product))
+    try:
         print(banner(product, url), flush=True)
         standing = await product.button.standing()
         if standing.stopped:
             print(stop_line(standing, product.settings.latest.shop.zone), flush=True)
-        looking = asyncio.create_task(watch_settings(product))
-        try:
-            await serving
-        finally:
-            looking.cancel()
-            housekeeping.stop()
-            await product.running.stop()
-            file.remove(plan.data)
+        await serving
+    finally:
+        looking.cancel()
+        housekeeping.stop()
+        await product.running.stop()
+        file.remove(product.plan.data)
 
 
 async def watch_settings(product: Product, every: float = LOOK) -> None:

@@ -115,6 +115,16 @@ def test_stopped_sending_holds_everything_and_lets_it_go_at_once_when_it_resumes
     assert bench.words == ["sent"]
 
 
+def test_what_a_stop_keeps_is_written_anew_every_two_minutes_only(bench: DispatchBench) -> None:
+    bench.broadcast("Sending Stopped", b'{"by":"ops"}')
+    bench.asks()
+    looked = set()
+    for _ in range(60):
+        bench.advance("10s")
+        looked.add(bench.delivery().held_until)
+    assert len(looked) <= 6
+
+
 def test_what_waits_for_another_reason_goes_on_waiting_when_sending_resumes(bench: DispatchBench) -> None:
     bench.asks(not_before=bench.now + 20 * SECOND)
     bench.broadcast("Sending Stopped", b'{"by":"ops"}')

@@ -21,7 +21,7 @@ from tactful.events import MessageDecided
 from tactful.identity import fraction
 from tactful.records import Rest
 from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
-from tactful_dispatch.deciding import STILL_STOPPED
+from tactful_dispatch.gates.standing import STILL_STOPPED
 from tactful_dispatch.ledger import broken_at
 
 CUSTOMERS = ["u1", "u2", "u3"]

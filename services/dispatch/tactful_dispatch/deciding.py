@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from tactful.clock import SECOND
 from tactful.decisions import GateRecord, GateVerdict, Reason, Scope, Verdict
 from tactful.identity import fraction
 from tactful.records import EVENTS
 from tactful_dispatch.announcing import decided, hold_opened, shut_gate
 from tactful_dispatch.binding import tell_other_names
 from tactful_dispatch.facts import used_up_by
+from tactful_dispatch.gates.standing import STILL_STOPPED
 from tactful_dispatch.inheriting import hand_over
 from tactful_dispatch.ledger import used_up
 from tactful_dispatch.rows import ACCEPTED, ASKED, HELD, PENDING, REFUSED, SENDING, UNKNOWN, WAITING, Cursor, Delivery
 from tactful_dispatch.store import Workspace
 
-STILL_STOPPED: Final = 30 * SECOND
 _STATES: Final = {Verdict.SENT: ACCEPTED, Verdict.NOT_SENT: REFUSED, Verdict.UNKNOWN: UNKNOWN}
 
 

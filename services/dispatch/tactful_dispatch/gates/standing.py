@@ -12,6 +12,7 @@ from tactful_dispatch.gates.verdicts import Gate, failure, held, open_gate, refu
 
 FRESH: Final = MINUTE  # nothing is sent for a log that has not been read for so long
 AGAIN: Final = 30 * SECOND
+STILL_STOPPED: Final = 2 * MINUTE  # every look writes each message that is kept anew, and a stop may last the night
 MENDED: Final = (5 * MINUTE, HOUR)  # when a template is looked at again: at first, and at most
 
 
@@ -43,7 +44,7 @@ def log_not_read(message: MessageBody, facts: Facts) -> GateRecord:
 def stopped(message: MessageBody, facts: Facts) -> GateRecord:
     """Somebody stopped all sending."""
     if facts.sending_stopped:
-        return held("stopped", Reason.STOPPED, facts.now + AGAIN, by=facts.sending_stopped)
+        return held("stopped", Reason.STOPPED, facts.now + STILL_STOPPED, by=facts.sending_stopped)
     return open_gate("stopped")
 
 

@@ -83,6 +83,21 @@ def test_an_opt_out_long_after_it_does_not_count_nor_one_that_is_imported() -> N
     assert tallies(bench)["reminder"] == Tally(sent=2)
 
 
+def test_of_parallel_runs_that_speak_in_turn_each_is_one_contact() -> None:
+    @rule(on=ProductAdded, purpose="marketing.test", repeat="parallel", version=1)
+    async def twice(run: Run, first: ProductAdded) -> None:
+        for _ in range(2):
+            await run.send("email", "cart")
+            await run.sleep("2h")
+
+    bench = EngineBench(twice)
+    bench.emits("u1", ADD)
+    bench.advance("1h")
+    bench.emits("u1", ADD)
+    bench.advance("5h")
+    assert (len(bench.messages), tallies(bench)["twice"]) == (4, Tally(sent=2))
+
+
 @pytest.mark.parametrize("last", ["reminder", "other"])
 def test_an_opt_out_counts_for_the_last_rule_that_wrote(last: str) -> None:
     bench = written_to()

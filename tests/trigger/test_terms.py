@@ -444,6 +444,39 @@ def test_cooldown_is_looked_at_again_before_the_first_send() -> None:
     assert "cooldown" in bench.endings("u1")
 
 
+def test_of_parallel_runs_that_would_ask_at_once_one_asks_within_a_cooldown() -> None:
+    bench = EngineBench(sends_after_an_hour(cooldown="3d", repeat="parallel"))
+    bench.emits("u1", ADD, ADD)
+    bench.advance("1h")
+    assert len(bench.messages) == 1
+    assert bench.endings("u1") == ["cooldown"]
+
+
+def test_a_run_that_is_parked_beside_its_question_keeps_no_other_from_asking() -> None:
+    def fails_over(answer: Any) -> Any:
+        async def r(run: Run, first: ProductAdded) -> None:
+            if first.product_id == "p1":
+                await answer(run)
+            await run.send("email", "cart")
+
+        terms: dict[str, Any] = {"on": ProductAdded, "purpose": "marketing.test", "version": 1}
+        return rule(**terms, cooldown="3d", repeat="parallel")(r)
+
+    async def asks(run: Run) -> None:
+        await run.send("push", "cart")
+
+    async def waits(run: Run) -> None:
+        await run.quiet("1h")
+
+    bench = EngineBench(fails_over(asks), decide=lambda message: None)
+    bench.emits("u1", ADD)
+    bench.deploy(fails_over(waits))
+    bench.decides(bench.messages[0], verdict="not_sent", reason="no_consent", scope="channel")
+    assert [bool(run.parked) for run in bench.runs("u1")] == [True]
+    bench.emits("u1", ProductAdded(cart_id="c1", product_id="p2"))
+    assert [message.channel for message in bench.messages] == ["push", "email"]
+
+
 def test_a_held_out_run_cools_down_like_one_that_was_sent() -> None:
     bench = EngineBench(sends_after_an_hour(cooldown="3d"), decide=refused("holdout"))
     bench.emits("u1", ADD)

@@ -171,11 +171,12 @@ class Applying:
             self._partition.cursor.count_day(word.rule, seen.at, withheld=1)
         if word.verdict not in ("sent", "unknown") and word.reason != "holdout":
             return False
+        is_counted = False  # also where a parallel run has spoken since
         for run in row.runs:
             if run.id == word.run_id:
-                run.reached = True
+                is_counted, run.reached = run.reached and run.contact == word.contact, True
         key, marks = mark_key(word.rule, word.run_key), self._lasting(row, seen.at)
-        if key not in marks or marks[key].contact != word.contact:
+        if not is_counted and (key not in marks or marks[key].contact != word.contact):
             held_out, known = word.reason == "holdout", marks.get(key)
             first = First(seen.at, held_out) if known is None else known.first
             row.marks = {**marks, key: Mark(word.contact, seen.at, held_out, first=first)}

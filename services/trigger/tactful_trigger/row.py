@@ -242,6 +242,17 @@ class Row(msgspec.Struct, eq=False, gc=False):
         """A live run of a rule for a key."""
         return next((run for run in self.runs if run.rule == rule and run.key == key), None)
 
+    def asks_beside(self, run: Run) -> bool:
+        """Whether a parallel run of the same rule and key has asked for a message, of which nobody has decided yet."""
+        return any(
+            each is not run
+            and not each.parked
+            and (each.rule, each.key) == (run.rule, run.key)
+            and each.wait is not None
+            and each.wait.op == "send"
+            for each in self.runs
+        )
+
     def mark_of(self, rule: str, key: str = "") -> Mark | None:
         """The mark of a rule, and of a key of it."""
         return self.marks.get(mark_key(rule, key)) if self.marks else None

@@ -76,7 +76,9 @@ class Stage:
 
     def may_send(self) -> None:
         run, terms = self._run, self._book.terms[self._run.rule]
-        if not run.reached and self.now < self._row.cooling_until(run.rule, run.key, terms.cooldown):
+        if run.reached or not terms.cooldown:
+            return
+        if self.now < self._row.cooling_until(run.rule, run.key, terms.cooldown) or self._row.asks_beside(run):
             raise EndRun("cooldown")
 
     def ask(self, send: Wish, data: Mapping[str, Any], not_before: int | None) -> str:

@@ -56,7 +56,10 @@ class Story:
                 Consent(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via, w.once)
                 for w in standing(row.words)
             ],
-            journals={run.id: [_entry(entry.shape, entry.at, entry.value) for entry in run.journal] for run in runs},
+            journals={
+                run.id: [JournalEntry(done.shape, done.at, msgspec.json.decode(done.value)) for done in run.journal]
+                for run in runs
+            },
         )
 
     async def stopped(self) -> Stopped | None:
@@ -108,7 +111,3 @@ def _held(delivery: Delivery) -> Held:
         facts,
         message.expires_at,
     )
-
-
-def _entry(shape: str, at: int, value: msgspec.Raw) -> JournalEntry:
-    return JournalEntry(shape, at, msgspec.json.decode(value))

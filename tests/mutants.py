@@ -287,8 +287,8 @@ FAULTS = (
     Fault(
         "cooldown not looked at before the first send",
         f"{TRIGGER}/stage.py",
-        "if not run.reached and self.now <",
-        "if False and self.now <",
+        "if self.now < self._row.cooling_until(run.rule, run.key, terms.cooldown) or",
+        "if",
         RULES,
     ),
     Fault("held out does not count as sent", f"{TRIGGER}/applying.py", 'and word.reason != "holdout"', "", RULES),

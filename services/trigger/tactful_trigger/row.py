@@ -244,14 +244,8 @@ class Row(msgspec.Struct, eq=False, gc=False):
 
     def asks_beside(self, run: Run) -> bool:
         """Whether a parallel run of the same rule and key has asked for a message, of which nobody has decided yet."""
-        return any(
-            each is not run
-            and not each.parked
-            and (each.rule, each.key) == (run.rule, run.key)
-            and each.wait is not None
-            and each.wait.op == "send"
-            for each in self.runs
-        )
+        others = [each for each in self.runs if each is not run and (each.rule, each.key) == (run.rule, run.key)]
+        return any(other.message and not other.parked for other in others)
 
     def mark_of(self, rule: str, key: str = "") -> Mark | None:
         """The mark of a rule, and of a key of it."""

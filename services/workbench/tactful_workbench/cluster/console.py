@@ -17,7 +17,7 @@ from tactful_trigger.store import TriggerStore
 from tactful_workbench.admin import admin_app
 from tactful_workbench.cluster.condition import server_findings
 from tactful_workbench.cluster.ground import Ground
-from tactful_workbench.cluster.people import addresses, desk, personal
+from tactful_workbench.cluster.people import desk, personal
 from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Service
 from tactful_workbench.conducting import Conductor
@@ -49,12 +49,12 @@ class Headquarters:
         self.templates = templates if templates is not None and templates.is_dir() else None
         self.writes_to_people = True
         self.desk = desk(here, lambda: None)
-        self.suppressions = Suppressions(here.log, here.dispatch, addresses(here), here.clock)
+        self.suppressions = Suppressions(here.log, here.dispatch, here.addresses, here.clock)
         self.personal = personal(here)
         self.button = RedButton(here.log, here.dispatch, here.clock)
         self.conductor = Conductor(here.log, here.trigger, here.book, here.clock)
         self.ruletelling = RuleTelling(here.loaded, self.conductor, here.settings_now, here.clock)
-        self.story = Story(here.trigger, here.dispatch, here.book, addresses(here), here.log.partitions)
+        self.story = Story(here.trigger, here.dispatch, here.book, here.addresses, here.log.partitions)
         self.readings: Readings | None = Readings(here.log, here.clock)
 
     @property

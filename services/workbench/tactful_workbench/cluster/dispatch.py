@@ -27,7 +27,7 @@ from tactful_workbench.answering import answer_by_name
 from tactful_workbench.cluster.forgetting import forget_messages
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
-from tactful_workbench.cluster.people import addresses, desk, personal
+from tactful_workbench.cluster.people import desk, personal
 from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Service, Work
 from tactful_workbench.content_root import open_content
@@ -38,14 +38,16 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     """Consent, tact, channels; the pages of customers, and what providers call back."""
     content = await open_content(here.site.templates, stack)
     adapters = shop_adapters(here.site.smtp, here.site.sms, here.secret(WEBHOOK_KEY), here.clock, here.public_url)
-    links, book = Links(here.public_url, here.secret(LINK_KEY)), addresses(here)
-    attempts = Attempts(here.dispatch, adapters, content, links, book, here.clock, time.monotonic, here.telemetry)
+    links = Links(here.public_url, here.secret(LINK_KEY))
+    attempts = Attempts(
+        here.dispatch, adapters, content, links, here.addresses, here.clock, time.monotonic, here.telemetry
+    )
     hints = await stack.enter_async_context(KafkaHints.open(broker(here.site.kafka), DISPATCH, here.log.partitions))
     worker = DispatchWorker(
         here.log,
         here.dispatch,
         attempts,
-        book,
+        here.addresses,
         here.clock,
         here.owner,
         graves=here.graves,
@@ -80,7 +82,7 @@ def _pages(here: Ground, live: LiveDispatch, links: Links) -> FastAPI:
     app.include_router(create_inbound(reception, here.keys, links))
     app.include_router(create_contact(reception, here.keys))
     if here.site.sms:
-        correspondence = Correspondence(here.dispatch, addresses(here), reception, here.clock)
+        correspondence = Correspondence(here.dispatch, here.addresses, reception, here.clock)
         gateway = sms_gateway(here.site.sms)
         app.include_router(create_sms(reception, correspondence, gateway, here.public_url, here.shop))
     return app

@@ -20,6 +20,7 @@ from tactful.plugins import Loaded, load_plugins
 from tactful.postgres import Postgres, keep_shape, opened
 from tactful.settings import Settings, Shop, settings_from_log
 from tactful.telemetry import SILENT, Telemetry
+from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.store.postgres import PostgresDispatchStore
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
@@ -27,7 +28,7 @@ from tactful_trigger.store.postgres import PostgresTriggerStore
 from tactful_trigger.store.spread import SpreadTriggerStore
 from tactful_workbench.keyring import Keys
 from tactful_workbench.keyring.postgres import PostgresKeyTable
-from tactful_workbench.secrets import ADMIN_TOKEN, ERASURE_KEY, shared_secret
+from tactful_workbench.secrets import ADDRESS_KEY, ADMIN_TOKEN, ERASURE_KEY, shared_secret
 from tactful_workbench.settingsfile import SHOP, SettingsFile, settings_believed
 
 
@@ -83,6 +84,10 @@ class Ground:
     @cached_property
     def keys(self) -> Keys:
         return Keys(PostgresKeyTable(self.database), [(self.token, Key("command-line", "server"))])
+
+    @cached_property
+    def addresses(self) -> AddressBook:
+        return AddressBook(self.secret(ADDRESS_KEY))
 
     @cached_property
     def graves(self) -> Graves:

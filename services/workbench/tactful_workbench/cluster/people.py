@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.reception import Reception
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.notebook import LogRemembers
 from tactful_workbench.personal import Personal
-from tactful_workbench.secrets import ADDRESS_KEY
-
-
-def addresses(here: Ground) -> AddressBook:
-    """Addresses by their keyed hash."""
-    return AddressBook(here.secret(ADDRESS_KEY))
 
 
 def desk(here: Ground, changed: Callable[[], None]) -> Reception:
     """`changed` is told that there is something to send."""
-    return Reception(here.dispatch, addresses(here), here.graves, here.clock, here.log, changed)
+    return Reception(here.dispatch, here.addresses, here.graves, here.clock, here.log, changed)
 
 
 def personal(here: Ground) -> Personal:

@@ -115,14 +115,13 @@ async def _settle(kafka: str, postgres: str, data: Path) -> dict[int, dict[str, 
         from tactful_dispatch.restoring import Reader, Restoration
         from tactful_trigger.store import cursors
         from tactful_workbench.cluster.ground import Site, ground
-        from tactful_workbench.cluster.people import addresses
 
     async with (
         ground(Site(kafka, postgres, data, command=True)) as here,
         KafkaHints.open(broker(kafka), DISPATCH, here.log.partitions) as hints,
     ):
         time = DatabaseTime(here.database)
-        restoration = Restoration(here.log, here.dispatch, addresses(here), hints, time, here.owner)
+        restoration = Restoration(here.log, here.dispatch, here.addresses, hints, time, here.owner)
         known = await cursors(here.trigger, here.log.partitions)
         readers = {cursor.partition: Reader(cursor.offset, cursor.taken) for cursor in known}
         return {partition: dict(counts) for partition, counts in (await restoration.run(readers)).items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol, get_args
 
 from tactful_dispatch.content import Rendered
@@ -24,7 +24,6 @@ class Envelope:
     rendered: Rendered
     one_click_url: str = ""  # RFC 8058 POST target; "" for service messages
     unsubscribe_url: str = ""  # the page for people
-    headers: dict[str, str] = field(default_factory=dict)
     mail_name: str = ""  # e-mail: under which reports and replies name it; "" for the message's id
     return_path: str = ""  # e-mail: where reports of failed delivery go; "" for the sender
 

@@ -89,7 +89,7 @@ class InboxAdapter:
         """Put it on the shelf: Accepted with the letter's number, or what it means that no mail server could take it."""
         now = self._clock.now()
         try:
-            headers = compose(envelope, now).headers() if envelope.channel in _MAIL else dict(envelope.headers)
+            headers = compose(envelope, now).headers() if envelope.channel in _MAIL else {}
         except InvalidInput as error:
             return uncomposed(envelope, error)
         number = await self._shelf.put(_letter(envelope, headers, now))

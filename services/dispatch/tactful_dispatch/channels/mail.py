@@ -6,7 +6,6 @@ mail server would get.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.header import Header
@@ -26,7 +25,6 @@ LINE: Final = 78  # characters (RFC 5322 §2.1.1)
 LONGEST_LINE: Final = 998  # characters (RFC 5322 §2.1.1)
 _WORDS: Final = frozenset({"From", "To", "Reply-To", "Subject"})  # headers that say something to people
 _SETTINGS = frozenset({"sender", "reply_to", "return_path", "one_click_url"})  # what [shop] says, within an envelope
-_MAY_BE_ADDED = re.compile(r"(?:x-[a-z0-9-]+|feedback-id|list-id)", re.IGNORECASE)
 
 
 class _MailPolicy(EmailPolicy):
@@ -93,7 +91,6 @@ def compose(envelope: Envelope, now: int) -> Mail:
         # RFC 3834: asks holiday answers and ticket robots to stay silent. They would count as replies.
         message["Auto-Submitted"] = "auto-generated"
     _add_unsubscribe(message, envelope)
-    _add_extra(message, envelope)
     _add_content(message, envelope)
     returns = mailbox(envelope.return_path, "return_path") if envelope.return_path else sender
     return Mail(returns.addr_spec, recipient.addr_spec, message_id, message)
@@ -115,13 +112,6 @@ def _add_unsubscribe(message: EmailMessage, envelope: Envelope) -> None:
     if url:
         message["List-Unsubscribe"] = f"<{url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-
-
-def _add_extra(message: EmailMessage, envelope: Envelope) -> None:
-    for name, value in envelope.headers.items():
-        if not _MAY_BE_ADDED.fullmatch(name):
-            raise InvalidInput("unsafe_header", f"{name!r} is not a header that may be added", "headers")
-        message[name] = one_line(value, name)
 
 
 def _add_content(message: EmailMessage, envelope: Envelope) -> None:

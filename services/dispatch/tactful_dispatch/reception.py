@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -19,20 +19,18 @@ from tactful.identity import digest, is_anonymous
 from tactful.log import Log
 from tactful.partitioning import partition_of
 from tactful.purposes import MARKETING, SPAM_REPORT
-from tactful.records import DISPATCH, EVENTS, ConsentBody, ConsentRecord, RecipientBody
-from tactful.settings import Settings
+from tactful.records import DISPATCH, EVENTS, ConsentBody, ConsentRecord
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.announcing import announce
 from tactful_dispatch.asking import offer_of
 from tactful_dispatch.basket import basket_of
 from tactful_dispatch.binding import tell_other_names
+from tactful_dispatch.cards import SHOWN, card_of
 from tactful_dispatch.consenting import said_before, take_consent, take_for_mailbox
-from tactful_dispatch.desk import PREFERENCES, Basket, CustomerCard, SentMessage
-from tactful_dispatch.facts import standing
+from tactful_dispatch.desk import PREFERENCES, Basket, CustomerCard
 from tactful_dispatch.forgetting import revive
 from tactful_dispatch.gates import INQUIRY, judge
 from tactful_dispatch.gathering import gather, settings_of
-from tactful_dispatch.hours import Window, agree, whereabouts
 from tactful_dispatch.inheriting import pass_on
 from tactful_dispatch.inquiring import inquiry
 from tactful_dispatch.preferring import change_preference, wishes_in
@@ -44,8 +42,6 @@ from tactful_dispatch.topics import topics_of
 T = TypeVar("T")
 Work = Callable[[Workspace], T]
 
-SHOWN: Final = 20
-CHOICES: Final = tuple(filter(None, PREFERENCES["hours"]))
 WHY_SHUT: Final = {  # as an operator hears it who would open an address again
     "": "the address is not shut",
     STOPPED: "its owner has stopped all messages there, and opens it again by answering START",
@@ -73,33 +69,9 @@ class Reception:
         customer = await self._who(customer)
         partition = partition_of(customer, self._log.partitions)
         row, cursor = await self._store.customer(partition, customer), await self._store.cursor(partition)
-        recipient = row.recipient
-        addresses = {key.channel: await self._store.address(key) for key in self._book.all_of(recipient)}
-        settings = settings_of(cursor.settings)
-        return CustomerCard(
-            customer=customer,
-            addresses=recipient.addresses if recipient else {},
-            first_name=recipient.first_name if recipient else None,
-            locale=recipient.locale if recipient else None,
-            zone=recipient.zone if recipient else None,
-            consents=tuple(standing(row.words)),
-            muted_rules=tuple(row.muted_rules),
-            paused_until=row.paused_until,
-            stopped=bool(row.stopped_at),
-            messages=await self._messages(row.names(customer)),
-            shop_locale=settings.shop.locale,
-            muted_topics=tuple(row.muted_topics),
-            hours=row.hours,
-            at_most_days=row.at_most_days,
-            personalisation=row.personalisation,
-            closed={channel: address.withdrawn for channel, address in addresses.items()},
-            hours_guessed=_are_hours_guessed(recipient, settings, self._clock.now()),
-            hours_in_vain=tuple(
-                own for own in CHOICES if not agree(_both(settings, own), [settings.shop.zone], self._clock.now())
-            ),
-            shut=tuple(channel for channel, address in addresses.items() if address.shut),
-            complaint_open=bool(recipient and recipient.complaint_open),
-        )
+        addresses = {key.channel: await self._store.address(key) for key in self._book.all_of(row.recipient)}
+        messages = [each for name in row.names(customer) for each in await self._store.sent(name, SHOWN)]
+        return card_of(customer, row, addresses, messages, settings_of(cursor.settings), self._clock.now())
 
     async def consent(
         self,
@@ -320,12 +292,6 @@ class Reception:
         recipient, went_to = (await self._row(await self._who(delivery.message.customer))).recipient, delivery.address
         return went_to is not None and went_to == self._book.of(recipient, went_to.channel)
 
-    async def _messages(self, names: Iterable[str]) -> tuple[SentMessage, ...]:
-        """What was sent to a customer under any of their names, the latest first."""
-        sent = [each for name in names for each in await self._store.sent(name, SHOWN)]
-        latest = sorted(sent, key=lambda each: (each.decided_at, each.name), reverse=True)
-        return tuple([_sent(each) for each in latest if each.message.channel != DESK][:SHOWN])
-
     async def _change(
         self, customer: str, work: Work[T], gone: T, always: Work[None] = lambda space: None, *, returns: bool = False
     ) -> T:
@@ -362,30 +328,3 @@ class Reception:
         id = digest("preferences", customer, change, str(now), str(more))
         space.put(EVENTS, announce("Preferences Changed", id, customer, now, {"change": change, **more}))
         tell_other_names(space, customer, now)
-
-
-def _are_hours_guessed(recipient: RecipientBody | None, settings: Settings, now: int) -> bool:
-    """Whether hours that may be chosen are open in a zone, and never in all in which the customer may be."""
-    zone, country = (recipient.zone, recipient.country) if recipient else (None, None)
-    zones = whereabouts(zone, country, settings.shop.zone, settings.shop.country).zones
-    windows = [_both(settings, own) for own in CHOICES]
-    return any(agree(both, zones[:1], now) and not agree(both, zones, now) for both in windows)
-
-
-def _both(settings: Settings, own: str) -> tuple[Window, Window]:
-    """The shop's hours, and those that a customer may choose within them."""
-    return Window.parse(settings.hours.marketing), Window.parse(own)
-
-
-def _sent(delivery: Delivery) -> SentMessage:
-    message = delivery.message
-    return SentMessage(
-        message.message_id,
-        delivery.decided_at,
-        message.channel,
-        message.rule,
-        delivery.subject,
-        message.because,
-        message.because_at,
-        message.uses,
-    )

@@ -38,18 +38,38 @@ class Acknowledged:
     timestamp_type: int = 1
 
 
+@dataclass
+class Metadata:
+    """What a session knows of its cluster, and is: its client, too."""
+
+    leader: int = 1
+    asked: int = 0
+
+    @property
+    def cluster(self) -> Metadata:
+        return self
+
+    def leader_for_partition(self, place: object) -> int:
+        return self.leader
+
+    def force_metadata_update(self) -> None:
+        self.asked += 1
+
+
 class Session:
     """A producer; a broken one acknowledges nothing, and `stamped` says whether the broker stamps what it takes."""
 
     def __init__(self, broken: bool, stamped: bool = True, partitions: Collection[int] = range(12)) -> None:
         self._broken = frozenset(partitions) if broken else frozenset()
         self._stamped, self.open = stamped, True
+        self.client, self.sent = Metadata(), 0
 
     def create_batch(self) -> Batch:
         return Batch()
 
     async def send_batch(self, batch: Batch, topic: str, partition: int) -> asyncio.Future[Acknowledged]:
         await asyncio.sleep(0)
+        self.sent += 1
         answer = asyncio.get_running_loop().create_future()
         if partition in self._broken:
             answer.set_exception(OutOfOrderSequenceNumber())
@@ -131,6 +151,34 @@ async def test_who_closes_the_log_meanwhile_leaves_no_session_open() -> None:
     await asyncio.sleep(0)
     await appender.stop()
     assert [session.open for session in broker.sessions] == [False, False]
+
+
+@dataclass(frozen=True)
+class Whole(Breaking):
+    """A cluster whose sessions all hold."""
+
+    def producer(self) -> Any:
+        self.sessions.append(Session(broken=False))
+        return self.sessions[-1]
+
+
+async def test_what_no_broker_leads_is_handed_to_no_session_and_never_stored_once_its_time_is_over() -> None:
+    """aiokafka would ask for the leader without a pause, and store it later."""
+    broker = Whole(("nowhere:9092",))
+    appender = Appender(broker, deadline=0.25)
+    await appender.start()
+    (session,) = broker.sessions
+    session.client.leader = -1
+    with pytest.raises(LogUnavailable, match=r"did not acknowledge within 0\.25 s"):
+        await appender.append("events", [(0, b"late")])
+    assert 1 <= session.client.asked <= 3
+    in_time = asyncio.create_task(appender.append("events", [(0, b"in time")]))
+    await asyncio.sleep(0.01)
+    assert session.sent == 0
+    session.client.leader = 2
+    assert len(await in_time) == 1
+    assert session.sent == 1
+    await appender.stop()
 
 
 @dataclass(frozen=True)

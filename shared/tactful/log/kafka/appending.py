@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from tactful.errors import LogUnavailable, RecordTooLarge
@@ -23,6 +23,7 @@ from tactful.log.kafka.broker import BATCH, OURS, REQUEST, TRACEPARENT, Broker, 
 
 DEADLINE: Final = 2.0  # seconds from an append to its acknowledgement
 WAITING: Final = 64 * 1024 * 1024  # bytes that may wait for the broker in this process
+LEADERLESS: Final = 0.1  # seconds between two looks whether a broker leads a partition by now
 GOODBYE: Final = 3.0  # seconds for producers to end with the log; a broker that is away would keep them
 # Seconds for one that was replaced: what waits for a leader runs out of time before that.
 LEFT: Final = 3 * REQUEST / 1000
@@ -125,7 +126,7 @@ class Appender:
     async def _send_all(self, topic: str, partition: int) -> None:
         await asyncio.sleep(0)  # whoever is ready to append now shall join
         queue = self._queues[topic, partition]
-        while queue:
+        while await self._is_led(topic, partition, queue):
             lot = _lot(queue)
             try:
                 positions = await self._send(
@@ -143,6 +144,15 @@ class Appender:
                 if not part.landed.done():
                     part.landed.set_result(positions[: len(part.values)])
                 del positions[: len(part.values)]
+
+    async def _is_led(self, topic: str, partition: int, queue: deque[_Part]) -> bool:
+        """Once a broker leads the partition; False if nobody waits for that any more. A session that has something to send there asks
+        for its leader without a pause, a thousand times a second, and is not to be trusted after ten seconds of that."""
+        place = TopicPartition(self._broker.topic(topic), partition)
+        while queue and (producer := self._producer) and producer.client.cluster.leader_for_partition(place) == -1:
+            producer.client.force_metadata_update()
+            await asyncio.sleep(LEADERLESS)
+        return bool(queue)
 
     async def _send(self, topic: str, partition: int, values: Sequence[tuple[bytes, Headers]]) -> list[Position]:
         positions: list[Position] = []

@@ -84,6 +84,7 @@ class PostgresDispatchStore(PostgresPartitions):
             db.execute(_REMEMBER, {"partition": partition, "value": encode(cursor)})
             return cursor
 
+        self.look_again(partition)
         return await self._do(take)
 
     async def transact(

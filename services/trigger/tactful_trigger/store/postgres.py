@@ -130,6 +130,7 @@ class PostgresTriggerStore(PostgresPartitions):
             await db.execute(_REMEMBER, {"partition": partition, "value": cursors.encode(cursor)})
             return cursor
 
+        self.look_again(partition)
         return await self._database.run(take)
 
     async def load(self, partition: int, customers: Collection[str]) -> dict[str, bytes]:

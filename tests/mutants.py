@@ -771,7 +771,7 @@ FAULTS = (
     Fault(
         "what is known of an attempt waits until it is cancelled or its time is up",
         f"{DISPATCH}/worker.py",
-        "            self._attempts.tell_known(customers, space)\n",
+        "            self._attempts.record_known(customers, space)\n",
         "",
         SENDING,
     ),

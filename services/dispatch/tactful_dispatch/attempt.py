@@ -91,7 +91,7 @@ class Attempts:
         # By delivery and attempt: outcomes that could not be recorded yet.
         self._known: dict[tuple[str, int], Outcome | Stayed] = {}
 
-    async def customers(self, partition: int, fence: Fence, customers: Sequence[str]) -> bool:
+    async def attempt(self, partition: int, fence: Fence, customers: Sequence[str]) -> bool:
         """Attempt the most urgent pending message of each of these customers; whether anything was done.
 
         The gates of all are asked in one transaction, and answers that arrive together are recorded in one. If one customer's rows
@@ -125,10 +125,10 @@ class Attempts:
             done, rows = True, await self._store.customers(partition, customers)
         names = {customer: waiting[0].name for customer, row in rows.items() if (waiting := row.waiting())}
         if names:
-            await self._attempt(partition, rows, names, fence)
+            await self._attempt_each(partition, rows, names, fence)
         return done or bool(names)
 
-    async def _attempt(
+    async def _attempt_each(
         self, partition: int, rows: Mapping[str, CustomerRow], names: Mapping[str, str], fence: Fence
     ) -> None:
         """Attempt one delivery of each customer; `names` holds its name. The log is read before a customer's next one: somebody may have
@@ -137,7 +137,9 @@ class Attempts:
 
         def gates(space: Workspace) -> dict[str, Departure]:
             space.lock_addresses(self._addresses(space, names))
-            told = {customer: self._gates(space, customer, name, written[customer]) for customer, name in names.items()}
+            told = {
+                customer: self._ask_gates(space, customer, name, written[customer]) for customer, name in names.items()
+            }
             return {customer: departure for customer, departure in told.items() if departure is not None}
 
         try:
@@ -219,7 +221,7 @@ class Attempts:
             self._named.add(place)
             _logger.error("messages wait, a template cannot be rendered: %s", place)
 
-    def _gates(self, space: Workspace, customer: str, name: str, written: Written) -> Departure | None:
+    def _ask_gates(self, space: Workspace, customer: str, name: str, written: Written) -> Departure | None:
         row = space.customer(customer)
         delivery = row.deliveries.get(name)
         if delivery is None or delivery.state != PENDING:
@@ -286,15 +288,15 @@ class Attempts:
         outcomes.record(space, delivery, outcome, adapter, self._now(space.cursor))
         crashpoints.reach("dispatch: before decision")
 
-    def tell_known(self, customers: Iterable[str], space: Workspace) -> None:
+    def record_known(self, customers: Iterable[str], space: Workspace) -> None:
         """Record outcomes that this process remembers. Called before timers and cancellations are applied: what they find in `sending` they
         would call unknown, or leave alone."""
         for customer in customers if self._known else ():
             for delivery in list(space.customer(customer).deliveries.values()):
                 if delivery.state == SENDING:
-                    self._tell_known(space, delivery)
+                    self._record_known(space, delivery)
 
-    def _tell_known(self, space: Workspace, delivery: Delivery) -> bool:
+    def _record_known(self, space: Workspace, delivery: Delivery) -> bool:
         """Record the outcome of a delivery that is in `sending`, if this process remembers it; whether it does."""
         known = self._known.get((delivery.name, delivery.attempts))
         if isinstance(known, Stayed):
@@ -314,7 +316,7 @@ class Attempts:
         nobody knows. And ask the gates of the customer's wishes about what is held, if they said something meanwhile."""
         for delivery in list(space.customer(customer).deliveries.values()):
             if delivery.state == SENDING:
-                if not self._tell_known(space, delivery):
+                if not self._record_known(space, delivery):
                     self._record(space, delivery, Unknown("the sender stopped while sending"))
             elif delivery.look_again:
                 delivery.look_again = False

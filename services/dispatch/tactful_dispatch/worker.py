@@ -215,7 +215,7 @@ class DispatchWorker:
             await self._copies.erase(erased)  # first, since the slice is read again if this process ends here
 
         def work(space: Workspace) -> None:
-            self._attempts.tell_known(customers, space)
+            self._attempts.record_known(customers, space)
             DispatchSlice(space, self._book, self._graves, dues).apply(slice_, records, horizon)
             crashpoints.reach("dispatch: before commit")
 
@@ -277,7 +277,7 @@ class DispatchWorker:
             return False
         try:
             fence = Fence(self.owned[partition], self.offsets[partition])  # the store may be set back under us
-            return await self._attempts.customers(partition, fence, customers)
+            return await self._attempts.attempt(partition, fence, customers)
         except Fenced:
             self.lose(partition)
             return True

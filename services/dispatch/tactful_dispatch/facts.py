@@ -65,8 +65,9 @@ def _contradicts(withdrawn: Sequence[Word], granted: Word) -> bool:
 
 
 def with_word(words: Sequence[Word], said: Word) -> list[Word]:
-    """A later word takes the place of an earlier one. What was granted for one message never that of a lasting word, which counts
-    again once it is used up; and a stranger's grant never that of their withdrawal, since it may not count."""
+    """The words with `said` among them. A later word takes the place of an earlier one on the same purpose and channel, but for two: a
+    grant for one message does not replace a lasting word, which counts again once the grant is used up; and a visitor's grant replaces
+    neither the customer's words nor a visitor's withdrawal, since it may not count."""
     if any(_displaces(word, said) for word in words):
         return list(words)
     return [*(word for word in words if not _displaces(said, word)), said]
@@ -85,7 +86,7 @@ def _slot(word: Word) -> tuple[str, ...]:
 
 
 def used_up_by(message: MessageBody, words: Sequence[Word]) -> list[Word]:
-    """What was granted for one message, and would be over with this one."""
+    """The grants for one message that this message would use up."""
     once = (word for word in words if word.once and word.state == "granted")
     return [word for word in once if covers(word.purpose, message.purpose) and word.channel in ("", message.channel)]
 

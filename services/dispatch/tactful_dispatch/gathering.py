@@ -88,7 +88,7 @@ def _seldom(recipient: RecipientBody | None, settings: Settings) -> int:
 
 
 def _left(words: list[Word], row: CustomerRow, delivery: Delivery) -> list[Word]:
-    """Without what was granted for one message and may have arrived with another one already."""
+    """The words, but for grants for one message that another message may have used up: one that may have arrived and is not decided."""
     others = (each for each in row.deliveries.values() if each.doubtful and each.open and each.name != delivery.name)
     taken = [word for each in others for word in used_up_by(each.message, words)]
     return [word for word in words if word not in taken]

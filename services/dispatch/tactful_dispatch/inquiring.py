@@ -10,7 +10,7 @@ from tactful.records import MessageBody
 
 
 def inquiry(customer: str, channel: str, purpose: str, rule: str, now: int) -> MessageBody:
-    """The message that nobody has written yet."""
+    """A message that nobody has written yet, for the gates to judge."""
     return MessageBody(
         message_id="inquiry",  # "" is how contacts by other tools are called, and a message leaves out its own
         run_id="",

@@ -82,7 +82,7 @@ def is_about(link: Link, customer: str) -> bool:
 
 
 def beginning_of(customer: str) -> bytes:
-    """Of every entry that says something of a customer, and of no other: of what JSON escapes SQLite makes less than it is."""
+    """How every entry about a customer begins as JSON, and no other. For SQLite, whose own JSON functions lose what is escaped."""
     return b'{"customer":%b,' % msgspec.json.encode(customer)
 
 
@@ -103,7 +103,8 @@ def broken_at(links: Iterable[Link]) -> int | None:
 
 
 def lacks(links: Sequence[Link], number: int, hash: bytes) -> int | None:
-    """Where a chain cannot be the one whose link `number` was seen with this hash: cut, or forged anew from there on or before."""
+    """The number of a link that shows that a chain is not the one whose link `number` was seen with this hash: it was cut, or forged
+    anew. None if it may be that one."""
     if not 0 < number <= len(links):
         return len(links) + 1
     return None if links[number - 1].hash == hash else number

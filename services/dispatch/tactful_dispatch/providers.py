@@ -1,4 +1,5 @@
-"""Providers that do not answer: their messages wait, so that they neither keep everybody else's waiting nor end as unknown one by one."""
+"""Providers that do not answer: their messages wait for a while, so that they neither delay those of other providers nor end as unknown one
+by one."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ _logger = logging.getLogger(__name__)
 
 
 class Silence(NamedTuple):
-    """A provider's: attempts in a row without an answer, rests since the last one, and the end of the latest."""
+    """Of one provider: attempts in a row without an answer, how often it was left alone since the last answer, until when (ms), and what
+    the latest attempt met."""
 
     times: int = 0
     rests: int = 0
@@ -32,7 +34,7 @@ class Providers:
         self._silent: dict[str, Silence] = {}
 
     def note(self, name: str, outcome: Outcome, seconds: float, now: int) -> None:
-        """What came of an attempt, and after how long. An answer ends the silence, also one that refuses."""
+        """Note the outcome of an attempt that took so many seconds. Any answer ends the silence, also one that refuses."""
         if not isinstance(outcome, Unknown) and not (isinstance(outcome, Retry) and seconds > SLOW):
             self._silent.pop(name, None)
             return
@@ -44,5 +46,5 @@ class Providers:
         self._silent[name] = Silence(times, rests, until, outcome.detail)
 
     def silence_of(self, name: str) -> Silence:
-        """Until when its messages wait, and why."""
+        """Until when a provider's messages wait, and why."""
         return self._silent.get(name, Silence())

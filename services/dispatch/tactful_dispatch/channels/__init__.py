@@ -49,8 +49,8 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Nothing was sent; the same message may be tried again after so many ms. `doubtful`: it may have arrived, and the provider
-    knows a repeat by our id."""
+    """Nothing was sent; the same message may be tried again after `after` ms. `doubtful`: it may have been sent, and the provider
+    recognises a repeat by our id."""
 
     after: int
     code: str = ""

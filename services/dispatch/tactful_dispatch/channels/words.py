@@ -14,8 +14,8 @@ _LONGEST: Final = 300
 
 
 def kept(outcome: Outcome, address: str) -> Outcome:
-    """In printable letters, since others cannot be stored (a mail server may speak Latin-1), and without an address; `address` is where
-    the message was to go."""
+    """An outcome as it may be kept: in printable letters, since others cannot be stored (a mail server may speak Latin-1), and without
+    addresses. `address` is where the message was to go."""
     if isinstance(outcome, Accepted):
         outcome = replace(outcome, provider_id=printable(outcome.provider_id))
     return replace(outcome, detail=_without_addresses(printable(outcome.detail), address)[:_LONGEST])
@@ -27,5 +27,5 @@ def _without_addresses(words: str, address: str) -> str:
 
 
 def printable(text: str) -> str:
-    """On one line, without letters that nobody sees."""
+    """The text on one line, with a blank in place of what is not printable."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -69,7 +69,7 @@ def unreadable(gate: Gate, message: MessageBody, facts: Facts, error: Exception)
 
 
 def _mended_at(facts: Facts) -> int:
-    """Every look asks the run: what stays broken must not keep everybody busy."""
+    """When a broken template is looked at again: later each time, since every look asks the run."""
     first, longest = MENDED
     return facts.now + min(first << min(facts.holds, 16), longest)
 

@@ -30,7 +30,8 @@ def in_touch(message: MessageBody, facts: Facts) -> GateRecord:
 
 
 def quiet_hours(message: MessageBody, facts: Facts) -> GateRecord:
-    """What keeps hours waits for the recipient's day, and for the hours that they chose within it; an unknown zone gets the strictest plausible one."""
+    """What keeps hours waits for the recipient's day, and for the hours that they chose within it; an unknown zone gets the strictest
+    plausible one."""
     texts = [text for text in (facts.settings.hours.marketing, facts.own_hours) if text]
     windows = [Window.parse(text) for text in texts]
     seen = {"zone": facts.zones[0].key, "zone_from": facts.zone_from, "hours": " and ".join(texts)}
@@ -45,8 +46,8 @@ def quiet_hours(message: MessageBody, facts: Facts) -> GateRecord:
 
 
 def _turn(message: MessageBody, facts: Facts, opens: Callable[[int], int | None], opening: int) -> int:
-    """When it is a customer's turn after an hour has opened for many at once: that of all their messages, so that the most urgent
-    one still goes first. Nobody loses the hour, or a message, by it."""
+    """When (ms) it is a customer's turn after hours have opened for many at once. All messages of a customer have the same turn, so that
+    the most urgent one still goes first. The opening itself, if the hours or the message would be over by their turn."""
     lasts = milliseconds(facts.settings.hours.spread)
     turn = opening + int(lasts * fraction("opening", message.customer, str(opening)))
     return turn if turn < message.expires_at and opens(turn) == turn else opening

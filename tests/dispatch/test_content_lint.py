@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from previews import preview
 
 from tactful.settings import Shop
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.lint import Finding, lint
-from tactful_dispatch.content.preview import preview
 from tactful_dispatch.content.smsparts import parts
 
 SHIPPED = ContentSet.load()

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from previews import preview
 
 from tactful_dispatch.content import TemplateError
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.content.letter import letter
-from tactful_dispatch.content.preview import preview
 
 SHIPPED = ContentSet.load()
 

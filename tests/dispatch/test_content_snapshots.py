@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from previews import preview
 
 from tactful_dispatch.content.contentset import ContentSet
-from tactful_dispatch.content.preview import preview
 from tactful_workbench.commands.templates import as_text
 
 SHIPPED = ContentSet.load()

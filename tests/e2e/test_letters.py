@@ -8,12 +8,12 @@ import pytest
 from enginebench import drive
 from fakedesk import FakeDesk
 from playwright.sync_api import Browser, Page, Route
+from previews import preview
 from starlette.requests import Request
 
 from tactful.clock import ManualClock
 from tactful.settings import Shop
 from tactful_dispatch.content.contentset import ContentSet
-from tactful_dispatch.content.preview import preview
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public.languages import texts_for

@@ -1,29 +1,16 @@
-"""What a template would say: rendered with its `example.json`, or with data given."""
+"""The rendering with which a template is shown and linted: its `example.json`, or data given, and links that lead nowhere."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from tactful.settings import Shop
-from tactful_dispatch.content import Rendered, Rendering
+from tactful_dispatch.content import Rendering
 from tactful_dispatch.content.contentset import ContentSet
-from tactful_dispatch.content.renderer import Renderer
 from tactful_dispatch.writing import LINKS, shown_of
 
 SAMPLE: Final = Shop()
 _URL: Final = "https://shop.example"
-
-
-def preview(
-    content: ContentSet,
-    template: str,
-    channel: str,
-    locales: tuple[str, ...] = ("en",),
-    variant: str | None = None,
-    data: dict[str, Any] | None = None,
-) -> Rendered:
-    """The message as nobody will get it. Raises TemplateError naming file, line and mend."""
-    return Renderer(content).render(sample(content, template, channel, locales, variant, data))
 
 
 def sample(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from pgserver import PostgresServer
@@ -10,6 +11,7 @@ from servers import DATABASE, fresh_database
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tactful.errors import StoreUnavailable
 from tactful.postgres import REVISION, Postgres
 from tactful_trigger.store import ChangedRow, SliceResult
 from tactful_trigger.store.postgres import PostgresTriggerStore
@@ -56,6 +58,39 @@ async def test_slices_are_committed_while_an_index_is_built(postgres: PostgresSe
         assert await (await database.run(write_for_long)) == ("0007", REVISION)
         assert await store.due(0, (0, ""), 9, 9) == [(5, "u0"), (7, "u1")]
         assert await indexes(database) == ["dispatch_customer_due_order", "trigger_row_due_order"]
+
+
+async def test_a_step_that_would_wait_for_a_back_up_lets_slices_go_first(postgres: PostgresServer) -> None:
+    async with Postgres.open(url := await fresh_database(postgres)) as database:
+        await database.run(lambda db: db.execute(text("UPDATE alembic_version SET version_num = '0009'")))
+        store = PostgresTriggerStore(database)
+        cursor = await store.claim(0, "one", 0, 1)
+        assert cursor is not None
+
+        async def back_up(db: AsyncConnection) -> float:
+            await db.execute(text("SELECT count(*) FROM trigger_row"))
+            upgrading = asyncio.create_task(Postgres.upgrade(url))
+            while not (upgrading.done() or await db.scalar(WAITS)):
+                pass
+            began = time.monotonic()
+            await store.commit(SliceResult(0, cursor.epoch, 0, cursor, [ChangedRow("u1", b"{}", 7)], [], [], []), 1)
+            with pytest.raises(StoreUnavailable, match="lock timeout"):
+                await upgrading
+            return time.monotonic() - began
+
+        assert await database.run(back_up) < 5
+        assert await Postgres.upgrade(url) == ("0009", REVISION)
+
+
+async def test_rows_are_packed_by_what_costs_least_where_the_server_knows_it(postgres: PostgresServer) -> None:
+    async with Postgres.open(await fresh_database(postgres)) as database:
+        [(ways,)] = await database.ask(
+            text("SELECT enumvals FROM pg_settings WHERE name = 'default_toast_compression'")
+        )
+        rows = text(
+            "SELECT attcompression FROM pg_attribute WHERE attrelid = 'trigger_row'::regclass AND attname = 'value'"
+        )
+        assert await database.ask(rows) == [(b"l" if "lz4" in ways else b"\0",)]
 
 
 @pytest.mark.parametrize("valid", [True, False])

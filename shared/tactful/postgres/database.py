@@ -80,8 +80,11 @@ class Postgres:
 
     @classmethod
     async def upgrade(cls, url: str) -> tuple[str, str]:
-        """Bring the schema up to date; the revisions before and after. Raises SettingsError, StoreUnavailable."""
-        database = cls(_engine(url, 1, UPGRADE, statement="0"), UPGRADE)
+        """Bring the schema up to date; the revisions before and after. Raises SettingsError, StoreUnavailable.
+
+        Slices queue behind a step that waits for whoever reads a table for long: it gives way before a lease ends.
+        """
+        database = cls(_engine(url, 1, UPGRADE, statement_timeout="0", lock_timeout="2000"), UPGRADE)
         try:
             return await database._begin(upgrade)
         finally:
@@ -206,7 +209,7 @@ async def _give_back(connection: AsyncConnection) -> None:
             await asyncio.shield(connection.close())
 
 
-def _engine(url: str, connections: int, deadline: float, statement: str = LIMITS["statement_timeout"]) -> AsyncEngine:
+def _engine(url: str, connections: int, deadline: float, **limits: str) -> AsyncEngine:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("postgresql", "postgres") or not rest:
         raise SettingsError(f"the PostgreSQL URL must look like {SHAPE}")
@@ -222,7 +225,7 @@ def _engine(url: str, connections: int, deadline: float, statement: str = LIMITS
             connect_args={
                 "timeout": CONNECTING,
                 "command_timeout": deadline,
-                "server_settings": {**LIMITS, "statement_timeout": statement},
+                "server_settings": {**LIMITS, **limits},
                 **_told(where.query),
             },
         )

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful.errors import SchemaBehind, SettingsError, StoreTooNew
 
-REVISION: Final = "0009"
+REVISION: Final = "0010"
 _AGAIN: Final = 0.2  # seconds
 _HERE: Final = Path(__file__).with_name("migrations")
 

@@ -91,13 +91,17 @@ def test_consent_of_an_export_that_knows_addresses_alone_is_brought_to_whose_the
 ) -> None:
     uma, customers, export = Shopper(server).known(), tmp_path / "customers.csv", tmp_path / "subscribed.csv"
     customers.write_text(f"Customer ID,Email\n{uma.id},{uma.id}@example.test\n")
-    export.write_text(f"Email Address,OPTIN_TIME\n{uma.id}@Example.test,2026-11-20 10:11:12\nno@a.example,2026-11-20\n")
+    export.write_text(
+        f"Email Address,OPTIN_TIME\n{uma.id}@Example.test,2026-11-20 10:11:12\nno@a.example,2026-11-20\n{uma.id}@example.test,\n"
+    )
     consents = ("import", str(export), "--as", "Consent Changed", "--map", "userId=Email Address,timestamp=OPTIN_TIME")
     said = ("--set", "purpose=marketing,channel=email,state=granted,via=mailchimp")
-    told = server.told(*consents, *said, "--ids", f"{customers}:Email=Customer ID")
-    assert (
-        "1 rows → 1 accepted as history (start nothing), 0 refused; 1 left out, whose address is no customer's" in told
-    )
+    whose = ("--ids", f"{customers}:Email=Customer ID")
+    refused = server.cli(*consents, *said, *whose)
+    assert (refused.returncode, "OPTIN_TIME is empty: take the row out" in refused.stderr) == (1, True)
+    told = server.told(*consents, *said, *whose, "--skip-undated")
+    assert "1 rows → 1 accepted" in told
+    assert "0 refused; 1 left out, whose address is no customer's; 1 left out, without a time" in told
     server.advance(by="1s")
     assert re.match(
         r"granted   marketing/email  entry #\d+  mailchimp  2026-11-20 10:11", server.told("consent", "show", uma.id)

@@ -12,7 +12,7 @@ import pytest
 from tactful.errors import TactfulError
 from tactful.events.instants import instant
 from tactful_workbench.commands.importing import import_file
-from tactful_workbench.importfile import Row, call_of, rows_of, together
+from tactful_workbench.importfile import Row, call_of, dated, rows_of, together
 
 MADRID = ZoneInfo("Europe/Madrid")
 
@@ -373,6 +373,13 @@ SAID = {"userId": "u1", "purpose": "marketing", "channel": "email"}
 def test_who_allowed_something_has_to_say_when(state: str, when: dict[str, str | None], mend: str) -> None:
     with pytest.raises(TactfulError, match=rf"orders\.csv:7: who allowed this has to say when, .*; {mend}"):
         call_of(Row(7, SAID | {"state": state} | when), "Consent Changed", {}, MADRID, FILE)
+
+
+def test_rows_without_a_time_may_be_left_out_and_a_column_that_is_not_there_is_still_named() -> None:
+    undated = set[int]()
+    rows = [Row(2, {"at": "2026-01-05"}), Row(3, {"at": " "}), Row(4, {"at": None}), Row(5, {"when": ""})]
+    assert [row.line for row in dated(rows, {"timestamp": "at"}, undated)] == [2, 5]
+    assert undated == {3, 4}
 
 
 def test_an_opt_out_without_a_day_is_taken_and_so_is_what_was_allowed_on_one() -> None:

@@ -84,6 +84,16 @@ def together(rows: Iterable[Row], lines_of: str, pairs: dict[str, str], file: Pa
         yield Row(lines[-1].line, rest | {"products": products})
 
 
+def dated(rows: Iterable[Row], pairs: Mapping[str, str], undated: set[int]) -> Iterator[Row]:
+    """Those whose time is not empty; lines of the others are noted and left out."""
+    column = pairs.get("timestamp", "timestamp")
+    for row in rows:
+        if column in row.cells and not str(row.cells[column] or "").strip():
+            undated.add(row.line)
+        else:
+            yield row
+
+
 def call_of(
     row: Row, event: str, pairs: dict[str, str], zone: ZoneInfo, file: Path, fixed: Mapping[str, str] = NOTHING
 ) -> dict[str, Any]:
@@ -124,7 +134,7 @@ def call_of(
 
 def _to_date(cells: dict[str, Any], pairs: dict[str, str]) -> str:
     if (told := pairs.get("timestamp", "timestamp")) in cells:
-        return f"{told} is empty: take the row out, or fill it in with a day that can be proved"
+        return f"{told} is empty: take the row out (--skip-undated: all such), or fill it in"
     return "map timestamp= to a column that tells"
 
 

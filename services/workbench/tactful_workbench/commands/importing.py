@@ -14,7 +14,7 @@ from tactful.errors import TactfulError
 from tactful_ingest.limits import Limits
 from tactful_workbench.commands.options import HERE, Data, Json, known_zone, pairs_of, refuse_pipe, show
 from tactful_workbench.idfile import ID, ids_in, with_ids
-from tactful_workbench.importfile import NUMBERS, PRODUCT, call_of, rows_of, together
+from tactful_workbench.importfile import NUMBERS, PRODUCT, call_of, dated, rows_of, together
 from tactful_workbench.office import call_text, office, posted
 
 LOT: Final = 500  # rows a request
@@ -40,6 +40,12 @@ def import_file(
         str, typer.Option(help="order_id, where an order has a row for each product: they become one event.")
     ] = "",
     decimal_comma: Annotated[bool, typer.Option("--decimal-comma", help="Numbers are written 1.234,50.")] = False,
+    skip_undated: Annotated[
+        bool,
+        typer.Option(
+            "--skip-undated", help="Leave out rows whose time is empty: nothing happened, or nobody knows when."
+        ),
+    ] = False,
     data: Data = HERE,
     as_json: Json = False,
 ) -> None:
@@ -54,13 +60,14 @@ def import_file(
         raise TactfulError(f"--set: {', '.join(sorted(twice))} is mapped to a column as well; say it once")
     if ids and ID not in pairs:
         raise TactfulError(f"--ids: name the column of addresses with --map {ID}=COLUMN")
-    whose, strangers = ids_in(ids) if ids else {}, set[int]()
+    whose, strangers, undated = ids_in(ids) if ids else {}, set[int](), set[int]()
     left = {ours: theirs for ours, theirs in pairs.items() if not lines_of or ours not in PRODUCT}
 
     def calls() -> Iterator[bytes]:
         numbers = {pairs.get(name, name) for name in NUMBERS}
         found = rows_of(file, commas=numbers if decimal_comma else None)
         rows = together(found, lines_of, pairs, file) if lines_of else found
+        rows = dated(rows, pairs, undated) if skip_undated else rows
         for row in with_ids(rows, pairs[ID], whose, strangers) if ids else rows:
             text = call_text(call_of(row, event, left | ({ID: ID} if ids else {}), own, file, besides))
             if len(text) > LOT_BYTES:
@@ -70,9 +77,13 @@ def import_file(
     answer = asyncio.run(post_all(file.name, calls, data, quiet=as_json))
     text = f"{answer['rows']:,} rows → {answer['accepted']:,} accepted as history (start nothing), {answer['refused']:,} refused"
     text += " (see `tactful events tail --quarantine`)" if answer["refused"] else ""
-    if ids:
-        answer["strangers"] = len(strangers)
-        text += f"; {len(strangers):,} left out, whose address is no customer's" if strangers else ""
+    left_out = {
+        "strangers": (len(strangers), "whose address is no customer's"),
+        "undated": (len(undated), "without a time"),
+    }
+    for name, (number, what) in left_out.items():
+        answer[name] = number
+        text += f"; {number:,} left out, {what}" if number else ""
     show(answer, text, as_json)
     raise typer.Exit(1 if answer["refused"] else 0)
 

@@ -59,6 +59,8 @@ def test_who_unsubscribed_at_the_sender_before_is_refused_with_the_list_named_un
         r"granted   marketing/email  entry #\d+  .*  2026-11-01",
         server.told("consent", "show", uma.id),
     )
+    copy = json.loads(server.told("customer", "export", uma.id))["messages"][uma.id]
+    assert list(copy["addresses"]["email"]["listed"]) == ["unsubscribed/mailchimp"]
     server.told("consent", "grant", uma.id, "marketing", "--channel", "email", "--source", "shop-counter")
     server.cli(*suppress)
     uma.adds(KETTLE)

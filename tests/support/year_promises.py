@@ -233,7 +233,15 @@ def everything_can_be_explained(past: Past) -> None:
     for story in stories.values():
         assert story.customer in erased or explain_text(story, world.clock.now())
     personal = Personal(
-        world.log, world.trigger, world.dispatch, book, GRAVES, LogRemembers(), world.clock, lambda: world.settings
+        world.log,
+        world.trigger,
+        world.dispatch,
+        book,
+        GRAVES,
+        LogRemembers(),
+        world.clock,
+        lambda: world.settings,
+        world.addresses,
     )
     for name in world.humans.keys() - erased:
         assert msgspec.json.decode(drive(personal.export(name)))["customer"] == world.who(name)

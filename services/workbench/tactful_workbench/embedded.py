@@ -184,7 +184,9 @@ class Product:
         self.desk = Reception(dispatch, addresses, graves, clock, log, live.nudge)
         self.suppressions = Suppressions(log, dispatch, addresses, clock)
         self.correspondence = Correspondence(dispatch, addresses, self.desk, clock)
-        self.personal = Personal(log, trigger, dispatch, book, graves, stores.notebook, clock, self.settings_now)
+        self.personal = Personal(
+            log, trigger, dispatch, book, graves, stores.notebook, clock, self.settings_now, addresses
+        )
         self.button = RedButton(log, dispatch, clock)
         self.conductor = Conductor(log, trigger, book, clock)
         self.ruletelling = RuleTelling(self.loaded, self.conductor, self.settings_now, clock)

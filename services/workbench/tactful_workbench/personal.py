@@ -24,12 +24,15 @@ from tactful.records import (
     EraseBody,
     EraseRecord,
     EventRecord,
+    RecipientBody,
     encode,
 )
 from tactful.settings import Settings
+from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.binding import wishes_of
 from tactful_dispatch.ledger import ConsentEntry
 from tactful_dispatch.personal import Farewell
+from tactful_dispatch.rows import FLAGGED
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Row, decode
@@ -56,9 +59,11 @@ class Personal:
         notebook: Notebook | LogRemembers,
         clock: Clock,
         settings: Callable[[], Settings],
+        addresses: AddressBook,
     ) -> None:
         self._log, self._trigger, self._dispatch, self._book = log, trigger, dispatch, book
         self._graves, self._notebook, self._clock, self._settings = graves, notebook, clock, settings
+        self._addresses = addresses
 
     async def who(self, customer: str) -> str:
         while (row := await self._row(customer)) is not None and row.linked_to:
@@ -184,7 +189,19 @@ class Personal:
             "waiting": list(row.deliveries.values()),
             "sent": await self._dispatch.sent(customer, ALL),
             "wishes": wishes_of(row),
+            "addresses": await self._of_addresses(row.recipient),
         }
+
+    async def _of_addresses(self, recipient: RecipientBody | None) -> dict[str, Any]:
+        """What binds the customer's addresses, and on whose list they stand; nothing of others who use them."""
+        found = {}
+        for key in self._addresses.all_of(recipient):
+            address = await self._dispatch.address(key)
+            shut = "" if address.suppressed == FLAGGED else address.suppressed
+            told = {"suppressed": shut, "withdrawn": address.withdrawn, "listed": address.listed}
+            if any(told.values()):
+                found[key.channel] = told
+        return found
 
     async def _consents(self, customer: str) -> list[ConsentEntry]:
         links = await self._dispatch.ledger_of(partition_of(customer, self._log.partitions), customer)

@@ -18,5 +18,13 @@ def desk(here: Ground, changed: Callable[[], None]) -> Reception:
 def personal(here: Ground) -> Personal:
     """A copy of everything, and its erasure."""
     return Personal(
-        here.log, here.trigger, here.dispatch, here.book, here.graves, LogRemembers(), here.clock, here.settings_now
+        here.log,
+        here.trigger,
+        here.dispatch,
+        here.book,
+        here.graves,
+        LogRemembers(),
+        here.clock,
+        here.settings_now,
+        here.addresses,
     )

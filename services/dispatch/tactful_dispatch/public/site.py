@@ -30,8 +30,9 @@ class Site:
         return texts_of(await self.desk.card(grant.customer))
 
     async def refusal(self, grant: Grant, who: str = "") -> HTMLResponse | None:
-        """A page for whoever may be somebody else than the customer, since the message went to an address that is not the customer's, or not
-        any more: they may end what comes there (`unsubscribe`) and do nothing else. None for the customer. `who`: as `Desk.former`."""
+        """A page for whoever may be somebody else than the customer, since the message went to an address that is not the customer's, or
+        not any more: they may end what comes there (`unsubscribe`) and do nothing else. None for the customer. `who`: as
+        `Desk.former`."""
         channel = await self.desk.former(grant.customer, grant.message_id, who, grant.sent_to)
         if channel is None:
             return None

@@ -99,9 +99,10 @@ async def _told(
                 try:
                     new += (await told(await client.post("/admin/suppressions", json=wish)))["new"]
                 except TactfulError as error:
-                    raise TactfulError(
-                        f"{error}. {done:,} addresses are in; do it again: what is in is recognised"
-                    ) from None
+                    if dry_run or not done:
+                        raise
+                    again = "do it again: what is in is recognised"
+                    raise TactfulError(f"{error}. {done:,} addresses are in; {again}") from None
                 done += len(lot)
                 progress.update(task, completed=lot[-1].line)
     return new

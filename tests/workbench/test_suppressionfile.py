@@ -80,6 +80,14 @@ def test_a_list_is_read_by_the_columns_that_its_sender_writes(
     assert row[1:] == ("email", "uma@a.example", reason, said_at)
 
 
+def test_when_a_contact_was_made_is_not_when_they_left(tmp_path: Path) -> None:
+    """Dated so, an opt-out would be older than the yes that it takes back."""
+    text = "Email,First Name,Created\numa@a.example,Uma,2020-01-01\n"
+    assert read(tmp_path, text) == [Listed(2, "email", "uma@a.example", "unsubscribed", 0)]
+    [row] = good(read(tmp_path, text, pairs={"said_at": "Created"}))
+    assert row.said_at
+
+
 def test_numbers_that_opted_out_are_for_texts_unless_something_else_is_said(tmp_path: Path) -> None:
     text = "contact_id,status,date_of_consent\n+34600111222,opt-out,2023-05-04T10:11:12Z\n'+34 600 111 223,opt-in,\n"
     assert read(tmp_path, text) == [

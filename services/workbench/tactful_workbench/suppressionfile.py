@@ -26,19 +26,25 @@ PHONES: Final = ("sms", "call")
 ALLOWED: Final = "allowed"  # the row is of somebody who may be written to
 
 # What Mailchimp, Klaviyo, SendGrid, Postmark, Brevo, Mailgun, Amazon SES and Twilio call it, in letters and digits alone; the first counts.
-_MAILS, _NUMBERS = "mails", "numbers"
+_MAILS, _NUMBERS, _MADE = "mails", "numbers", "made"
 _KNOWN: Final = {
     _MAILS: "email emailaddress recipient recipientemail contact address to",
     _NUMBERS: "phone phonenumber contactid mobile mobilenumber number sms recipient to",
     REASON: "suppressionreason reason type status consentstatus",
-    SAID_AT: "unsubtime cleantime createdat created blockedat blockedon suppressedat suppressiondate unsubscribedat unsubscribeddate "
-    "optedoutat optoutdate dateofconsent lastupdatetime timestamp date",
+    SAID_AT: "unsubtime cleantime unsubscribedat unsubscribeddate suppressedat suppressiondate blockedat blockedon optedoutat optoutdate "
+    "dateofconsent",
+    _MADE: "createdat created lastupdatetime timestamp date",
 }
+# Beside these alone a row is an entry of a list, and made when that was said; of a contact it may be older than their yes.
+_OF_LISTS: Final = frozenset(
+    f"{_KNOWN[_MAILS]} {_KNOWN[_NUMBERS]} {_KNOWN[REASON]} {_KNOWN[_MADE]} id code error tags origin from source scope domainid groupid updatedat expiresat "
+    "senderemail ip".split()
+)
 _OF_FILE: Final = {"unsubtime": UNSUBSCRIBED, "cleantime": BOUNCED}  # Mailchimp's files tell it by their columns alone
 _WORDS: Final = {
     BOUNCED: "bounce bounced hardbounce hardbounced permanentbounce permanentfailure permanent cleaned invalid invalidemail undelivered",
     COMPLAINED: "complaint complained spamcomplaint spamreport spam abuse contactflaggedasspam markedasspam flaggedasspam",
-    ALLOWED: "subscribed subscribe optin reoptin optedin active allowed confirmed",
+    ALLOWED: "subscribed subscribe optin optedin reoptin",
 }
 _BY_WORD: Final = {word: reason for reason, words in _WORDS.items() for word in words.split()}
 _FAILED: Final = re.compile(r"(?:smtp[;: ]*)?5(?:\d\d\b|\.\d{1,3}\.\d{1,3})", re.IGNORECASE)  # a mail server's answer
@@ -91,7 +97,11 @@ def form_of(file: Path, reading: Reading) -> Form:
     plain = {_plain(name): place for place, name in reversed(list(enumerate(head)))}
     places = {ours: _place(head, theirs, file) for ours, theirs in reading.pairs.items()}
     addresses = (_NUMBERS, _MAILS) if reading.channel in PHONES else (_MAILS, _NUMBERS)
-    sought = {ADDRESS: addresses, REASON: () if reading.reason else (REASON,), SAID_AT: (SAID_AT,)}
+    sought = {
+        ADDRESS: addresses,
+        REASON: () if reading.reason else (REASON,),
+        SAID_AT: (SAID_AT, *[_MADE] * (plain.keys() <= _OF_LISTS)),
+    }
     for ours, kinds in sought.items():
         names = (name for kind in kinds for name in _KNOWN[kind].split())
         found = next((plain[name] for name in names if name in plain), None)

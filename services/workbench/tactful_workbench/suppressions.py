@@ -27,16 +27,19 @@ class Suppressions:
         now, entries = self._clock.now(), []
         for each in listed:
             key = self._book.key(each.channel, each.address)
-            if (await self._store.address(key)).is_listed(each.reason, source, each.said_at):
+            said_at = (
+                each.said_at if each.said_at <= now else 0
+            )  # a day that is to come is none, and not another one each time
+            if (await self._store.address(key)).is_listed(each.reason, source, said_at):
                 continue
-            record = _record(key, each, source, now)
+            record = _record(key, each.reason, source, said_at, now)
             entries.append((partition_of(record.key, self._log.partitions), encode(record)))
         if entries and not dry_run:
             await self._log.append(DISPATCH, entries)
         return len(entries)
 
 
-def _record(key: AddressKey, listed: ListedAddress, source: str, now: int) -> SuppressRecord:
-    body = SuppressBody(channel=key.channel, reason=listed.reason, source=source, said_at=listed.said_at)
-    id = digest("suppress", key.channel, key.hash, listed.reason, source, str(listed.said_at))
+def _record(key: AddressKey, reason: str, source: str, said_at: int, now: int) -> SuppressRecord:
+    body = SuppressBody(channel=key.channel, reason=reason, source=source, said_at=said_at)
+    id = digest("suppress", key.channel, key.hash, reason, source, str(said_at))
     return SuppressRecord(id=id, key=key.hash, at=now, body=body)

@@ -1,0 +1,35 @@
+"""A list of another sender becomes records in the log."""
+
+from __future__ import annotations
+
+import pytest
+from dispatchbench import DispatchBench
+from enginebench import drive
+
+from tactful.clock import DAY
+from tactful_workbench.suppressions import Suppressions
+from tactful_workbench.wishes import ListedAddress
+
+
+@pytest.fixture
+def bench() -> DispatchBench:
+    return DispatchBench(partitions=4)
+
+
+def told(bench: DispatchBench, said_at: int = 0, *, dry_run: bool = False) -> int:
+    """Of how many it is news."""
+    listed = ListedAddress(channel="email", address="u1@example.test", reason="unsubscribed", said_at=said_at)
+    new: int = drive(Suppressions(bench.log, bench.store, bench.book, bench.clock).take("mailchimp", [listed], dry_run))
+    bench.advance("1d")
+    return new
+
+
+@pytest.mark.parametrize("days", [None, -9, 400], ids=["undated", "of last week", "of a day that is to come"])
+def test_the_same_list_again_is_no_news_and_undoes_no_yes(bench: DispatchBench, days: int | None) -> None:
+    said_at = 0 if days is None else bench.now + days * DAY
+    assert [told(bench, said_at, dry_run=True), told(bench, said_at)] == [1, 1]
+    bench.consenting()
+    bench.advance("1d")
+    assert told(bench, said_at) == 0
+    bench.asks()
+    assert bench.words == ["sent"]

@@ -491,6 +491,20 @@ FAULTS = (
         ("tests/dispatch/test_consents.py", *SENDING),
     ),
     Fault(
+        "a list of a sender before takes back what was allowed since it was brought",
+        f"{DISPATCH}/suppressing.py",
+        "    if address.is_listed(body.reason, body.source, body.said_at):\n        return\n",
+        "",
+        ("tests/dispatch/test_suppressing.py",),
+    ),
+    Fault(
+        "who unsubscribed at a sender before is bound in the ledger alone",
+        f"{DISPATCH}/suppressing.py",
+        "    bind(space, key, MARKETING, said_at)\n",
+        "",
+        ("tests/dispatch/test_suppressing.py",),
+    ),
+    Fault(
         "a provider that does not answer is asked on and on",
         f"{DISPATCH}/providers.py",
         "if times >= IN_A_ROW and now >= until:",

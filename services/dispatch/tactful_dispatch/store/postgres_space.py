@@ -30,6 +30,11 @@ _WRITE: Final = text(
 _NEW_ADDRESS: Final = text(
     "INSERT INTO dispatch_address VALUES (:channel, :hash, :value) ON CONFLICT (channel, hash) DO NOTHING"
 )
+_NEW_ADDRESSES: Final = text(
+    """INSERT INTO dispatch_address SELECT channel, hash, :value
+       FROM unnest(CAST(:channels AS text[]), CAST(:hashes AS text[])) AS wanted (channel, hash)
+       ORDER BY channel, hash ON CONFLICT (channel, hash) DO NOTHING"""
+)
 ADDRESS: Final = text("SELECT value FROM dispatch_address WHERE channel = :channel AND hash = :hash")
 _LOCKED_ADDRESSES: Final = text(
     """SELECT channel, hash, value FROM dispatch_address
@@ -85,12 +90,11 @@ class PostgresWorkspace(Workspace):
         if not missing:
             return
         given = {"channels": [key.channel for key in missing], "hashes": [key.hash for key in missing]}
-        rows = {(channel, hash): value for channel, hash, value in self._db.execute(_LOCKED_ADDRESSES, given)}
-        for key in missing:
-            if (value := rows.get((key.channel, key.hash))) is not None:
-                self._addresses[key] = decode_address(value)
-            else:
-                self.address(key)
+        rows = self._db.execute(_LOCKED_ADDRESSES, given).all()
+        if len(rows) < len(missing):  # made and then locked, as one alone
+            self._db.execute(_NEW_ADDRESSES, {**given, "value": encode(AddressRow())})
+            rows = self._db.execute(_LOCKED_ADDRESSES, given).all()
+        self._addresses |= {AddressKey(channel, hash): decode_address(value) for channel, hash, value in rows}
 
     def knows(self, message_id: str) -> bool:
         return self._db.execute(MESSAGE, {"message": message_id}).one_or_none() is not None

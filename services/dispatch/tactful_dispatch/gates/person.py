@@ -69,7 +69,7 @@ def consent(message: MessageBody, facts: Facts) -> GateRecord:
         return refused(
             "consent", Reason.WITHDRAWN, Scope.CUSTOMER, **_told(message, anywhere), silent_until=anywhere.at + SILENCE
         )
-    if facts.now - facts.left_at < SILENCE and (anywhere is None or anywhere.at < facts.left_at):
+    if max(0, facts.now - SILENCE) < facts.left_at and (anywhere is None or anywhere.at < facts.left_at):
         said = {"purpose": message.purpose, "channel": message.channel, "withdrawn_at": facts.left_at}
         return refused("consent", Reason.WITHDRAWN, **said, silent_until=facts.left_at + SILENCE, **_listed(facts))
     if here is None or here.state != "granted":

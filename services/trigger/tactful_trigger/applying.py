@@ -159,7 +159,7 @@ class Applying:
         is_flag = seen.name == _FLAG
         if concerns_dispatch or is_flag:
             self._telling.tell(row, seen.at, again=is_flag)
-        elif isinstance(seen.event, ContactMade):
+        elif type(seen.event) is ContactMade:
             changed |= self._telling.tell_of_contact(row, seen.event, seen.at)
         return changed
 

@@ -16,6 +16,7 @@ from tactful_trigger.countries import country_code
 # "(0)" is for callers at home and no part of the number; phones copy it with dashes of print and invisible marks of its direction.
 _PUNCTUATION: Final = re.compile(r"\(0\)|[\s()./-]|[\u2010-\u2015\u2212\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _NAMED: Final = re.compile(r"[^<>]*<([^<>]+)>")  # `Uma <uma@example.test>`
+_TOLD: Final = frozenset({Profile, Orders, Tickets})
 
 
 def recipient(
@@ -25,7 +26,9 @@ def recipient(
 
     A country that is no code is left out: the shop's own then counts, with its hours.
     """
-    contact, away = milliseconds(settings.resting.contact), _is_away(engagement, orders)
+    contact, last = milliseconds(settings.resting.contact), orders.last
+    ordered_at = last.at if last else 0
+    away = engagement.away_since > ordered_at  # two attempts to win them back found no reaction, and no order since
     return RecipientBody(
         addresses=_addresses(profile),
         first_name=profile.first_name or None,
@@ -33,7 +36,7 @@ def recipient(
         zone=profile.zone or None,
         country=country_code(profile.country),
         complaint_open=bool(tickets.recent) and tickets.open,
-        rests=_rests(orders, tickets, settings.resting),
+        rests=_rests(ordered_at, orders, tickets, settings.resting),
         in_touch_until=engagement.contacted_at + contact if engagement.contacted_at else 0,
         in_touch_since=engagement.contacted_at,
         in_touch_with=engagement.contacted_by,
@@ -48,14 +51,9 @@ def recipient(
 
 def tells_dispatch(before: Any, after: Any) -> bool:
     """Whether a change of this state may change what dispatch is told."""
-    if isinstance(after, Engagement):
+    if type(after) is Engagement:
         return bool(after.contacted_at != before.contacted_at or after.away_since != before.away_since)
-    return isinstance(after, Profile | Orders | Tickets)
-
-
-def _is_away(engagement: Engagement, orders: Orders) -> bool:
-    """Whether two attempts to win them back found no reaction, and they have not ordered since."""
-    return engagement.away_since > (orders.last.at if orders.last else 0)
+    return type(after) in _TOLD
 
 
 def number_of(phone: str) -> str:
@@ -73,12 +71,11 @@ def _addresses(profile: Profile) -> dict[str, str]:
     return {channel: address for channel, address in addresses.items() if address}
 
 
-def _rests(orders: Orders, tickets: Tickets, resting: Resting) -> tuple[Rest, ...]:
+def _rests(ordered_at: int, orders: Orders, tickets: Tickets, resting: Resting) -> tuple[Rest, ...]:
     """A late parcel rests as long as an order, from the day it came: before that nobody tells that it is late."""
-    last = orders.last
     late = max((order.delivered_at for order in orders.recent if order.late), default=0)
     causes = (
-        ("order", last.at if last else 0, resting.order),
+        ("order", ordered_at, resting.order),
         ("late_delivery", late, resting.order),
         ("refund", orders.refunded_at, resting.refund),
         ("complaint_closed", tickets.closed_at, resting.complaint_closed),

@@ -27,7 +27,10 @@ class SessionProjection(FirstVersion):
     def fold(self, state: Session, event: Event) -> Session:
         if not event.act:
             return state
-        at, url = event.meta.occurred_at, event.url if isinstance(event, Page) else ""
+        at, url = event.meta.occurred_at, event.url if type(event) is Page else ""
+        if state.acts and state.last_act_at <= at <= state.last_act_at + PAUSE:  # as nearly always
+            acts, url = state.acts + 1, url or state.last_url
+            return Session(started_at=state.started_at, last_act_at=at, acts=acts, last_url=url)
         return self.merge(state, Session(started_at=at, last_act_at=at, acts=1, last_url=url))
 
     def merge(self, mine: Session, theirs: Session) -> Session:

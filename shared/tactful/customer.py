@@ -60,12 +60,11 @@ class Cart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def value(self) -> Money | None:
         """Sum over the lines that have a price, in the first line's currency; None if no line has one."""
-        priced = [item for item in self.items if item.price is not None]
+        priced = [(item.price, item.quantity) for item in self.items if item.price is not None]
         if not priced:
             return None
-        currency = priced[0].price.currency if priced[0].price else ""
-        total = sum(i.price.minor * i.quantity for i in priced if i.price and i.price.currency == currency)
-        return Money(total, currency)
+        currency = priced[0][0].currency
+        return Money(sum(price.minor * pieces for price, pieces in priced if price.currency == currency), currency)
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

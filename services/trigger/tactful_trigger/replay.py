@@ -354,7 +354,7 @@ class Execution:
 
     def _is_full(self) -> bool:
         journal = self._run.journal
-        return len(journal) > JOURNAL_ENTRIES or sum(len(bytes(entry.value)) for entry in journal) > JOURNAL_BYTES
+        return len(journal) > JOURNAL_ENTRIES or sum(len(entry.value) for entry in journal) > JOURNAL_BYTES
 
 
 class RunHost(Host, Protocol):

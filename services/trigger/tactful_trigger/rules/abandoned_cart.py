@@ -91,7 +91,12 @@ def _unfit(run: Run, cart: Cart, known_at: datetime, sensitive: frozenset[str]) 
         return NOBODY
     if all(is_sensitive(item.category, sensitive) for item in cart.items):
         return "only sensitive categories"
-    return "below min_value" if (cart.value.minor if cart.value else 0) < run.param("min_value", 0) else ""
+    return "below min_value" if _worth(cart) < run.param("min_value", 0) else ""
+
+
+def _worth(cart: Cart) -> int:
+    value = cart.value
+    return value.minor if value else 0
 
 
 def _rungs(run: Run, cart: Cart) -> list[tuple[str, str]]:
@@ -99,8 +104,7 @@ def _rungs(run: Run, cart: Cart) -> list[tuple[str, str]]:
     rungs = [("email", run.param("email_patience", "24h"))]
     if run.param("push", True):
         rungs.append(("push", run.param("push_patience", "4h")))
-    worth = cart.value.minor if cart.value else 0
-    if run.param("sms", False) and worth >= run.param("sms_min_value", 0):
+    if run.param("sms", False) and _worth(cart) >= run.param("sms_min_value", 0):
         rungs.append(("sms", run.param("sms_patience", "1d")))
     return rungs
 

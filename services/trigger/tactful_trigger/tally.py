@@ -4,8 +4,10 @@ objected. Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import add, sub
 
 import msgspec
+from msgspec.structs import astuple
 
 
 class Tally(msgspec.Struct, frozen=True, array_like=True):
@@ -30,13 +32,11 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
 
     def __add__(self, other: Tally) -> Tally:
         """Both together."""
-        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
-        return Tally(*(one + two for one, two in pairs))
+        return Tally(*map(add, astuple(self), astuple(other)))
 
     def __sub__(self, other: Tally) -> Tally:
         """What has come since the other."""
-        pairs = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
-        return Tally(*(one - two for one, two in pairs))
+        return Tally(*map(sub, astuple(self), astuple(other)))
 
 
 def totals(partitions: Iterable[Mapping[str, Tally]]) -> dict[str, Tally]:

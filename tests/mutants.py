@@ -411,7 +411,7 @@ FAULTS = (
         "if False:",
         SLICES,
     ),
-    Fault("a held run blocks the others", f"{TRIGGER}/row.py", "and run.id not in self.held", "", SLICES),
+    Fault("a held run blocks the others", f"{TRIGGER}/row.py", " if run.id not in self.held", "", SLICES),
     Fault(
         "what is said of a visitor is the customer's own word",
         f"{TRIGGER}/joining.py",

@@ -55,7 +55,7 @@ class Run(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     asked_as: str = ""  # under which name the message was asked that it waits for, if it was another one
 
     @property
-    def due(self) -> int | None:
+    def due(self) -> int:
         """The next instant at which something happens by itself: while parked, its end."""
         if self.parked:
             return self.deadline
@@ -199,7 +199,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
             return None
         if len(runs) == 1:
             return runs[0].due
-        return min((due for run in self.runs if (due := run.due) is not None), default=None)
+        return min([run.due for run in runs])
 
     @property
     def busy(self) -> bool:
@@ -211,12 +211,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
         """The earliest due instant of the runs that may go on."""
         if not self.held:
             return self.due
-        earliest = None
-        for run in self.runs:
-            due = run.due
-            if due is not None and (earliest is None or due < earliest) and run.id not in self.held:
-                earliest = due
-        return earliest
+        return min((run.due for run in self.runs if run.id not in self.held), default=None)
 
     def has_seen(self, event: bytes) -> bool:
         """Whether this event (its hash) is remembered."""

@@ -605,7 +605,7 @@ FAULTS = (
     ),
     Fault(
         "a live tick that closes its instant",
-        f"{TRIGGER}/live.py",
+        "shared/tactful/ticking.py",
         "body=TickBody()",
         "body=TickBody(closes=now)",
         ("tests/trigger/test_live_trigger.py",),

@@ -12,19 +12,16 @@ from contextlib import suppress
 from typing import Final
 
 from tactful.clock import SECOND, Clock
-from tactful.clockcheck import refuse_to_be_ahead
 from tactful.errors import RewoundStore, StreamStopped, Transient
-from tactful.identity import digest
 from tactful.leases import KEEPING, while_kept
 from tactful.log import Log
 from tactful.marking import Marking
-from tactful.records import DISPATCH, TickBody, TickRecord, encode
+from tactful.records import DISPATCH
+from tactful.ticking import Ticker, seconds_until
 from tactful.together import all_done
 from tactful_dispatch.worker import AT_ONCE, DispatchWorker
 
-TICK_APART: Final = 100  # ms between two ticks of one partition
 STALE: Final = 30 * SECOND
-IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
 
 _logger = logging.getLogger(__name__)
 
@@ -35,7 +32,7 @@ class LiveDispatch:
     def __init__(self, worker: DispatchWorker, log: Log, clock: Clock, keeping: float = KEEPING) -> None:
         """`keeping`: seconds after which leases are renewed while a round lasts."""
         self._worker, self._log, self._clock, self._keeping = worker, log, clock, keeping
-        self._ticked: dict[int, int] = {}
+        self._ticker = Ticker(log, DISPATCH, "dispatch")
         self._reached: dict[int, str] = {}  # by partition, the customer who was written to last
         self._changed, self._marking = asyncio.Event(), Marking("dispatch", worker.mark, clock)
 
@@ -101,8 +98,7 @@ class LiveDispatch:
         """Sleep until something arrives, changes or falls due."""
         moving = self._worker.owned.keys() - self._worker.stopped.keys()
         dues = [due for p in moving if (due := await self._worker.earliest_due(p)) is not None]
-        until_due = (min(dues) + 1 - self._clock.now()) / 1000 if dues else IDLE
-        seconds = min(IDLE, max(until_due, TICK_APART / 1000))
+        seconds = seconds_until(dues, self._clock.now())
         positions = {number: at for number, at in self._worker.offsets.items() if number in moving}
         news = asyncio.ensure_future(self._log.wait(DISPATCH, positions, seconds))
         change = asyncio.ensure_future(self._changed.wait())
@@ -128,7 +124,7 @@ class LiveDispatch:
 
     async def _tick(self, partition: int) -> bool:
         now = self._clock.now()
-        if partition not in self._worker.owned or 0 <= now - self._ticked.get(partition, 0) < TICK_APART:
+        if partition not in self._worker.owned or self._ticker.has_just_ticked(partition, now):
             return False
         due = await self._worker.earliest_due(partition)
         if due is None and not await self._worker.store.pending(partition, "", 1):
@@ -137,8 +133,5 @@ class LiveDispatch:
             return False
         if (due is None or due >= now) and now - await self._worker.clock_of(partition) < STALE:
             return False
-        self._ticked[partition] = now
-        record = TickRecord(id=digest("tick", "dispatch", str(partition), str(now)), key="", at=now, body=TickBody())
-        [position] = await self._log.append(DISPATCH, [(partition, encode(record))])
-        refuse_to_be_ahead(f"{DISPATCH}/{partition}", position.appended, now)
+        await self._ticker.tick(partition, now)
         return True

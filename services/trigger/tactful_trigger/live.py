@@ -1,8 +1,7 @@
 """Trigger while it runs: read, relay, start steps, and let time pass.
 
 A tick is appended when a timer is due by the wall clock, everything in the partition is read, and the last tick is at
-least 100 ms old. It never closes an instant: only strictly earlier timers fire, so that whatever was acknowledged before
-the tick stands before it.
+least 100 ms old.
 """
 
 from __future__ import annotations
@@ -12,20 +11,17 @@ from contextlib import suppress
 from typing import Final
 
 from tactful.clock import Clock
-from tactful.clockcheck import refuse_to_be_ahead
 from tactful.errors import StreamStopped, Transient
-from tactful.identity import digest
 from tactful.leases import while_kept
 from tactful.log import Hints, Log
 from tactful.marking import Marking
-from tactful.records import EVENTS, TickBody, TickRecord, encode
+from tactful.records import EVENTS
+from tactful.ticking import Ticker, seconds_until
 from tactful.together import all_done
 from tactful_trigger.guarding import Guard
 from tactful_trigger.worker import TriggerWorker
 
-TICK_APART: Final = 100  # ms between two ticks of one partition
 SLICES: Final = 4  # of one partition in a round
-IDLE: Final = 5.0  # seconds: how long an idle worker sleeps at most, so that it renews its leases
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +34,7 @@ class LiveTrigger:
     ) -> None:
         """Without a guard no rule takes itself back: for a clock that somebody moves. `hints`: for tools that show how far we have read."""
         self._worker, self._log, self._clock, self._guard = worker, log, clock, guard
-        self._ticked: dict[int, int] = {}
+        self._ticker = Ticker(log, EVENTS)
         self._told: dict[str, str] = {}  # by rule, the failure that the log has last
         self._hints, self._marking = hints, Marking("trigger", self._mark, clock)
 
@@ -100,15 +96,12 @@ class LiveTrigger:
 
     async def _tick(self, partition: int) -> bool:
         now, held = self._clock.now(), self._worker.owned.get(partition)
-        if held is None or 0 <= now - self._ticked.get(partition, 0) < TICK_APART:
+        if held is None or self._ticker.has_just_ticked(partition, now):
             return False
         due = await self._worker.earliest_due(partition)
         if due is None or due >= now or await self._log.end(EVENTS, partition) > held.cursor.offset:
             return False
-        self._ticked[partition] = now
-        record = TickRecord(id=digest("tick", str(partition), str(now)), key="", at=now, body=TickBody())
-        [position] = await self._log.append(EVENTS, [(partition, encode(record))])
-        refuse_to_be_ahead(f"{EVENTS}/{partition}", position.appended, now)
+        await self._ticker.tick(partition, now)
         return True
 
     async def pause(self) -> None:
@@ -116,5 +109,4 @@ class LiveTrigger:
         moving = self._worker.owned.keys() - self._worker.stopped.keys()
         positions = {number: at for number, at in self._worker.offsets.items() if number in moving}
         dues = [due for number in positions if (due := await self._worker.earliest_due(number)) is not None]
-        until_due = (min(dues) + 1 - self._clock.now()) / 1000 if dues else IDLE
-        await self._log.wait(EVENTS, positions, min(IDLE, max(until_due, TICK_APART / 1000)))
+        await self._log.wait(EVENTS, positions, seconds_until(dues, self._clock.now()))

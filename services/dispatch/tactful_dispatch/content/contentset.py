@@ -89,7 +89,7 @@ class Template:
 
     def line_of(self, words: str) -> int:
         """The first line that holds `words`, or 1."""
-        return next((n for n, text in enumerate(self.text.splitlines(), start=1) if words in text), 1)
+        return _line_of(self.text, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +217,7 @@ def _host(domain: str, text: str) -> str:
     except UnicodeError:
         host = ""
     if not _HOST.fullmatch(host):
-        said = domain or "domains:"
-        line = next((n for n, words in enumerate(text.splitlines(), start=1) if said in words), 1)
+        line = _line_of(text, domain or "domains:")
         raise TemplateError(f"{BRAND}:{line}: {domain!r} is no host; write it like shop.example")
     return host
 
@@ -261,5 +260,9 @@ def _structure(kind: type[Any], file: str, text: str, above: int) -> Any:
         raise TemplateError(f"{file}:{line}: {problem}; mend that line") from None
     except msgspec.ValidationError as error:
         named = re.findall(r"`\$?\.?(\w+)", str(error))
-        lines = [n for n, words in enumerate(text.splitlines(), start=1 + above) if named and named[-1] in words]
-        raise TemplateError(f"{file}:{lines[0] if lines else 1 + above}: {error}; mend that line") from None
+        line = above + (_line_of(text, named[-1]) if named else 1)
+        raise TemplateError(f"{file}:{line}: {error}; mend that line") from None
+
+
+def _line_of(text: str, words: str) -> int:
+    return next((number for number, line in enumerate(text.splitlines(), start=1) if words in line), 1)

@@ -14,8 +14,6 @@ _SINCE_1970: Final = re.compile(r"\d{9,16}(?:\.\d{1,9})?", re.ASCII)
 
 def instant(value: object) -> int | None:
     """ISO 8601 with any offset (none: UTC), or seconds or ms since 1970 as number or text; None if it is no time."""
-    if value is None:
-        return None
     if isinstance(value, str):
         return _from_text(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _NUMBER_END:

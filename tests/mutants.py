@@ -291,10 +291,10 @@ FAULTS = (
         "if",
         RULES,
     ),
-    Fault("held out does not count as sent", f"{TRIGGER}/applying.py", 'and word.reason != "holdout"', "", RULES),
+    Fault("held out does not count as sent", f"{TRIGGER}/contacts.py", 'and word.reason != "holdout"', "", RULES),
     Fault(
         "a run that reached nobody cools down",
-        f"{TRIGGER}/applying.py",
+        f"{TRIGGER}/contacts.py",
         'if word.verdict not in ("sent", "unknown")',
         'if word.verdict not in ("sent", "unknown", "not_sent")',
         RULES,
@@ -819,7 +819,7 @@ FAULTS = (
     ),
     Fault(
         "an order long after a message counts for it",
-        f"{TRIGGER}/applying.py",
+        f"{TRIGGER}/contacts.py",
         "or not 0 <= happened - mark.at <= within",
         "or False",
         ("tests/trigger/test_tally.py",),
@@ -877,7 +877,7 @@ FAULTS = (
     ),
     Fault(
         "one opt-out counts for every rule that wrote",
-        f"{TRIGGER}/applying.py",
+        f"{TRIGGER}/contacts.py",
         "            if mark.objected:\n                return False",
         "            if mark.objected:\n                continue",
         ("tests/trigger/test_guarding.py",),
@@ -898,7 +898,7 @@ FAULTS = (
     ),
     Fault(
         "what stands in shadow is foreseen of nobody",
-        f"{TRIGGER}/applying.py",
+        f"{TRIGGER}/contacts.py",
         "        if word.reason in WITHHELD:",
         "        if word.reason in ():",
         ("tests/trigger/test_volume.py",),

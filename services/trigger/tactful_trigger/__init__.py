@@ -12,6 +12,6 @@ The modules in the order in which an event meets them:
   `keeping`, `feeds` and `standstill` are about runs that cannot go on with what they hear. `rules` are those that ship.
 - `effects` gathers what a slice wants done, none of it real before the commit; `history` is what people read of it, and what runs
   are shown of it later. `steps` run after the commit.
-- `tally`, `volume` and `objecting` count what came of a rule; `guarding` pauses it when that is bad. `checking` tells beforehand
+- `contacts`, `tally` and `volume` count what came of a rule; `guarding` pauses it when that is bad. `checking` tells beforehand
   whether live runs fit other rules.
 """

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import msgspec
-
 from tactful.clock import HOUR, MINUTE
-from tactful.decisions import Reason
 from tactful.events import (
     ComplaintClosed,
     ComplaintOpened,
@@ -22,20 +19,18 @@ from tactful.events.model import is_fact, name_of
 from tactful.identity import event_hash
 from tactful.records import EventRecord
 from tactful.rules import Rule
-from tactful_trigger.cursor import LetGo
+from tactful_trigger.contacts import OBJECTIONS, Contacts
 from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
 from tactful_trigger.history import KIND_OF_EVENT, TOLD_ALWAYS
-from tactful_trigger.objecting import OBJECTIONS, SOON, objection_to
 from tactful_trigger.partition import Partition
 from tactful_trigger.projections import OURS
 from tactful_trigger.recipient import tells_dispatch
 from tactful_trigger.replay import Parked, RuleFailed
-from tactful_trigger.row import LEAST, SEEN_MINUTES, WEIGHED, First, Goal, Mark, Row, mark_key, marked_rule
+from tactful_trigger.row import LEAST, SEEN_MINUTES, WEIGHED, Goal, Row
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs import Runs
 from tactful_trigger.starting import Freed
-from tactful_trigger.tally import Tally
 from tactful_trigger.telling import Telling
 from tactful_trigger.unfolding import Unfolding
 
@@ -46,8 +41,6 @@ _NUMBERED: Final = frozenset(
     name_of(event) for event in (OrderCompleted, OrderCancelled, OrderRefunded, ComplaintOpened, ComplaintClosed)
 )
 BEYOND: Final = "more than 256 events within a minute"
-FEW_MARKS: Final = 32
-WITHHELD: Final = frozenset({Reason.SHADOW, Reason.NOT_ALLOWED})  # nothing else spoke against it
 
 
 class Applying:
@@ -58,6 +51,7 @@ class Applying:
         self._rows = partition.rows
         self._unfolding = Unfolding(partition.book, effects, runs)
         self._telling = Telling(partition.book.settings, effects)
+        self._contacts = Contacts(partition, effects)
         self._blamed = _NOBODY  # rules that must not go by this event
 
     def event(self, record: EventRecord, route: Route | None, row: Row | None, at: int, value: bytes) -> Row | None:
@@ -113,9 +107,9 @@ class Applying:
             self._partition.cursor.duplicates += 1
             return False
         if seen.name == "Message Decided":
-            changed |= self._mark(row, seen)
+            changed |= self._contacts.decided(row, seen)
         elif seen.name in OBJECTIONS:
-            changed |= self._object(row, seen)
+            changed |= self._contacts.objected(row, seen)
         if seen.name == "Hold Opened":
             self._runs.confirm(row, seen)
             return True
@@ -163,78 +157,6 @@ class Applying:
             changed |= self._telling.tell_of_contact(row, seen.event, seen.at)
         return changed
 
-    def _mark(self, row: Row, seen: Seen) -> bool:
-        """Cooldowns count from the first message of a contact that was sent, may have been, or was held out."""
-        word = seen.pointer
-        self._effects.decided.append((word.rule, word.verdict, word.reason or ""))
-        if word.reason in WITHHELD:
-            self._partition.cursor.count_day(word.rule, seen.at, withheld=1)
-        if word.verdict not in ("sent", "unknown") and word.reason != "holdout":
-            return False
-        is_counted = False  # also where a parallel run has spoken since
-        for run in row.runs:
-            if run.id == word.run_id:
-                is_counted, run.reached = run.reached and run.contact == word.contact, True
-        key, marks = mark_key(word.rule, word.run_key), self._lasting(row, seen.at)
-        if not is_counted and (key not in marks or marks[key].contact != word.contact):
-            held_out, known = word.reason == "holdout", marks.get(key)
-            first = First(seen.at, held_out) if known is None else known.first
-            row.marks = {**marks, key: Mark(word.contact, seen.at, held_out, first=first)}
-            self._partition.cursor.count(word.rule, Tally(held_out=1) if held_out else Tally(sent=1))
-            if known is None:
-                self._partition.cursor.count(word.rule, Tally(first_held_out=1) if held_out else Tally(first_sent=1))
-            if not held_out:
-                self._partition.cursor.count_day(word.rule, seen.at, wrote=1)
-        return True
-
-    def _lasting(self, row: Row, at: int) -> Mapping[str, Mark]:
-        """The marks, without those of single keys that nothing asks for any more: of a rule with a key for each order there would be
-        no end of them."""
-        marks, terms = row.marks or {}, self._partition.book.terms
-        if len(marks) <= FEW_MARKS:
-            return marks
-        lasts = {rule: max(known.cooldown, known.goal_within, SOON) for rule, known in terms.items() if known.key}
-        return {
-            key: mark
-            for key, mark in marks.items()
-            if (rule := marked_rule(key)) not in lasts or at - mark.at <= lasts[rule]
-        }
-
-    def _object(self, row: Row, seen: Seen) -> bool:
-        """Count an objection, once a contact: a spam report with the rule whose message it was, an opt-out with the rule that wrote
-        last. Whether the row changed."""
-        for key, mark in sorted((row.marks or {}).items(), key=lambda known: (-known[1].at, known[0])):
-            rule = marked_rule(key)
-            what = objection_to(rule, mark, seen)
-            if what is None or mark.held_out:
-                continue
-            if mark.objected:
-                return False
-            row.marks = {**(row.marks or {}), key: msgspec.structs.replace(mark, objected=True)}
-            if mark.at >= self._partition.cursor.let_go.get(rule, LetGo()).at:
-                self._partition.cursor.count(rule, what)
-            return True
-        return False
-
-    def _reach(self, row: Row, rule: str, within: int, seen: Seen) -> None:
-        """Count the first goal that follows a contact within `within` (ms), and whether the contact was held out. By when the goal
-        happened, since a till may tell days later of what was bought before."""
-        mark, happened = row.mark_of(rule), seen.record.body.occurred_at
-        if mark is None:
-            return
-        if (first := mark.first) is not None and 0 <= happened - first.at <= within:
-            mark = msgspec.structs.replace(mark, first=None)
-            row.marks = {**(row.marks or {}), mark_key(rule): mark}
-            reached = Tally(first_held_out_reached=1) if first.held_out else Tally(first_sent_reached=1)
-            self._partition.cursor.count(rule, reached)
-        if mark.reached or not 0 <= happened - mark.at <= within:
-            return
-        row.marks = {**(row.marks or {}), mark_key(rule): msgspec.structs.replace(mark, reached=True)}
-        self._partition.cursor.count(rule, Tally(held_out_reached=1) if mark.held_out else Tally(sent_reached=1))
-        self._effects.tell(
-            row, seen.at, "goal", rule, mark.run, {"held_out": mark.held_out, "after": happened - mark.at}
-        )
-
     def _end(self, row: Row, route: Route, seen: Seen) -> Freed:
         freed = []
         for rule, is_goal in route.ends:
@@ -242,7 +164,7 @@ class Applying:
             if terms.key is None and self._counts(rule, seen):
                 _note_goal(row, rule.name, seen)
                 if is_goal:
-                    self._reach(row, rule.name, terms.goal_within, seen)
+                    self._contacts.reached(row, rule.name, terms.goal_within, seen)
             for run in [run for run in row.runs if run.rule == rule.name]:
                 if self._runs.ends(row, rule, run, seen):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")

@@ -68,6 +68,12 @@ def taken_once(log: Iterable[Stored]) -> Iterator[tuple[Stored, Any]]:
         yield stored, record
 
 
+def asked_by(partition: int, taken: Iterable[tuple[Stored, Any]]) -> list[bytes]:
+    """What trigger's outbox of a partition has brought."""
+    origin = (EVENTS, partition)
+    return [s.value for s, r in taken if r.origin is not None and (r.origin.topic, r.origin.partition) == origin]
+
+
 class Aftermath:
     """The logs and stores after a play, and what a calm trigger makes of the same events."""
 
@@ -177,12 +183,7 @@ async def requests_are_those_of_a_calm_run(after: Aftermath) -> None:
         rows: list[OutboxRow] = await after.calm.unsent(partition, 10**9)
         for topic in (EVENTS, DISPATCH):
             for target in range(PARTITIONS):
-                asked = [
-                    stored.value
-                    for stored, record in taken_once(after.logs[topic, target])
-                    if record.origin is not None
-                    and (record.origin.topic, record.origin.partition) == (EVENTS, partition)
-                ]
+                asked = asked_by(partition, taken_once(after.logs[topic, target]))
                 assert asked == [row.value for row in rows if (row.topic, row.partition) == (topic, target)]
 
 

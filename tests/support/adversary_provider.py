@@ -25,9 +25,8 @@ class Departure(NamedTuple):
 
     message_id: str
     subject: str
-    withdrawn: (
-        bool  # the customer's latest word in the ledger is a no, or was, of whoever shares the address, at the gate
-    )
+    # The customer's latest word in the ledger is a no, or was, of whoever shares the address, at the gate.
+    withdrawn: bool
     cancelled: bool  # dispatch had read that the run no longer wants it
     committed: bool  # as `sending`
     unread_for: int  # ms since the latest append time that dispatch had read

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
-from adversary_promises import taken_once
+from adversary_promises import asked_by, taken_once
 from enginebench import GRAVES, drive
 from shopyear import shop_year
 from yearworld import PARTITIONS, POISON, RULEBOOK, World
@@ -119,12 +119,7 @@ def requests_are_those_of_a_calm_year(past: Past) -> None:
         rows = drive(calm.unsent(partition, 10**9))
         for topic in (EVENTS, DISPATCH):
             for target in range(PARTITIONS):
-                asked = [
-                    stored.value
-                    for stored, record in past.taken[topic, target]
-                    if record.origin is not None
-                    and (record.origin.topic, record.origin.partition) == (EVENTS, partition)
-                ]
+                asked = asked_by(partition, past.taken[topic, target])
                 assert asked == [row.value for row in rows if (row.topic, row.partition) == (topic, target)]
 
 

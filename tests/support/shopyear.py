@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from enginebench import MONDAY
 
@@ -31,6 +31,7 @@ from tactful.events import (
     ShipmentDelivered,
 )
 from tactful.events.model import Money
+from tactful.settings import Settings
 
 STEP: Final = 10 * MINUTE
 YEAR: Final = 365 * DAY
@@ -38,6 +39,19 @@ ZONES: Final = ("Europe/Madrid", "America/New_York", "Asia/Tokyo", "Australia/Lo
 CHANNELS: Final = ("email", "push", "sms")
 RULES: Final = ("abandoned_cart", "missed_order", "churn_risk", "complaint_followup")
 OWN_HOURS: Final = ("09:00-12:00", "12:00-17:00", "17:00-21:00")
+REACTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    *(3 * (("Message Clicked", {}), ("Message Opened", {}), ("Message Delivered", {}))),
+    ("Message Opened", {"prefetched": True}),
+    ("Message Clicked", {"prefetched": True}),
+    ("Message Replied", {"text": "Thank you"}),
+    ("Message Bounced", {"hard": True}),
+    ("Message Complained", {}),
+)
+QUESTIONS: Final = {  # template -> answers
+    "missed_order": ("in_a_week", "in_a_month", "enough", "no_longer"),
+    "churn_survey": ("too_expensive", "no_need", "too_often", "other"),
+    "complaint_followup": ("settled", "settled", "unsettled"),
+}
 What = Literal[
     "event",
     "consent",
@@ -54,6 +68,14 @@ What = Literal[
     "enrol",
     "feed",
 ]
+
+
+def settings(hours: str = "09:00-21:00", in_shadow: str = "") -> Settings:
+    """Of the whole shop."""
+    rules: dict[str, dict[str, Any]] = {rule: {"mode": "shadow" if rule == in_shadow else "live"} for rule in RULES}
+    rules["abandoned_cart"] |= {"sms": True, "holdout": 0.1}
+    rules["missed_order"]["after"] = ["pos"]
+    return Settings.model_validate({"rules": rules, "sending": {"mode": "live"}, "hours": {"marketing": hours}})
 
 
 @dataclass(frozen=True, slots=True)

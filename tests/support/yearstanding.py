@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,7 +12,24 @@ from shopyear import YEAR
 from tactful.clock import DAY, SECOND
 from tactful.purposes import is_marketing
 from tactful.records import EventRecord, MessageBody
-from tactful_dispatch.channels import Envelope
+from tactful_dispatch.channels import Envelope, Outcome
+
+
+class Left(NamedTuple):
+    """One first byte. `hour` by the clock on the customer's wall."""
+
+    message_id: str
+    at: int
+    customer: str
+    channel: str
+    address: str
+    purpose: str
+    contact: str
+    rule: str
+    hour: float
+    committed: bool  # as `sending`
+    outcome: Outcome
+    broken: tuple[str, ...]  # promises that do not hold at this instant
 
 
 class Standing:

@@ -8,14 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 from random import Random
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from adversary_world import Fate, ShakyDispatchStore, ShakyTriggerStore, Trouble
 from dispatchbench import PlainContent
 from enginebench import GRAVES, MONDAY, drive, event_record
-from shopyear import OWN_HOURS, RULES, STEP, YEAR, Act, Human, phone
-from yearstanding import Standing
+from shopyear import OWN_HOURS, QUESTIONS, REACTIONS, STEP, YEAR, Act, Human, phone, settings
+from yearstanding import Left, Standing
 
 from tactful.broadcasting import broadcast
 from tactful.clock import DAY, HOUR, MINUTE, ManualClock
@@ -42,7 +42,6 @@ from tactful.records import (
     Record,
     encode,
 )
-from tactful.settings import Settings
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
@@ -62,17 +61,6 @@ T = TypeVar("T")
 
 PARTITIONS: Final = 4
 RULEBOOK: Final = Rulebook(load_plugins(None).rules, SHIPPED)
-DAY_OF_MARKETING: Final = "09:00-21:00"
-
-
-def settings(hours: str = DAY_OF_MARKETING, in_shadow: str = "") -> Settings:
-    """Of the whole shop."""
-    rules: dict[str, dict[str, Any]] = {rule: {"mode": "shadow" if rule == in_shadow else "live"} for rule in RULES}
-    rules["abandoned_cart"] |= {"sms": True, "holdout": 0.1}
-    rules["missed_order"]["after"] = ["pos"]
-    return Settings.model_validate({"rules": rules, "sending": {"mode": "live"}, "hours": {"marketing": hours}})
-
-
 POISON: Final = b'{"kind": "event", "id": 7'
 TROUBLED: Final = 0.01  # of the instants: some write is lost, or the reply to it
 RESTARTED: Final = 0.005  # of the instants
@@ -80,43 +68,12 @@ REPEATED: Final = 0.02  # of the records
 PATIENCE: Final = 900  # days after the year, until no run is left
 REACTING: Final = 0.3  # of those who get a message
 ANSWERING: Final = 0.2  # of those who are asked something
-REACTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
-    *(3 * (("Message Clicked", {}), ("Message Opened", {}), ("Message Delivered", {}))),
-    ("Message Opened", {"prefetched": True}),
-    ("Message Clicked", {"prefetched": True}),
-    ("Message Replied", {"text": "Thank you"}),
-    ("Message Bounced", {"hard": True}),
-    ("Message Complained", {}),
-)
-QUESTIONS: Final = {  # template -> answers
-    "missed_order": ("in_a_week", "in_a_month", "enough", "no_longer"),
-    "churn_survey": ("too_expensive", "no_need", "too_often", "other"),
-    "complaint_followup": ("settled", "settled", "unsettled"),
-}
-
-
-class Left(NamedTuple):
-    """One first byte. `hour` by the clock on the customer's wall."""
-
-    message_id: str
-    at: int
-    customer: str
-    channel: str
-    address: str
-    purpose: str
-    contact: str
-    rule: str
-    hour: float
-    committed: bool  # as `sending`
-    outcome: Outcome
-    broken: tuple[str, ...]  # promises that do not hold at this instant
 
 
 class World:
     """The product, its provider, and what really happened."""
 
-    name = "provider"
-    capabilities = Capabilities()
+    name, capabilities = "provider", Capabilities()
 
     def __init__(self, everybody: Sequence[Human], seed: int) -> None:
         self.random, self.clock = Random(f"world {seed}"), ManualClock(MONDAY)
@@ -133,20 +90,18 @@ class World:
         self.became: dict[str, str] = {}
         self.left: list[Left] = []
         self.posted: list[EventRecord] = []
-        self.poison = 0
+        self.poison = self._count = 0
         self.happened: Counter[str] = Counter()
-        self.settings, self._paused, self._cancelled = settings(), set[str](), dict[str, int]()
-        self._stopped = False
+        self.settings, self._paused, self._cancelled, self._stopped = settings(), set[str](), dict[str, int](), False
         self._conductor = Conductor(self.log, self.trigger, RULEBOOK, self.clock)
         self._later: list[tuple[int, int, Callable[[], None]]] = []
-        self._count = 0
         self.restart()
         self._announce("Settings Changed", self.settings.model_dump_json(), EVENTS, DISPATCH)
         self._pass_to(MONDAY)
 
     def restart(self) -> None:
         """Another process over the same stores."""
-        limits: Any = {"slice_limit": self.random.randint(1, 200)}
+        both: Any = {"graves": GRAVES, "slice_limit": self.random.randint(1, 200)}
         attempts = Attempts(
             self.dispatch,
             dict.fromkeys(("email", "push", "sms"), self),
@@ -156,11 +111,9 @@ class World:
             self.clock,
             lambda: self.clock.now() / 1000,
         )
-        self.trigger_worker = TriggerWorker(
-            self.log, self.trigger, RULEBOOK, self.clock, "year", graves=GRAVES, **limits
-        )
+        self.trigger_worker = TriggerWorker(self.log, self.trigger, RULEBOOK, self.clock, "year", **both)
         self.dispatch_worker = DispatchWorker(
-            self.log, self.dispatch, attempts, self.addresses, self.clock, "year", graves=GRAVES, **limits
+            self.log, self.dispatch, attempts, self.addresses, self.clock, "year", **both
         )
         side = TriggerSide(self.trigger_worker, self.trigger)
         self._time = VirtualTime(self.log, self.clock, (side, self.dispatch_worker))

@@ -116,6 +116,18 @@ async def test_a_shop_whose_letters_may_lead_anywhere_is_told_until_it_names_its
         assert "brand.yaml" not in told(await look(product), "info")
 
 
+async def test_events_that_are_posted_under_a_name_that_is_almost_ours_are_told(tmp_path: Path) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        assert "of the latest events" not in told(await look(product), "warn")
+        for number, name in enumerate(("Order Complete", "Order Complete", "Seat Taken", "Order Completed")):
+            record = event_record("u1", name, product.clock.now(), f"e{number}")
+            await product.log.append(EVENTS, [(number % 4, encode(record)), (number % 4, b"no record")])
+        assert (
+            '2 of the latest events are called "Order Complete", which is one of the shop\'s own; what rules wait for is "Order Completed"'
+            in told(await look(product), "warn")
+        )
+
+
 async def test_a_partition_that_does_not_move_is_named(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
         record = encode(event_record("u1", Page(name="a"), product.clock.now(), "a"))

@@ -12,7 +12,7 @@ import pytest
 from providerserver import RESET, Provider, provider_server
 
 from tactful.errors import TactfulError
-from tactful_workbench.commands.importing import LOT, TRIES, post_all
+from tactful_workbench.commands.importing import LOT, TRIES, import_file, post_all
 from tactful_workbench.office import ServerFile
 
 Answer: TypeAlias = tuple[int, dict[str, str], bytes] | str
@@ -52,3 +52,15 @@ async def test_if_it_goes_on_to_do_so_or_is_gone_it_is_said_how_many_rows_are_in
         with pytest.raises(TactfulError, match=rf"{says}\. 500 of 510 rows are in"):
             await post_all("orders.csv", calls, tmp_path, quiet=True)
     assert len(provider.asked) == 2 + tries
+
+
+@pytest.mark.parametrize(
+    ("event", "warned"), [("Order Complete", True), ("Order Completed", False), ("identify", False)]
+)
+def test_rows_of_an_event_that_is_almost_ours_are_told_before_they_are_posted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], event: str, warned: bool
+) -> None:
+    (tmp_path / "orders.csv").write_text("userId,timestamp\nu1,2026-10-01T10:00:00Z\n")
+    with pytest.raises(TactfulError, match="nothing runs on"):
+        import_file(tmp_path / "orders.csv", event, data=tmp_path / "none")
+    assert ('if you mean "Order Completed", correct it' in capsys.readouterr().err) == warned

@@ -33,12 +33,12 @@ def misnamed_events(loaded: Loaded) -> list[str]:
     found = {
         f'{place}: {where} names "{name}", an event of your own; if you mean "{near}", correct it'
         for place, where, name in named
-        if (near := _near_event(name))
+        if (near := near_event(name))
     }
     return sorted(found)
 
 
-def _near_event(name: str) -> str:
+def near_event(name: str) -> str:
     """The event of the vocabulary that whoever wrote `name` may have meant; "" if it is one, or like none."""
     if class_of(name) is not UnknownEvent:
         return ""

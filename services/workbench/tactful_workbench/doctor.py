@@ -33,6 +33,7 @@ from tactful_trigger.row import decode
 from tactful_trigger.store import TriggerStore, cursors
 from tactful_workbench.almost import misnamed_events
 from tactful_workbench.latefeeds import feeds_behind, late_feeds
+from tactful_workbench.misposted import misposted
 from tactful_workbench.settingsfile import SettingsFile
 from tactful_workbench.unheard import unheard
 from tactful_workbench.unsent import astray
@@ -104,6 +105,7 @@ async def examine(patient: Patient, web: Web) -> list[Finding]:
         lambda: _passed_over(patient),
         lambda: _late(patient),
         lambda: _refused(patient),
+        lambda: _misposted(patient),
         lambda: _waiting(patient),
         lambda: _plugins(patient),
         lambda: _shop(patient),
@@ -213,6 +215,10 @@ async def _refused(patient: Patient) -> list[Finding]:
         return [Finding("ok", "nothing was refused within a day")]
     why = f"the latest: {max(found)[1]}. See `tactful events tail --quarantine`"
     return [Finding("warn", f"{len(found):,} events or records were refused within a day; {why}")]
+
+
+async def _misposted(patient: Patient) -> list[Finding]:
+    return [Finding("warn", text) for text in await misposted(patient.log)]
 
 
 async def _waiting(patient: Patient) -> list[Finding]:

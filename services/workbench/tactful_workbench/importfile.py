@@ -37,9 +37,9 @@ CONSENT: Final = name_of(ConsentChanged)
 _CUSTOMER: Final = ("userId", "anonymousId")
 _ENVELOPE: Final = (*_CUSTOMER, "timestamp", "messageId")
 PRODUCT: Final = ("product_id", "sku", "name", "category", "brand", "variant", "price", "quantity", "url", "image_url")
-_TRAITS: Final = ("identify", "group")
-_CALLS: Final = (*_TRAITS, "page", "screen")
-_LASTING: Final = (*_TRAITS, name_of(CustomerFlagged))  # what holds now, whenever it was said first
+TRAITS: Final = ("identify", "group")
+_CALLS: Final = (*TRAITS, "page", "screen")
+_LASTING: Final = (*TRAITS, name_of(CustomerFlagged))  # what holds now, whenever it was said first
 
 
 class Row(NamedTuple):
@@ -128,7 +128,7 @@ def call_of(
     envelope.setdefault("messageId", digest("import", event, json.dumps([cells, envelope, values], sort_keys=True)))
     call: dict[str, Any] = {"context": {"history": True}, **envelope}
     if event in _CALLS:
-        return call | {"type": event, "traits" if event in _TRAITS else "properties": values}
+        return call | {"type": event, "traits" if event in TRAITS else "properties": values}
     return call | {"type": "track", "event": event, "properties": values}
 
 

@@ -17,6 +17,7 @@ from tactful.errors import TactfulError
 from tactful.events.own import FEED
 from tactful_console.terminal import printable
 from tactful_workbench.commands.options import HERE, Data, Json, show
+from tactful_workbench.misposted import warn_of
 from tactful_workbench.office import call_text, office, posted, told
 
 app = typer.Typer(no_args_is_help=True, help="What is stored in the log.")
@@ -58,6 +59,7 @@ def send(
     if not user and name != FEED:
         raise TactfulError("say with --user whose event it is")
     pairs = dict(_pair(text) for text in properties or ())
+    warn_of(name)
     call = {"userId": user or None, "messageId": str(uuid.uuid4()), "event": name, "properties": pairs}
     answer = asyncio.run(_post(data, call))
     refused = bool(answer.get("rejected"))

@@ -14,7 +14,8 @@ from tactful.errors import TactfulError
 from tactful_ingest.limits import Limits
 from tactful_workbench.commands.options import HERE, Data, Json, known_zone, pairs_of, refuse_pipe, show
 from tactful_workbench.idfile import ID, ids_in, with_ids
-from tactful_workbench.importfile import NUMBERS, PRODUCT, call_of, dated, rows_of, together
+from tactful_workbench.importfile import NUMBERS, PRODUCT, TRAITS, call_of, dated, rows_of, together
+from tactful_workbench.misposted import warn_of
 from tactful_workbench.office import call_text, office, posted
 
 LOT: Final = 500  # rows a request
@@ -54,6 +55,8 @@ def import_file(
     own = known_zone(zone)
     refuse_pipe(file)
     pairs = pairs_of(mapping)
+    if event not in TRAITS:
+        warn_of(event)
 
     besides = pairs_of(fixed, "--set")
     if twice := besides.keys() & pairs.keys():

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
-from tactful.errors import DamagedRecord, RetentionOverrun, UnstampedRecord
+from tactful.errors import DamagedRecord, LogUnavailable, RetentionOverrun, UnstampedRecord
 from tactful.log.kafka.broker import Broker
 from tactful.log.kafka.reading import AHEAD, FORGOTTEN, HEAVY, Reader
 
@@ -70,7 +70,7 @@ class Backlog(Broker):
         await asyncio.sleep(0)
         if self.gone:
             raise OffsetOutOfRangeError(self.gone.pop())
-        if self.paused:
+        if self.paused or 0 not in self.at:
             return {}
         records = [Fetched(self.at[0] + n, bytes(self.size)) for n in range(10)]
         self.at[0] += len(records)
@@ -168,6 +168,23 @@ async def test_who_reads_where_no_broker_leads_is_told_so_soon_and_goes_on_once_
         headless.led.set()
         await asyncio.sleep(0.01)
         assert await reader.end(1) == 10**9
+    await reader.stop()
+
+
+async def test_what_no_broker_leads_is_assigned_to_nobody_before_one_does() -> None:
+    """aiokafka would ask for a leader without a pause as long as it is."""
+    headless = Headless(("nowhere:9092",), size=100)
+    reader = Reader(headless, "events", together=0.02)
+    await reader.start()
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="it may have no leader"):
+            await asyncio.wait_for(reader.read(1, 0, 1), 1)
+        await reader.wait({1: 0}, 0)
+        assert headless.assigned == []
+    headless.led.set()
+    await asyncio.sleep(0.01)
+    await reader.wait({1: 0}, 0)
+    assert [tp.partition for tp in headless.assigned] == [1]
     await reader.stop()
 
 

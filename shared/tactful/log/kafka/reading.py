@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -20,6 +20,7 @@ from aiokafka.structs import ConsumerRecord
 from tactful.errors import DamagedRecord, LogUnavailable, RetentionOverrun, StreamStopped, UnstampedRecord
 from tactful.log import Stored
 from tactful.log.kafka.broker import OURS, TRACEPARENT, Broker, unavailable
+from tactful.log.kafka.ends import TOGETHER, Ends
 
 AHEAD: Final = 20_000  # records of a partition in memory; fetching pauses beyond it
 HEAVY: Final = 24 * 1024 * 1024  # bytes of them, likewise: whole carts are as large as fifty pages seen
@@ -27,9 +28,6 @@ FETCH: Final = 2_000  # records taken from the consumer at a time
 FETCHING: Final = 200  # ms for one look at what was fetched
 PATIENCE: Final = 10.0  # seconds for records that are known to exist
 FORGOTTEN: Final = 60.0  # seconds: who has not asked for a partition in that time reads it no more
-FRESH: Final = 0.005  # seconds for which the ends of all partitions are remembered
-TOGETHER: Final = 1.0  # seconds for the ends of all partitions: one that no broker leads keeps the others waiting
-APART: Final = 10.0  # seconds in which each is asked for by itself, once one of them has kept the others waiting
 SOON: Final = 0.5  # seconds until it is asked whether what is known to exist may be read yet
 # Of a batch that cannot be unpacked; the name of a header is text, too.
 DAMAGED: Final = (CorruptRecordException, UnsupportedCodecError, UnicodeDecodeError)
@@ -76,13 +74,9 @@ class Reader:
         self, broker: Broker, topic: str, seconds: Callable[[], float] = time.monotonic, together: float = TOGETHER
     ) -> None:
         self._broker, self._topic, self._name, self._seconds = broker, topic, broker.topic(topic), seconds
-        self._together, self._apart_until = together, 0.0
+        self._ends = Ends(self._name, self._ask, together)
         self._consumer: AIOKafkaConsumer | None = None
         self._buffers: dict[int, _Buffer] = {}
-        self._ends: dict[int, int] = {}
-        self._asked_at = -FRESH
-        # By partition: who asks where it ends, and until when that is waited for.
-        self._asking: dict[int, tuple[asyncio.Task[int], float]] = {}
         self._grown = asyncio.Event()
         self._moves = 0  # of positions
         # By partition, one reader at a time: another one, at another offset, would replace the buffer that the first one waits for.
@@ -96,20 +90,22 @@ class Reader:
         self._consumer = await self._broker.started(self._broker.consumer())
 
     async def stop(self) -> None:
-        going = [task for task in (self._fetching, *(task for task, _ in self._asking.values())) if task is not None]
-        for task in going:
-            task.cancel()
-        await asyncio.gather(*going, return_exceptions=True)
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+        await self._ends.stop()
         if self._consumer is not None:
             await self._broker.ended(self._consumer)
 
     def known(self, partition: int, end: int) -> None:
         """Note that a partition reaches to `end` at least, since this process has appended there."""
-        self._ends[partition] = max(end, self._ends.get(partition, 0))
+        self._ends.note(partition, end)
 
     async def read(self, partition: int, offset: int, limit: int) -> list[Stored]:
         """As `Log.read`. Raises LogUnavailable, RetentionOverrun or UnstampedRecord."""
         async with self._turns[partition]:
+            if self._is_left(partition):
+                await self._ends.alone(partition)
             buffer = self._at(partition, offset)
             if not buffer.records and offset < await self.end(partition):
                 await self._until(partition, offset, lambda: bool(buffer.records) or self._is_past(partition, buffer))
@@ -130,51 +126,27 @@ class Reader:
     async def end(self, partition: int) -> int:
         """As `Log.end`; what others appended within the last few milliseconds may be missing. Where nothing but markers of
         somebody's transactions is left, that is where this reader stands."""
-        if time.monotonic() - self._asked_at > FRESH or partition not in self._ends:
-            everything = {*self._buffers, *self._ends, partition}  # that is remembered, or a part would grow old
-            if not await self._ask_together(everything):
-                await self._ask_alone(partition)
-        buffer, end = self._buffers.get(partition), self._ends[partition]
+        end = await self._end(partition, self._ends.of(partition, self._buffers))
+        buffer = self._buffers.get(partition)
         return buffer.next if buffer is not None and buffer.has_passed(end) else end
 
-    async def _ask_together(self, partitions: Collection[int]) -> bool:
-        """Whether the ends of all of them could be told."""
-        if time.monotonic() < self._apart_until:
-            return False
+    async def _end(self, partition: int, told: Awaitable[int]) -> int:
+        """The end as it is `told`. A partition of which nobody tells it is assigned no longer: aiokafka asks for the leader of what is
+        assigned and has none without a pause, a thousand times a second."""
         try:
-            async with asyncio.timeout(self._together if len(partitions) > 1 else None):
-                await self._ask(partitions)
-        except TimeoutError:
-            self._apart_until = time.monotonic() + APART
-            return False
-        self._asked_at = time.monotonic()
-        return True
+            return await told
+        except LogUnavailable:
+            if self._ends.is_asked(partition) and (buffer := self._buffers.get(partition)) and not buffer.records:
+                del self._buffers[partition]
+                self._assign()
+            raise
 
-    async def _ask_alone(self, partition: int) -> int:
-        """Where no broker leads it, aiokafka asks on for ten seconds. A second of that is waited for; whoever comes later is told
-        that there is no answer yet, or the other partitions of a service would wait for each look at this one."""
-        now = time.monotonic()
-        asking, until = self._asking.get(partition, (None, 0.0))
-        if asking is None or asking.done():
-            asking, until = asyncio.create_task(self._ask_one(partition)), now + self._together
-            asking.add_done_callback(lambda task: task.cancelled() or task.exception())
-            self._asking[partition] = asking, until
-        done, _ = await asyncio.wait([asking], timeout=max(0.0, until - now))
-        if not done:
-            raise LogUnavailable(f"{self._name}/{partition}: nobody says where it ends; it may have no leader")
-        return asking.result()
-
-    async def _ask_one(self, partition: int) -> int:
-        return (await self._ask([partition]))[partition]
-
-    async def _ask(self, partitions: Iterable[int]) -> dict[int, int]:
+    async def _ask(self, partitions: Collection[int]) -> dict[int, int]:
         """The end of each partition, as far as it can be read: an open transaction of somebody else ends it."""
         try:
             told = await self._of().end_offsets([self._tp(number) for number in partitions])
         except (KafkaError, OSError) as error:
             raise unavailable(self._name, error) from error
-        for tp, end in told.items():
-            self.known(tp.partition, end)
         return {tp.partition: int(end) for tp, end in told.items()}
 
     async def wait(self, positions: Mapping[int, int], seconds: float) -> None:
@@ -182,7 +154,7 @@ class Reader:
         try:
             async with asyncio.timeout(seconds):
                 for partition, position in positions.items():
-                    if partition not in self._lost:
+                    if partition not in self._lost and not self._is_left(partition):
                         self._at(partition, position)
                 while not any(self._has(partition, position) for partition, position in positions.items()):
                     for partition in positions.keys() & self._buffers.keys():
@@ -193,17 +165,21 @@ class Reader:
         except TimeoutError:
             return
 
+    def _is_left(self, partition: int) -> bool:
+        """Whether nobody leads it, as far as is known."""
+        return partition not in self._buffers and self._ends.is_asked(partition)
+
     def _has(self, partition: int, position: int) -> bool:
         if partition in self._lost:
             return True
-        buffer, end = self._buffers.get(partition), self._ends.get(partition, 0)
+        buffer, end = self._buffers.get(partition), self._ends.known(partition)
         if buffer is not None and (buffer.next > position or buffer.has_passed(end)):
             return buffer.next > position
         return end > position
 
     def _is_past(self, partition: int, buffer: _Buffer) -> bool:
         """Whether nothing will come into a buffer: somebody reads from elsewhere, or only markers were left."""
-        return self._buffers.get(partition) is not buffer or buffer.has_passed(self._ends.get(partition, 0))
+        return self._buffers.get(partition) is not buffer or buffer.has_passed(self._ends.known(partition))
 
     def _at(self, partition: int, offset: int) -> _Buffer:
         """The partition's buffer, standing at an offset."""
@@ -334,7 +310,7 @@ class Reader:
     async def _note_passed(self) -> None:
         """Note how far the consumer has come where it found no record: the markers of somebody's transactions are passed too."""
         for partition, buffer in tuple(self._buffers.items()):
-            if buffer.records or buffer.passed >= self._ends.get(partition, 0):
+            if buffer.records or buffer.passed >= self._ends.known(partition):
                 continue
             position = await self._of().position(self._tp(partition))
             buffer.passed = max(buffer.passed, position)
@@ -343,7 +319,7 @@ class Reader:
         """Wait until `done`, or until it turns out that there is nothing to read at `offset` yet."""
         with suppress(TimeoutError):
             return await self._awaited(partition, SOON, done)
-        if await self._ask_alone(partition) <= offset:
+        if await self._end(partition, self._ends.alone(partition)) <= offset:
             return
         try:
             await self._awaited(partition, PATIENCE, done)

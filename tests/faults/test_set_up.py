@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from pgserver import PostgresServer
@@ -79,3 +80,18 @@ async def test_doctor_sees_a_database_that_may_take_back_what_it_has_committed(p
         failed = [finding.text for finding in await database_findings(database) if finding.level == "fail"]
     assert len(failed) == 1
     assert failed[0].startswith("PostgreSQL has synchronous_commit off: a crash takes back opt-outs")
+
+
+async def test_doctor_names_whoever_has_been_in_one_transaction_for_long(postgres: PostgresServer) -> None:
+    async with Postgres.open(await fresh_database(postgres)) as database:
+
+        async def read(db: AsyncConnection) -> list[str]:
+            await db.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            process = await db.scalar(text("SELECT pg_backend_pid()"))
+            found = await database_findings(database, timedelta(0))
+            return [finding.text.replace(str(process), "N") for finding in found if finding.level == "warn"]
+
+        [told] = await database.run(read)
+        assert told.startswith("tactful (process N) has been in one transaction for 0 min")
+        assert "pg_terminate_backend(N)" in told
+        assert {finding.level for finding in await database_findings(database)} == {"ok"}

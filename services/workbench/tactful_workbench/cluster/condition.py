@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from sqlalchemy import text
@@ -18,6 +20,15 @@ APART: Final = 1000  # ms between our clock and the database's, beyond which lea
 _VERSION: Final = text(
     "SELECT current_setting('server_version'), now(), current_setting('synchronous_commit'), current_setting('fsync')"
 )
+# Such a transaction keeps vacuum from taking away what slices have deleted and replaced since it began.
+_LASTING: Final = text(
+    """SELECT pid, coalesce(nullif(application_name, ''), usename), extract(epoch FROM now() - xact_start)
+       FROM pg_stat_activity
+       WHERE datname = current_database() AND backend_type = 'client backend' AND xact_start < now() - CAST(:long AS interval)
+           AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)
+       ORDER BY xact_start LIMIT 1"""
+)
+LONG: Final = timedelta(minutes=10)
 KEPT: Final = 7 * DAY  # an outage that takes longer than what topics keep loses events
 
 
@@ -34,8 +45,8 @@ async def server_findings(
     ]
 
 
-async def database_findings(database: Postgres) -> list[Finding]:
-    """Of one PostgreSQL server: its clock, and whether what it has committed outlives a crash."""
+async def database_findings(database: Postgres, long: timedelta = LONG) -> list[Finding]:
+    """Of one PostgreSQL server: its clock, whether what it has committed outlives a crash, and whether it is kept from tidying up."""
     await database.ask(_VERSION)  # the connection is there
     began = time.time()
     [(version, now, *kept)] = await database.ask(_VERSION)
@@ -48,7 +59,16 @@ async def database_findings(database: Postgres) -> list[Finding]:
             for name, value in zip(("synchronous_commit", "fsync"), kept, strict=True)
             if value == "off"
         ],
+        *[_lasting(*found) for found in await database.ask(_LASTING, long=long)],
     ]
+
+
+def _lasting(pid: int, name: str, seconds: Decimal) -> Finding:
+    slow = "meanwhile PostgreSQL cannot tidy up, and every slice is slower than the one before"
+    mend = f"End it (SELECT pg_terminate_backend({pid})), and back up by pg_basebackup, which keeps nobody waiting"
+    return Finding(
+        "warn", f"{name} (process {pid}) has been in one transaction for {seconds / 60:.0f} min: {slow}. {mend}"
+    )
 
 
 def topic_findings(brokers: int, states: Sequence[TopicState], promised: int) -> list[Finding]:

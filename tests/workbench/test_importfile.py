@@ -12,7 +12,7 @@ import pytest
 from tactful.errors import TactfulError
 from tactful.events.instants import instant
 from tactful_workbench.commands.importing import import_file
-from tactful_workbench.importfile import Row, call_of, dated, rows_of, together
+from tactful_workbench.importfile import Row, call_of, dated, has_no_number, rows_of, together
 
 MADRID = ZoneInfo("Europe/Madrid")
 
@@ -355,6 +355,13 @@ def test_what_a_database_writes_for_a_time_that_nobody_knows_is_none(event: str,
     row = Row(7, SAID | {"state": "granted", "timestamp": written})
     with pytest.raises(TactfulError, match=r"orders\.csv:7: .* stands where nobody knew the time"):
         call_of(row, event, {}, MADRID, FILE)
+
+
+@pytest.mark.parametrize(("phone", "none"), [("600 111 222", True), ("+34 600 111 222", False), ("", False)])
+def test_a_phone_number_without_its_country_code_is_noticed(phone: str, none: bool) -> None:
+    row = Row(2, {"userId": "u1", "phone": phone})
+    assert has_no_number(call_of(row, "identify", {}, MADRID, FILE)) is none
+    assert not has_no_number(call_of(Row(2, SAID | {"state": "withdrawn"}), "Consent Changed", {}, MADRID, FILE))
 
 
 def test_what_is_known_of_a_person_needs_no_time() -> None:

@@ -21,6 +21,7 @@ from tactful.events.model import name_of
 from tactful.events.wire import DEPTH
 from tactful.identity import digest
 from tactful.localtime import instant_of
+from tactful_trigger.recipient import number_of
 
 NOTHING: Final[Mapping[str, str]] = {}
 NOON: Final = time(12)  # when a date without a time of day happened
@@ -130,6 +131,12 @@ def call_of(
     if event in _CALLS:
         return call | {"type": event, "traits" if event in TRAITS else "properties": values}
     return call | {"type": "track", "event": event, "properties": values}
+
+
+def has_no_number(call: Mapping[str, Any]) -> bool:
+    """Whether it tells a phone number that is no address, since it could be anybody's."""
+    phone = call.get("traits", {}).get("phone")
+    return bool(phone) and not number_of(str(phone))
 
 
 def _to_date(cells: dict[str, Any], pairs: dict[str, str]) -> str:

@@ -14,12 +14,17 @@ from tactful.errors import TactfulError
 from tactful_ingest.limits import Limits
 from tactful_workbench.commands.options import HERE, Data, Json, known_zone, pairs_of, refuse_pipe, show
 from tactful_workbench.idfile import ID, ids_in, with_ids
-from tactful_workbench.importfile import NUMBERS, PRODUCT, TRAITS, call_of, dated, rows_of, together
+from tactful_workbench.importfile import NUMBERS, PRODUCT, TRAITS, call_of, dated, has_no_number, rows_of, together
 from tactful_workbench.misposted import warn_of
 from tactful_workbench.office import call_text, office, posted
 
 LOT: Final = 500  # rows a request
 LOT_BYTES: Final = Limits.body_bytes // 2
+NOTED: Final = {  # of rows, in the answer
+    "strangers": "left out, whose address is no customer's",
+    "undated": "left out, without a time",
+    "no_number": "phone numbers lack their country code: nobody is texted there",
+}
 TRIES: Final = 5  # of a request that the door puts off
 
 
@@ -63,32 +68,34 @@ def import_file(
         raise TactfulError(f"--set: {', '.join(sorted(twice))} is mapped to a column as well; say it once")
     if ids and ID not in pairs:
         raise TactfulError(f"--ids: name the column of addresses with --map {ID}=COLUMN")
-    whose, strangers, undated = ids_in(ids) if ids else {}, set[int](), set[int]()
+    whose, noted = ids_in(ids) if ids else {}, {name: set[int]() for name in NOTED}
     left = {ours: theirs for ours, theirs in pairs.items() if not lines_of or ours not in PRODUCT}
 
     def calls() -> Iterator[bytes]:
         numbers = {pairs.get(name, name) for name in NUMBERS}
         found = rows_of(file, commas=numbers if decimal_comma else None)
         rows = together(found, lines_of, pairs, file) if lines_of else found
-        rows = dated(rows, pairs, undated) if skip_undated else rows
-        for row in with_ids(rows, pairs[ID], whose, strangers) if ids else rows:
-            text = call_text(call_of(row, event, left | ({ID: ID} if ids else {}), own, file, besides))
+        rows = dated(rows, pairs, noted["undated"]) if skip_undated else rows
+        for row in with_ids(rows, pairs[ID], whose, noted["strangers"]) if ids else rows:
+            call = call_of(row, event, left | ({ID: ID} if ids else {}), own, file, besides)
+            if has_no_number(call):
+                noted["no_number"].add(row.line)
+            text = call_text(call)
             if len(text) > LOT_BYTES:
                 raise TactfulError(f"{file}:{row.line}: {len(text):,} bytes in one row; take out what no rule needs")
             yield text
 
     answer = asyncio.run(post_all(file.name, calls, data, quiet=as_json))
-    text = f"{answer['rows']:,} rows → {answer['accepted']:,} accepted as history (start nothing), {answer['refused']:,} refused"
-    text += " (see `tactful events tail --quarantine`)" if answer["refused"] else ""
-    left_out = {
-        "strangers": (len(strangers), "whose address is no customer's"),
-        "undated": (len(undated), "without a time"),
-    }
-    for name, (number, what) in left_out.items():
-        answer[name] = number
-        text += f"; {number:,} left out, {what}" if number else ""
-    show(answer, text, as_json)
+    counts = {name: len(lines) for name, lines in noted.items()}
+    show(answer | counts, _text(answer, counts), as_json)
     raise typer.Exit(1 if answer["refused"] else 0)
+
+
+def _text(answer: dict[str, Any], counts: dict[str, int]) -> str:
+    rows, accepted, refused = answer["rows"], answer["accepted"], answer["refused"]
+    text = f"{rows:,} rows → {accepted:,} accepted as history (start nothing), {refused:,} refused"
+    text += " (see `tactful events tail --quarantine`)" if refused else ""
+    return text + "".join(f"; {counts[name]:,} {what}" for name, what in NOTED.items() if counts[name])
 
 
 async def post_all(name: str, calls_again: Callable[[], Iterator[bytes]], data: Path, *, quiet: bool) -> dict[str, Any]:

@@ -175,13 +175,15 @@ class Run:
 
     def variant(self, name: str, choices: Sequence[str]) -> str:
         """One of the choices, always the same for this customer."""
+        if len(choices) == 1:
+            return choices[0]
         return choices[int(fraction("variant", self._situation.rule, name, self._situation.subject) * len(choices))]
 
     def param(self, name: str, default: T, *, like: T | None = None) -> T:
         """An operator's value from `[rules.NAME]`, pinned when the run began; of the default's type. `like`: an example, by which
         the file is checked where the default is none: `run.param("second_after", "", like="48h")` is off, or a length."""
         value = self._situation.parameters.get(name, default)
-        if is_like(value, default):
+        if value is default or is_like(value, default):
             return value  # type: ignore[no-any-return]
         kind = type(default).__name__
         raise TactfulError(f"[rules.{self._situation.rule}] {name} = {value!r} must be a {kind}, like {default!r}")

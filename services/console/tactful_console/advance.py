@@ -11,7 +11,7 @@ from tactful.decisions import Reason, Verdict
 from tactful_console.moments import Moments
 from tactful_console.terminal import printable, quoted
 from tactful_console.verdicts import mend, why_not
-from tactful_console.wording import end_of_hold, reason_sentence
+from tactful_console.wording import hold_told
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,12 +102,10 @@ def _decision_line(part: Decided, report: AdvanceReport, moments: Moments) -> st
 
 
 def _held_line(part: HeldBack, report: AdvanceReport, moments: Moments) -> str:
-    ends, late = end_of_hold(part.until, part.expires)
+    facts = {"channel": part.channel, "rule": part.rule, "decided_at": part.at, **part.facts}
+    ends, why = hold_told(part.reason, part.until, part.expires, facts, moments)
     until = f"HELD until {moments.near(ends, part.at)}" if ends is not None else "HELD"
-    facts = {"until": part.until, "channel": part.channel, "rule": part.rule, "decided_at": part.at, **part.facts}
-    return (
-        f"{_columns(part, report, moments, until, part.reason)}   {reason_sentence(part.reason, facts, moments)}{late}"
-    )
+    return f"{_columns(part, report, moments, until, part.reason)}   {why}"
 
 
 def _columns(part: Decided | HeldBack, report: AdvanceReport, moments: Moments, word: str, reason: str) -> str:

@@ -12,7 +12,7 @@ from tactful_console.entries import Chip, Entry, Fact, Tone, Upcoming
 from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
 from tactful_console.moments import Moments
 from tactful_console.telling import entry
-from tactful_console.wording import end_of_hold, reason_sentence
+from tactful_console.wording import hold_told
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,13 +83,12 @@ def _timer(wait: Pending) -> Upcoming:
 
 
 def _kept(hold: Held, seen_from: int, moments: Moments) -> Upcoming:
-    facts = {"until": hold.until, "channel": hold.channel, "rule": hold.rule, "decided_at": seen_from, **hold.facts}
-    why = reason_sentence(Reason(hold.reason), facts, moments)
-    ends, late = end_of_hold(hold.until, hold.expires)
+    facts = {"channel": hold.channel, "rule": hold.rule, "decided_at": seen_from, **hold.facts}
+    ends, why = hold_told(Reason(hold.reason), hold.until, hold.expires, facts, moments)
     return Upcoming(
         at=ends,
         rule=hold.rule,
         message_id=hold.message_id,
-        text=f"{hold.channel}: {why}{late}",
+        text=f"{hold.channel}: {why}",
         chip=Chip("held", Tone.HELD),
     )

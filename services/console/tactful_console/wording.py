@@ -123,10 +123,13 @@ OPEN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def end_of_hold(until: int | None, expires: int | None) -> tuple[int | None, str]:
-    """When a hold ends, and what to add if by then the message is too old to leave."""
+def hold_told(
+    reason: Reason, until: int | None, expires: int | None, facts: Mapping[str, Any], moments: Moments
+) -> tuple[int | None, str]:
+    """When a hold ends, and why it holds, with a word if the message is too old to leave by then. `facts`: as in `reason_sentence`."""
+    why = reason_sentence(reason, {"until": until, **facts}, moments)
     in_time = expires is None or (until is not None and until < expires)
-    return (until, "") if in_time else (expires, "; too old by then")
+    return (until, why) if in_time else (expires, f"{why}; too old by then")
 
 
 def gate_sentence(record: GateRecord, moments: Moments, about: Mapping[str, Any] | None = None) -> str:

@@ -265,6 +265,14 @@ def _fault(body: Body, terms: Terms) -> str | None:
     return next((message for wrong, message in checks if wrong), None)
 
 
+_FITTING: Final = {
+    "holdout": "a share from 0 to below 1: 0.1 is a tenth",
+    "priority": "a whole number",
+    "after": 'a list of sources, like ["pos"]',
+    "repeat": f"one of {', '.join(get_args(Repeat))}",
+}
+
+
 def _override(name: str, value: Any) -> Any:
     if name in _LENGTHS:
         try:
@@ -279,4 +287,4 @@ def _override(name: str, value: Any) -> Any:
         return tuple(value)
     if name == "repeat" and value in get_args(Repeat):
         return value
-    raise InvalidInput("invalid_setting", f"{name} = {value!r} does not fit", field=name)
+    raise InvalidInput("invalid_setting", f"{name} = {value!r} does not fit; it is {_FITTING[name]}", field=name)

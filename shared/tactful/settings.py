@@ -5,6 +5,7 @@ Trigger and dispatch read only the record. Every value has a default; lengths of
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -285,6 +286,11 @@ class Settings(_Section):
         return self.rules.get(name, RuleSettings())
 
 
+def names_addresses(pattern: str) -> bool:
+    """Whether an entry of `[sending] allow` can be an address, or a pattern of them; the longest names a device."""
+    return re.fullmatch(r"(?!@)\S*[@*]\S*|\+\d{5,}|\S{20,}", pattern) is not None
+
+
 def settings_from_log(text: str | bytes) -> Settings:
     """Settings as they stand in the log (JSON); the defaults before the first broadcast, "". What a newer program has told
     besides is passed over: while a roll-out is under way, one of the version before reads it too."""
@@ -344,11 +350,25 @@ def _contradiction(settings: Settings) -> str:
     return ""
 
 
+_EXAMPLES: Final = {
+    "hours.marketing": 'hours like "09:00-21:00"',
+    "shop.url": 'an address like "https://myshop.example"',
+    "sending.allow": 'a list like ["*@myshop.example"]',
+    "rollout": "a share from 0 to 1: 0.05 is 5 %",
+}
+_UNFIT: Final = frozenset({"string_pattern_mismatch", "tuple_type", "float_parsing", "float_type", "less_than_equal"})
+
+
 def _sentence(detail: Any, text: str, file: str) -> str:
     path = [str(part) for part in detail["loc"]]
     where = f"{file}:{line_of(path, text)}" if path else file
     if detail["type"] == "extra_forbidden":
         return f"{where}: {'.'.join(path)} is not a setting; remove it or correct its spelling"
+    example = _EXAMPLES.get(".".join(path)) or _EXAMPLES.get(path[-1] if path else "")
+    if example and detail["type"] in _UNFIT:
+        return f"{where}: {'.'.join(path)}: {json.dumps(detail['input'], default=str)} does not fit; it is {example}"
+    if detail["type"] == "model_type" and path[:1] == ["rules"]:
+        return f'{where}: {".".join(path)} is a table: write [{".".join(path)}], and mode = "live" below it'
     return f"{where}: {'.'.join(path)}: {detail['msg'].removeprefix('Value error, ')}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -20,7 +21,7 @@ from tactful.log.memory import MemoryLog
 from tactful.plugins import load_plugins
 from tactful.records import DISPATCH, EVENTS, BroadcastBody, BroadcastRecord, decode_any, encode
 from tactful.rules import Rule
-from tactful.settings import settings_from_log
+from tactful.settings import parse, settings_from_log
 from tactful.telemetry import SILENT
 from tactful_ingest.door import visit
 from tactful_trigger.rules import abandoned_cart, churn_risk
@@ -113,8 +114,11 @@ WRONG = '[rules.abandoned_cart]\nmode = "live"\n{line}\n[rules.unknown]\ncooldow
         ("cooldown = 5", r'settings\.toml:3: \[rules\.abandoned_cart\] cooldown: "5" is not a length of time'),
         ('cooldown = ["1d"]', r"settings\.toml:3: \[rules\.abandoned_cart\] cooldown: .* is not a length of time"),
         ('cooldown = "soon"', r'settings\.toml:3: \[rules\.abandoned_cart\] cooldown: "soon" is not a length of time'),
-        ("holdout = 7", r"settings\.toml:3: \[rules\.abandoned_cart\] holdout = 7 does not fit"),
-        ('repeat = "often"', r"settings\.toml:3: \[rules\.abandoned_cart\] repeat = 'often' does not fit"),
+        ("holdout = 7", r"settings\.toml:3: \[rules\.abandoned_cart\] holdout = 7 does not fit; it is a share"),
+        (
+            'repeat = "often"',
+            r"settings\.toml:3: \[rules\.abandoned_cart\] repeat = 'often' does not fit; it is one of ignore",
+        ),
         ("delay = 2", r'settings\.toml:3: \[rules\.abandoned_cart\] delay = 2 must be like "1h"\. Nothing was changed'),
         ('delay = "soon"', r'settings\.toml:3: \[rules\.abandoned_cart\] delay = "soon" must be like "1h"'),
         ('delay = ""', r'settings\.toml:3: \[rules\.abandoned_cart\] delay = "" must be like "1h"'),
@@ -346,3 +350,47 @@ def test_what_a_helper_of_the_rules_package_asks_for_is_asked_for(
     assert unheard(own.read(), rules) == []
     with pytest.raises(SettingsError, match='delay = "soon" must be like "1h"'):
         own.write('[rules.own]\ndelay = "soon"\n')
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[sending]\nallow = ["myshop.example"]',
+            r'\[sending\] allow: "myshop\.example" is no address, and nobody fits it; write',
+        ),
+        ('[sending]\nallow = ["@myshop.example"]', "is no address, and nobody fits it"),
+        ('[sending]\nallow = ["Anna <anna@myshop.example>"]', "is no address, and nobody fits it"),
+        ('[sending]\nallow = ["0034600111222"]', "is no address, and nobody fits it"),
+        ('[sources.pso]\nlag = "26h"', r"\[sources\.pso\] is for a source that no rule has in `after`"),
+        (
+            '[shop]\ncart_url = "https://myshop.example/cart?id={cart}"',
+            r"\{cart\} stays as it is; what is filled in are",
+        ),
+        ('[sending]\nallow = ["*@myshop.example", "anna@myshop.example", "+34600111222"]', ""),
+        ('[rules.abandoned_cart]\nafter = ["pos"]\n[sources.pos]\nlag = "26h"', ""),
+        ('[shop]\ncart_url = "https://myshop.example/cart?id={cart_id}&items={items}"', ""),
+        ('[shop]\ncart_url = "https://myshop.example/cart"', ""),
+    ],
+)
+def test_what_the_settings_say_in_vain_of_people_and_sources_is_told(text: str, said: str) -> None:
+    found = unheard(parse(text, "settings.toml"), [abandoned_cart])
+    assert len(found) == bool(said)
+    assert re.search(said, "".join(found))
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ('[hours]\nmarketing = "9-21"', 'hours.marketing: "9-21" does not fit; it is hours like "09:00-21:00"'),
+        ("[rules.abandoned_cart]\nrollout = 5", "rollout: 5 does not fit; it is a share from 0 to 1: 0.05 is 5 %"),
+        ('[rules.abandoned_cart]\nrollout = "5%"', 'rollout: "5%" does not fit; it is a share from 0 to 1'),
+        ('[sending]\nallow = "*@myshop.example"', 'it is a list like ["*@myshop.example"]'),
+        ('[rules]\nabandoned_cart = "live"', 'write [rules.abandoned_cart], and mode = "live" below it'),
+    ],
+)
+def test_a_value_of_the_wrong_form_is_refused_with_one_of_the_right_form(text: str, mend: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(text, "settings.toml")
+    assert str(refused.value).startswith("settings.toml:2: ")
+    assert mend in str(refused.value)

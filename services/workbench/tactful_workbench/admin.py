@@ -17,6 +17,7 @@ from tactful.durations import ahead, milliseconds
 from tactful.errors import InvalidInput, SettingsError
 from tactful.purposes import known_purpose
 from tactful.records import TOPICS
+from tactful.settings import names_addresses
 from tactful.telemetry import UNTOLD
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
@@ -58,10 +59,7 @@ from tactful_workbench.wishes import (
     SuppressionList,
 )
 
-# An e-mail address or a pattern, a phone number, the token of a device.
-_ADDRESS: Final = re.compile(r"\S*[@*]\S*|\+\d{5,}|\S{20,}")
 _HEAD: Final = re.compile(r"(\d{1,9}):(\d{1,18}):([0-9a-f]{64})")  # of a partition's chain of consent
-
 Natural = Annotated[int, Query(ge=0, lt=2**63)]
 
 
@@ -295,7 +293,7 @@ class _Office:
         }
 
     async def change_sending(self, wish: SendingWish) -> dict[str, Any]:
-        if wrong := [address for address in wish.allow or () if not _ADDRESS.fullmatch(address)]:
+        if wrong := [address for address in wish.allow or () if not names_addresses(address)]:
             example = "write anna@myshop.example, *@myshop.example or +34600123456"
             raise InvalidInput("no_address", f'"{wrong[0]}" is no address; {example}. Nothing was changed', "allow")
         await self._change("sending", wish.model_dump(exclude_none=True))

@@ -1,11 +1,12 @@
-"""What the settings say to rules in vain: a name that nobody asks for changes nothing, and a value that cannot be used fails
-every run that asks for it. Nothing else notices either when the file is read."""
+"""What the settings say in vain: a name that nobody asks for changes nothing, and a value that cannot be used fails every run that
+asks for it. Nothing else notices either when the file is read."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,13 +18,15 @@ from tactful.durations import milliseconds
 from tactful.errors import InvalidInput
 from tactful.rules import OVERRIDABLE, Rule
 from tactful.run import is_like
-from tactful.settings import Settings
+from tactful.settings import Settings, names_addresses
 
 Defaults: TypeAlias = Mapping[str, list[tuple[Any, Any]]]  # by name: what switches it off, and an example
 
 
 def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
-    """Sections of rules that are not loaded, and parameters that neither the rule's own file names nor what that imports from beside it."""
+    """Sections of rules that are not loaded, and parameters that neither the rule's own file names nor what that imports from beside it;
+    sources that nobody waits for, addresses that nobody has, and what is not filled in."""
+    rules = tuple(rules)
     loaded, found = {rule.name: rule for rule in rules}, []
     for name, section in settings.rules.items():
         rule = loaded.get(name)
@@ -33,7 +36,24 @@ def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
             source = "\n".join(files) if all(files := [_read(file)[0] for file in files_of(rule)]) else ""
             unasked = [key for key in own if source and f'"{key}"' not in source and f"'{key}'" not in source]
             found += [f"[rules.{name}] {key} is nothing that the rule asks for ({rule.file})" for key in unasked]
-    return found
+    return [*found, *_unawaited_sources(settings, rules), *_unmet(settings)]
+
+
+def _unawaited_sources(settings: Settings, rules: Iterable[Rule]) -> list[str]:
+    awaited = {feed for rule in rules for feed in settings.rule(rule.name).parameters.get("after", rule.terms.after)}
+    return [
+        f"[sources.{name}] is for a source that no rule has in `after`" for name in settings.sources.keys() - awaited
+    ]
+
+
+def _unmet(settings: Settings) -> list[str]:
+    example = "write it like anna@myshop.example, *@myshop.example or +34600123456"
+    nobodys = [entry for entry in settings.sending.allow if not names_addresses(entry)]
+    left = set(re.findall(r"\{[^{}]*\}", settings.shop.cart_url)) - {"{cart_id}", "{items}"}
+    return [f'[sending] allow: "{entry}" is no address, and nobody fits it; {example}' for entry in nobodys] + [
+        f"[shop] cart_url: {part} stays as it is; what is filled in are {{cart_id}} and {{items}}"
+        for part in sorted(left)
+    ]
 
 
 def check_usable(parameters: Mapping[str, Any], rule: Rule) -> None:

@@ -107,7 +107,7 @@ def create_console(
         ("/console", console.home),
         ("/console/stop", console.stop),
         ("/console/customers", console.named),
-        ("/console/customers.json", console.told),
+        ("/console/customers.json", console.named_json),
         ("/console/customers/{customer:path}", console.customer),
     ):
         router.add_api_route(path, console.guarded(page), methods=["GET"])
@@ -178,14 +178,14 @@ class _Console:
         customer = request.path_params["customer"]
         if customer.endswith(".json"):
             return _json(await self._story(customer.removesuffix(".json"), who))
-        return await self._told(customer, who)
+        return await self._story_page(customer, who)
 
     async def named(self, request: Request, who: str) -> Response:
-        """The same page for an id that a path cannot carry."""
-        return await self._told(request.query_params.get("id", ""), who)
+        """The story of a customer whose id a path cannot carry, as a page."""
+        return await self._story_page(request.query_params.get("id", ""), who)
 
-    async def told(self, request: Request, who: str) -> Response:
-        """Its JSON."""
+    async def named_json(self, request: Request, who: str) -> Response:
+        """Their story as JSON."""
         return _json(await self._story(request.query_params.get("id", ""), who))
 
     async def _story(self, customer: str, who: str) -> Timeline:
@@ -194,7 +194,7 @@ class _Console:
             await self.readings.note(customer, who)
         return story
 
-    async def _told(self, customer: str, who: str) -> Response:
+    async def _story_page(self, customer: str, who: str) -> Response:
         story = await self._story(customer, who)
         if not story:
             return await self._page("nobody", 404, customer=customer, text=customer)

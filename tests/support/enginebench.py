@@ -43,7 +43,6 @@ from tactful_trigger.row import Row, Run
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import ROWS_IN_MEMORY, TriggerWorker
-from tactful_workbench.sides import TriggerSide
 from tactful_workbench.virtual import Input, Ordinals, VirtualTime
 
 GRAVES = Graves(b"bench")
@@ -186,8 +185,7 @@ class EngineBench:
             rows=self._rows,
         )
         drive(self.worker.claim())
-        self.side = TriggerSide(self.worker, self.store)
-        self._time = VirtualTime(self.log, self.clock, (self.side, self.dispatch))
+        self._time = VirtualTime(self.log, self.clock, (self.worker, self.dispatch))
 
     @property
     def now(self) -> int:

@@ -54,7 +54,6 @@ from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.worker import TriggerWorker
 from tactful_workbench.conducting import Conductor
-from tactful_workbench.sides import TriggerSide
 from tactful_workbench.virtual import Ordinals, VirtualTime
 
 T = TypeVar("T")
@@ -115,8 +114,7 @@ class World:
         self.dispatch_worker = DispatchWorker(
             self.log, self.dispatch, attempts, self.addresses, self.clock, "year", **both
         )
-        side = TriggerSide(self.trigger_worker, self.trigger)
-        self._time = VirtualTime(self.log, self.clock, (side, self.dispatch_worker))
+        self._time = VirtualTime(self.log, self.clock, (self.trigger_worker, self.dispatch_worker))
 
     def live(self, acts: Sequence[Act]) -> None:
         """Everything, and then time until nothing waits any more."""

@@ -456,7 +456,7 @@ def test_a_run_that_goes_over_to_another_customer_while_its_rule_is_cancelled_en
     bench.emits("anon:a1", ADD)
     bench.advance("10m")
     unread(bench, LinkRecord(id="l1", key="anon:a1", at=bench.now, body=LinkBody("u1")))
-    drive(bench.side.settle())  # and what travels has not arrived
+    drive(bench.worker.settle())  # and what travels has not arrived
     assert cancel(bench) == 0, "it is nobody's at the moment"
     bench.advance("2h")
     assert (bench.endings("u1"), bench.messages) == (["cancelled by an operator"], [])

@@ -278,7 +278,7 @@ def reread(live: EngineBench, slice_limit: int) -> EngineBench:
     again.log, again.dispatch = live.log, live.dispatch
     again.deploy(*RULES)
     again.worker._log = live.log
-    drive(again.side.settle())
+    drive(again.worker.settle())
     return again
 
 

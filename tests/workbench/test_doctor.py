@@ -33,7 +33,6 @@ from tactful_workbench.embedded import Plan, Product, opened
 from tactful_workbench.latefeeds import feeds_behind, late_feeds
 from tactful_workbench.outside import Outside
 from tactful_workbench.settingsfile import SHOP
-from tactful_workbench.sides import TriggerSide
 from tactful_workbench.story import Story
 from tactful_workbench.web import web
 
@@ -172,7 +171,7 @@ class MadeAnew(Losing):
 
 async def test_a_log_that_ends_before_it_is_read_on_is_named_with_what_to_do(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
-        await TriggerSide(product.trigger_worker, product.trigger).settle()
+        await product.trigger_worker.settle()
         found = await look(with_other(product, log=MadeAnew(product.log)))
         anew = "trigger stands still in partition 2: the log ends at 0 and is read on at 1: it was made anew or cut off"
         assert f"{anew}. `tactful db accept-loss events/2`" in told(found, "fail")
@@ -190,7 +189,7 @@ class Restamped(Losing):
 
 async def test_a_log_that_is_not_the_one_that_was_read_is_named_with_what_to_do(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path)) as product:
-        await TriggerSide(product.trigger_worker, product.trigger).settle()
+        await product.trigger_worker.settle()
         found = await look(with_other(product, log=Restamped(product.log)))
         anew = "trigger stands still in partition 2: events/2: this is not the log that was read"
         assert anew in told(found, "fail")

@@ -11,7 +11,6 @@ from tactful.errors import SettingsError, TactfulError
 from tactful_workbench.commands.smoke import smoke
 from tactful_workbench.embedded import Plan, opened
 from tactful_workbench.office import get, office, told
-from tactful_workbench.sides import TriggerSide
 
 
 async def test_a_page_of_somebody_else_is_no_answer() -> None:
@@ -37,7 +36,7 @@ async def test_commands_go_on_where_the_settings_or_the_templates_are_broken_and
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with opened(Plan(tmp_path)) as product:
-        await TriggerSide(product.trigger_worker, product.trigger).settle()
+        await product.trigger_worker.settle()
     settings = tmp_path / "settings.toml"
     settings.write_text(settings.read_text().replace('timezone = "Europe/Madrid"', 'timezone = "Europe/Madrit"'))
     (tmp_path / "templates").mkdir()

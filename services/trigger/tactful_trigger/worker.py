@@ -25,7 +25,7 @@ from tactful.errors import (
 )
 from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Log, Stored, rising
-from tactful.outbox import relay
+from tactful.outbox import OutboxStore, relay
 from tactful.records import EVENTS, EventRecord, refuse_newer
 from tactful.telemetry import SILENT, Telemetry
 from tactful_trigger.ahead import Ahead
@@ -46,7 +46,9 @@ ROWS_IN_MEMORY: Final = 300_000  # of all partitions together; about 500 MB wher
 
 
 class TriggerWorker:
-    """Owns partitions and moves them. Nothing here suspends unless the ports do."""
+    """Owns partitions of `events` and moves them. Nothing here suspends unless the ports do."""
+
+    topic = EVENTS
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class TriggerWorker:
         customers are kept in memory, beside those for whom something near waits."""
         self._log, self._store, self._book, self._clock, self._owner = log, store, book, clock, owner
         self._reading = Continuing(log, EVENTS)
+        self.outbox: OutboxStore = store
         self._graves, self._watch, self._limit, self._rows = graves, watch or NoWatch(), slice_limit, rows
         self._telemetry, self._traces = telemetry, dict[int, str]()  # partition -> of the latest slice committed
         self.steps = Steps(log, store, clock)
@@ -302,8 +305,9 @@ class TriggerWorker:
         timers.extend(dues, horizon)
 
     async def earliest_due(self, partition: int) -> int | None:
-        """The next instant at which something happens by itself."""
-        held = self.owned[partition]
+        """The next instant at which something happens by itself; None also where a partition is not ours, or no more."""
+        if (held := self.owned.get(partition)) is None:
+            return None
         near, (horizon, _) = held.timers.earliest(held.rows), held.timers.horizon
         if near is not None and near < horizon:
             return near
@@ -328,6 +332,16 @@ class TriggerWorker:
         """Run what the committed slices asked for, and wait for it; how many."""
         held, landed = self.owned.get(partition), await self.steps.land(partition)
         return landed + (await held.steps.do(lambda: self.steps.run(partition)) if held else 0)
+
+    async def settle(self) -> bool:
+        """Read to the end and run the steps that were asked for; whether anything moved."""
+        await self.claim()
+        moved = False
+        for partition in tuple(self.owned):
+            while partition in self.owned and await self.run_once(partition):
+                moved = True
+            moved |= bool(await self.run_steps(partition))
+        return moved
 
     async def relay(self, partition: int) -> int:
         """Append what the committed slices asked for; how many records."""

@@ -56,7 +56,6 @@ from tactful_workbench.ruletelling import RuleTelling
 from tactful_workbench.running import Running
 from tactful_workbench.secrets import ADDRESS_KEY, ADMIN_TOKEN, ERASURE_KEY, LINK_KEY, WEBHOOK_KEY, secret
 from tactful_workbench.settingsfile import DEV, DEV_MARK, SHOP, SettingsFile, text_of
-from tactful_workbench.sides import TriggerSide
 from tactful_workbench.stand import Stand, stop_if_restored
 from tactful_workbench.stopping import RedButton
 from tactful_workbench.story import Story
@@ -197,8 +196,7 @@ class Product:
     def time(self) -> VirtualTime:
         """Moves `dev_clock` on, in dev alone; hold `running.floor` meanwhile."""
         assert self.dev_clock is not None, "only `tactful dev` has a clock to move"
-        sides = (TriggerSide(self.trigger_worker, self.trigger), self.dispatch_worker)
-        return VirtualTime(Ordinals(self.log), self.dev_clock, sides)
+        return VirtualTime(Ordinals(self.log), self.dev_clock, (self.trigger_worker, self.dispatch_worker))
 
     def public_url(self) -> str:
         """The address under which customers' pages are reached, as of now."""

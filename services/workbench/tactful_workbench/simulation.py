@@ -52,7 +52,6 @@ from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
 from tactful_workbench.settingsfile import text_of
-from tactful_workbench.sides import TriggerSide
 from tactful_workbench.virtual import Input, Ordinals, VirtualTime
 
 T = TypeVar("T")
@@ -102,8 +101,7 @@ class Simulation:
             self.log, self.dispatch, attempts, book, self.clock, "simulation", graves=graves
         )
         self.desk = Reception(self.dispatch, book, graves, self.clock, self.log, lambda: None)
-        side = TriggerSide(self.worker, self.trigger)
-        self.time = VirtualTime(self.log, self.clock, (side, self.dispatcher))
+        self.time = VirtualTime(self.log, self.clock, (self.worker, self.dispatcher))
         self._settle_settings(settings)
 
     @property

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tactful.plugins import Loaded, load_plugins
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_trigger.projections import SHIPPED
-from tactful_workbench.almost import misnamed_events
+from tactful_workbench.almost import misnamed_events, slips
 from tactful_workbench.banner import dev_banner
 from tactful_workbench.commands.rules import app as rules_command
 from tactful_workbench.commands.templates import app as templates_command
@@ -83,9 +83,29 @@ def test_an_event_of_ours_and_one_of_the_shops_own_are_left_alone(tmp_path: Path
     assert misnamed_events(loaded) == []
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('await run.quit("1h")', "run.quit is nothing that a run can do; perhaps run.quiet"),
+        ('await run.send("mail", "thanks")', "mail is no channel; there are: email, sms, push"),
+        ('await run.get("orders")', "run.get('orders') needs the projection in `uses` of the rule"),
+        ('await run.get("cart")', ""),
+        ('await run.sleep("1h")', ""),
+        ('run.note("so")', ""),
+    ],
+)
+def test_what_a_run_cannot_do_is_told_before_somebody_comes_to_it(tmp_path: Path, line: str, said: str) -> None:
+    text = THANKS.format(on="Seat Taken", goal="Seat Paid", awaited="Seat Left", template="thanks")
+    text = text.replace("version=1", 'version=1, uses="cart"') + f"    {line}\n"
+    (tmp_path / "thanks.py").write_text(text)
+    found = slips(load_plugins(tmp_path).beside(SHIPPED))
+    assert len(found) == bool(said)
+    assert "".join(found).startswith(f"{tmp_path / 'thanks.py'}:7: {said}" if said else "")
+
+
 def test_what_ships_and_a_shop_without_slips_have_nothing_to_be_told(tmp_path: Path) -> None:
     loaded, content = shop(tmp_path, "thanks", "abandoned_cart")
-    assert (unsent(loaded, content), unwritten(loaded, content)) == ([], [])
+    assert (unsent(loaded, content), unwritten(loaded, content), slips(loaded)) == ([], [], [])
 
 
 def test_a_template_that_no_rule_sends_is_told_with_the_name_that_may_be_meant(tmp_path: Path) -> None:

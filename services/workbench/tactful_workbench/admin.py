@@ -26,7 +26,7 @@ from tactful_dispatch.facts import Word
 from tactful_dispatch.ledger import broken_at, lacks
 from tactful_dispatch.reception import Reception
 from tactful_trigger.tally import Tally
-from tactful_workbench.almost import misnamed_events
+from tactful_workbench.almost import slips
 from tactful_workbench.answering import answer_by_name
 from tactful_workbench.bearer import for_the_bearer_of
 from tactful_workbench.comparing import difference_interval
@@ -245,7 +245,7 @@ class _Office:
                 {"name": name, "standing": still, "live_runs": alive.get(name, 0)} for name, still in absent.items()
             ],
             "broken": [broken._asdict() for broken in self._product.loaded.broken],
-            "misnamed": misnamed_events(self._product.loaded),
+            "slips": slips(self._product.loaded),
             "guard": self._product.settings.latest.guard.model_dump(),
         }
 

@@ -9,7 +9,7 @@ from tactful.localtime import dated, local_time
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_dispatch.inbound.sms import inbound_url
-from tactful_workbench.almost import misnamed_events
+from tactful_workbench.almost import slips
 from tactful_workbench.embedded import Product
 from tactful_workbench.stopping import Standing
 from tactful_workbench.unheard import unheard
@@ -64,7 +64,7 @@ def _amiss(product: Product) -> list[str]:
     loaded, own = product.loaded, product.plan.templates
     amiss = [f"  BROKEN        {each.name}: {each.message}" for each in loaded.broken]
     amiss += [f"  settings      {text}" for text in unheard(product.settings.latest, loaded.rules)]
-    amiss += [f"  rules         {text}" for text in misnamed_events(loaded)]
+    amiss += [f"  rules         {text}" for text in slips(loaded)]
     return amiss + ([f"  templates     {text}" for text in astray(loaded, ContentSet.load(own))] if own else [])
 
 

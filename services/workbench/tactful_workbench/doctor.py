@@ -31,7 +31,7 @@ from tactful_dispatch.rows import latest_stop
 from tactful_dispatch.store import DispatchStore
 from tactful_trigger.row import decode
 from tactful_trigger.store import TriggerStore, cursors
-from tactful_workbench.almost import misnamed_events
+from tactful_workbench.almost import slips
 from tactful_workbench.latefeeds import feeds_behind, late_feeds
 from tactful_workbench.misposted import misposted
 from tactful_workbench.settingsfile import SettingsFile
@@ -246,7 +246,7 @@ async def _plugins(patient: Patient) -> list[Finding]:
     found += [Finding("fail", f"rule {broken.name}: {broken.message}") for broken in loaded.broken]
     found += [Finding("fail", fault) for fault in (patient.settings.fault(),) if fault]
     found += [Finding("warn", f"settings.toml: {text}") for text in unheard(patient.settings_now(), loaded.rules)]
-    found += [Finding("warn", text) for text in misnamed_events(loaded)]
+    found += [Finding("warn", text) for text in slips(loaded)]
     try:
         content = ContentSet.load(*([patient.templates] if patient.templates else []))
     except TemplateError as error:

@@ -18,7 +18,7 @@ from tactful_trigger.live import LiveTrigger
 from tactful_trigger.tally import Tally, totals
 from tactful_trigger.watch import SignalWatch
 from tactful_trigger.worker import TriggerWorker
-from tactful_workbench.almost import misnamed_events
+from tactful_workbench.almost import slips
 from tactful_workbench.cluster.forgetting import forget_history
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
@@ -86,7 +86,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
     )
     stack.push_async_callback(worker.steps.stop)
 
-    for text in misnamed_events(here.loaded):
+    for text in slips(here.loaded):
         _logger.warning(text)
     rules, broken = [rule.name for rule in here.loaded.rules], told_broken(here.loaded.broken)
 

@@ -45,7 +45,7 @@ def list_rules(data: Data = HERE, as_json: Json = False) -> None:
         for rule in answer.get("absent", ())
     ]
     lines += [f"{broken['name']}  BROKEN  {broken['message']}" for broken in answer["broken"]]
-    lines += answer.get("misnamed", ())
+    lines += answer.get("slips", ())
     show(answer, "\n".join(lines) or "no rules are loaded", as_json)
 
 
@@ -93,16 +93,16 @@ def check(
         from tactful.plugins import load_plugins
         from tactful_trigger.projections import SHIPPED
         from tactful_trigger.rulebook import Rulebook
-        from tactful_workbench.almost import misnamed_events
+        from tactful_workbench.almost import slips
         from tactful_workbench.checking import check_live
 
     loaded = load_plugins(rules).beside(SHIPPED)
-    misnamed = misnamed_events(loaded)
-    lines = [*(f"{broken.name}  BROKEN  {broken.message}" for broken in loaded.broken), *misnamed]
+    found = slips(loaded)
+    lines = [*(f"{broken.name}  BROKEN  {broken.message}" for broken in loaded.broken), *found]
     answer: dict[str, Any] = {
         "rules": len(loaded.rules),
         "broken": [broken._asdict() for broken in loaded.broken],
-        "misnamed": misnamed,
+        "slips": found,
     }
     lines.append(f"{len(loaded.rules)} rules loaded, {len(loaded.broken)} broken")
     misfits = 0

@@ -20,7 +20,7 @@ from tactful.postgres.database import Postgres
 
 AHEAD: Final = 4  # days that are made ahead
 SPAN: Final = 10 * DAY  # of one look: with its indexes, fewer locks than there is room for in each transaction (64)
-DROPPED: Final = 5  # days that are dropped together, each with its indexes and what is stored out of line
+DROPPED: Final = 2  # days that are dropped together, each with its indexes and what is stored out of line
 LOT: Final = 100_000  # rows that are deleted together
 # Whoever writes queues behind us while we wait for whoever reads, a back-up say, and a lease ends after ten seconds. Another
 # time will do. Vacuum gives way after one second.

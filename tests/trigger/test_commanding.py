@@ -27,6 +27,7 @@ from tactful.records import (
     encode,
 )
 from tactful.rules import Rule
+from tactful_trigger.commanding import enrolled
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_workbench.conducting import Conductor
@@ -747,3 +748,11 @@ def test_a_parked_run_says_nothing_when_its_source_has_told_and_goes_on_by_that_
     bench.deploy(of_a_product(surely))
     command(bench, "retry", "of_a_product")
     assert [m.requested_at for m in bench.messages] == [bench.now]
+
+
+def test_the_past_of_who_is_enrolled_is_looked_for_from_a_day_before_the_earliest_thing_they_are_enrolled_for() -> None:
+    def enrol(customer: str, since: int, name: str = "enrol") -> CommandRecord:
+        return CommandRecord(id="c", key=customer, at=9, body=CommandBody(name, "reminding", since))
+
+    records = [enrol("u1", 9 * DAY), enrol("u1", 7 * DAY), enrol("u2", HOUR), enrol("u3", DAY, "cancel")]
+    assert enrolled(records) == {"u1": 6 * DAY, "u2": 0}

@@ -4,10 +4,11 @@ of a rule. Pure."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from tactful.clock import DAY
 from tactful.outbox import Outbox
 from tactful.records import EVENTS, AbsorbRecord, CommandRecord, EventRecord
 from tactful.rules import Rule
@@ -20,6 +21,7 @@ from tactful_trigger.row import Row, names_in
 from tactful_trigger.runs import Runs
 
 _decode = msgspec.json.Decoder(EventRecord).decode
+_FAST: Final = DAY  # whose clock is ahead by less may say that something happened after it was written down
 
 
 class Commanding:
@@ -88,9 +90,19 @@ def foreseen(partition: Partition, customer: str, rule: Rule, first: EventRecord
         return f"the rule fails: {failed.parked.why}"
 
 
-def enrolled(records: Iterable[Any]) -> set[str]:
-    """The customers whom a slice enrols: it needs their past."""
-    return {record.key for record in records if type(record) is CommandRecord and record.body.name == "enrol"}
+def from_when(happened: int) -> int:
+    """From which append time on (ms) to look for what has happened since an instant."""
+    return max(0, happened - _FAST)
+
+
+def enrolled(records: Iterable[Any]) -> dict[str, int]:
+    """The customers whom a slice enrols, each with the instant (ms) from which it needs their past."""
+    since: dict[str, int] = {}
+    for record in records:
+        if type(record) is CommandRecord and record.body.name == "enrol":
+            began = from_when(record.body.since)
+            since[record.key] = min(began, since.get(record.key, began))
+    return since
 
 
 def earlier_names(partition: Partition, records: Sequence[Any]) -> dict[str, list[str]]:

@@ -215,12 +215,13 @@ class TriggerWorker:
         records = read(slice_)
         await self._load(held, unknown_customers(held, records))
         rare = [record for record in records if type(record) is not EventRecord]
-        people = sorted((adopters(rare) | dict.fromkeys(enrolled(rare), 0)).items())
+        called, come = enrolled(rare), adopters(rare)
+        people = called | {name: min(since, called.get(name, since)) for name, since in come.items()}
         if ahead is not None and (people or slice_[-1].appended >= held.timers.horizon[0]):
             await ahead.written()  # what is asked of the store here, the slice before may still have to tell it
-        held.pasts = {name: await past_of(self._store, [name], since) for name, since in people}
+        held.pasts = {name: await past_of(self._store, [name], people[name]) for name in sorted(people)}
         earlier = earlier_names(held, rare).items()
-        held.earlier = {name: await past_of(self._store, names) for name, names in earlier}
+        held.earlier = {name: await past_of(self._store, names, called[name]) for name, names in earlier}
         await self._look_ahead(held, slice_[-1].appended + 1)
         computing = Slice(held, self._log.partitions, self._watch, self._graves, self._at_once(held))
         with by_hand():

@@ -17,7 +17,7 @@ from tactful.log import Log
 from tactful.partitioning import partition_of
 from tactful.records import EVENTS, CommandBody, CommandRecord, EventRecord, encode
 from tactful.rules import Rule
-from tactful_trigger.commanding import beginning, foreseen
+from tactful_trigger.commanding import beginning, foreseen, from_when
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.partition import Partition
 from tactful_trigger.row import names_in
@@ -68,7 +68,7 @@ class Conductor:
         for start in range(0, len(everybody), LOT):
             for customer, others in (await self._living(everybody[start : start + LOT])).items():
                 if customer not in busy and (
-                    first := beginning(await past_of(self._store, (customer, *others)), names, since)
+                    first := beginning(await past_of(self._store, (customer, *others), from_when(since)), names, since)
                 ):
                     found[customer] = first
                 if len(found) == limit:

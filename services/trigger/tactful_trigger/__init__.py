@@ -4,7 +4,7 @@ The modules in the order in which an event meets them:
 
 - `live` goes by the clock: it has `worker` claim partitions, read a slice, have it computed and commit it (`store`), and `ahead`
   compute the next one meanwhile. `partition` is what a worker has in memory: `cursor`, `row`s, `timers`, the rules in force
-  (`rulebook`), and whether something is `waiting` to be done.
+  (`rulebook`), and whether there is a `backlog` of things to do after a commit.
 - `slice` applies records in order, due timers first. `applying` is about events (`happening`: one of them), `joining` about customers
   who turn out to be one; `erasing` and `commanding` do what their names say. `projections` fold an event (`unfolding`, `unread`:
   where one fails); `recipient`, `countries` and `telling` are what dispatch hears of that.

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from tactful.log import Stored
 from tactful.settings import settings_from_log
+from tactful_trigger.backlog import Backlog
 from tactful_trigger.cursor import Cursor
 from tactful_trigger.history import HistoryRow
 from tactful_trigger.row import Row, decode
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store import SliceResult
 from tactful_trigger.timers import Timers
-from tactful_trigger.waiting import Waiting
 
 
 class Savepoint(NamedTuple):
@@ -31,8 +31,8 @@ class Partition:
         self.rows: dict[str, Row | None] = {}
         self._kept = 0  # rows that the latest trimming left
         self.busy: set[str] = set()  # customers whose rows are busy, as of the latest commit
-        self.unsent = Waiting()  # whether the outbox may hold records that the log does not have
-        self.steps = Waiting()  # whether there may be steps to run
+        self.unsent = Backlog()  # whether the outbox may hold records that the log does not have
+        self.steps = Backlog()  # whether there may be steps to run
         self.noted = 0  # commits that changed rows
         self.looked_at_feeds = False  # under these rules: the runs that wait for feeds may be of other ones
         self.rest: Sequence[Stored] = ()  # what was read and did not fit into the latest slice, beside its timers

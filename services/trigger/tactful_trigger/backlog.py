@@ -1,12 +1,12 @@
-"""Whether the store may have something of a partition that waits to be done: it is asked only then."""
+"""Whether the store may have work of a partition that waits to be done (outbox records, steps): it is asked only then."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
 
-class Waiting:
-    """Something may wait from before this process, from a commit, or because asking failed."""
+class Backlog:
+    """There may be some from before this process, from a commit, or because the last attempt failed."""
 
     def __init__(self) -> None:
         self._may = True

@@ -17,7 +17,7 @@ from tactful_dispatch.channels.webhook import WebhookAdapter
 def shop_adapters(
     smtp: str, sms: str, webhook_key: bytes, clock: Clock, public_url: Callable[[], str]
 ) -> Mapping[str, Adapter]:
-    """By channel; `smtp` and `sms` are URLs, "" for none. Raises SettingsError."""
+    """The adapter of each channel; `smtp` and `sms` are URLs, "" for none. Raises SettingsError for a URL that is wrong."""
     adapters: dict[str, Adapter] = {"webhook": WebhookAdapter(webhook_key, clock)}
     if smtp:
         adapters["email"] = adapters[DESK] = SmtpAdapter(mail_server(smtp), clock)

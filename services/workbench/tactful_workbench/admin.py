@@ -305,7 +305,7 @@ class _Office:
         return {"rule": rule, "share": wish.share}
 
     async def _change(self, section: str, values: dict[str, Any]) -> None:
-        """Of the settings file, and tell everybody."""
+        """Write values into a section of the settings file, and tell everybody. Raises InvalidInput (`invalid_settings`)."""
         file = self._product.settings
         try:
             file.write(with_values(file.text(), section, values))

@@ -143,8 +143,8 @@ class ClockHands:
 
 
 def is_told(delivery: Delivery, start: int) -> bool:
-    """Of messages that are held: those that were asked for since, and, like a rule that fails, those whose template nobody has
-    mended yet."""
+    """Whether a held message is worth a line after a step that began at `start`: if it was asked for since, or if it waits for a
+    template that nobody has mended yet."""
     return delivery.message.requested_at >= start or delivery.held_for == Reason.TEMPLATE_ERROR
 
 

@@ -36,7 +36,7 @@ class Report(msgspec.Struct):
                 self.customers[reason].append(run.customer)
 
     def as_json(self) -> dict[str, Any]:
-        """For a program."""
+        """As `tactful rules check --live --json` prints it."""
         return {
             "live_runs": self.fit + self.misfits.total(),
             "fit": self.fit,

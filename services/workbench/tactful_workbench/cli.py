@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:
-    """So that `--json` stays JSON: Python's own escapes (`\\xe9`) are none there."""
+    """What an output cannot show, as JSON escapes it (`\\u00e9`), so that `--json` stays JSON in any terminal."""
     assert isinstance(error, UnicodeEncodeError)
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 

@@ -51,8 +51,9 @@ class Conductor:
         return len(customers)
 
     async def cancel(self, rule: str) -> int:
-        """Nothing of the rule begins any more, and what runs ends, messages that wait included; how many customers are known to
-        have a run. What trigger has still to read, or moves between two customers, ends by itself when it comes up."""
+        """Nothing of the rule begins any more, and its runs end, with the messages that wait for them; how many customers were told.
+        A run that is not in the store yet, since trigger has still to read its event or moves it to another customer, ends when it
+        is taken up."""
         await self.tell(rule, "cancel")
         customers = await self._store.running(rule)
         await self._command("cancel", rule, customers, 0)

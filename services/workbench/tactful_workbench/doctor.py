@@ -93,7 +93,7 @@ class Patient(Protocol):
     def settings(self) -> SettingsFile: ...
     def settings_now(self) -> Settings: ...
     async def ground_findings(self) -> Sequence[Finding]:
-        """On what it stands: servers, files, clocks, owners."""
+        """About what the deployment stands on: servers, files, clocks, owners of partitions."""
         ...
 
 
@@ -269,7 +269,7 @@ async def _plugins(patient: Patient) -> list[Finding]:
 
 
 async def _lint(content: ContentSet, shop: Shop) -> list[Flaw]:
-    """Nothing in a process that cannot render, like the console where only its extra is installed."""
+    """What lint finds. Nothing where this process cannot render, like the console where only its own extra is installed."""
     if find_spec("css_inline") is None:
         return []
     from tactful_dispatch.content.linting import lint_within_limits

@@ -40,7 +40,7 @@ def _line(stored: Stored) -> bytes:
 
 
 def _record(value: bytes) -> msgspec.Raw | str:
-    """On one line; as text, what is no JSON: others may write to the log as well."""
+    """The record without line feeds; as a string where it is no JSON, since others may write to the log as well."""
     try:
         value.decode()
         return msgspec.Raw(msgspec.json.format(value, indent=-1))

@@ -12,7 +12,7 @@ SPARE: Final = 1024**3  # bytes that should be free
 
 
 def file_findings(file: Path) -> list[Finding]:
-    """Of the database."""
+    """Whether the database is there, and whether the disk has room beside it."""
     try:
         size, free = file.stat().st_size, shutil.disk_usage(file.parent).free
     except OSError as error:

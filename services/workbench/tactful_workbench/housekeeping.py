@@ -54,7 +54,7 @@ class Housekeeping:
         self._scheduler.shutdown(wait=False)
 
     async def tidy(self) -> None:
-        """Everything once, or as far as it gets before the process ends: what is left is there at the next start."""
+        """Do every chore once; if the process ends meanwhile, the others are done at its next start."""
         with suppress(asyncio.CancelledError):
             for name, chore in self._chores.items():
                 await self._tidy(name, chore)

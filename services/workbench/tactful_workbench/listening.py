@@ -59,7 +59,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Of one that has been answered before its end, others are served between two pieces."""
+        """Where the request was answered before its body has ended, other connections are served between two pieces of it."""
         self._untold = 0
         super().on_body(body)
         if self.cycle.response_complete and not self.flow.read_paused:
@@ -102,11 +102,11 @@ class Connection(HttpToolsProtocol):
 
 
 def server_of(app: ASGIApp) -> uvicorn.Server:
-    """For a socket that is listened on already; SIGINT and SIGTERM end it.
+    """A server for a socket that is bound already; SIGINT and SIGTERM end it.
 
-    How many connections there are is nobody's concern: the door counts requests and bytes, and answers what is too much in its own
-    words. Whoever says that they speak for a client with TLS is believed, wherever their proxy stands: nothing but the settings that
-    browsers fetch depends on it, and nothing on the client's address.
+    It does not limit connections: the door counts requests and bytes, and answers what is too much in its own words. It believes
+    the `X-Forwarded-Proto` of anybody, wherever their proxy stands: only the settings that browsers fetch depend on it, and nothing
+    depends on the client's address.
     """
     server = uvicorn.Server(_config(app))
     _end_on_signal(server)

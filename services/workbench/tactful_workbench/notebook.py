@@ -29,7 +29,7 @@ class Notebook:
         return cls(data, database)
 
     def note(self, erased: Erased) -> None:
-        """On a line of its own, whatever a full disk has left of the one before. Raises StoreUnavailable."""
+        """Append it, on a line of its own even if a full disk has cut the line before. Raises StoreUnavailable."""
         try:
             with self._file.open("a") as file:
                 file.write(f"\n{erased.grave} {erased.at}\n")
@@ -63,8 +63,8 @@ class Notebook:
 
 
 class LogRemembers:
-    """In place of a notebook where the log is not in the database: a database that is restored reads it again from where it
-    then stands, erasures included."""
+    """Takes the place of a notebook where the log is not in the database: what is restored there reads the log again from where
+    its cursors then stand, and with it the erasures."""
 
     def note(self, erased: Erased) -> None:
         return None

@@ -54,7 +54,7 @@ class ServerFile(msgspec.Struct, frozen=True):
             raise unwritable(file, error) from None
 
     def remove(self, data: Path) -> None:
-        """Unless another process has written its own since."""
+        """Delete the file, unless another process has written its own since."""
         there = self.read(data)
         if there is not None and there.pid == self.pid:
             self.path(data).unlink(missing_ok=True)
@@ -146,7 +146,7 @@ def _client(url: str, token: str, app: FastAPI | None = None) -> httpx.AsyncClie
 
 
 def site_of(environment: Mapping[str, str], data: Path) -> Site:
-    """Of many machines, as its commands know it."""
+    """The deployment of many machines that the environment names."""
     from tactful_workbench.cluster.ground import Site
 
     kafka, postgres = environment["TACTFUL_KAFKA"], environment["TACTFUL_POSTGRES"]
@@ -175,7 +175,7 @@ async def answers(server: ServerFile, patience: float = PATIENCE) -> bool:
 
 
 async def refuse_while_served(data: Path) -> None:
-    """For whoever is about to delete what stands there. Raises TactfulError."""
+    """Raises TactfulError while a server answers for the folder, which somebody is about to delete from."""
     server = ServerFile.read(data)
     if server is not None and await answers(server):
         raise TactfulError(f"a server is running on this folder (process {server.pid}); stop it first")
@@ -240,6 +240,6 @@ async def _ask(data: Path, method: str, path: str, **more: Any) -> Any:
 
 
 def _half_named() -> str:
-    """Of many machines, who names one server and forgot the other."""
+    """What to add where the environment names Kafka or PostgreSQL, and not the other one."""
     missing = [name for name in ("TACTFUL_KAFKA", "TACTFUL_POSTGRES") if name not in os.environ]
     return f"; of many machines, {missing[0]} is not set" if len(missing) == 1 else ""

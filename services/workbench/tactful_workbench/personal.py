@@ -84,7 +84,7 @@ class Personal:
         return Farewell(now, now + milliseconds(self._settings().log.retention))
 
     async def erase_known(self, customer: str, via: str) -> Farewell:
-        """Of a name that somebody typed. Raises InvalidInput `unknown_customer` if it is nobody's."""
+        """As `erase`, for a name that somebody typed. Raises InvalidInput (`unknown_customer`) if it is nobody's."""
         if not await self._is_known(customer):
             find = "`tactful customer find` finds an id by an address. Nothing was erased"
             raise InvalidInput("unknown_customer", f"nobody is known as {customer}; {find}")
@@ -216,5 +216,5 @@ def _known(row: Row | None) -> dict[str, Any]:
 
 
 def _is_of_the_staff(line: HistoryRow) -> bool:
-    """Who at the shop has read the story is for the shop: staff have a right to their names too (CJEU, C-579/21)."""
+    """Whether the line names somebody at the shop who has read the story; staff have a right to their names too (CJEU, C-579/21)."""
     return line.kind == "event" and _decode_event(line.data).body.name == READ

@@ -51,7 +51,7 @@ class _Family:
         self._gone, self._held = os.pipe()  # held open by this process alone
 
     def start(self, number: int, again: bool = False) -> None:
-        """Whoever says meanwhile that all are to end is heard when this one is known, or it would live on."""
+        """Fork. A signal that comes meanwhile is heard once the new process is known: otherwise it would live on."""
         sys.stdout.flush()
         sys.stderr.flush()
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
@@ -99,7 +99,7 @@ def _end_with(gone: int) -> None:
 
 
 def _live(work: Work, number: int, again: bool, gone: int) -> NoReturn:
-    """Of a forked process: never comes back."""
+    """The life of a forked process, which ends in here."""
     code = 0
     for each in _ENDS:
         signal.signal(each, signal.SIG_DFL)

@@ -34,7 +34,7 @@ class RuleTelling:
         self._loaded, self._conductor, self._settings, self._clock = loaded, conductor, settings, clock
 
     async def told(self) -> list[ToldRule]:
-        """In the order in which they were loaded."""
+        """Every loaded rule, in the order in which they were loaded."""
         cursors, settings = await self._conductor.cursors(), self._settings()
         stands, tallies = standing(cursors), totals(cursor.tallies for cursor in cursors)
         found = []

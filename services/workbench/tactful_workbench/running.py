@@ -67,7 +67,7 @@ class Running:
 
     @asynccontextmanager
     async def floor(self) -> AsyncIterator[None]:
-        """Whoever holds it has all services stand still."""
+        """While it is held, all services stand still."""
         async with AsyncExitStack() as stack:
             for _, turn in self._turns:
                 await stack.enter_async_context(turn)

@@ -13,7 +13,8 @@ class StoredRow(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Of one partition in order of customer. `reached`: the last one looked at, "" at the end."""
+    """Rows of one partition in order of customer. `reached`: the last customer looked at, "" at the end; `partitions`: how many
+    there are."""
 
     rows: list[StoredRow]
     reached: str

@@ -44,7 +44,7 @@ def secret(data: Path, name: str) -> bytes:
 
 
 def _whole(file: Path) -> bytes:
-    """Whoever knows that a key is empty can sign with it."""
+    """The secret. Raises SettingsError if it is too short: whoever knows that a key is empty can sign with it."""
     if len(value := file.read_bytes()) < SIZE:
         raise SettingsError(
             f"{file} has {len(value)} bytes and must have {SIZE} or more; put the right one back. If nothing was ever signed "

@@ -80,7 +80,7 @@ async def _live(product: Product, url: str, banner: Banner, serving: asyncio.Tas
 
 
 async def watch_settings(product: Product, every: float = LOOK) -> None:
-    """For ever. What was saved since the start read the file is found by the first look."""
+    """Look for ever. What was saved after the start had read the file is found by the first look."""
     seen = 0
     while True:
         await asyncio.sleep(every)

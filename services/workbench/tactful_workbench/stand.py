@@ -107,7 +107,7 @@ class Stand:
 
 
 async def stop_if_restored(stand: Stand, button: RedButton, shop: Shop) -> None:
-    """Nothing leaves before an operator has looked: `tactful resume`."""
+    """Stop all sending if the file may be a back-up, until an operator lets it go on (`tactful resume`)."""
     if why := await stand.doubt(shop.zone):
         await button.press("Tactful", why)
         _logger.error("all sending is stopped: %s", why)

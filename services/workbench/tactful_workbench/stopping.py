@@ -43,7 +43,7 @@ class RedButton:
         self._log, self._store, self._clock = log, store, clock
 
     async def press(self, by: str, why: str) -> None:
-        """Nothing leaves any more as soon as dispatch has read it."""
+        """Stop: nothing leaves any more as soon as dispatch has read it."""
         await self._tell("Sending Stopped", {"by": by, "why": why})
 
     async def is_in_force(self) -> bool:

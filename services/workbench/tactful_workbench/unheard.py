@@ -99,8 +99,8 @@ def _as_it_stands(file: str, _changed: int) -> tuple[str, Defaults]:
 
 
 def _defaults(module: ast.Module) -> Defaults:
-    """By name, those of calls like `run.param("delay", "1h")`: None, and the default as an example. Of `run.param("second", "",
-    like="48h")` the default, which will do as it is, and the example."""
+    """By the name of a parameter, pairs of what switches it off and an example: `(None, "1h")` for `run.param("delay", "1h")`, and
+    `("", "48h")` for `run.param("second", "", like="48h")`."""
     found = defaultdict(list)
     for node in ast.walk(module):
         match node:

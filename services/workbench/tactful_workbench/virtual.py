@@ -80,7 +80,7 @@ class Ordinals:
         return ordinal, row.cause.after_timers, row.cause.due, row.cause.customer, row.cause.index
 
     def forget(self) -> None:
-        """Nothing that was appended so far can cause anything any more."""
+        """Forget the order of what was appended so far, since all that it causes was delivered."""
         self._at.clear()
 
     async def read(self, topic: str, partition: int, offset: int, limit: int) -> list[Stored]:
@@ -142,8 +142,8 @@ class VirtualTime:
         return min((due for side in (await self._dues()).values() for due in side.values()), default=None)
 
     async def _deliver(self, side: Side) -> bool:
-        """In the order of causes over all partitions, and of one partition as its outbox has them: a reader stops where one
-        overtakes another."""
+        """Append what waits in the outboxes of all partitions, in the order of its causes; rows of one outbox keep their order, or
+        a reader would stop. Whether there was anything."""
         placed: list[tuple[_Place, OutboxRow]] = []
         for partition in range(self._log.partitions):
             latest: _Place = (0, False, -1, "", 0)

@@ -16,5 +16,5 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
 
 
 def door(here: Ground) -> Door:
-    """Where events come in."""
+    """The door over Kafka, with the shop's keys and currency."""
     return Door(here.log, here.keys, here.clock, lambda: here.shop().currency)

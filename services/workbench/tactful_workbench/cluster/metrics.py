@@ -50,7 +50,7 @@ class ServiceCollector(Collector):
         self._name, self._here, self._service, self._loop = name, here, service, loop
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing is looked at when it is registered."""
+        """Empty: prometheus_client would collect, when this is registered, to find out."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -88,7 +88,7 @@ class ServiceCollector(Collector):
         return found + work.counted()
 
     async def _lag(self, work: Work) -> list[Metric]:
-        """By partition; without those whose end nobody tells in time, as where no broker leads one."""
+        """Records to read of each partition; without those whose end nobody tells in time, as where no broker leads one."""
         lag = GaugeMetricFamily("tactful_lag_records", "Records nobody has read yet.", labels=["topic", "partition"])
         offsets = dict(work.worker.offsets)
         ends = await all_done(_told(self._here.log.end(work.topic, partition)) for partition in offsets)
@@ -113,7 +113,7 @@ class ServiceCollector(Collector):
             overdue.append(max(0, now - due) if due is not None else 0)
 
     def _gauge(self, name: str, about: str, value: float) -> GaugeMetricFamily:
-        """Of this service."""
+        """A gauge with the service as its label."""
         gauge = GaugeMetricFamily(name, about, labels=["service"])
         gauge.add_metric([self._name], value)
         return gauge

@@ -18,7 +18,7 @@ from tactful_workbench.running import Alive, Trouble
 
 
 class Worker(Protocol):
-    """Whoever owns partitions of a topic."""
+    """Owns partitions of a topic: TriggerWorker or DispatchWorker."""
 
     @property
     def owned(self) -> Collection[int]: ...
@@ -26,7 +26,7 @@ class Worker(Protocol):
     def stopped(self) -> Collection[int]: ...
     @property
     def offsets(self) -> Mapping[int, int]:
-        """Where it is in each partition."""
+        """By partition that it owns, the offset of the next record."""
         ...
 
     async def earliest_due(self, partition: int) -> int | None: ...
@@ -59,6 +59,6 @@ Maker = Callable[[Ground, AsyncExitStack], Awaitable[Service]]  # what it opens 
 
 
 def maker(name: str) -> Maker:
-    """Of ingest, trigger, dispatch or console: loads the module of that name."""
+    """The maker of ingest, trigger, dispatch or console, from the module of that name."""
     made: Maker = import_module(f"tactful_workbench.cluster.{name}").service
     return made

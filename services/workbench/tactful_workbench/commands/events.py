@@ -119,7 +119,7 @@ async def _tail(data: Path, topics: str, latest: int, follow: bool, as_json: boo
 
 
 def in_words(stored: dict[str, Any]) -> str:
-    """Where it stands, whom it is about, and how it begins."""
+    """A stored record on one line: where it stands, whom it is about, and how it begins."""
     record, place = stored["record"], f"{stored['topic']}/{stored['partition']}@{stored['offset']}"
     if not isinstance(record, dict) or not isinstance(record.get("body", {}), dict) or not {"kind", "key"} <= {*record}:
         return f"{place}  no record of ours  {json.dumps(record, ensure_ascii=False)[:160]}"

@@ -117,7 +117,7 @@ def check(
 
 
 def _checked(told: dict[str, Any]) -> list[str]:
-    """Who would not go on, and why."""
+    """How many runs would go on, and which would not, and why."""
     count = told["live_runs"] - told["fit"]
     lines = [
         f"{told['fit']:,} of {told['live_runs']:,} live runs would go on{f'; {count:,} would not' if count else ''}"

@@ -62,7 +62,7 @@ def resume(
 
 
 def _wait(data: Data, answer: Any, *, stopped: bool) -> Any:
-    """Until every dispatch that runs has read it; what is kept then is counted once."""
+    """Wait, for at most `SOON`, until every dispatch that runs has read it; what stands then, with what is kept."""
     until = time.monotonic() + SOON
     wanted = answer["partitions"] if stopped else 0
     while answer["in_force"] != wanted and time.monotonic() < until:

@@ -101,12 +101,12 @@ class Keys:
         return secret
 
     async def listed(self) -> list[tuple[Key, bool]]:
-        """By name, and whether it was revoked."""
+        """Every key, in order of name, and whether it was revoked."""
         return await self._table.listed()
 
     async def limit(self, name: str, per_second: float | None) -> None:
-        """From now on so often; in other processes within half a minute. Raises InvalidInput for a rate of nothing, or if there is
-        no key of that name."""
+        """Change a key's rate (requests a second; None: no limit); other processes follow within half a minute. Raises InvalidInput
+        for a rate of nothing, or if there is no key of that name."""
         changed = await self._table.limit(name, _rate(per_second))
         self._found = {}
         _must_exist(name, changed)

@@ -235,17 +235,60 @@ async def test_what_is_damaged_in_one_partition_stops_no_other() -> None:
 
 
 @dataclass(frozen=True)
+class Spoilt(Backlog):
+    """The fourth record in its first partition cannot be unpacked: aiokafka hands nothing out of what it fetches with that. The others
+    have nothing new, which takes it a while to find out."""
+
+    looks: list[tuple[int, ...]] = field(default_factory=list)  # at partitions by themselves
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {tp: 5 if tp.partition == 0 else 0 for tp in partitions}
+
+    async def getmany(
+        self, *only: TopicPartition, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[Fetched]]:
+        await asyncio.sleep(0)
+        if only:
+            self.looks.append(tuple(tp.partition for tp in only))
+        first = TopicPartition("tactful-events", 0)
+        if first in self.paused or first not in self.assigned or (only and first not in only):
+            return {}
+        records = [Fetched(offset, b"value") for offset in range(self.at[0], 5)][:max_records]
+        if any(record.offset == 3 for record in records):
+            raise CorruptRecordException("Invalid CRC")
+        self.at[0] += len(records)
+        return {first: records}
+
+
+async def test_what_stands_before_damage_is_read_first_and_where_nothing_is_new_nobody_looks_for_it() -> None:
+    spoilt = Spoilt(("nowhere:9092",))
+    reader = Reader(spoilt, "events")
+    await reader.start()
+    await reader.wait({partition: 0 for partition in (1, 2, 0)}, 0)
+    async with asyncio.timeout(1):
+        assert [stored.offset for stored in await reader.read(0, 0, 2)] == [0, 1]
+        assert [stored.offset for stored in await reader.read(0, 2, 2)] == [2]
+        for _ in range(2):
+            with pytest.raises(DamagedRecord, match="at offset 3"):
+                await reader.read(0, 3, 2)
+    assert set(spoilt.looks) == {(0,)}
+    await reader.stop()
+
+
+@dataclass(frozen=True)
 class Overtaken(Rotten):
-    """While one partition is fetched by itself, somebody begins to read another one; what is damaged does not come again soon."""
+    """While one partition is fetched by itself, somebody begins to read another one; what is damaged comes again a fetch later."""
 
     meanwhile: list[Coroutine[Any, Any, None]] = field(default_factory=list)
+    later: list[None] = field(default_factory=lambda: [None])  # fetches before that
 
     async def getmany(
         self, *only: TopicPartition, timeout_ms: int, max_records: int
     ) -> dict[TopicPartition, list[Fetched]]:
         if self.meanwhile and [tp.partition for tp in only] == [1]:
             await self.meanwhile.pop()
-        elif not (only or self.meanwhile):
+        elif self.later and not (only or self.meanwhile):
+            self.later.pop()
             only = (TopicPartition("tactful-events", 1),)
         return await super().getmany(*only, timeout_ms=timeout_ms, max_records=max_records)
 
@@ -255,7 +298,7 @@ async def test_what_was_fetched_while_damage_was_looked_for_is_read_all_the_same
     reader = Reader(rotten, "events")
     await reader.start()
     rotten.meanwhile.append(reader.wait({2: 0}, 0))
-    damaged, whole = await asyncio.gather(reader.read(0, 0, 1), reader.read(1, 0, 1), return_exceptions=True)
+    whole, damaged = await asyncio.gather(reader.read(1, 0, 1), reader.read(0, 0, 1), return_exceptions=True)
     assert isinstance(damaged, DamagedRecord)
     assert not isinstance(whole, BaseException)
     assert ([stored.offset for stored in whole], rotten.meanwhile) == ([0], [])

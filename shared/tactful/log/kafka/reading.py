@@ -37,13 +37,14 @@ class _Buffer:
     """Records of one partition, fetched ahead. They begin at offset `start`; the record behind them stands at `next` or later, and not
     before `passed`: between the two there are only markers of transactions."""
 
-    __slots__ = ("asked_at", "next", "passed", "paused", "records", "size")
+    __slots__ = ("asked_at", "halted", "next", "passed", "paused", "records", "size")
 
     def __init__(self, start: int) -> None:
         self.asked_at = 0.0
         self.records: deque[Stored] = deque()
         self.next = self.passed = start
         self.size, self.paused = 0, False  # bytes
+        self.halted = False  # what comes next cannot be used: it is fetched once more after these were read
 
     def put(self, stored: Stored) -> None:
         self.records.append(stored)
@@ -57,6 +58,10 @@ class _Buffer:
     def is_full(self, part: int = 1) -> bool:
         """Whether it holds as much as it may, or a `part`-th of that."""
         return len(self.records) * part >= AHEAD or self.size * part >= HEAVY
+
+    def wants_more(self) -> bool:
+        """Whether fetching goes on, if it was paused."""
+        return not self.records if self.halted else not self.is_full(2)
 
     def has_passed(self, end: int) -> bool:
         """Whether every record before `end` was taken, so that only markers are left there."""
@@ -110,9 +115,9 @@ class Reader:
             if not buffer.records and offset < await self.end(partition):
                 await self._until(partition, offset, lambda: bool(buffer.records) or self._is_past(partition, buffer))
             taken = buffer.take(limit)
-            if buffer.paused and not buffer.is_full(2):
+            if buffer.paused and buffer.wants_more():
                 self._of().resume(self._tp(partition))
-                buffer.paused = False
+                buffer.paused = buffer.halted = False
             return taken
 
     async def beginning(self, partition: int) -> int:
@@ -199,6 +204,8 @@ class Reader:
         for partition, buffer in self._buffers.items():
             consumer.seek(self._tp(partition), buffer.next)
             buffer.paused = False
+            if buffer.halted:
+                self._pause(partition, buffer)
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.create_task(self._fetch())
 
@@ -228,23 +235,39 @@ class Reader:
         self._leave_lost()
 
     async def _lose_damaged(self) -> None:
-        """A batch that cannot be unpacked does not say which partition it is of: fetch each by itself to find out, and then everything once
-        more."""
+        """A batch that cannot be unpacked does not say which partition it is of: fetch one after the other by itself until it is found,
+        those last that are known to stand at their end, and then everything once more."""
         self._assign()
         moves = self._moves
-        for partition, buffer in tuple(self._buffers.items()):
+        going = [(partition, buffer) for partition, buffer in self._buffers.items() if not buffer.halted]
+        for partition, buffer in sorted(going, key=lambda each: each[1].next >= self._ends.known(each[0])):
             try:
                 await self._of().getmany(self._tp(partition), timeout_ms=FETCHING, max_records=FETCH)
-            except DAMAGED as error:
+            except DAMAGED:
+                if moves == self._moves:
+                    await self._read_up_to_damage(partition, buffer)
+                break
+            if moves != self._moves:  # somebody reads from elsewhere: it may be of a position that was left
+                break
+        self._leave_lost()  # or what was brought, and nobody took, would be passed over
+
+    async def _read_up_to_damage(self, partition: int, buffer: _Buffer) -> None:
+        """Fetch the records that stand before the damage one by one: they are good, and are read first."""
+        tp, moves = self._tp(partition), self._moves
+        self._of().seek(tp, buffer.next)
+        try:
+            while not (buffer.is_full() or partition in self._lost):
+                found = await self._of().getmany(tp, timeout_ms=FETCHING, max_records=1)
+                if moves != self._moves or not found:
+                    break
+                self._take(partition, found[tp])
+        except DAMAGED as error:
+            if moves == self._moves and not buffer.records:
                 self._lost[partition] = DamagedRecord(
                     f"{self._name}/{partition}: what comes next cannot be unpacked, at offset {buffer.next} or soon behind it: "
                     f"{type(error).__name__}; see `Why a partition stops` in docs/how-to/alarms.md"
                 )
-            if moves != self._moves:  # somebody reads from elsewhere: it may be of a position that was left
-                self._lost.pop(partition, None)
-                self._assign()  # or what it has brought, and nobody took, would be passed over
-                return
-        self._leave_lost()
+        buffer.halted = bool(buffer.records)
 
     def _leave_lost(self) -> None:
         """Stop fetching the partitions that are lost; the others go on."""
@@ -293,6 +316,7 @@ class Reader:
         if buffer.records:
             self._of().seek(self._tp(partition), buffer.next)
             self._pause(partition, buffer)
+            buffer.halted = True
             return
         self._lost[partition] = UnstampedRecord(
             f"{self._name}/{partition}: the record at offset {offset} has no append time, since the topic did not stamp it; see "

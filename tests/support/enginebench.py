@@ -249,7 +249,7 @@ class EngineBench:
         return [record for record in self.dispatch.records if isinstance(record, RecipientRecord)]
 
     def sent(self) -> list[str]:
-        """What was asked for: hours since the start, channel, template."""
+        """What was asked for: channel and template."""
         return [f"{m.channel} {m.template}" for m in self.messages]
 
     def row(self, customer: str) -> Row | None:

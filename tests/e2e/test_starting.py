@@ -155,6 +155,7 @@ def test_reset_begins_anew_but_never_under_a_running_server(server: Server) -> N
     server.start()
     assert "clock         Mon 23 Nov 2026 14:0" in server.said.text
     uma.adds(KETTLE)
+    server.advance(by="1m")  # what was posted has been read by then
     assert "Product Added" in uma.explained(), "erased in days that are still to come"
 
 

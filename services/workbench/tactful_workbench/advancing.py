@@ -96,20 +96,13 @@ class ClockHands:
         moments = Moments(self._product.settings.latest.shop.zone)
         letters = {letter.message_id: letter.number for letter in await self._product.shelf.letters(1000)}
         found = sorted(await self._decisions(ends), key=lambda pair: (pair[1]["decided_at"], pair[0].key))
-        last = {data["run_id"]: data["message_id"] for _, data in found}
-        decisions = [
-            decided(
-                record.key,
-                data
-                | {"url": f"{self._inbox_url}/{letters[data['message_id']]}" if data["message_id"] in letters else ""},
-                moments,
-                explain=customer_path(record.key),
-                ended=await self._ending(record.key, data["run_id"])
-                if last[data["run_id"]] == data["message_id"]
-                else "",
-            )
-            for record, data in found
-        ]
+        last = {data["run_id"]: data["message_id"] for _, data in found}  # of each run
+        decisions = []
+        for record, data in found:
+            who, message, run = record.key, data["message_id"], data["run_id"]
+            url = f"{self._inbox_url}/{letters[message]}" if message in letters else ""
+            ended = await self._ending(who, run) if last[run] == message else ""
+            decisions.append(decided(who, {**data, "url": url}, moments, explain=customer_path(who), ended=ended))
         return AdvanceReport(
             start=start,
             end=self.now(),

@@ -19,6 +19,7 @@ from tactful.records import TickBody, TickRecord, encode
 
 ROUNDS: Final = 10_000
 _Place = tuple[int, bool, int, str, int]
+_Dues = Mapping[str, Mapping[int, int]]  # topic of a side -> partition -> when something happens there by itself
 
 
 class MovableClock(Clock, Protocol):
@@ -120,10 +121,7 @@ class VirtualTime:
         while True:
             await self.drain()
             dues = await self._dues()
-            moment = min(
-                (t for t in (waiting.at, *(due for side in dues.values() for due in side.values())) if t is not None),
-                default=None,
-            )
+            moment = min((at for at in (waiting.at, _earliest(dues)) if at is not None), default=None)
             if moment is None or moment > to:
                 self._clock.forward_to(to)
                 return
@@ -139,7 +137,7 @@ class VirtualTime:
     async def next_instant(self) -> int | None:
         """When something happens next by itself."""
         await self.drain()
-        return min((due for side in (await self._dues()).values() for due in side.values()), default=None)
+        return _earliest(await self._dues())
 
     async def _deliver(self, side: Side) -> bool:
         """Append what waits in the outboxes of all partitions, in the order of its causes; rows of one outbox keep their order, or
@@ -156,7 +154,7 @@ class VirtualTime:
             await side.outbox.forget(rows)
         return bool(rows)
 
-    async def _dues(self) -> Mapping[str, Mapping[int, int]]:
+    async def _dues(self) -> _Dues:
         return {
             side.topic: {
                 partition: due
@@ -166,13 +164,17 @@ class VirtualTime:
             for side in self._sides
         }
 
-    async def _tick(self, side: Side, dues: Mapping[str, Mapping[int, int]], moment: int) -> None:
+    async def _tick(self, side: Side, dues: _Dues, moment: int) -> None:
         ticks = []
         for partition, due in dues[side.topic].items():
             if due <= moment:
                 name = digest("tick", side.topic, str(partition), str(moment))
                 ticks.append((partition, encode(TickRecord(id=name, key="", at=moment, body=TickBody(closes=moment)))))
         await self._log.close_instant(side.topic, ticks, moment)
+
+
+def _earliest(dues: _Dues) -> int | None:
+    return min((due for side in dues.values() for due in side.values()), default=None)
 
 
 class _Peekable:

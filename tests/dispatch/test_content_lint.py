@@ -244,6 +244,38 @@ def test_what_ships_speaks_english_and_russian_without_anything_to_mend(locale: 
     assert lint(SHIPPED, locale) == []
 
 
+def test_a_filter_that_there_is_not_is_found_with_its_line() -> None:
+    (finding,) = find(EMAIL, "---\nsubject: Hello\n---\nHi\n{{ 12|mony }}")
+    assert (finding.line, finding.code, finding.message) == (5, "broken", "No filter named 'mony'.; mend that line")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (
+            "brand.yml",
+            "nothing is made of this file; beside the folders of messages there are brand.yaml and _layout.html",
+        ),
+        ("layout.html", "nothing is made of this file; beside"),
+        ("email.en.html", "nothing is made of this file; beside"),
+        ("a/sms.en.html", "no message is made of this file; call it like email.en.html or sms.en.txt"),
+        ("a/exmple.json", "nothing is made of this file; what a message would show is called example.json"),
+    ],
+)
+def test_a_file_whose_name_makes_it_nothing_is_found(tmp_path: Path, file: str, said: str) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("{}")
+    (finding,) = (finding for finding in lint(ContentSet.load(tmp_path)) if finding.code == "name")
+    assert (finding.file, finding.message.startswith(said)) == (file, True)
+
+
+def test_what_else_lies_beside_templates_is_left_alone(tmp_path: Path) -> None:
+    for file in ("README.txt", "package.json", "abandoned_cart/notes.json"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("{}")
+    assert lint(ContentSet.load(tmp_path)) == []
+
+
 def test_markup_in_a_push_is_found() -> None:
     assert codes(find("a/push.en.txt", "---\nsubject: Hi\n---\n<b>Hi</b>")) == [(4, "markup")]
 

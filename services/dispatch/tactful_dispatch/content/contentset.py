@@ -29,8 +29,10 @@ _NAME: Final = re.compile(
 _FRONT: Final = re.compile(r"\s*---[ \t]*\n(?P<matter>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
 _OPENED: Final = re.compile(r"\s*---[ \t]*\n")
 _HOST: Final = re.compile(r"(?=.{1,253}$)[\w-]{1,63}(?:\.[\w-]{1,63})*")
-_READ: Final = frozenset({".html", ".htm", ".txt", ".yaml", ".json"})
+_READ: Final = frozenset({".html", ".htm", ".txt", ".yaml", ".yml", ".json"})
 BRAND: Final = "brand.yaml"
+LAYOUT: Final = "_layout.html"
+EXAMPLE: Final = "example.json"
 # Languages that go by two names: phones still say those that ISO 639 has withdrawn, and a file may be called either way.
 _OTHER_NAMES: Final = {"he": "iw", "iw": "he", "id": "in", "in": "id", "nb": "no", "no": "nb", "yi": "ji", "ji": "yi"}
 LONGEST_TAG: Final = 64  # characters of a language; RFC 5646 asks for room for 35
@@ -137,7 +139,7 @@ class ContentSet:
 
     def example(self, name: str) -> Example:
         """What `<rule>/example.json` says. Raises TemplateError if it is missing, no JSON object, or says something of another kind."""
-        file = f"{name}/example.json"
+        file = f"{name}/{EXAMPLE}"
         if file not in self.files:
             raise TemplateError(f"{file} is missing; write what one message would show")
         try:

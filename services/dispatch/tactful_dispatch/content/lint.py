@@ -12,7 +12,7 @@ from tactful.channels import CHANNELS, DESK
 from tactful.contrast import READABLE, contrast
 from tactful.settings import Shop
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
-from tactful_dispatch.content.contentset import BRAND, ContentSet, Template
+from tactful_dispatch.content.contentset import BRAND, EXAMPLE, LAYOUT, ContentSet, Template
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.preview import SAMPLE, sample
 from tactful_dispatch.content.renderer import ADDRESS, MISLEADING, Renderer, host_of, is_among
@@ -30,6 +30,7 @@ GROUNDS: Final = {
     "accent": "#faf9f7",
     "accent_dark": "#1f2125",
 }  # of the layout; a button has its words in nearly the same
+_CHANNELS: Final = tuple(f"{channel}." for channel in (*CHANNELS, DESK))
 _PLACE: Final = re.compile(r"(?P<file>[^:\s]+):(?P<line>\d+): (?P<message>.*)", re.DOTALL)
 
 
@@ -73,7 +74,7 @@ def lint(
     if said is None:
         said = {key: _rendered(renderer, rendering) for key, rendering in samples(content, shop)}
     found = {*_names(content), *_languages(content, locale), *_words(content), *_colours(content), *_logo(content)}
-    for file in ("_layout.html", *(template.file for template in content.templates.values())):
+    for file in (LAYOUT, *(template.file for template in content.templates.values())):
         found.update(_foreign(content, file))
     for template in _looked_at(content):
         found.update(_template(content, renderer, template, said, shop))
@@ -193,10 +194,22 @@ def _sms(template: Template, rendering: Rendering, rendered: Rendered, shop: Sho
 
 def _names(content: ContentSet) -> Iterator[Finding]:
     """A file beside templates that is none, so that nobody gets what it says."""
-    read = {template.file for template in content.templates.values() if template.channel in (*CHANNELS, DESK)}
-    for file in content.files.keys() - read:
-        if "/" in file and file.lower().endswith((".html", ".htm", ".txt")):
+    read = {
+        template.file
+        for template in content.templates.values()
+        if template.channel in (*CHANNELS, DESK) and (template.channel == "email" or template.kind == "txt")
+    }
+    for file in content.files.keys() - read - {BRAND, LAYOUT}:
+        folder, _, name = file.rpartition("/")
+        if not folder and (name.startswith(_CHANNELS) or not name.lower().endswith((".txt", ".json"))):
+            whole = f"nothing is made of this file; beside the folders of messages there are {BRAND} and {LAYOUT}"
+            yield Finding(file, 1, "name", whole)
+        elif folder and name.lower().endswith((".html", ".htm", ".txt")):
             yield Finding(file, 1, "name", "no message is made of this file; call it like email.en.html or sms.en.txt")
+        elif folder and name.lower().endswith(".json") and f"{folder}/{EXAMPLE}" not in content.files:
+            yield Finding(
+                file, 1, "name", f"nothing is made of this file; what a message would show is called {EXAMPLE}"
+            )
 
 
 def _languages(content: ContentSet, locale: str) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from tactful.hostname import ascii_host
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
-from tactful_dispatch.content.contentset import ContentSet, Template
+from tactful_dispatch.content.contentset import LAYOUT, ContentSet, Template
 from tactful_dispatch.content.formatting import FILTERS, locale_of
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.tracking import PLACEHOLDER
@@ -49,7 +49,6 @@ ADDRESS: Final = re.compile(r"https?://[^\s\"'<>{}]+")
 _LEADS: Final = re.compile(r'(?<=\s)(href|src)="([^"]*)"')  # as css_inline writes attributes
 _UNFETCHED: Final = ("mailto:", "tel:", "sms:", "cid:", "#")  # what leads to no host
 _UNBROKEN: Final = str.maketrans("\u00a0\u202f", "  ")  # of money; one such blank more than halves what an SMS holds
-_LAYOUT: Final = "_layout.html"
 _SHELF: Final = "macros.html"  # stands beside this module, not in the content set
 
 
@@ -103,7 +102,7 @@ class Renderer:
         trees = self._trees(template).values()
         for constant in (each for tree in trees for each in tree.find_all(nodes.Const)):
             constant.value = ""  # or Jinja would compute 9**(9**9) here and now
-        return sorted(set().union(*map(find_undeclared_variables, trees)) - provided)
+        return sorted(set().union(*map(_undeclared, trees)) - provided)
 
     def unknown_parts(self, template: Template, rendering: Rendering) -> list[str]:
         """`links.carts`: what the template wants of our own and we do not have, unless it says what to do without. A block that is
@@ -142,7 +141,7 @@ class Renderer:
 
     def _written(self, template: Template) -> str:
         """What the author of a letter, and of its frame, has written down."""
-        return "\n".join(self.content.files.get(file, "") for file in (template.file, _LAYOUT))
+        return "\n".join(self.content.files.get(file, "") for file in (template.file, LAYOUT))
 
     def _body(self, template: Template, values: dict[str, Any], links: _Links) -> tuple[str, str]:
         """HTML and text; the text of an e-mail is derived unless it was written in the same language."""
@@ -151,7 +150,7 @@ class Renderer:
             return "", text.translate(_UNBROKEN) if template.channel == "sms" else text
         values |= self._macros(values)
         body = Markup(self._run(template.file, values))
-        whole = self._inlined(template, self._run(_LAYOUT, values | {"body": body}))
+        whole = self._inlined(template, self._run(LAYOUT, values | {"body": body}))
         html = links.only_allowed(whole, self._written(template))
         written = self.content.templates.get((template.name, template.channel, template.language, "txt"))
         return html, _tidy(self._run(written.file, values)) if written else letter(html)
@@ -160,7 +159,7 @@ class Renderer:
         try:
             return self._inliner.inline(html)
         except css_inline.InlineError as error:
-            raise TemplateError(f"{template.file}:1: {error}; mend its style, or that of {_LAYOUT}") from None
+            raise TemplateError(f"{template.file}:1: {error}; mend its style, or that of {LAYOUT}") from None
 
     def _values(self, rendering: Rendering, template: Template, links: _Links) -> dict[str, Any]:
         brand = msgspec.to_builtins(self.content.brand)
@@ -236,6 +235,14 @@ def _readable(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**data, "items": [{**i, "title": unescape(i["title"])} if _has_title(i) else i for i in items]}
 
 
+def _undeclared(tree: nodes.Template) -> set[str]:
+    """None of one that cannot be compiled, as with a filter that there is not: rendering tells where."""
+    try:
+        return find_undeclared_variables(tree)
+    except TemplateSyntaxError:
+        return set()
+
+
 def _parts(tree: nodes.Template, found: Iterable[nodes.Node | None]) -> Iterator[tuple[str, str]]:
     """What of this is a part of something of ours, and not of what the template itself calls so: `for shop in shops`."""
     ours = {*_CLOSED} - {each.name for each in tree.find_all(nodes.Name) if each.ctx != "load"}
@@ -309,7 +316,7 @@ def is_among(host: str, domains: Iterable[str]) -> bool:
 def _sources(content: ContentSet) -> Iterator[tuple[str, str]]:
     """Everything that is rendered, by name; empty lines above keep the line numbers of the file."""
     yield _SHELF, files("tactful_dispatch.content").joinpath(_SHELF).read_text(encoding="utf-8")
-    yield _LAYOUT, content.files.get(_LAYOUT, "{{ body }}")
+    yield LAYOUT, content.files.get(LAYOUT, "{{ body }}")
     for template in content.templates.values():
         yield template.file, "\n" * (template.line - 1) + template.body
         for name in _LINES:

@@ -244,6 +244,24 @@ def test_what_ships_speaks_english_and_russian_without_anything_to_mend(locale: 
     assert lint(SHIPPED, locale) == []
 
 
+@pytest.mark.parametrize(
+    "block",
+    ["button('Go', 'myshop.example/cart')", "image('tea.png', 'Tea')", "survey('Why?', url='www.shop.example')"],
+)
+def test_an_address_without_a_scheme_that_a_block_is_given_is_found(block: str) -> None:
+    (finding,) = find(EMAIL, f"---\nsubject: Hello\n---\nHi\n{{{{ {block} }}}}")
+    assert (finding.line, finding.code, "a block that is given it disappears" in finding.message) == (
+        5,
+        "foreign_link",
+        True,
+    )
+
+
+def test_addresses_of_the_shops_own_pages_and_links_of_ours_are_left_alone() -> None:
+    body = "{{ button('Go', '/cart') }}{{ button('Go', links.cart) }}{{ image('//shop.example/a.png', 'Tea') }}"
+    assert find(EMAIL, f"---\nsubject: Hello\n---\n{body}") == []
+
+
 def test_a_filter_that_there_is_not_is_found_with_its_line() -> None:
     (finding,) = find(EMAIL, "---\nsubject: Hello\n---\nHi\n{{ 12|mony }}")
     assert (finding.line, finding.code, finding.message) == (5, "broken", "No filter named 'mony'.; mend that line")

@@ -135,6 +135,9 @@ def _unknown(renderer: Renderer, template: Template, rendering: Rendering) -> It
     for part in renderer.unknown_parts(template, rendering):
         gone = f"{part} is nowhere, and a block that is given it disappears: correct it"
         yield Finding(template.file, template.line_of(part), "unknown_variable", gone)
+    for url in renderer.lost_addresses(template, rendering):
+        lost = f"{url} is no address, and a block that is given it disappears: write it like https://shop.example/p1"
+        yield Finding(template.file, template.line_of(url), "foreign_link", lost)
     for name in renderer.hidden_names(template, rendering):
         mend = f"{name} is a name of ours, and not what the rule gives by it: write data.{name}"
         yield Finding(template.file, template.line_of(name), "taken", mend)

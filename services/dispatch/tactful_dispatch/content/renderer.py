@@ -42,6 +42,7 @@ MACROS: Final = (
 )
 _CLOSED: Final = ("links", "shop", "brand", "words")  # of which the product knows all parts
 _WITHOUT: Final = ("default", "d", "defined", "undefined")  # what says that a value may be missing
+_ADDRESSED: Final = {"button": 1, "survey": 1, "image": 0, "tracked": 0}  # which of what they are given is an address
 _LINES: Final = ("subject", "preheader", "why", "no_more")
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # Unicode's Cc, Zl and Zp
 MISLEADING: Final = re.compile(r"[\\\s\x00-\x1f\x7f]")  # within an address: browsers read it otherwise than we do
@@ -130,6 +131,18 @@ class Renderer:
     def _provided(self, rendering: Rendering, template: Template) -> dict[str, Any]:
         """What a template has by name when it is looked at without being rendered: any link may stand in it."""
         return self._values(rendering, template, _Links(rendering, ()))
+
+    def lost_addresses(self, template: Template, rendering: Rendering) -> list[str]:
+        """What a block is given as an address, written down, that is none: the block disappears."""
+        links, found = _Links(rendering, ()), set[str]()
+        for tree in self._trees(template).values():
+            for call in tree.find_all(nodes.Call):
+                at = _ADDRESSED.get(getattr(call.node, "name", ""))
+                if at is not None:
+                    given = (*call.args[at : at + 1], *(word.value for word in call.kwargs if word.key == "url"))
+                    texts = (each.value for each in given if isinstance(each, nodes.Const))
+                    found.update(text for text in texts if text and isinstance(text, str) and not links.allowed(text))
+        return sorted(found)
 
     def _trees(self, template: Template) -> dict[str, nodes.Template]:
         """Its parts as they were read; none if they cannot be: rendering tells where."""

@@ -335,6 +335,12 @@ async def test_where_nobody_can_be_told_that_a_server_runs_nothing_begins(
     assert not caplog.records
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "no host"])
+def test_a_host_that_is_not_of_this_machine_is_not_taken_for_a_port_in_use(host: str) -> None:
+    with pytest.raises(TactfulError, match=f"{host} is no address of this machine .* --host"):
+        listen(host, 0)
+
+
 async def test_thousands_of_other_connections_keep_nobody_out() -> None:
     guest = Guest(others=10_000)
     guest.connection.data_received(HEAD + b"\r\n")

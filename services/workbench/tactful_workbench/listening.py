@@ -10,6 +10,7 @@ import signal
 import socket
 from contextlib import AbstractContextManager, nullcontext, suppress
 from contextvars import ContextVar
+from errno import EADDRNOTAVAIL
 from ipaddress import ip_address
 from types import FrameType
 from typing import Final
@@ -194,6 +195,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
+        if isinstance(error, socket.gaierror) or error.errno == EADDRNOTAVAIL:
+            raise TactfulError(
+                f"{host} is no address of this machine ({error.strerror}); choose another with --host, like 127.0.0.1 or 0.0.0.0"
+            ) from None
         raise TactfulError(
             f"port {port} of {host} cannot be used ({error.strerror}); choose another with --port"
         ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from dispatchbench import DispatchBench
 from enginebench import EngineBench, drive, event_record
 
 from tactful import Run, rule
-from tactful.errors import AnotherLog, InvalidInput, OutboxGap, RetentionOverrun, TactfulError
+from tactful.errors import AnotherLog, InvalidInput, LogUnavailable, OutboxGap, RetentionOverrun, TactfulError
 from tactful.events import ProductAdded
 from tactful.gap import Gap
 from tactful.leases import OwnTime
@@ -123,6 +124,36 @@ def test_a_dispatch_goes_on_in_a_topic_that_was_made_anew() -> None:
     accepting = Accepting(anew, EngineBench().store, bench.store, OwnTime(bench.clock), "operator", hints)
     assert drive(accepting.loss("dispatch/0", lambda gap: True)) == Gap(stood, 0, {})
     assert (drive(bench.store.cursor(0)).offset, drive(hints.marked(0))) == (0, 0)
+
+
+class AwayOnce(MemoryHints):
+    """Who keeps marks cannot be reached at first."""
+
+    away = False
+
+    async def mark(self, offsets: Mapping[int, int]) -> None:
+        if self.away:
+            self.away = False
+            raise LogUnavailable("the group has no coordinator")
+        await super().mark(offsets)
+
+
+def test_a_loss_that_could_be_noted_only_in_part_can_be_accepted_again_and_is_no_store_from_the_past() -> None:
+    hints = AwayOnce()
+    bench = DispatchBench(hints=hints)
+    bench.consenting()
+    bench.settle()
+    drive(bench.worker.mark())
+    drive(bench.worker.release())
+    anew = bench.log = Ordinals(MemoryLog(1, bench.clock))
+    accepting = Accepting(anew, EngineBench().store, bench.store, OwnTime(bench.clock), "operator", hints)
+    hints.away = True
+    with pytest.raises(LogUnavailable):
+        drive(accepting.loss("dispatch/0", lambda gap: True))
+    assert drive(accepting.loss("dispatch/0", lambda gap: True))
+    bench.restart()
+    bench.settle()
+    assert not bench.worker.stopped
 
 
 def test_who_reads_a_topic_that_was_made_anew_and_has_grown_beyond_them_stands_still_until_somebody_agrees() -> None:

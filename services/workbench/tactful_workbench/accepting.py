@@ -68,9 +68,10 @@ class Accepting:
 
             if gap and agree(gap):
                 fence = Fence(cursor.epoch)
-                await self.dispatch.transact(partition, [], go_on, fence=fence, lease_until=self._until())
-                if self.hints is not None:
+                if self.hints is not None and gap.end < gap.start:
+                    # First, or the store would be taken for one from the past.
                     await self.hints.mark({partition: gap.end})
+                await self.dispatch.transact(partition, [], go_on, fence=fence, lease_until=self._until())
             return gap
         finally:
             await self.dispatch.release(partition, cursor.epoch)

@@ -70,7 +70,9 @@ class Ends:
             self._asking[partition] = asking, until
         done, _ = await asyncio.wait([asking], timeout=max(0.0, until - now))
         if not done:
-            raise LogUnavailable(f"{self._name}/{partition}: nobody says where it ends; it may have no leader")
+            raise LogUnavailable(
+                f"{self._name}/{partition}: no broker says where it ends: it may have no leader, or they are away"
+            )
         return asking.result()
 
     def is_asked(self, partition: int) -> bool:

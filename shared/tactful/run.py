@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, Literal, Protocol, TypeVar, overload
 from zoneinfo import ZoneInfo
@@ -56,12 +57,12 @@ class Run:
     @property
     def now(self) -> datetime:
         """The instant of the latest result, by the log's clock, in UTC."""
-        return local_time(self._situation.now, UTC)
+        return _moment(self._situation.now)
 
     @property
     def started(self) -> datetime:
         """The instant at which the run began."""
-        return local_time(self._situation.started, UTC)
+        return _moment(self._situation.started)
 
     @property
     def began_anonymous(self) -> bool:
@@ -201,6 +202,11 @@ def is_like(value: Any, default: object) -> bool:
     """Whether a value from the settings has the type of a default: a whole number also stands for one with decimals, and beside
     None everything does."""
     return default is None or isinstance(value, type(default)) or (isinstance(default, float) and type(value) is int)
+
+
+@lru_cache(maxsize=1024)  # a rule is run again for each answer, and asks again each time
+def _moment(instant: int) -> datetime:
+    return local_time(instant, UTC)
 
 
 def _at_once(host: Host) -> None:

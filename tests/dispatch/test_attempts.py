@@ -14,7 +14,7 @@ from enginebench import drive
 from tactful.broadcasting import broadcast
 from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.errors import StoreUnavailable
-from tactful.records import DISPATCH, MessageRecord, TickBody, TickRecord
+from tactful.records import DISPATCH, MessageRecord, SuppressBody, SuppressRecord, TickBody, TickRecord
 from tactful_dispatch.attempt import MARGIN
 from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.rows import CustomerRow
@@ -350,6 +350,20 @@ def test_an_answer_that_is_known_counts_though_its_recording_failed_until_its_ti
     bench.append(TickRecord(id="t", key="", at=bench.now, body=TickBody()))
     bench.advance("2m")
     assert (bench.words, bench.sent) == (["sent"], ["m1", "m1"])
+
+
+def test_neither_a_tick_nor_a_listed_address_becomes_a_customer_while_an_answer_waits_to_be_recorded() -> None:
+    store, bench = forgetful()
+    store.failing = 3
+    with pytest.raises(StoreUnavailable):
+        bench.asks()
+    listed = SuppressBody(channel="email", reason="bounced", source="mailchimp")
+    bench.append(
+        SuppressRecord(id="s", key="5f", at=bench.now, body=listed),
+        TickRecord(id="t", key="", at=bench.now, body=TickBody()),
+    )
+    bench.settle()
+    assert (bench.words, drive(store.everybody())) == (["sent"], ["u1"])
 
 
 def test_what_never_set_out_since_nobody_heard_that_it_might_is_no_unknown_outcome() -> None:

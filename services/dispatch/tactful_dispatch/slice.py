@@ -56,6 +56,11 @@ def read(slice_: Iterable[Stored]) -> list[DispatchTopic]:
     return records
 
 
+def customers_of(records: Iterable[DispatchTopic]) -> set[str]:
+    """Whose records these are. Ticks and broadcasts are nobody's, and what is on a list is an address."""
+    return {r.key for r in records if not isinstance(r, TickRecord | BroadcastRecord | SuppressRecord)}
+
+
 def limit_of(stored: Stored, record: DispatchTopic) -> int:
     """Timers due before this instant fire before the record is applied."""
     if isinstance(record, TickRecord) and record.body.closes is not None:

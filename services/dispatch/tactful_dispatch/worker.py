@@ -27,7 +27,7 @@ from tactful.records import (
 from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.attempt import Attempts
-from tactful_dispatch.slice import DispatchSlice, limit_of, read, resumes
+from tactful_dispatch.slice import DispatchSlice, customers_of, limit_of, read, resumes
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 
 POISON_IN_A_ROW: Final = 20
@@ -210,7 +210,7 @@ class DispatchWorker:
         # After an outage, or as an hour opens, it may be everybody, and too much for one transaction.
         dues = await self.store.due(partition, limit, most + 1)
         horizon = (limit, "") if len(dues) <= most else dues.pop()
-        customers = {record.key for record in records} | {customer for _, customer in dues}
+        customers = customers_of(records) | {customer for _, customer in dues}
         if self._copies is not None and (erased := [r.key for r in records if isinstance(r, EraseRecord)]):
             await self._copies.erase(erased)  # first, since the slice is read again if this process ends here
 

@@ -621,8 +621,15 @@ subject: Hello
 
     own = ["mailto:tea@shop.example", "https://social.example/tea?7", "https://shop.example/cart"]
     assert leads("https://shop.example/p1?a=1&b=2")[:5] == ["https://shop.example/p1?a=1&amp;b=2"] * 2 + own
-    for wrong in ("javascript:alert(1)", "data:text/html,x", "https://evil.example\\@shop.example/"):
+    for wrong in (
+        "javascript:alert(1)",
+        "javascript://social.example/%0aalert(1)",
+        "data:text/html,x",
+        "https://evil.example\\@shop.example/",
+        "https://evil.example\\@social.example/",
+    ):
         assert leads(wrong)[:5] == ["", "", *own]
+    assert leads("https://social.example/a b")[:2] == ["https://social.example/a b"] * 2
     elsewhere = "https://elsewhere.example/p1"
     assert leads(elsewhere)[:2] == [elsewhere if domains == "[]" else ""] * 2
 

@@ -296,9 +296,16 @@ class _Links:
         is not among the domains): `written` is what they wrote."""
         known, hosts = {*self.rendering.links.values()}, {host_of(url) for url in ADDRESS.findall(written)} - {""}
 
+        def leads_there(url: str) -> bool:
+            return (
+                host_of(url) in hosts
+                and urlsplit(url).scheme in ("http", "https")
+                and not MISLEADING.search(urlsplit(url).netloc)
+            )
+
         def checked(found: re.Match[str]) -> str:
             name, url = found[1], unescape(found[2])
-            if url in known or url in written or host_of(url) in hosts or url.startswith((PLACEHOLDER, *_UNFETCHED)):
+            if url in known or url in written or leads_there(url) or url.startswith((PLACEHOLDER, *_UNFETCHED)):
                 return found[0]
             return f'{name}="{escape(self.allowed(url))}"'
 

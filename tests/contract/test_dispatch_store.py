@@ -475,6 +475,7 @@ async def test_an_erasure_takes_everything_of_one_customer_and_the_chain_stays_w
         assert space.grave("5f") == 0
         keys = space.erase("u1", Erased("5f", NOW))
         assert space.grave("5f") == NOW
+        assert (space.knows("m1"), space.knows("m2"), space.decided("m1")) == (False, False, None)
         return keys
 
     assert await store.transact(0, ["u1"], erase) == {ADDRESS}

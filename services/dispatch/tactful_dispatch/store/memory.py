@@ -158,7 +158,8 @@ class MemoryWorkspace(Workspace):
         self._graves = dict(held.graves)
 
     def knows(self, message_id: str) -> bool:
-        return message_id in self._shared.owners
+        _, owner = self._shared.owners.get(message_id, (0, ""))
+        return bool(owner) and owner not in self._erased
 
     def grave(self, grave: str) -> int:
         return self._graves.get(grave, 0)
@@ -191,7 +192,7 @@ class MemoryWorkspace(Workspace):
         return AddressRow() if value is None else decode_address(value)
 
     def _read_decided(self, message_id: str) -> bytes | None:
-        return self._shared.archive.get(message_id)
+        return self._shared.archive.get(message_id) if self.knows(message_id) else None
 
     def _archived(self, customer: str) -> dict[str, bytes]:
         names = [name for name, (_, owner) in self._shared.owners.items() if owner == customer]

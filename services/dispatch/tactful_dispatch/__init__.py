@@ -19,6 +19,7 @@ Words and wishes of customers:
     public, inbound, correspondence    the doors: pages behind signed links, mail, texts, other tools
     desk, reception, cards             what one may do at dispatch, and who does it; what a customer is shown
     consenting, ledger, asking         consent
+    suppressing                        addresses on lists of other senders
     preferring, topics, questions      preferences, what messages are about, answers to what they ask
     inheriting, binding, flagging      one person under several names
     forgetting                         erasure

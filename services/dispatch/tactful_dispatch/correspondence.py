@@ -11,6 +11,7 @@ from tactful import crashpoints
 from tactful.clock import Clock
 from tactful.purposes import MARKETING
 from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.consenting import bind
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.rows import STOPPED
 from tactful_dispatch.store import DispatchStore, Workspace
@@ -27,9 +28,8 @@ class Correspondence:
         key, now = self._book.key(channel, address), self._clock.now()
 
         def close(space: Workspace) -> None:
-            row = space.address(key)
-            row.suppress(STOPPED)
-            row.withdrawn[MARKETING] = max(row.withdrawn.get(MARKETING, 0), now)
+            space.address(key).suppress(STOPPED)
+            bind(space, key, MARKETING, now)
 
         await self._store.transact(0, [], close)
         crashpoints.reach("dispatch: address closed")

@@ -147,7 +147,7 @@ def _message(template: Template, rendering: Rendering, rendered: Rendered) -> It
     if template.channel == "email":
         yield from _email(template, rendering, rendered)
     else:
-        yield from _short(template, rendering, rendered)
+        yield from _short(template, rendered)
 
 
 def _email(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:
@@ -173,7 +173,7 @@ def _flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def _short(template: Template, rendering: Rendering, rendered: Rendered) -> Iterator[Finding]:
+def _short(template: Template, rendered: Rendered) -> Iterator[Finding]:
     if re.search(r"</?[A-Za-z]", rendered.text):
         yield Finding(
             template.file, template.line, "markup", f"{template.channel} shows HTML as it is; write plain text"

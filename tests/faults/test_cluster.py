@@ -157,7 +157,7 @@ async def test_a_night_with_doctor_smoke_and_the_red_button(shop: Cluster, shopp
     assert (refused.returncode, "all sending is stopped by olga" in refused.stdout) == (1, True)
     resumed = await asyncio.to_thread(shop.command, "resume", "--over", "1s", "--yes")
     assert resumed.returncode == 0, resumed.stderr
-    await shop.until_arrived({"ann", "bob"}, 20)  # what a stop keeps is otherwise looked at every 30 s
+    await shop.until_arrived({"ann", "bob"}, 20)  # what a stop keeps is otherwise looked at every two minutes
     assert {shop.mailbox.came[address_of(name)] for name in ("ann", "bob")} == {1}
     told = (await asyncio.to_thread(shop.command, "explain", "dora")).stdout
     assert "not to this address: bounced; it stands on a list of sendgrid" in told, told

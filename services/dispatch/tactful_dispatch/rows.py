@@ -193,7 +193,7 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     listed: dict[str, int] = msgspec.field(default_factory=dict)
 
     def trim(self) -> None:
-        """Keep the latest contacts, customers and questions."""
+        """Keep the latest contacts, customers, questions and lists."""
         del self.contacts[:-CONTACTS_KEPT], self.customers[:-CUSTOMERS_KEPT]
         for question in list(self.asked)[:-QUESTIONS_KEPT]:
             del self.asked[question]

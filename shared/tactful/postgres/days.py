@@ -63,8 +63,8 @@ async def spans(database: Postgres, table: str, since: int = 0) -> list[str]:
 async def keep_days(database: Postgres, table: str, now: int, before: int) -> int:
     """Make the parts for the days after `now`; delete rows whose `at` is `before` an instant (ms). How many days were dropped whole.
 
-    Several processes may do it at the same time: one does, the others do nothing. Raises StoreUnavailable, and changes nothing,
-    while somebody reads the table for long.
+    Several processes may do it at the same time: one does, the others do nothing. Raises StoreUnavailable while somebody reads the
+    table for long: what is done by then stays, and the next time goes on from there.
     """
     if not await database.run(lambda db: _make_ahead(db, table, now)):
         return 0

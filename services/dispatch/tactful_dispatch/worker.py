@@ -32,9 +32,8 @@ from tactful_dispatch.store import DispatchStore, Fence, Workspace
 
 POISON_IN_A_ROW: Final = 20
 KEPT: Final = 3 * MINUTE  # within which every message is looked at that a stop of all sending holds
-MANY: Final = (
-    5_000  # customers whose messages are let go in the transaction that resumes sending; others' when they fall due
-)
+# Customers whose messages are let go in the transaction that resumes sending; others' when they fall due.
+MANY: Final = 5_000
 AT_ONCE: Final = 16  # customers written to at the same time; a slow provider must not keep the log from being read
 Work = Callable[[Workspace], None]
 

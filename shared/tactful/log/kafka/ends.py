@@ -60,8 +60,9 @@ class Ends:
         return True
 
     async def alone(self, partition: int) -> int:
-        """The end of one partition as its broker tells it now. Where none leads it, aiokafka asks on for ten seconds: one of them is waited for, and
-        whoever comes later is told that there is no answer yet, or the other partitions of a service would wait for each look."""
+        """The end of one partition as its broker tells it now. Where none leads it, aiokafka asks on for ten seconds: whoever comes first
+        waits for a part of them, and whoever comes later is told that there is no answer yet. Else the other partitions of a service
+        would wait for each look. Raises LogUnavailable."""
         now = time.monotonic()
         asking, until = self._asking.get(partition, (None, 0.0))
         if asking is None or asking.done():

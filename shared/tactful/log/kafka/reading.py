@@ -107,7 +107,7 @@ class Reader:
         self._ends.note(partition, end)
 
     async def read(self, partition: int, offset: int, limit: int) -> list[Stored]:
-        """As `Log.read`. Raises LogUnavailable, RetentionOverrun or UnstampedRecord."""
+        """As `Log.read`. Raises LogUnavailable, RetentionOverrun, DamagedRecord or UnstampedRecord."""
         async with self._turns[partition]:
             if self._is_left(partition):
                 await self._ends.alone(partition)

@@ -46,11 +46,7 @@ class Story:
             customer=customer,
             zone=(row.recipient.zone or "") if row.recipient else "",
             rows=rows,
-            pending=[
-                _pending(run, why_still(run, self._book, cursor.paused if cursor else ()))
-                for run in runs
-                if run.due is not None
-            ],
+            pending=[_pending(run, why_still(run, self._book, cursor.paused if cursor else ())) for run in runs],
             held=[_held(delivery) for delivery in row.deliveries.values() if delivery.state in (HELD, ASKED)],
             consents=[
                 Consent(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via, w.once)
@@ -85,7 +81,7 @@ def _cut(first: HistoryRow) -> HistoryRow:
 
 
 def _pending(run: Run, still: str) -> Pending:
-    wait, due = run.wait, run.due or run.started
+    wait, due = run.wait, run.due
     if wait is None:
         what = text = "what comes next"
     else:

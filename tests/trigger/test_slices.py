@@ -277,7 +277,6 @@ def reread(live: EngineBench, slice_limit: int) -> EngineBench:
     again = EngineBench(*RULES, partitions=live.log.partitions, slice_limit=slice_limit, start=live.now, rows=0)
     again.log, again.dispatch = live.log, live.dispatch
     again.deploy(*RULES)
-    again.worker._log = live.log
     drive(again.worker.settle())
     return again
 

@@ -10,7 +10,7 @@ _OWN: Final = "tactful_console"
 
 
 class Pages(StyledPages):
-    """Of a package. Decisions look the same everywhere, so the console's own parts are at hand in every one."""
+    """The pages of a package. Decisions look the same everywhere, so the console's own parts are at hand in each."""
 
     def __init__(self, package: str, policy: str = "") -> None:
         super().__init__([package, _OWN], [(_OWN, "parts.css"), (package, "style.css")], policy)

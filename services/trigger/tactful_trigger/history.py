@@ -1,4 +1,5 @@
-"""What happened to a customer, one row each, kept for pages and `explain`; never read by the engine."""
+"""What happened to a customer, one row each, kept for pages and `explain`. Of it the engine reads what came from
+the log, where somebody is enrolled or runs come to a customer."""
 
 from __future__ import annotations
 

@@ -356,7 +356,6 @@ _EXAMPLES: Final = {
     "sending.allow": 'a list like ["*@myshop.example"]',
     "rollout": "a share from 0 to 1: 0.05 is 5 %",
 }
-_UNFIT: Final = frozenset({"string_pattern_mismatch", "tuple_type", "float_parsing", "float_type", "less_than_equal"})
 
 
 def _sentence(detail: Any, text: str, file: str) -> str:
@@ -364,11 +363,11 @@ def _sentence(detail: Any, text: str, file: str) -> str:
     where = f"{file}:{line_of(path, text)}" if path else file
     if detail["type"] == "extra_forbidden":
         return f"{where}: {'.'.join(path)} is not a setting; remove it or correct its spelling"
-    example = _EXAMPLES.get(".".join(path)) or _EXAMPLES.get(path[-1] if path else "")
-    if example and detail["type"] in _UNFIT:
-        return f"{where}: {'.'.join(path)}: {json.dumps(detail['input'], default=str)} does not fit; it is {example}"
     if detail["type"] == "model_type" and path[:1] == ["rules"]:
         return f'{where}: {".".join(path)} is a table: write [{".".join(path)}], and mode = "live" below it'
+    example = _EXAMPLES.get(".".join(path)) or _EXAMPLES.get(path[-1] if path else "")
+    if example and detail["type"] != "value_error":
+        return f"{where}: {'.'.join(path)}: {json.dumps(detail['input'], default=str)} does not fit; it is {example}"
     return f"{where}: {'.'.join(path)}: {detail['msg'].removeprefix('Value error, ')}"
 
 

@@ -383,6 +383,8 @@ def test_what_the_settings_say_in_vain_of_people_and_sources_is_told(text: str, 
     ("text", "mend"),
     [
         ('[hours]\nmarketing = "9-21"', 'hours.marketing: "9-21" does not fit; it is hours like "09:00-21:00"'),
+        ("[hours]\nmarketing = 9", 'hours.marketing: 9 does not fit; it is hours like "09:00-21:00"'),
+        ("[rules.abandoned_cart]\nrollout = -1", "rollout: -1 does not fit; it is a share from 0 to 1"),
         ("[rules.abandoned_cart]\nrollout = 5", "rollout: 5 does not fit; it is a share from 0 to 1: 0.05 is 5 %"),
         ('[rules.abandoned_cart]\nrollout = "5%"', 'rollout: "5%" does not fit; it is a share from 0 to 1'),
         ('[sending]\nallow = "*@myshop.example"', 'it is a list like ["*@myshop.example"]'),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,9 @@ import pytest
 from tactful.errors import SettingsError, TactfulError
 from tactful_workbench.commands.smoke import smoke
 from tactful_workbench.embedded import Plan, opened
-from tactful_workbench.office import get, office, told
+from tactful_workbench.office import call_text, get, office, post, posted, told
+
+MAY_WRITE = {"purpose": "marketing", "channel": "email", "state": "granted"}
 
 
 async def test_a_page_of_somebody_else_is_no_answer() -> None:
@@ -53,6 +56,29 @@ async def test_commands_go_on_where_the_settings_or_the_templates_are_broken_and
         refused = await client.post("/admin/rules/abandoned_cart/rollout", json={"share": 0.1})
         assert (refused.status_code, "settings.toml:4" in refused.text) == (400, True)
         assert (await client.post("/admin/stop", json={"by": "anna", "why": "night"})).status_code == 200
+
+
+def test_where_no_server_runs_advance_sends_the_words_of_the_shops_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "templates" / "abandoned_cart").mkdir(parents=True)
+    letter = "---\nsubject: Our own words\nuses: [cart]\n---\n{{ text('Hi') }}"
+    (tmp_path / "templates" / "abandoned_cart" / "email.en.html").write_text(letter)
+    asyncio.run(_open(Plan(tmp_path, dev=True)))
+    asyncio.run(_fill_a_cart(tmp_path))
+    assert "Our own words" in post(tmp_path, "/dev/clock", {"to": "message"})["text"]
+
+
+async def _fill_a_cart(data: Path) -> None:
+    said: list[tuple[str, dict[str, object]]] = [
+        ("identify", {"traits": {"email": "uma@a.example", "locale": "en", "timezone": "Europe/Madrid"}}),
+        ("track", {"event": "Consent Changed", "properties": MAY_WRITE}),
+        ("track", {"event": "Product Added", "properties": {"product_id": "p1", "name": "Tea"}}),
+    ]
+    async with office(data) as client:
+        for path, call in said:
+            await posted(client, f"/v1/{path}", call_text({"userId": "u1", **call}))
 
 
 async def test_a_command_needs_settings_that_somebody_was_told(tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ class Plan:
     smtp: str = ""
     sms: str = ""
     public_url: str = ""
-    command: bool = False  # renders and sends nothing: it goes on where settings or templates are broken
+    command: bool = (
+        False  # goes on where settings are broken, and outside of dev, where it sends nothing, where templates are
+    )
     disposable: bool = False  # the data can be made again: fast rather than durable
 
     @property

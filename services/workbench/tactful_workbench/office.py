@@ -73,15 +73,16 @@ class ServerFile(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def office(data: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client for the routes under `/admin` and at the door. Raises TactfulError if nothing can be reached."""
+async def office(data: Path, sends: bool = False) -> AsyncIterator[httpx.AsyncClient]:
+    """A client for the routes under `/admin` and at the door. `sends`: messages leave meanwhile, so that settings and templates have to
+    be whole. Raises TactfulError if nothing can be reached."""
     server = ServerFile.read(data)
     if server is not None and await answers(server):
         reached = _over_the_network(server)
     elif "TACTFUL_KAFKA" in os.environ and "TACTFUL_POSTGRES" in os.environ:
         reached = _over_the_servers(data)
     else:
-        reached = _over_the_file(data)
+        reached = _over_the_file(data, sends)
     async with reached as client:
         yield client
 
@@ -114,13 +115,13 @@ async def _over_the_servers(data: Path) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def _over_the_file(data: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def _over_the_file(data: Path, sends: bool) -> AsyncIterator[httpx.AsyncClient]:
     """Of one file that no server has: the same routes, in this process, under the file's lock."""
     with loading():
         from tactful_workbench.embedded import Plan, opened
         from tactful_workbench.web import web
 
-    plan = Plan(data, dev=(data / "dev.db").exists(), rules=RULES, templates=TEMPLATES, command=True)
+    plan = Plan(data, dev=(data / "dev.db").exists(), rules=RULES, templates=TEMPLATES, command=not sends)
     if not plan.file.exists():
         raise TactfulError(
             f"nothing runs on {data} and there is no database in it; start `tactful dev`, or a shop's `tactful serve all`, or name "
@@ -232,9 +233,10 @@ def call_text(call: dict[str, Any]) -> bytes:
 
 
 async def _ask(data: Path, method: str, path: str, **more: Any) -> Any:
-    async with office(data) as client:
+    moves = path.startswith("/dev/")
+    async with office(data, sends=moves) as client:
         response = await client.request(method, path, **more)
-        if response.status_code == 404 and path.startswith("/dev/"):
+        if response.status_code == 404 and moves:
             raise TactfulError("time passes by itself here; only `tactful dev` has a clock to move")
         return await told(response)
 

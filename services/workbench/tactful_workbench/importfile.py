@@ -118,14 +118,7 @@ def call_of(
             )
     elif event not in _LASTING:
         # Dated to now a parcel that never came would be delivered, and an order of nobody knows when the latest.
-        told = pairs.get("timestamp", "timestamp")
-        if told in cells:
-            raise TactfulError(
-                f"{where}: {told} is empty, so that it would have happened now; take the row out, or fill it in"
-            )
-        raise TactfulError(
-            f"{where}: nothing tells when it happened, which was not now; map timestamp= to a column that does"
-        )
+        raise TactfulError(f"{where}: nothing tells when it happened, which was not now; {_to_date(cells, pairs)}")
     envelope.setdefault("messageId", digest("import", event, json.dumps([cells, envelope, values], sort_keys=True)))
     call: dict[str, Any] = {"context": {"history": True}, **envelope}
     if event in _CALLS:

@@ -379,6 +379,12 @@ def test_what_the_settings_say_in_vain_of_people_and_sources_is_told(text: str, 
     assert re.search(said, "".join(found))
 
 
+def test_sources_that_no_rule_waits_for_are_told_in_the_same_order_each_time() -> None:
+    names = [f"source{number}" for number in range(8)]
+    found = unheard(parse("".join(f'[sources.{name}]\nlag = "26h"\n' for name in names), "settings.toml"), [])
+    assert [text.partition("]")[0] for text in found] == [f"[sources.{name}" for name in names]
+
+
 @pytest.mark.parametrize(
     ("text", "mend"),
     [

@@ -41,9 +41,8 @@ def unheard(settings: Settings, rules: Iterable[Rule]) -> list[str]:
 
 def _unawaited_sources(settings: Settings, rules: Iterable[Rule]) -> list[str]:
     awaited = {feed for rule in rules for feed in settings.rule(rule.name).parameters.get("after", rule.terms.after)}
-    return [
-        f"[sources.{name}] is for a source that no rule has in `after`" for name in settings.sources.keys() - awaited
-    ]
+    unawaited = sorted(settings.sources.keys() - awaited)
+    return [f"[sources.{name}] is for a source that no rule has in `after`" for name in unawaited]
 
 
 def _unmet(settings: Settings) -> list[str]:

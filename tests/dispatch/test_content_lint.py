@@ -264,7 +264,7 @@ def test_addresses_of_the_shops_own_pages_and_links_of_ours_are_left_alone() -> 
 
 def test_a_filter_that_there_is_not_is_found_with_its_line() -> None:
     (finding,) = find(EMAIL, "---\nsubject: Hello\n---\nHi\n{{ 12|mony }}")
-    assert (finding.line, finding.code, finding.message) == (5, "broken", "No filter named 'mony'.; mend that line")
+    assert (finding.line, finding.code, finding.message) == (5, "broken", "No filter named 'mony'; mend that line")
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ class Renderer:
     def _complaint(self, name: str, error: Exception) -> str:
         file = name.partition("#")[0]
         if isinstance(error, TemplateSyntaxError):
-            return f"{file}:{error.lineno}: {error.message}; mend that line"
+            return f"{file}:{error.lineno}: {str(error.message).rstrip('.')}; mend that line"
         where = f"{file}:{self._line_within(error, name)}"
         if isinstance(error, UndefinedError):
             return f"{where}: {error.message}; give it in `data`, or a default"

@@ -104,6 +104,12 @@ def test_plain_lines_need_no_head(tmp_path: Path) -> None:
     assert [(row.line, row.channel) for row in rows] == [(1, "email"), (3, "email"), (4, "sms")]
 
 
+@pytest.mark.parametrize("head", ["", "Mail;Email\n"])
+def test_empty_lines_before_the_first_row_are_none(tmp_path: Path, head: str) -> None:
+    [row] = good(read(tmp_path, f"\n  \n{head}{'x;' if head else ''}uma@a.example\n"))
+    assert row == Listed(4 if head else 3, "email", "uma@a.example", "unsubscribed", 0)
+
+
 def test_a_row_that_names_no_address_is_told_by_its_line_without_its_words(tmp_path: Path) -> None:
     text = (
         "email,reason\numa@a.example,x\numa at b.example,x\n,x\n0034600111222,x\nivo@@b.example,x\nivo@b.example,x,y\n"

@@ -121,8 +121,6 @@ def listed_in(file: Path, form: Form, reading: Reading) -> Iterator[Listed | Bad
     rows = _rows(file)
     width = len(next(rows)[1]) if form.head else 0
     for line, cells in rows:
-        if not any(cell.strip() for cell in cells):
-            continue
         if width and len(cells) > width:
             yield Bad(line, f"it has {len(cells)} cells, and the head {width} columns")
             continue
@@ -197,15 +195,19 @@ def _plain(name: str) -> str:
 
 
 def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Lines and cells. The first line tells what stands between two cells. Raises TactfulError."""
+    """Lines and cells of rows that are not empty. The first line of theirs tells what stands between two cells. Raises TactfulError."""
     read = 0
     try:
         with opened(file) as text:
-            first = next(text, "")
-            reader = csv.reader(chain([first], text), delimiter=max(DELIMITERS, key=first.count), strict=True)
+            begins = list[str]()
+            while (line := next(text, "")) and not line.strip():
+                begins.append(line)
+            delimiter = max(DELIMITERS, key=line.count)
+            reader = csv.reader(chain(begins, [line], text), delimiter=delimiter, strict=True)
             for cells in reader:
                 read = reader.line_num
-                yield read, cells
+                if any(cell.strip() for cell in cells):
+                    yield read, cells
     except csv.Error as error:
         raise TactfulError(
             f"{file}:{read + 1}: {error}; see whether a quotation mark is open there (within a cell each is written twice)"

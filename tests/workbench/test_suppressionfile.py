@@ -99,6 +99,17 @@ def test_numbers_that_opted_out_are_for_texts_unless_something_else_is_said(tmp_
     assert read(tmp_path, both, channel="sms") == [Listed(2, "sms", "+34600111222", "unsubscribed", 0)]
 
 
+def test_where_the_reason_is_empty_the_status_tells(tmp_path: Path) -> None:
+    """Or a list of all contacts would silence those who stay."""
+    text = "Email,Status,Reason\na@a.example,subscribed,\nb@a.example,bounced,\nc@a.example,subscribed,spam\nd@a.example,,\n"
+    reasons = [row.reason for row in good(read(tmp_path, text))]
+    assert reasons == ["allowed", "bounced", "complained", "unsubscribed"]
+    assert {row.reason for row in good(read(tmp_path, text, pairs={"reason": "Reason"}))} == {
+        "unsubscribed",
+        "complained",
+    }
+
+
 def test_plain_lines_need_no_head(tmp_path: Path) -> None:
     rows = good(read(tmp_path, "uma@a.example\n\nIvo <ivo@b.example>\n+34600111222\n", "list.txt"))
     assert [(row.line, row.channel) for row in rows] == [(1, "email"), (3, "email"), (4, "sms")]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -74,6 +74,7 @@ class Form(NamedTuple):
     places: Mapping[str, int]
     reason: str  # of all rows; "" if a column tells
     head: bool
+    beside: Sequence[int] = ()  # columns that may tell the reason where its own is empty
 
 
 class Reading(NamedTuple):
@@ -113,7 +114,8 @@ def form_of(file: Path, reading: Reading) -> Form:
         )
     of_file = next((reason for name, reason in _OF_FILE.items() if name in plain), UNSUBSCRIBED)
     reason = reading.reason or ("" if REASON in places else of_file)
-    return Form({ours: head[place] for ours, place in places.items()}, places, reason, head=True)
+    beside = [] if REASON in reading.pairs else [plain[name] for name in _KNOWN[REASON].split() if name in plain]
+    return Form({ours: head[place] for ours, place in places.items()}, places, reason, head=True, beside=beside)
 
 
 def listed_in(file: Path, form: Form, reading: Reading) -> Iterator[Listed | Bad]:
@@ -125,6 +127,8 @@ def listed_in(file: Path, form: Form, reading: Reading) -> Iterator[Listed | Bad
             yield Bad(line, f"it has {len(cells)} cells, and the head {width} columns")
             continue
         told = {ours: cells[place].strip() for ours, place in form.places.items() if place < len(cells)}
+        beside = (cells[place].strip() for place in form.beside if place < len(cells))
+        told[REASON] = told.get(REASON) or next(filter(None, beside), "")
         yield _listed(line, told, form, reading, f"{file}:{line}")
 
 
@@ -133,7 +137,7 @@ def _listed(line: int, told: Mapping[str, str], form: Form, reading: Reading, wh
     channel = _channel_of(address, reading.channel)
     if not channel:
         return Bad(line, _why_none(address, reading.channel))
-    reason = form.reason or _reason_of(told.get(REASON, ""))
+    reason = form.reason or _reason_of(told[REASON])
     number = number_of(_unquoted(address))
     said_at = _instant_of(told.get(SAID_AT, ""), reading.zone, where) or reading.said_at
     return Listed(line, channel, number if channel in PHONES else address, reason, said_at)

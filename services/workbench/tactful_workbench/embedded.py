@@ -81,9 +81,7 @@ class Plan:
     smtp: str = ""
     sms: str = ""
     public_url: str = ""
-    command: bool = (
-        False  # goes on where settings are broken, and outside of dev, where it sends nothing, where templates are
-    )
+    command: bool = False  # sends nothing, and so goes on where settings or templates are broken
     disposable: bool = False  # the data can be made again: fast rather than durable
 
     @property

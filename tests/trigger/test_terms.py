@@ -452,11 +452,18 @@ def test_of_parallel_runs_that_would_ask_at_once_one_asks_within_a_cooldown() ->
     assert bench.endings("u1") == ["cooldown"]
 
 
+def test_runs_of_two_keys_that_ask_at_once_both_ask_within_a_cooldown() -> None:
+    key, match = (lambda event: event.product_id), (lambda one, other: one.product_id == other.product_id)
+    bench = EngineBench(sends_after_an_hour(cooldown="3d", key=key, match=match))
+    bench.emits("u1", ADD, ProductAdded(product_id="p2"))
+    bench.advance("1h")
+    assert len(bench.messages) == 2
+
+
 def test_a_run_that_is_parked_beside_its_question_keeps_no_other_from_asking() -> None:
     def fails_over(answer: Any) -> Any:
         async def r(run: Run, first: ProductAdded) -> None:
-            if first.product_id == "p1":
-                await answer(run)
+            await (answer(run) if first.product_id == "p1" else run.sleep("1h"))
             await run.send("email", "cart")
 
         terms: dict[str, Any] = {"on": ProductAdded, "purpose": "marketing.test", "version": 1}
@@ -469,11 +476,11 @@ def test_a_run_that_is_parked_beside_its_question_keeps_no_other_from_asking() -
         await run.quiet("1h")
 
     bench = EngineBench(fails_over(asks), decide=lambda message: None)
-    bench.emits("u1", ADD)
+    bench.emits("u1", ADD, ProductAdded(cart_id="c1", product_id="p2"))
     bench.deploy(fails_over(waits))
-    bench.decides(bench.messages[0], verdict="not_sent", reason="no_consent", scope="channel")
-    assert [bool(run.parked) for run in bench.runs("u1")] == [True]
-    bench.emits("u1", ProductAdded(cart_id="c1", product_id="p2"))
+    bench.decides(bench.messages[0], name="Hold Opened", hold=1)
+    assert [(bool(run.parked), bool(run.message)) for run in bench.runs("u1")] == [(True, True), (False, False)]
+    bench.advance("1h")
     assert [message.channel for message in bench.messages] == ["push", "email"]
 
 

@@ -271,6 +271,24 @@ def test_who_is_enrolled_in_the_slice_in_which_an_account_comes_over_is_so_for_w
     assert asked == ["old", "old", "p1", "p1"]
 
 
+@pytest.mark.parametrize("name", ["u1", "u2"])
+def test_who_is_enrolled_while_a_younger_run_comes_over_is_so_for_what_lies_before_that(name: str) -> None:
+    @rule(on=Page, purpose="marketing.test", version=1)
+    async def browsing(run: Run, first: Page) -> None:
+        await run.sleep("1h")
+
+    bench = EngineBench(reminding, browsing)
+    bench.emits(name, ADD, history=True)
+    bench.merge("u2", "u1")
+    bench.advance("10d")
+    bench.emits("anon:a1", Page())
+    image = msgspec.Raw(drive(bench.store.load(0, ["anon:a1"]))["anon:a1"])
+    enrol = CommandRecord(id="n", key="u1", at=bench.now, body=CommandBody("enrol", "reminding", MONDAY))
+    unread(bench, enrol, AbsorbRecord(id="a", key="u1", at=bench.now, body=AbsorbBody("anon:a1", image)))
+    bench.advance("2h")
+    assert [message.data for message in bench.messages] == [{"product": "p1"}]
+
+
 def test_the_rules_own_condition_still_applies() -> None:
     bench = EngineBench(choosy)
     bench.emits("u1", ADD, history=True)

@@ -199,6 +199,20 @@ def test_a_dispatch_sends_nothing_of_a_topic_that_was_made_anew_and_has_grown_be
     assert bench.sent == [f"m{n}" for n in range(stood + 1)]
 
 
+def test_who_takes_a_partition_up_again_looks_once_more_whether_it_is_the_log_that_was_read() -> None:
+    bench = EngineBench(at_once)
+    bench.emits("u1", ADD)
+    drive(bench.worker.release())
+    assert drive(bench.worker.earliest_due(0)) is None
+    stood = drive(bench.store.cursor(0)).offset
+    bench.clock.forward_to(bench.now + 1000)
+    bench.log._log = MemoryLog(1, bench.clock)
+    drive(bench.log.append(EVENTS, [(0, b"{}")] * (stood + 1)))
+    drive(bench.worker.claim())
+    with pytest.raises(AnotherLog, match="events/0: this is not the log that was read"):
+        drive(bench.worker.run_once(0))
+
+
 def test_where_nothing_is_missing_nobody_is_asked() -> None:
     bench = EngineBench(at_once)
     bench.emits("u1", ADD)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tactful.errors import TactfulError
 from tactful_trigger.recipient import number_of
-from tactful_workbench.importfile import Row, rows_of
+from tactful_workbench.importfile import Row, need, rows_of
 
 ID = "userId"
 
@@ -21,9 +21,7 @@ def ids_in(told: str) -> dict[str, list[str]]:
         raise TactfulError(f'--ids: write it like "customers.csv:Email=Customer ID", not "{told}"')
     file, found = Path(place), defaultdict[str, list[str]](list)
     for row in rows_of(file):
-        for column in (address, id):
-            if column not in row.cells:
-                raise TactfulError(f"{file}:{row.line}: there is no column {column}; there are: {', '.join(row.cells)}")
+        need((address, id), row, f"{file}:{row.line}")
         named, whose = row.cells[address], row.cells[id]
         if named and whose and str(whose) not in found[_plain(str(named))]:
             found[_plain(str(named))].append(str(whose))

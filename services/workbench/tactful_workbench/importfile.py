@@ -8,6 +8,7 @@ import json
 import re
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from itertools import chain, groupby
 from pathlib import Path
@@ -54,16 +55,9 @@ def rows_of(file: Path, *, commas: Collection[str] | None = None) -> Iterator[Ro
     """Plain or .gz, UTF-8. `commas`: columns of numbers, if decimals stand behind a comma: `1.234,50` is 1234.50 anywhere, and
     `1.234` is 1234 in these columns, since an id may look like it. Raises TactfulError naming file, line and mend."""
     suffixes = [suffix.lower() for suffix in file.suffixes]
-    try:
-        with opened(file) as text:
-            rows = _cells(text, file) if any(suffix in TABLES for suffix in suffixes) else _objects(text, file)
-            yield from rows if commas is None else (_with_points(row, commas) for row in rows)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise TactfulError(f"{file} cannot be read: {error}; pack it anew") from None
-    except OSError as error:
-        raise TactfulError(f"{file} cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise TactfulError(f'{file} is not in UTF-8; save it anew, in a spreadsheet as "CSV UTF-8"') from None
+    with opened(file) as text:
+        rows = _cells(text, file) if any(suffix in TABLES for suffix in suffixes) else _objects(text, file)
+        yield from rows if commas is None else (_with_points(row, commas) for row in rows)
 
 
 def together(rows: Iterable[Row], lines_of: str, pairs: dict[str, str], file: Path) -> Iterator[Row]:
@@ -75,7 +69,7 @@ def together(rows: Iterable[Row], lines_of: str, pairs: dict[str, str], file: Pa
     for order, group in groupby(rows, key=lambda row: _order(row, column)):
         lines = list(group)
         first, where = lines[0], f"{file}:{lines[0].line}"
-        _need((column, *pairs.values()), first, where)
+        need((column, *pairs.values()), first, where)
         if order in seen:
             raise TactfulError(f"{where}: rows of {order} stand apart; sort the file by {column}")
         seen.add(order)
@@ -101,7 +95,7 @@ def call_of(
     """One row as a call of the tracking API, marked as history. The same row again, read in the same way, is the same call. `fixed`: what
     every row says besides. Raises TactfulError."""
     cells, where = row.cells, f"{file}:{row.line}"
-    _need(pairs.values(), row, where)
+    need(pairs.values(), row, where)
     values = {**_named(cells, pairs), **fixed}
     envelope: dict[str, Any] = {name: values.pop(name) for name in _ENVELOPE if name in values}
     if "timestamp" in envelope:
@@ -138,7 +132,8 @@ def _to_date(cells: dict[str, Any], pairs: dict[str, str]) -> str:
     return "map timestamp= to a column that tells"
 
 
-def _need(columns: Iterable[str], row: Row, where: str) -> None:
+def need(columns: Iterable[str], row: Row, where: str) -> None:
+    """Raises TactfulError naming a column that the row does not have."""
     if unknown := [column for column in columns if column not in row.cells]:
         raise TactfulError(f"{where}: there is no column {unknown[0]}; there are: {', '.join(row.cells)}")
 
@@ -170,18 +165,44 @@ def _named(cells: dict[str, Any], pairs: dict[str, str]) -> dict[str, Any]:
     return {name: cell for name, cell in named.items() if cell not in ("", None)}
 
 
-def opened(file: Path) -> TextIO:
-    """Plain or .gz, UTF-8, with a mark at its beginning or without."""
+@contextmanager
+def opened(file: Path) -> Iterator[TextIO]:
+    """The text of a file, plain or .gz, UTF-8, with a mark at its beginning or without. Raises TactfulError, also where it cannot be read
+    to its end."""
+    try:
+        with _text(file) as text:
+            yield text
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TactfulError(f"{file} cannot be read: {error}; pack it anew") from None
+    except OSError as error:
+        raise TactfulError(f"{file} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise TactfulError(f'{file} is not in UTF-8; save it anew, in a spreadsheet as "CSV UTF-8"') from None
+
+
+def _text(file: Path) -> TextIO:
     if file.suffix.lower() == ".gz":
         return gzip.open(file, "rt", encoding="utf-8-sig", newline="")
     return file.open(encoding="utf-8-sig", newline="")
+
+
+def delimiter_of(head: str) -> str:
+    """What stands between two cells of a table, by its first line."""
+    return max(DELIMITERS, key=head.count)
+
+
+def torn(file: Path, line: int, error: csv.Error) -> TactfulError:
+    """A cell whose quotes are not closed swallows the lines after it: `line` is the last one before."""
+    return TactfulError(
+        f"{file}:{line + 1}: {error}; see whether a quotation mark is open there (within a cell each is written twice)"
+    )
 
 
 def _cells(text: Iterable[str], file: Path) -> Iterator[Row]:
     """The head tells what stands between two cells."""
     lines = iter(text)
     head = next(lines, "")
-    reader = csv.DictReader(chain([head], lines), delimiter=max(DELIMITERS, key=head.count), strict=True)
+    reader = csv.DictReader(chain([head], lines), delimiter=delimiter_of(head), strict=True)
     read = 1
     try:
         for cells in reader:
@@ -191,10 +212,8 @@ def _cells(text: Iterable[str], file: Path) -> Iterator[Row]:
                 )
             read = reader.line_num
             yield Row(read, {name: _unmarked(cell) for name, cell in cells.items()})
-    except csv.Error as error:  # a cell whose quotes are not closed swallows the lines after it
-        raise TactfulError(
-            f"{file}:{read + 1}: {error}; see whether a quotation mark is open there (within a cell each is written twice)"
-        ) from None
+    except csv.Error as error:
+        raise torn(file, read, error) from None
 
 
 def _unmarked(cell: str | None) -> str | None:

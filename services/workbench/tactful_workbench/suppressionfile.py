@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -18,7 +17,7 @@ from tactful.mailbox import mailbox
 from tactful_dispatch.rows import BOUNCED, COMPLAINED
 from tactful_dispatch.suppressing import UNSUBSCRIBED
 from tactful_trigger.recipient import number_of
-from tactful_workbench.importfile import DELIMITERS, opened, when
+from tactful_workbench.importfile import delimiter_of, opened, torn, when
 
 ADDRESS, REASON, SAID_AT = "address", "reason", "said_at"
 COLUMNS: Final = (ADDRESS, REASON, SAID_AT)
@@ -206,17 +205,10 @@ def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
             begins = list[str]()
             while (line := next(text, "")) and not line.strip():
                 begins.append(line)
-            delimiter = max(DELIMITERS, key=line.count)
-            reader = csv.reader(chain(begins, [line], text), delimiter=delimiter, strict=True)
+            reader = csv.reader(chain(begins, [line], text), delimiter=delimiter_of(line), strict=True)
             for cells in reader:
                 read = reader.line_num
                 if any(cell.strip() for cell in cells):
                     yield read, cells
     except csv.Error as error:
-        raise TactfulError(
-            f"{file}:{read + 1}: {error}; see whether a quotation mark is open there (within a cell each is written twice)"
-        ) from None
-    except UnicodeDecodeError:
-        raise TactfulError(f'{file} is not in UTF-8; save it anew, in a spreadsheet as "CSV UTF-8"') from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise TactfulError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise torn(file, read, error) from None

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tactful.plugins import Loaded, load_plugins
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_trigger.projections import SHIPPED
-from tactful_workbench.almost import misnamed_events, slips
+from tactful_workbench.almost import slips
 from tactful_workbench.banner import dev_banner
 from tactful_workbench.commands.rules import app as rules_command
 from tactful_workbench.commands.templates import app as templates_command
@@ -68,7 +68,7 @@ def test_an_event_that_is_almost_one_of_ours_is_told_with_file_and_line(
     tmp_path: Path, where: str, name: str, meant: str
 ) -> None:
     loaded, _ = shop(tmp_path, **{where: name})
-    (said,) = misnamed_events(loaded)
+    (said,) = slips(loaded)
     line = 5 if where == "awaited" else 3
     assert said.startswith(f"{tmp_path / 'rules' / 'thanks.py'}:{line}: `{'wait_for' if line == 5 else where}`")
     assert f'names "{name}", an event of your own; if you mean "{meant}", correct it' in said
@@ -80,7 +80,7 @@ def test_an_event_that_is_almost_one_of_ours_is_told_with_file_and_line(
 )
 def test_an_event_of_ours_and_one_of_the_shops_own_are_left_alone(tmp_path: Path, name: str) -> None:
     loaded, _ = shop(tmp_path, on=name)
-    assert misnamed_events(loaded) == []
+    assert slips(loaded) == []
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from difflib import get_close_matches
 from tactful.channels import CHANNELS, DESK
 from tactful.plugins import Loaded
 from tactful_dispatch.content.contentset import SHIPPED, ContentSet
-from tactful_workbench.almost import calls_in, text_of
+from tactful_workbench.almost import calls_in, source_of
 from tactful_workbench.unheard import files_of
 
 
 def unsent(loaded: Loaded, content: ContentSet, here: bool = True) -> list[tuple[str, str]]:
     """Templates of the shop's own that no rule sends: a file of each, and what is wrong. `here`: whether the shop's own rules are; where
     words are linted without them, only what is almost called like a template that ships."""
-    sources = [text for rule in loaded.rules for file in files_of(rule) if (text := text_of(file))]
+    sources = [text for rule in loaded.rules for file in files_of(rule) if (text := source_of(file))]
     rules = {rule.name for rule in loaded.rules} | {broken.name for broken in loaded.broken}
     shipped = {folder.name for folder in SHIPPED.iterdir() if folder.is_dir()}
     found = []
@@ -37,9 +37,12 @@ def unwritten(loaded: Loaded, content: ContentSet) -> list[str]:
     written = {(name, channel) for name, channel, _, _ in content.templates}
     found = dict[str, None]()
     for file in dict.fromkeys(file for rule in loaded.rules for file in files_of(rule)):
-        for call in calls_in(file, ("send",)):
-            match call.args:
-                case [ast.Constant(value=str(channel)), ast.Constant(value=str(template)), *_]:
+        for call in calls_in(file):
+            match call:
+                case ast.Call(
+                    func=ast.Attribute(attr="send"),
+                    args=[ast.Constant(value=str(channel)), ast.Constant(value=str(template)), *_],
+                ):
                     if channel in (*CHANNELS, DESK) and (template, channel) not in written:
                         wanted = f"{template}/{channel}.en.{'html' if channel == 'email' else 'txt'}"
                         found[f"{file}:{call.lineno}: {template} is sent by {channel}, and {wanted} is missing"] = None

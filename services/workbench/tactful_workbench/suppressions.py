@@ -27,9 +27,8 @@ class Suppressions:
         now, entries = self._clock.now(), []
         for each in listed:
             key = self._book.key(each.channel, each.address)
-            said_at = (
-                each.said_at if each.said_at <= now else 0
-            )  # a day that is to come is none, and not another one each time
+            # A day that is to come is none, and not another one each time.
+            said_at = each.said_at if each.said_at <= now else 0
             if (await self._store.address(key)).is_listed(each.reason, source, said_at):
                 continue
             record = _record(key, each.reason, source, said_at, now)

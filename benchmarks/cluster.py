@@ -42,8 +42,8 @@ from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.store.postgres import PostgresTriggerStore
 from tactful_trigger.worker import TriggerWorker
-from tactful_workbench import collecting
-from tactful_workbench.simulation import event_record
+from tactful_workbench.process import collecting
+from tactful_workbench.virtual.simulation import event_record
 
 LOT: Final = 2_000
 Entries = Sequence[tuple[int, bytes]]

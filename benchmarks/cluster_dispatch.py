@@ -40,14 +40,14 @@ from tactful.records import (
     encode,
 )
 from tactful.settings import Settings
-from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels.sms import SmsAdapter
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.content.contentset import SHIPPED, ContentSet
 from tactful_dispatch.content.process import ProcessContent
 from tactful_dispatch.links import Links
 from tactful_dispatch.live import LiveDispatch
+from tactful_dispatch.sending.attempt import Attempts
+from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.store.postgres import PostgresDispatchStore
 from tactful_dispatch.worker import AT_ONCE, DispatchWorker
 

@@ -27,8 +27,8 @@ from tactful.log.kafka import KafkaLog, broker
 from tactful.postgres import Postgres
 from tactful.records import DISPATCH, EVENTS
 from tactful_trigger.projections import SHIPPED
-from tactful_trigger.row import decode
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.state.row import decode
 
 SERVICES: Final = ("ingest", "trigger", "dispatch", "console")
 LEASE: Final = 10.0  # seconds

@@ -27,7 +27,7 @@ from tactful.log import onward
 from tactful.log.kafka import KafkaLog, broker
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
-from tactful_workbench.simulation import event_record
+from tactful_workbench.virtual.simulation import event_record
 
 LOADS: Final = ((0.01, 10, 10), (0.25, 15, 50), (0.5, 15, 100))  # share of saturation, goals for p50 and p99 in ms
 STAMP: Final = 1_111_111_111_111  # stands for the instant at which a record is handed over

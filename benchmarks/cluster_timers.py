@@ -30,10 +30,10 @@ from tactful.clock import DAY, MINUTE
 from tactful.log import Stored
 from tactful.postgres import Postgres
 from tactful.records import EVENTS, TickBody, TickRecord, encode
-from tactful_trigger.cursor import Cursor
 from tactful_trigger.live import SLICES
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.state.cursor import Cursor
 from tactful_trigger.store import ChangedRow, SliceResult
 from tactful_trigger.store.postgres import PostgresTriggerStore
 

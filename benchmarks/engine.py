@@ -45,7 +45,7 @@ from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
-from tactful_workbench import collecting
+from tactful_workbench.process import collecting
 
 START = 1_767_225_600_000
 CUSTOMERS = 1_000_000

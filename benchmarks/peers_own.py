@@ -33,7 +33,7 @@ from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.store.postgres import PostgresTriggerStore
 from tactful_trigger.worker import TriggerWorker
-from tactful_workbench import collecting
+from tactful_workbench.process import collecting
 
 PARTITIONS: Final = 4
 LOT: Final = 2_000

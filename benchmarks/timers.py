@@ -27,13 +27,13 @@ from tactful.log import Position, Stored
 from tactful.records import EVENTS, EventBody, EventRecord, TickBody, TickRecord, encode
 from tactful.sqlite import Database
 from tactful_trigger.projections import SHIPPED
-from tactful_trigger.row import Row, decode
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.state.row import Row, decode
 from tactful_trigger.store import ChangedRow, SliceResult, TriggerStore
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.store.sqlite import SqliteTriggerStore
 from tactful_trigger.worker import TriggerWorker
-from tactful_workbench import collecting
+from tactful_workbench.process import collecting
 
 FEW: Final = 10_000
 POPS: Final = 500  # a round

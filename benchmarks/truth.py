@@ -40,8 +40,8 @@ from tactful.records import DISPATCH, EVENTS
 from tactful.rules import Rule
 from tactful.settings import Settings
 from tactful_trigger.rules import abandoned_cart
-from tactful_workbench.simulation import Simulation, consent_record, event_record, settings_from
-from tactful_workbench.virtual import Input
+from tactful_workbench.virtual.driver import Input
+from tactful_workbench.virtual.simulation import Simulation, consent_record, event_record, settings_from
 
 DELAYS: Final = ("1h", "4h", "24h")
 

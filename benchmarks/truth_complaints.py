@@ -14,8 +14,8 @@ from tactful.customer import REVIEW
 from tactful.events import ComplaintOpened
 from tactful.records import EVENTS
 from tactful_trigger.rules import complaint_followup
-from tactful_workbench.simulation import Simulation, event_record, settings_from
-from tactful_workbench.virtual import Input
+from tactful_workbench.virtual.driver import Input
+from tactful_workbench.virtual.simulation import Simulation, event_record, settings_from
 
 OLIST: Final = ("olist_orders", "olist_customers", "olist_order_reviews")
 WORST: Final = ("1", "2")  # stars

@@ -20,8 +20,8 @@ from tactful.clock import DAY, HOUR, SECOND
 from tactful.events import OrderCompleted
 from tactful.records import EVENTS, MessageBody
 from tactful_trigger.rules import missed_order
-from tactful_workbench.simulation import Simulation, event_record, settings_from
-from tactful_workbench.virtual import Input
+from tactful_workbench.virtual.driver import Input
+from tactful_workbench.virtual.simulation import Simulation, event_record, settings_from
 
 Order = tuple[int, str, str, int]  # (instant in ms, customer, order id, thousandths of money)
 REGULAR: Final = 0.5  # the variation of the gaps up to which a rhythm is regular

@@ -15,8 +15,8 @@ from tactful.clock import DAY, HOUR
 from tactful.events import OrderCompleted, Screen
 from tactful.events.model import Money
 from tactful.records import EVENTS
-from tactful_workbench.simulation import Simulation, event_record, settings_from
-from tactful_workbench.virtual import Input
+from tactful_workbench.virtual.driver import Input
+from tactful_workbench.virtual.simulation import Simulation, event_record, settings_from
 
 THOUSANDTHS: Final = "KWD"  # a currency with three digits, since some prices have them
 FIFTHS: Final = 5

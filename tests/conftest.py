@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from servers import kafka, postgres
 
-from tactful_workbench import collecting
+from tactful_workbench.process import collecting
 
 __all__ = ["kafka", "postgres"]
 

@@ -18,8 +18,8 @@ from tactful.partitioning import partition_of
 from tactful.postgres import Postgres
 from tactful.records import EVENTS, EventBody, EventRecord, MessageBody, RecipientBody, decode_events
 from tactful.sqlite import Database
-from tactful_dispatch.ledger import ConsentEntry, broken_at
-from tactful_dispatch.rows import (
+from tactful_dispatch.state.ledger import ConsentEntry, broken_at
+from tactful_dispatch.state.rows import (
     ACCEPTED,
     ASKED,
     HELD,

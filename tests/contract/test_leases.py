@@ -18,9 +18,9 @@ from tactful.leases import LeaseTime, OwnTime, while_kept
 from tactful.log.memory import MemoryLog
 from tactful.postgres import Postgres
 from tactful.postgres.leasing import DatabaseTime
-from tactful_trigger.cursor import Cursor
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.state.cursor import Cursor
 from tactful_trigger.store import TriggerStore
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.store.postgres import PostgresTriggerStore

@@ -18,9 +18,9 @@ from tactful.journal import Kept
 from tactful.outbox import Cause, OutboxRow
 from tactful.postgres import Postgres
 from tactful.sqlite import Database
-from tactful_trigger.cursor import Cursor
-from tactful_trigger.history import HistoryRow
-from tactful_trigger.row import Image, Run
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.history import HistoryRow
+from tactful_trigger.state.row import Image, Run
 from tactful_trigger.store import ChangedRow, Erasure, SliceResult, StepRequest, TriggerStore
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.store.postgres import PostgresTriggerStore

@@ -24,15 +24,15 @@ from tactful.log.kafka import Broker, Shape
 from tactful.postgres.database import CONNECTIONS
 from tactful.records import EVENTS, TOPICS
 from tactful.settings import parse
-from tactful_dispatch.outcomes import LONGEST_OF_OURS
+from tactful_dispatch.sending.outcomes import LONGEST_OF_OURS
 from tactful_ingest.limits import Limits
-from tactful_workbench.adapters import shop_adapters
 from tactful_workbench.cli import _app
 from tactful_workbench.cluster.probes import PATIENCE
 from tactful_workbench.cluster.serving import GOODBYE
 from tactful_workbench.commands.serve import serve_console, serve_dispatch, serve_trigger
-from tactful_workbench.listening import GRACE
-from tactful_workbench.secrets import EVERY
+from tactful_workbench.process.listening import GRACE
+from tactful_workbench.shop.adapters import shop_adapters
+from tactful_workbench.shop.secrets import EVERY
 
 pytestmark = pytest.mark.surroundings
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"

@@ -15,9 +15,9 @@ from tactful.broadcasting import broadcast
 from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.errors import StoreUnavailable
 from tactful.records import DISPATCH, MessageRecord, SuppressBody, SuppressRecord, TickBody, TickRecord
-from tactful_dispatch.attempt import MARGIN
 from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
-from tactful_dispatch.rows import CustomerRow
+from tactful_dispatch.sending.attempt import MARGIN
+from tactful_dispatch.state.rows import CustomerRow
 from tactful_dispatch.store import Fence
 from tactful_dispatch.store.memory import MemoryDispatchStore, MemoryWorkspace
 

@@ -11,8 +11,8 @@ from tactful.clock import DAY, HOUR, SECOND, ManualClock
 from tactful.events import ConsentChanged
 from tactful.partitioning import partition_of
 from tactful.records import EraseBody, EraseRecord
-from tactful_dispatch.ledger import ConsentEntry, broken_at, erase, forge, lacks
-from tactful_dispatch.reception import Reception
+from tactful_dispatch.desk.reception import Reception
+from tactful_dispatch.state.ledger import ConsentEntry, broken_at, erase, forge, lacks
 
 
 def test_without_consent_nothing_is_sent_and_another_channel_may_do() -> None:

@@ -12,8 +12,8 @@ from tactful.settings import Settings
 from tactful_dispatch.channels import Outcome, Rejected, Retry
 from tactful_dispatch.content import Rendering
 from tactful_dispatch.links import Links
-from tactful_dispatch.rows import FLAGGED, Delivery
-from tactful_dispatch.writing import rendering
+from tactful_dispatch.sending.writing import rendering
+from tactful_dispatch.state.rows import FLAGGED, Delivery
 
 
 def test_a_message_with_consent_is_sent_and_its_decision_cites_the_entry(bench: DispatchBench) -> None:

@@ -11,8 +11,8 @@ from tactful.clock import HOUR
 from tactful.errors import InvalidInput
 from tactful.partitioning import partition_of
 from tactful.records import EraseBody, EraseRecord
-from tactful_dispatch.ledger import broken_at
-from tactful_dispatch.rows import FLAGGED, CustomerRow
+from tactful_dispatch.state.ledger import broken_at
+from tactful_dispatch.state.rows import FLAGGED, CustomerRow
 
 
 def erase(bench: DispatchBench, customer: str = "u1") -> None:

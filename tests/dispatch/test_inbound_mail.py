@@ -23,7 +23,7 @@ from tactful_dispatch.inbound import create_inbound
 from tactful_dispatch.inbound.mail import LARGEST
 from tactful_dispatch.inbound.reading import LOOKED_AT, read
 from tactful_dispatch.links import Links
-from tactful_dispatch.writing import envelope
+from tactful_dispatch.sending.writing import envelope
 
 LINKS: Final = Links("http://x", b"0" * 16)
 OURS: Final = "m_0123456789abcdef01234567"

@@ -17,13 +17,13 @@ from tactful.clock import DAY, HOUR
 from tactful.errors import StoreUnavailable
 from tactful.events import ConsentChanged, MessageDelivered, MessageReplied
 from tactful.settings import Shop
+from tactful_dispatch.applying.receiving import MOST_RECEIPTS
 from tactful_dispatch.channels import Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.channels.smsgateway import sms_gateway
-from tactful_dispatch.correspondence import Correspondence
+from tactful_dispatch.desk.correspondence import Correspondence
 from tactful_dispatch.inbound import create_sms
 from tactful_dispatch.inbound.sms_words import Said, answer, meaning
-from tactful_dispatch.receiving import MOST_RECEIPTS
-from tactful_dispatch.rows import STOPPED, Delivery
+from tactful_dispatch.state.rows import STOPPED, Delivery
 from tactful_dispatch.store.memory import MemoryDispatchStore
 
 PUBLIC = "https://hello.shop.example"

@@ -11,8 +11,8 @@ from tactful.events import ConsentChanged
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, LinkedBody, LinkedRecord, decode_dispatch
 from tactful_dispatch.channels import Rejected
-from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.public.choices import topics
+from tactful_dispatch.state.ledger import broken_at
 
 STRANGER = "anon:a1"
 

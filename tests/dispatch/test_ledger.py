@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tactful_dispatch.ledger import ConsentEntry, Link, broken_at, erase, forge
+from tactful_dispatch.state.ledger import ConsentEntry, Link, broken_at, erase, forge
 
 said = st.builds(
     ConsentEntry,

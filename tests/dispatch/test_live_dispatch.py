@@ -22,7 +22,7 @@ from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelo
 from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.store.memory import MemoryDispatchStore
 from tactful_dispatch.worker import AT_ONCE
-from tactful_workbench.virtual import Ordinals
+from tactful_workbench.virtual.driver import Ordinals
 
 
 class Live:

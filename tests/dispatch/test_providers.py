@@ -7,7 +7,7 @@ from dispatchbench import DispatchBench, ScriptedAdapter
 
 from tactful.clock import MINUTE, SECOND
 from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
-from tactful_dispatch.providers import IN_A_ROW, Providers
+from tactful_dispatch.sending.providers import IN_A_ROW, Providers
 
 CUT = Unknown("the line was cut")
 

@@ -14,10 +14,10 @@ from fastapi import FastAPI
 from tactful.clock import ManualClock
 from tactful.records import EraseBody, EraseRecord
 from tactful.settings import Shop
-from tactful_dispatch.addresses import AddressBook
 from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.links import Grant, Links
 from tactful_dispatch.public import create_public
+from tactful_dispatch.state.addresses import AddressBook
 
 NOW = 1_795_000_000_000
 LINKS = Links("https://hello.shop.example", b"key")

@@ -23,7 +23,7 @@ from tactful.records import (
     TickRecord,
     decode_any,
 )
-from tactful_dispatch.gathering import settings_of
+from tactful_dispatch.sending.gathering import settings_of
 
 TICK = b'{"kind":"tick","id":"t","key":"t","at":1,"body":{}}'
 

@@ -24,12 +24,12 @@ from tactful.events import (
 )
 from tactful.events.model import Event
 from tactful.purposes import SPAM_REPORT
+from tactful_dispatch.applying.receiving import MOST_RECEIPTS
 from tactful_dispatch.channels import Rejected, Retry, Unknown
-from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.desk import Basket
+from tactful_dispatch.desk.correspondence import Correspondence
 from tactful_dispatch.gates.person import SILENCE
 from tactful_dispatch.public.choices import topics
-from tactful_dispatch.receiving import MOST_RECEIPTS
 from tactful_dispatch.store.memory import MemoryDispatchStore
 
 

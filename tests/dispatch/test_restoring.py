@@ -18,11 +18,11 @@ from tactful.partitioning import partition_of
 from tactful.purposes import SMS_STOP
 from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, Origin, decode_events
 from tactful_dispatch.channels import Unknown
-from tactful_dispatch.correspondence import Correspondence
+from tactful_dispatch.desk.correspondence import Correspondence
+from tactful_dispatch.desk.reception import Reception
 from tactful_dispatch.facts import standing
-from tactful_dispatch.ledger import broken_at
-from tactful_dispatch.reception import Reception
 from tactful_dispatch.restoring import Reader, Restoration
+from tactful_dispatch.state.ledger import broken_at
 
 PARTITIONS = 4
 

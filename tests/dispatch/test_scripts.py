@@ -22,7 +22,7 @@ from tactful.identity import fraction
 from tactful.records import Rest
 from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.gates.standing import STILL_STOPPED
-from tactful_dispatch.ledger import broken_at
+from tactful_dispatch.state.ledger import broken_at
 
 CUSTOMERS = ["u1", "u2", "u3"]
 OFTEN: dict[str, Any] = {**LIVE, "caps": {"weekly": {"new": 2}, "email_gap": "1h", "push_gap": "1h", "sms_gap": "1h"}}

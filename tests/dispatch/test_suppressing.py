@@ -9,8 +9,8 @@ from enginebench import drive
 
 from tactful.clock import DAY
 from tactful.records import DISPATCH, EraseBody, EraseRecord, SuppressBody, SuppressRecord, encode
-from tactful_dispatch.ledger import ConsentEntry, broken_at
-from tactful_dispatch.rows import AddressRow
+from tactful_dispatch.state.ledger import ConsentEntry, broken_at
+from tactful_dispatch.state.rows import AddressRow
 
 UMA = "u1@example.test"
 

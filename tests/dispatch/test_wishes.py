@@ -15,9 +15,9 @@ from tactful.errors import InvalidInput
 from tactful.events import ConsentChanged
 from tactful.records import EraseBody, EraseRecord, MessageRecord
 from tactful_dispatch.channels import Outcome, Rejected, Retry, Unknown
-from tactful_dispatch.inquiring import answer
+from tactful_dispatch.desk.inquiring import answer
 from tactful_dispatch.public.wishes import Asked, wish_of
-from tactful_dispatch.rows import Cursor
+from tactful_dispatch.state.rows import Cursor
 from tactful_dispatch.store.memory import MemoryDispatchStore
 
 

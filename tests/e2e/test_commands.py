@@ -12,7 +12,7 @@ from devserver import Server, dev_server, run
 from shopper import KETTLE, Shopper
 
 from tactful_console.app import customer_path
-from tactful_workbench.secrets import EVERY
+from tactful_workbench.shop.secrets import EVERY
 
 ESCAPE = "\x1b[31mred"
 pytestmark = pytest.mark.xdist_group("commands")

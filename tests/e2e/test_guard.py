@@ -8,7 +8,7 @@ from pathlib import Path
 from devserver import dev_server
 from shopper import KETTLE, Shopper
 
-from tactful_workbench.settingsfile import DEV
+from tactful_workbench.settings.file import DEV
 
 
 def test_a_roll_out_says_how_many_it_will_write_to(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 from tactful.errors import SettingsError, StoreUnavailable
 from tactful.records import DISPATCH, EVENTS, ConsentRecord, EventRecord, decode_any
 from tactful_ingest.app import create_app
-from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.secrets import LINK_KEY, secret, shared_secret
+from tactful_workbench.embedded.product import Plan, Product, opened
+from tactful_workbench.shop.secrets import LINK_KEY, secret, shared_secret
 
 EVENTS_POSTED: Final = 200
 BODY: Final = {

@@ -16,8 +16,8 @@ from tactful.clock import DAY, WallClock
 from tactful.erasure import Erased
 from tactful.errors import Fenced
 from tactful.postgres import Postgres, keep_days
-from tactful_trigger.cursor import Cursor
-from tactful_trigger.history import HistoryRow
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.history import HistoryRow
 from tactful_trigger.store import Erasure, SliceResult
 from tactful_trigger.store.postgres import PostgresTriggerStore
 

@@ -16,8 +16,8 @@ from tactful.sqlite import Database
 from tactful_dispatch.channels import sqlite_shelf as shelf
 from tactful_dispatch.store import sqlite as dispatch
 from tactful_trigger.store import sqlite as trigger
-from tactful_workbench import devclock
-from tactful_workbench.embedded import Plan, opened
+from tactful_workbench.embedded import devclock
+from tactful_workbench.embedded.product import Plan, opened
 from tactful_workbench.keyring import sqlite as keyring
 
 COMPONENTS = {

@@ -25,7 +25,7 @@ from tactful.errors import SettingsError
 from tactful.log.kafka import broker
 from tactful.outbox import Cause, OutboxRow
 from tactful.postgres import Postgres, opened, upgrade
-from tactful_trigger.history import HistoryRow
+from tactful_trigger.state.history import HistoryRow
 from tactful_trigger.store import ChangedRow, SliceResult, StepRequest
 from tactful_trigger.store import moving as store_moving
 from tactful_trigger.store.postgres import PostgresTriggerStore

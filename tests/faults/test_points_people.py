@@ -23,7 +23,7 @@ from servers import SERVERS
 
 from tactful.postgres import Postgres
 from tactful.purposes import MARKETING
-from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.store.postgres import PostgresDispatchStore
 
 pytestmark = [*SERVERS, pytest.mark.long, pytest.mark.timeout(600)]

@@ -39,11 +39,11 @@ from tactful.records import (
 )
 from tactful.settings import Settings
 from tactful.sqlite import Database
-from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.attempt import Attempts
+from tactful_dispatch.desk.reception import Reception
 from tactful_dispatch.links import Links
-from tactful_dispatch.reception import Reception
-from tactful_dispatch.rows import SENDING, CustomerRow
+from tactful_dispatch.sending.attempt import Attempts
+from tactful_dispatch.state.addresses import AddressBook
+from tactful_dispatch.state.rows import SENDING, CustomerRow
 from tactful_dispatch.store import Fence
 from tactful_dispatch.store.sqlite import SqliteDispatchStore
 from tactful_dispatch.store.sqlite_space import SqliteWorkspace

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tactful.outbox import Cause, OutboxRow
 from tactful.postgres import Postgres
-from tactful_trigger.cursor import Cursor
+from tactful_trigger.state.cursor import Cursor
 from tactful_trigger.store import SliceResult
 from tactful_trigger.store.postgres import PostgresTriggerStore
 

@@ -47,7 +47,7 @@ from tactful.records import (
     encode,
 )
 from tactful.settings import Settings
-from tactful_dispatch.reception import Reception
+from tactful_dispatch.desk.reception import Reception
 
 PARTITIONS: Final = 2
 ACTIONS: Final = 200

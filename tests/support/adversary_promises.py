@@ -35,9 +35,9 @@ from tactful.records import (
 )
 from tactful_dispatch.channels import Accepted, Retry, Unknown
 from tactful_dispatch.gates.standing import FRESH
-from tactful_dispatch.ledger import ConsentEntry, broken_at
+from tactful_dispatch.state.ledger import ConsentEntry, broken_at
 from tactful_trigger.happening import is_forwarded
-from tactful_trigger.history import HistoryRow
+from tactful_trigger.state.history import HistoryRow
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
 

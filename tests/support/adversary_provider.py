@@ -13,8 +13,8 @@ from tactful.log import Log
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, CancelRecord, decode_dispatch
 from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
-from tactful_dispatch.ledger import ConsentEntry
-from tactful_dispatch.rows import SENDING
+from tactful_dispatch.state.ledger import ConsentEntry
+from tactful_dispatch.state.rows import SENDING
 from tactful_dispatch.store import DispatchStore
 
 CHANNELS: Final = ("email", "push", "sms")

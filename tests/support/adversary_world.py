@@ -22,20 +22,20 @@ from tactful.log import Log, Position
 from tactful.log.memory import MemoryLog
 from tactful.outbox import OutboxRow
 from tactful.records import EVENTS, decode_events
-from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import Adapter
 from tactful_dispatch.links import Links
 from tactful_dispatch.live import LiveDispatch
-from tactful_dispatch.rows import SENDING
+from tactful_dispatch.sending.attempt import Attempts
+from tactful_dispatch.state.addresses import AddressBook
+from tactful_dispatch.state.rows import SENDING
 from tactful_dispatch.store import DispatchStore, Fence
 from tactful_dispatch.store.memory import MemoryDispatchStore, MemoryWorkspace
 from tactful_dispatch.worker import DispatchWorker
+from tactful_trigger.applying.slice import limit_of
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
-from tactful_trigger.slice import limit_of
 from tactful_trigger.store import SliceResult, TriggerStore
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker

@@ -36,16 +36,16 @@ from tactful.records import (
     encode,
 )
 from tactful.settings import Settings
-from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import FIRST_BYTE, Accepted, Adapter, Capabilities, Envelope, Outcome
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
+from tactful_dispatch.desk.reception import Reception
 from tactful_dispatch.links import Links
-from tactful_dispatch.reception import Reception
-from tactful_dispatch.rows import CustomerRow, Delivery
+from tactful_dispatch.sending.attempt import Attempts
+from tactful_dispatch.state.addresses import AddressBook
+from tactful_dispatch.state.rows import CustomerRow, Delivery
 from tactful_dispatch.store.memory import MemoryDispatchStore
 from tactful_dispatch.worker import DispatchWorker
-from tactful_workbench.virtual import Ordinals, VirtualTime
+from tactful_workbench.virtual.driver import Ordinals, VirtualTime
 
 TUESDAY_NOON = 1_795_518_000_000  # Tue 24 Nov 2026 12:00 in Madrid
 LIVE: dict[str, Any] = {"rules": {"cart": {"mode": "live"}}, "sending": {"mode": "live"}}

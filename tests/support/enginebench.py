@@ -36,14 +36,14 @@ from tactful.records import (
     encode,
 )
 from tactful.rules import Rule
-from tactful_trigger.history import HistoryRow
 from tactful_trigger.partition import Partition
 from tactful_trigger.projections import SHIPPED
-from tactful_trigger.row import Row, Run
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.state.history import HistoryRow
+from tactful_trigger.state.row import Row, Run
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import ROWS_IN_MEMORY, TriggerWorker
-from tactful_workbench.virtual import Input, Ordinals, VirtualTime
+from tactful_workbench.virtual.driver import Input, Ordinals, VirtualTime
 
 GRAVES = Graves(b"bench")
 MONDAY = 1_795_442_400_000  # Mon 23 Nov 2026 14:00 UTC

@@ -8,9 +8,9 @@ from typing import Any
 from tactful.decisions import GateRecord, GateVerdict
 from tactful.errors import InvalidInput, StoreUnavailable
 from tactful_dispatch.desk import Basket, CustomerCard
+from tactful_dispatch.desk.personal import Farewell
 from tactful_dispatch.facts import Word
-from tactful_dispatch.personal import Farewell
-from tactful_dispatch.rows import AddressKey
+from tactful_dispatch.state.rows import AddressKey
 
 
 class FakeDesk:

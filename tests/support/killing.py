@@ -21,7 +21,7 @@ PLAYS = Path(__file__).parents[1] / "faults"
 HOUR = 3_600_000
 PATIENCE = 60  # seconds; a calm run takes two
 _FORKS = multiprocessing.get_context("forkserver")  # of a process that has loaded the product, which takes a second
-_FORKS.set_forkserver_preload(["tactful_workbench.embedded", "tactful_workbench.web", "httpx"])
+_FORKS.set_forkserver_preload(["tactful_workbench.embedded.product", "tactful_workbench.embedded.web", "httpx"])
 OPENING, CLOSING = 8, 20  # UTC: marketing hours of Madrid in November
 
 

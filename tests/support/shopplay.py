@@ -27,13 +27,13 @@ from tactful.customer import Cart
 from tactful.partitioning import partition_of
 from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, decode_any
 from tactful_dispatch.channels import FIRST_BYTE, Accepted, Adapter, Capabilities, Envelope, Outcome
-from tactful_dispatch.ledger import broken_at
 from tactful_dispatch.live import LiveDispatch
-from tactful_trigger.history import HistoryRow
+from tactful_dispatch.state.ledger import broken_at
 from tactful_trigger.live import LiveTrigger
-from tactful_trigger.row import decode as decode_row
-from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.web import web
+from tactful_trigger.state.history import HistoryRow
+from tactful_trigger.state.row import decode as decode_row
+from tactful_workbench.embedded.product import Plan, Product, opened
+from tactful_workbench.embedded.web import web
 
 START: Final = 1_795_438_800_000  # Mon 23 Nov 2026 14:00 in Madrid
 SETTINGS: Final = """

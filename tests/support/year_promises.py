@@ -27,14 +27,14 @@ from tactful.records import DISPATCH, EVENTS, QUARANTINE, EventRecord, MessageRe
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_dispatch.channels import Accepted, Retry, Unknown
-from tactful_dispatch.ledger import broken_at
-from tactful_trigger.checking import check
+from tactful_dispatch.state.ledger import broken_at
 from tactful_trigger.happening import is_forwarded
+from tactful_trigger.runs.checking import check
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
-from tactful_workbench.notebook import LogRemembers
-from tactful_workbench.personal import Personal
-from tactful_workbench.story import Story
+from tactful_workbench.operating.notebook import LogRemembers
+from tactful_workbench.operating.personal import Personal
+from tactful_workbench.operating.story import Story
 
 OPENING, CLOSING = 9, 21
 WEEKLY: Final = 3  # contacts with the most loyal customer

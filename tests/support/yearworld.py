@@ -42,19 +42,19 @@ from tactful.records import (
     Record,
     encode,
 )
-from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
-from tactful_dispatch.correspondence import Correspondence
+from tactful_dispatch.desk.correspondence import Correspondence
+from tactful_dispatch.desk.reception import Reception
 from tactful_dispatch.links import Links
-from tactful_dispatch.reception import Reception
-from tactful_dispatch.rows import SENDING, UNKNOWN
+from tactful_dispatch.sending.attempt import Attempts
+from tactful_dispatch.state.addresses import AddressBook
+from tactful_dispatch.state.rows import SENDING, UNKNOWN
 from tactful_dispatch.worker import DispatchWorker
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.worker import TriggerWorker
-from tactful_workbench.conducting import Conductor
-from tactful_workbench.virtual import Ordinals, VirtualTime
+from tactful_workbench.operating.conducting import Conductor
+from tactful_workbench.virtual.driver import Ordinals, VirtualTime
 
 T = TypeVar("T")
 

@@ -28,7 +28,7 @@ from tactful.settings import Settings
 from tactful_console.moments import Moments
 from tactful_console.verdicts import why_not
 from tactful_trigger.rules import abandoned_cart
-from tactful_workbench.simulation import Simulation, consent_record, event_record
+from tactful_workbench.virtual.simulation import Simulation, consent_record, event_record
 
 UMA = Identify(email="uma@example.test", phone="+34600123456", push_token="t0ken", timezone="Europe/Madrid")
 KETTLE = ProductAdded(product_id="p1", cart_id="c1", name="Kettle", price=Money(4900, "EUR"))

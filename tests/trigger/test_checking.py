@@ -11,9 +11,9 @@ from enginebench import EngineBench, drive
 from tactful import Run, rule
 from tactful.events import OrderCompleted, ProductAdded
 from tactful.rules import Rule
-from tactful_trigger.checking import Checked, check
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.runs.checking import Checked, check
 
 Body = Callable[[Run, Any], Coroutine[Any, Any, Any]]
 ADD = ProductAdded(product_id="p1")

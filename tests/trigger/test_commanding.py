@@ -27,10 +27,10 @@ from tactful.records import (
     encode,
 )
 from tactful.rules import Rule
-from tactful_trigger.commanding import enrolled
+from tactful_trigger.applying.commanding import enrolled
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
-from tactful_workbench.conducting import Conductor
+from tactful_workbench.operating.conducting import Conductor
 
 ADD = ProductAdded(product_id="p1")
 

@@ -12,7 +12,7 @@ from tactful.events import ConsentChanged, Identify
 from tactful.records import DISPATCH, EVENTS
 from tactful.settings import Settings
 from tactful_trigger.rules.confirm_consent import confirm_consent
-from tactful_workbench.simulation import Simulation, consent_record, event_record
+from tactful_workbench.virtual.simulation import Simulation, consent_record, event_record
 
 
 def says(bench: EngineBench, state: str, **more: Any) -> None:

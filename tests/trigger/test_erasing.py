@@ -24,7 +24,7 @@ from tactful.records import (
     Record,
     encode,
 )
-from tactful_trigger.cursor import encode as encode_cursor
+from tactful_trigger.state.cursor import encode as encode_cursor
 
 STRANGER = "anon:a1"
 ADD = ProductAdded(product_id="p1")

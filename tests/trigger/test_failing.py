@@ -16,11 +16,11 @@ from tactful.events import Event, OrderCompleted, Page, ProductAdded, ShipmentDe
 from tactful.partitioning import partition_of
 from tactful.records import EVENTS, encode
 from tactful.rules import Rule
-from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
-from tactful_trigger.replay import NoWatch, TooSlow
 from tactful_trigger.rulebook import Rulebook
-from tactful_workbench.conducting import Conductor
-from tactful_workbench.virtual import Input
+from tactful_trigger.runs.replay import NoWatch, TooSlow
+from tactful_trigger.state.cursor import PAUSE_AFTER_FAILURES
+from tactful_workbench.operating.conducting import Conductor
+from tactful_workbench.virtual.driver import Input
 
 ADD, ORDER = ProductAdded(product_id="p1"), OrderCompleted(order_id="o1")
 PEOPLE = [f"u{number:02}" for number in range(12)]

@@ -17,10 +17,10 @@ from tactful.log import Position
 from tactful.purposes import SPAM_REPORT
 from tactful.settings import Guard as Limits
 from tactful.settings import Settings
-from tactful_trigger.cursor import Cursor, LetGo
 from tactful_trigger.guarding import Guard, objection, taken_back
-from tactful_trigger.tally import Tally, totals
-from tactful_workbench.virtual import Ordinals
+from tactful_trigger.state.cursor import Cursor, LetGo
+from tactful_trigger.state.tally import Tally, totals
+from tactful_workbench.virtual.driver import Ordinals
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 OUT = ConsentChanged(purpose="marketing", channel="email", state="withdrawn")

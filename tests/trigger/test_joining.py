@@ -36,7 +36,7 @@ from tactful.records import (
     Origin,
     encode,
 )
-from tactful_trigger.joining import adopters
+from tactful_trigger.applying.joining import adopters
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rules.abandoned_cart import abandoned_cart
 from tactful_trigger.rules.churn_risk import churn_risk

@@ -16,10 +16,10 @@ from tactful.leases import OwnTime
 from tactful.log import Position, Stored
 from tactful.log.memory import MemoryHints, MemoryLog
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
-from tactful_trigger.cursor import Cursor
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.state.cursor import Cursor
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import TriggerWorker
 

@@ -26,8 +26,8 @@ from tactful.events import (
 )
 from tactful.events.model import name_of
 from tactful.records import EVENTS, MessageBody, encode
-from tactful_trigger.replay import WORDS
-from tactful_workbench.virtual import Input
+from tactful_trigger.runs.replay import WORDS
+from tactful_workbench.virtual.driver import Input
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 NAIVE = datetime(2026, 11, 24, 9)  # noqa: DTZ001 - what a rule may not give

@@ -11,7 +11,7 @@ from tactful.customer import Contact, Engagement, Order, Orders, Profile, Segmen
 from tactful.events import ContactMade
 from tactful.records import RecipientBody, Rest
 from tactful.settings import Caps, Resting, Settings
-from tactful_trigger.recipient import recipient, tells_dispatch
+from tactful_trigger.applying.recipient import recipient, tells_dispatch
 
 NOON = 1_795_442_400_000
 

@@ -21,12 +21,12 @@ from tactful.outbox import Outbox
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects
 from tactful_trigger.projections import SHIPPED
-from tactful_trigger.replay import Execution, NoWatch, TooSlow, line_in
-from tactful_trigger.row import Run as Stored
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.stage import Stage
+from tactful_trigger.runs.replay import Execution, NoWatch, TooSlow, line_in
+from tactful_trigger.runs.stage import Stage
+from tactful_trigger.state.row import Run as Stored
 from tactful_trigger.watch import SignalWatch
-from tactful_workbench.conducting import Conductor
+from tactful_workbench.operating.conducting import Conductor
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 

@@ -31,7 +31,7 @@ from tactful.records import (
 from tactful.settings import Settings
 from tactful_trigger.happening import FORWARDED
 from tactful_trigger.projections import SHIPPED
-from tactful_trigger.row import Row, decode
+from tactful_trigger.state.row import Row, decode
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 

@@ -44,12 +44,12 @@ from tactful.records import (
     decode_dispatch,
     encode,
 )
-from tactful_trigger.checking import check
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.runs.checking import check
 from tactful_trigger.store.memory import MemoryTriggerStore
 from tactful_trigger.worker import ROWS_IN_MEMORY, TriggerWorker
-from tactful_workbench.virtual import Input
+from tactful_workbench.virtual.driver import Input
 
 EVENTS_BY_NAME: dict[str, Event] = {
     "add": ProductAdded(cart_id="c", product_id="p1"),

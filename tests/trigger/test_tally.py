@@ -10,8 +10,8 @@ from enginebench import Decide, EngineBench, refused, sent
 
 from tactful import Run, rule
 from tactful.events import CartShared, OrderCompleted, ProductAdded
-from tactful_trigger.row import Mark
-from tactful_trigger.tally import Tally, totals
+from tactful_trigger.state.row import Mark
+from tactful_trigger.state.tally import Tally, totals
 
 ADD, ORDER = ProductAdded(cart_id="c1", product_id="p1"), OrderCompleted(order_id="o1")
 

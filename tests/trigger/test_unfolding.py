@@ -12,11 +12,11 @@ from enginebench import EngineBench, drive
 from tactful import Run, rule
 from tactful.events import Event, OrderCompleted, Page, ProductAdded
 from tactful.records import EVENTS, CommandBody, CommandRecord
-from tactful_trigger.checking import check
-from tactful_trigger.cursor import PAUSE_AFTER_FAILURES
 from tactful_trigger.projections import SHIPPED
-from tactful_trigger.replay import NoWatch, TooSlow
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.runs.checking import check
+from tactful_trigger.runs.replay import NoWatch, TooSlow
+from tactful_trigger.state.cursor import PAUSE_AFTER_FAILURES
 from tactful_trigger.watch import SignalWatch
 
 ADD, ORDER = ProductAdded(product_id="p1"), OrderCompleted(order_id="o1")

@@ -13,7 +13,7 @@ from tactful.events import ProductAdded
 from tactful.settings import Guard as Limits
 from tactful.settings import Settings
 from tactful_trigger.guarding import Guard
-from tactful_trigger.volume import WEEK, Forecast, Volume, added, flood, foresee
+from tactful_trigger.state.volume import WEEK, Forecast, Volume, added, flood, foresee
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
 NOON = DAY // 2

@@ -13,7 +13,7 @@ from truth import DELAYS, LISTS, SHOPS, Shop, expected, simulate
 from truth_orders import drawn, missed
 from variants import variants
 
-from tactful_workbench.simulation import settings_from
+from tactful_workbench.virtual.simulation import settings_from
 
 LARGEST = "missed_cj"
 # `make long` runs these: each takes half a minute and more, and smaller files of their kind stay.

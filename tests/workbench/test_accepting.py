@@ -18,8 +18,8 @@ from tactful.leases import OwnTime
 from tactful.log import Stored
 from tactful.log.memory import MemoryHints, MemoryLog
 from tactful.records import DISPATCH, EVENTS, MessageRecord, Origin, encode
-from tactful_workbench.accepting import Accepting
-from tactful_workbench.virtual import Ordinals
+from tactful_workbench.operating.accepting import Accepting
+from tactful_workbench.virtual.driver import Ordinals
 
 ADD = ProductAdded(product_id="p1")
 

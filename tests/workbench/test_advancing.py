@@ -15,11 +15,11 @@ from tactful.clock import DAY, HOUR
 from tactful.decisions import Reason
 from tactful.errors import InvalidInput, SettingsError
 from tactful.events import ProductAdded
-from tactful_dispatch.rows import Delivery
-from tactful_workbench.advancing import is_told, moment_of
-from tactful_workbench.devclock import parse_start
-from tactful_workbench.embedded import Plan, opened
-from tactful_workbench.web import web
+from tactful_dispatch.state.rows import Delivery
+from tactful_workbench.embedded.advancing import is_told, moment_of
+from tactful_workbench.embedded.devclock import parse_start
+from tactful_workbench.embedded.product import Plan, opened
+from tactful_workbench.embedded.web import web
 
 MADRID = ZoneInfo("Europe/Madrid")
 THREE = 1_795_442_400_000  # Mon 23 Nov 2026 15:00 in Madrid

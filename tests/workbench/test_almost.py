@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 from tactful.plugins import Loaded, load_plugins
 from tactful_dispatch.content.contentset import ContentSet
 from tactful_trigger.projections import SHIPPED
-from tactful_workbench.almost import slips
-from tactful_workbench.banner import dev_banner
 from tactful_workbench.commands.rules import app as rules_command
 from tactful_workbench.commands.templates import app as templates_command
-from tactful_workbench.doctor import examine
-from tactful_workbench.embedded import Plan, opened
-from tactful_workbench.unsent import unsent, unwritten
+from tactful_workbench.doctor.almost import slips
+from tactful_workbench.doctor.findings import examine
+from tactful_workbench.doctor.unsent import unsent, unwritten
+from tactful_workbench.embedded.banner import dev_banner
+from tactful_workbench.embedded.product import Plan, opened
 
 THANKS = """\
 from tactful import Run, rule
@@ -30,7 +30,7 @@ async def thanks(run: Run, first: object) -> None:
 
 
 class NoWorld:
-    """Implements `tactful_workbench.doctor.Web`."""
+    """Implements `tactful_workbench.doctor.findings.Web`."""
 
     async def texts(self, name: str) -> Sequence[str]:
         raise OSError("no network")

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tactful_workbench.embedded import Plan, opened
-from tactful_workbench.web import web
+from tactful_workbench.embedded.product import Plan, opened
+from tactful_workbench.embedded.web import web
 
 
 class Shop:

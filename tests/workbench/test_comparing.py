@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tactful.shares import share_interval
-from tactful_workbench.comparing import difference_interval
+from tactful_workbench.operating.comparing import difference_interval
 
 
 @pytest.mark.parametrize(

@@ -25,16 +25,16 @@ from tactful.plugins import Broken
 from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
 from tactful_console.timeline import timeline
 from tactful_dispatch.channels import Retry
-from tactful_trigger.cursor import Cursor
-from tactful_trigger.row import Row, Run
-from tactful_workbench.banner import shop_banner
-from tactful_workbench.doctor import NOBODYS, Finding, examine
-from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.latefeeds import feeds_behind, late_feeds
-from tactful_workbench.outside import Outside
-from tactful_workbench.settingsfile import SHOP
-from tactful_workbench.story import Story
-from tactful_workbench.web import web
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.row import Row, Run
+from tactful_workbench.doctor.findings import NOBODYS, Finding, examine
+from tactful_workbench.doctor.latefeeds import feeds_behind, late_feeds
+from tactful_workbench.doctor.outside import Outside
+from tactful_workbench.embedded.banner import shop_banner
+from tactful_workbench.embedded.product import Plan, Product, opened
+from tactful_workbench.embedded.web import web
+from tactful_workbench.operating.story import Story
+from tactful_workbench.settings.file import SHOP
 
 GOOD = {"shop.example": ["v=spf1 -all"], "_dmarc.shop.example": ["v=DMARC1; p=none"]}
 FILLED = """\
@@ -64,7 +64,7 @@ lag = "26h"
 
 
 class World:
-    """Implements `tactful_workbench.doctor.Web`."""
+    """Implements `tactful_workbench.doctor.findings.Web`."""
 
     def __init__(self, names: Mapping[str, Sequence[str]] | None = None, pages: bool | None = True) -> None:
         self._names, self._pages = names, pages

@@ -12,8 +12,8 @@ from tactful.clock import ManualClock
 from tactful.log.memory import MemoryLog
 from tactful.records import EVENTS, EventBody, EventRecord, encode
 from tactful_workbench.commands.events import in_words, stored_lines
-from tactful_workbench.dumping import lines
-from tactful_workbench.tracing import trace
+from tactful_workbench.operating.dumping import lines
+from tactful_workbench.operating.tracing import trace
 
 
 def event(id: str, name: str) -> bytes:

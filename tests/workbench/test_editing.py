@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from tactful.errors import SettingsError
-from tactful_workbench.editing import with_values
+from tactful_workbench.settings.editing import with_values
 
 FILE = """\
 # ours

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tactful_workbench.housekeeping import Housekeeping
+from tactful_workbench.process.housekeeping import Housekeeping
 
 
 async def test_who_is_told_to_end_while_it_tidies_says_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tactful.errors import TactfulError
-from tactful_workbench.idfile import ids_in, with_ids
-from tactful_workbench.importfile import Row
+from tactful_workbench.files.ids import ids_in, with_ids
+from tactful_workbench.files.imports import Row
 
 
 def customers(folder: Path) -> str:

@@ -12,7 +12,7 @@ import pytest
 from tactful.errors import TactfulError
 from tactful.events.instants import instant
 from tactful_workbench.commands.importing import import_file
-from tactful_workbench.importfile import Row, call_of, dated, has_no_number, rows_of, together
+from tactful_workbench.files.imports import Row, call_of, dated, has_no_number, rows_of, together
 
 MADRID = ZoneInfo("Europe/Madrid")
 

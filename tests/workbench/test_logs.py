@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 
-from tactful_workbench.logs import AsJson, OnceAMinute
+from tactful_workbench.process.logs import AsJson, OnceAMinute
 
 
 def line(message: str, *arguments: object, error: bool = False) -> dict[str, str]:

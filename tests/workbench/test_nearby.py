@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from tactful.clock import HOUR
-from tactful_workbench.embedded import Plan, opened
-from tactful_workbench.web import web
+from tactful_workbench.embedded.product import Plan, opened
+from tactful_workbench.embedded.web import web
 
 PAGES = ("/inbox", "/inbox.json", "/console", "/dev/clock")
 

@@ -10,7 +10,7 @@ import pytest
 
 from tactful.errors import SettingsError, TactfulError
 from tactful_workbench.commands.smoke import smoke
-from tactful_workbench.embedded import Plan, opened
+from tactful_workbench.embedded.product import Plan, opened
 from tactful_workbench.office import call_text, get, office, post, posted, told
 
 MAY_WRITE = {"purpose": "marketing", "channel": "email", "state": "granted"}

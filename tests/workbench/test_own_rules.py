@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tactful_workbench.cli import _app
-from tactful_workbench.embedded import Plan, opened
+from tactful_workbench.embedded.product import Plan, opened
 from tactful_workbench.office import site_of
 
 OWN = """\

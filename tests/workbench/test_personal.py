@@ -19,9 +19,9 @@ from tactful.events import Identify, ProductAdded
 from tactful.identity import is_anonymous
 from tactful.partitioning import partition_of
 from tactful.records import EVENTS, LinkBody, LinkRecord, MergeBody, MergeRecord, Record, encode
-from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.housekeeping import prune
-from tactful_workbench.readings import Readings
+from tactful_workbench.embedded.product import Plan, Product, opened
+from tactful_workbench.operating.readings import Readings
+from tactful_workbench.process.housekeeping import prune
 
 START = 1_795_438_800_000  # Mon 23 Nov 2026 14:00 in Madrid
 

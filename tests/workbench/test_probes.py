@@ -19,7 +19,7 @@ from tactful_workbench.cluster import metrics, probes
 from tactful_workbench.cluster.metrics import ServiceCollector, counts
 from tactful_workbench.cluster.service import Service, Work
 from tactful_workbench.cluster.serving import counting
-from tactful_workbench.looking import within
+from tactful_workbench.process.looking import within
 
 
 class Frozen:

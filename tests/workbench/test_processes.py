@@ -14,7 +14,7 @@ from pathlib import Path
 PROGRAM = """
 import os, pathlib, signal, sys, time
 from tactful.errors import SettingsError
-from tactful_workbench.processes import run_processes
+from tactful_workbench.process.workers import run_processes
 
 folder = pathlib.Path(sys.argv[1])
 

@@ -14,7 +14,7 @@ from tactful.events import ProductAdded
 from tactful.log import Position
 from tactful.log.memory import MemoryLog
 from tactful.records import EVENTS, EventRecord, decode_events
-from tactful_workbench.readings import Readings
+from tactful_workbench.operating.readings import Readings
 
 NOON = 1_795_438_800_000
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from tactful.errors import StoreUnavailable
-from tactful_workbench import running
-from tactful_workbench.running import Running, Trouble
+from tactful_workbench.process import running
+from tactful_workbench.process.running import Running, Trouble
 
 
 class Waiting:

@@ -10,7 +10,7 @@ import pytest
 
 from tactful.errors import SettingsError, TactfulError
 from tactful_workbench.commands.keys import webhook
-from tactful_workbench.secrets import LINK_KEY, secret, shared_secret
+from tactful_workbench.shop.secrets import LINK_KEY, secret, shared_secret
 
 
 def test_whoever_asks_first_or_at_the_same_time_gets_the_same_secret(tmp_path: Path) -> None:

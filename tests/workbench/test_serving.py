@@ -22,14 +22,14 @@ from uvicorn.server import ServerState
 from tactful.clock import ManualClock
 from tactful.errors import SettingsError, StoreUnavailable, TactfulError
 from tactful.log.memory import MemoryLog
-from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.listening import SILENCE, Connection, listen, server_of, url_of
+from tactful_workbench.embedded.product import Plan, Product, opened
+from tactful_workbench.embedded.serving import look_at_settings, serve, watch_settings
+from tactful_workbench.embedded.web import web
 from tactful_workbench.office import ServerFile, answers, office
-from tactful_workbench.running import rest
-from tactful_workbench.secrets import ADMIN_TOKEN, EVERY, secret
-from tactful_workbench.serving import look_at_settings, serve, watch_settings
-from tactful_workbench.settingsfile import DEV, SHOP, SettingsFile
-from tactful_workbench.web import web
+from tactful_workbench.process.listening import SILENCE, Connection, listen, server_of, url_of
+from tactful_workbench.process.running import rest
+from tactful_workbench.settings.file import DEV, SHOP, SettingsFile
+from tactful_workbench.shop.secrets import ADMIN_TOKEN, EVERY, secret
 
 ASTRAY = {
     ("POST", "/v1/nothing/here"): (404, "not_found"),

@@ -27,10 +27,10 @@ from tactful_ingest.door import visit
 from tactful_trigger.rules import abandoned_cart, churn_risk
 from tactful_workbench.cluster.ground import Ground, Site
 from tactful_workbench.cluster.ingest import door
-from tactful_workbench.embedded import Plan, opened
-from tactful_workbench.serving import look_at_settings
-from tactful_workbench.settingsfile import SHOP, SettingsFile, known_settings
-from tactful_workbench.unheard import unheard
+from tactful_workbench.embedded.product import Plan, opened
+from tactful_workbench.embedded.serving import look_at_settings
+from tactful_workbench.settings.file import SHOP, SettingsFile, known_settings
+from tactful_workbench.settings.unheard import unheard
 
 
 @pytest.fixture

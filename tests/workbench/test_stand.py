@@ -17,9 +17,9 @@ from tactful.localtime import local_time
 from tactful.records import EVENTS, encode
 from tactful.sqlite import Database
 from tactful_workbench.commands.keys import secrets
-from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.stand import Mark, Stand
-from tactful_workbench.stopping import Standing
+from tactful_workbench.embedded.product import Plan, Product, opened
+from tactful_workbench.embedded.stand import Mark, Stand
+from tactful_workbench.operating.stopping import Standing
 
 FILES = ("", "-wal", "-shm")
 

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from typer.testing import CliRunner
 
-from tactful_workbench.banner import stop_line
 from tactful_workbench.cli import _app
 from tactful_workbench.commands.stop import stopped_text
-from tactful_workbench.embedded import Plan, opened
-from tactful_workbench.stopping import Standing
+from tactful_workbench.embedded.banner import stop_line
+from tactful_workbench.embedded.product import Plan, opened
+from tactful_workbench.operating.stopping import Standing
 
 
 async def standing(data: Path, *, press: bool = False) -> tuple[Standing, int]:

@@ -13,8 +13,8 @@ from tactful.clock import HOUR
 from tactful.events import OrderCompleted, ProductAdded
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
-from tactful_trigger.history import HistoryRow
-from tactful_workbench.story import LINES, Story
+from tactful_trigger.state.history import HistoryRow
+from tactful_workbench.operating.story import LINES, Story
 
 
 class Trigger:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tactful.errors import TactfulError
-from tactful_workbench.suppressionfile import Bad, Listed, Reading, form_of, listed_in
+from tactful_workbench.files.suppressions import Bad, Listed, Reading, form_of, listed_in
 
 MADRID = ZoneInfo("Europe/Madrid")
 MAY = 1_683_195_072_000  # 2023-05-04 10:11:12 UTC

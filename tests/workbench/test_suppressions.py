@@ -7,8 +7,8 @@ from dispatchbench import DispatchBench
 from enginebench import drive
 
 from tactful.clock import DAY
-from tactful_workbench.suppressions import Suppressions
-from tactful_workbench.wishes import ListedAddress
+from tactful_workbench.operating.suppressions import Suppressions
+from tactful_workbench.operating.wishes import ListedAddress
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hashlib import sha256
 import msgspec
 
 from tactful.errors import InvalidInput
-from tactful_dispatch.rows import AddressKey
+from tactful_dispatch.state.rows import AddressKey
 
 
 class Grant(msgspec.Struct, frozen=True, array_like=True):

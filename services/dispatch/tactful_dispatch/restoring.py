@@ -17,10 +17,10 @@ import msgspec
 from tactful.leases import LeaseTime, owned_by_another
 from tactful.log import Hints, Log, onward
 from tactful.records import DISPATCH, EVENTS, ConsentRecord, EventRecord, Record, decode_dispatch, decode_events
-from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.consenting import announced
-from tactful_dispatch.recalling import recall
-from tactful_dispatch.rows import Cursor
+from tactful_dispatch.applying.consenting import announced
+from tactful_dispatch.applying.recalling import recall
+from tactful_dispatch.state.addresses import AddressBook
+from tactful_dispatch.state.rows import Cursor
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 
 LEASE: Final = 60_000  # ms

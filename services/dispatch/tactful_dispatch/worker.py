@@ -25,9 +25,9 @@ from tactful.records import (
     refuse_newer,
 )
 from tactful.telemetry import SILENT, Telemetry
-from tactful_dispatch.addresses import AddressBook
-from tactful_dispatch.attempt import Attempts
-from tactful_dispatch.slice import DispatchSlice, customers_of, limit_of, read, resumes
+from tactful_dispatch.applying.slice import DispatchSlice, customers_of, limit_of, read, resumes
+from tactful_dispatch.sending.attempt import Attempts
+from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 
 POISON_IN_A_ROW: Final = 20

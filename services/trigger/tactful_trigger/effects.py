@@ -10,8 +10,8 @@ import msgspec
 from tactful.erasure import Erased
 from tactful.outbox import Cause, Outbox
 from tactful.records import Record
-from tactful_trigger.history import HistoryRow
-from tactful_trigger.row import Row
+from tactful_trigger.state.history import HistoryRow
+from tactful_trigger.state.row import Row
 from tactful_trigger.store import Erasure, StepRequest
 
 _encode = msgspec.json.Encoder().encode

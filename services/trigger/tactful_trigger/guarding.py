@@ -20,10 +20,10 @@ from tactful.records import EVENTS
 from tactful.settings import Guard as Limits
 from tactful.settings import Settings, settings_from_log
 from tactful.shares import share_interval
-from tactful_trigger.cursor import Cursor
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.tally import Tally, totals
+from tactful_trigger.state.volume import flood
 from tactful_trigger.store import TriggerStore, cursors
-from tactful_trigger.tally import Tally, totals
-from tactful_trigger.volume import flood
 
 EVERY: Final = MINUTE
 CATCHING_UP: Final = 2 * DAY  # what waited while a rule was paused comes at once, and during the hours for marketing

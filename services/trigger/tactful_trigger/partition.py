@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from tactful.log import Stored
 from tactful.settings import settings_from_log
-from tactful_trigger.backlog import Backlog
-from tactful_trigger.cursor import Cursor
-from tactful_trigger.history import HistoryRow
-from tactful_trigger.row import Row, decode
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.state.backlog import Backlog
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.history import HistoryRow
+from tactful_trigger.state.row import Row, decode
+from tactful_trigger.state.timers import Timers
 from tactful_trigger.store import SliceResult
-from tactful_trigger.timers import Timers
 
 
 class Savepoint(NamedTuple):

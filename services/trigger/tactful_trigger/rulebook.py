@@ -18,8 +18,8 @@ from tactful.projections import Projection
 from tactful.rules import Rule, Terms
 from tactful.settings import Settings
 from tactful_trigger.happening import INTERNAL
-from tactful_trigger.history import TOLD_ALWAYS
 from tactful_trigger.projections import OURS
+from tactful_trigger.state.history import TOLD_ALWAYS
 
 RECIPIENT: Final = ("profile", "orders", "tickets", "engagement", "segments")  # what dispatch is told is made of these
 INTERESTS: Final = "interests"  # what they looked at, as the preference page calls it

@@ -24,7 +24,7 @@ from tactful.identity import digest
 from tactful.log import Log
 from tactful.partitioning import partition_of
 from tactful.records import EVENTS, EventBody, EventRecord, encode
-from tactful_trigger.replay import JOURNAL_BYTES, words_of
+from tactful_trigger.runs.replay import JOURNAL_BYTES, words_of
 from tactful_trigger.store import StepRequest, TriggerStore
 
 PAUSES: Final = (1.0, 10.0)  # seconds between two tries: what was away for a moment is back by then

@@ -6,7 +6,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import ClassVar, Final, Self
 
-from tactful_trigger.replay import TooSlow
+from tactful_trigger.runs.replay import TooSlow
 
 LIMIT: Final = 1.0  # seconds
 _BEAT: Final = 0.25

@@ -29,12 +29,12 @@ from tactful.outbox import OutboxStore, relay
 from tactful.records import EVENTS, EventRecord, refuse_newer
 from tactful.telemetry import SILENT, Telemetry
 from tactful_trigger.ahead import Ahead
-from tactful_trigger.commanding import earlier_names, enrolled
-from tactful_trigger.joining import adopters
+from tactful_trigger.applying.commanding import earlier_names, enrolled
+from tactful_trigger.applying.joining import adopters
+from tactful_trigger.applying.slice import Slice, read, unknown_customers
 from tactful_trigger.partition import Partition
-from tactful_trigger.replay import NoWatch, Watch, by_hand
 from tactful_trigger.rulebook import Rulebook
-from tactful_trigger.slice import Slice, read, unknown_customers
+from tactful_trigger.runs.replay import NoWatch, Watch, by_hand
 from tactful_trigger.steps import Steps
 from tactful_trigger.store import SliceResult, TriggerStore, past_of
 

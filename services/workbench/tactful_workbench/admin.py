@@ -22,29 +22,27 @@ from tactful.telemetry import UNTOLD
 from tactful_console.explain import explain_text
 from tactful_console.timeline import timeline
 from tactful_dispatch.desk import CustomerCard
+from tactful_dispatch.desk.reception import Reception
 from tactful_dispatch.facts import Word
-from tactful_dispatch.ledger import broken_at, lacks
-from tactful_dispatch.reception import Reception
-from tactful_trigger.tally import Tally
-from tactful_workbench.almost import slips
+from tactful_dispatch.state.ledger import broken_at, lacks
+from tactful_trigger.state.tally import Tally
 from tactful_workbench.answering import answer_by_name
 from tactful_workbench.bearer import for_the_bearer_of
-from tactful_workbench.comparing import difference_interval
-from tactful_workbench.conducting import Conductor
-from tactful_workbench.doctor import Patient, examine
-from tactful_workbench.dumping import lines, places
-from tactful_workbench.editing import with_values
+from tactful_workbench.doctor.almost import slips
+from tactful_workbench.doctor.findings import Patient, examine
 from tactful_workbench.keyring import Keys
-from tactful_workbench.personal import Personal
-from tactful_workbench.readings import Readings
-from tactful_workbench.ruletelling import RuleTelling
-from tactful_workbench.runpages import Page, StoredRow
-from tactful_workbench.settingsfile import SettingsFile
-from tactful_workbench.stopping import RedButton
-from tactful_workbench.story import Story
-from tactful_workbench.suppressions import Suppressions
-from tactful_workbench.tracing import trace
-from tactful_workbench.wishes import (
+from tactful_workbench.operating.comparing import difference_interval
+from tactful_workbench.operating.conducting import Conductor
+from tactful_workbench.operating.dumping import lines, places
+from tactful_workbench.operating.personal import Personal
+from tactful_workbench.operating.readings import Readings
+from tactful_workbench.operating.ruletelling import RuleTelling
+from tactful_workbench.operating.runpages import Page, StoredRow
+from tactful_workbench.operating.stopping import RedButton
+from tactful_workbench.operating.story import Story
+from tactful_workbench.operating.suppressions import Suppressions
+from tactful_workbench.operating.tracing import trace
+from tactful_workbench.operating.wishes import (
     COMMAND_LINE,
     ConsentWish,
     Enrolment,
@@ -58,6 +56,8 @@ from tactful_workbench.wishes import (
     StopWish,
     SuppressionList,
 )
+from tactful_workbench.settings.editing import with_values
+from tactful_workbench.settings.file import SettingsFile
 
 _HEAD: Final = re.compile(r"(\d{1,9}):(\d{1,18}):([0-9a-f]{64})")  # of a partition's chain of consent
 Natural = Annotated[int, Query(ge=0, lt=2**63)]
@@ -314,7 +314,7 @@ class _Office:
         await file.tell(self._product.log, self._product.clock, "")
 
     async def doctor(self) -> dict[str, Any]:
-        from tactful_workbench.outside import Outside  # who never asks a doctor does without DNS
+        from tactful_workbench.doctor.outside import Outside  # who never asks a doctor does without DNS
 
         findings = await examine(self._product, Outside())
         return {"findings": [finding._asdict() for finding in findings]}
@@ -355,7 +355,7 @@ class _Office:
     async def events(
         self, topics: str = ",".join(TOPICS), latest: int = 0, behind: Annotated[list[str] | None, Query()] = None
     ) -> StreamingResponse:
-        """Stored records, as `tactful_workbench.dumping.lines`."""
+        """Stored records, as `tactful_workbench.operating.dumping.lines`."""
         wanted = [topic for topic in topics.split(",") if topic]
         if unknown := [topic for topic in wanted if topic not in TOPICS]:
             raise InvalidInput("no_such_topic", f"there is no topic {unknown[0]}; there are: {', '.join(TOPICS)}")

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from tactful_trigger.checking import Checked, check
 from tactful_trigger.rulebook import Rulebook
+from tactful_trigger.runs.checking import Checked, check
 from tactful_workbench.office import office, told
-from tactful_workbench.runpages import Page
+from tactful_workbench.operating.runpages import Page
 
 LOT: Final = 5_000  # customers asked for at once
 NAMED: Final = 3  # customers named beside each reason

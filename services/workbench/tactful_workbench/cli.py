@@ -16,7 +16,7 @@ from typing import Final
 import typer
 
 from tactful.errors import TactfulError
-from tactful_workbench.collecting import loading
+from tactful_workbench.process.collecting import loading
 
 INTERRUPTED: Final = 130  # exit code
 AS_IN_JSON: Final = "as in JSON"

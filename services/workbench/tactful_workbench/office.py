@@ -21,14 +21,14 @@ import msgspec
 
 from tactful.errors import TactfulError
 from tactful.sqlite import unwritable
-from tactful_workbench.collecting import loading
-from tactful_workbench.folders import RULES, TEMPLATES
+from tactful_workbench.process.collecting import loading
+from tactful_workbench.shop.folders import RULES, TEMPLATES
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from tactful_workbench.cluster.ground import Site
-    from tactful_workbench.settingsfile import SettingsFile
+    from tactful_workbench.settings.file import SettingsFile
 
 PATIENCE: Final = 20.0  # seconds: one that is flooded takes a few, and the red button is for it too
 
@@ -118,8 +118,8 @@ async def _over_the_servers(data: Path) -> AsyncIterator[httpx.AsyncClient]:
 async def _over_the_file(data: Path, sends: bool) -> AsyncIterator[httpx.AsyncClient]:
     """Of one file that no server has: the same routes, in this process, under the file's lock."""
     with loading():
-        from tactful_workbench.embedded import Plan, opened
-        from tactful_workbench.web import web
+        from tactful_workbench.embedded.product import Plan, opened
+        from tactful_workbench.embedded.web import web
 
     plan = Plan(data, dev=(data / "dev.db").exists(), rules=RULES, templates=TEMPLATES, command=not sends)
     if not plan.file.exists():

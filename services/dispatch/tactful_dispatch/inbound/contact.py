@@ -18,8 +18,8 @@ from tactful.keys import KeyRing
 from tactful.purposes import is_marketing, is_service
 from tactful_dispatch.body import bounded
 from tactful_dispatch.desk import Desk
+from tactful_dispatch.desk.inquiring import answer
 from tactful_dispatch.inbound.key import coded, later, refused
-from tactful_dispatch.inquiring import answer
 
 LARGEST: Final = 8192
 

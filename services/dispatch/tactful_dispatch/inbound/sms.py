@@ -25,8 +25,8 @@ from tactful_dispatch.body import bounded
 from tactful_dispatch.channels.sms import status_url
 from tactful_dispatch.channels.sms_answers import report
 from tactful_dispatch.channels.smsgateway import SmsGateway
-from tactful_dispatch.correspondence import Correspondence
 from tactful_dispatch.desk import Desk
+from tactful_dispatch.desk.correspondence import Correspondence
 from tactful_dispatch.inbound.key import coded, later
 from tactful_dispatch.inbound.sms_words import Said, answer, meaning
 

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from tactful.errors import InvalidInput
 from tactful.identity import is_anonymous
 from tactful.pages import DISCREET
+from tactful_dispatch.desk.personal import PersonalData
 from tactful_dispatch.links import Grant
-from tactful_dispatch.personal import PersonalData
 from tactful_dispatch.public.form import read_form
 from tactful_dispatch.public.pages import Calendar
 from tactful_dispatch.public.question import Question

@@ -15,8 +15,8 @@ from tactful.clock import Clock
 from tactful.errors import InvalidInput, Transient
 from tactful.settings import Shop
 from tactful_dispatch.desk import Desk
+from tactful_dispatch.desk.personal import PersonalData
 from tactful_dispatch.links import Links
-from tactful_dispatch.personal import PersonalData
 from tactful_dispatch.public.answers import Answers
 from tactful_dispatch.public.languages import texts_for
 from tactful_dispatch.public.owndata import OwnData

@@ -13,7 +13,7 @@ from tactful.errors import InvalidInput
 from tactful.purposes import MARKETING, is_marketing
 from tactful_dispatch.desk import PREFERENCES, Desk
 from tactful_dispatch.public.texts import Texts
-from tactful_dispatch.rows import AddressKey
+from tactful_dispatch.state.rows import AddressKey
 from tactful_dispatch.topics import topic_name
 
 PAUSES: Final = (30, 90)  # days

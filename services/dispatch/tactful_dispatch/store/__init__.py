@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol, TypeVar
 from tactful.errors import Fenced
 from tactful.leases import LeaseStore
 from tactful.outbox import OutboxStore
-from tactful_dispatch.ledger import Link
-from tactful_dispatch.rows import AddressKey, AddressRow, Cursor, CustomerRow, Delivery
+from tactful_dispatch.state.ledger import Link
+from tactful_dispatch.state.rows import AddressKey, AddressRow, Cursor, CustomerRow, Delivery
 from tactful_dispatch.store.workspace import Workspace
 
 __all__ = ["DispatchStore", "Fence", "Workspace", "delivery_of"]

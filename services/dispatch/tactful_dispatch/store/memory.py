@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from tactful.erasure import Erased
 from tactful.partitions.memory import MemoryPartition, MemoryPartitions
-from tactful_dispatch import ledger
-from tactful_dispatch.ledger import Link
-from tactful_dispatch.rows import (
+from tactful_dispatch.state import ledger
+from tactful_dispatch.state.ledger import Link
+from tactful_dispatch.state.rows import (
     AddressKey,
     AddressRow,
     Cursor,

@@ -17,8 +17,8 @@ from tactful.postgres import Postgres
 from tactful.postgres.names import known, stored
 from tactful.postgres.partitions import PostgresPartitions
 from tactful.records import DISPATCH
-from tactful_dispatch.ledger import Link, link_of
-from tactful_dispatch.rows import (
+from tactful_dispatch.state.ledger import Link, link_of
+from tactful_dispatch.state.rows import (
     AddressKey,
     AddressRow,
     Cursor,

@@ -10,8 +10,16 @@ from sqlalchemy import Connection, TextClause, text
 
 from tactful.erasure import Erased
 from tactful.postgres.names import known, stored
-from tactful_dispatch.ledger import Link, link_of
-from tactful_dispatch.rows import AddressKey, AddressRow, Cursor, CustomerRow, decode_address, decode_customer, encode
+from tactful_dispatch.state.ledger import Link, link_of
+from tactful_dispatch.state.rows import (
+    AddressKey,
+    AddressRow,
+    Cursor,
+    CustomerRow,
+    decode_address,
+    decode_customer,
+    encode,
+)
 from tactful_dispatch.store import Workspace
 
 _MOVE: Final = text(

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 from tactful.partitions.sqlite import SqlitePartitions
 from tactful.records import DISPATCH
 from tactful.sqlite import Database
-from tactful_dispatch.ledger import Link, beginning_of, link_of
-from tactful_dispatch.rows import (
+from tactful_dispatch.state.ledger import Link, beginning_of, link_of
+from tactful_dispatch.state.rows import (
     AddressKey,
     AddressRow,
     Cursor,

@@ -10,8 +10,8 @@ import msgspec
 
 from tactful.erasure import Erased
 from tactful.sqlite import insert
-from tactful_dispatch.ledger import Link, beginning_of, link_of
-from tactful_dispatch.rows import (
+from tactful_dispatch.state.ledger import Link, beginning_of, link_of
+from tactful_dispatch.state.rows import (
     AddressKey,
     AddressRow,
     Cursor,

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from tactful.erasure import Erased
 from tactful.outbox import Cause, Outbox
 from tactful.records import DISPATCH, Record
-from tactful_dispatch import ledger
-from tactful_dispatch.ledger import ConsentEntry, Link
-from tactful_dispatch.rows import AddressKey, AddressRow, Cursor, CustomerRow, Delivery, decode_delivery
+from tactful_dispatch.state import ledger
+from tactful_dispatch.state.ledger import ConsentEntry, Link
+from tactful_dispatch.state.rows import AddressKey, AddressRow, Cursor, CustomerRow, Delivery, decode_delivery
 
 
 class Workspace(ABC):

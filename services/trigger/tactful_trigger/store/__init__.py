@@ -14,8 +14,8 @@ import msgspec
 from tactful.erasure import Erased
 from tactful.leases import LeaseStore
 from tactful.outbox import OutboxRow, OutboxStore
-from tactful_trigger.cursor import Cursor
-from tactful_trigger.history import HistoryRow
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.history import HistoryRow
 
 BEYOND: Final = "\U0010ffff"  # behind an id, what comes after everything that begins with it
 PAST: Final = 1000  # lines of each name

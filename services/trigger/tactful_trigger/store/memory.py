@@ -8,10 +8,10 @@ from heapq import nsmallest
 
 from tactful.errors import Fenced
 from tactful.partitions.memory import MemoryPartition, MemoryPartitions
-from tactful_trigger import cursor as cursors
-from tactful_trigger.cursor import Cursor
-from tactful_trigger.history import HistoryRow
-from tactful_trigger.row import count_runs, has_run
+from tactful_trigger.state import cursor as cursors
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.history import HistoryRow
+from tactful_trigger.state.row import count_runs, has_run
 from tactful_trigger.store import SliceResult, StepRequest
 
 

@@ -22,10 +22,10 @@ from tactful.postgres import Postgres, keep_days, spans
 from tactful.postgres.names import known, stored
 from tactful.postgres.partitions import PostgresPartitions
 from tactful.records import EVENTS
-from tactful_trigger import cursor as cursors
-from tactful_trigger.cursor import Cursor
-from tactful_trigger.history import HistoryRow
-from tactful_trigger.row import count_runs, has_run
+from tactful_trigger.state import cursor as cursors
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.history import HistoryRow
+from tactful_trigger.state.row import count_runs, has_run
 from tactful_trigger.store import BEYOND, SliceResult, StepRequest
 
 _KNOW: Final = text(

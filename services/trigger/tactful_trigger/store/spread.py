@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from tactful.outbox import OutboxRow
 from tactful.together import all_done
-from tactful_trigger.cursor import Cursor
-from tactful_trigger.history import HistoryRow
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.history import HistoryRow
 from tactful_trigger.store import SliceResult, StepRequest, TriggerStore
 
 T = TypeVar("T")

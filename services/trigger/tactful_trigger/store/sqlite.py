@@ -13,10 +13,10 @@ from tactful.errors import Fenced
 from tactful.partitions.sqlite import SqlitePartitions
 from tactful.records import EVENTS
 from tactful.sqlite import Database, insert
-from tactful_trigger import cursor as cursors
-from tactful_trigger.cursor import Cursor
-from tactful_trigger.history import HistoryRow
-from tactful_trigger.row import count_runs, has_run
+from tactful_trigger.state import cursor as cursors
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.history import HistoryRow
+from tactful_trigger.state.row import count_runs, has_run
 from tactful_trigger.store import BEYOND, SliceResult, StepRequest
 
 _ROW_INDICES: Final = (

@@ -14,7 +14,7 @@ from tactful.clock import DAY
 from tactful.log.kafka import Broker, Shape, TopicState, topic_states
 from tactful.postgres import REVISION, Postgres
 from tactful.postgres.leasing import database_now
-from tactful_workbench.doctor import Finding
+from tactful_workbench.doctor.findings import Finding
 
 APART: Final = 1000  # ms between our clock and the database's, beyond which leases suffer
 _VERSION: Final = text(

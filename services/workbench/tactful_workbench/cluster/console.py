@@ -14,14 +14,14 @@ from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.people import desk, personal
 from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Service
-from tactful_workbench.conducting import Conductor
-from tactful_workbench.doctor import Finding
-from tactful_workbench.readings import Readings
-from tactful_workbench.ruletelling import RuleTelling
-from tactful_workbench.secrets import LINK_KEY
-from tactful_workbench.stopping import RedButton
-from tactful_workbench.story import Story
-from tactful_workbench.suppressions import Suppressions
+from tactful_workbench.doctor.findings import Finding
+from tactful_workbench.operating.conducting import Conductor
+from tactful_workbench.operating.readings import Readings
+from tactful_workbench.operating.ruletelling import RuleTelling
+from tactful_workbench.operating.stopping import RedButton
+from tactful_workbench.operating.story import Story
+from tactful_workbench.operating.suppressions import Suppressions
+from tactful_workbench.shop.secrets import LINK_KEY
 
 
 class Headquarters:

@@ -13,16 +13,15 @@ from tactful.log.kafka import KafkaHints, broker
 from tactful.postgres.leasing import DatabaseTime
 from tactful.records import DISPATCH
 from tactful.telemetry import UNTOLD
-from tactful_dispatch.attempt import Attempts
 from tactful_dispatch.channels import OUTCOMES
 from tactful_dispatch.channels.smsgateway import sms_gateway
-from tactful_dispatch.correspondence import Correspondence
+from tactful_dispatch.desk.correspondence import Correspondence
 from tactful_dispatch.inbound import create_contact, create_inbound, create_sms
 from tactful_dispatch.links import Links
 from tactful_dispatch.live import LiveDispatch
 from tactful_dispatch.public import create_public
+from tactful_dispatch.sending.attempt import Attempts
 from tactful_dispatch.worker import DispatchWorker
-from tactful_workbench.adapters import shop_adapters
 from tactful_workbench.answering import answer_by_name
 from tactful_workbench.cluster.forgetting import forget_messages
 from tactful_workbench.cluster.ground import Ground
@@ -30,8 +29,9 @@ from tactful_workbench.cluster.metrics import counts
 from tactful_workbench.cluster.people import desk, personal
 from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Service, Work
-from tactful_workbench.content_root import open_content
-from tactful_workbench.secrets import LINK_KEY, WEBHOOK_KEY
+from tactful_workbench.shop.adapters import shop_adapters
+from tactful_workbench.shop.content_root import open_content
+from tactful_workbench.shop.secrets import LINK_KEY, WEBHOOK_KEY
 
 
 async def service(here: Ground, stack: AsyncExitStack) -> Service:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tactful.postgres.leasing import database_now
-from tactful_workbench import housekeeping
 from tactful_workbench.cluster.ground import Ground
+from tactful_workbench.process import housekeeping
 
 
 async def forget_history(here: Ground) -> int:

@@ -20,7 +20,7 @@ from tactful.plugins import Loaded, load_plugins
 from tactful.postgres import Postgres, keep_shape, opened
 from tactful.settings import Settings, Shop, settings_from_log
 from tactful.telemetry import SILENT, Telemetry
-from tactful_dispatch.addresses import AddressBook
+from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.store.postgres import PostgresDispatchStore
 from tactful_trigger.projections import SHIPPED
 from tactful_trigger.rulebook import Rulebook
@@ -28,8 +28,8 @@ from tactful_trigger.store.postgres import PostgresTriggerStore
 from tactful_trigger.store.spread import SpreadTriggerStore
 from tactful_workbench.keyring import Keys
 from tactful_workbench.keyring.postgres import PostgresKeyTable
-from tactful_workbench.secrets import ADDRESS_KEY, ADMIN_TOKEN, ERASURE_KEY, shared_secret
-from tactful_workbench.settingsfile import SHOP, SettingsFile, settings_believed
+from tactful_workbench.settings.file import SHOP, SettingsFile, settings_believed
+from tactful_workbench.shop.secrets import ADDRESS_KEY, ADMIN_TOKEN, ERASURE_KEY, shared_secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from tactful.records import TOPICS
 from tactful.together import all_done
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.service import Service, Work
-from tactful_workbench.looking import within
+from tactful_workbench.process.looking import within
 
 T = TypeVar("T")
 PATIENCE: Final = 2.0  # seconds that a scrape waits for servers; what they do not say is left out

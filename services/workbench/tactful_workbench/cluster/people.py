@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tactful_dispatch.reception import Reception
+from tactful_dispatch.desk.reception import Reception
 from tactful_workbench.cluster.ground import Ground
-from tactful_workbench.notebook import LogRemembers
-from tactful_workbench.personal import Personal
+from tactful_workbench.operating.notebook import LogRemembers
+from tactful_workbench.operating.personal import Personal
 
 
 def desk(here: Ground, changed: Callable[[], None]) -> Reception:

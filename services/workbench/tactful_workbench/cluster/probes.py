@@ -16,7 +16,7 @@ from tactful.errors import Transient
 from tactful.records import EVENTS
 from tactful.together import all_done
 from tactful_workbench.cluster.ground import Ground
-from tactful_workbench.looking import within
+from tactful_workbench.process.looking import within
 
 PROBES: Final = ("/livez", "/readyz")
 PATIENCE: Final = 2.0  # seconds for a probe

@@ -13,8 +13,8 @@ from prometheus_client.core import Metric
 from starlette.types import ASGIApp
 
 from tactful_workbench.cluster.ground import Ground
-from tactful_workbench.housekeeping import Chore
-from tactful_workbench.running import Alive, Trouble
+from tactful_workbench.process.housekeeping import Chore
+from tactful_workbench.process.running import Alive, Trouble
 
 
 class Worker(Protocol):

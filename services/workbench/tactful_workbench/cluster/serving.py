@@ -13,18 +13,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tactful.errors import Transient
 from tactful.telemetry import Telemetry
-from tactful_workbench import collecting
 from tactful_workbench.cluster.ground import Ground, Site, ground
 from tactful_workbench.cluster.metrics import metrics_served
 from tactful_workbench.cluster.probes import PROBES
 from tactful_workbench.cluster.service import Maker, Service
 from tactful_workbench.cluster.spans import telemetry_of, traced
 from tactful_workbench.cluster.waiting import waiting
-from tactful_workbench.housekeeping import Housekeeping
-from tactful_workbench.listening import event_loop, listen, server_of
-from tactful_workbench.logs import AsJson, log_in
-from tactful_workbench.processes import run_processes
-from tactful_workbench.running import Running
+from tactful_workbench.process import collecting
+from tactful_workbench.process.housekeeping import Housekeeping
+from tactful_workbench.process.listening import event_loop, listen, server_of
+from tactful_workbench.process.logs import AsJson, log_in
+from tactful_workbench.process.running import Running
+from tactful_workbench.process.workers import run_processes
 
 GOODBYE: Final = 10.0  # seconds for handing partitions over
 

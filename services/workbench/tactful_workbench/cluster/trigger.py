@@ -12,18 +12,18 @@ from tactful.log.kafka import KafkaHints, broker
 from tactful.plugins import Broken
 from tactful.postgres.leasing import DatabaseTime
 from tactful.records import EVENTS
-from tactful_trigger.cursor import Cursor
 from tactful_trigger.guarding import Guard
 from tactful_trigger.live import LiveTrigger
-from tactful_trigger.tally import Tally, totals
+from tactful_trigger.state.cursor import Cursor
+from tactful_trigger.state.tally import Tally, totals
 from tactful_trigger.watch import SignalWatch
 from tactful_trigger.worker import TriggerWorker
-from tactful_workbench.almost import slips
 from tactful_workbench.cluster.forgetting import forget_history
 from tactful_workbench.cluster.ground import Ground
 from tactful_workbench.cluster.metrics import counts
 from tactful_workbench.cluster.probes import probed
 from tactful_workbench.cluster.service import Service, Work
+from tactful_workbench.doctor.almost import slips
 
 _logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from tactful.errors import LogUnavailable, SchemaBehind, StoreUnavailable, TactfulError, TopicMissing
-from tactful_workbench.listening import deaf_server_of
+from tactful_workbench.process.listening import deaf_server_of
 
 T = TypeVar("T")
 

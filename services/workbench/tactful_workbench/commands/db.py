@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from tactful.gap import Gap
-from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, Kafka, Postgres, show
+from tactful_workbench.process.collecting import loading
 
 app = typer.Typer(no_args_is_help=True, help="The databases of many machines: their schema, a restore, a loss, a move.")
 
@@ -87,8 +87,8 @@ async def _accept(place: str, agree: Callable[[Gap], bool], kafka: str, postgres
         from tactful.log.kafka import KafkaHints, broker
         from tactful.postgres.leasing import DatabaseTime
         from tactful.records import DISPATCH
-        from tactful_workbench.accepting import Accepting
         from tactful_workbench.cluster.ground import Site, ground
+        from tactful_workbench.operating.accepting import Accepting
 
     async with (
         ground(Site(kafka, postgres, data, command=True)) as here,

@@ -11,11 +11,11 @@ import typer
 
 from tactful.clock import WallClock
 from tactful.errors import TactfulError
-from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, Port, Rules, Templates, show
-from tactful_workbench.devclock import parse_start
-from tactful_workbench.folders import RULES, TEMPLATES
+from tactful_workbench.embedded.devclock import parse_start
 from tactful_workbench.office import post, refuse_while_served
+from tactful_workbench.process.collecting import loading
+from tactful_workbench.shop.folders import RULES, TEMPLATES
 
 app = typer.Typer(help="Everything on this machine: post events, move the clock, read the inbox.")
 
@@ -35,9 +35,9 @@ def dev(
     if context.invoked_subcommand is not None:
         return
     with loading():
-        from tactful_workbench.banner import dev_banner
-        from tactful_workbench.embedded import Plan
-        from tactful_workbench.serving import run_server
+        from tactful_workbench.embedded.banner import dev_banner
+        from tactful_workbench.embedded.product import Plan
+        from tactful_workbench.embedded.serving import run_server
 
     start = parse_start(at, _zone(data), WallClock().now()) if at else None
     plan = Plan(data, dev=True, rules=rules, templates=templates, start=start, public_url=f"http://127.0.0.1:{port}")
@@ -64,7 +64,7 @@ def advance(
 @app.command()
 def reset(data: Data = HERE) -> None:
     """Delete the development database, and who was erased in it; settings and secrets stay."""
-    from tactful_workbench.embedded import Plan
+    from tactful_workbench.embedded.product import Plan
 
     plan = Plan(data, dev=True)
     plan.refuse_the_other()
@@ -74,7 +74,7 @@ def reset(data: Data = HERE) -> None:
 
 
 def _zone(data: Path) -> ZoneInfo:
-    from tactful_workbench.settingsfile import SettingsFile  # `advance` does without
+    from tactful_workbench.settings.file import SettingsFile  # `advance` does without
 
     file = SettingsFile(data, "")
     return file.read().shop.zone if file.path.exists() else ZoneInfo("Europe/Madrid")

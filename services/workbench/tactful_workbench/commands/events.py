@@ -17,7 +17,7 @@ from tactful.errors import TactfulError
 from tactful.events.own import FEED
 from tactful_console.terminal import printable
 from tactful_workbench.commands.options import HERE, Data, Json, show
-from tactful_workbench.misposted import warn_of
+from tactful_workbench.doctor.misposted import warn_of
 from tactful_workbench.office import call_text, office, posted, told
 
 app = typer.Typer(no_args_is_help=True, help="What is stored in the log.")

@@ -13,9 +13,9 @@ from rich.progress import Progress
 from tactful.errors import TactfulError
 from tactful_ingest.limits import Limits
 from tactful_workbench.commands.options import HERE, Data, Json, known_zone, pairs_of, refuse_pipe, show
-from tactful_workbench.idfile import ID, ids_in, with_ids
-from tactful_workbench.importfile import NUMBERS, PRODUCT, TRAITS, call_of, dated, has_no_number, rows_of, together
-from tactful_workbench.misposted import warn_of
+from tactful_workbench.doctor.misposted import warn_of
+from tactful_workbench.files.ids import ID, ids_in, with_ids
+from tactful_workbench.files.imports import NUMBERS, PRODUCT, TRAITS, call_of, dated, has_no_number, rows_of, together
 from tactful_workbench.office import call_text, office, posted
 
 LOT: Final = 500  # rows a request

@@ -12,7 +12,7 @@ from tactful.errors import TactfulError
 from tactful.keys import OPERATOR
 from tactful_workbench.commands.options import HERE, Data, Json, show
 from tactful_workbench.office import get, post, segment
-from tactful_workbench.secrets import EVERY, WEBHOOK_KEY, secret
+from tactful_workbench.shop.secrets import EVERY, WEBHOOK_KEY, secret
 
 app = typer.Typer(no_args_is_help=True, help="Keys of shop backends, browsers and operators.")
 

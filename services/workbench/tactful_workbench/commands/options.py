@@ -12,7 +12,7 @@ import typer
 
 from tactful.errors import TactfulError
 from tactful_console.terminal import printable
-from tactful_workbench.folders import RULES, TEMPLATES
+from tactful_workbench.shop.folders import RULES, TEMPLATES
 
 Data = Annotated[
     Path,

@@ -14,10 +14,10 @@ from tactful.errors import TactfulError
 from tactful.shares import percent
 from tactful_console.standings import foreseen, share, times
 from tactful_console.telling import why_not_started
-from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Json, Rules, show
-from tactful_workbench.folders import RULES
 from tactful_workbench.office import get, post, segment
+from tactful_workbench.process.collecting import loading
+from tactful_workbench.shop.folders import RULES
 
 app = typer.Typer(no_args_is_help=True, help="The rules that run here.")
 
@@ -93,8 +93,8 @@ def check(
         from tactful.plugins import load_plugins
         from tactful_trigger.projections import SHIPPED
         from tactful_trigger.rulebook import Rulebook
-        from tactful_workbench.almost import slips
         from tactful_workbench.checking import check_live
+        from tactful_workbench.doctor.almost import slips
 
     loaded = load_plugins(rules).beside(SHIPPED)
     found = slips(loaded)

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tactful_workbench.collecting import loading
 from tactful_workbench.commands.options import HERE, Data, Kafka, Port, Postgres, Rules, Templates
-from tactful_workbench.folders import RULES, TEMPLATES
+from tactful_workbench.process.collecting import loading
+from tactful_workbench.shop.folders import RULES, TEMPLATES
 
 app = typer.Typer(no_args_is_help=True, help="Serve a shop.")
 
@@ -39,9 +39,9 @@ def serve_all(
 ) -> None:
     """Everything in one process over one SQLite file. As shipped, nobody is written to: see `tactful sending`."""
     with loading():
-        from tactful_workbench.banner import shop_banner
-        from tactful_workbench.embedded import Plan
-        from tactful_workbench.serving import run_server
+        from tactful_workbench.embedded.banner import shop_banner
+        from tactful_workbench.embedded.product import Plan
+        from tactful_workbench.embedded.serving import run_server
 
     run_server(Plan(data, rules=rules, templates=templates, smtp=smtp, sms=sms), host, port, shop_banner)
 

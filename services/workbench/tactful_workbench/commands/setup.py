@@ -10,7 +10,7 @@ import typer
 
 from tactful_workbench.commands.db import schema_told
 from tactful_workbench.commands.options import HERE, Data, Json, Kafka, Postgres, show
-from tactful_workbench.folders import RULES
+from tactful_workbench.shop.folders import RULES
 
 
 def setup(
@@ -30,8 +30,8 @@ async def _set_up(kafka: str, postgres: str, data: Path, partitions: int, replic
     from tactful.log.kafka import Shape, broker, set_up
     from tactful.postgres import upgrade
     from tactful_workbench.cluster.ground import Site, ground
-    from tactful_workbench.secrets import EVERY, secret
-    from tactful_workbench.settingsfile import known_settings
+    from tactful_workbench.settings.file import known_settings
+    from tactful_workbench.shop.secrets import EVERY, secret
 
     said = await set_up(broker(kafka), Shape(partitions, replication))
     said += [schema_told(went) for went in await upgrade(postgres)]

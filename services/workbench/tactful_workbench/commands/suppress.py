@@ -14,11 +14,21 @@ from rich.progress import Progress
 
 from tactful.errors import TactfulError
 from tactful.events.instants import instant
-from tactful_dispatch.suppressing import REASONS
+from tactful_dispatch.applying.suppressing import REASONS
 from tactful_workbench.commands.options import HERE, Data, Json, known_zone, pairs_of, refuse_pipe, show
-from tactful_workbench.importfile import when
+from tactful_workbench.files.imports import when
+from tactful_workbench.files.suppressions import (
+    ALLOWED,
+    COLUMNS,
+    PHONES,
+    Bad,
+    Form,
+    Listed,
+    Reading,
+    form_of,
+    listed_in,
+)
 from tactful_workbench.office import office, told
-from tactful_workbench.suppressionfile import ALLOWED, COLUMNS, PHONES, Bad, Form, Listed, Reading, form_of, listed_in
 
 LOT: Final = 500  # rows a request
 NAMED: Final = 20  # bad lines that are shown

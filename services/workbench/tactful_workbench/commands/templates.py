@@ -19,9 +19,9 @@ from tactful_dispatch.content.lint import Finding
 from tactful_dispatch.content.linting import lint_within_limits, render_within_limits
 from tactful_dispatch.content.preview import SAMPLE, sample
 from tactful_workbench.commands.options import HERE, Data, Json, Rules, Templates, show
-from tactful_workbench.folders import RULES, TEMPLATES
-from tactful_workbench.settingsfile import text_of
-from tactful_workbench.unsent import unsent
+from tactful_workbench.doctor.unsent import unsent
+from tactful_workbench.settings.file import text_of
+from tactful_workbench.shop.folders import RULES, TEMPLATES
 
 app = typer.Typer(no_args_is_help=True, help="What messages say.")
 

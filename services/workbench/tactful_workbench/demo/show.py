@@ -22,11 +22,11 @@ from tactful_workbench.demo.diary import Call
 from tactful_workbench.demo.promises import Line, broken
 from tactful_workbench.demo.retail import shipped
 from tactful_workbench.demo.shop import MadeUp, shop_year
-from tactful_workbench.embedded import Plan, Product, opened
-from tactful_workbench.listening import listen
+from tactful_workbench.embedded.product import Plan, Product, opened
+from tactful_workbench.embedded.web import web
 from tactful_workbench.office import refuse_while_served
-from tactful_workbench.settingsfile import DEV_MARK, text_of
-from tactful_workbench.web import web
+from tactful_workbench.process.listening import listen
+from tactful_workbench.settings.file import DEV_MARK, text_of
 
 WINDOW: Final = 30 * MINUTE  # calls of one window are posted as one batch
 BATCH: Final = 100

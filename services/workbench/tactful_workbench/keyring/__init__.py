@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from tactful.errors import InvalidInput, StoreUnavailable
 from tactful.keys import OPERATOR, FixedKeys, Key, fingerprint
-from tactful_workbench.looking import within
+from tactful_workbench.process.looking import within
 
 MEMORY: Final = 30.0  # seconds for which a found key is believed: another process may have revoked it
 PATIENCE: Final = 1.5  # seconds for the table to answer: whoever stands at the door is owed a word within two

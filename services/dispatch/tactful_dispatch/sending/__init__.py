@@ -1,0 +1,1 @@
+"""From a message that may leave to what came of it."""

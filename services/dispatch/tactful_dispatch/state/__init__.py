@@ -1,0 +1,1 @@
+"""What dispatch keeps: rows, the consent ledger, addresses without the address. Pure."""

@@ -1,0 +1,1 @@
+"""Runs of rules: how they begin, are driven, wait, stand still and end. Pure."""

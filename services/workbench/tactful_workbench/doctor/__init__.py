@@ -1,0 +1,1 @@
+"""What keeps a deployment from working as it should, each finding with what to do."""

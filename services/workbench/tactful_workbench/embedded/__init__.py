@@ -1,0 +1,1 @@
+"""The embedded size: everything in one process over one file."""

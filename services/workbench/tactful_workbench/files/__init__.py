@@ -1,0 +1,1 @@
+"""Files that other tools export: events, customer ids, lists of addresses."""

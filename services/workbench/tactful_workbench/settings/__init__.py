@@ -1,0 +1,1 @@
+"""The settings file: reading, changing and telling what it says in vain."""

@@ -1,0 +1,1 @@
+"""What a shop brings along: its folders, templates, adapters and secrets."""

@@ -1,0 +1,1 @@
+"""Virtual time: the whole product in memory, moved on by hand."""

@@ -22,7 +22,7 @@ from tactful_dispatch.channels import Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.channels.smsgateway import sms_gateway
 from tactful_dispatch.desk.correspondence import Correspondence
 from tactful_dispatch.inbound import create_sms
-from tactful_dispatch.inbound.sms_words import Said, answer, meaning
+from tactful_dispatch.sms_words import Said, answer, meaning
 from tactful_dispatch.state.rows import STOPPED, Delivery
 from tactful_dispatch.store.memory import MemoryDispatchStore
 

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 
 from tactful.clock import ManualClock
 from tactful.settings import Shop
-from tactful_dispatch.desk import PREFERENCES, CustomerCard
+from tactful_dispatch.desk import CustomerCard
 from tactful_dispatch.links import Grant, Links
+from tactful_dispatch.preferences import PREFERENCES
 from tactful_dispatch.public import create_public
 
 NOW = 1_795_000_000_000

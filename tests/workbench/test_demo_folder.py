@@ -11,7 +11,7 @@ from providerserver import provider_server
 from tactful.errors import SettingsError, TactfulError
 from tactful_workbench.demo.show import SETTINGS, show
 from tactful_workbench.embedded.product import Plan
-from tactful_workbench.office import ServerFile
+from tactful_workbench.embedded.serverfile import ServerFile
 
 OWN = '[shop]\nname = "Tea house"\n'
 

@@ -13,7 +13,7 @@ from providerserver import RESET, Provider, provider_server
 
 from tactful.errors import TactfulError
 from tactful_workbench.commands.importing import LOT, TRIES, import_file, post_all
-from tactful_workbench.office import ServerFile
+from tactful_workbench.embedded.serverfile import ServerFile
 
 Answer: TypeAlias = tuple[int, dict[str, str], bytes] | str
 

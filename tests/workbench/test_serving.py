@@ -23,9 +23,10 @@ from tactful.clock import ManualClock
 from tactful.errors import SettingsError, StoreUnavailable, TactfulError
 from tactful.log.memory import MemoryLog
 from tactful_workbench.embedded.product import Plan, Product, opened
+from tactful_workbench.embedded.serverfile import ServerFile
 from tactful_workbench.embedded.serving import look_at_settings, serve, watch_settings
 from tactful_workbench.embedded.web import web
-from tactful_workbench.office import ServerFile, answers, office
+from tactful_workbench.office import answers, office
 from tactful_workbench.process.listening import SILENCE, Connection, listen, server_of, url_of
 from tactful_workbench.process.running import rest
 from tactful_workbench.settings.file import DEV, SHOP, SettingsFile

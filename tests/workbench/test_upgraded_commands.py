@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from devserver import run_here
 
-from tactful_workbench.office import ServerFile
+from tactful_workbench.embedded.serverfile import ServerFile
 
 RULE: dict[str, Any] = {
     "name": "abandoned_cart",

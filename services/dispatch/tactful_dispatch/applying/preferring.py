@@ -7,7 +7,7 @@ from typing import Any
 
 from tactful.answers import NO_LONGER
 from tactful.records import MessageBody
-from tactful_dispatch.desk import PREFERENCES
+from tactful_dispatch.preferences import PREFERENCES
 from tactful_dispatch.questions import NO_NEED, TOO_OFTEN
 from tactful_dispatch.state.rows import RULES_KEPT, TOPICS_KEPT, CustomerRow
 from tactful_dispatch.topics import topic_name, topics_of

@@ -18,8 +18,8 @@ from tactful_dispatch.content.preview import SAMPLE, sample
 from tactful_dispatch.content.renderer import ADDRESS, MISLEADING, Renderer, host_of, is_among
 from tactful_dispatch.content.smsparts import foreign, parts
 from tactful_dispatch.content.tracking import track
-from tactful_dispatch.inbound.sms_words import Said as Wish
-from tactful_dispatch.inbound.sms_words import meaning
+from tactful_dispatch.sms_words import Said as Wish
+from tactful_dispatch.sms_words import meaning
 
 LARGEST: Final = 102 * 1024  # bytes of HTML: beyond it Gmail cuts a message off, and the way to unsubscribe with it
 MOST_PARTS: Final = {"GSM-7": 1, "UCS-2": 2}  # 160 and 134 letters

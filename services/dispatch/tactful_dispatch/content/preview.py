@@ -7,7 +7,7 @@ from typing import Any, Final
 from tactful.settings import Shop
 from tactful_dispatch.content import Rendering
 from tactful_dispatch.content.contentset import ContentSet
-from tactful_dispatch.sending.writing import LINKS, shown_of
+from tactful_dispatch.content.shown import LINKS, shown_of
 
 SAMPLE: Final = Shop()
 _URL: Final = "https://shop.example"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tactful.decisions import GateRecord
 from tactful_dispatch.facts import Word
@@ -64,13 +64,6 @@ class Basket(NamedTuple):
     sent_at: int
 
 
-PREFERENCES: Final = {
-    "hours": ("", "09:00-12:00", "12:00-17:00", "17:00-21:00"),
-    "at_most_days": ("0", "7", "30"),
-    "personalisation": ("full", "none"),
-}
-
-
 class Desk(Protocol):
     """One customer's wishes. Every call is committed when it returns; a repeat changes nothing more."""
 
@@ -109,7 +102,7 @@ class Desk(Protocol):
         ...
 
     async def prefer(self, customer: str, preference: str, value: str) -> None:
-        """One of `PREFERENCES`, to one of its values."""
+        """One of `tactful_dispatch.preferences`, to one of its values."""
         ...
 
     async def stop_all(

@@ -8,9 +8,10 @@ from typing import Final
 from tactful.channels import DESK
 from tactful.records import RecipientBody
 from tactful.settings import Settings
-from tactful_dispatch.desk import PREFERENCES, CustomerCard, SentMessage
+from tactful_dispatch.desk import CustomerCard, SentMessage
 from tactful_dispatch.facts import standing
 from tactful_dispatch.hours import Window, agree, whereabouts
+from tactful_dispatch.preferences import PREFERENCES
 from tactful_dispatch.state.rows import AddressRow, CustomerRow, Delivery
 
 SHOWN: Final = 20

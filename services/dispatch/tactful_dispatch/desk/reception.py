@@ -28,11 +28,12 @@ from tactful_dispatch.applying.forgetting import revive
 from tactful_dispatch.applying.inheriting import pass_on
 from tactful_dispatch.applying.preferring import change_preference, wishes_in
 from tactful_dispatch.applying.receiving import take_answer, take_receipt
-from tactful_dispatch.desk import PREFERENCES, Basket, CustomerCard
+from tactful_dispatch.desk import Basket, CustomerCard
 from tactful_dispatch.desk.basket import basket_of
 from tactful_dispatch.desk.cards import SHOWN, card_of
 from tactful_dispatch.desk.inquiring import inquiry
 from tactful_dispatch.gates import INQUIRY, judge
+from tactful_dispatch.preferences import PREFERENCES
 from tactful_dispatch.sending.gathering import gather, settings_of
 from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.state.rows import COMPLAINED, STOPPED, AddressKey, CustomerRow, Delivery

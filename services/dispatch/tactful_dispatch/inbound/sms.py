@@ -28,7 +28,7 @@ from tactful_dispatch.channels.smsgateway import SmsGateway
 from tactful_dispatch.desk import Desk
 from tactful_dispatch.desk.correspondence import Correspondence
 from tactful_dispatch.inbound.key import coded, later
-from tactful_dispatch.inbound.sms_words import Said, answer, meaning
+from tactful_dispatch.sms_words import Said, answer, meaning
 
 LARGEST: Final = 64 * 1024
 SIGNATURE: Final = "x-twilio-signature"

@@ -11,7 +11,8 @@ from tactful.channels import CHANNELS
 from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful.purposes import MARKETING, is_marketing
-from tactful_dispatch.desk import PREFERENCES, Desk
+from tactful_dispatch.desk import Desk
+from tactful_dispatch.preferences import PREFERENCES
 from tactful_dispatch.public.texts import Texts
 from tactful_dispatch.state.rows import AddressKey
 from tactful_dispatch.topics import topic_name

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any
 
 from tactful.channels import DESK
 from tactful.errors import InvalidInput
 from tactful.mailbox import mailbox
 from tactful.purposes import is_marketing
 from tactful.records import MessageBody, RecipientBody
-from tactful.settings import Settings, Shop
+from tactful.settings import Settings
 from tactful_dispatch.channels import Envelope
 from tactful_dispatch.content import Rendered, Rendering
+from tactful_dispatch.content.shown import LINKS, shown_of
 from tactful_dispatch.content.tracking import track
 from tactful_dispatch.hours import whereabouts
 from tactful_dispatch.links import Grant, Links
-from tactful_dispatch.questions import ANSWERS, OWN_TICKET
+from tactful_dispatch.questions import OWN_TICKET
 from tactful_dispatch.state.rows import AddressKey, Delivery
 from tactful_dispatch.topics import without_muted
-
-# What templates call a link: the action that it allows, and which answer it gives.
-LINKS: Final[dict[str, tuple[str, int]]] = {
-    "preferences": ("preferences", 0),
-    "mute_rule": ("mute", 0),
-    "pause": ("pause", 0),
-    "unsubscribe": ("unsubscribe", 0),
-    "cart": ("cart", 0),
-    "about": ("about", 0),
-    "confirm": ("confirm", 0),
-    **{answer: ("answer", place) for place, answer in enumerate(ANSWERS)},
-}
 
 
 def rendering(
@@ -59,12 +48,6 @@ def rendering(
         because_at=message.because_at,
         zone=place.zones[0].key,
     )
-
-
-def shown_of(shop: Shop) -> dict[str, str]:
-    """What templates may see of the shop's settings."""
-    names = ("name", "sender", "reply_to", "postal_address", "currency", "url", "public_url")
-    return {name: getattr(shop, name) for name in names}
 
 
 def _locales(message: MessageBody, recipient: RecipientBody, shops_own: str) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from typing import Final
 from tactful.errors import SettingsError, Transient
 from tactful_workbench.embedded.banner import stop_line
 from tactful_workbench.embedded.product import Plan, Product, opened
+from tactful_workbench.embedded.serverfile import ServerFile
 from tactful_workbench.embedded.web import web
-from tactful_workbench.office import ServerFile
 from tactful_workbench.process import collecting
 from tactful_workbench.process.housekeeping import Housekeeping, forget_history, forget_messages, prune
 from tactful_workbench.process.listening import event_loop, listen, server_of, url_of

@@ -25,7 +25,7 @@ from tactful_workbench.shop.secrets import LINK_KEY
 
 
 class Headquarters:
-    """What operators look at and change. Implements `tactful_workbench.admin.Deployment`."""
+    """What operators look at and change. Implements `tactful_workbench.admin.deployment.Deployment`."""
 
     def __init__(self, here: Ground) -> None:
         self._here = here

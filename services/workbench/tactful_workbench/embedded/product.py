@@ -138,7 +138,7 @@ class Stores(NamedTuple):
 class Product:
     """Everything, put together. Whoever holds it starts `running` and serves the applications.
 
-    Implements `tactful_workbench.admin.Deployment` and `tactful_workbench.process.housekeeping.LogKeeper`.
+    Implements `tactful_workbench.admin.deployment.Deployment` and `tactful_workbench.process.housekeeping.LogKeeper`.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ from tactful.erasure import Graves
 from tactful.events import CartUpdated, OrderCompleted
 from tactful.events.model import Event
 from tactful.log.kafka import KafkaLog
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.postgres import Postgres
 from tactful.records import DISPATCH, EVENTS, encode
 from tactful_trigger.live import LiveTrigger

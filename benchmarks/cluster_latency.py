@@ -25,7 +25,7 @@ from engine import workload
 
 from tactful.log import onward
 from tactful.log.kafka import KafkaLog, broker
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
 from tactful_workbench.virtual.simulation import event_record
 

@@ -25,7 +25,7 @@ from tactful.clock import DAY, WallClock
 from tactful.erasure import Graves
 from tactful.log import Position, Stored
 from tactful.log.kafka import KafkaLog, Shape, broker, set_up
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.postgres import Postgres
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch
 from tactful.together import all_done

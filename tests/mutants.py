@@ -190,14 +190,14 @@ FAULTS = (
     ),
     Fault(
         "whoever's clock is behind the log keeps its partitions",
-        "shared/tactful/clockcheck.py",
+        "shared/tactful/partitions/clockcheck.py",
         "if appended > now + APART:",
         "if False:",
         CLOCKS,
     ),
     Fault(
         "whoever's clock is ahead of the log keeps its partitions",
-        "shared/tactful/clockcheck.py",
+        "shared/tactful/partitions/clockcheck.py",
         "if now > appended + APART:",
         "if False:",
         CLOCKS,
@@ -267,9 +267,19 @@ FAULTS = (
         RULES,
     ),
     Fault(
-        "a repeat from an outbox taken again", "shared/tactful/outbox.py", "if origin.seq <= last:", "if False:", SLICES
+        "a repeat from an outbox taken again",
+        "shared/tactful/partitions/outbox.py",
+        "if origin.seq <= last:",
+        "if False:",
+        SLICES,
     ),
-    Fault("a gap in an outbox ignored", "shared/tactful/outbox.py", "if origin.seq != last + 1:", "if False:", SLICES),
+    Fault(
+        "a gap in an outbox ignored",
+        "shared/tactful/partitions/outbox.py",
+        "if origin.seq != last + 1:",
+        "if False:",
+        SLICES,
+    ),
     Fault(
         "another epoch may commit",
         f"{TRIGGER}/store/sqlite.py",
@@ -611,7 +621,7 @@ FAULTS = (
     ),
     Fault(
         "a live tick that closes its instant",
-        "shared/tactful/ticking.py",
+        "shared/tactful/partitions/ticking.py",
         "body=TickBody()",
         "body=TickBody(closes=now)",
         ("tests/trigger/test_live_trigger.py",),
@@ -625,7 +635,7 @@ FAULTS = (
     ),
     Fault(
         "an outbox forgotten before it is appended",
-        "shared/tactful/outbox.py",
+        "shared/tactful/partitions/outbox.py",
         '        await append_rows(log, rows)\n        crashpoints.reach("relay: appended")\n        await store.forget(rows)\n',
         "        await store.forget(rows)\n        await append_rows(log, rows)\n",
         RACES,
@@ -758,7 +768,7 @@ FAULTS = (
     ),
     Fault(
         "more than a fair share is kept",
-        "shared/tactful/leases.py",
+        "shared/tactful/partitions/leases.py",
         "fair = -(-self._count // max(1, alive))",
         "fair = self._count",
         LEASES,

@@ -14,7 +14,7 @@ from servers import DATABASE, fresh_database
 
 from tactful.erasure import Erased
 from tactful.errors import Fenced
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.postgres import Postgres
 from tactful.records import EVENTS, EventBody, EventRecord, MessageBody, RecipientBody, decode_events
 from tactful.sqlite import Database

@@ -14,8 +14,8 @@ from servers import DATABASE, fresh_database
 from tactful.clock import HOUR, ManualClock, WallClock
 from tactful.erasure import Graves
 from tactful.errors import StoreUnavailable
-from tactful.leases import LeaseTime, OwnTime, while_kept
 from tactful.log.memory import MemoryLog
+from tactful.partitions.leases import LeaseTime, OwnTime, while_kept
 from tactful.postgres import Postgres
 from tactful.postgres.leasing import DatabaseTime
 from tactful_trigger.projections import SHIPPED

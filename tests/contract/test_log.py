@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from servers import SERVERS, fresh_topics
 
-from tactful.continuing import is_another
 from tactful.errors import LogUnavailable, SettingsError, StoreUnavailable
 from tactful.log import PAGE, ClosingLog, Log, Stored, onward
 from tactful.log.kafka import KafkaLog
 from tactful.log.memory import MemoryLog
 from tactful.log.sqlite import SqliteLog
+from tactful.partitions.continuing import is_another
 from tactful.sqlite import Database
 
 NOON: Final = 1_795_518_000_000

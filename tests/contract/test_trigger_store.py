@@ -15,7 +15,7 @@ from tactful.clock import DAY
 from tactful.erasure import Erased
 from tactful.errors import Fenced
 from tactful.journal import Kept
-from tactful.outbox import Cause, OutboxRow
+from tactful.partitions.outbox import Cause, OutboxRow
 from tactful.postgres import Postgres
 from tactful.sqlite import Database
 from tactful_trigger.state.cursor import Cursor

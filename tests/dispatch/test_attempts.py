@@ -11,9 +11,9 @@ import pytest
 from dispatchbench import LIVE, DispatchBench
 from enginebench import drive
 
-from tactful.broadcasting import broadcast
 from tactful.clock import HOUR, MINUTE, SECOND
 from tactful.errors import StoreUnavailable
+from tactful.log.broadcasting import broadcast
 from tactful.records import DISPATCH, MessageRecord, SuppressBody, SuppressRecord, TickBody, TickRecord
 from tactful_dispatch.channels import Accepted, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.sending.attempt import MARGIN

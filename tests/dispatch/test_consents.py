@@ -9,7 +9,7 @@ from enginebench import GRAVES, drive
 
 from tactful.clock import DAY, HOUR, SECOND, ManualClock
 from tactful.events import ConsentChanged
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import EraseBody, EraseRecord
 from tactful_dispatch.desk.reception import Reception
 from tactful_dispatch.state.ledger import ConsentEntry, broken_at, erase, forge, lacks

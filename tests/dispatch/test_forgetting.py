@@ -9,7 +9,7 @@ from enginebench import GRAVES, drive
 
 from tactful.clock import HOUR
 from tactful.errors import InvalidInput
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import EraseBody, EraseRecord
 from tactful_dispatch.state.ledger import broken_at
 from tactful_dispatch.state.rows import FLAGGED, CustomerRow

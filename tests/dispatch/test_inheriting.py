@@ -8,7 +8,7 @@ from enginebench import drive
 
 from tactful.clock import DAY, HOUR
 from tactful.events import ConsentChanged
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import DISPATCH, LinkedBody, LinkedRecord, decode_dispatch
 from tactful_dispatch.channels import Rejected
 from tactful_dispatch.public.choices import topics

@@ -16,7 +16,7 @@ from tactful.errors import InvalidInput, LogUnavailable, RewoundStore, StoreUnav
 from tactful.events import ConsentChanged, HoldOpened, MessageDecided
 from tactful.log import Stored
 from tactful.log.memory import MemoryHints
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import DISPATCH, MessageRecord, TickRecord, decode_dispatch
 from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome
 from tactful_dispatch.live import LiveDispatch

@@ -10,11 +10,11 @@ from dispatchbench import DispatchBench
 from enginebench import GRAVES, drive
 
 from tactful.errors import RewoundStore, TactfulError
-from tactful.leases import OwnTime
 from tactful.log import Stored
 from tactful.log.memory import MemoryHints
-from tactful.outbox import Taken
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
+from tactful.partitions.leases import OwnTime
+from tactful.partitions.outbox import Taken
 from tactful.purposes import SMS_STOP
 from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, Origin, decode_events
 from tactful_dispatch.channels import Unknown

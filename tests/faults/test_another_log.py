@@ -13,11 +13,11 @@ from aiokafka.structs import TopicPartition
 from kafkaserver import KafkaServer
 from servers import SERVERS, fresh_topics
 
-from tactful.continuing import Continuing
 from tactful.errors import AnotherLog, SettingsError
-from tactful.gap import Gap, gap_ahead
 from tactful.log import Stored
 from tactful.log.kafka import Broker, KafkaLog, Shape, set_up
+from tactful.partitions.continuing import Continuing
+from tactful.partitions.gap import Gap, gap_ahead
 from tactful.records import EVENTS
 
 pytestmark = list(SERVERS)

@@ -16,7 +16,7 @@ from pgserver import PostgresServer
 from servers import SERVERS
 
 from tactful.log.kafka import broker
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import EVENTS
 
 pytestmark = [*SERVERS, pytest.mark.long, pytest.mark.timeout(300)]

@@ -23,7 +23,7 @@ from tactful.clock import DAY
 from tactful.erasure import Erased
 from tactful.errors import SettingsError
 from tactful.log.kafka import broker
-from tactful.outbox import Cause, OutboxRow
+from tactful.partitions.outbox import Cause, OutboxRow
 from tactful.postgres import Postgres, opened, upgrade
 from tactful_trigger.state.history import HistoryRow
 from tactful_trigger.store import ChangedRow, SliceResult, StepRequest

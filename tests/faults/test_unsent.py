@@ -11,7 +11,7 @@ from servers import DATABASE, fresh_database
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tactful.outbox import Cause, OutboxRow
+from tactful.partitions.outbox import Cause, OutboxRow
 from tactful.postgres import Postgres
 from tactful_trigger.state.cursor import Cursor
 from tactful_trigger.store import SliceResult

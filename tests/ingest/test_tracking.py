@@ -12,7 +12,7 @@ from doorstep import BROWSER, MONDAY, SERVER, Doorstep, context, properties
 
 from tactful.clock import DAY, HOUR, MINUTE
 from tactful.events.model import Meta, decode
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import EVENTS
 from tactful_ingest.envelope import CALLS
 

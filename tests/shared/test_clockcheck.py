@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tactful.clock import MINUTE
-from tactful.clockcheck import APART, TRY_AGAIN, clocks_are_apart, refuse_to_be_ahead, refuse_what_is_ahead
 from tactful.errors import ClocksApart, PoisonFlood, StreamStopped
+from tactful.partitions.clockcheck import APART, TRY_AGAIN, clocks_are_apart, refuse_to_be_ahead, refuse_what_is_ahead
 
 NOON = 1_795_518_000_000
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tactful.clock import ManualClock
-from tactful.continuing import Continuing, is_another
 from tactful.errors import AnotherLog, DamagedRecord, LogUnavailable, RetentionOverrun
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
+from tactful.partitions.continuing import Continuing, is_another
 from tactful.records import EVENTS
 
 

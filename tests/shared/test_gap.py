@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tactful.clock import MINUTE, ManualClock
-from tactful.gap import Gap, gap_ahead
 from tactful.log.memory import MemoryLog
+from tactful.partitions.gap import Gap, gap_ahead
 from tactful.records import EVENTS, EventBody, EventRecord, Origin, encode
 
 

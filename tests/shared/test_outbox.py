@@ -14,8 +14,8 @@ from tactful import crashpoints
 from tactful.clock import ManualClock
 from tactful.errors import OutboxGap
 from tactful.log.memory import MemoryLog
-from tactful.outbox import Cause, Outbox, OutboxRow, Taken, append_rows, relay
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
+from tactful.partitions.outbox import Cause, Outbox, OutboxRow, Taken, append_rows, relay
 from tactful.records import (
     DISPATCH,
     EVENTS,

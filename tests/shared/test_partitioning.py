@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tactful.partitioning import murmur2, partition_of
+from tactful.log.partitioning import murmur2, partition_of
 
 
 # Expected values: `UtilsTest.testMurmur2` of Apache Kafka (signed 32 bits there).

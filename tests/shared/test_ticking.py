@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tactful.clock import ManualClock
 from tactful.log.memory import MemoryLog
+from tactful.partitions.ticking import Ticker
 from tactful.records import EVENTS
-from tactful.ticking import Ticker
 
 
 async def test_a_partition_ticks_at_most_once_in_a_tenth_of_a_second_also_once_the_clock_was_set_back() -> None:

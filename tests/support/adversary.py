@@ -27,12 +27,12 @@ from adversary_world import (
 )
 from enginebench import MONDAY, event_record
 
-from tactful.broadcasting import broadcast
 from tactful.clock import HOUR, MINUTE, SECOND, ManualClock
 from tactful.errors import Transient
 from tactful.events import Event, Identify, OrderCompleted, Page, ProductAdded, ProductRemoved
-from tactful.outbox import OutboxRow, OutboxStore, append_rows, relay
-from tactful.partitioning import partition_of
+from tactful.log.broadcasting import broadcast
+from tactful.log.partitioning import partition_of
+from tactful.partitions.outbox import OutboxRow, OutboxStore, append_rows, relay
 from tactful.records import (
     DISPATCH,
     EVENTS,

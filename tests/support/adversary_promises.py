@@ -19,8 +19,8 @@ from tactful.events import MessageDecided
 from tactful.events.model import is_act
 from tactful.identity import run_id
 from tactful.log import Stored
-from tactful.outbox import OutboxRow
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
+from tactful.partitions.outbox import OutboxRow
 from tactful.records import (
     DISPATCH,
     EVENTS,

@@ -10,7 +10,7 @@ import msgspec
 from tactful.clock import Clock
 from tactful.identity import fraction, is_anonymous
 from tactful.log import Log
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import DISPATCH, CancelRecord, decode_dispatch
 from tactful_dispatch.channels import FIRST_BYTE, Accepted, Capabilities, Envelope, Outcome, Rejected, Retry, Unknown
 from tactful_dispatch.state.ledger import ConsentEntry

@@ -20,7 +20,7 @@ from tactful.errors import LogUnavailable, StoreUnavailable, Transient
 from tactful.events import OrderCompleted, Page, ProductAdded
 from tactful.log import Log, Position
 from tactful.log.memory import MemoryLog
-from tactful.outbox import OutboxRow
+from tactful.partitions.outbox import OutboxRow
 from tactful.records import EVENTS, decode_events
 from tactful_dispatch.channels import Adapter
 from tactful_dispatch.links import Links

@@ -7,14 +7,14 @@ from typing import Any
 
 from enginebench import GRAVES, drive
 
-from tactful.broadcasting import broadcast
 from tactful.clock import ManualClock
 from tactful.durations import Duration, milliseconds
 from tactful.events import HoldOpened, MessageDecided
 from tactful.events.model import Event, Meta, decode
+from tactful.log.broadcasting import broadcast
 from tactful.log.memory import MemoryHints, MemoryLog
-from tactful.outbox import OutboxRow
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
+from tactful.partitions.outbox import OutboxRow
 from tactful.records import (
     DISPATCH,
     EVENTS,

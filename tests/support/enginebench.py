@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
-from tactful.broadcasting import broadcast
 from tactful.clock import ManualClock
 from tactful.durations import Duration, milliseconds
 from tactful.erasure import Graves
 from tactful.events.model import Event, name_of
 from tactful.identity import digest
+from tactful.log.broadcasting import broadcast
 from tactful.log.memory import MemoryLog
-from tactful.outbox import Cause, Outbox, OutboxRow
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
+from tactful.partitions.outbox import Cause, Outbox, OutboxRow
 from tactful.projections import Projection
 from tactful.records import (
     DISPATCH,

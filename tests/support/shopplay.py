@@ -24,7 +24,7 @@ import msgspec
 from tactful import crashpoints
 from tactful.clock import Clock
 from tactful.customer import Cart
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, decode_any
 from tactful_dispatch.channels import FIRST_BYTE, Accepted, Adapter, Capabilities, Envelope, Outcome
 from tactful_dispatch.live import LiveDispatch

@@ -21,7 +21,7 @@ from yearworld import PARTITIONS, POISON, RULEBOOK, World
 
 from tactful.clock import DAY, HOUR, MINUTE
 from tactful.log import Stored
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.purposes import is_marketing
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, EventRecord, MessageRecord, decode_any
 from tactful_console.explain import explain_text

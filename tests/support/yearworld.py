@@ -17,13 +17,13 @@ from enginebench import GRAVES, MONDAY, drive, event_record
 from shopyear import OWN_HOURS, QUESTIONS, REACTIONS, STEP, YEAR, Act, Human, phone, settings
 from yearstanding import Left, Standing
 
-from tactful.broadcasting import broadcast
 from tactful.clock import DAY, HOUR, MINUTE, ManualClock
 from tactful.errors import Transient
 from tactful.events import FeedComplete, Identify
 from tactful.identity import fraction
+from tactful.log.broadcasting import broadcast
 from tactful.log.memory import MemoryLog
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.plugins import load_plugins
 from tactful.purposes import is_marketing
 from tactful.records import (

@@ -13,7 +13,7 @@ from tactful import Run, rule
 from tactful.clock import DAY, HOUR, MINUTE
 from tactful.errors import InvalidInput
 from tactful.events import OrderCompleted, Page, ProductAdded, ShipmentDelivered
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import (
     EVENTS,
     QUARANTINE,

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tactful import Run, rule
 from tactful.clock import HOUR, MINUTE
 from tactful.events import ConsentChanged, Identify, OrderCompleted, ProductAdded
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import (
     EVENTS,
     CommandBody,

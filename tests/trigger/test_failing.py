@@ -13,7 +13,7 @@ from enginebench import EngineBench, drive, event_record
 from tactful import Run, rule
 from tactful.customer import Customer
 from tactful.events import Event, OrderCompleted, Page, ProductAdded, ShipmentDelivered
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import EVENTS, encode
 from tactful.rules import Rule
 from tactful_trigger.rulebook import Rulebook

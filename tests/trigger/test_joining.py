@@ -21,7 +21,7 @@ from tactful.events import (
     Page,
     ProductAdded,
 )
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import (
     EVENTS,
     AbsorbBody,

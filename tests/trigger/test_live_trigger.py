@@ -12,9 +12,9 @@ from tactful import Run, rule
 from tactful.clock import HOUR, MINUTE, SECOND, ManualClock
 from tactful.errors import ClocksApart, LogUnavailable, PoisonFlood, RetentionOverrun, StoreUnavailable
 from tactful.events import Page
-from tactful.leases import OwnTime
 from tactful.log import Position, Stored
 from tactful.log.memory import MemoryHints, MemoryLog
+from tactful.partitions.leases import OwnTime
 from tactful.records import DISPATCH, EVENTS, MessageRecord, decode_dispatch, encode
 from tactful_trigger.live import LiveTrigger
 from tactful_trigger.projections import SHIPPED

@@ -17,7 +17,7 @@ from enginebench import MONDAY, EngineBench, drive
 from tactful import Run, rule
 from tactful.events import Event, OrderCompleted, ProductAdded, ShipmentDelivered
 from tactful.journal import Entry, Wait
-from tactful.outbox import Outbox
+from tactful.partitions.outbox import Outbox
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects
 from tactful_trigger.projections import SHIPPED

@@ -16,7 +16,7 @@ from tactful.events import ComplaintClosed, ComplaintOpened, CustomerFlagged, Ev
 from tactful.events.model import name_of
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import (
     EVENTS,
     QUARANTINE,

@@ -22,8 +22,8 @@ from tactful.events import CouponDenied, Event, Identify, OrderCompleted, Page, 
 from tactful.identity import is_anonymous
 from tactful.log import Stored
 from tactful.log.memory import MemoryLog
-from tactful.outbox import OutboxRow
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
+from tactful.partitions.outbox import OutboxRow
 from tactful.records import (
     DISPATCH,
     EVENTS,

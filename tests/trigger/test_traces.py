@@ -10,7 +10,7 @@ from tactful import Run, rule
 from tactful.clock import WallClock
 from tactful.events import Page
 from tactful.log.kafka import KafkaLog
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import DISPATCH, EVENTS, encode
 from tactful.telemetry.memory import MemoryTelemetry
 from tactful_trigger.live import LiveTrigger

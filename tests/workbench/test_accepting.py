@@ -13,10 +13,10 @@ from enginebench import EngineBench, drive, event_record
 from tactful import Run, rule
 from tactful.errors import AnotherLog, InvalidInput, LogUnavailable, OutboxGap, RetentionOverrun, TactfulError
 from tactful.events import ProductAdded
-from tactful.gap import Gap
-from tactful.leases import OwnTime
 from tactful.log import Stored
 from tactful.log.memory import MemoryHints, MemoryLog
+from tactful.partitions.gap import Gap
+from tactful.partitions.leases import OwnTime
 from tactful.records import DISPATCH, EVENTS, MessageRecord, Origin, encode
 from tactful_workbench.operating.accepting import Accepting
 from tactful_workbench.virtual.driver import Ordinals

@@ -20,7 +20,7 @@ from tactful.events import Page, ProductAdded
 from tactful.journal import Kept
 from tactful.localtime import local_time
 from tactful.log import Log, Stored
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.plugins import Broken
 from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
 from tactful_console.timeline import timeline

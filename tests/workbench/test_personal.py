@@ -17,7 +17,7 @@ from tactful.clock import DAY
 from tactful.errors import InvalidInput
 from tactful.events import Identify, ProductAdded
 from tactful.identity import is_anonymous
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import EVENTS, LinkBody, LinkRecord, MergeBody, MergeRecord, Record, encode
 from tactful_workbench.embedded.product import Plan, Product, opened
 from tactful_workbench.operating.readings import Readings

@@ -13,11 +13,11 @@ from typing import Final
 
 from tactful.clock import SECOND, Clock
 from tactful.errors import RewoundStore, StreamStopped, Transient
-from tactful.leases import KEEPING, while_kept
 from tactful.log import Log
-from tactful.marking import Marking
+from tactful.partitions.leases import KEEPING, while_kept
+from tactful.partitions.marking import Marking
+from tactful.partitions.ticking import Ticker, seconds_until
 from tactful.records import DISPATCH
-from tactful.ticking import Ticker, seconds_until
 from tactful.together import all_done
 from tactful_dispatch.worker import AT_ONCE, DispatchWorker
 

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from tactful.leases import LeaseTime, owned_by_another
 from tactful.log import Hints, Log, onward
+from tactful.partitions.leases import LeaseTime, owned_by_another
 from tactful.records import DISPATCH, EVENTS, ConsentRecord, EventRecord, Record, decode_dispatch, decode_events
 from tactful_dispatch.applying.consenting import announced
 from tactful_dispatch.applying.recalling import recall

@@ -8,15 +8,15 @@ from typing import Final, Protocol
 
 from tactful import crashpoints
 from tactful.clock import MINUTE, Clock
-from tactful.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
-from tactful.continuing import Continuing
 from tactful.erasure import Graves
 from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped, raised_at, would_meet_all
-from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Hints, Log, Stored, rising
-from tactful.outbox import Cause, Taken, origin_of, relay
+from tactful.log.quarantine import passed_over
+from tactful.partitions.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
+from tactful.partitions.continuing import Continuing
+from tactful.partitions.leases import Leases, LeaseTime, OwnTime
+from tactful.partitions.outbox import Cause, Taken, origin_of, relay
 from tactful.purposes import is_marketing
-from tactful.quarantine import passed_over
 from tactful.records import (
     DISPATCH,
     QUARANTINE,
@@ -108,7 +108,7 @@ class DispatchWorker:
         await self._leases.keep(dict(self.owned))
 
     async def take(self, partition: int) -> bool:
-        """As `tactful.leases.Holder`."""
+        """As `tactful.partitions.leases.Holder`."""
         cursor = await self.store.claim(partition, self._owner, *self._leases.term())
         if cursor is None:
             return False
@@ -137,12 +137,12 @@ class DispatchWorker:
             await self._hints.mark({partition: self.offsets[partition] for partition in going})
 
     async def give_up(self, partition: int) -> None:
-        """As `tactful.leases.Holder`."""
+        """As `tactful.partitions.leases.Holder`."""
         forget_stop(self.stopped, partition)
         await self.store.release(partition, self.owned.pop(partition))
 
     def lose(self, partition: int) -> None:
-        """As `tactful.leases.Holder`."""
+        """As `tactful.partitions.leases.Holder`."""
         forget_stop(self.stopped, partition)
         self.owned.pop(partition, None)
         self._asked_for.pop(partition, None)

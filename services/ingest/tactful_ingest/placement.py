@@ -13,7 +13,7 @@ from tactful.clock import MINUTE
 from tactful.events import Alias
 from tactful.identity import anonymous
 from tactful.log import Log
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import (
     DISPATCH,
     EVENTS,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tactful.erasure import Erased
-from tactful.outbox import Cause, Outbox
+from tactful.partitions.outbox import Cause, Outbox
 from tactful.records import Record
 from tactful_trigger.state.history import HistoryRow
 from tactful_trigger.state.row import Row

@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from tactful.broadcasting import broadcast
 from tactful.clock import DAY, MINUTE, Clock
 from tactful.identity import digest
 from tactful.log import Log
+from tactful.log.broadcasting import broadcast
 from tactful.records import EVENTS
 from tactful.settings import Guard as Limits
 from tactful.settings import Settings, settings_from_log

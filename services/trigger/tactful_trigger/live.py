@@ -12,11 +12,11 @@ from typing import Final
 
 from tactful.clock import Clock
 from tactful.errors import StreamStopped, Transient
-from tactful.leases import while_kept
 from tactful.log import Hints, Log
-from tactful.marking import Marking
+from tactful.partitions.leases import while_kept
+from tactful.partitions.marking import Marking
+from tactful.partitions.ticking import Ticker, seconds_until
 from tactful.records import EVENTS
-from tactful.ticking import Ticker, seconds_until
 from tactful.together import all_done
 from tactful_trigger.guarding import Guard
 from tactful_trigger.worker import TriggerWorker

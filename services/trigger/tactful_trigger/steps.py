@@ -22,7 +22,7 @@ import msgspec
 from tactful.clock import Clock
 from tactful.identity import digest
 from tactful.log import Log
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import EVENTS, EventBody, EventRecord, encode
 from tactful_trigger.runs.replay import JOURNAL_BYTES, words_of
 from tactful_trigger.store import StepRequest, TriggerStore

@@ -10,8 +10,6 @@ from typing import Final
 
 from tactful import crashpoints
 from tactful.clock import HOUR, Clock
-from tactful.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
-from tactful.continuing import Continuing
 from tactful.erasure import Graves
 from tactful.errors import (
     NOT_THE_DATA,
@@ -23,9 +21,11 @@ from tactful.errors import (
     raised_at,
     would_meet_all,
 )
-from tactful.leases import Leases, LeaseTime, OwnTime
 from tactful.log import Log, Stored, rising
-from tactful.outbox import OutboxStore, relay
+from tactful.partitions.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
+from tactful.partitions.continuing import Continuing
+from tactful.partitions.leases import Leases, LeaseTime, OwnTime
+from tactful.partitions.outbox import OutboxStore, relay
 from tactful.records import EVENTS, EventRecord, refuse_newer
 from tactful.telemetry import SILENT, Telemetry
 from tactful_trigger.ahead import Ahead
@@ -96,7 +96,7 @@ class TriggerWorker:
         await self._leases.keep(self._epochs)
 
     async def take(self, partition: int) -> bool:
-        """As `tactful.leases.Holder`."""
+        """As `tactful.partitions.leases.Holder`."""
         cursor = await self._store.claim(partition, self._owner, *self._leases.term())
         if cursor is None:
             return False
@@ -107,12 +107,12 @@ class TriggerWorker:
         return True
 
     async def give_up(self, partition: int) -> None:
-        """As `tactful.leases.Holder`."""
+        """As `tactful.partitions.leases.Holder`."""
         forget_stop(self.stopped, partition)
         await self._store.release(partition, self.owned.pop(partition).cursor.epoch)
 
     def lose(self, partition: int) -> None:
-        """As `tactful.leases.Holder`."""
+        """As `tactful.partitions.leases.Holder`."""
         forget_stop(self.stopped, partition)
         self.owned.pop(partition, None)
         self._leases.look_again()

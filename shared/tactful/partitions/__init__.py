@@ -1,2 +1,5 @@
-"""What every service's store keeps of a partition beside its own rows: who owns it, what the log has yet to be told, and who was
-erased. Each is the part of a store that `tactful.leases` and `tactful.outbox` ask for. In PostgreSQL: `tactful.postgres.partitions`."""
+"""Owning a partition: by a lease, at one's own clock if that is right, reading on where somebody stopped, ticking when nothing comes,
+and telling the log what a slice asked for.
+
+`memory` and `sqlite` hold what a store keeps for that beside a service's own rows (owners, outbox, who was erased), in PostgreSQL
+`tactful.postgres.partitions` does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from tactful.outbox import OutboxRow
+from tactful.partitions.outbox import OutboxRow
 
 
 class MemoryPartition:

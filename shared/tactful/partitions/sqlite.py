@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tactful.outbox import Cause, OutboxRow
+from tactful.partitions.outbox import Cause, OutboxRow
 from tactful.sqlite import Database
 
 T = TypeVar("T")

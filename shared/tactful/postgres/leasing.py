@@ -15,7 +15,7 @@ _TIME: Final = text("SELECT CAST(1000 * extract(epoch FROM clock_timestamp()) AS
 
 class DatabaseTime:
     """The database's time, carried on by our monotonic clock between two looks: a step of either machine's wall clock neither
-    lengthens a lease nor ends one. Implements `tactful.leases.LeaseTime`."""
+    lengthens a lease nor ends one. Implements `tactful.partitions.leases.LeaseTime`."""
 
     def __init__(self, database: Postgres, seconds: Callable[[], float] = time.monotonic) -> None:
         self._database, self._seconds = database, seconds

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tactful.outbox import Cause, OutboxRow
+from tactful.partitions.outbox import Cause, OutboxRow
 from tactful.postgres.database import Postgres
 
 _decode_cause: Final = msgspec.json.Decoder(Cause).decode

@@ -10,7 +10,7 @@ import msgspec
 from tactful.erasure import ERASED, Erased, Graves
 from tactful.errors import InvalidInput
 from tactful.log import Stored
-from tactful.outbox import Cause, Taken
+from tactful.partitions.outbox import Cause, Taken
 from tactful.records import (
     BindRecord,
     BroadcastBody,

@@ -17,7 +17,7 @@ from tactful.erasure import Graves
 from tactful.errors import InvalidInput
 from tactful.identity import digest, is_anonymous
 from tactful.log import Log
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.purposes import MARKETING, SPAM_REPORT
 from tactful.records import DISPATCH, EVENTS, ConsentBody, ConsentRecord
 from tactful_dispatch.applying.announcing import announce

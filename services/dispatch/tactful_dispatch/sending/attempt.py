@@ -14,9 +14,9 @@ from typing import Final
 
 from tactful import crashpoints
 from tactful.clock import SECOND, Clock
-from tactful.clockcheck import APART
 from tactful.decisions import GateRecord, GateVerdict, Reason
 from tactful.errors import Fenced, Transient
+from tactful.partitions.clockcheck import APART
 from tactful.telemetry import SILENT, Telemetry
 from tactful.together import all_done, settled
 from tactful_dispatch.applying import contacting, deciding

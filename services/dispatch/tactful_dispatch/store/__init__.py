@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from tactful.errors import Fenced
-from tactful.leases import LeaseStore
-from tactful.outbox import OutboxStore
+from tactful.partitions.leases import LeaseStore
+from tactful.partitions.outbox import OutboxStore
 from tactful_dispatch.state.ledger import Link
 from tactful_dispatch.state.rows import AddressKey, AddressRow, Cursor, CustomerRow, Delivery
 from tactful_dispatch.store.workspace import Workspace

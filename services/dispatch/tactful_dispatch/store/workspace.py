@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from tactful.erasure import Erased
-from tactful.outbox import Cause, Outbox
+from tactful.partitions.outbox import Cause, Outbox
 from tactful.records import DISPATCH, Record
 from tactful_dispatch.state import ledger
 from tactful_dispatch.state.ledger import ConsentEntry, Link
@@ -91,7 +91,7 @@ class Workspace(ABC):
         self._outbox.put(topic, record, self.cause)
 
     def go_on_after(self, sequences: Mapping[str, int]) -> None:
-        """As `tactful.outbox.Outbox.go_on_after`."""
+        """As `tactful.partitions.outbox.Outbox.go_on_after`."""
         self._outbox.go_on_after(sequences)
 
     @abstractmethod

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from tactful.clock import DAY
-from tactful.outbox import Outbox
+from tactful.partitions.outbox import Outbox
 from tactful.records import EVENTS, AbsorbRecord, CommandRecord, EventRecord
 from tactful.rules import Rule
 from tactful_trigger.effects import Effects

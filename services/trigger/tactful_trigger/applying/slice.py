@@ -20,9 +20,9 @@ from tactful.events.model import decode as decode_event
 from tactful.events.own import FEED, FeedComplete
 from tactful.identity import digest
 from tactful.log import Stored
-from tactful.outbox import Outbox, Taken, origin_of
-from tactful.partitioning import partition_of
-from tactful.quarantine import passed_over
+from tactful.log.partitioning import partition_of
+from tactful.log.quarantine import passed_over
+from tactful.partitions.outbox import Outbox, Taken, origin_of
 from tactful.records import (
     EVENTS,
     QUARANTINE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tactful.outbox import Outbox
+from tactful.partitions.outbox import Outbox
 from tactful.records import EVENTS
 from tactful_trigger.effects import Effects
 from tactful_trigger.rulebook import Rulebook

@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from tactful.erasure import Erased
-from tactful.leases import LeaseStore
-from tactful.outbox import OutboxRow, OutboxStore
+from tactful.partitions.leases import LeaseStore
+from tactful.partitions.outbox import OutboxRow, OutboxStore
 from tactful_trigger.state.cursor import Cursor
 from tactful_trigger.state.history import HistoryRow
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import TypeVar
 
-from tactful.outbox import OutboxRow
+from tactful.partitions.outbox import OutboxRow
 from tactful.together import all_done
 from tactful_trigger.state.cursor import Cursor
 from tactful_trigger.state.history import HistoryRow

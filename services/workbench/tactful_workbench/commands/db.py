@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tactful.gap import Gap
+from tactful.partitions.gap import Gap
 from tactful_workbench.commands.options import HERE, Data, Json, Kafka, Postgres, show
 from tactful_workbench.process.collecting import loading
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 import msgspec
 
 from tactful.clock import DAY, MINUTE, Clock
-from tactful.clockcheck import APART
-from tactful.continuing import refuse_another
 from tactful.decisions import Reason
 from tactful.durations import spoken
 from tactful.errors import StreamStopped, TactfulError
 from tactful.localtime import dated
 from tactful.log import Log, onward
+from tactful.partitions.clockcheck import APART
+from tactful.partitions.continuing import refuse_another
 from tactful.plugins import Loaded
 from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineRecord, decode_any
 from tactful.settings import Settings, Shop

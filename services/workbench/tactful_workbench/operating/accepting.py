@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from tactful.errors import InvalidInput
-from tactful.gap import Gap, gap_ahead
-from tactful.leases import LeaseTime, owned_by_another
 from tactful.log import Hints, Log
+from tactful.partitions.gap import Gap, gap_ahead
+from tactful.partitions.leases import LeaseTime, owned_by_another
 from tactful.records import DISPATCH, EVENTS
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 from tactful_trigger.store import SliceResult, TriggerStore

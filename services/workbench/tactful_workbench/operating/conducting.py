@@ -9,12 +9,12 @@ from typing import Final
 
 import msgspec
 
-from tactful.broadcasting import broadcast
 from tactful.clock import Clock
 from tactful.errors import InvalidInput
 from tactful.identity import digest, is_anonymous
 from tactful.log import Log
-from tactful.partitioning import partition_of
+from tactful.log.broadcasting import broadcast
+from tactful.log.partitioning import partition_of
 from tactful.records import EVENTS, CommandBody, CommandRecord, EventRecord, encode
 from tactful.rules import Rule
 from tactful_trigger.applying.commanding import beginning, foreseen, from_when

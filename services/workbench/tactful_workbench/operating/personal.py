@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from tactful import crashpoints
-from tactful.broadcasting import broadcast
 from tactful.clock import Clock
 from tactful.durations import milliseconds
 from tactful.erasure import ERASED, Erased, Graves
@@ -17,7 +16,8 @@ from tactful.events import StoryRead
 from tactful.events.model import name_of
 from tactful.identity import digest
 from tactful.log import Log
-from tactful.partitioning import partition_of
+from tactful.log.broadcasting import broadcast
+from tactful.log.partitioning import partition_of
 from tactful.records import (
     DISPATCH,
     EVENTS,

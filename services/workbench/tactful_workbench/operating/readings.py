@@ -12,7 +12,7 @@ from tactful.events import StoryRead
 from tactful.events.model import name_of
 from tactful.identity import digest
 from tactful.log import Log
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import EVENTS, EventBody, EventRecord, encode
 
 _logger = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tactful.broadcasting import broadcast
 from tactful.clock import Clock
 from tactful.decisions import Reason
 from tactful.identity import digest
 from tactful.log import Log
+from tactful.log.broadcasting import broadcast
 from tactful.records import DISPATCH
 from tactful_dispatch.state.rows import latest_stop
 from tactful_dispatch.store import DispatchStore

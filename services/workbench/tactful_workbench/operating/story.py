@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from tactful.decisions import Reason
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful_console.app import Stopped
 from tactful_console.history import Consent, Held, HistoryRow, JournalEntry, Pending, TimelineInputs
 from tactful_console.recorded import history_row

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tactful.clock import Clock
 from tactful.identity import digest
 from tactful.log import Log
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import DISPATCH, SuppressBody, SuppressRecord, encode
 from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.state.rows import AddressKey

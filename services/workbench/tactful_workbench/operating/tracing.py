@@ -9,7 +9,7 @@ import msgspec
 
 from tactful.events.own import MessageDecided
 from tactful.log import Log, onward
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import DISPATCH, EVENTS, EventRecord, MessageRecord, decode_dispatch, decode_events
 
 R = TypeVar("R")

@@ -9,11 +9,11 @@ from pathlib import Path
 from shutil import copymode
 from typing import Final
 
-from tactful.broadcasting import broadcast
 from tactful.clock import Clock
 from tactful.errors import InvalidInput, SettingsError
 from tactful.identity import digest
 from tactful.log import Log
+from tactful.log.broadcasting import broadcast
 from tactful.records import DISPATCH, EVENTS
 from tactful.rules import Rule
 from tactful.settings import Settings, line_of, parse, settings_from_log

@@ -14,7 +14,7 @@ from tactful.clock import Clock
 from tactful.errors import TactfulError
 from tactful.identity import digest
 from tactful.log import ClosingLog, Position, Stored
-from tactful.outbox import OutboxRow, OutboxStore, append_rows
+from tactful.partitions.outbox import OutboxRow, OutboxStore, append_rows
 from tactful.records import TickBody, TickRecord, encode
 
 ROUNDS: Final = 10_000

@@ -18,7 +18,7 @@ from tactful.events import ConsentChanged, Event
 from tactful.events.model import name_of
 from tactful.identity import digest
 from tactful.log.memory import MemoryLog
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import (
     DISPATCH,
     EVENTS,

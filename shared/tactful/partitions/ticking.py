@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tactful.clockcheck import refuse_to_be_ahead
 from tactful.identity import digest
 from tactful.log import Log
+from tactful.partitions.clockcheck import refuse_to_be_ahead
 from tactful.records import TickBody, TickRecord, encode
 
 APART: Final = 100  # ms between two ticks of one partition

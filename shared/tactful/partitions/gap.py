@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tactful.clockcheck import APART
-from tactful.continuing import is_another
 from tactful.log import Log, onward
-from tactful.outbox import origin_of
+from tactful.partitions.clockcheck import APART
+from tactful.partitions.continuing import is_another
+from tactful.partitions.outbox import origin_of
 
 
 class Gap(NamedTuple):

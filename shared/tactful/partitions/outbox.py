@@ -17,7 +17,7 @@ import msgspec
 from tactful import crashpoints
 from tactful.errors import OutboxGap
 from tactful.log import Log
-from tactful.partitioning import partition_of
+from tactful.log.partitioning import partition_of
 from tactful.records import Origin, Record, encode
 
 

@@ -4,8 +4,7 @@ A record is JSON `{kind, v, id, key, at, origin, body}`. Topic, partition, offse
 (see `tactful.log`). Three topics, one partition count:
 
 - `events`: all that trigger reads (events, links, merges, what was absorbed, erasures, commands, ticks, broadcasts);
-- `dispatch`: all that dispatch reads (messages, cancellations, confirmations, recipients and who they turned out to be, consents,
-  addresses on lists of other senders, erasures, ticks, broadcasts);
+- `dispatch`: all that dispatch reads (messages and what becomes of them, recipients, consents, lists, erasures, ticks, broadcasts);
 - `quarantine`: refused input with a reason.
 
 While a roll-out is under way, programs of two versions read them. Fields that a program does not know it passes over. A record that
@@ -25,7 +24,7 @@ EVENTS: Final = "events"
 DISPATCH: Final = "dispatch"
 QUARANTINE: Final = "quarantine"
 TOPICS: Final = (EVENTS, DISPATCH, QUARANTINE)
-VERSION: Final = 2  # the latest that this program knows
+VERSION: Final = 3  # the latest that this program knows
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True):
@@ -320,14 +319,14 @@ class BindRecord(Record, tag="bind", frozen=True, kw_only=True):
 
 
 class ConsentBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody granted or withdrew. `channel` "" means every channel."""
+    """Somebody granted or withdrew. `channel` "" means every channel. Taken back is only what a list has said."""
 
     source: str  # with the record's id: recognises repeats
     purpose: str
     channel: str
-    state: str  # granted | withdrawn | requested: to be confirmed by the customer
+    state: str  # granted | withdrawn | taken_back | requested: to be confirmed by the customer
     once: bool = False  # granted for one message
-    basis: str = "consent"  # consent | soft_opt_in
+    basis: str = "consent"  # consent | soft_opt_in | list: of another sender
     wording: str = ""
     via: str = ""  # where the customer said so: checkout, preference-page, one-click, ...
     occurred_at: int
@@ -344,12 +343,13 @@ class ConsentRecord(Record, tag="consent", frozen=True, kw_only=True):
 
 
 class SuppressBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Another sender has it that an address must not be written to. The record's key is the address's keyed hash."""
+    """Another sender has it that an address (the key: its keyed hash) must not be written to; or, by a record of version 3, no more."""
 
     channel: str
     reason: str  # unsubscribed | bounced | complained
     source: str  # whose list it is
     said_at: int = 0  # 0: the list does not say; then it counts as of when it was appended
+    taken_back: bool = False
 
 
 class SuppressRecord(Record, tag="suppress", frozen=True, kw_only=True):

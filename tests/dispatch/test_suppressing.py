@@ -10,7 +10,7 @@ from enginebench import drive
 from tactful.clock import DAY
 from tactful.records import DISPATCH, EraseBody, EraseRecord, SuppressBody, SuppressRecord, encode
 from tactful_dispatch.state.ledger import ConsentEntry, broken_at
-from tactful_dispatch.state.rows import AddressRow
+from tactful_dispatch.state.rows import LISTS_KEPT, AddressRow
 
 UMA = "u1@example.test"
 
@@ -29,9 +29,10 @@ def lists(
     source: str = "mailchimp",
     address: str = UMA,
     channel: str = "email",
+    taken_back: bool = False,
 ) -> None:
     key = bench.book.key(channel, address)
-    body = SuppressBody(channel=channel, reason=reason, source=source, said_at=said_at)
+    body = SuppressBody(channel=channel, reason=reason, source=source, said_at=said_at, taken_back=taken_back)
     bench.append(SuppressRecord(id=f"{reason} {source} {said_at}", key=key.hash, at=bench.now, body=body))
     bench.settle()
     bench.advance("1s")
@@ -183,3 +184,77 @@ def test_a_program_that_does_not_know_of_lists_waits_for_one_that_does() -> None
     assert msgspec.json.decode(encode(record))["v"] == 2
     erase = EraseRecord(id="e", key="u1", at=1, body=EraseBody(1))
     assert msgspec.json.decode(encode(erase))["v"] == 1
+
+
+@pytest.mark.parametrize("reason", ["unsubscribed", "bounced", "complained"])
+def test_a_list_that_is_taken_back_silences_nobody_and_may_come_again(bench: DispatchBench, reason: str) -> None:
+    bench.consenting()
+    bench.asks()
+    bench.advance("8d")
+    lists(bench, reason)
+    lists(bench, reason, taken_back=True)
+    bench.asks("m2")
+    bench.advance("8d")
+    lists(bench, reason, said_at=bench.now - 1)
+    bench.asks("m3")
+    shut = "withdrawn" if reason == "unsubscribed" else "suppressed_address"
+    assert bench.words == ["sent", "sent", shut]
+
+
+def test_the_ledger_keeps_what_a_list_has_said_and_that_it_was_taken_back(bench: DispatchBench) -> None:
+    bench.consenting()
+    bench.asks()
+    lists(bench)
+    lists(bench, taken_back=True)
+    told = sorted((entry.committed_at, entry.customer, entry.state, entry.via) for entry in entries(bench))
+    assert [each[1:] for each in told if each[1] == ""] == [
+        ("", "withdrawn", "mailchimp"),
+        ("", "taken_back", "mailchimp"),
+    ]
+    assert [each[2] for each in told if each[1] == "u1"] == ["granted", "withdrawn", "taken_back"]
+    assert [word.state for word in drive(bench.desk.card("u1")).consents] == ["granted"]
+    assert all(broken_at(drive(bench.store.ledger(each))) is None for each in range(bench.log.partitions))
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_taking_a_list_back_undoes_nothing_that_people_said(bench: DispatchBench, before: bool) -> None:
+    bench.consenting()
+    bench.asks()
+    bench.advance("8d")
+    if before:
+        bench.grants(state="withdrawn", channel="email")
+        bench.advance("1d")
+    lists(bench)
+    if not before:
+        bench.grants(state="withdrawn", channel="email")
+    lists(bench, taken_back=True)
+    bench.advance("31d")
+    bench.knows("u2", addresses={"email": UMA})
+    bench.grants("u2", occurred_at=bench.now - 100 * DAY)
+    bench.asks("m2")
+    bench.asks("m3", customer="u2")
+    assert bench.words == ["sent", "no_consent", "withdrawn"]
+
+
+def test_taking_a_list_back_leaves_what_another_list_has(bench: DispatchBench) -> None:
+    bench.consenting()
+    bench.advance("1s")
+    lists(bench, source="klaviyo")
+    lists(bench)
+    lists(bench, taken_back=True)
+    bench.asks()
+    lists(bench, source="klaviyo", taken_back=True)
+    lists(bench, "complained")
+    bench.asks("m2")
+    assert bench.words == ["withdrawn", "suppressed_address"]
+    assert [each.gates[-1].facts["on_list_of"] for each in bench.decisions] == ["klaviyo", "mailchimp"]
+
+
+def test_of_more_lists_than_are_kept_the_word_of_the_first_stays(bench: DispatchBench) -> None:
+    bench.consenting()
+    lists(bench, "complained", source="the first")
+    for number in range(LISTS_KEPT):
+        lists(bench, source=f"list {number}")
+    bench.asks()
+    assert bench.words == ["suppressed_address"]
+    assert bench.decisions[0].gates[-1].facts["why"] == "complained"

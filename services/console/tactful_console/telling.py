@@ -27,7 +27,11 @@ _RECEIPTS: Final = {
     "Message Bounced": Chip("bounced", Tone.UNKNOWN),
     "Message Complained": Chip("reported as spam", Tone.UNKNOWN),
 }
-_STATES: Final = {"granted": Chip("granted", Tone.SENT), "withdrawn": Chip("withdrawn", Tone.REFUSED)}
+_STATES: Final = {
+    "granted": Chip("granted", Tone.SENT),
+    "withdrawn": Chip("withdrawn", Tone.REFUSED),
+    "taken_back": Chip("a list taken back", Tone.SENT),
+}
 _NOT_STARTED: Final = {
     "cooldown": "it has written to the customer, or would have, and its cooldown is not over",
     "superseded": "something later had already settled it",

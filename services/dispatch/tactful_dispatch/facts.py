@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from tactful.purposes import covers, touches
 from tactful.records import MessageBody, RecipientBody
 from tactful.settings import Settings
+
+LISTED: Final = "list"
 
 
 class Contacted(msgspec.Struct, frozen=True, array_like=True):
@@ -33,7 +36,7 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
     state: str  # granted | withdrawn
     at: int
     entry: int
-    basis: str = "consent"
+    basis: str = "consent"  # LISTED: another sender's list has said it
     wording: str = ""
     via: str = ""
     stranger: bool = False  # said before anybody knew who it was
@@ -65,9 +68,10 @@ def _contradicts(withdrawn: Sequence[Word], granted: Word) -> bool:
 
 
 def with_word(words: Sequence[Word], said: Word) -> list[Word]:
-    """The words with `said` among them. A later word takes the place of an earlier one on the same purpose and channel, but for two: a
-    grant for one message does not replace a lasting word, which counts again once the grant is used up; and a visitor's grant replaces
-    neither the customer's words nor a visitor's withdrawal, since it may not count."""
+    """The words with `said` among them. A later word takes the place of an earlier one on the same purpose and channel, but for three: a
+    grant for one message does not replace a lasting word, which counts again once the grant is used up; a visitor's grant replaces
+    neither the customer's words nor a visitor's withdrawal, since it may not count; and a list's word stands beside them, since it may be
+    taken back."""
     if any(_displaces(word, said) for word in words):
         return list(words)
     return [*(word for word in words if not _displaces(said, word)), said]
@@ -81,8 +85,9 @@ def _displaces(later: Word, earlier: Word) -> bool:
     )
 
 
-def _slot(word: Word) -> tuple[str, ...]:
-    return (word.purpose, word.channel, f"stranger {word.state}" if word.stranger else "")
+def _slot(word: Word) -> tuple[object, ...]:
+    by = word.via if word.basis == LISTED else ""
+    return (word.purpose, word.channel, f"stranger {word.state}" if word.stranger else "", word.basis == LISTED, by)
 
 
 def used_up_by(message: MessageBody, words: Sequence[Word]) -> list[Word]:

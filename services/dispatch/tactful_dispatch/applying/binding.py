@@ -13,7 +13,7 @@ import msgspec
 from tactful.identity import digest
 from tactful.records import DISPATCH, BindBody, BindRecord
 from tactful_dispatch.applying.contacting import join_contacts
-from tactful_dispatch.facts import Contacted, Word, with_word
+from tactful_dispatch.facts import LISTED, Contacted, Word, with_word
 from tactful_dispatch.state.rows import CustomerRow
 from tactful_dispatch.store import Workspace
 
@@ -60,6 +60,7 @@ def take_binding(space: Workspace, record: BindRecord, at: int) -> None:
     if told.wishes is not None:
         for name in WISHES:
             setattr(row, name, told.wishes.get(name, getattr(_NOBODY, name)))
+        row.words = [word for word in row.words if word.basis != LISTED]  # told whole: some may be taken back
         for word in _decode_words(told.withdrawn):
             row.words = with_word(row.words, word)
         row.look_again()

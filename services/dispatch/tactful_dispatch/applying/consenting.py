@@ -14,12 +14,13 @@ from tactful.records import EVENTS, ConsentBody, ConsentRecord, MessageBody
 from tactful_dispatch.applying.announcing import announce
 from tactful_dispatch.applying.asking import forget_question, hear_answer
 from tactful_dispatch.applying.binding import tell_other_names
-from tactful_dispatch.facts import Word, standing, with_word
+from tactful_dispatch.facts import LISTED, Word, standing, with_word
 from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.state.ledger import ConsentEntry
 from tactful_dispatch.state.rows import AddressKey, CustomerRow
 from tactful_dispatch.store import Workspace
 
+TAKEN_BACK: Final = "taken_back"  # of what a list has said
 TRAVELLED: Final = "link"  # the source of a word that somebody said before they were found to be this customer
 
 
@@ -29,7 +30,7 @@ def take_consent(space: Workspace, book: AddressBook, record: ConsentRecord, now
     if number:
         told, is_news = _told(body, number, now), not (body.history or _has_travelled(body))
         space.put(EVENTS, announce("Consent Changed", announced(record), record.key, now, told, history=not is_news))
-        if body.state == "withdrawn":
+        if body.state in ("withdrawn", TAKEN_BACK):
             tell_other_names(space, record.key, now)
     return number
 
@@ -41,16 +42,23 @@ def enter_consent(space: Workspace, book: AddressBook, record: ConsentRecord, no
         return 0
     row.repeats.append(repeat)
     number = space.record_consent(_entry(record, now))
-    if body.state != "requested":
+    if body.state == TAKEN_BACK:
+        row.words = [word for word in row.words if (word.basis, word.via, word.channel) != _said_by_list(body)]
+    elif body.state != "requested":
         _remember(row, body, number)
     if body.state == "withdrawn":
-        _bind_addresses(space, book, row, body)
+        if body.basis != LISTED:  # which is of one address, and bound it already
+            _bind_addresses(space, book, row, body)
         row.look_again()
     elif body.state == "granted":
         _answer_questions(space, book, row, body)
         if _lifts_stop(row, body):
             row.stopped_at = 0
     return number
+
+
+def _said_by_list(body: ConsentBody) -> tuple[str, str, str]:
+    return LISTED, body.via, body.channel
 
 
 def announced(record: ConsentRecord) -> str:
@@ -102,7 +110,7 @@ def _is_overruled(space: Workspace, book: AddressBook, row: CustomerRow, granted
     return any(
         at > granted.at and touches(withdrawn, granted.purpose)
         for key in keys
-        for withdrawn, at in space.address(key).withdrawn.items()
+        for withdrawn, at in space.address(key).closed.items()
     )
 
 
@@ -163,8 +171,12 @@ def bind_first_addresses(space: Workspace, book: AddressBook, row: CustomerRow, 
     straight from ingest, the address by way of trigger."""
     for channel, word in product(sorted(channels), row.words):
         key = book.of(row.recipient, channel)
-        if key is not None and word.state == "withdrawn" and word.channel in ("", channel):
+        if key is not None and _binds(word) and word.channel in ("", channel):
             bind(space, key, word.purpose, word.at)
+
+
+def _binds(word: Word) -> bool:
+    return word.state == "withdrawn" and word.basis != LISTED
 
 
 def take_for_mailbox(key: AddressKey | None, message: MessageBody | None, body: ConsentBody, space: Workspace) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tactful.erasure import Erased, Graves
 from tactful.records import ConsentRecord, DispatchTopic, EraseRecord, LinkedRecord, RecipientRecord
-from tactful_dispatch.applying.consenting import is_strangers
+from tactful_dispatch.applying.consenting import TAKEN_BACK, is_strangers
 from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.state.rows import FLAGGED
 from tactful_dispatch.store import Workspace
@@ -56,7 +56,7 @@ def _revives(record: DispatchTopic, erased_at: int) -> bool:
         return record.at > erased_at
     return (
         isinstance(record, ConsentRecord)
-        and record.body.state != "withdrawn"
+        and record.body.state not in ("withdrawn", TAKEN_BACK)
         and record.body.occurred_at > erased_at
         and not is_strangers(record.body)
     )

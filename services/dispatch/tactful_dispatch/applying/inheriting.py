@@ -15,7 +15,7 @@ from tactful_dispatch.applying.binding import tell_other_names
 from tactful_dispatch.applying.consenting import TRAVELLED, take_consent
 from tactful_dispatch.applying.contacting import join_contacts
 from tactful_dispatch.applying.flagging import flagged_addresses, take_over_flags
-from tactful_dispatch.facts import Word, used_up_by
+from tactful_dispatch.facts import LISTED, Word, used_up_by
 from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.state.rows import TOPICS_KEPT, CustomerRow, decode_customer, encode
 from tactful_dispatch.store import Workspace
@@ -74,7 +74,7 @@ def pass_on(space: Workspace, record: ConsentRecord, at: int) -> bool:
     goes_to = space.customer(record.key).goes_to
     if goes_to:
         body = msgspec.structs.replace(record.body, said_as=record.body.said_as or record.key)
-        space.put(DISPATCH, ConsentRecord(id=record.id, key=goes_to, at=at, body=body))
+        space.put(DISPATCH, ConsentRecord(id=record.id, v=record.v, key=goes_to, at=at, body=body))
     return bool(goes_to)
 
 
@@ -126,6 +126,6 @@ def _travelling(word: Word, inherited: str, customer: str, at: int) -> ConsentRe
         said_as=inherited,
         stranger=word.stranger,
     )
-    kind = ["once"] * said.once + ["stranger"] * said.stranger
+    kind = ["once"] * said.once + ["stranger"] * said.stranger + [said.via] * (said.basis == LISTED)
     id = digest("inherited", said.said_as, said.purpose, said.channel, str(said.occurred_at), *kind)
     return ConsentRecord(id=id, key=customer, at=at, body=said)

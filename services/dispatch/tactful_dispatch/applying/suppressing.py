@@ -10,7 +10,8 @@ from typing import Final
 from tactful.identity import digest
 from tactful.purposes import MARKETING
 from tactful.records import DISPATCH, ConsentBody, ConsentRecord, DispatchTopic, SuppressBody, SuppressRecord
-from tactful_dispatch.applying.consenting import bind
+from tactful_dispatch.applying.consenting import TAKEN_BACK
+from tactful_dispatch.facts import LISTED
 from tactful_dispatch.state.ledger import ConsentEntry
 from tactful_dispatch.state.rows import BOUNCED, COMPLAINED, AddressKey, AddressRow
 from tactful_dispatch.store import Workspace
@@ -36,17 +37,28 @@ def take_listed(space: Workspace, record: SuppressRecord, at: int) -> None:
     opened since. `at` is when it was appended: nothing was said after that."""
     key, body = listed_address(record), record.body
     address, said_at = space.address(key), min(body.said_at or at, at)
+    if body.taken_back:
+        _take_back(space, address, key, record, at)
+        return
     if address.is_listed(body.reason, body.source, body.said_at):
         return
     address.note_listed(body.reason, body.source, said_at)
-    if body.reason == BOUNCED:
-        address.suppress(BOUNCED)
+    if body.reason != BOUNCED:
+        space.record_consent(_entry(key, record.id, body, said_at, at))
+        _tell_customers(space, address, key, record, said_at, at)
+
+
+def _take_back(space: Workspace, address: AddressRow, key: AddressKey, record: SuppressRecord, at: int) -> None:
+    """A list was brought in by mistake. What people said themselves stands, and so does the word of every other list."""
+    if not address.strike(record.body.reason, record.body.source) or record.body.reason == BOUNCED:
         return
-    if body.reason == COMPLAINED:
-        address.suppress(COMPLAINED)
-    bind(space, key, MARKETING, said_at)
-    space.record_consent(_entry(key, record.id, body, said_at, at))
-    _tell_customers(space, address, key, record, said_at)
+    space.record_consent(_entry(key, record.id, record.body, at, at))
+    if not any(address.is_on(reason, record.body.source) for reason in (UNSUBSCRIBED, COMPLAINED)):
+        _tell_customers(space, address, key, record, at, at)
+
+
+def _state(body: SuppressBody) -> str:
+    return TAKEN_BACK if body.taken_back else "withdrawn"
 
 
 def _entry(key: AddressKey, record_id: str, body: SuppressBody, said_at: int, now: int) -> ConsentEntry:
@@ -54,8 +66,8 @@ def _entry(key: AddressKey, record_id: str, body: SuppressBody, said_at: int, no
         customer=NOBODY,
         purpose=MARKETING,
         channel=body.channel,
-        state="withdrawn",
-        basis="consent",
+        state=_state(body),
+        basis=LISTED,
         wording="",
         via=body.source,
         source=SOURCE,
@@ -67,22 +79,23 @@ def _entry(key: AddressKey, record_id: str, body: SuppressBody, said_at: int, no
 
 
 def _tell_customers(
-    space: Workspace, address: AddressRow, key: AddressKey, record: SuppressRecord, said_at: int
+    space: Workspace, address: AddressRow, key: AddressKey, record: SuppressRecord, said_at: int, at: int
 ) -> None:
-    """Everybody who was written to there has withdrawn, as if they had said so here."""
+    """Everybody who was written to there has withdrawn, as if they had said so here; or has not after all."""
     word = ConsentBody(
         source=SOURCE,
         purpose=MARKETING,
         channel=key.channel,
-        state="withdrawn",
+        state=_state(record.body),
+        basis=LISTED,
         via=record.body.source,
         occurred_at=said_at,
         proof=_proof(key, record.body),
         history=True,
     )
     for customer in address.customers:
-        id = digest("listed", record.id, customer)
-        space.put(DISPATCH, ConsentRecord(id=id, key=customer, at=record.at, body=word))
+        id = digest("listed", record.id, customer, str(at))  # the same list may come again once it was taken back
+        space.put(DISPATCH, ConsentRecord(id=id, v=record.v, key=customer, at=record.at, body=word))
 
 
 def _proof(key: AddressKey, body: SuppressBody) -> dict[str, str]:

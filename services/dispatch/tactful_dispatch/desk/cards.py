@@ -44,7 +44,7 @@ def card_of(
         hours=row.hours,
         at_most_days=row.at_most_days,
         personalisation=row.personalisation,
-        closed={channel: address.withdrawn for channel, address in addresses.items()},
+        closed={channel: address.closed for channel, address in addresses.items()},
         hours_guessed=_are_hours_guessed(recipient, settings, now),
         hours_in_vain=tuple(own for own in CHOICES if not agree(_both(settings, own), [settings.shop.zone], now)),
         shut=tuple(channel for channel, address in addresses.items() if address.shut),

@@ -43,7 +43,7 @@ def gather(
     settings, recipient, message = settings_of(cursor.settings), row.recipient, delivery.message
     zone, country = (recipient.zone, recipient.country) if recipient else (None, None)
     place = whereabouts(zone, country, settings.shop.zone, settings.shop.country)
-    withdrawn = address.withdrawn if address else {}
+    withdrawn = address.closed if address else {}
     return Facts(
         now=now,
         read_through=cursor.clock,

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from tactful.decisions import GateRecord
+from tactful.purposes import MARKETING
 from tactful.records import MessageBody, RecipientBody
 from tactful_dispatch.facts import Contacted, Word
 
@@ -189,26 +190,41 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     flagged: list[str] = msgspec.field(default_factory=list)  # of those who use it: whom nobody may write to
     latest: str = ""  # the message, of whatever purpose, that went here last: replies name none
     asked: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)  # what for -> when, and by which message
-    # of other senders' lists: "reason/source" -> as of when it counts
+    # of other senders' lists: "reason/source" -> as of when it counts. Apart from what people said, since a list may be taken back
     listed: dict[str, int] = msgspec.field(default_factory=dict)
+    opened: list[str] = msgspec.field(default_factory=list)  # which of them an operator has opened the address against
 
     def trim(self) -> None:
-        """Keep the latest contacts, customers, questions and lists."""
+        """Keep the latest contacts, customers, questions and lists. What an earlier list has said binds on; only it cannot be taken back."""
         del self.contacts[:-CONTACTS_KEPT], self.customers[:-CUSTOMERS_KEPT]
         for question in list(self.asked)[:-QUESTIONS_KEPT]:
             del self.asked[question]
         for name in list(self.listed)[:-LISTS_KEPT]:
-            del self.listed[name]
+            self._bind_for_good(name, self.listed.pop(name))
+
+    def _bind_for_good(self, name: str, at: int) -> None:
+        reason = name.partition("/")[0]
+        if reason in (BOUNCED, COMPLAINED) and name not in self.opened:
+            self.suppress(reason)
+        if reason != BOUNCED:
+            self.withdrawn[MARKETING] = max(self.withdrawn.get(MARKETING, 0), at)
 
     @property
     def shut(self) -> str:
         """Why it must not be used; "" if it may be."""
-        return self.suppressed or (FLAGGED if self.flagged else "")
+        return self.suppressed or (FLAGGED if self.flagged else "") or self._shut_by_lists
 
     @property
     def kept_shut(self) -> str:
         """Why it stays shut, whatever a provider says; as `shut`, if it does not."""
+        if not self.refused and self._shut_by_lists == COMPLAINED:
+            return COMPLAINED
         return self.refused[0] if self.refused else self.shut
+
+    @property
+    def _shut_by_lists(self) -> str:
+        said = {name.partition("/")[0] for name in self.listed if name not in self.opened}
+        return next((reason for reason in (COMPLAINED, BOUNCED) if reason in said), "")
 
     def suppress(self, why: str) -> None:
         """Shut the address. The first reason stands, since its owner may open again what they have stopped, and not a dead address. What
@@ -226,15 +242,22 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def reopen(self) -> str:
         """Open an address that a provider has shut. What the provider had said; "" if it is not shut, or people shut it."""
-        if self.flagged or self.refused or self.suppressed in NOT_BY_PROVIDERS:
+        if self.flagged or self.refused or self.suppressed in NOT_BY_PROVIDERS or self._shut_by_lists == COMPLAINED:
             return ""
-        was, self.suppressed = self.suppressed, ""
+        was, self.suppressed = self.shut, ""
+        self.opened = [name for name in self.listed if name.startswith(f"{BOUNCED}/")]
         return was
 
     @property
     def lists(self) -> str:
         """Whose lists it stands on."""
         return ", ".join(sorted({name.partition("/")[2] for name in self.listed}))
+
+    @property
+    def closed(self) -> dict[str, int]:
+        """What was withdrawn here and when, by people or by lists."""
+        latest = max(self.withdrawn.get(MARKETING, 0), self.left_at)
+        return self.withdrawn | ({MARKETING: latest} if latest else {})
 
     @property
     def left_at(self) -> int:
@@ -247,7 +270,19 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     def note_listed(self, reason: str, source: str, at: int) -> None:
         """It stands on a list."""
-        self.listed[f"{reason}/{source}"] = at
+        name = f"{reason}/{source}"
+        self.listed[name] = at
+        self.opened = [known for known in self.opened if known != name]
+
+    def is_on(self, reason: str, source: str) -> bool:
+        """Whether a list says so of it."""
+        return f"{reason}/{source}" in self.listed
+
+    def strike(self, reason: str, source: str) -> bool:
+        """A list says so no more; False if it never did."""
+        name = f"{reason}/{source}"
+        self.opened = [known for known in self.opened if known != name]
+        return self.listed.pop(name, None) is not None
 
     def used_by(self, customer: str) -> None:
         """A customer is written to here."""

@@ -39,7 +39,8 @@ class Words:
     async def suppress(self, wish: SuppressionList) -> dict[str, Any]:
         for each in wish.addresses:
             known_channel(each.channel, "channel")
-        new = await self._product.suppressions.take(wish.source, wish.addresses, wish.dry_run)
+        lists = self._product.suppressions
+        new = await (lists.take_back if wish.take_back else lists.take)(wish.source, wish.addresses, wish.dry_run)
         return {"new": new, "known": len(wish.addresses) - new}
 
 

@@ -39,6 +39,12 @@ def suppress(
     file: Path,
     source: Annotated[str, typer.Option(help="Whose list it is, like mailchimp: decisions and the ledger name it.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")] = False,
+    take_back: Annotated[
+        bool,
+        typer.Option(
+            "--take-back", help="The list was brought in by mistake: what it said of these addresses counts no more."
+        ),
+    ] = False,
     reason: Annotated[str, typer.Option(help=f"Of every row: {', '.join(REASONS)}. Else a column tells it.")] = "",
     mapping: Annotated[
         str,
@@ -68,8 +74,9 @@ def suppress(
     form = form_of(file, reading)
     # A file that is wrong is found before anything is told.
     rows = list(map(_without_address, listed_in(file, form, reading)))
-    new = asyncio.run(_told(file, form, reading, source.strip(), dry_run, len(rows), data, quiet=as_json))
-    answer = _answer(rows, new, dry_run)
+    wish = {"source": source.strip(), "take_back": take_back, "dry_run": dry_run}
+    new = asyncio.run(_told(file, form, reading, wish, len(rows), data, quiet=as_json))
+    answer = _answer(rows, new, wish)
     show(answer, "\n".join(_lines(file, form, answer)), as_json)
     raise typer.Exit(1 if answer["refused"] else 0)
 
@@ -92,7 +99,7 @@ def _without_address(row: Listed | Bad) -> tuple[int, str, bool] | Bad:
 
 
 async def _told(
-    file: Path, form: Form, reading: Reading, source: str, dry_run: bool, rows: int, data: Path, *, quiet: bool
+    file: Path, form: Form, reading: Reading, wish: dict[str, Any], rows: int, data: Path, *, quiet: bool
 ) -> int:
     """Of how many rows it is news. Raises TactfulError."""
     new = done = 0
@@ -105,14 +112,15 @@ async def _told(
                     {"channel": row.channel, "address": row.address, "reason": row.reason, "said_at": row.said_at}
                     for row in lot
                 ]
-                wish = {"source": source, "dry_run": dry_run, "addresses": addresses}
                 try:
-                    new += (await told(await client.post("/admin/suppressions", json=wish)))["new"]
+                    new += (await told(await client.post("/admin/suppressions", json=wish | {"addresses": addresses})))[
+                        "new"
+                    ]
                 except TactfulError as error:
-                    if dry_run or not done:
+                    if wish["dry_run"] or not done:
                         raise
-                    again = "do it again: what is in is recognised"
-                    raise TactfulError(f"{error}. {done:,} addresses are in; {again}") from None
+                    again = "do it again: what is done is recognised"
+                    raise TactfulError(f"{error}. {done:,} addresses are done; {again}") from None
                 done += len(lot)
                 progress.update(task, completed=lot[-1].line)
     return new
@@ -123,19 +131,20 @@ def _lots(rows: Iterator[Listed]) -> Iterator[list[Listed]]:
         yield lot
 
 
-def _answer(rows: list[tuple[int, str, bool] | Bad], new: int, dry_run: bool) -> dict[str, Any]:
+def _answer(rows: list[tuple[int, str, bool] | Bad], new: int, wish: dict[str, Any]) -> dict[str, Any]:
     good = [row for row in rows if not isinstance(row, Bad)]
     counts = Counter(reason for _, reason, _ in good)
     listed = len(good) - counts[ALLOWED]
     return {
         "rows": len(rows),
         **{reason: counts[reason] for reason in REASONS},
-        "new": new,
-        "known": listed - new,
+        **(
+            {"taken_back": new, "not_on_it": listed - new} if wish["take_back"] else {"new": new, "known": listed - new}
+        ),
         "undated": sum(reason != ALLOWED and not dated for _, reason, dated in good),
         "passed_over": counts[ALLOWED],
         "refused": [bad._asdict() for bad in rows if isinstance(bad, Bad)],
-        "dry_run": dry_run,
+        "dry_run": wish["dry_run"],
     }
 
 
@@ -151,5 +160,10 @@ def _lines(file: Path, form: Form, answer: dict[str, Any]) -> Iterator[str]:
     yield from (f"           line {bad['line']}: {bad['why']}" for bad in refused[:NAMED])
     if len(refused) > NAMED:
         yield f"           and {len(refused) - NAMED:,} more (--json names all)"
-    news = f"{answer['new']:,} new, {answer['known']:,} known already"
-    yield f"{news}; nothing was changed" if answer["dry_run"] else f"{news}: suppressed as soon as dispatch has read it"
+    if "taken_back" in answer:
+        news = f"{answer['taken_back']:,} taken back, {answer['not_on_it']:,} that this source has not told"
+        done = "counts no more as soon as dispatch has read it; what people said themselves, or other lists, stands"
+    else:
+        news = f"{answer['new']:,} new, {answer['known']:,} known already"
+        done = "suppressed as soon as dispatch has read it"
+    yield f"{news}; nothing was changed" if answer["dry_run"] else f"{news}: {done}"

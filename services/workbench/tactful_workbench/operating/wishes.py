@@ -39,6 +39,7 @@ class SuppressionList(Wish):
 
     source: str = Field(min_length=1, max_length=100)
     addresses: list[ListedAddress] = Field(max_length=1000)
+    take_back: bool = False
     dry_run: bool = True
 
 

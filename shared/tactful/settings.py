@@ -203,12 +203,20 @@ class Caps(_Section):
     budget: bool = True
 
 
+def _no_share(share: float) -> str:
+    meant = "is a share that no rule reaches, so it guards nothing; write one below 0.1, like 0.005 for half a percent, or 1 for never"
+    return meant if 0.1 <= share < 1 else ""
+
+
+Share = Annotated[float, Field(ge=0, le=1), _written(_no_share)]
+
+
 class Guard(_Section):
     """When a rule takes itself back: so many of its contacts object, and it is not chance (1 is never); or one that is live for
     a share of customers writes to so many times as many of them in a day as on the busiest of the week before (0 is never)."""
 
-    opt_outs: float = Field(0.005, ge=0, le=1)  # the share that withdraws consent, mutes the rule or stops everything
-    spam_reports: float = Field(0.001, ge=0, le=1)
+    opt_outs: Share = 0.005  # the share that withdraws consent, mutes the rule or stops everything
+    spam_reports: Share = 0.001
     volume: float = Field(3.0, ge=0)
     after: int = Field(50, ge=1)  # contacts: fewer tell nothing
 

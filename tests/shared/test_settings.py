@@ -92,6 +92,8 @@ def test_a_number_of_thousands_of_digits_is_refused_like_any_other_slip() -> Non
         ('[hours]\nmarketing = "9-21"', "settings.toml:2: hours.marketing: "),
         ('[hours]\nmarketing = "25:00-26:00"', "settings.toml:2: hours.marketing: "),
         ('[hours]\nmarketing = "09:00-24:30"', "settings.toml:2: hours.marketing: "),
+        ("[guard]\nopt_outs = 0.5", "settings.toml:2: guard.opt_outs: "),
+        ("[guard]\nspam_reports = 0.1", "settings.toml:2: guard.spam_reports: "),
         ('[sending]\nmode = "yes"', "settings.toml:2: sending.mode: "),
         ('[shop]\nsender = "My shop"', "settings.toml:2: shop.sender: "),
         ('[shop]\nsender = ""', "settings.toml:2: shop.sender: "),
@@ -202,3 +204,8 @@ def test_settings_that_contradict_themselves_are_refused_by_name(text: str, name
 )
 def test_what_only_looks_like_a_contradiction_is_taken(text: str) -> None:
     parse(text, "settings.toml")
+
+
+def test_a_guard_may_be_off_and_what_an_older_program_has_told_of_it_stands() -> None:
+    assert parse("[guard]\nopt_outs = 1", "settings.toml").guard.opt_outs == 1
+    assert settings_from_log('{"guard": {"opt_outs": 0.5}}').guard.opt_outs == 0.5

@@ -98,6 +98,12 @@ def test_32_levels_are_not_too_deep(tmp_path: Path) -> None:
     assert len(list(rows_of(written(tmp_path, "a.ndjson", NESTED % (b"[" * 31, b"]" * 31))))) == 2
 
 
+@pytest.mark.parametrize("above", [b"\n", b"\r\n;;\r\n"], ids=["an empty line", "and one of empty cells"])
+def test_a_table_begins_below_the_empty_lines_above_it(tmp_path: Path, above: bytes) -> None:
+    (row,) = rows_of(written(tmp_path, "a.csv", above + b"id;mail\n1;a\n"))
+    assert (row.line, row.cells) == (above.count(b"\n") + 2, {"id": "1", "mail": "a"})
+
+
 def test_many_brackets_beside_one_another_are_not_deep(tmp_path: Path) -> None:
     (row,) = rows_of(written(tmp_path, "a.ndjson", b'{"products": [' + b"{}, " * 99 + b"{}]}"))
     assert len(row.cells["products"]) == 100
@@ -113,6 +119,7 @@ NESTED = b'{"id": 1}\n{"id": %s1%s}\n'
     ("name", "content", "says"),
     [
         ("a.csv", b"id,mail\n1,a,b\n", r"a\.csv:2: more cells than the 2 columns of the head"),
+        ("a.csv", b"\n,,\nid,mail\n1,a,b\n", r"a\.csv:4: more cells than the 2 columns of the head"),
         (
             "a.csv",
             b'id,mail\n1,a\n2,"b\n3,c\n4,d\n',

@@ -26,6 +26,7 @@ from tactful_trigger.applying.recipient import number_of
 
 NOTHING: Final[Mapping[str, str]] = {}
 NOON: Final = time(12)  # when a date without a time of day happened
+_EMPTY: Final = ",;\t| \r\n"  # what a row without a cell consists of
 DELIMITERS: Final = ",;\t|"  # spreadsheets write semicolons where a comma is the decimal point
 TABLES: Final = (".csv", ".tsv")
 _COMMA: Final = re.compile(r"-?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
@@ -201,16 +202,18 @@ def torn(file: Path, line: int, error: csv.Error) -> TactfulError:
 def _cells(text: Iterable[str], file: Path) -> Iterator[Row]:
     """The head tells what stands between two cells."""
     lines = iter(text)
-    head = next(lines, "")
+    above, head = 0, next(lines, "")
+    while head and not head.strip(_EMPTY):  # a spreadsheet keeps empty rows above its table
+        above, head = above + 1, next(lines, "")
     reader = csv.DictReader(chain([head], lines), delimiter=delimiter_of(head), strict=True)
-    read = 1
+    read = above + 1
     try:
         for cells in reader:
             if None in cells:
                 raise TactfulError(
-                    f"{file}:{reader.line_num}: more cells than the {len(cells) - 1} columns of the head"
+                    f"{file}:{above + reader.line_num}: more cells than the {len(cells) - 1} columns of the head"
                 )
-            read = reader.line_num
+            read = above + reader.line_num
             yield Row(read, {name: _unmarked(cell) for name, cell in cells.items()})
     except csv.Error as error:
         raise torn(file, read, error) from None

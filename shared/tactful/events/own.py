@@ -225,7 +225,7 @@ class ConsentChanged(Event, frozen=True, kw_only=True):
 
     purpose: str
     channel: str = ""
-    state: str  # granted | withdrawn | requested
+    state: str  # granted | withdrawn | taken_back (what a list said) | requested
     basis: str = "consent"
     wording: str = ""
     via: str = ""

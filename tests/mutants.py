@@ -515,9 +515,16 @@ FAULTS = (
     ),
     Fault(
         "who unsubscribed at a sender before is bound in the ledger alone",
-        f"{DISPATCH}/applying/suppressing.py",
-        "    bind(space, key, MARKETING, said_at)\n",
-        "",
+        f"{DISPATCH}/state/rows.py",
+        "        latest = max(self.withdrawn.get(MARKETING, 0), self.left_at)",
+        "        latest = self.withdrawn.get(MARKETING, 0)",
+        ("tests/dispatch/test_suppressing.py",),
+    ),
+    Fault(
+        "to take a list back undoes what the customer has said themselves",
+        f"{DISPATCH}/applying/consenting.py",
+        "if (word.basis, word.via, word.channel) != _said_by_list(body)]",
+        "if word.channel != body.channel]",
         ("tests/dispatch/test_suppressing.py",),
     ),
     Fault(

@@ -127,6 +127,25 @@ def test_the_readme_shows_the_rules_that_ship_in_the_versions_that_they_have() -
     assert ", ".join(rules) in (REFERENCE.parents[1] / "README.md").read_text()
 
 
+NO_PLACES: Final = {"dispatch", "events", "tactful", "tactful dev", "Message Decided"}
+
+
+def test_the_path_of_an_event_leads_through_files_and_folders_that_there_are() -> None:
+    root, page = REFERENCE.parents[1], (REFERENCE / "path-of-an-event.md").read_text()
+    for section in page.split("\n## ")[1:]:
+        head, _, told = section.partition("\n")
+        base = root / quoted(head)[0]
+        places = {place for place in quoted(told) if place not in NO_PLACES}
+        assert places
+        assert {place for place in places if not ((base / place).exists() or (root / place).exists())} == set()
+
+
+def test_every_noun_stands_where_its_row_says() -> None:
+    places = {place for row in rows("nouns.md") for place in quoted(row[-1])}
+    assert {place for place in places if not (REFERENCE.parents[1] / place).exists()} == set()
+    assert len(places) > 10
+
+
 POSTED: Final = sorted(set(known_names()) - RESERVED)
 CALLS: Final = {"Identify", "Alias", "Group", "Page", "Screen"}  # posted by a call of that name
 SPELLED: Final = {"previous_id": "previousId", "title_text": "title"}

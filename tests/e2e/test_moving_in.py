@@ -68,6 +68,24 @@ def test_who_unsubscribed_at_the_sender_before_is_refused_with_the_list_named_un
     assert server.told("consent", "verify").count("whole") == 4
 
 
+def test_whom_a_wrong_file_has_silenced_is_written_to_once_it_is_taken_back(server: Server, tmp_path: Path) -> None:
+    eve, list_ = Shopper(server), tmp_path / "customers.csv"
+    list_.write_text(f"Email\n{eve.id}@example.test\n")
+    eve.known()
+    server.told("consent", "grant", eve.id, "marketing", "--channel", "email", "--source", "shop-counter")
+    suppress = ("consent", "suppress", str(list_), "--source", "klaviyo", "--reason", "unsubscribed")
+    assert "1  without a date that can be read" in server.told(*suppress)
+    server.advance(by="1s")
+    assert "withdrawn marketing/email  with the address" in server.told("consent", "show", eve.id)
+    dry = server.told(*suppress, "--take-back", "--dry-run")
+    assert "1 taken back, 0 that this source has not told; nothing was changed" in dry
+    assert "without a date" not in dry
+    server.told(*suppress, "--take-back")
+    eve.adds(KETTLE)
+    assert [decision["verdict"] for decision in server.advance(by="1h")["decisions"]] == ["sent"]
+    assert "withdrawn" not in server.told("consent", "show", eve.id)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

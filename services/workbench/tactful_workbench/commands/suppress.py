@@ -141,7 +141,7 @@ def _answer(rows: list[tuple[int, str, bool] | Bad], new: int, wish: dict[str, A
         **(
             {"taken_back": new, "not_on_it": listed - new} if wish["take_back"] else {"new": new, "known": listed - new}
         ),
-        "undated": sum(reason != ALLOWED and not dated for _, reason, dated in good),
+        "undated": 0 if wish["take_back"] else sum(reason != ALLOWED and not dated for _, reason, dated in good),
         "passed_over": counts[ALLOWED],
         "refused": [bad._asdict() for bad in rows if isinstance(bad, Bad)],
         "dry_run": wish["dry_run"],

@@ -85,9 +85,9 @@ def _displaces(later: Word, earlier: Word) -> bool:
     )
 
 
-def _slot(word: Word) -> tuple[object, ...]:
-    by = word.via if word.basis == LISTED else ""
-    return (word.purpose, word.channel, f"stranger {word.state}" if word.stranger else "", word.basis == LISTED, by)
+def _slot(word: Word) -> tuple[str, ...]:
+    by_list = word.via if word.basis == LISTED else ""  # every list has a name
+    return (word.purpose, word.channel, f"stranger {word.state}" if word.stranger else "", by_list)
 
 
 def used_up_by(message: MessageBody, words: Sequence[Word]) -> list[Word]:

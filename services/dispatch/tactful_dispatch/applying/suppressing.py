@@ -53,7 +53,7 @@ def _take_back(space: Workspace, address: AddressRow, key: AddressKey, record: S
     if not address.strike(record.body.reason, record.body.source) or record.body.reason == BOUNCED:
         return
     space.record_consent(_entry(key, record.id, record.body, at, at))
-    if not any(address.is_on(reason, record.body.source) for reason in (UNSUBSCRIBED, COMPLAINED)):
+    if not any(address.is_listed(reason, record.body.source) for reason in (UNSUBSCRIBED, COMPLAINED)):
         _tell_customers(space, address, key, record, at, at)
 
 

@@ -18,8 +18,8 @@ class Rendering:
     locales: tuple[str, ...]  # in order of preference, e.g. ("ru-RU", "en"); the last is the shop's default
     data: dict[str, Any]  # what the run gave
     first_name: str | None
-    shop: dict[str, str]  # as `tactful_dispatch.sending.writing.shown_of`
-    links: dict[str, str]  # by what templates call them: see `tactful_dispatch.sending.writing.LINKS`
+    shop: dict[str, str]  # as `tactful_dispatch.content.shown.shown_of`
+    links: dict[str, str]  # by what templates call them: see `tactful_dispatch.content.shown.LINKS`
     because: str  # name of the event that started the run
     because_at: int
     zone: str  # the recipient's zone, for dates

@@ -217,9 +217,9 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
     @property
     def kept_shut(self) -> str:
         """Why it stays shut, whatever a provider says; as `shut`, if it does not."""
-        if not self.refused and self._shut_by_lists == COMPLAINED:
-            return COMPLAINED
-        return self.refused[0] if self.refused else self.shut
+        if self.refused:
+            return self.refused[0]
+        return COMPLAINED if self._shut_by_lists == COMPLAINED else self.shut
 
     @property
     def _shut_by_lists(self) -> str:
@@ -264,8 +264,8 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         """When its owner withdrew, as the latest list has it; 0 if none has."""
         return max((at for name, at in self.listed.items() if not name.startswith(f"{BOUNCED}/")), default=0)
 
-    def is_listed(self, reason: str, source: str, said_at: int) -> bool:
-        """Whether a list says nothing new of it: a row without a date (0) is what that list has said before."""
+    def is_listed(self, reason: str, source: str, said_at: int = 0) -> bool:
+        """Whether a list has said so of it, and says nothing new: a row without a date (0) is what that list has said before."""
         return said_at <= self.listed.get(f"{reason}/{source}", -1)
 
     def note_listed(self, reason: str, source: str, at: int) -> None:
@@ -274,15 +274,9 @@ class AddressRow(msgspec.Struct, kw_only=True, omit_defaults=True):
         self.listed[name] = at
         self.opened = [known for known in self.opened if known != name]
 
-    def is_on(self, reason: str, source: str) -> bool:
-        """Whether a list says so of it."""
-        return f"{reason}/{source}" in self.listed
-
     def strike(self, reason: str, source: str) -> bool:
         """A list says so no more; False if it never did."""
-        name = f"{reason}/{source}"
-        self.opened = [known for known in self.opened if known != name]
-        return self.listed.pop(name, None) is not None
+        return self.listed.pop(f"{reason}/{source}", None) is not None
 
     def used_by(self, customer: str) -> None:
         """A customer is written to here."""

@@ -101,4 +101,4 @@ def _happened(record: EventRecord) -> int:
 
 
 def _wanted(properties: msgspec.Raw) -> bool:
-    return bool(msgspec.json.decode(properties).get("state") in ("granted", "requested"))
+    return msgspec.json.decode(properties).get("state") in ("granted", "requested")

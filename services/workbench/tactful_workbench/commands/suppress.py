@@ -113,14 +113,13 @@ async def _told(
                     for row in lot
                 ]
                 try:
-                    new += (await told(await client.post("/admin/suppressions", json=wish | {"addresses": addresses})))[
-                        "new"
-                    ]
+                    answer = await told(await client.post("/admin/suppressions", json=wish | {"addresses": addresses}))
                 except TactfulError as error:
                     if wish["dry_run"] or not done:
                         raise
                     again = "do it again: what is done is recognised"
                     raise TactfulError(f"{error}. {done:,} addresses are done; {again}") from None
+                new += answer["new"]
                 done += len(lot)
                 progress.update(task, completed=lot[-1].line)
     return new
@@ -134,14 +133,13 @@ def _lots(rows: Iterator[Listed]) -> Iterator[list[Listed]]:
 def _answer(rows: list[tuple[int, str, bool] | Bad], new: int, wish: dict[str, Any]) -> dict[str, Any]:
     good = [row for row in rows if not isinstance(row, Bad)]
     counts = Counter(reason for _, reason, _ in good)
-    listed = len(good) - counts[ALLOWED]
+    others = len(good) - counts[ALLOWED] - new
+    back = wish["take_back"]
     return {
         "rows": len(rows),
         **{reason: counts[reason] for reason in REASONS},
-        **(
-            {"taken_back": new, "not_on_it": listed - new} if wish["take_back"] else {"new": new, "known": listed - new}
-        ),
-        "undated": 0 if wish["take_back"] else sum(reason != ALLOWED and not dated for _, reason, dated in good),
+        **({"taken_back": new, "not_on_it": others} if back else {"new": new, "known": others}),
+        "undated": 0 if back else sum(reason != ALLOWED and not dated for _, reason, dated in good),
         "passed_over": counts[ALLOWED],
         "refused": [bad._asdict() for bad in rows if isinstance(bad, Bad)],
         "dry_run": wish["dry_run"],

@@ -39,7 +39,7 @@ class Suppressions:
         now, records = self._clock.now(), []
         for each in listed:
             key = self._book.key(each.channel, each.address)
-            if (await self._store.address(key)).is_on(each.reason, source):
+            if (await self._store.address(key)).is_listed(each.reason, source):
                 records.append(_taken_back(key, each.reason, source, now))
         return await self._tell(records, dry_run)
 

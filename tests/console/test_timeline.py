@@ -147,6 +147,27 @@ def test_what_somebody_answers_is_told_in_their_words() -> None:
     assert (replied.chip, replied.sentences) == (Chip("replied", Tone.SENT), ("“Is it there?”",))
 
 
+def test_a_price_is_told_as_the_shop_writes_it_and_never_in_cents() -> None:
+    order = event("Order Completed", "m", "", total=[3990, "EUR"], tax=[500, "JPY"], shipping=[-1250, "KWD"])
+    said = {fact.name: fact.value for fact in only(order, "event").facts}
+    assert (said["total"], said["tax"], said["shipping"]) == ("39.90 EUR", "500 JPY", "-1.250 KWD")
+
+
+def test_the_products_of_an_order_are_told_a_line_each() -> None:
+    kettle = {"product_id": "p1", "name": "Blue kettle", "price": [3990, "EUR"], "quantity": 1}
+    order = event("Order Completed", "m", "", products=[kettle, {"product_id": "p2", "variant": ""}])
+    said = {fact.name: fact.value for fact in only(order, "event").facts}
+    assert said["products"] == "product_id p1 · name Blue kettle · price 39.90 EUR · quantity 1\nproduct_id p2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("size", [42, "EUR"], '[42,"EUR"]'), ("price", [42], "[42]"), ("products", ["p1", {}], '["p1",{}]')],
+)
+def test_what_only_looks_like_a_price_or_a_product_stays_what_it_is(name: str, value: Any, said: str) -> None:
+    assert only(event("Own", "m", "", **{name: value}), "event").facts[0].value == said
+
+
 def test_an_opening_by_a_machine_says_that_it_counts_for_nothing() -> None:
     opened = only({"name": "Message Opened", "message_id": "m_2", "prefetched": True}, "receipt")
     assert opened.sentences == ("fetched by a machine: it counts for nothing",)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from tactful.clock import DAY, MINUTE
 from tactful.decisions import Verdict
 from tactful_console.entries import Chip, Entry, Fact, Gate, Tone
+from tactful_console.facts import facts_of
 from tactful_console.history import HistoryRow
 from tactful_console.moments import Moments
 from tactful_console.verdicts import gates_of, mend, why_not
@@ -76,7 +75,7 @@ def _happened(row: HistoryRow, moments: Moments) -> Entry:
         about=_text(row, "about"),
         ref=f"event {_text(row, 'id')}",
         sentences=_when(row, moments),
-        facts=(*_facts(row.data.get("properties") or {}), Fact("source", _text(row, "source"))),
+        facts=(*facts_of(row.data.get("properties") or {}), Fact("source", _text(row, "source"))),
     )
 
 
@@ -96,7 +95,7 @@ def _decided(row: HistoryRow, moments: Moments) -> Entry:
         chip=_VERDICTS[Verdict(data["verdict"])],
         sentences=(why,) if why else _why_sent(data, gates),
         gates=gates,
-        facts=_facts({key: data.get(key) for key in _SHOWN_OF_A_DECISION}),
+        facts=facts_of({key: data.get(key) for key in _SHOWN_OF_A_DECISION}),
         fix=mend(row.customer, data),
     )
 
@@ -191,7 +190,7 @@ def _receipt(row: HistoryRow, moments: Moments) -> Entry:
         about=_text(row, "channel"),
         ref=f"message {_text(row, 'message_id')}",
         sentences=words,
-        facts=_facts({key: row.data.get(key) for key in ("url", "detail", "hard")}),
+        facts=facts_of({key: row.data.get(key) for key in ("url", "detail", "hard")}),
     )
 
 
@@ -207,7 +206,7 @@ def _consent(row: HistoryRow, moments: Moments) -> Entry:
         about=f"{_text(row, 'purpose')}/{_text(row, 'channel') or 'every channel'}",
         ref="  ".join(parts),
         chip=_STATES.get(state, Chip(state)),
-        facts=_facts({key: row.data.get(key) for key in ("basis", "wording", "via", "proof")}),
+        facts=facts_of({key: row.data.get(key) for key in ("basis", "wording", "via", "proof")}),
     )
 
 
@@ -222,20 +221,12 @@ def _preferences(row: HistoryRow, moments: Moments) -> Entry:
 
 
 def _other(row: HistoryRow, moments: Moments) -> Entry:
-    return _entry(row, title=row.kind, facts=_facts(row.data))
+    return _entry(row, title=row.kind, facts=facts_of(row.data))
 
 
 def _entry(row: HistoryRow, **fields: Any) -> Entry:
     fields.setdefault("message_id", _text(row, "message_id"))
     return Entry(kind=row.kind, at=row.at, rule=row.rule, run=row.run, **fields)
-
-
-def _facts(values: Mapping[str, Any]) -> tuple[Fact, ...]:
-    return tuple(Fact(name, _plain(value)) for name, value in values.items() if value not in (None, "", {}, []))
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _text(row: HistoryRow, key: str) -> str:

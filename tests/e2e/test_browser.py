@@ -151,6 +151,14 @@ def test_long_words_have_room_on_a_small_phone(browser: Browser, server: Server)
         assert min(widths) >= 100, "letters would stand one below the other"
 
 
+def test_the_search_keeps_the_margin_of_a_small_phone(browser: Browser, server: Server) -> None:
+    with visiting(browser, server, 320, "light") as page:
+        page.goto("/console")
+        edges = page.evaluate("[...document.querySelectorAll('.find, .now')].map(e => e.getBoundingClientRect().right)")
+        find = page.get_by_role("button", name="Find").evaluate("button => button.getBoundingClientRect().right")
+        assert {find, *edges} == {320 - 16}
+
+
 def _a_left_cart(server: Server, locale: str = "en") -> None:
     uma = Shopper(server, "u1").known(locale=locale).consents("email")
     pictured: dict[str, Any] = {"url": f"{server.url}/shop/p1", "image_url": f"{server.url}/shop/p1.jpg"}

@@ -289,6 +289,11 @@ async def test_the_page_says_what_is_known_and_hides_most_of_the_addresses(clien
     assert "600123" not in words
 
 
+async def test_one_number_for_two_channels_is_told_once(desk: FakeDesk, client: httpx.AsyncClient) -> None:
+    desk.kept = replace(CARD, addresses={"sms": "+34600123467", "email": "u@x.test", "call": "+34600123467"})
+    assert "SMS · Phone calls +34 ••• 67 E-mail u•••@x.test Language" in (await page(client)).words
+
+
 async def test_the_page_says_why_each_message_came(client: httpx.AsyncClient) -> None:
     assert (
         "Your kettle Wed 25 Nov 2026, 09:46 · by e-mail · Basket reminders "

@@ -150,6 +150,11 @@ def test_long_words_have_room_on_a_small_phone(browser: Browser, server: Server)
         assert len(widths) == 3
         assert min(widths) >= 100, "letters would stand one below the other"
 
+        page.goto("/console/customers/u1")
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        gates = page.locator(".scroll:has(.gates)").first
+        assert gates.evaluate("box => box.scrollWidth <= box.clientWidth"), "what a gate saw is seen without scrolling"
+
 
 def test_the_search_keeps_the_margin_of_a_small_phone(browser: Browser, server: Server) -> None:
     with visiting(browser, server, 320, "light") as page:

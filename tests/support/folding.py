@@ -15,9 +15,10 @@ S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 
 
-def at(instant: int, event: E, scope: str = "server") -> E:
+def at(instant: int, event: E, scope: str = "server", *, history: bool = False) -> E:
     """The event, happened at `instant`."""
-    force_setattr(event, "meta", Meta(id=f"e{instant}", source="shop", occurred_at=instant, scope=scope))
+    meta = Meta(id=f"e{instant}", source="shop", occurred_at=instant, scope=scope, history=history)
+    force_setattr(event, "meta", meta)
     return event
 
 

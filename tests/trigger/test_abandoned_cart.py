@@ -199,6 +199,20 @@ def test_an_order_or_a_complaint_that_is_told_again_each_night_is_old_news(news:
     assert len(bench.history("u1")) > told
 
 
+@pytest.mark.parametrize("count", [17, 65], ids=["more than the segment knows", "more than are kept"])
+def test_a_shop_that_tells_all_orders_each_night_ends_no_reminder_of_its_best_customers(count: int) -> None:
+    bench = bench_with()
+
+    def tell_all_orders() -> None:
+        for days in range(count + 3, 3, -1):
+            bench.emits("u1", OrderCompleted(order_id=f"o{days}"), ago=f"{days}d")
+
+    tell_all_orders()
+    bench.emits("u1", ADD)
+    tell_all_orders()
+    assert len(bench.runs("u1")) == 1
+
+
 def test_an_order_at_the_very_deadline_comes_before_it() -> None:
     bench = bench_with()
     due = bench.now + HOUR

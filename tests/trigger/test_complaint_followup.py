@@ -30,6 +30,7 @@ from tactful_trigger.rules.complaint_followup import NOT_ASKED
 MADRID = ZoneInfo("Europe/Madrid")
 OPENED = ComplaintOpened(ticket_id="t1", subject="Dented kettle")
 CLOSED = ComplaintClosed(ticket_id="t1", resolution="replaced")
+REOPENED = ComplaintReopened(ticket_id="t1")
 REVIEW = ComplaintOpened(ticket_id="r1", channel="review")
 
 
@@ -80,6 +81,19 @@ def test_a_complaint_that_is_closed_again_is_asked_about_a_day_after_that(again:
     start = bench.now
     bench.advance("60d")
     assert [message.requested_at - start for message in bench.messages] == [DAY]
+
+
+def test_that_it_had_been_opened_again_before_is_old_news_however_often_a_shop_tells_it() -> None:
+    bench = bench_with()
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("1h")
+    bench.emits("u1", REOPENED)
+    bench.advance("3d")
+    bench.emits("u1", CLOSED)
+    bench.advance("20h")
+    bench.emits("u1", REOPENED, ago="92h")
+    bench.advance("60d")
+    assert len(bench.messages) == 1
 
 
 def test_it_waits_for_a_working_day() -> None:
@@ -378,7 +392,7 @@ def test_a_complaint_that_is_opened_again_ends_it() -> None:
     bench = bench_with()
     bench.emits("u1", OPENED, CLOSED)
     bench.advance("23h")
-    bench.emits("u1", ComplaintReopened(ticket_id="t1"))
+    bench.emits("u1", REOPENED)
     bench.advance("30d")
     assert (bench.messages, bench.endings("u1")) == ([], ["ended by Complaint Reopened"])
 
@@ -418,7 +432,7 @@ def test_a_customer_is_asked_once_in_two_weeks() -> None:
 
 def test_a_ticket_that_is_opened_and_closed_again_weeks_later_is_not_asked_about_again() -> None:
     bench = after(OPENED, CLOSED)
-    bench.emits("u1", ComplaintReopened(ticket_id="t1"), CLOSED)
+    bench.emits("u1", REOPENED, CLOSED)
     bench.advance("30d")
     assert len(bench.messages) == 1
 

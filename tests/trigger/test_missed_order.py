@@ -89,6 +89,17 @@ def test_a_short_rhythm_gets_three_days_of_grace() -> None:
     assert asked_after(customer_of(6, 6, 6, push=False, min_slack_days=5.0)) == [12]
 
 
+def test_a_shop_that_tells_all_orders_again_changes_nothing() -> None:
+    bench, told = customer_of(14, 14, 14, 14), list[int]()
+    for night in range(0, 60, 3):
+        for number in range(5) if night > 2 else ():
+            bench.emits(
+                "u1", OrderCompleted(order_id=f"o{number}", products=(TEA,)), ago=f"{night + 14 * (4 - number)}d"
+            )
+        told += [night + days for days in asked_after(bench, 3)]
+    assert told == [22, 24]
+
+
 def test_a_gift_and_what_came_to_nothing_are_no_part_of_the_rhythm() -> None:
     bench = customer_of(20, 20, 20)
     bench.advance("1d")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
 from folding import at, by_time, euros, folded, scripts
 from hypothesis import given
 from hypothesis import strategies as st
@@ -232,6 +233,12 @@ def test_the_latest_64_orders_are_kept_and_all_are_counted() -> None:
     state = orders(*(at(number, completed(f"o{number}", 1)) for number in range(1, KEPT + 3)))
     assert (len(state.recent), state.recent[0].order_id) == (KEPT, "o3")
     assert (state.count, state.spent) == (KEPT + 2, {"EUR": KEPT + 2})
+
+
+@pytest.mark.parametrize(("history", "counted"), [(False, 0), (True, 1)], ids=["told once more", "imported"])
+def test_an_order_older_than_all_that_are_kept_counts_if_it_is_imported(history: bool, counted: int) -> None:
+    state = orders(*(at(number, completed(f"o{number}", 1)) for number in range(1, KEPT + 3)))
+    assert ORDERS.fold(state, at(1, completed("o1", 1), history=history)).count == state.count + counted
 
 
 def test_a_checkout_is_no_order() -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from tactful.clock import HOUR, MINUTE
 from tactful.events import (
     ComplaintClosed,
     ComplaintOpened,
+    ComplaintReopened,
     ContactMade,
     CustomerFlagged,
     OrderCancelled,
     OrderCompleted,
     OrderRefunded,
 )
-from tactful.events.model import is_fact, name_of
+from tactful.events.model import Event, is_fact, name_of
 from tactful.identity import event_hash
+from tactful.projections import Projection
 from tactful.records import EventRecord
 from tactful.rules import Rule
 from tactful_trigger.applying.contacts import OBJECTIONS, Contacts
@@ -27,6 +29,8 @@ from tactful_trigger.effects import Effects
 from tactful_trigger.happening import Seen
 from tactful_trigger.partition import Partition
 from tactful_trigger.projections import OURS
+from tactful_trigger.projections.orders import OrdersProjection
+from tactful_trigger.projections.tickets import TicketsProjection
 from tactful_trigger.rulebook import Route
 from tactful_trigger.runs.life import Runs
 from tactful_trigger.runs.replay import Parked, RuleFailed
@@ -37,8 +41,11 @@ from tactful_trigger.state.row import LEAST, SEEN_MINUTES, WEIGHED, Goal, Row
 _NOWHERE: Final = Route()
 _NOBODY: Final[Mapping[str, Parked]] = {}
 _FLAG: Final = name_of(CustomerFlagged)
+# They know again what they have been told.
+_BY_NUMBER: Final[tuple[Projection[Any], ...]] = (OrdersProjection(), TicketsProjection())
 _NUMBERED: Final = frozenset(
-    name_of(event) for event in (OrderCompleted, OrderCancelled, OrderRefunded, ComplaintOpened, ComplaintClosed)
+    name_of(event)
+    for event in (OrderCompleted, OrderCancelled, OrderRefunded, ComplaintOpened, ComplaintReopened, ComplaintClosed)
 )
 BEYOND: Final = "more than 256 events within a minute"
 
@@ -100,12 +107,12 @@ class Applying:
     def _changes(self, row: Row, route: Route, seen: Seen) -> bool:
         goals = row.goals  # before this event: it is not later than itself
         self._blamed = _NOBODY
+        if _is_told_again(row, seen):
+            self._partition.cursor.duplicates += 1
+            return False
         changed = (bool(route.folds) and self._fold(row, route, seen)) or seen.name in TOLD_ALWAYS
         if seen.record.body.history:
             return changed or bool(route.starts)  # somebody may be enrolled for it
-        if not changed and _is_told_again(seen):
-            self._partition.cursor.duplicates += 1
-            return False
         if seen.name == "Message Decided":
             changed |= self._contacts.decided(row, seen)
         elif seen.name in OBJECTIONS:
@@ -194,11 +201,21 @@ def _note_goal(row: Row, rule: str, seen: Seen) -> None:
 _ORDER: Final = name_of(OrderCompleted)
 
 
-def _is_told_again(seen: Seen) -> bool:
-    """Whether what has changed nothing that is known is an order's or a complaint's old news: many shops tell all of them each night.
-    Repeats of the last two days are known by their ids; what else was told of these days may have been an import."""
+def _is_told_again(row: Row, seen: Seen) -> bool:
+    """Whether it is an order's or a complaint's old news, by its number: many shops tell all of them each night. Asked first, since who
+    counts would count it again. Repeats of the last two days are known by their ids; what else was told of these days may have been
+    an import."""
     is_old = seen.at - seen.record.body.occurred_at > SEEN_MINUTES * MINUTE
-    return is_old and seen.name in _NUMBERED and bool(getattr(seen.event, "order_id", True))
+    if not is_old or seen.name not in _NUMBERED or seen.record.body.history:
+        return False
+    event = seen.event
+    keepers = [keeper for keeper in _BY_NUMBER if type(event) in keeper.events]
+    return bool(getattr(event, "order_id", True)) and all(_knows(keeper, row, event) for keeper in keepers)
+
+
+def _knows(keeper: Projection[Any], row: Row, event: Event) -> bool:
+    state = row.states.get(keeper.name, keeper.state())
+    return isinstance(state, keeper.state) and bool(keeper.fold(state, event) == state)
 
 
 def _always_counts(row: Row, record: EventRecord, route: Route | None) -> bool:

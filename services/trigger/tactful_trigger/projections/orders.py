@@ -78,6 +78,8 @@ class OrdersProjection(FirstVersion):
         if not isinstance(event, News):
             return state
         old = _known(state, event.order_id)
+        if _is_forgotten(state, old, event):
+            return state
         after = _with(state, old, _FOLDS[type(event)](old, event))
         if isinstance(event, OrderRefunded) and event.meta.occurred_at > after.refunded_at:
             return replace(after, refunded_at=event.meta.occurred_at)
@@ -102,6 +104,13 @@ def _known(state: Orders, order_id: str) -> Order:
     """The order of that id; orders without one are all different."""
     found = (order for order in state.recent if order_id and order.order_id == order_id)
     return next(found, Order(order_id=order_id))
+
+
+def _is_forgotten(state: Orders, old: Order, event: News) -> bool:
+    """Whether it is told once more of an order that was counted and is older than all that are kept. An import tells what is new."""
+    if not isinstance(event, OrderCompleted) or event.meta.history or old.at or not event.order_id:
+        return False
+    return len(state.recent) == KEPT and event.meta.occurred_at < state.recent[0].at
 
 
 def _with(state: Orders, old: Order, new: Order) -> Orders:

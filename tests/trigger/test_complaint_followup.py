@@ -105,6 +105,37 @@ def test_it_waits_for_a_working_day() -> None:
     assert (asked.weekday(), asked.hour) == (0, 10)
 
 
+def held_on_friday(*meanwhile: Event, **parameters: Any) -> EngineBench:
+    """What was asked for on Friday at three has not left by Saturday."""
+    bench = bench_with(decide=lambda message: None, **parameters)
+    bench.advance("3d")
+    bench.emits("u1", OPENED, CLOSED)
+    bench.advance("1d")
+    (message,) = bench.messages
+    bench.advance_to(message.expires_at)
+    bench.decides(message, verdict="not_sent", reason="expired", scope="customer")
+    bench.emits("u1", *meanwhile)
+    bench.advance("10d")
+    return bench
+
+
+def test_what_waits_for_its_hour_as_the_weekend_begins_is_asked_once_more_after_it() -> None:
+    first, second = held_on_friday().messages
+    assert f"{local_time(first.expires_at, MADRID):%a %H:%M}" == "Sat 00:00"
+    assert f"{local_time(second.requested_at, MADRID):%a %H:%M}" == "Mon 10:00"
+    assert second.expires_at - second.requested_at == 3 * DAY
+
+
+def test_who_complains_again_at_the_weekend_is_not_asked_after_it() -> None:
+    bench = held_on_friday(ComplaintOpened(ticket_id="t2"))
+    assert (len(bench.messages), bench.endings("u1")) == (1, ["another complaint is open"])
+
+
+def test_a_shop_that_asks_on_any_day_lets_it_wait_into_the_weekend() -> None:
+    (message,) = held_on_friday(working_days=False).messages
+    assert message.expires_at - message.requested_at == 3 * DAY
+
+
 @pytest.mark.parametrize(
     ("closed_after", "asked"),
     [("5h", "Tue 20:00"), ("6h", "Wed 10:00"), ("17h", "Wed 10:00"), ("18h", "Wed 09:00"), ("103h", "Mon 10:00")],

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Any, Final
 
 from tactful import Customer, Run, rule
 from tactful.customer import REVIEW, Orders, Tickets
+from tactful.decisions import Reason
 from tactful.durations import after, milliseconds
 from tactful.events import ComplaintClosed, ComplaintOpened, ComplaintReopened, Event, OrderRefunded, ShipmentDelivered
 from tactful.events.own import UNCLOSED, Unclosed
+from tactful.localtime import instant_of, local_time
 from tactful.purposes import COMPLAINT
 from tactful_trigger.rules.outlines import what_became_of
 from tactful_trigger.rules.tickets import same_ticket, subject_of, ticket_of
@@ -43,7 +45,7 @@ def _is_settled(customer: Customer, event: Event) -> bool:
     uses=("tickets", "orders", "engagement"),
     cooldown=_EVER,
     priority=100,
-    version=3,
+    version=4,
 )
 async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened | Unclosed) -> str:
     """A day after a complaint was closed: ask once whether it is settled, and sell nothing."""
@@ -57,12 +59,30 @@ async def complaint_followup(run: Run, first: ComplaintClosed | ComplaintOpened 
     if run.since(2):
         await _by_day(run)
     await _working_day(run)
+    ended = await _ask(run, first)
+    if run.since(4) and ended == Reason.EXPIRED and await _working_day(run):
+        return await _ask(run, first)
+    return ended
+
+
+async def _ask(run: Run, first: ComplaintClosed | ComplaintOpened | Unclosed) -> str:
     if why := await _silence(run, first.ticket_id):
         return why
     cause = "" if isinstance(first, ComplaintClosed) else _CAUSES.get(type(first), _RATED)
     about = partial(_about, ticket_id=first.ticket_id, cause=cause)
-    message = await run.send("email", "complaint_followup", data=about, expires=run.param("expires", "3d"))
+    message = await run.send("email", "complaint_followup", data=about, expires=await _lasts(run))
     return "asked" if message else message.reason or "refused"
+
+
+async def _lasts(run: Run) -> timedelta:
+    """How long the question may wait for hours in which it may be asked: not into a weekend, after which it is asked anew."""
+    lasts = timedelta(milliseconds=milliseconds(run.param("expires", "3d")))
+    if not (run.since(4) and run.param("working_days", True)):
+        return lasts
+    zone = await run.zone()
+    today = run.now.astimezone(zone).date()
+    saturday = datetime.combine(today + timedelta(days=SATURDAY - today.weekday()), time())
+    return min(lasts, local_time(instant_of(saturday, zone), UTC) - run.now)
 
 
 async def _closed_for_a_while(run: Run, ticket_id: str, delay: str) -> None:
@@ -109,10 +129,13 @@ async def _by_day(run: Run) -> None:
         await run.sleep_until_local("10:00", days=int(hour >= CLOSES))
 
 
-async def _working_day(run: Run) -> None:
+async def _working_day(run: Run) -> bool:
+    """Wait for one; whether it had to be waited for."""
     weekday = run.now.astimezone(await run.zone()).weekday()
     if run.param("working_days", True) and weekday >= SATURDAY:
         await run.sleep_until_local("10:00", days=7 - weekday)
+        return True
+    return False
 
 
 async def _silence(run: Run, ticket_id: str) -> str:

@@ -318,6 +318,13 @@ FAULTS = (
         "pass",
         RULES,
     ),
+    Fault(
+        "an order is news each night that it is told",
+        f"{TRIGGER}/applying/event.py",
+        "if _is_told_again(row, seen):",
+        "if False:",
+        ("tests/trigger/test_abandoned_cart.py",),
+    ),
     Fault("history starts runs", f"{TRIGGER}/applying/event.py", "if seen.record.body.history:", "if False:", RULES),
     Fault("an unknown outcome climbs to SMS", "shared/tactful/ladder.py", "if loud and doubtful:", "if False:", RULES),
     Fault("SMS comes at once", "shared/tactful/ladder.py", "if loud else None", "if False else None", RULES),

@@ -120,7 +120,7 @@ class Shop:
         self._acks, self._crash, self._virtual = acks, crash, virtual
         self._done = {line["act"] for line in lines(acks)}
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(web(product, PUBLIC_URL, "tactful")),
+            transport=httpx.ASGITransport(web(product, "tactful")),
             base_url=PUBLIC_URL,
             auth=("dev_server", ""),
         )

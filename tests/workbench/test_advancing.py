@@ -73,7 +73,7 @@ def test_tomorrow_is_the_next_day_whatever_the_hour() -> None:
 
 async def test_who_looks_at_the_clock_moves_nothing_while_somebody_else_does(tmp_path: Path) -> None:
     async with opened(Plan(tmp_path, dev=True, disposable=True)) as product:
-        transport = httpx.ASGITransport(web(product, "http://127.0.0.1:8080", "tactful"))
+        transport = httpx.ASGITransport(web(product, "tactful"))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
             async with product.running.floor():  # as in each of their rounds
                 looking = asyncio.create_task(client.get("/dev/clock"))

@@ -41,7 +41,7 @@ class Shop:
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     async with opened(Plan(tmp_path, dev=True, disposable=True)) as product:
-        transport = httpx.ASGITransport(web(product, "http://127.0.0.1:8080", "tactful"))
+        transport = httpx.ASGITransport(web(product, "tactful"))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
             yield Shop(client)
 

@@ -355,7 +355,7 @@ async def test_another_tactful_under_the_public_url_is_not_taken_for_this_one(tm
     (tmp_path / "staging").mkdir()
     async with opened(Plan(tmp_path)) as product, opened(Plan(tmp_path / "staging")) as staging:
         for answering, level in ((product, "ok"), (staging, "fail")):
-            outside = Outside(httpx.ASGITransport(web(answering, "http://127.0.0.1:8080", "tactful")))
+            outside = Outside(httpx.ASGITransport(web(answering, "tactful")))
             found = told(
                 await look(product, World(GOOD, pages=await outside.is_ours(product.links.url(NOBODYS)))), level
             )

@@ -58,7 +58,7 @@ async def test_commands_go_on_where_the_settings_or_the_templates_are_broken_and
         assert (await client.post("/admin/stop", json={"by": "anna", "why": "night"})).status_code == 200
 
 
-def test_where_no_server_runs_advance_sends_the_words_of_the_shops_own(
+def test_where_no_server_runs_advance_sends_the_words_of_the_shops_own_and_says_where_they_will_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -67,7 +67,7 @@ def test_where_no_server_runs_advance_sends_the_words_of_the_shops_own(
     (tmp_path / "templates" / "abandoned_cart" / "email.en.html").write_text(letter)
     asyncio.run(_open(Plan(tmp_path, dev=True)))
     asyncio.run(_fill_a_cart(tmp_path))
-    assert "Our own words" in post(tmp_path, "/dev/clock", {"to": "message"})["text"]
+    assert '"Our own words"   http://127.0.0.1:8080/inbox/1' in post(tmp_path, "/dev/clock", {"to": "message"})["text"]
 
 
 async def _fill_a_cart(data: Path) -> None:

@@ -125,7 +125,7 @@ class Guest:
 
 
 def client_of(product: Product) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(web(product, "http://shop.example", "tactful"))
+    transport = httpx.ASGITransport(web(product, "tactful"))
     return httpx.AsyncClient(transport=transport, base_url="http://shop.example")
 
 

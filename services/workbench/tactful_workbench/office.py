@@ -89,7 +89,7 @@ async def _over_the_file(data: Path, sends: bool) -> AsyncIterator[httpx.AsyncCl
         )
     async with (
         opened(plan) as product,
-        _client("http://file", product.token, web(product, "http://file", "tactful")) as client,
+        _client("http://file", product.token, web(product, "tactful")) as client,
     ):
         _tell_fault(product.settings)
         yield client

@@ -72,7 +72,7 @@ async def show(data: Path, seed: int, quiet: bool) -> dict[str, Any]:
     async with opened(plan) as product:
         with listen("127.0.0.1", 0) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            server = uvicorn.Server(uvicorn.Config(web(product, url, "tactful"), log_level="warning", lifespan="off"))
+            server = uvicorn.Server(uvicorn.Config(web(product, "tactful"), log_level="warning", lifespan="off"))
             serving = asyncio.create_task(server.serve([listener]))
             began = time.perf_counter()
             await _post_all(product, url, calls, quiet)

@@ -41,7 +41,7 @@ async def serve(plan: Plan, host: str, port: int, banner: Banner) -> None:
     listener = listen(host, port)
     async with opened(plan) as product:
         url = url_of(host, port)
-        server = server_of(web(product, url, command_name()))
+        server = server_of(web(product, command_name()))
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn offers no event for it
             await asyncio.sleep(0.01)

@@ -43,13 +43,13 @@ class Advance(Wish):
     to: str = ""
 
 
-def web(product: Product, url: str, command: str) -> FastAPI:
+def web(product: Product, command: str) -> FastAPI:
     """The whole application. `/dev/*`, the inbox and the sample shop exist in dev alone."""
     routes = door_routes(product.door)  # the busiest come first
     app = FastAPI(routes=routes, openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
 
     if product.dev_clock is not None:
-        _add_dev(app, product, url, command)  # whose front page is the inbox
+        _add_dev(app, product, command)  # whose front page is the inbox
     app.include_router(admin_router(product))
     keys = None if product.plan.dev else product.keys
     console = create_console(
@@ -67,8 +67,9 @@ def web(product: Product, url: str, command: str) -> FastAPI:
     return app
 
 
-def _add_dev(app: FastAPI, product: Product, url: str, command: str) -> None:
+def _add_dev(app: FastAPI, product: Product, command: str) -> None:
     assert product.dev_clock is not None
+    url = product.public_url()
     hands = ClockHands(product, product.dev_clock, f"{url}/inbox")
     here = Surroundings(url=url, command=command, key="dev_server")
     play = Playing(product.desk)

@@ -687,6 +687,48 @@ def test_nor_does_a_reaction_or_a_ladder_go_by_unawaited() -> None:
             rule(on=Page, purpose="marketing.test", version=1)(body)
 
 
+def test_what_is_read_before_it_was_awaited_is_named_before_the_rule_takes_it_for_its_result() -> None:
+    async def reads(run: Run, first: Page) -> None:
+        run.note(f"{run.get('orders').count}")  # type: ignore[attr-defined]
+
+    async def compares(run: Run, first: Page) -> None:
+        run.note(f"{run.wait_for(OrderCompleted, within='2h') is None}")
+
+    async def keeps(run: Run, first: Page) -> None:
+        order = run.wait_for(OrderCompleted, within="2h")
+        if order is None:
+            await run.send("email", "a")
+
+    async def believes(run: Run, first: Page) -> None:
+        message = await run.send("email", "a")
+        if not message.engaged(within="1d"):
+            await run.send("push", "a")
+
+    for body, line, mend in (
+        (reads, 1, "`(await run.get(…))`"),
+        (compares, 1, "`(await run.wait_for(…))`"),
+        (keeps, 1, "`await run.wait_for(…)`"),
+        (believes, 2, "`(await message.engaged(…))`"),
+    ):
+        with pytest.raises(PluginError, match=re.escape(mend)) as caught:
+            rule(on=Page, purpose="marketing.test", uses=("orders",), version=1)(body)
+        assert f"line {body.__code__.co_firstlineno + line} " in str(caught.value)
+
+
+def test_an_operation_may_have_a_name_and_be_awaited_later() -> None:
+    async def chooses(run: Run, first: Page) -> None:
+        ordered, late = run.wait_for(OrderCompleted, within="2h"), run.sleep("1h")
+        soon = run.sleep("1m")
+        if first.url:
+            soon = run.sleep("2m")
+        await soon
+        which, order = await run.wait_any(ordered, late)
+        if order is not None and which:
+            await run.send("email", "a")
+
+    rule(on=Page, purpose="marketing.test", version=1)(chooses)
+
+
 @pytest.mark.parametrize("climbs", [False, True])
 def test_what_a_rule_returns_unawaited_parks_it_and_is_not_taken_for_said(climbs: bool) -> None:
     async def hasty(run: Run, first: ProductAdded) -> Any:

@@ -89,8 +89,12 @@ def test_an_event_of_ours_and_one_of_the_shops_own_are_left_alone(tmp_path: Path
         ('await run.quit("1h")', "run.quit is nothing that a run can do; perhaps run.quiet"),
         ('await run.send("mail", "thanks")', "mail is no channel; there are: email, sms, push"),
         ('await run.get("orders")', "run.get('orders') needs the projection in `uses` of the rule"),
+        ('await run.sleep("1 hour")', '"1 hour" is not a length of time; write it like'),
+        ('await run.wait_for("Seat Left", within="2 days")', '"2 days" is not a length of time'),
+        ('await run.send("email", "thanks", expires="soon")', '"soon" is not a length of time'),
         ('await run.get("cart")', ""),
         ('await run.sleep("1h")', ""),
+        ('await run.send("email", "thanks", not_before="1d 12h", expires=None)', ""),
         ('run.note("so")', ""),
     ],
 )

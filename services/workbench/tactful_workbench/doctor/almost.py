@@ -1,5 +1,5 @@
 """Slips of the pen in rules that nothing else notices before somebody's run comes to them: an event that is almost called like one of
-ours, which nobody posts, and what a run cannot do. A shop's own events may be called anything, so none is refused."""
+ours, which nobody posts, a length of time that is none, and what a run cannot do. A shop's own events may be called anything, so none is refused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Final
 
 from tactful.channels import CHANNELS, DESK
+from tactful.durations import ahead
+from tactful.errors import InvalidInput
 from tactful.events import UnknownEvent
 from tactful.events.model import class_of, known_names, name_of
 from tactful.plugins import Loaded
 from tactful.run import Run
 from tactful_workbench.settings.unheard import files_of
 
+LENGTHS: Final = ("within", "expires", "not_before")  # arguments of operations
 NEAR: Final = 0.88  # of the letters: `Order Complete` is near, `Order Confirmed` is not
 
 
@@ -29,7 +32,7 @@ def slips(loaded: Loaded) -> list[str]:
     found = set(_misnamed(_named(loaded)))
     for file, used in uses.items():
         calls = list(calls_in(file))
-        found.update(_misnamed(_awaited(file, calls)), _misspoken(file, calls, used))
+        found.update(_misnamed(_awaited(file, calls)), _misspoken(file, calls, used), _mismeasured(file, calls))
     return sorted(found)
 
 
@@ -65,6 +68,27 @@ def _misspoken(file: str, calls: Iterable[ast.Call], used: Collection[str]) -> I
                 func=ast.Attribute(value=ast.Name(id="run"), attr="get"), args=[ast.Constant(value=str(name)), *_]
             ) if name not in used:
                 yield f"{file}:{call.lineno}: run.get({name!r}) needs the projection in `uses` of the rule"
+
+
+def _mismeasured(file: str, calls: Iterable[ast.Call]) -> Iterator[str]:
+    """Lengths of time that are none."""
+    for call in calls:
+        match call.func:
+            case ast.Attribute(value=ast.Name(id="run"), attr=attr):
+                given = call.args[:1] if attr in ("sleep", "quiet") else []
+                for node in (*given, *(keyword.value for keyword in call.keywords if keyword.arg in LENGTHS)):
+                    if isinstance(node, ast.Constant) and (fault := _no_length(node.value)):
+                        yield f"{file}:{node.lineno}: {fault}"
+
+
+def _no_length(given: object) -> str:
+    if given is None:  # `expires=None` is as shipped
+        return ""
+    try:
+        ahead(str(given))
+    except InvalidInput as error:
+        return error.message
+    return ""
 
 
 def _perhaps(attr: str) -> str:

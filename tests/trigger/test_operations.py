@@ -30,6 +30,7 @@ from tactful_trigger.runs.replay import WORDS
 from tactful_workbench.virtual.driver import Input
 
 ADD = ProductAdded(cart_id="c1", product_id="p1")
+NEVER_WAITED = f"{__file__}:{{}}: starts over without having waited; wait before `return run.again()`"
 NAIVE = datetime(2026, 11, 24, 9)  # noqa: DTZ001 - what a rule may not give
 
 
@@ -869,7 +870,7 @@ def test_starting_over_without_waiting_parks_the_run() -> None:
 
     bench = bench_of(r)
     bench.emits("u1", ADD)
-    assert bench.endings("u1") == ["starts over without having waited"]
+    assert bench.endings("u1") == [NEVER_WAITED.format(r.__code__.co_firstlineno)]
 
 
 @pytest.mark.parametrize(("waits", "goes_on"), [("2s", False), ("5m", True)])
@@ -886,7 +887,7 @@ def test_a_quick_answer_is_no_waiting_lest_a_run_sends_as_fast_as_dispatch_can(w
     bench.decides(bench.messages[0], verdict="sent")
     bench.advance("1m")
     assert len(bench.messages) == 1 + goes_on
-    assert bench.endings("u1") == ([] if goes_on else ["starts over without having waited"])
+    assert bench.endings("u1") == ([] if goes_on else [NEVER_WAITED.format(r.__code__.co_firstlineno)])
 
 
 @pytest.mark.parametrize(

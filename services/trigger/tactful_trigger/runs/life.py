@@ -299,10 +299,8 @@ class Runs:
             self.park(row, run, at, outcome)
         elif not outcome.again:
             self.end(row, run, at, outcome.why)
-        elif run.has_waited:
-            self._start_over(row, run, at)
         else:
-            self.park(row, run, at, Parked("starts over without having waited"))
+            self._start_over(row, run, at)
 
     def _start_over(self, row: Row, run: Run, at: int) -> None:
         run.generation, run.journal, run.sends, run.started = run.generation + 1, [], 0, at

@@ -320,7 +320,9 @@ class Execution:
 
     def _ending(self, value: Any) -> Ended | Parked:
         if isinstance(value, Again):
-            return Ended("starts over", again=True)
+            if self._run.has_waited:
+                return Ended("starts over", again=True)
+            return Parked(f"{self._place()}: starts over without having waited; wait before `return run.again()`")
         if isinstance(value, Operation | Coroutine):
             if isinstance(value, Coroutine):
                 value.close()

@@ -119,6 +119,8 @@ class Run:
 
         `data` gets a read-only view of the customer now and again before the message leaves; None withdraws it.
         """
+        if data is not None and not callable(data):
+            raise TactfulError("`data` is a function of the customer, `lambda customer: …`; give facts by their names")
         return Send(
             channel,
             template,

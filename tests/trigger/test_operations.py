@@ -757,6 +757,7 @@ def odd(customer: Customer) -> Any:
         (lambda run: run.send("email", "x", variant=7), "channel, template and variant of a send are text"),
         (lambda run: run.send("email", "x", name="\ud800"), "UnicodeEncodeError"),
         (lambda run: run.send("email", "x", odd), "TypeError"),
+        (lambda run: run.send("email", "x", {"name": "Uma"}), "`data` is a function of the customer"),
     ],
 )
 def test_what_nobody_could_read_as_it_was_meant_parks_the_run_and_leaves_no_gap_in_what_dispatch_reads(

@@ -185,6 +185,17 @@ def test_once_it_is_mended_everybody_goes_on() -> None:
     assert [line.kind for line in bench.history("u00") if line.rule][:4] == ["started", "parked", "note", "asked"]
 
 
+def test_a_rule_fails_no_more_once_it_is_cancelled_or_gone() -> None:
+    bench = EngineBench(broken())
+    bench.emits("u1", ADD)
+    bench.advance("2h")
+    here, gone = conductor(bench), Conductor(bench.log, bench.store, Rulebook([], []), bench.clock)
+    assert ([*drive(here.failing())], drive(gone.failing())) == (["reminder"], {})
+    drive(here.cancel("reminder"))
+    bench.advance("1m")
+    assert drive(here.failing()) == {}
+
+
 def test_a_value_that_cannot_be_used_is_taken_anew_when_it_is_mended() -> None:
     bench = EngineBench(reminder)
     settings(bench, delay=60)

@@ -104,6 +104,7 @@ class Cursor(msgspec.Struct, kw_only=True, omit_defaults=True):
         self.draining.add(rule)
         if cancels:
             self.cancelled[rule] = at
+            self.failing.pop(rule, None)
 
     def cancels(self, rule: str, started: int) -> bool:
         """Whether a run of the rule that began then was cancelled. Operators end those they know of one by one; others begin in

@@ -22,7 +22,6 @@ from tactful_dispatch.state.rows import Delivery
 from tactful_workbench.embedded.devclock import LAST, DevClock, next_local
 from tactful_workbench.embedded.product import Product
 from tactful_workbench.inbox.ports import Step
-from tactful_workbench.operating.conducting import failing
 
 FAR: Final = 400 * 86_400_000  # nobody waits longer than this for a message
 _DAY: Final = re.compile(r"(tomorrow|today)?\s*((?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
@@ -109,7 +108,7 @@ class ClockHands:
             timers_fired=fired,
             decisions=tuple(decisions),
             held=tuple(await self._held(start)),
-            failing=failing(await self._product.conductor.cursors()),
+            failing=await self._product.conductor.failing(),
             next_timer=await self._product.time.next_instant(),
         )
 

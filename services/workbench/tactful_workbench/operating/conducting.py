@@ -117,6 +117,14 @@ class Conductor:
         stands = standing(await self.cursors())
         return {rule: stands.get(rule, ("", ""))[0] for rule in sorted({*alive, *stands} - self._book.rules.keys())}
 
+    async def failing(self) -> dict[str, str]:
+        """Rules that are installed here of which a run could not go on, as long as none has since, or that are paused for it: why
+        the last one could not."""
+        cursors = await self.cursors()
+        found = {rule: failing.why for cursor in cursors for rule, failing in cursor.failing.items()}
+        found |= {rule: f"paused: {why}" for rule, (_, why) in standing(cursors).items() if why}
+        return {rule: why for rule, why in found.items() if rule in self._book.rules}
+
     async def parked(self) -> dict[str, int]:
         """How many runs of each rule are parked. Looks at every row that has a run."""
         return await self._store.live_runs(parked=True)
@@ -147,10 +155,3 @@ def standing(cursors: Iterable[Cursor]) -> dict[str, tuple[str, str]]:
         found |= dict.fromkeys(cursor.draining, ("drained", ""))
         found |= {rule: ("paused", cursor.paused_why.get(rule, "")) for rule in cursor.paused}
     return found
-
-
-def failing(cursors: Iterable[Cursor]) -> dict[str, str]:
-    """Rules of which a run could not go on, as long as none has since, or that are paused for it: why the last one could not."""
-    cursors = list(cursors)
-    found = {rule: failing.why for cursor in cursors for rule, failing in cursor.failing.items()}
-    return found | {rule: f"paused: {why}" for rule, (_, why) in standing(cursors).items() if why}

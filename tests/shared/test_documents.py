@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,9 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
+import tactful_dispatch
+import tactful_ingest
+import tactful_trigger
 from tactful import Ladder, Message, Run
 from tactful.decisions import Reason
 from tactful.events.model import class_of, known_names
@@ -128,6 +132,18 @@ def test_the_readme_shows_the_rules_that_ship_in_the_versions_that_they_have() -
 
 
 NO_PLACES: Final = {"dispatch", "events", "tactful", "tactful dev", "Message Decided"}
+
+
+@pytest.mark.parametrize("service", [tactful_ingest, tactful_trigger, tactful_dispatch], ids=lambda it: it.__name__)
+def test_what_a_service_says_of_its_parts_is_where_it_says(service: ModuleType) -> None:
+    """A line of its docstring names modules and folders; one that is further in, what is in the folder above it."""
+    here = Path(service.__path__[0])
+    folder = here
+    for inset, names in re.findall(r"^ {4}( *)([a-z_]+(?:, [a-z_]+)*)", service.__doc__ or "", re.MULTILINE):
+        places = [(folder if inset else here) / name for name in names.split(", ")]
+        assert [place for place in places if not place.is_dir() and not place.with_suffix(".py").exists()] == []
+        if not inset:
+            folder = places[0] if places[0].is_dir() else here
 
 
 def test_the_path_of_an_event_leads_through_files_and_folders_that_there_are() -> None:

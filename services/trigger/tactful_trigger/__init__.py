@@ -1,17 +1,32 @@
 """Trigger: runs rules over each customer's events and time, and asks for messages.
 
-The modules in the order in which an event meets them:
+The path of an event:
 
-- `live` goes by the clock: it has `worker` claim partitions, read a slice, have it computed and commit it (`store`), and `ahead`
-  compute the next one meanwhile. `partition` is what a worker has in memory: `cursor`, `row`s, `timers`, the rules in force
-  (`rulebook`), and whether there is a `backlog` of things to do after a commit.
-- `slice` applies records in order, due timers first. `applying` is about events (`happening`: one of them), `joining` about customers
-  who turn out to be one; `erasing` and `commanding` do what their names say. `projections` fold an event (`unfolding`, `unread`:
-  where one fails); `recipient`, `countries` and `telling` are what dispatch hears of that.
-- `runs` starts (`starting`), wakes and ends the runs of rules. `replay` drives a rule's coroutine on its `stage`, under a `watch`;
-  `keeping`, `feeds` and `standstill` are about runs that cannot go on with what they hear. `rules` are those that ship.
-- `effects` gathers what a slice wants done, none of it real before the commit; `history` is what people read of it, and what runs
-  are shown of it later. `steps` run after the commit.
-- `contacts`, `tally` and `volume` count what came of a rule; `guarding` pauses it when that is bad. `checking` tells beforehand
-  whether live runs fit other rules.
+    live, worker            own partitions of the topic `events`: read a slice, have it computed, commit it, relay what is told
+      ahead, partition        the next slice meanwhile; what a worker has in memory
+      steps                   run after the commit
+    applying                what a slice does to customers
+      slice                   all records in order, due timers first
+      event                   one event: folded, told to dispatch, runs end, wake and begin
+      unfolding               where a projection fails
+      recipient, telling      what dispatch hears of a customer
+      joining, erasing        customers who turn out to be one, or who go
+      commanding              what operators want of runs
+      contacts                what came of the messages of rules
+    projections             what is known of a customer, folded from events
+    runs                    runs of rules
+      starting, life          whether one may begin; how it waits, wakes and ends
+      replay, stage           a rule's coroutine, driven by hand, and what it sees
+      keeping, feeds          what a run is shown later, or waits for
+      standstill, checking    runs that stand still; whether they fit other rules
+    rules                   those that ship; `rulebook` has those in force
+    effects                 what a slice wants done, none of it real before the commit
+
+What is kept:
+
+    state, store            one row a customer, one cursor a partition, timers, history; one transaction a slice
+
+What watches over rules:
+
+    watch, guarding         one that does not come back is interrupted, one that people object to is paused
 """

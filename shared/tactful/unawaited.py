@@ -29,7 +29,7 @@ def unawaited(body: Callable[..., Any]) -> str:
 
 
 def _awaited(asked: ast.expr, run: str) -> str:
-    """How whoever asked for it awaits it; "" if it is no operation."""
+    """How whoever asked for it gets it; "" if it is no operation."""
     match asked:
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=operation)) if (
             name == run and operation in _OPERATIONS
@@ -37,6 +37,8 @@ def _awaited(asked: ast.expr, run: str) -> str:
             return f"await {name}.{operation}(…)"
         case ast.Call(func=ast.Attribute(attr="climb"), args=[ast.Name(id=name), *_]) if name == run:
             return f"await … .climb({run}, …)"
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="again")) if name == run:
+            return f"return {name}.again()"
     return ""
 
 

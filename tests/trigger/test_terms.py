@@ -671,7 +671,7 @@ def test_an_operation_that_nobody_awaits_is_named_before_the_rule_writes_too_ear
         assert "write `await run.sleep(…)`" in str(caught.value)
 
 
-def test_nor_does_a_reaction_or_a_ladder_go_by_unawaited() -> None:
+def test_nor_does_a_reaction_a_ladder_or_a_new_beginning_go_by_unawaited() -> None:
     async def asks_and_goes_on(run: Run, first: Page) -> None:
         message = await run.send("email", "a")
         message.engaged("1d")
@@ -679,7 +679,12 @@ def test_nor_does_a_reaction_or_a_ladder_go_by_unawaited() -> None:
     async def climbs_nothing(run: Run, first: Page) -> None:
         Ladder(("email", "1d")).climb(run, "a")  # type: ignore[unused-coroutine]
 
+    async def ends(run: Run, first: Page) -> None:
+        await run.sleep("1h")
+        run.again()
+
     for body, mend in (
+        (ends, "`return run.again()`"),
         (asks_and_goes_on, "await message.engaged(…)"),
         (climbs_nothing, "await … .climb(run, …)"),
     ):

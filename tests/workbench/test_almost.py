@@ -96,6 +96,11 @@ def test_an_event_of_ours_and_one_of_the_shops_own_are_left_alone(tmp_path: Path
         ('await run.sleep("1h")', ""),
         ('await run.send("email", "thanks", not_before="1d 12h", expires=None)', ""),
         ('run.note("so")', ""),
+        (
+            "run.note(str(datetime.now()))",
+            "datetime.now tells another time whenever the run is replayed; its own is run",
+        ),
+        ("run.note(str(run.now.date()))", ""),
     ],
 )
 def test_what_a_run_cannot_do_is_told_before_somebody_comes_to_it(tmp_path: Path, line: str, said: str) -> None:

@@ -1,9 +1,10 @@
 """Slips of the pen in rules that nothing else notices before somebody's run comes to them: an event that is almost called like one of
-ours, which nobody posts, a length of time that is none, and what a run cannot do. A shop's own events may be called anything, so none is refused."""
+ours, which nobody posts, a length of time that is none, another clock, and what a run cannot do. A shop's own events may be called anything, so none is refused."""
 
 from __future__ import annotations
 
 import ast
+import inspect
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from difflib import SequenceMatcher, get_close_matches
@@ -16,20 +17,23 @@ from tactful.errors import InvalidInput
 from tactful.events import UnknownEvent
 from tactful.events.model import class_of, known_names, name_of
 from tactful.plugins import Loaded
+from tactful.rules import Rule
 from tactful.run import Run
 from tactful_workbench.settings.unheard import files_of
 
 LENGTHS: Final = ("within", "expires", "not_before")  # arguments of operations
+WALL_CLOCKS: Final = ("datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time")
 NEAR: Final = 0.88  # of the letters: `Order Complete` is near, `Order Confirmed` is not
 
 
 def slips(loaded: Loaded) -> list[str]:
     """All of them, each with its file and line."""
     uses = defaultdict[str, set[str]](set)
+    found = set(_misnamed(_named(loaded)))
     for rule in loaded.rules:
         for file in files_of(rule):
             uses[file].update(rule.terms.uses)
-    found = set(_misnamed(_named(loaded)))
+        found.update(_by_another_clock(rule))
     for file, used in uses.items():
         calls = list(calls_in(file))
         found.update(_misnamed(_awaited(file, calls)), _misspoken(file, calls, used), _mismeasured(file, calls))
@@ -79,6 +83,18 @@ def _mismeasured(file: str, calls: Iterable[ast.Call]) -> Iterator[str]:
                 for node in (*given, *(keyword.value for keyword in call.keywords if keyword.arg in LENGTHS)):
                     if isinstance(node, ast.Constant) and (fault := _no_length(node.value)):
                         yield f"{file}:{node.lineno}: {fault}"
+
+
+def _by_another_clock(rule: Rule) -> Iterator[str]:
+    """What a body reads the wall clock by; a step of the same file may."""
+    try:
+        lines, first = inspect.getsourcelines(rule.body)
+    except (OSError, TypeError):
+        return
+    for call in calls_in(rule.file):
+        name = ast.unparse(call.func)
+        if first <= call.lineno < first + len(lines) and name.endswith(WALL_CLOCKS):
+            yield f"{rule.file}:{call.lineno}: {name} tells another time whenever the run is replayed; its own is run.now"
 
 
 def _no_length(given: object) -> str:

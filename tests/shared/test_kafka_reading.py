@@ -330,3 +330,25 @@ async def test_what_stands_before_a_record_without_an_append_time_is_read_first(
     with pytest.raises(UnstampedRecord, match="the record at offset 3"):
         await reader.read(0, 3, 2)
     await reader.stop()
+
+
+@dataclass(frozen=True)
+class Cut(Backlog):
+    """A topic that ends where it is told to, and has nothing behind what was read."""
+
+    ends: list[int] = field(default_factory=lambda: [0])
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.ends[0])
+
+
+async def test_what_was_appended_and_lost_before_it_was_read_is_waited_for_by_nobody() -> None:
+    """As where another broker leads that has not got it: ticks are appended only where everything is read."""
+    cut = Cut(("nowhere:9092",))
+    reader = Reader(cut, "events")
+    await reader.start()
+    reader.known(1, 5)
+    async with asyncio.timeout(1):
+        assert await reader.read(1, 0, 10) == []
+        assert await reader.end(1) == 0
+    await reader.stop()

@@ -5,18 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tactful.errors import AnotherLog, StreamStopped
+from tactful.errors import AnotherLog, DamagedRecord
 from tactful.log import Log, Stored
 
 
 async def is_another(log: Log, topic: str, partition: int, offset: int, clock: int) -> bool:
-    """Whether what stands before `offset` was appended after `clock`, the latest append time that was read up to there. Where nothing
-    is left there, nobody can tell."""
+    """Whether it ends before `offset`, or what stands before that was appended after `clock`, the latest append time that was read up to
+    there. Where nothing is left there, nobody can tell."""
     if offset == 0:
+        return False
+    if await log.end(topic, partition) < offset:
+        return True
+    if await log.beginning(topic, partition) >= offset:
         return False
     try:
         found = await log.read(topic, partition, offset - 1, 1)
-    except StreamStopped:  # it has left with time, or was damaged since it was read
+    except DamagedRecord:  # since it was read
         return False
     return any(stored.offset < offset and stored.appended > clock for stored in found)
 
@@ -25,9 +29,9 @@ async def refuse_another(log: Log, topic: str, partition: int, offset: int, cloc
     """Raises AnotherLog."""
     if await is_another(log, topic, partition, offset, clock):
         raise AnotherLog(
-            f"{topic}/{partition}: this is not the log that was read. What stands before offset {offset} was appended after that: the "
-            "topic was made anew, cut off or restored, and has grown since. `tactful db accept-loss` goes on with what nobody has "
-            "read: see `What is lost` in docs/how-to/alarms.md"
+            f"{topic}/{partition}: this is not the log that was read: it ends before offset {offset}, or what stands there was appended "
+            "later. The topic was made anew, cut off or restored. `tactful db accept-loss` goes on with what nobody has read: see `What "
+            "is lost` in docs/how-to/alarms.md"
         )
 
 

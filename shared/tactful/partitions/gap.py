@@ -32,7 +32,7 @@ async def gap_ahead(log: Log, topic: str, partition: int, offset: int, clock: in
     each origin. An origin that has appended nothing since may turn out later to miss records too: then the reader stops again."""
     begin = max(offset, await log.beginning(topic, partition))
     end = await log.end(topic, partition)
-    if end < offset or await is_another(log, topic, partition, offset, clock):
+    if await is_another(log, topic, partition, offset, clock):
         begin = await _unread(log, topic, partition, end, clock)
     heard, missing = set[str](), dict[str, tuple[int, int]]()
     async for stored in onward(log, topic, partition, begin):

@@ -84,8 +84,12 @@ class Ends:
         return (await self._told([partition]))[partition]
 
     async def _told(self, partitions: Collection[int]) -> dict[int, int]:
+        """A log that was cut off ends earlier than it did, and whoever counts on what it had there would wait for that."""
+        before = {partition: self.known(partition) for partition in partitions}
         told = await self._ask(partitions)
         for partition, end in told.items():
+            if self.known(partition) == before[partition]:  # or more is known by now than when it was asked
+                self._known[partition] = end
             self.note(partition, end)
         return told
 

@@ -103,7 +103,7 @@ class Reader:
             await self._broker.ended(self._consumer)
 
     def known(self, partition: int, end: int) -> None:
-        """Note that a partition reaches to `end` at least, since this process has appended there."""
+        """Note that a partition reaches to `end` at least, since this process has appended or fetched what stands before."""
         self._ends.note(partition, end)
 
     async def read(self, partition: int, offset: int, limit: int) -> list[Stored]:
@@ -303,7 +303,10 @@ class Reader:
             value = record.value or b""
             foreign, trace = record.key != OURS, _trace(record.headers) if record.headers else ""
             buffer.put(Stored(self._topic, partition, record.offset, record.timestamp, value, foreign, trace))
-        if buffer is not None and buffer.is_full() and not buffer.paused:
+        if buffer is None:
+            return
+        self.known(partition, buffer.next)
+        if buffer.is_full() and not buffer.paused:
             self._pause(partition, buffer)
 
     def _pause(self, partition: int, buffer: _Buffer) -> None:

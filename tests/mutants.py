@@ -430,7 +430,7 @@ FAULTS = (
     Fault(
         "a flood of poison drains into quarantine",
         f"{TRIGGER}/worker.py",
-        "if held.cursor.poison >= POISON_IN_A_ROW:",
+        "if held.cursor.poison >= FLOOD:",
         "if False:",
         SLICES,
     ),

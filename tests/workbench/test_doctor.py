@@ -15,18 +15,21 @@ from enginebench import event_record
 from msgspec import Raw
 
 from tactful.clock import DAY, MINUTE, ManualClock
-from tactful.errors import RetentionOverrun
+from tactful.errors import PoisonFlood, RetentionOverrun
 from tactful.events import Page, ProductAdded
 from tactful.journal import Kept
 from tactful.localtime import local_time
 from tactful.log import Log, Stored
 from tactful.log.partitioning import partition_of
+from tactful.log.quarantine import FLOOD
 from tactful.plugins import Broken
-from tactful.records import EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
+from tactful.records import DISPATCH, EVENTS, QUARANTINE, QuarantineBody, QuarantineRecord, encode
 from tactful_console.timeline import timeline
 from tactful_dispatch.channels import Retry
+from tactful_dispatch.worker import DispatchWorker
 from tactful_trigger.state.cursor import Cursor
 from tactful_trigger.state.row import Row, Run
+from tactful_trigger.worker import TriggerWorker
 from tactful_workbench.doctor.findings import NOBODYS, Finding, examine
 from tactful_workbench.doctor.latefeeds import feeds_behind, late_feeds
 from tactful_workbench.doctor.outside import Outside
@@ -134,6 +137,23 @@ async def test_a_partition_that_does_not_move_is_named(tmp_path: Path) -> None:
         assert "does not move" not in told(await look(product), "fail")
         later = with_other(product, clock=ManualClock(product.clock.now() + 6 * MINUTE))
         assert "trigger does not move in partition 2: a record waits since 6m" in told(await look(later), "fail")
+
+
+@pytest.mark.parametrize(("topic", "name"), [(EVENTS, "trigger"), (DISPATCH, "dispatch")])
+async def test_a_flood_of_poison_is_named_before_anything_has_waited_for_long(
+    topic: str, name: str, tmp_path: Path
+) -> None:
+    async with opened(Plan(tmp_path)) as product:
+        worker: TriggerWorker | DispatchWorker = product.trigger_worker if topic == EVENTS else product.dispatch_worker
+        await product.log.append(topic, [(2, b"{")] * FLOOD)
+        await worker.settle()
+        assert "stands still" not in told(await look(product), "fail")
+        await product.log.append(topic, [(2, b"{")])
+        with pytest.raises(PoisonFlood):
+            await worker.run_once(2)
+        assert f"{name} stands still in partition 2: 20 records in a row cannot be applied" in told(
+            await look(product), "fail"
+        )
 
 
 async def test_a_partition_whose_records_are_of_a_time_to_come_is_named_with_when_it_goes_on(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tactful.clock import MINUTE, Clock
 from tactful.erasure import Graves
 from tactful.errors import NOT_THE_DATA, Fenced, PoisonFlood, RewoundStore, StreamStopped, raised_at, would_meet_all
 from tactful.log import Hints, Log, Stored, rising
-from tactful.log.quarantine import passed_over
+from tactful.log.quarantine import FLOOD, passed_over
 from tactful.partitions.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
 from tactful.partitions.continuing import Continuing
 from tactful.partitions.leases import Leases, LeaseTime, OwnTime
@@ -30,7 +30,6 @@ from tactful_dispatch.sending.attempt import Attempts
 from tactful_dispatch.state.addresses import AddressBook
 from tactful_dispatch.store import DispatchStore, Fence, Workspace
 
-POISON_IN_A_ROW: Final = 20
 KEPT: Final = 3 * MINUTE  # within which every message is looked at that a stop of all sending holds
 # Customers whose messages are let go in the transaction that resumes sending; others' when they fall due.
 MANY: Final = 5_000
@@ -239,7 +238,7 @@ class DispatchWorker:
 
         def pass_over(space: Workspace) -> None:
             cursor = space.cursor
-            if cursor.poison >= POISON_IN_A_ROW:
+            if cursor.poison >= FLOOD:
                 raise PoisonFlood(
                     f"dispatch/{partition}: {cursor.poison} records in a row cannot be applied; the last: {place}"
                 )

@@ -22,6 +22,7 @@ from tactful.errors import (
     would_meet_all,
 )
 from tactful.log import Log, Stored, rising
+from tactful.log.quarantine import FLOOD
 from tactful.partitions.clockcheck import clocks_are_apart, forget_stop, refuse_what_is_ahead
 from tactful.partitions.continuing import Continuing
 from tactful.partitions.leases import Leases, LeaseTime, OwnTime
@@ -40,7 +41,6 @@ from tactful_trigger.store import SliceResult, TriggerStore, past_of
 
 LOOKAHEAD: Final = HOUR  # how far beyond a slice timers are taken into memory,
 LOTS: Final = 4  # and how many of them at once, in slices
-POISON_IN_A_ROW: Final = 20
 CAREFUL_AFTER: Final = 3  # claims without a commit: from then on one record at a time, so that the killer stands alone
 ROWS_IN_MEMORY: Final = 300_000  # of all partitions together; about 500 MB where each has a live run
 
@@ -277,9 +277,9 @@ class TriggerWorker:
     async def _quarantine(self, held: Partition, record: Stored, error: Exception) -> None:
         refuse_newer(f"events/{record.partition}", record.value)
         place = raised_at(error)  # what is said may name a person: it is not for the log
-        if held.cursor.poison >= POISON_IN_A_ROW:
+        if held.cursor.poison >= FLOOD:
             raise PoisonFlood(
-                f"events/{record.partition}: {POISON_IN_A_ROW} records in a row cannot be applied; the last: {place}"
+                f"events/{record.partition}: {FLOOD} records in a row cannot be applied; the last: {place}"
             ) from error
         why = str(error) if isinstance(error, TactfulError) else f"{place}: {error}"
         before = held.savepoint()

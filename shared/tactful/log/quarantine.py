@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from tactful.identity import digest
 from tactful.log import Stored
 from tactful.records import QuarantineBody, QuarantineRecord
+
+FLOOD: Final = 20  # records in a row that cannot be applied: behind them a partition stops
 
 
 def passed_over(stored: Stored, why: str) -> QuarantineRecord:

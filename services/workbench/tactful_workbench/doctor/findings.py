@@ -17,6 +17,7 @@ from tactful.durations import spoken
 from tactful.errors import StreamStopped, TactfulError
 from tactful.localtime import dated
 from tactful.log import Log, onward
+from tactful.log.quarantine import FLOOD
 from tactful.partitions.clockcheck import APART
 from tactful.partitions.continuing import refuse_another
 from tactful.plugins import Loaded
@@ -56,6 +57,14 @@ class Finding(NamedTuple):
 
     level: Level
     text: str
+
+
+class _Place(NamedTuple):
+    """How far a partition was read: offset and append time, and how many of the last records in a row could not be applied."""
+
+    offset: int
+    clock: int
+    poison: int
 
 
 class Web(Protocol):
@@ -127,7 +136,7 @@ async def _reading(patient: Patient) -> list[Finding]:
     found = []
     for name, topic, place in (("trigger", EVENTS, _of_trigger), ("dispatch", DISPATCH, _of_dispatch)):
         places = [await place(patient, partition) for partition in range(patient.log.partitions)]
-        read = [offset for offset, _ in places]
+        read = [at.offset for at in places]
         ends = [await patient.log.end(topic, partition) for partition in range(len(read))]
         behind = [max(0, end - at) for end, at in zip(ends, read, strict=True)]
         level: Level = "warn" if max(behind) > BEHIND else "ok"
@@ -135,7 +144,7 @@ async def _reading(patient: Patient) -> list[Finding]:
             Finding(level, f"{name} has {sum(behind):,} records to read, at most {max(behind):,} of one partition")
         )
         for partition in (number for number, end in enumerate(ends) if end >= read[number]):
-            found += await _standing(patient, name, topic, partition, *places[partition])
+            found += await _standing(patient, name, topic, partition, places[partition])
         for partition in (number for number, end in enumerate(ends) if end < read[number]):
             ends_at = f"the log ends at {ends[partition]:,} and is read on at {read[partition]:,}: it was made anew or cut off"
             mend = f"`tactful db accept-loss {topic}/{partition}`, see `What is lost` in docs/how-to/alarms.md"
@@ -143,13 +152,17 @@ async def _reading(patient: Patient) -> list[Finding]:
     return found
 
 
-async def _standing(patient: Patient, name: str, topic: str, partition: int, offset: int, clock: int) -> list[Finding]:
+async def _standing(patient: Patient, name: str, topic: str, partition: int, at: _Place) -> list[Finding]:
     """A partition that was stopped, or cannot be read on, or that nobody owns, or whose records are of a time to come."""
     try:
-        await refuse_another(patient.log, topic, partition, offset, clock)
-        next_one = await patient.log.read(topic, partition, offset, 1)
+        await refuse_another(patient.log, topic, partition, at.offset, at.clock)
+        next_one = await patient.log.read(topic, partition, at.offset, 1)
     except StreamStopped as stopped:
         return [Finding("fail", f"{name} stands still in partition {partition}: {stopped}")]
+    if next_one and at.poison >= FLOOD:
+        why = f"{at.poison} records in a row cannot be applied. `tactful events tail --quarantine` says why they cannot"
+        mend = "stop whoever writes them or mend the rule, and start the service anew"
+        return [Finding("fail", f"{name} stands still in partition {partition}: {why}; {mend}")]
     waited = patient.clock.now() - next_one[0].appended if next_one else 0
     if waited < -APART:
         until = dated(next_one[0].appended - APART, patient.settings_now().shop.zone)
@@ -187,15 +200,14 @@ async def _late(patient: Patient) -> list[Finding]:
     return [Finding("warn", text) for text in late_feeds(known, waiting, settings, patient.clock.now())]
 
 
-async def _of_trigger(patient: Patient, partition: int) -> tuple[int, int]:
-    """The offset and the append time up to which it has read."""
+async def _of_trigger(patient: Patient, partition: int) -> _Place:
     cursor = await patient.trigger.cursor(partition)
-    return (0, 0) if cursor is None else (cursor.offset, cursor.clock)
+    return _Place(0, 0, 0) if cursor is None else _Place(cursor.offset, cursor.clock, cursor.poison)
 
 
-async def _of_dispatch(patient: Patient, partition: int) -> tuple[int, int]:
+async def _of_dispatch(patient: Patient, partition: int) -> _Place:
     cursor = await patient.dispatch.cursor(partition)
-    return cursor.offset, cursor.clock
+    return _Place(cursor.offset, cursor.clock, cursor.poison)
 
 
 async def _refused(patient: Patient) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -488,8 +488,21 @@ async def test_an_erasure_takes_everything_of_one_customer_and_the_chain_stays_w
     assert broken_at(links) is None
     assert (await store.ledger_of(0, "u1"), await store.ledger_of(0, "u2")) == ([], [links[1]])
     assert [(link.entry is None, link.salt is None) for link in links] == [(True, True), (False, False), (True, True)]
-    assert await store.everybody() == ["u2"]
+    assert await store.everybody(0, "", 99) == ["u2"]
     assert (await store.graves(0), await store.graves(1)) == ({"5f": NOW}, {})
+
+
+async def test_everybody_is_told_of_one_partition_after_the_other_a_page_at_a_time(store: DispatchStore) -> None:
+    for partition, people in ((0, ["u3", "u1", "u2"]), (1, ["u4"])):
+
+        def come(space: Workspace, people: Sequence[str] = people) -> None:
+            for customer in people:
+                space.customer(customer).paused_until = NOW
+
+        await store.transact(partition, people, come)
+    assert await store.everybody(0, "", 2) == ["u1", "u2"]
+    assert await store.everybody(0, "u2", 2) == ["u3"]
+    assert await store.everybody(1, "", 2) == ["u4"]
 
 
 async def test_what_binds_an_address_and_is_nobody_s_word_outlasts_everybody(store: DispatchStore) -> None:

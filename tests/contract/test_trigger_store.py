@@ -276,6 +276,16 @@ async def test_history_is_told_oldest_first_and_only_the_latest(store: TriggerSt
     assert await store.history("nobody", 10) == []
 
 
+async def test_everybody_is_told_of_one_partition_after_the_other_a_page_at_a_time(store: TriggerStore) -> None:
+    for partition, people in {0: ["u3", "u1", "u2", "u\0"], 1: ["u4"]}.items():
+        await store.commit(result(await claimed(store, partition), rows=[row(name) for name in people]), UNTIL)
+    assert await store.everybody(0, "", 2) == ["u\0", "u1"]
+    assert await store.everybody(0, "u\0", 2) == ["u1", "u2"]
+    assert await store.everybody(0, "u2", 2) == ["u3"]
+    assert await store.everybody(1, "", 2) == ["u4"]
+    assert await store.everybody(2, "", 2) == []
+
+
 async def test_customers_are_found_by_how_their_id_begins_in_order_of_id(store: TriggerStore) -> None:
     names = {0: ["bob", "anna", "a%", "ann"], 1: ["annika", "zoe"], 2: ["an\u0000", "anné"]}
     for partition, people in names.items():
@@ -382,7 +392,7 @@ async def test_an_erasure_takes_row_history_and_steps_of_one_customer_and_leaves
     assert await store.due(0, (0, ""), NOW + 1, 9) == [(NOW, "u2")]
     assert await store.graves(0) == {"5f": NOW + 1, "6a": NOW + 2}
     assert await store.graves(1) == {}
-    assert await store.everybody() == ["u2"]
+    assert await store.everybody(0, "", 99) == ["u2"]
 
 
 async def test_who_is_erased_and_comes_back_in_one_slice_keeps_what_came_afterwards(store: TriggerStore) -> None:
@@ -414,7 +424,7 @@ async def test_a_grave_is_taken_away_when_its_customer_is_back(store: TriggerSto
     await store.commit(first, UNTIL)
     await store.commit(result(first.cursor, rows=[ChangedRow("u1", b"{}", None)], revived=["5f"]), UNTIL)
     assert await store.graves(0) == {}
-    assert await store.everybody() == ["u1"]
+    assert await store.everybody(0, "", 99) == ["u1"]
 
 
 async def test_history_that_is_too_old_goes_and_the_rest_stays(store: TriggerStore) -> None:

@@ -363,7 +363,7 @@ def test_neither_a_tick_nor_a_listed_address_becomes_a_customer_while_an_answer_
         TickRecord(id="t", key="", at=bench.now, body=TickBody()),
     )
     bench.settle()
-    assert (bench.words, drive(store.everybody())) == (["sent"], ["u1"])
+    assert (bench.words, drive(store.everybody(0, "", 99))) == (["sent"], ["u1"])
 
 
 def test_what_never_set_out_since_nobody_heard_that_it_might_is_no_unknown_outcome() -> None:

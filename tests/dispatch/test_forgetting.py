@@ -110,7 +110,7 @@ def test_what_is_late_brings_nobody_back(bench: DispatchBench) -> None:
     bench.settle()
     assert bench.row() == CustomerRow()
     assert bench.sent == []
-    assert drive(bench.store.everybody()) == ["anon:a1"]
+    assert drive(bench.store.everybody(0, "", 99)) == ["anon:a1"]
 
 
 def test_a_wish_behind_an_old_link_is_taken_and_keeps_nothing(bench: DispatchBench) -> None:
@@ -148,7 +148,7 @@ def test_whoever_is_erased_once_more_is_brought_back_by_nothing_of_before(bench:
     erase(bench)
     bench.grants(occurred_at=between)
     bench.settle()
-    assert drive(bench.store.everybody()) == []
+    assert drive(bench.store.everybody(0, "", 99)) == []
 
 
 def test_a_yes_on_a_page_begins_anew_and_a_no_does_not(bench: DispatchBench) -> None:

@@ -552,7 +552,7 @@ def test_asking_first_changes_nothing(bench: DispatchBench) -> None:
         assert drive(bench.desk.check("u1", "email", "marketing"))[-1].verdict is GateVerdict.OPEN
     assert bench.row() == before
     drive(bench.desk.check("nobody", "email", "marketing"))
-    assert drive(bench.store.everybody()) == ["u1"]
+    assert drive(bench.store.everybody(0, "", 99)) == ["u1"]
 
 
 def test_of_whoever_was_erased_it_is_said_and_nothing_comes_back(bench: DispatchBench) -> None:
@@ -560,7 +560,7 @@ def test_of_whoever_was_erased_it_is_said_and_nothing_comes_back(bench: Dispatch
     bench.settle()
     told = answer(drive(bench.desk.check("u1", "email", "service.delivery")))
     assert (told["reason"], told["scope"]) == ("erased", "customer")
-    assert drive(bench.store.everybody()) == []
+    assert drive(bench.store.everybody(0, "", 99)) == []
     bench.consenting("u2")
     bench.settle()
     assert answer(drive(bench.desk.check("u2", "email", "marketing"))) == {"may": True}

@@ -49,7 +49,7 @@ async def test_trigger_puts_it_into_quarantine_and_goes_on(database: Postgres) -
         await log.append(EVENTS, [(0, encode(added))])
     while await worker.run_once(0):
         pass
-    assert await store.everybody() == ["u1", "u2"]
+    assert await store.everybody(0, "", 99) == ["u1", "u2"]
     assert await worker.relay(0)
     assert await log.end(QUARANTINE, 0) == 1
 
@@ -63,6 +63,6 @@ async def test_dispatch_puts_it_into_quarantine_and_goes_on(database: Postgres) 
         bench.grants(name, state="withdrawn")
     while await bench.worker.run_once(0):
         pass
-    assert await store.everybody() == ["u1", "u2"]
+    assert await store.everybody(0, "", 99) == ["u1", "u2"]
     await bench.worker.relay(0)
     assert await bench.log.end(QUARANTINE, 0) == 1

@@ -142,7 +142,7 @@ async def test_what_cannot_be_stored_is_found_and_everything_around_it_is_applie
     worker, log = await begun(store, 6)
     while await worker.run_ahead(0, 4):
         pass
-    assert await store.everybody() == ["u0", "u1", "u3", "u4", "u5"]
+    assert await store.everybody(0, "", 99) == ["u0", "u1", "u3", "u4", "u5"]
     assert [row.topic for row in await store.unsent(0, 100)] == []
     [refused] = await log.read("quarantine", 0, 0, 10)
     assert b"no column takes it" in refused.value
@@ -180,7 +180,7 @@ async def test_settings_that_have_to_be_mended_are_no_reason_to_pass_over_a_reco
     assert (worker.offsets, await log.read("quarantine", 0, 0, 10)) == ({0: 0}, [])
     store.refuses = False
     await worker.run_ahead(0, 4)
-    assert await store.everybody() == ["u0", "u1", "u2"]
+    assert await store.everybody(0, "", 99) == ["u0", "u1", "u2"]
 
 
 async def test_a_slice_that_does_not_commit_takes_what_stands_on_it_along() -> None:
@@ -188,7 +188,7 @@ async def test_a_slice_that_does_not_commit_takes_what_stands_on_it_along() -> N
     worker, _ = await begun(store, 6)
     with pytest.raises(StoreUnavailable):
         await worker.run_ahead(0, 4)
-    assert (worker.offsets, await store.everybody()) == ({0: 0}, [])
+    assert (worker.offsets, await store.everybody(0, "", 99)) == ({0: 0}, [])
 
 
 @pytest.mark.parametrize("run", [lambda w: w.run_ahead(0, 4), lambda w: w.run_once(0)], ids=["ahead", "once"])
@@ -218,7 +218,7 @@ async def test_a_slice_that_is_written_stays_though_the_next_one_cannot_be_compu
     worker, _ = await begun(store, 6)
     with pytest.raises(StoreUnavailable):
         await worker.run_ahead(0, 4)
-    assert (worker.offsets, await store.everybody()) == ({0: 2}, ["u0", "u1"])
+    assert (worker.offsets, await store.everybody(0, "", 99)) == ({0: 2}, ["u0", "u1"])
 
 
 async def test_who_is_enrolled_while_what_they_did_is_still_being_written_is_so_for_that() -> None:

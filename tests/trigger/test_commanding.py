@@ -390,9 +390,22 @@ def test_who_is_to_be_enrolled_is_looked_for_part_by_part_and_told_once_each() -
         assert after == last
         found += candidates
     assert found == people
+    assert drive(conductor.candidates("reminding", 0, "u200", 100))[0].keys() == set(people[201:])
     told = drive(bench.log.end(EVENTS, 0))
     drive(conductor.enrol("reminding", 0, found))
     assert drive(bench.log.end(EVENTS, 0)) == told + len(people)
+
+
+def test_who_is_to_be_enrolled_is_looked_for_in_every_partition() -> None:
+    bench, people = EngineBench(reminding, partitions=4), {f"u{number}" for number in range(20)}
+    for customer in people:
+        bench.emits(customer, ADD, history=True)
+    conductor = Conductor(bench.log, bench.store, Rulebook((reminding,), SHIPPED), bench.clock)
+    found, after = list[str](), ""
+    while not found or after:
+        candidates, after = drive(conductor.candidates("reminding", 0, after, 3))
+        found += candidates
+    assert (len(found), set(found)) == (len(people), people)
 
 
 def test_a_condition_that_fails_is_foreseen_by_name() -> None:

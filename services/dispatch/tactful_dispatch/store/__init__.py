@@ -111,8 +111,8 @@ class DispatchStore(OutboxStore, LeaseStore, Protocol):
         """Who was erased, and when."""
         ...
 
-    async def everybody(self) -> list[str]:
-        """Every customer there is."""
+    async def everybody(self, partition: int, after: str, limit: int) -> list[str]:
+        """At most `limit` customers of a partition who come behind `after`, in order of id."""
         ...
 
     async def ledger(self, partition: int) -> Sequence[Link]:

@@ -130,8 +130,8 @@ class MemoryDispatchStore(MemoryPartitions[_Partition]):
         latest = sorted(self._shared.sent.get(customer, ()), reverse=True)[:limit]
         return [decode_delivery(self._shared.archive[name]) for _, name in latest]
 
-    async def everybody(self) -> list[str]:
-        return sorted(customer for held in self._partitions.values() for customer in held.customers)
+    async def everybody(self, partition: int, after: str, limit: int) -> list[str]:
+        return sorted(customer for customer in self._at(partition).customers if customer > after)[:limit]
 
     async def ledger(self, partition: int) -> Sequence[Link]:
         return list(self._at(partition).links)

@@ -169,8 +169,15 @@ class PostgresDispatchStore(PostgresPartitions):
         )
         return [decode_delivery(value) for (value,) in rows]
 
-    async def everybody(self) -> list[str]:
-        return sorted(known(customer) for (customer,) in await self._rows("SELECT customer FROM dispatch_customer"))
+    async def everybody(self, partition: int, after: str, limit: int) -> list[str]:
+        rows = await self._rows(
+            """SELECT customer FROM dispatch_customer
+               WHERE partition = :partition AND customer > :after ORDER BY customer LIMIT :limit""",
+            partition=partition,
+            after=stored(after),
+            limit=limit,
+        )
+        return [known(customer) for (customer,) in rows]
 
     async def ledger(self, partition: int) -> Sequence[Link]:
         rows = await self._rows(

@@ -190,10 +190,10 @@ class SqliteDispatchStore(SqlitePartitions):
         )
         return [decode_delivery(value) for (value,) in rows]
 
-    async def everybody(self) -> list[str]:
-        return await self._database.read(
-            lambda db: [customer for (customer,) in db.execute("SELECT customer FROM dispatch_customer ORDER BY 1")]
-        )
+    async def everybody(self, partition: int, after: str, limit: int) -> list[str]:
+        query = "SELECT customer FROM dispatch_customer WHERE partition = ? AND customer > ? ORDER BY customer LIMIT ?"
+        rows = await self._database.read(lambda db: db.execute(query, (partition, after, limit)).fetchall())
+        return [customer for (customer,) in rows]
 
     async def ledger(self, partition: int) -> Sequence[Link]:
         rows = await self._database.read(

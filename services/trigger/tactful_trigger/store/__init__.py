@@ -135,8 +135,8 @@ class TriggerStore(OutboxStore, LeaseStore, Protocol):
         """Let go of history from before an instant. How much went, in rows or, where a day is a table, in days."""
         ...
 
-    async def everybody(self) -> list[str]:
-        """Every customer there is."""
+    async def everybody(self, partition: int, after: str, limit: int) -> list[str]:
+        """At most `limit` customers of a partition who come behind `after`, in order of id."""
         ...
 
     async def customers(self, text: str, limit: int) -> list[str]:

@@ -89,8 +89,8 @@ class MemoryTriggerStore(MemoryPartitions[_Partition]):
         for grave in result.revived:
             held.graves.pop(grave, None)
 
-    async def everybody(self) -> list[str]:
-        return sorted(customer for held in self._partitions.values() for customer in held.rows)
+    async def everybody(self, partition: int, after: str, limit: int) -> list[str]:
+        return sorted(customer for customer in self._at(partition).rows if customer > after)[:limit]
 
     async def cursor(self, partition: int) -> Cursor | None:
         return cursors.decode(self._at(partition).cursor)
@@ -117,7 +117,8 @@ class MemoryTriggerStore(MemoryPartitions[_Partition]):
         return gone
 
     async def customers(self, text: str, limit: int) -> list[str]:
-        return [customer for customer in await self.everybody() if customer.startswith(text)][:limit]
+        everybody = (customer for held in self._partitions.values() for customer in held.rows)
+        return sorted(customer for customer in everybody if customer.startswith(text))[:limit]
 
     async def active(self, limit: int) -> list[str]:
         return sorted(self._history, key=lambda customer: -self._history[customer][-1].at)[:limit]

@@ -93,6 +93,9 @@ _CLEAR: Final = """WITH mine AS (
         WHERE partition = :partition AND epoch = :epoch AND next_offset = :before FOR UPDATE),
     gone AS (DELETE FROM trigger_history USING mine WHERE customer = ANY(CAST(:customers AS text[])) AND {})
     SELECT partition FROM mine"""
+_EVERYBODY: Final = text(
+    """SELECT customer FROM trigger_row WHERE partition = :partition AND customer > :after ORDER BY customer LIMIT :limit"""
+)
 # By partition, since rows are found by partition and customer.
 _FOUND: Final = text(
     """SELECT customer FROM trigger_cursor, LATERAL (
@@ -178,9 +181,9 @@ class PostgresTriggerStore(PostgresPartitions):
         rows = await self._database.ask(query, partition=partition)
         return cursors.decode(rows[0][0]) if rows else None
 
-    async def everybody(self) -> list[str]:
-        rows = await self._database.ask(text("SELECT customer FROM trigger_row"))
-        return sorted(known(customer) for (customer,) in rows)
+    async def everybody(self, partition: int, after: str, limit: int) -> list[str]:
+        rows = await self._database.ask(_EVERYBODY, partition=partition, after=stored(after), limit=limit)
+        return [known(customer) for (customer,) in rows]
 
     async def steps(self, partition: int, limit: int) -> list[StepRequest]:
         query = text("SELECT value FROM trigger_step WHERE partition = :partition ORDER BY id LIMIT :limit")

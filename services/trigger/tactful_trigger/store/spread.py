@@ -83,8 +83,8 @@ class SpreadTriggerStore:
     async def forget_history(self, now: int, before: int) -> int:
         return sum(await all_done(store.forget_history(now, before) for store in self._stores))
 
-    async def everybody(self) -> list[str]:
-        return sorted(_one_after_the_other(await all_done(store.everybody() for store in self._stores)))
+    async def everybody(self, partition: int, after: str, limit: int) -> list[str]:
+        return await self._of(partition).everybody(partition, after, limit)
 
     async def customers(self, text: str, limit: int) -> list[str]:
         return sorted(_one_after_the_other(await all_done(store.customers(text, limit) for store in self._stores)))[

@@ -171,10 +171,10 @@ class SqliteTriggerStore(SqlitePartitions):
 
         return await self._database.read(fetch)
 
-    async def everybody(self) -> list[str]:
-        return await self._database.read(
-            lambda db: [customer for (customer,) in db.execute("SELECT customer FROM trigger_row ORDER BY 1")]
-        )
+    async def everybody(self, partition: int, after: str, limit: int) -> list[str]:
+        query = "SELECT customer FROM trigger_row WHERE partition = ? AND customer > ? ORDER BY customer LIMIT ?"
+        rows = await self._database.read(lambda db: db.execute(query, (partition, after, limit)).fetchall())
+        return [customer for (customer,) in rows]
 
     async def steps(self, partition: int, limit: int) -> list[StepRequest]:
         query = "SELECT value FROM trigger_step WHERE partition = ? ORDER BY rowid LIMIT ?"

@@ -4,7 +4,7 @@ them. Everything is a record in the log."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -21,11 +21,11 @@ from tactful_trigger.applying.commanding import beginning, foreseen, from_when
 from tactful_trigger.partition import Partition
 from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.state.cursor import Cursor
-from tactful_trigger.state.row import names_in
+from tactful_trigger.state.row import has_run, names_in
 from tactful_trigger.store import TriggerStore, cursors, past_of
 
 NEWS: Final = {"pause": "Rule Paused", "drain": "Rule Drained", "cancel": "Rule Drained", "resume": "Rule Resumed"}
-LOT: Final = 200  # records of one append
+LOT: Final = 200  # records of one append, customers looked at together
 
 
 class Conductor:
@@ -61,30 +61,31 @@ class Conductor:
 
     async def candidates(self, rule: str, since: int, after: str, limit: int) -> tuple[dict[str, EventRecord], str]:
         """Customers who did, since then, what the rule begins with and have no run of it, each with the latest such event: at
-        most `limit` of those who come behind `after` in order of id; and the last one looked at, "" at the end."""
+        most `limit` of those who come behind `after`, a partition after the other, in order of id; and the last one looked at, ""
+        at the end."""
         names = self.known(rule).terms.on
-        busy = set(await self._store.running(rule))
         found: dict[str, EventRecord] = {}
-        everybody = [c for c in await self._store.everybody() if c > after and not is_anonymous(c)]
-        for start in range(0, len(everybody), LOT):
-            for customer, others in (await self._living(everybody[start : start + LOT])).items():
-                if customer not in busy and (
-                    first := beginning(await past_of(self._store, (customer, *others), from_when(since)), names, since)
-                ):
-                    found[customer] = first
-                if len(found) == limit:
-                    return found, customer
+        async for customer, others in self._without_run(rule, after):
+            past = await past_of(self._store, (customer, *others), from_when(since))
+            if (first := beginning(past, names, since)) is not None:
+                found[customer] = first
+            if len(found) == limit:
+                return found, customer
         return found, ""
 
-    async def _living(self, customers: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Those who were not absorbed by another customer, each with the names that they have absorbed."""
-        found = {}
-        for number, names in self._by_partition(customers).items():
-            for customer, value in (await self._store.load(number, names)).items():
-                linked_to, others = names_in(value)
-                if not linked_to:
-                    found[customer] = others
-        return dict(sorted(found.items()))
+    async def _without_run(self, rule: str, after: str) -> AsyncIterator[tuple[str, tuple[str, ...]]]:
+        """Known customers behind `after` without a run of the rule who were not absorbed by another customer, each with the names
+        that they have absorbed."""
+        count = self._log.partitions
+        for partition in range(partition_of(after, count) if after else 0, count):
+            while names := await self._store.everybody(partition, after, LOT):
+                rows = await self._store.load(partition, [name for name in names if not is_anonymous(name)])
+                for customer in (name for name in names if name in rows):
+                    linked_to, others = names_in(rows[customer])
+                    if not linked_to and not has_run(rows[customer], rule, parked=False):
+                        yield customer, others
+                after = names[-1]
+            after = ""
 
     def _by_partition(self, customers: Iterable[str]) -> dict[int, list[str]]:
         found: dict[int, list[str]] = defaultdict(list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +41,7 @@ from tactful_trigger.store import TriggerStore
 from tactful_workbench.operating.notebook import LogRemembers, Notebook
 
 ALL: Final = 10**9
+LOT: Final = 5_000  # names read at once
 READ: Final = name_of(StoryRead)
 _encode = msgspec.json.encode
 _decode_event = msgspec.json.Decoder(EventRecord).decode
@@ -111,14 +112,23 @@ class Personal:
         missing = await self._missing()
         if not missing:
             return
-        everybody = sorted({*await self._trigger.everybody(), *await self._dispatch.everybody()})
-        back = {grave: name for name in everybody if (grave := self._graves.of(name)) in missing}
+        back = {grave: name async for name in self._everybody() if (grave := self._graves.of(name)) in missing}
         for grave, at in sorted(missing.items()):
             if grave not in back:
                 await self._tell_all(Erased(grave, at))
             elif not await self._began_after(back[grave], at):
                 await self._tell(back[grave], EraseBody(at, "restored"))
             await self._notebook.took(Erased(grave, at))
+
+    async def _everybody(self) -> AsyncIterator[str]:
+        """Whoever either service knows; most are known to both."""
+        for partition in range(self._log.partitions):
+            for store in (self._trigger, self._dispatch):
+                after = ""
+                while names := await store.everybody(partition, after, LOT):
+                    for name in names:
+                        yield name
+                    after = names[-1]
 
     async def _missing(self) -> dict[str, int]:
         """Erasures that are noted and not in this database, by grave. Earlier versions did not write down in the database which it has;

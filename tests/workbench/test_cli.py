@@ -55,3 +55,13 @@ def test_a_command_that_is_interrupted_while_it_is_loaded_ends_without_a_word() 
         [sys.executable, "-c", IMPATIENT, "explain", "u1"], capture_output=True, text=True, check=False
     )
     assert (said.returncode, said.stdout, said.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("port", ["0", "65535"])
+def test_a_port_for_metrics_without_room_for_those_of_every_worker_is_refused(
+    port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "trigger", "--kafka", "kafka://h", "--postgres", "postgresql://h/d", "--metrics-port", port])
+    assert ended.value.code == 2
+    assert "Invalid value for '--metrics-port'" in capsys.readouterr().err

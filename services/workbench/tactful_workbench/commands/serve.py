@@ -4,7 +4,7 @@ machines."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -21,10 +21,11 @@ Sms = Annotated[
     str, typer.Option(envvar="TACTFUL_SMS_URL", help="twilio://ACCOUNT:TOKEN@api.twilio.com?from=+34600111222")
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
+MOST: Final = 64  # workers
 MetricsPort = Annotated[
-    int, typer.Option(min=0, max=65535, help="Port for Prometheus; a second worker has the next one.")
+    int, typer.Option(min=1, max=65536 - MOST, help="Port for Prometheus; a second worker has the next one.")
 ]
-Workers = Annotated[int, typer.Option(min=1, max=64, help="Processes: one a core.")]
+Workers = Annotated[int, typer.Option(min=1, max=MOST, help="Processes: one a core.")]
 
 
 @app.command("all")

@@ -10,7 +10,7 @@ from enginebench import GRAVES, drive
 from tactful.clock import DAY, HOUR, SECOND, ManualClock
 from tactful.events import ConsentChanged
 from tactful.log.partitioning import partition_of
-from tactful.records import EraseBody, EraseRecord
+from tactful.records import ConsentBody, ConsentRecord, EraseBody, EraseRecord
 from tactful_dispatch.desk.reception import Reception
 from tactful_dispatch.state.ledger import ConsentEntry, broken_at, erase, forge, lacks
 
@@ -309,6 +309,17 @@ def test_a_posted_opt_out_comes_after_a_grant_that_a_door_whose_clock_is_ahead_h
     bench.grants(channel="email", occurred_at=bench.now + DAY)
     bench.advance("10m")
     bench.grants(channel="email", state="withdrawn")
+    bench.asks()
+    assert bench.words == ["withdrawn"]
+
+
+def test_a_posted_opt_out_counts_though_a_door_whose_clock_is_behind_dates_it_before_the_grant() -> None:
+    bench = DispatchBench()
+    bench.consenting()
+    bench.advance("10m")
+    behind = bench.now - HOUR
+    body = ConsentBody(source="shop", purpose="marketing", channel="", state="withdrawn", occurred_at=behind)
+    bench.append(ConsentRecord(id="late", key="u1", at=behind, body=body))
     bench.asks()
     assert bench.words == ["withdrawn"]
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+import httpx
 import pytest
 from clusterbench import Shopper, address_of, cluster, until
+from clusterpeople import Customers, consent
 from kafkaserver import KafkaServer
 from pgserver import PostgresServer
 from servers import SERVERS
@@ -55,3 +57,27 @@ async def test_whoever_s_clock_jumps_is_replaced_and_takes_its_share_again_once_
         await until(shared, 90)
         await asyncio.sleep(QUIET)
         assert shop.mailbox.came == {address_of(name): 1 for name in everybody}
+
+
+async def test_a_shop_takes_back_what_was_said_on_a_page_of_a_machine_whose_clock_is_ahead(
+    tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer
+) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("86400")
+    async with cluster(tmp_path, kafka, postgres, "pages") as shop:
+        for service in ("ingest", "dispatch"):
+            shop.start(service)
+        shop.start("dispatch", "ahead", clock=clock)
+        await shop.ready("ingest", "dispatch", "ahead")
+        page = f"http://127.0.0.1:{shop.ports['ahead']}"
+        async with httpx.AsyncClient(base_url=page, trust_env=False) as http:
+            assert (await Customers(shop, {"ann": ""}).opts_out("ann", http)).is_success
+        assert await consent(shop, "ann", "email") == "withdrawn"
+        shopper = Shopper(shop)
+        await shopper.may_be_written_to("ann", "email")
+        await shopper.close()
+
+        async def granted() -> bool:
+            return await consent(shop, "ann", "email") == "granted"
+
+        await until(granted, AT_LAST)

@@ -35,7 +35,7 @@ class Frozen:
             await self.thaws.wait()
         return 0
 
-    ask = earliest_due = end
+    ask = look = earliest_due = end
     partitions = 2
 
 
@@ -59,12 +59,12 @@ class Quick:
             raise self._error
         return 0
 
-    ask = end
+    ask = look = end
     partitions = 2
 
 
 def here(log: Any, database: Any) -> Any:
-    return SimpleNamespace(log=log, databases=[database], clock=ManualClock(0))
+    return SimpleNamespace(log=log, databases=[database], clock=ManualClock(0), time=database)
 
 
 async def asked(app: Any, path: str) -> httpx.Response:

@@ -10,6 +10,7 @@ import msgspec
 from tactful.erasure import ERASED, Erased, Graves
 from tactful.errors import InvalidInput
 from tactful.log import Stored
+from tactful.partitions.clockcheck import APART
 from tactful.partitions.outbox import Cause, Taken
 from tactful.records import (
     BindRecord,
@@ -74,8 +75,10 @@ def resumes(record: DispatchTopic) -> bool:
 
 
 def _as_of_its_arrival(record: ConsentRecord, at: int) -> ConsentRecord:
-    """Nothing was said after it was appended: a door whose clock is ahead must not have a grant outlast an opt-out that comes after it."""
-    said_at = min(record.body.occurred_at, at)
+    """Nothing was said after it was appended: a door whose clock is ahead must not have a grant outlast an opt-out that comes after it.
+    Nor must one whose clock is behind have an opt-out come before the grant that it takes back."""
+    behind = at - record.at if record.origin is None and record.body.state == "withdrawn" else 0
+    said_at = min(record.body.occurred_at + (behind if behind > APART else 0), at)
     return msgspec.structs.replace(record, body=msgspec.structs.replace(record.body, occurred_at=said_at))
 
 

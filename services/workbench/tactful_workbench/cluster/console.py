@@ -36,7 +36,7 @@ class Headquarters:
         self.templates = templates if templates is not None and templates.is_dir() else None
         self.loaded, self.writes_to_people = here.loaded, True
         self.desk = desk(here, lambda: None)
-        self.suppressions = Suppressions(here.log, here.dispatch, here.addresses, here.clock)
+        self.suppressions = Suppressions(here.log, here.dispatch, here.addresses, here.time)
         self.personal = personal(here)
         self.button = RedButton(here.log, here.dispatch, here.clock)
         self.conductor = Conductor(here.log, here.trigger, here.book, here.clock)

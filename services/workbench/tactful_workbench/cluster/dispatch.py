@@ -10,7 +10,6 @@ from fastapi import FastAPI
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from tactful.log.kafka import KafkaHints, broker
-from tactful.postgres.leasing import DatabaseTime
 from tactful.records import DISPATCH
 from tactful.telemetry import UNTOLD
 from tactful_dispatch.channels import OUTCOMES
@@ -52,7 +51,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         here.owner,
         graves=here.graves,
         hints=hints,
-        lease_time=DatabaseTime(here.database),
+        lease_time=here.time,
         telemetry=here.telemetry,
     )
     live = LiveDispatch(worker, here.log, here.clock)
@@ -78,11 +77,11 @@ def _pages(here: Ground, live: LiveDispatch, links: Links) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=UNTOLD)
     answer_by_name(app)
     reception = desk(here, live.nudge)
-    app.include_router(create_public(reception, personal(here), links, here.clock, here.shop))
+    app.include_router(create_public(reception, personal(here), links, here.time, here.shop))
     app.include_router(create_inbound(reception, here.keys, links))
     app.include_router(create_contact(reception, here.keys))
     if here.site.sms:
-        correspondence = Correspondence(here.dispatch, here.addresses, reception, here.clock)
+        correspondence = Correspondence(here.dispatch, here.addresses, reception, here.time)
         gateway = sms_gateway(here.site.sms)
         app.include_router(create_sms(reception, correspondence, gateway, here.public_url, here.shop))
     return app

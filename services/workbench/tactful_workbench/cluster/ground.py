@@ -18,6 +18,7 @@ from tactful.keys import Key
 from tactful.log.kafka import KafkaLog, broker
 from tactful.plugins import Loaded, load_plugins
 from tactful.postgres import Postgres, keep_shape, opened
+from tactful.postgres.leasing import DatabaseTime
 from tactful.settings import Settings, Shop, settings_from_log
 from tactful.telemetry import SILENT, Telemetry
 from tactful_dispatch.state.addresses import AddressBook
@@ -53,6 +54,9 @@ class Ground:
         self.site, self.log, self.databases, self.database = site, log, databases, databases[0]
         self.telemetry = telemetry
         self.clock: Clock = WallClock()
+        # By which leases are counted, and what people say is dated: a machine whose own clock is wrong would put an opt-out before
+        # the grant that it takes back.
+        self.time = DatabaseTime(self.database)
         self.trigger = SpreadTriggerStore([PostgresTriggerStore(database) for database in databases])
         self.dispatch = PostgresDispatchStore(self.database, log.partitions, lambda: random_source.token_bytes(16))
         self.settings = SettingsFile(site.data, SHOP, lambda: self.loaded.rules)
@@ -117,6 +121,7 @@ async def ground(site: Site, telemetry: Telemetry = SILENT) -> AsyncIterator[Gro
         databases = await stack.enter_async_context(opened(site.postgres))
         await keep_shape(databases[0], log.partitions)
         here = Ground(site, log, databases, telemetry)
+        await here.time.look()
         if site.command:
             await here.believe()
         yield here

@@ -12,7 +12,7 @@ from tactful_workbench.operating.personal import Personal
 
 def desk(here: Ground, changed: Callable[[], None]) -> Reception:
     """`changed` is told that there is something to send."""
-    return Reception(here.dispatch, here.addresses, here.graves, here.clock, here.log, changed)
+    return Reception(here.dispatch, here.addresses, here.graves, here.time, here.log, changed)
 
 
 def personal(here: Ground) -> Personal:
@@ -24,7 +24,7 @@ def personal(here: Ground) -> Personal:
         here.book,
         here.graves,
         LogRemembers(),
-        here.clock,
+        here.time,
         here.settings_now,
         here.addresses,
     )

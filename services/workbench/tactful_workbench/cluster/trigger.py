@@ -10,7 +10,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from tactful.log.kafka import KafkaHints, broker
 from tactful.plugins import Broken
-from tactful.postgres.leasing import DatabaseTime
 from tactful.records import EVENTS
 from tactful_trigger.guarding import Guard
 from tactful_trigger.live import LiveTrigger
@@ -81,7 +80,7 @@ async def service(here: Ground, stack: AsyncExitStack) -> Service:
         here.owner,
         graves=here.graves,
         watch=watch,
-        lease_time=DatabaseTime(here.database),
+        lease_time=here.time,
         telemetry=here.telemetry,
     )
     stack.push_async_callback(worker.steps.stop)

@@ -60,6 +60,24 @@ async def test_slices_are_committed_while_an_index_is_built(postgres: PostgresSe
         assert await indexes(database) == ["dispatch_customer_due_order", "trigger_row_due_order"]
 
 
+async def test_whoever_keeps_an_upgrade_waiting_is_named(postgres: PostgresServer) -> None:
+    async with Postgres.open(url := await fresh_database(postgres)) as database:
+        await put_back(database)
+        heard = asyncio.Queue[str]()
+
+        async def write_for_long(db: AsyncConnection) -> asyncio.Future[tuple[tuple[str, str], tuple[str, str]]]:
+            pid = await db.scalar(text("SELECT pg_backend_pid()"))
+            await db.execute(text("INSERT INTO trigger_row VALUES (0, 'u0', '', 5, TRUE)"))
+            first = asyncio.create_task(Postgres.upgrade(url, heard.put_nowait, 0.01))
+            told = await asyncio.wait_for(heard.get(), 30)
+            assert told.startswith(f"waiting for the transaction of tactful (process {pid}, begun at 20")
+            second = asyncio.create_task(Postgres.upgrade(url, heard.put_nowait))
+            assert await asyncio.wait_for(heard.get(), 30) == "waiting for another upgrade to end"
+            return asyncio.gather(first, second)
+
+        assert list(await (await database.run(write_for_long))) == [("0007", REVISION), (REVISION, REVISION)]
+
+
 async def test_a_step_that_would_wait_for_a_back_up_lets_others_go_first(postgres: PostgresServer) -> None:
     async with Postgres.open(url := await fresh_database(postgres)) as database:
         for statement in (

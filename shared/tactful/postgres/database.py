@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from tactful.errors import InvalidInput, SettingsError, StoreUnavailable
+from tactful.postgres import waits
 from tactful.postgres.schema import check, upgrade
 
 T = TypeVar("T")
@@ -30,6 +32,7 @@ SHAPE: Final = "postgresql://USER:PASSWORD@host:5432/database?sslmode=require"
 DIRECTLY: Final = "give the address of PostgreSQL itself: each process keeps at most ten connections"
 DEADLINE: Final = 20.0  # seconds for one transaction
 UPGRADE: Final = 6 * 3600.0  # seconds: an index over all that was ever sent takes its time
+TOLD: Final = 10.0  # seconds between two looks at what an upgrade waits for
 CONNECTING: Final = 5.0
 CONNECTIONS: Final = 10  # of one process, at most
 TRIES: Final = 5  # of a transaction that lost against another one
@@ -79,15 +82,23 @@ class Postgres:
             await database.close()
 
     @classmethod
-    async def upgrade(cls, url: str) -> tuple[str, str]:
-        """Bring the schema up to date; the revisions before and after. Raises SettingsError, StoreUnavailable.
+    async def upgrade(
+        cls, url: str, tell: Callable[[str], object] = lambda line: None, every: float = TOLD
+    ) -> tuple[str, str]:
+        """Bring the schema up to date; the revisions before and after. `tell` hears what it waits for, looked at `every` so many seconds.
+        Raises SettingsError, StoreUnavailable.
 
         Slices queue behind a step that waits for whoever reads a table for long: it gives way before a lease ends.
         """
-        database = cls(_engine(url, 1, UPGRADE, statement_timeout="0", lock_timeout="2000"), UPGRADE)
+        limits = {"statement_timeout": "0", "lock_timeout": "2000", "application_name": waits.UPGRADE}
+        database = cls(_engine(url, 2, UPGRADE, **limits), UPGRADE)
+        look = partial(database.ask, waits.WAITED, ours=waits.UPGRADE)
+        telling = asyncio.create_task(waits.tell_of_waits(look, tell, every))
         try:
-            return await database._begin(upgrade)
+            return await database._begin(partial(upgrade, tell=tell))
         finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
             await database.close()
 
     async def _begin(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

@@ -7,6 +7,7 @@ A revision only adds (expand), so that the program before it goes on working; wh
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -50,10 +51,10 @@ async def revision(connection: AsyncConnection) -> str:
     return str(await connection.scalar(text("SELECT version_num FROM alembic_version")) or "")
 
 
-async def upgrade(connection: AsyncConnection) -> tuple[str, str]:
+async def upgrade(connection: AsyncConnection, tell: Callable[[str], object]) -> tuple[str, str]:
     """Bring the schema up to date, one caller at a time; the revisions before and after. Raises StoreTooNew, and SettingsError
     for a new database that does not take every letter."""
-    await _alone(connection)
+    await _alone(connection, tell)
     before = await revision(connection)
     _refuse_newer(before)
     if not before:
@@ -63,9 +64,13 @@ async def upgrade(connection: AsyncConnection) -> tuple[str, str]:
     return before, await revision(connection)
 
 
-async def _alone(connection: AsyncConnection) -> None:
+async def _alone(connection: AsyncConnection, tell: Callable[[str], object]) -> None:
     """As long as the connection lasts. Whoever waited for it inside a transaction would be waited for by an index that is built."""
+    told = False
     while not await connection.scalar(text("SELECT pg_try_advisory_lock(7241)")):
+        if not told:
+            tell("waiting for another upgrade to end")
+        told = True
         await connection.rollback()
         await asyncio.sleep(_AGAIN)
 

@@ -4,7 +4,7 @@ change that."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import combinations
 from secrets import randbelow
@@ -39,10 +39,11 @@ async def opened(urls: str) -> AsyncIterator[list[Postgres]]:
         yield databases
 
 
-async def upgrade(urls: str) -> list[tuple[str, str]]:
-    """Bring every schema up to date and give each database its place; the revisions before and after."""
+async def upgrade(urls: str, tell: Callable[[str], object] = lambda line: None) -> list[tuple[str, str]]:
+    """Bring every schema up to date and give each database its place; the revisions before and after. `tell` hears what is waited
+    for."""
     names = each(urls)
-    revisions = [await Postgres.upgrade(url) for url in names]
+    revisions = [await Postgres.upgrade(url, tell) for url in names]
     async with AsyncExitStack() as stack:
         databases = [await stack.enter_async_context(Postgres.open(url, connections=1)) for url in names]
         await _refuse_one_twice(databases)

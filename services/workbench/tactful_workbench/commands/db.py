@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ def upgrade(postgres: Postgres, as_json: Json = False) -> None:
     """Bring the schema up to date. The version before it goes on working."""
     from tactful.postgres import upgrade as upgrade_all
 
-    went = asyncio.run(upgrade_all(postgres))
+    went = asyncio.run(upgrade_all(postgres, partial(typer.echo, err=True)))
     show([{"before": before, "after": after} for before, after in went], "\n".join(map(schema_told, went)), as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,7 @@ async def _set_up(kafka: str, postgres: str, data: Path, partitions: int, replic
     from tactful_workbench.shop.secrets import EVERY, secret
 
     said = await set_up(broker(kafka), Shape(partitions, replication))
-    said += [schema_told(went) for went in await upgrade(postgres)]
+    said += [schema_told(went) for went in await upgrade(postgres, partial(typer.echo, err=True))]
     for name in EVERY:
         secret(data, name)
     said.append(f"secrets in {data / 'secrets'}: give every service the same")

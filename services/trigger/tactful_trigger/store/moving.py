@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tactful.postgres import Postgres, days_as_in
+from tactful.postgres import Postgres, days_as_in, spans
 
 LOT: Final = 2_000  # rows at once: far from the deadline of a statement
-PEOPLE: Final = 200  # customers at once, whose history goes with them
+PEOPLE: Final = 500  # customers at once, whose history goes with them
 NEVER: Final = 2**62  # when a lease ends that nobody may take
 
 
@@ -70,13 +70,11 @@ _BESIDE: Final = (
 _TOLD: Final = {"customer": "text", "at": "bigint", "log_offset": "bigint", "position": "integer"}
 _TOLD_OF: Final = {"kind": "text", "rule": "text", "run": "text", "data": "bytea"}
 _HISTORY: Final = _Table("trigger_history", "id", 0, _TOLD | _TOLD_OF)
-# One look into the index for each customer: over a list of names the whole of history would be read for every lot.
-_THEIRS: Final = text(
-    f"""SELECT place, {", ".join(_HISTORY.columns)}
-        FROM unnest(CAST(:customers AS text[])) AS theirs (name),
-            LATERAL (SELECT id AS place, * FROM trigger_history WHERE customer = theirs.name AND id > :after OFFSET 0) told
-        ORDER BY place LIMIT :lot"""
-)
+# One look into the index of a day for each customer: over a list of names the whole of history would be read for every lot.
+_THEIRS: Final = f"""SELECT place, {", ".join(_HISTORY.columns)}
+    FROM unnest(CAST(:customers AS text[])) AS theirs (name),
+        LATERAL (SELECT id AS place, * FROM trigger_history WHERE customer = theirs.name AND {{}} AND id > :after OFFSET 0) told
+    ORDER BY place LIMIT :lot"""
 _FORGET: Final = text("DELETE FROM trigger_history WHERE customer = ANY(CAST(:customers AS text[]))")
 _CURSOR: Final = text("SELECT value, next_offset, epoch, lease_until FROM trigger_cursor WHERE partition = :partition")
 _STAND: Final = text(
@@ -134,17 +132,24 @@ async def clear(partition: int, database: Postgres) -> None:
 
 async def _copy_people(partition: int, source: Postgres, target: Postgres, lot: Sequence[Any]) -> int:
     """Copy rows and their history in one transaction: where a row stands its history is whole, and is found again by it."""
-    customers = [row.customer for row in lot]
+    told = await _told_of([row.customer for row in lot], source)
 
-    async def write(db: AsyncConnection) -> int:
-        count = 0
-        async for lines in _pages(source, _THEIRS, 0, LOT, customers=customers):
-            await db.execute(_HISTORY.insert(owner=""), _HISTORY.arrays(lines))
-            count += len(lines)
+    async def write(db: AsyncConnection) -> None:
+        for start in range(0, len(told), LOT):
+            await db.execute(_HISTORY.insert(owner=""), _HISTORY.arrays(told[start : start + LOT]))
         await db.execute(_ROWS.insert(), {"partition": partition, **_ROWS.arrays(lot)})
-        return count
 
-    return await target.run(write)
+    await target.run(write)
+    return len(told)
+
+
+async def _told_of(customers: Sequence[str], source: Postgres) -> Sequence[Any]:
+    """Their history in order, a few days at a time: over a year of them at once a statement may take longer than it is given."""
+    told: list[Any] = []
+    for span in await spans(source, _HISTORY.name):
+        async for lines in _pages(source, text(_THEIRS.format(span)), 0, LOT, customers=customers):
+            told += lines
+    return sorted(told, key=lambda line: line.place)
 
 
 def _rows(database: Postgres, table: _Table, lot: int, partition: int) -> AsyncIterator[Sequence[Any]]:
@@ -154,9 +159,10 @@ def _rows(database: Postgres, table: _Table, lot: int, partition: int) -> AsyncI
 async def _pages(
     database: Postgres, query: TextClause, after: int | str, lot: int, **given: Any
 ) -> AsyncIterator[Sequence[Any]]:
-    while rows := await database.ask(query, after=after, lot=lot, **given):
+    more = True
+    while more and (rows := await database.ask(query, after=after, lot=lot, **given)):
         yield rows
-        after = rows[-1].place
+        after, more = rows[-1].place, len(rows) == lot
 
 
 async def _do(database: Postgres, statement: TextClause, **given: Any) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from tactful.shares import percent
 from tactful_console.entries import Chip, Tone
 
+_TOO_FEW: Final = 50  # for a rate: one of one would read as a hundred per cent
 _MODES = {"live": Chip("live", Tone.SENT), "shadow": Chip("shadow"), "off": Chip("off", Tone.REFUSED)}
 
 
@@ -16,8 +19,8 @@ def times(count: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """`771 (17.9 %)`; `whole` is at least 1."""
-    return f"{part:,} ({100 * part / whole:.1f} %)"
+    """`771 (17.9 %)`; of a handful the number alone."""
+    return f"{part:,}" if whole < _TOO_FEW else f"{part:,} ({100 * part / whole:.1f} %)"
 
 
 def foreseen(contacts: int, days: int) -> str:

@@ -128,6 +128,14 @@ def test_a_held_letter_is_delivered_at_nine_by_the_next_message(server: Server, 
     assert re.search(r"  09:00  abandoned_cart  \S+  email  SENT", report["text"])
 
 
+def test_the_next_message_brings_all_of_its_minute(server: Server, uma: Shopper) -> None:
+    ida = Shopper(server).known().consents("email")
+    for each in (uma, ida):
+        each.adds(KETTLE)
+    report = server.advance(to="message")
+    assert [each.decisions(report) for each in (uma, ida)] == [[("email", "sent", None)]] * 2
+
+
 def test_who_complains_is_left_in_peace_on_every_channel(server: Server, uma: Shopper) -> None:
     uma.known(pushToken=f"token-{uma.id}", phone="+34600123456").consents("push").consents("sms")
     uma.does("Complaint Opened", ticket_id=f"t-{uma.id}")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from tactful.clock import MINUTE
 from tactful.decisions import Reason
 from tactful.durations import milliseconds
 from tactful.errors import InvalidInput
@@ -82,6 +83,12 @@ class ClockHands:
         while await self._latest_letter() == latest and self.now() < limit:
             if not await self._to_next():
                 return
+        while await self._is_due_this_minute():  # whoever reads 15:00 takes all of 15:00 for told
+            await self._to_next()
+
+    async def _is_due_this_minute(self) -> bool:
+        moment = await self._product.time.next_instant()
+        return moment is not None and moment // MINUTE <= self.now() // MINUTE
 
     async def _latest_letter(self) -> int:
         letters = await self._product.shelf.letters(1)

@@ -276,6 +276,7 @@ async def test_the_button_stops_all_sending_and_the_next_page_says_so() -> None:
         home = Markup((await browser.get("/console")).text)
         assert "/console/stop" in [link["href"] for link in home.all("a")]
         page = assert_harmless(await browser.get("/console/stop"))
+        assert "/console/stop" not in [link["href"] for link in page.all("a")], "one red button is enough"
         assert [form["action"] for form in page.all("form") if form.get("method") == "post"] == ["/console/stop"]
         answer = await browser.post("/console/stop", data={"why": "  wrong price "})
         assert (answer.status_code, answer.headers["location"]) == (303, "/console")

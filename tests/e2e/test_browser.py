@@ -156,12 +156,18 @@ def test_long_words_have_room_on_a_small_phone(browser: Browser, server: Server)
         assert gates.evaluate("box => box.scrollWidth <= box.clientWidth"), "what a gate saw is seen without scrolling"
 
 
-def test_the_search_keeps_the_margin_of_a_small_phone(browser: Browser, server: Server) -> None:
+def test_on_a_small_phone_the_search_stands_above_the_red_button_and_keeps_the_margin(
+    browser: Browser, server: Server
+) -> None:
     with visiting(browser, server, 320, "light") as page:
         page.goto("/console")
         edges = page.evaluate("[...document.querySelectorAll('.find, .now')].map(e => e.getBoundingClientRect().right)")
         find = page.get_by_role("button", name="Find").evaluate("button => button.getBoundingClientRect().right")
         assert {find, *edges} == {320 - 16}
+        search, stop = page.evaluate(
+            "['.find', 'a.danger'].map(e => document.querySelector(e).getBoundingClientRect().top)"
+        )
+        assert search < stop
 
 
 def _a_left_cart(server: Server, locale: str = "en") -> None:

@@ -143,6 +143,15 @@ async def test_the_first_page_says_how_rules_stand(browser: httpx.AsyncClient) -
     assert "Rules" not in (await browser.get("/console", params={"q": "u"})).text
 
 
+async def test_a_first_name_stands_in_its_own_story_and_in_no_list() -> None:
+    async with client(Facts(replace(umas_story(), first_name="Ума"))) as browser:
+        page = assert_harmless(await browser.get("/console/customers/u1"))
+        assert len(page.all("bdi")) == page.text.count("Ума") == 1, "beside the id, whichever way it is written"
+        assert (await browser.get("/console/customers/u1.json")).json()["first_name"] == "Ума"
+        assert "Ума" not in (await browser.get("/console")).text
+        assert "Ума" not in (await browser.get("/console", params={"q": "u"}, follow_redirects=False)).text
+
+
 async def test_the_latest_comes_first(browser: httpx.AsyncClient) -> None:
     page = Markup((await browser.get("/console/customers/u1")).text)
     assert page.text.index("template 4f1c") < page.text.index("wakes after 1 h of quiet")

@@ -47,7 +47,7 @@ async def test_a_story_that_does_not_show_everything_says_so(notes: int, cut: bo
 
 async def test_a_story_shows_no_grant_of_a_stranger_that_does_not_count() -> None:
     bench = DispatchBench()
-    bench.consenting()
+    bench.consenting(first_name="Ума")
     bench.advance("1m")
     bench.grants(state="withdrawn", channel="email")
     bench.advance("1m")
@@ -55,8 +55,9 @@ async def test_a_story_shows_no_grant_of_a_stranger_that_does_not_count() -> Non
     bench.settle()
     bench.link("anon:a1", "u1")
     story = Story(cast(Any, Trigger(1)), bench.store, cast(Any, None), bench.book, 1)
-    told = (await story.timeline("u1")).consents
-    assert [(word.channel, word.state) for word in told] == [("", "granted"), ("email", "withdrawn")]
+    told = await story.timeline("u1")
+    assert [(word.channel, word.state) for word in told.consents] == [("", "granted"), ("email", "withdrawn")]
+    assert told.first_name == "Ума"
 
 
 @rule(on=ProductAdded, purpose="marketing.test", max_age="1d", version=1)

@@ -91,3 +91,4 @@ class TimelineInputs:
     held: Sequence[Held] = ()
     consents: Sequence[Consent] = ()
     journals: Mapping[str, Sequence[JournalEntry]] = field(default_factory=dict)  # by run
+    first_name: str = ""

@@ -19,6 +19,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """`entries` oldest first, `upcoming` soonest first; instants in ms. `zone` is the one in which it is told."""
 
     customer: str
+    first_name: str  # nowhere but in their own story, of which it is noted who has read it
     zone: str
     zone_from: str  # profile | shop
     entries: tuple[Entry, ...]
@@ -39,6 +40,7 @@ def timeline(inputs: TimelineInputs, shop_zone: str) -> Timeline:
     moments = Moments.of(inputs.zone, shop_zone)
     return Timeline(
         customer=inputs.customer,
+        first_name=inputs.first_name,
         zone=moments.zone,
         zone_from="profile" if moments.zone == inputs.zone else "shop",
         entries=_entries(inputs, moments),

@@ -42,9 +42,11 @@ class Story:
             rows[0] = _cut(rows[1])
         runs, cursor = await self._runs(partition, customer), await self._trigger.cursor(partition)
         row = await self._dispatch.customer(partition, customer)
+        recipient = row.recipient
         return TimelineInputs(
             customer=customer,
-            zone=(row.recipient.zone or "") if row.recipient else "",
+            first_name=(recipient.first_name or "") if recipient else "",
+            zone=(recipient.zone or "") if recipient else "",
             rows=rows,
             pending=[_pending(run, why_still(run, self._book, cursor.paused if cursor else ())) for run in runs],
             held=[_held(delivery) for delivery in row.deliveries.values() if delivery.state in (HELD, ASKED)],

@@ -117,6 +117,13 @@ def test_exactly_one_gate_decides_a_refusal() -> None:
     assert refusal.fix == "tactful consent grant u1 marketing --channel email --source signup-form"
 
 
+def test_what_a_hold_made_too_old_is_not_told_as_if_it_still_waited() -> None:
+    held = {"gate": "quiet hours", "verdict": "held", "reason": "quiet_hours", "until": FOUR + 17 * HOUR}
+    late = {"gate": "expired", "verdict": "refused", "reason": "expired", "facts": {"expires_at": FOUR}}
+    told = entry(row(FOUR, "decided", decision("sms", "not_sent", "expired", gates=[held, late])), Moments(MADRID))
+    assert told.sentences == ("Quiet hours until Tue 09:00; too old by then",)
+
+
 def test_no_gate_decides_what_was_sent() -> None:
     sent = timeline(umas_story(), "Europe/Madrid").decision("m_2")
     assert sent is not None

@@ -11,7 +11,7 @@ from tactful.decisions import GateRecord, GateVerdict, Reason, Verdict
 from tactful_console.entries import Gate
 from tactful_console.fixes import fix
 from tactful_console.moments import Moments
-from tactful_console.wording import gate_sentence, reason_sentence
+from tactful_console.wording import TOO_OLD, gate_sentence, reason_sentence
 
 
 def gates_of(data: Mapping[str, Any], moments: Moments) -> tuple[Gate, ...]:
@@ -30,8 +30,11 @@ def why_not(data: Mapping[str, Any], moments: Moments) -> str:
     if not reason:
         return ""
     shut = next((gate for gate in gates_of(data, moments) if gate.decides), None)
+    if shut is not None:
+        is_late = reason == Reason.EXPIRED and shut.verdict is GateVerdict.HELD
+        return f"{shut.sentence}{TOO_OLD}" if is_late else shut.sentence
     facts = data.get("facts") or {}
-    return shut.sentence if shut is not None else reason_sentence(Reason(reason), {**data, **facts}, moments)
+    return reason_sentence(Reason(reason), {**data, **facts}, moments)
 
 
 def mend(customer: str, data: Mapping[str, Any]) -> str | None:

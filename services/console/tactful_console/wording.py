@@ -122,6 +122,8 @@ OPEN: Final[Mapping[str, tuple[str, ...]]] = {
     "quiet hours": ("{local} in {zone} ({zone_from})", "within {hours} in {zone}"),
 }
 
+TOO_OLD: Final = "; too old by then"  # of a hold that lasts longer than its message
+
 
 def hold_told(
     reason: Reason, until: int | None, expires: int | None, facts: Mapping[str, Any], moments: Moments
@@ -129,7 +131,7 @@ def hold_told(
     """When a hold ends, and why it holds, with a word if the message is too old to leave by then. `facts`: as in `reason_sentence`."""
     why = reason_sentence(reason, {"until": until, **facts}, moments)
     in_time = expires is None or (until is not None and until < expires)
-    return (until, why) if in_time else (expires, f"{why}; too old by then")
+    return (until, why) if in_time else (expires, f"{why}{TOO_OLD}")
 
 
 def gate_sentence(record: GateRecord, moments: Moments, about: Mapping[str, Any] | None = None) -> str:

@@ -10,6 +10,7 @@ from stories import AFTERNOON, FOUR, MADRID, decision, event, held_message, row,
 from tactful.clock import DAY, MINUTE
 from tactful_console.explain import explain_text
 from tactful_console.history import TimelineInputs
+from tactful_console.terminal import printable
 from tactful_console.timeline import timeline
 
 UMA = """\
@@ -117,3 +118,7 @@ def test_what_customers_wrote_cannot_touch_the_terminal() -> None:
     nasty = row(AFTERNOON, "event", event("Evil\x1b[2J\r\n", "m\x07", "\u202eabc\u200b"))
     text = explained(TimelineInputs("u1\x1b]0;x\x07", "", (nasty,)))
     assert not [c for c in text if ord(c) < 32 or c in "\u202e\u200b\x7f"]
+
+
+def test_of_the_marks_around_a_name_that_is_written_the_other_way_nothing_is_seen() -> None:
+    assert printable("\u200e\u2068שרה\u2069, your kettle") == "שרה, your kettle"

@@ -106,6 +106,24 @@ def test_a_letter_runs_as_its_language_is_written(language: str, turned: int) ->
     assert html.count('dir="rtl"') == turned, "also within, since web mail drops what surrounds a letter"
 
 
+@pytest.mark.parametrize(
+    ("name", "title", "subject"),
+    [
+        ("שרה", "Blue kettle", "\u200e\u2068שרה\u2069, your Blue kettle is still here"),
+        ("أحمد", "كتب (Pro) 3", "\u200e\u2068أحمد\u2069, your \u200e\u2068كتب (Pro) 3\u2069 is still here"),
+        ("Анна", "7 כדים", "Анна, your \u200e\u20687 כדים\u2069 is still here"),
+    ],
+)
+def test_a_name_written_the_other_way_does_not_turn_the_subject(name: str, title: str, subject: str) -> None:
+    assert render(first_name=name, data=basket({**KETTLE, "title": title})).subject == subject
+
+
+def test_in_a_letter_from_right_to_left_it_is_the_latin_names_that_are_kept_apart() -> None:
+    content = written('---\nsubject: "{{ first_name }}, {{ thing|short }}"\n---\n', "welcome/email.he.html")
+    told = sample(content, "welcome", "email", ("he",), data={"thing": "כד"})
+    assert Renderer(content).render(replace(told, first_name="Uma")).subject == "\u200f\u2068Uma\u2069, כד"
+
+
 def test_a_gift_is_not_named_in_the_subject() -> None:
     rendered = render(data=basket(KETTLE, gift=True))
     assert rendered.subject == "Your basket is still here"
@@ -635,7 +653,7 @@ subject: Hello
 
 
 def test_a_name_from_right_to_left_keeps_its_direction_in_a_letter_of_the_other() -> None:
-    html = render(data=basket({**KETTLE, "title": "إبريق أزرق (2 لتر)"}, {"title": "קומקום"})).html
+    html = render(data=basket({**KETTLE, "title": "إبريق أزرق (2 لتر)"}, {"title": "כד"})).html
     assert html.count('dir="auto"') == 2
 
 

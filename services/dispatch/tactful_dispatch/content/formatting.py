@@ -21,6 +21,8 @@ from tactful_dispatch.content.contentset import fallbacks
 
 _ATTACHED: Final = frozenset({"Mn", "Mc", "Me", "Cf", "Sk"})  # marks, selectors, joiners, shades of skin
 _JOINER: Final = "\u200d"  # of emoji
+_WAYS: Final = {"L": "ltr", "R": "rtl", "AL": "rtl"}  # of Unicode's bidirectional classes, those that have a direction
+_MARKS: Final = {"ltr": "\u200e", "rtl": "\u200f"}
 
 
 @pass_context
@@ -59,17 +61,28 @@ def plural(context: Context, count: int, **forms: str) -> str:
     return forms[wanted]
 
 
-def short(text: object, most: int = 40) -> str:
+@pass_context
+def short(context: Context, text: object, most: int = 40) -> str:
     """So many characters at most, cut between two words if there is a place, and never between a letter and its accents: names of
     products fill a subject by themselves."""
     words = " ".join(str(text).split())
-    if len(words) <= most:
-        return words
+    return isolated(words if len(words) <= most else _cut(words, most), context["direction"])
+
+
+def _cut(words: str, most: int) -> str:
     end = most - 1
     while end and (unicodedata.category(words[end]) in _ATTACHED or words[end - 1] == _JOINER):
         end -= 1
     head = words[:end]
     return (head.rpartition(" ")[0] or head).rstrip(" ,;:-") + "…"
+
+
+def isolated(text: str, direction: str) -> str:
+    """`text`, between marks that nobody sees if it is written the other way than the message (`ltr` or `rtl`): a subject that begins
+    with a name would be set in the direction of the name as a whole. The first mark is for those who look past isolates, as browsers
+    do."""
+    strong = next((way for letter in text if (way := unicodedata.bidirectional(letter)) in _WAYS), "")
+    return f"{_MARKS[direction]}\u2068{text}\u2069" if strong and _WAYS[strong] != direction else text
 
 
 FILTERS: Final = {"money": money, "date": date, "plural": plural, "short": short}

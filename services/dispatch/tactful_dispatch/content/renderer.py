@@ -22,7 +22,7 @@ from markupsafe import Markup
 from tactful.hostname import ascii_host
 from tactful_dispatch.content import Rendered, Rendering, TemplateError
 from tactful_dispatch.content.contentset import LAYOUT, ContentSet, Template
-from tactful_dispatch.content.formatting import FILTERS, locale_of
+from tactful_dispatch.content.formatting import FILTERS, isolated, locale_of
 from tactful_dispatch.content.letter import letter
 from tactful_dispatch.content.tracking import PLACEHOLDER
 from tactful_dispatch.greeting import called
@@ -177,11 +177,11 @@ class Renderer:
     def _values(self, rendering: Rendering, template: Template, links: _Links) -> dict[str, Any]:
         brand = msgspec.to_builtins(self.content.brand)
         words = brand["words"].get("en", {}) | brand["words"].get(template.language, {})
-        data = _readable(rendering.data)
+        data, direction = _readable(rendering.data), _babel(template).text_direction
         return {
             **data,
             "data": data,
-            "first_name": called(rendering.first_name),
+            "first_name": isolated(called(rendering.first_name), direction),
             "shop": rendering.shop,
             "brand": brand,
             "words": words,
@@ -190,7 +190,7 @@ class Renderer:
             "because": rendering.because,
             "because_at": rendering.because_at,
             "language": template.language,
-            "direction": _babel(template).text_direction,
+            "direction": direction,
             "zone": rendering.zone,
             "tracked": links.tracked,
             "allowed": links.allowed,

@@ -54,6 +54,11 @@ async def test_looking_erases_nothing(method: str) -> None:
     assert page.personal.erased == []
 
 
+async def test_the_button_that_cannot_be_undone_looks_like_no_other() -> None:
+    asked = await Page().ask("GET", f"/e/{TOKEN}")
+    assert '<button class="danger" name="do" value="erase">' in asked.text
+
+
 async def test_one_button_erases_and_says_when_the_last_record_is_clean() -> None:
     page = Page()
     answered = await page.ask("POST", f"/e/{TOKEN}", do="erase")

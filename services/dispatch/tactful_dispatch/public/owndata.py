@@ -42,7 +42,7 @@ class OwnData:
         if refused := await self._refusal(grant):
             return refused
         texts = await self._site.texts(grant)
-        question = Question(texts.ask_erase, texts.ask_erase_lead, (("do", "erase", texts.erase_now),))
+        question = Question(texts.ask_erase, texts.ask_erase_lead, (("do", "erase", texts.erase_now),), final=True)
         return self._site.page("ask", texts, question=question, more=f"../p/{token}")
 
     async def erase(self, request: Request, token: str) -> Response:

@@ -81,3 +81,17 @@ async def test_a_story_says_what_a_run_waits_for_what_it_remembers_and_why_it_st
     (still,) = (after := await story.timeline("u1")).pending
     assert still.text == "what comes next; stands still: its rule is paused"
     assert len(after.journals[still.run]) == 2
+
+
+async def test_a_run_whose_message_is_held_waits_for_nothing_else() -> None:
+    bench, dispatch = EngineBench(patient), DispatchBench()
+    bench.emits("u1", ProductAdded(product_id="p1"))
+    bench.advance("2h")
+    story = Story(bench.store, dispatch.store, bench.partition().book, dispatch.book, 1)
+    (waits,) = (await story.timeline("u1")).pending
+    dispatch.consenting()
+    dispatch.asks(run_id=waits.run, not_before=dispatch.now + HOUR)
+    told = await story.timeline("u1")
+    assert (told.pending, [held.reason for held in told.held]) == ([], ["not_yet"])
+    bench.broadcast("Rule Paused", rule="patient")
+    assert "stands still" in (await story.timeline("u1")).pending[0].text

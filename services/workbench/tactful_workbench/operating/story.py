@@ -43,13 +43,20 @@ class Story:
         runs, cursor = await self._runs(partition, customer), await self._trigger.cursor(partition)
         row = await self._dispatch.customer(partition, customer)
         recipient = row.recipient
+        held = [delivery for delivery in row.deliveries.values() if delivery.state in (HELD, ASKED)]
+        kept = {delivery.message.run_id for delivery in held}
+        paused = cursor.paused if cursor else ()
         return TimelineInputs(
             customer=customer,
             first_name=(recipient.first_name or "") if recipient else "",
             zone=(recipient.zone or "") if recipient else "",
             rows=rows,
-            pending=[_pending(run, why_still(run, self._book, cursor.paused if cursor else ())) for run in runs],
-            held=[_held(delivery) for delivery in row.deliveries.values() if delivery.state in (HELD, ASKED)],
+            pending=[
+                _pending(run, still)
+                for run in runs
+                if (still := why_still(run, self._book, paused)) or run.parked or run.id not in kept
+            ],
+            held=[_held(delivery) for delivery in held],
             consents=[
                 Consent(w.purpose, w.channel, w.state, w.entry, w.at, w.basis, w.wording, w.via, w.once)
                 for w in standing(row.words)

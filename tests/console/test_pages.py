@@ -50,7 +50,7 @@ class Rules:
                 name="cart", version=2, mode="live", share=0.05, standing="paused", why=why, wrote=60, opted_out=3
             ),
             RuleStanding(name="lost", version=1, mode="live", parked=2),
-            RuleStanding(name="missed", version=1, mode="shadow", reached=0),
+            RuleStanding(name="missed", version=1, mode="shadow", about="An order is overdue.", reached=0),
             RuleStanding(name="churn", version=1, mode="live", wrote=1, reached=1),
         ]
 
@@ -135,7 +135,7 @@ async def test_the_first_page_says_how_rules_stand(browser: httpx.AsyncClient) -
     words = " ".join(re.sub(r"<[^>]+>", " ", page.text.partition("</main>")[0]).split())
     for told in (
         "cart v2 live paused 3 of 60 who were written to opted out · for 5% of customers · wrote 60 times · 3 (5.0 %)",
-        "missed v1 shadow has written to nobody",
+        "missed v1 shadow An order is overdue. has written to nobody",
         "lost v1 live 2 runs are parked; once it is mended: tactful rules resume lost · has written to nobody",
         "churn v1 live wrote 1 time · 1 reached the goal · 0 opted out",
     ):

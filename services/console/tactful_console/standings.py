@@ -34,6 +34,7 @@ class RuleStanding(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: int
     mode: str  # live | shadow | off
+    about: str = ""  # what its author says of it
     share: float = 1.0  # of customers, for whom a live rule is live
     standing: str = ""
     why: str = ""  # it is paused, if it was no operator

@@ -20,8 +20,9 @@ def _same(first: Event, event: Event) -> bool:
 
 @rule(on=ConsentChanged, key=_what, match=_same, when=_is_request, purpose="service.consent", priority=90, version=1)
 async def confirm_consent(run: Run, first: ConsentChanged) -> str:
-    """Somebody entered an address: ask it once whether its owner wants what was asked for. Silence is a no. Whether that
-    address was asked already, dispatch knows: a corrected one was not."""
+    """Somebody entered an address: ask it once whether its owner wants what was asked for. Silence is a no.
+
+    Whether that address was asked already, dispatch knows: a corrected one was not."""
     asked = {"purpose": first.purpose, "channel": first.channel}
     message = await run.send("email", "confirm_consent", confirm=asked, expires=run.param("expires", "1d"))
     return "asked" if message else message.reason or "refused"

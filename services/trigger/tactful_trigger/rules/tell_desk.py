@@ -46,8 +46,9 @@ def _is_for_people(customer: Customer, said: Said) -> bool:
     version=1,
 )
 async def tell_desk(run: Run, first: Said) -> str:
-    """The page has promised that a person looks at it, and nobody but us has a text message: they hear of it at the shop's
-    own address, at any hour."""
+    """What customers say on a page or in a text message reaches a person at the shop, at any hour.
+
+    The page has promised that, and nobody but us has a text message."""
     message = await run.send("desk", "tell_desk", data=partial(_told, said=first), expires=run.param("expires", "7d"))
     return "told" if message else message.reason or "refused"
 

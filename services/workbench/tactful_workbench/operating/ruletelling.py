@@ -53,6 +53,7 @@ class RuleTelling:
                 name=told.rule.name,
                 version=told.rule.terms.version,
                 mode=told.settings.mode,
+                about=told.rule.about.partition("\n\n")[0],
                 share=told.settings.rollout,
                 standing=told.standing,
                 why=told.why,

@@ -142,7 +142,7 @@ class Preferences:
         if done:
             wish, asked = done
             said = _in_vain(wish, card, texts) or wish.said(texts, calendar.date, asked)
-            sentences = list(dict.fromkeys((said, *_still(card, shown, calendar, now, texts))))
+            sentences = list(dict.fromkeys((said, *_still(wish, card, shown, calendar, now, texts))))
         return self._site.page(
             "preferences",
             texts,
@@ -190,10 +190,13 @@ def _standing_question(grant: Grant, texts: Texts) -> Question:
     return Question(texts.ask_pause, texts.pause_lead, buttons)
 
 
-def _still(card: CustomerCard, shown: tuple[Topic, ...], calendar: Calendar, now: int, texts: Texts) -> list[str]:
+def _still(
+    wish: Wish, card: CustomerCard, shown: tuple[Topic, ...], calendar: Calendar, now: int, texts: Texts
+) -> list[str]:
     """What still comes after a change: orders always, and whatever is turned on unless it is silent, paused or stopped, or a
-    complaint is open."""
-    sentences = [texts.still_service]
+    complaint is open. What was turned on just now does not come still, and whoever did that does not fear for their orders."""
+    gained = (wish.purpose, wish.channel) if isinstance(wish, Turn) and wish.on else None
+    sentences = [] if gained else [texts.still_service]
     if card.stopped:
         return sentences
     if card.complaint_open:
@@ -201,7 +204,7 @@ def _still(card: CustomerCard, shown: tuple[Topic, ...], calendar: Calendar, now
     if card.paused_until > now:
         sentences.append(texts.did_pause.format(date=calendar.date(card.paused_until)))
     elif not card.complaint_open:
-        on = open_switches(shown)
+        on = [switch for switch in open_switches(shown) if (switch.purpose, switch.channel) != gained]
         for topic in dict.fromkeys(switch.purpose for switch in on):
             ways = texts.listed(texts.through(switch.channel) for switch in on if switch.purpose == topic)
             sentences.append(texts.still_by.format(topic=texts.topic(topic), channels=ways))

@@ -49,7 +49,7 @@ async def cached(count: int) -> float:
     """MB that so many customers take in a trigger's memory, each with a live run."""
     row = await a_row()
     projections = Rulebook([nap], SHIPPED).projections
-    value = row.encode(projections)
+    value = row.encode()
     before = whole(os.getpid())
     rows = {name: decode(name, value, projections) for name in (f"customer-{n:09}" for n in range(count))}
     assert len(rows) == count
@@ -58,7 +58,7 @@ async def cached(count: int) -> float:
 
 async def fill(database: Postgres, customers: int, partitions: int) -> None:
     """So many who wait for long."""
-    value = (await a_row()).encode(Rulebook([nap], SHIPPED).projections)
+    value = (await a_row()).encode()
     each = customers // partitions
     for partition in range(partitions):
         first, last = partition * each, (partition + 1) * each - 1

@@ -24,15 +24,13 @@ from engine import START
 from pgserver import PostgresServer
 from servers import fresh_database
 from sqlalchemy import text
-from timers import Feed, a_row, nap, worker_over
+from timers import Feed, a_row, worker_over
 
 from tactful.clock import DAY, MINUTE
 from tactful.log import Stored
 from tactful.postgres import Postgres
 from tactful.records import EVENTS, TickBody, TickRecord, encode
 from tactful_trigger.live import SLICES
-from tactful_trigger.projections import SHIPPED
-from tactful_trigger.rulebook import Rulebook
 from tactful_trigger.state.cursor import Cursor
 from tactful_trigger.store import ChangedRow, SliceResult
 from tactful_trigger.store.postgres import PostgresTriggerStore
@@ -131,7 +129,7 @@ async def main() -> int:
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
     row = await a_row()
-    value = row.encode(Rulebook([nap], SHIPPED).projections)
+    value = row.encode()
     with servers() as (_, postgres):
         postgres.configure(**SERVER)
         async with AsyncExitStack() as opened:

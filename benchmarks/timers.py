@@ -105,7 +105,7 @@ class Pending:
             rows = []
             for number in range(first, first + LOT):
                 run.wait.due = START + number * MINUTE
-                rows.append(ChangedRow(f"cust-{number:08}", row.encode({}), run.due))
+                rows.append(ChangedRow(f"cust-{number:08}", row.encode(), run.due))
             offset, cursor.offset = cursor.offset, cursor.offset + 1
             await self._store.commit(SliceResult(0, cursor.epoch, offset, cursor, rows, [], [], []), START)
         await self._worker.claim()

@@ -203,7 +203,7 @@ async def customer_report(product: Product, customer: str) -> dict[str, Any]:
     """The customer's cart, and what happened to them in the order in which it was applied."""
     stored = await product.trigger.load(partition_of(customer, product.log.partitions), [customer])
     row = decode_row(customer, stored[customer], product.book.projections) if customer in stored else None
-    cart: Cart = row.states.get("cart", Cart()) if row else Cart()
+    cart: Cart = (row.state("cart") if row else None) or Cart()
     told = await product.trigger.history(customer, 1000)
     return {
         "cart": [[item.product_id, item.quantity] for item in cart.items],

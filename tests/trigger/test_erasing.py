@@ -152,7 +152,7 @@ def test_who_comes_back_before_their_earlier_names_have_heard_of_the_erasure_sta
     bench.advance("1m")
     row = bench.row("u1")
     assert row is not None
-    assert row.states["profile"].email == "new@example.test"
+    assert row.state("profile").email == "new@example.test"
     assert (bench.row(STRANGER), sorted(passed_on(bench))) == (None, [STRANGER, "u1"])
 
 
@@ -202,7 +202,7 @@ def test_a_registration_by_the_shop_or_a_new_consent_begins_anew_with_nothing_of
     bench.advance("2h")
     row = bench.row("u1")
     assert row is not None
-    assert len(row.states["cart"].items) == 1
+    assert len(row.state("cart").items) == 1
     assert len(bench.messages) == 1
 
 
@@ -351,7 +351,7 @@ def test_who_is_erased_and_comes_back_in_one_slice_is_as_the_last_word_says(agai
     bench.emits("u1", ADD)
     bench.advance("2h")
     row = bench.row("u1")
-    assert (row and row.states["profile"].email) == (None if again else "new@example.test")
+    assert (row and row.state("profile").email) == (None if again else "new@example.test")
     assert len(bench.messages) == (0 if again else 1)
 
 

@@ -91,7 +91,7 @@ def test_what_a_stranger_put_into_the_cart_is_in_the_customers(partitions: int) 
     row, stranger = bench.row("u1"), bench.row(STRANGER)
     assert row is not None
     assert stranger is not None
-    assert [item.product_id for item in row.states["cart"].items] == ["p1"]
+    assert [item.product_id for item in row.state("cart").items] == ["p1"]
     assert row.absorbed == (STRANGER,)
     assert (stranger.states, stranger.runs, stranger.linked_to) == ({}, [], "u1")
 
@@ -374,7 +374,7 @@ def test_what_somebody_else_did_in_the_slice_in_which_a_run_comes_over_is_nothin
     order = event_record("u2", OrderCompleted(order_id="o1"), bench.now, "o1")
     parts = [
         AbsorbRecord(id=f"a{n}", key="u1", at=bench.now, body=AbsorbBody(STRANGER, msgspec.Raw(image)))
-        for n, image in enumerate(row.parts(bench.partition().book.projections))
+        for n, image in enumerate(row.parts())
     ]
     drive(bench.log.append(EVENTS, [(0, encode(record)) for record in (order, *parts)]))
     bench.advance("1s")
@@ -462,7 +462,7 @@ def test_who_sits_at_a_customers_device_now_does_not_take_their_letters() -> Non
     bench.advance("1m")
     row = bench.row("u1")
     assert row is not None
-    profile = row.states["profile"]
+    profile = row.state("profile")
     assert (profile.email, profile.first_name) == ("uma@example.test", "Uma")
 
 
@@ -539,7 +539,7 @@ def test_another_customer_on_the_same_device_gets_what_comes_later_and_nothing_o
     for customer in ("u1", "u2"):
         row = bench.row(customer)
         assert row is not None
-        carts[customer] = [item.product_id for item in row.states["cart"].items]
+        carts[customer] = [item.product_id for item in row.state("cart").items]
     assert carts == {"u1": ["p1"], "u2": ["p2"]}
 
 
@@ -725,8 +725,8 @@ def test_of_two_known_customers_the_larger_id_ends_whichever_is_named_first(part
         assert ended is not None
         assert row is not None
         assert (ended.linked_to, row.linked_to) == ("u1", "")
-        assert row.states["profile"].email == "one@example.test"
-        assert row.states["cart"].items[0].product_id == "p1"
+        assert row.state("profile").email == "one@example.test"
+        assert row.state("cart").items[0].product_id == "p1"
         bench.advance("2h")
         assert [message.customer for message in bench.messages] == ["u1"]
 
@@ -765,7 +765,7 @@ def test_merges_in_any_order_and_twice_come_to_the_smallest_id_and_end(partition
         assert linked["u3"] in ("u1", "u2")
         row = bench.row("u1")
         assert row is not None
-        assert "p9" in {item.product_id for item in row.states["cart"].items}
+        assert "p9" in {item.product_id for item in row.state("cart").items}
         assert set(row.absorbed) == {"u2", "u3"}
 
 
@@ -844,9 +844,9 @@ def test_what_is_absorbed_keeps_the_newer_of_two_states() -> None:
     bench.link(STRANGER, "u1")
     row = bench.row("u1")
     assert row is not None
-    assert isinstance(row.states["profile"], Profile)
-    assert isinstance(row.states["cart"], Cart)
-    assert row.states["profile"].email == "known@example.test"
+    assert isinstance(row.state("profile"), Profile)
+    assert isinstance(row.state("cart"), Cart)
+    assert row.state("profile").email == "known@example.test"
 
 
 def test_who_comes_over_while_a_projection_is_not_installed_leaves_what_it_knew_and_brings_the_rest() -> None:
@@ -859,8 +859,8 @@ def test_who_comes_over_while_a_projection_is_not_installed_leaves_what_it_knew_
     bench.emits("u1", ProductAdded(product_id="p3"))
     row = bench.row("u1")
     assert row is not None
-    assert [item.product_id for item in row.states["cart"].items] == ["p1", "p3"]
-    assert row.states["tickets"].open
+    assert [item.product_id for item in row.state("cart").items] == ["p1", "p3"]
+    assert row.state("tickets").open
 
 
 def test_only_the_adopted_run_hears_that_its_customer_was_recognised() -> None:

@@ -659,7 +659,7 @@ def test_what_would_begin_a_run_anew_while_that_stands_still_with_an_answer_is_k
     bench.emits("u1", ProductAdded(cart_id="c1", product_id="p3"))
     row = bench.row("u1")
     assert row is not None
-    assert len(row.states["cart"].items) == 3
+    assert len(row.state("cart").items) == 3
 
 
 def test_a_hold_that_asks_is_answered_for_the_run_whose_message_it_is() -> None:

@@ -529,7 +529,7 @@ def test_history_folds_and_neither_starts_nor_ends_a_run() -> None:
     assert [m.customer for m in bench.messages] == ["u1"]
     row = bench.row("u1")
     assert row is not None
-    assert row.states["orders"].count == 1
+    assert row.state("orders").count == 1
 
 
 def test_max_age_ends_a_run_that_waits_for_ever() -> None:

@@ -102,7 +102,7 @@ def test_what_it_can_take_in_it_takes_in_afterwards(bench: EngineBench) -> None:
         bench.emits("u1", Page(name=name))
     row = bench.row("u1")
     assert row is not None
-    assert row.states["moody"] == Seen(("home", "home"))
+    assert row.state("moody") == Seen(("home", "home"))
     assert bench.sent() == ["email asks", "email asks"]
 
 
@@ -151,7 +151,7 @@ def test_two_customers_it_cannot_make_one_of_are_one_to_everybody_else(bench: En
     bench.merge("u2", "u1")
     row = bench.row("u1")
     assert row is not None
-    assert row.states["moody"] == Seen(("mine",))
+    assert row.state("moody") == Seen(("mine",))
     assert row.absorbed == ("u2",)
     assert {run.rule for run in row.runs} == {"asks", "asks_later", "does_not"}
     assert any(run.parked.endswith(": projection moody: KeyError: 'Ann'") for run in row.runs if run.rule == "asks")
@@ -220,7 +220,7 @@ def test_a_merge_that_gives_such_a_state_leaves_the_one_that_is_there() -> None:
     bench.merge("u2", "u1")
     row = bench.row("u1")
     assert row is not None
-    assert row.states["moody"] == Last("mine")
+    assert row.state("moody") == Last("mine")
 
 
 def test_a_state_of_an_older_version_that_it_cannot_migrate_is_there_once_it_can() -> None:

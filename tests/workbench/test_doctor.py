@@ -279,7 +279,7 @@ class Held:
         return None if partition else self._cursor
 
     async def load(self, partition: int, customers: Sequence[str]) -> dict[str, bytes]:
-        return {self._row.id: self._row.encode({})}
+        return {self._row.id: self._row.encode()}
 
 
 @pytest.mark.parametrize(("mode", "level"), [("allowlist", "warn"), ("live", "fail")])

@@ -81,7 +81,7 @@ class Applying:
         row.remember(name, at)
         row.weight += len(body.properties) + LEAST
         if row.weight > WEIGHED or row.blocked:
-            row.weigh(self._partition.book.projections)
+            row.weigh()
         self._effects.record(row, at, KIND_OF_EVENT.get(body.name, "event"), value)
         return row
 
@@ -141,7 +141,7 @@ class Applying:
     def _fold(self, row: Row, route: Route, seen: Seen) -> bool:
         changed = concerns_dispatch = False
         for projection in route.folds:
-            before = row.states.get(projection.name)
+            before = row.state(projection.name)
             if before is None:
                 before = projection.state()
             try:
@@ -154,7 +154,7 @@ class Applying:
                 changed = True
                 continue
             if after is not before and after != before:
-                row.states[projection.name] = after
+                row.states[projection.name] = projection.version, after
                 changed = True
                 concerns_dispatch |= tells_dispatch(before, after)
         is_flag = seen.name == _FLAG

@@ -105,7 +105,7 @@ class Joining:
 
     def _end(self, row: Row, other: str, at: int) -> None:
         row.linked_to = other
-        for index, image in enumerate(row.parts(self._partition.book.projections)):
+        for index, image in enumerate(row.parts()):
             name = digest("absorb", row.id, other, str(index))
             body = AbsorbBody(row.id, msgspec.Raw(image))
             self._effects.put(EVENTS, AbsorbRecord(id=name, key=other, at=at, body=body))
@@ -140,25 +140,26 @@ class Joining:
         self._partition.timers.watch(row)
 
     def _join(self, row: Row, theirs: Row, at: int) -> None:
-        for name, state in theirs.states.items():
-            row.states[name] = self._joined(row, name, state, at)
+        for name in theirs.states:
+            row.states[name] = self._joined(row, theirs, name, at)
         row.absorbed = (*row.absorbed, *(name for name in theirs.absorbed if name not in row.absorbed))
         row.marks = _joined_marks(row.marks, theirs.marks)
         row.goals = _joined_goals(row.goals, theirs.goals)
         row.remember_all(theirs.trail)
         row.blocked, row.weight = row.blocked or theirs.blocked, WEIGHED
 
-    def _joined(self, row: Row, name: str, theirs: Any, at: int) -> Any:
-        projection, mine = self._partition.book.projections.get(name), row.states.get(name)
-        if mine is None or projection is None:
-            return theirs if mine is None else mine
+    def _joined(self, row: Row, other: Row, name: str, at: int) -> tuple[int, Any]:
+        projection = self._partition.book.projections.get(name)
+        if name not in row.states or projection is None:
+            return row.states.get(name, other.states[name])
+        mine, theirs = row.state(name), other.state(name)
         try:
             if name in OURS:
-                return projection.merge(mine, theirs)
-            return self._unfolding.asked(projection, projection.merge, mine, theirs)
+                return projection.version, projection.merge(mine, theirs)
+            return projection.version, self._unfolding.asked(projection, projection.merge, mine, theirs)
         except Exception as error:  # noqa: BLE001 - as when it folds
             self._unfolding.blame(row, projection, error, at)
-            return mine
+            return row.states[name]
 
     def _adopt(self, row: Row, run: Run, absorbed: str, at: int) -> None:
         """The run goes on under another name. First it sees what the customer has done since it began."""

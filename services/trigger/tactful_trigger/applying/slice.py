@@ -288,8 +288,7 @@ class Slice:
     def _result(self) -> SliceResult:
         cursor, effects = self._cursor, self._effects
         cursor.taken, cursor.sequences = self._taken.last, effects.outbox.sequences
-        projections = self._partition.book.projections
-        rows = [ChangedRow(name, row.encode(projections), row.due, row.busy) for name, row in effects.dirty.items()]
+        rows = [ChangedRow(name, row.encode(), row.due, row.busy) for name, row in effects.dirty.items()]
         return SliceResult(
             cursor.partition,
             cursor.epoch,

@@ -56,12 +56,11 @@ class Telling:
 
 
 def _recipient(row: Row, settings: Settings) -> RecipientBody:
-    states = row.states
     return recipient(
-        states.get("profile") or Profile(),
-        states.get("orders") or Orders(),
-        states.get("tickets") or Tickets(),
-        states.get("engagement") or Engagement(),
-        states.get("segments") or Segments(),
+        row.state("profile") or Profile(),
+        row.state("orders") or Orders(),
+        row.state("tickets") or Tickets(),
+        row.state("engagement") or Engagement(),
+        row.state("segments") or Segments(),
         settings,
     )

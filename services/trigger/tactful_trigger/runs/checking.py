@@ -44,7 +44,7 @@ def check(customer: str, value: bytes, book: Rulebook) -> Iterator[Checked]:
 
 def _unread(row: Row, run: Run, book: Rulebook) -> str:
     """Why what the run's rule asks about the customer cannot be told; "" if it can."""
-    states = ((book.projections[name], row.states.get(name)) for name in book.terms[run.rule].uses)
+    states = ((book.projections[name], row.state(name)) for name in book.terms[run.rule].uses)
     return next((fault_of(fold, state.error).why for fold, state in states if isinstance(state, Unread)), "")
 
 

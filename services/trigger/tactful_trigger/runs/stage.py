@@ -33,7 +33,7 @@ def view(row: Row, rule: str, book: Rulebook) -> Customer:
     def read(projection: str) -> Any:
         if projection not in uses:
             raise TactfulError(f"rule {rule} reads {projection!r}, which its `uses` does not name; add it there")
-        state = row.states.get(projection)
+        state = row.state(projection)
         if type(state) is Unread:
             raise RuleFailed(fault_of(book.projections[projection], state.error))
         return book.empty(projection) if state is None else state
@@ -58,7 +58,7 @@ class Stage:
 
     @property
     def zone(self) -> ZoneInfo:
-        profile = self._row.states.get("profile")
+        profile = self._row.state("profile")
         own = zone_of(profile.zone) if isinstance(profile, Profile) else None
         return own or self._book.settings.shop.zone
 

@@ -176,7 +176,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
     """A row in memory. It belongs to an epoch and is dropped whole when a slice does not commit."""
 
     id: str
-    states: dict[str, Any] = {}
+    states: dict[str, tuple[int, Any]] = {}  # with versions, as they are stored: more often than they change
     runs: list[Run] = []
     trail: bytearray = msgspec.field(default_factory=bytearray)
     marks: dict[str, Mark] | None = None
@@ -212,6 +212,11 @@ class Row(msgspec.Struct, eq=False, gc=False):
         if not self.held:
             return self.due
         return min((run.due for run in self.runs if run.id not in self.held), default=None)
+
+    def state(self, projection: str) -> Any:
+        """What a projection knows of the customer: None if nothing, Unread if that cannot be read."""
+        kept = self.states.get(projection)
+        return kept if kept is None or type(kept) is Unread else kept[1]
 
     def has_seen(self, event: bytes) -> bool:
         """Whether this event (its hash) is remembered."""
@@ -272,31 +277,27 @@ class Row(msgspec.Struct, eq=False, gc=False):
                 return True
         return False
 
-    def weigh(self, projections: Mapping[str, Projection[Any]]) -> None:
+    def weigh(self) -> None:
         """A row beyond the limit is blocked until half of it has gone. When it is looked at depends on its events alone: on where
         slices are cut it must not."""
-        size, self.weight = len(self.encode(projections)), 0
+        size, self.weight = len(self.encode()), 0
         if size > ROW_LIMIT if not self.blocked else size <= ROW_LIMIT // 2:
             self.blocked = "" if self.blocked else f"row of {size} bytes, limit {ROW_LIMIT}"
 
-    def encode(self, projections: Mapping[str, Projection[Any]]) -> bytes:
+    def encode(self) -> bytes:
         """The stored form."""
-        return _encode(self._image(projections))
+        return _encode(self._image())
 
-    def parts(self, projections: Mapping[str, Projection[Any]]) -> Iterator[bytes]:
+    def parts(self) -> Iterator[bytes]:
         """The row without its runs, then a row of each run alone: each fits into a record of the log."""
-        whole = self._image(projections)
+        whole = self._image()
         yield _encode(replace(whole, runs=[]))
         for run in whole.runs:
             yield _encode(Image(runs=[run]))
 
-    def _image(self, projections: Mapping[str, Projection[Any]]) -> Image:
-        states: dict[str, Any] = self.states and {
-            name: (projections[name].version, state) if name in projections and type(state) is not Unread else state
-            for name, state in self.states.items()
-        }
+    def _image(self) -> Image:
         return Image(
-            states=states,
+            states=self.states,
             runs=self.runs,
             seen=self.trail,
             marks=self.marks,

@@ -16,14 +16,14 @@ class Unread(tuple[int, msgspec.Raw]):
     error: BaseException
 
 
-def read_state(projection: Projection[Any] | None, version: int, raw: msgspec.Raw) -> Any:
-    """A state from its stored form. One that a plugin's projection cannot read is Unread: nobody else's row is to suffer from it."""
+def read_state(projection: Projection[Any] | None, version: int, raw: msgspec.Raw) -> tuple[int, Any]:
+    """A state from its stored form, with the version that it has now. One that a plugin's projection cannot read is Unread: nobody else's row is to suffer from it."""
     if projection is None:
         return (version, raw)
     if projection.name in OURS:
-        return _read(projection, version, raw)
+        return projection.version, _read(projection, version, raw)
     try:
-        return _read(projection, version, raw)
+        return projection.version, _read(projection, version, raw)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's `migrate` raises
         unread = Unread((version, raw))
         unread.error = error

@@ -221,8 +221,7 @@ class Personal:
 def _known(row: Row | None) -> dict[str, Any]:
     if row is None:
         return {}
-    states = {name: state[1] if isinstance(state, tuple) else state for name, state in row.states.items()}
-    return {"states": states, "runs": row.runs}
+    return {"states": {name: state for name, (_, state) in row.states.items()}, "runs": row.runs}
 
 
 def _is_of_the_staff(line: HistoryRow) -> bool:

@@ -210,7 +210,7 @@ class Engagement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def away_since(self) -> int:
         """When the second series in a row to win them back was sent (ms), if they have reacted neither to these two nor to
         anything since; else 0."""
-        latest = self.ladders(WINBACK)[-UNNOTICED:]
+        latest = self.ladders(WINBACK)[-UNNOTICED:] if len(self.recent) >= UNNOTICED else ()
         if len(latest) < UNNOTICED or any(ladder.engaged_at for ladder in latest):
             return 0
         since = latest[-1].sent_at

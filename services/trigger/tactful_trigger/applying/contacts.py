@@ -61,9 +61,9 @@ class Contacts:
             held_out, known = word.reason == "holdout", marks.get(key)
             first = First(seen.at, held_out) if known is None else known.first
             row.marks = {**marks, key: Mark(word.contact, seen.at, held_out, first=first)}
-            self._cursor.count(word.rule, Tally(held_out=1) if held_out else Tally(sent=1))
-            if known is None:
-                self._cursor.count(word.rule, Tally(first_held_out=1) if held_out else Tally(first_sent=1))
+            new = int(known is None)
+            counted = Tally(held_out=1, first_held_out=new) if held_out else Tally(sent=1, first_sent=new)
+            self._cursor.count(word.rule, counted)
             if not held_out:
                 self._cursor.count_day(word.rule, seen.at, wrote=1)
         return True

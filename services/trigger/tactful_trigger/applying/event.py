@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tactful.clock import HOUR, MINUTE
@@ -131,37 +131,36 @@ class Applying:
             changed = True
         for run in tuple(row.runs):
             changed |= self._runs.offer(row, run, seen)
-        for rule in self._starting(route):
-            changed |= self._runs.start(row, rule, seen, goals, freed)
+        for rule in route.starts:
+            if rule.name not in self._blamed:
+                changed |= self._runs.start(row, rule, seen, goals, freed)
         return changed
 
-    def _starting(self, route: Route) -> Sequence[Rule]:
-        return [rule for rule in route.starts if rule.name not in self._blamed] if self._blamed else route.starts
-
     def _fold(self, row: Row, route: Route, seen: Seen) -> bool:
-        changed = concerns_dispatch = False
+        event, changed, concerns_dispatch = seen.event, False, False
         for projection in route.folds:
-            before = row.state(projection.name)
+            name = projection.name
+            before = row.state(name)
             if before is None:
                 before = projection.state()
             try:
-                if projection.name in OURS:
-                    after = projection.fold(before, seen.event)
+                if name in OURS:
+                    after = projection.fold(before, event)
                 else:
-                    after = self._unfolding.asked(projection, projection.fold, before, seen.event)
+                    after = self._unfolding.asked(projection, projection.fold, before, event)
             except Exception as error:  # noqa: BLE001 - a stranger's function may raise anything
                 self._blamed = {**self._blamed, **self._unfolding.blame(row, projection, error, seen.at)}
                 changed = True
                 continue
             if after is not before and after != before:
-                row.states[projection.name] = projection.version, after
+                row.states[name] = projection.version, after
                 changed = True
-                concerns_dispatch |= tells_dispatch(before, after)
+                concerns_dispatch = concerns_dispatch or tells_dispatch(before, after)
         is_flag = seen.name == _FLAG
         if concerns_dispatch or is_flag:
             self._telling.tell(row, seen.at, again=is_flag)
-        elif type(seen.event) is ContactMade:
-            changed |= self._telling.tell_of_contact(row, seen.event, seen.at)
+        elif type(event) is ContactMade:
+            changed |= self._telling.tell_of_contact(row, event, seen.at)
         return changed
 
     def _end(self, row: Row, route: Route, seen: Seen) -> Freed:
@@ -172,8 +171,8 @@ class Applying:
                 _note_goal(row, rule.name, seen)
                 if is_goal:
                     self._contacts.reached(row, rule.name, terms.goal_within, seen)
-            for run in [run for run in row.runs if run.rule == rule.name]:
-                if self._runs.ends(row, rule, run, seen):
+            for run in tuple(row.runs):
+                if run.rule == rule.name and self._runs.ends(row, rule, run, seen):
                     self._runs.end(row, run, seen.at, "goal reached" if is_goal else f"ended by {seen.name}")
                     freed.append((rule.name, run.key))
         return freed
@@ -195,7 +194,7 @@ class Applying:
 
 def _note_goal(row: Row, rule: str, seen: Seen) -> None:
     goals, goal = row.goals or {}, Goal(seen.record.body.occurred_at, seen.first_at)
-    row.goals = {**goals, rule: goal.joined(goals.get(rule, goal))}
+    row.goals = {**goals, rule: goal.joined(goals[rule]) if rule in goals else goal}
 
 
 _ORDER: Final = name_of(OrderCompleted)
@@ -214,7 +213,7 @@ def _is_told_again(row: Row, seen: Seen) -> bool:
 
 
 def _knows(keeper: Projection[Any], row: Row, event: Event) -> bool:
-    state = row.states.get(keeper.name, keeper.state())
+    state = row.state(keeper.name) or keeper.state()
     return isinstance(state, keeper.state) and bool(keeper.fold(state, event) == state)
 
 

@@ -288,7 +288,10 @@ class Slice:
     def _result(self) -> SliceResult:
         cursor, effects = self._cursor, self._effects
         cursor.taken, cursor.sequences = self._taken.last, effects.outbox.sequences
-        rows = [ChangedRow(name, row.encode(), row.due, row.busy) for name, row in effects.dirty.items()]
+        rows = [
+            ChangedRow(name, row.encode(), row.due, bool(row.runs or row.linked_to))
+            for name, row in effects.dirty.items()
+        ]
         return SliceResult(
             cursor.partition,
             cursor.epoch,

@@ -117,7 +117,7 @@ def _settled(state: Cart, at: int, items: Items, cart_id: str) -> Cart:
         cart_id=cart_id,
         items=items,
         changed_at=max(state.changed_at, at),
-        removed=tuple(mark for mark in state.removed if mark[1] > at),
+        removed=state.removed and tuple(mark for mark in state.removed if mark[1] > at),
         settled_at=at,
     )
 

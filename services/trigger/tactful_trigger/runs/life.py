@@ -50,7 +50,7 @@ class Runs:
         terms = self._book.terms[rule.name]
         key = self._key_of(rule, seen)
         mine = [run for run in row.runs if run.rule == rule.name and run.key == key] if row.runs else []
-        alive = [run for run in mine if not run.parked]
+        alive = [run for run in mine if not run.parked] if mine else []
         if (alive and not may_restart(alive, terms, seen.at)) or self._is_shut(rule.name):
             return False
         if not self._fits(row, rule, seen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from struct import Struct
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from tactful_trigger.state.unread import Unread, read_state
 SEEN_LIMIT: Final = 256
 SEEN_BYTES: Final = SEEN_LIMIT * 12
 SEEN_MINUTES: Final = 48 * 60
+_SEEN: Final = Struct(">8sI")  # what is remembered of each: hash and minute of append time
 ROW_LIMIT: Final = 256 * 1024
 WEIGHED: Final = ROW_LIMIT // 8  # bytes of what events said, after which a row is weighed
 LEAST: Final = 128  # that an event which says nothing counts for
@@ -194,17 +196,12 @@ class Row(msgspec.Struct, eq=False, gc=False):
     @property
     def due(self) -> int | None:
         """The earliest due instant of all runs: what the store keeps."""
-        runs = self.runs
-        if not runs:
-            return None
-        if len(runs) == 1:
-            return runs[0].due
-        return min([run.due for run in runs])
-
-    @property
-    def busy(self) -> bool:
-        """Whether events that nothing names may matter: a run may wait for them, or they are somebody else's."""
-        return bool(self.runs or self.linked_to)
+        earliest = None
+        for run in self.runs:
+            due = run.due
+            if earliest is None or due < earliest:
+                earliest = due
+        return earliest
 
     @property
     def next_due(self) -> int | None:
@@ -228,8 +225,8 @@ class Row(msgspec.Struct, eq=False, gc=False):
     def remember(self, event: bytes, at: int) -> None:
         """Recognise this event for 48 hours, among the latest 256 that changed something."""
         minute, trail = at // MINUTE, self.trail
-        trail += event + minute.to_bytes(4)
-        while int.from_bytes(trail[8:12]) < minute - SEEN_MINUTES or len(trail) > SEEN_BYTES:
+        trail += _SEEN.pack(event, minute)
+        while len(trail) > SEEN_BYTES or _SEEN.unpack_from(trail)[1] < minute - SEEN_MINUTES:
             del trail[:12]
 
     def remember_all(self, other: bytes | bytearray) -> None:
@@ -264,7 +261,7 @@ class Row(msgspec.Struct, eq=False, gc=False):
     def is_flooding(self, at: int) -> bool:
         """Whether 256 events changed something within this minute."""
         trail = self.trail
-        return len(trail) >= SEEN_BYTES and int.from_bytes(trail[8:12]) == at // MINUTE
+        return len(trail) >= SEEN_BYTES and _SEEN.unpack_from(trail)[1] == at // MINUTE
 
     def waits_for(self, name: str, scope: str) -> bool:
         """Whether an event of this name and scope may end or move a wait, or belongs into an inbox."""

@@ -46,7 +46,7 @@ class StepRequest(msgspec.Struct, frozen=True):
 
 class ChangedRow(msgspec.Struct, frozen=True):
     """A customer's row after the slice. `due` is the earliest instant at which something happens by itself; `busy`: whether
-    events that no rule or projection names may matter to it."""
+    events that no rule or projection names may matter to it: a run may wait for them, or they are somebody else's."""
 
     customer: str
     value: bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from types import NoneType
 from typing import Any, Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -71,7 +72,7 @@ class Quiet(Operation[None]):
 
     def __init__(self, duration: Duration, of: Events | None) -> None:
         self._length = max(milliseconds(duration), 0)  # one that is over by now: time never runs back
-        self._names = None if of is None else _names((of,) if isinstance(of, str | type) else tuple(of))
+        self._names = None if of is None else _names((of,) if isinstance(of, (str, type)) else tuple(of))
 
     def begin(self, host: Host) -> Done | Wait:
         now, length = host.now, self._length
@@ -125,7 +126,7 @@ class WaitAny(Operation[tuple[int, Any]]):
 
     def __init__(self, branches: Sequence[Operation[Any]]) -> None:
         """Raises TactfulError for what is no wait: a message that is asked for in here would be nobody's to take back."""
-        if not branches or any(not isinstance(branch, Sleep | Quiet | WaitFor | Engaged) for branch in branches):
+        if not branches or any(not isinstance(branch, (Sleep, Quiet, WaitFor, Engaged)) for branch in branches):
             given = ", ".join(getattr(branch, "shape", type(branch).__name__) for branch in branches) or "nothing"
             raise TactfulError(f"wait_any takes sleeps, quiet, wait_for and engaged, each by itself, not: {given}")
         self._branches = branches
@@ -224,7 +225,7 @@ class Send(Operation["Message"]):
         variant: str | None,
         repeats_allowed: bool,
     ) -> None:
-        if not (isinstance(channel, str) and isinstance(template, str) and isinstance(variant, str | None)):
+        if not (isinstance(channel, str) and isinstance(template, str) and isinstance(variant, (str, NoneType))):
             raise TactfulError(f"channel, template and variant of a send are text, not {(channel, template, variant)}")
         self.channel, self.template, self.expires = channel, template, expires
         self.variant, self.repeats_allowed = variant, bool(repeats_allowed)

@@ -72,7 +72,7 @@ def _news(event: Event, at: int) -> Contact | None:
         template = "" if event.template == event.rule else event.template
         return _contact(event, sent_at=at, ladder=event.contact, template=template)
     if isinstance(event, MessageReplied) or (
-        isinstance(event, MessageOpened | MessageClicked) and not event.prefetched
+        isinstance(event, (MessageOpened, MessageClicked)) and not event.prefetched
     ):
         return _contact(event, engaged_at=at)
     if isinstance(event, SurveyAnswered) and event.message_id:

@@ -89,7 +89,7 @@ def _unfit(run: Run, cart: Cart, known_at: datetime, sensitive: frozenset[str]) 
         return "cart emptied"
     if run.began_anonymous and cart.changed_at <= _before(known_at, STRANGER):
         return NOBODY
-    if all(is_sensitive(item.category, sensitive) for item in cart.items):
+    if sensitive and all(is_sensitive(item.category, sensitive) for item in cart.items):
         return "only sensitive categories"
     return "below min_value" if _worth(cart) < run.param("min_value", 0) else ""
 

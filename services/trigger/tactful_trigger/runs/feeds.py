@@ -61,8 +61,8 @@ class Feeds:
 
     def note(self, row: Row) -> None:
         """A customer none of whose runs waits for a feed is not looked at when one comes."""
-        if not any(run.late_since is not None for run in row.runs):
-            self._cursor.late.discard(row.id)
+        if row.id in self._cursor.late and not any(run.late_since is not None for run in row.runs):
+            self._cursor.late.remove(row.id)
 
     def _behind(self, terms: Terms, due: int) -> list[str]:
         """The feeds that a rule waits for and that have not come so far."""

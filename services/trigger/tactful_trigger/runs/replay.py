@@ -24,6 +24,7 @@ T = TypeVar("T")
 UNFINISHED: Final = "ran for longer than a second without coming back"
 JOURNAL_ENTRIES: Final = 256
 JOURNAL_BYTES: Final = 64 * 1024
+_NO_PARAMETERS: Final[Mapping[str, Any]] = {}
 WORDS: Final = 4000  # characters of what a rule raises or returns
 _KEPT_OPEN: Final = (
     "awaits in `finally`, or swallows GeneratorExit and awaits again. A run is closed whenever it waits: what comes at its end "
@@ -169,20 +170,17 @@ class Execution:
     `fresh` is the number of journal entries that the previous wake-up had already consumed.
     """
 
-    __slots__ = ("_coroutine", "_fresh", "_index", "_rule", "_run", "host", "now")
+    __slots__ = ("_bytes", "_coroutine", "_fresh", "_index", "_rule", "_run", "host", "now", "parameters", "subject")
 
     def __init__(self, rule: Rule, run: Run, host: RunHost, fresh: int) -> None:
         self._rule, self._run, self.host, self._fresh = rule, run, host, fresh
-        self._index, self.now = 0, run.started
+        self._index, self._bytes, self.now = 0, 0, run.started  # entries that were consumed, and bytes of them
         self._coroutine: Coroutine[Any, Any, Any] | None = None
+        self.subject, self.parameters = run.subject, run.parameters or _NO_PARAMETERS
 
     @property
     def rule(self) -> str:
         return self._rule.name
-
-    @property
-    def subject(self) -> str:
-        return self._run.subject
 
     @property
     def version(self) -> int:
@@ -191,10 +189,6 @@ class Execution:
     @property
     def started(self) -> int:
         return self._run.started
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        return self._run.parameters or {}
 
     def note(self, text: str) -> None:
         if self._index >= self._fresh:
@@ -253,7 +247,7 @@ class Execution:
         run, host = self._run, self.host
         operation = self._replayed()
         while isinstance(operation, Operation):
-            if len(run.journal) > 1 and self._is_full():
+            if self._index > 1 and self._is_full():
                 return Parked(f"{self._place()}: the journal is full; start over with `return run.again()`")
             try:
                 begun = operation.begin(host)
@@ -286,6 +280,7 @@ class Execution:
         if entry.shape != operation.shape:
             return Parked(self._differs(entry.shape, operation))
         self._index += 1
+        self._bytes += len(entry.value)
         self.now = entry.at
         try:
             if entry.version == operation.version:
@@ -319,15 +314,17 @@ class Execution:
         return yielded if isinstance(yielded, Operation) else Parked(self._foreign())
 
     def _ending(self, value: Any) -> Ended | Parked:
+        if value is None:
+            return Ended("done")
         if isinstance(value, Again):
             if self._run.has_waited:
                 return Ended("starts over", again=True)
             return Parked(f"{self._place()}: starts over without having waited; wait before `return run.again()`")
-        if isinstance(value, Operation | Coroutine):
+        if isinstance(value, (Operation, Coroutine)):
             if isinstance(value, Coroutine):
                 value.close()
             return Parked(f"{self._place()}: it returns what nobody awaited; write `return await …`")
-        return Ended("done" if value is None else words_of(value))
+        return Ended(words_of(value))
 
     def _parked(self, error: BaseException) -> Parked:
         if isinstance(error, TooSlow):
@@ -355,8 +352,7 @@ class Execution:
         return f"{file}:{frame.f_lineno if frame else self._rule.line}"
 
     def _is_full(self) -> bool:
-        journal = self._run.journal
-        return len(journal) > JOURNAL_ENTRIES or sum(len(entry.value) for entry in journal) > JOURNAL_BYTES
+        return self._index > JOURNAL_ENTRIES or self._bytes > JOURNAL_BYTES
 
 
 class RunHost(Host, Protocol):

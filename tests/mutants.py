@@ -402,7 +402,7 @@ FAULTS = (
     Fault(
         "a full journal goes on",
         f"{TRIGGER}/runs/replay.py",
-        "return len(journal) > JOURNAL_ENTRIES or",
+        "return self._index > JOURNAL_ENTRIES or",
         "return False and",
         REPLAY,
     ),
@@ -416,8 +416,8 @@ FAULTS = (
     Fault(
         "settings of the day instead of the run's",
         f"{TRIGGER}/runs/replay.py",
-        "return self._run.parameters or {}",
-        'return {"delay": "10m"} if self._run.parameters is None else {}',
+        "run.parameters or _NO_PARAMETERS",
+        'run.parameters or {"delay": "10m"}',
         SLICES,
     ),
     Fault(

@@ -83,8 +83,8 @@ class ClockHands:
         while await self._latest_letter() == latest and self.now() < limit:
             if not await self._to_next():
                 return
-        while await self._is_due_this_minute():  # whoever reads 15:00 takes all of 15:00 for told
-            await self._to_next()
+        while await self._is_due_this_minute() and await self._to_next():
+            pass  # whoever reads 15:00 takes all of 15:00 for told
 
     async def _is_due_this_minute(self) -> bool:
         moment = await self._product.time.next_instant()

@@ -77,8 +77,6 @@ async def faulty(run: Run, first: ProductAdded) -> None:
 def test_whoever_writes_a_rule_hears_at_once_where_it_fails(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "faulty.py").write_text(FAULTY)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "settings.toml").write_text(DEV + '\n[rules.faulty]\nmode = "live"\n')
     server = dev_server(tmp_path).start()
     try:
         people = [Shopper(server).known() for _ in range(30)]

@@ -24,12 +24,12 @@ from tactful.rules import Rule
 from tactful.settings import parse, settings_from_log
 from tactful.telemetry import SILENT
 from tactful_ingest.door import visit
-from tactful_trigger.rules import abandoned_cart, churn_risk
+from tactful_trigger.rules import abandoned_cart, churn_risk, missed_order
 from tactful_workbench.cluster.ground import Ground, Site
 from tactful_workbench.cluster.ingest import door
 from tactful_workbench.embedded.product import Plan, opened
 from tactful_workbench.embedded.serving import look_at_settings
-from tactful_workbench.settings.file import SHOP, SettingsFile, known_settings
+from tactful_workbench.settings.file import DEV, SHOP, SettingsFile, known_settings
 from tactful_workbench.settings.unheard import unheard
 
 
@@ -64,6 +64,15 @@ async def test_a_link_that_leads_to_itself_is_named_once_and_read_when_it_is_men
     file.path.write_text(SHOP.replace("My shop", "Our shop"))
     await look_at_settings(product, seen)
     assert file.latest.shop.name == "Our shop"
+
+
+def test_in_development_every_rule_writes_to_everybody_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    lines = '[rules.churn_risk]\nmode = "shadow"\n[rules.missed_order]\npriority = 7\n'
+    (tmp_path / "settings.toml").write_text(f"{DEV}\n{lines}")
+    said = SettingsFile(tmp_path, DEV).as_saved([abandoned_cart, churn_risk, missed_order])
+    modes = {name: (rule.mode, rule.parameters["holdout"]) for name, rule in said.rules.items()}
+    assert modes == {"abandoned_cart": ("live", 0.0), "churn_risk": ("shadow", 0.0), "missed_order": ("live", 0.0)}
+    assert said.rule("missed_order").parameters["priority"] == 7
 
 
 def test_where_the_file_is_a_link_what_it_names_is_changed(tmp_path: Path) -> None:

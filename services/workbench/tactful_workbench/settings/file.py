@@ -16,42 +16,21 @@ from tactful.log import Log
 from tactful.log.broadcasting import broadcast
 from tactful.records import DISPATCH, EVENTS
 from tactful.rules import Rule
-from tactful.settings import Settings, line_of, parse, settings_from_log
+from tactful.settings import RuleSettings, Settings, line_of, parse, settings_from_log
 from tactful_trigger.store import TriggerStore
 from tactful_workbench.settings.unheard import check_usable
 
 DEV_MARK: Final = "# Settings of `tactful dev`."
 DEV: Final = f"""\
-{DEV_MARK} Saved changes take effect at once.
+{DEV_MARK} Saved changes take effect at once. Every rule is live and for everybody, but for what is said of it here.
 [shop]
 name = "Sample shop"
 timezone = "Europe/Madrid"
 
 [rules.abandoned_cart]
 mode = "live"          # live, shadow or off
-holdout = 0.0
 sms = true             # the ladder's last rung
 sms_min_value = 0
-
-[rules.missed_order]
-mode = "live"
-holdout = 0.0
-
-[rules.churn_risk]
-mode = "live"
-holdout = 0.0
-
-[rules.complaint_followup]
-mode = "live"
-
-[rules.confirm_consent]
-mode = "live"
-
-[rules.tell_desk]
-mode = "live"          # what customers answer reaches [shop] reply_to
-
-[rules.canary]
-mode = "live"          # what `tactful smoke` asks for
 
 [hours]
 marketing = "09:00-21:00"
@@ -217,6 +196,8 @@ class SettingsFile:
         """Raises SettingsError, also for terms that a rule cannot have, which trigger would refuse and all others take, and for
         parameters that every run would fail for."""
         settings = parse(text, str(self.path))
+        if self._first == DEV:
+            settings = _all_live(settings, rules)
         for rule in rules:
             parameters = settings.rule(rule.name).parameters
             try:
@@ -228,3 +209,10 @@ class SettingsFile:
                     f"{self.path}:{line}: [rules.{rule.name}] {error.message}. Nothing was changed."
                 ) from None
         return settings
+
+
+def _all_live(settings: Settings, rules: Sequence[Rule]) -> Settings:
+    """A rule that was written a minute ago writes to the inbox, without a word about it in the file."""
+    said = {rule.name: settings.rule(rule.name).model_dump(exclude_unset=True) for rule in rules}
+    live = {name: RuleSettings.model_validate({"mode": "live", "holdout": 0.0, **own}) for name, own in said.items()}
+    return settings.model_copy(update={"rules": {**settings.rules, **live}})

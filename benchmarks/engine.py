@@ -268,11 +268,11 @@ class Bare:
         began = time.process_time()
         for stored in part:
             record = decode_events(stored.value)
-            if isinstance(record, EventRecord):
-                body = record.body
-                meta = Meta(record.id, body.source, body.occurred_at, stored.appended, body.scope)
-                decode(body.name, body.properties, meta)
-                self._counts[body.name] += 1
+            assert isinstance(record, EventRecord)
+            body = record.body
+            meta = Meta(record.id, body.source, body.occurred_at, stored.appended, body.scope)
+            decode(body.name, body.properties, meta)
+            self._counts[body.name] += 1
         self.spent += time.process_time() - began
 
 

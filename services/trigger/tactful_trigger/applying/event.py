@@ -208,8 +208,8 @@ def _is_told_again(row: Row, seen: Seen) -> bool:
     if not is_old or seen.name not in _NUMBERED or seen.record.body.history:
         return False
     event = seen.event
-    keepers = [keeper for keeper in _BY_NUMBER if type(event) in keeper.events]
-    return bool(getattr(event, "order_id", True)) and all(_knows(keeper, row, event) for keeper in keepers)
+    known = (_knows(keeper, row, event) for keeper in _BY_NUMBER if type(event) in keeper.events)
+    return bool(getattr(event, "order_id", True)) and all(known)
 
 
 def _knows(keeper: Projection[Any], row: Row, event: Event) -> bool:

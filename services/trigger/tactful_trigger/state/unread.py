@@ -17,7 +17,8 @@ class Unread(tuple[int, msgspec.Raw]):
 
 
 def read_state(projection: Projection[Any] | None, version: int, raw: msgspec.Raw) -> tuple[int, Any]:
-    """A state from its stored form, with the version that it has now. One that a plugin's projection cannot read is Unread: nobody else's row is to suffer from it."""
+    """A state from its stored form, with the version that it has now. One that a plugin's projection cannot read is Unread: nobody
+    else's row is to suffer from it."""
     if projection is None:
         return (version, raw)
     if projection.name in OURS:

@@ -1,5 +1,6 @@
 """Slips of the pen in rules that nothing else notices before somebody's run comes to them: an event that is almost called like one of
-ours, which nobody posts, a length of time that is none, another clock, and what a run cannot do. A shop's own events may be called anything, so none is refused."""
+ours, which nobody posts, a length of time that is none, another clock, and what a run cannot do. A shop's own events may be called
+anything, so none is refused."""
 
 from __future__ import annotations
 
